@@ -1,0 +1,109 @@
+"""The composition root: the only place that constructs things."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from typing import TYPE_CHECKING
+
+from rightmodel.config import Settings, mask_keys
+from rightmodel.manifest.load import load_catalog
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rightmodel.dispatch.engine import Engine
+    from rightmodel.dispatch.route import Router
+    from rightmodel.domain import Assessment, Task
+    from rightmodel.manifest.catalog import Catalog, Model
+
+logger = logging.getLogger("rightmodel")
+
+
+class App:
+    """Builds the engine when it is first needed, and again after a manifest that was broken."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._engine: Engine | None = None
+        self._lock = asyncio.Lock()
+
+    async def engine(self) -> Engine:
+        """The engine. Raises `ManifestError` as long as the manifest is broken."""
+        if self._engine is None:
+            async with self._lock:
+                if self._engine is None:
+                    self._engine = make_engine(self._settings, await self._catalog())
+        return self._engine
+
+    async def close(self) -> None:
+        """End every connection."""
+        if self._engine is not None:
+            await self._engine.close()
+
+    async def _catalog(self) -> Catalog:
+        return await catalog_of(self._settings)
+
+
+async def catalog_of(settings: Settings) -> Catalog:
+    """The effective manifest; without a file, local servers are asked what they have."""
+    local: Mapping[str, Sequence[str]] = {}
+    if settings.manifest is None:
+        from rightmodel.providers.discover import local_models
+
+        local = await local_models()
+    catalog = load_catalog(settings.manifest, has_key=settings.has_key, local_models=local)
+    for note in catalog.notes:
+        logger.warning("%s", note)
+    return catalog
+
+
+def make_router(catalog: Catalog, settings: Settings | None) -> Router:
+    """The way from task to decision. Without settings, keys are not looked at."""
+    from rightmodel.assess.assessor import Assessor
+    from rightmodel.assess.rules import assess_by_rules
+    from rightmodel.dispatch.route import Router
+
+    async def rules(task: Task) -> Assessment:
+        return assess_by_rules(task, catalog.skills)
+
+    def unavailable(model: Model) -> str:
+        if settings is None:
+            return ""
+        reasons = [settings.missing_key(e.provider) for e in model.endpoints]
+        return "" if "" in reasons else reasons[0]
+
+    return Router(catalog, Assessor(catalog, {"rules": rules}), unavailable)
+
+
+def make_engine(settings: Settings, catalog: Catalog) -> Engine:
+    """Everything that serving a call needs."""
+    from rightmodel.dispatch.dispatcher import Dispatcher
+    from rightmodel.dispatch.engine import Engine
+    from rightmodel.dispatch.health import Health
+    from rightmodel.providers.http import HttpClient
+    from rightmodel.providers.registry import make_providers
+
+    chance = random.Random()  # noqa: S311 - spreads load and retries, guards nothing
+    health = Health(time.monotonic, chance)
+    client = HttpClient()
+    router = make_router(catalog, settings)
+    keys = [k for k in map(settings.key, catalog.providers.values()) if k]
+    return Engine(
+        catalog=catalog,
+        router=router,
+        dispatcher=Dispatcher(
+            catalog,
+            router,
+            make_providers(client),
+            health,
+            key=settings.key,
+            random=chance,
+            now=time.monotonic,
+        ),
+        health=health,
+        mask=lambda text: mask_keys(text, keys),
+        close=client.close,
+    )

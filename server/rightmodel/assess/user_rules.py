@@ -1,0 +1,71 @@
+"""The user's rules: in order, first match wins. Deterministic, explainable, free."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rightmodel.domain import Task
+    from rightmodel.manifest.catalog import Condition, Rule
+
+
+def match(
+    rules: Sequence[Rule], task: Task, *, tier: str, input_tokens: int, skill: str, difficulty: str
+) -> Rule | None:
+    """The first rule all of whose conditions hold.
+
+    `skill` and `difficulty` are what is known so far: the caller's hints, or the assessment's.
+    """
+    return next(
+        (
+            rule
+            for rule in rules
+            if _text_holds(rule.when, task)
+            and _size_holds(rule.when, input_tokens)
+            and _attachments_hold(rule.when, task)
+            and (not rule.when.tier or tier in rule.when.tier)
+            and (not rule.when.skill or skill in rule.when.skill)
+            and (not rule.when.difficulty or difficulty in rule.when.difficulty)
+        ),
+        None,
+    )
+
+
+def ask_for_assessment(rules: Sequence[Rule], task: Task) -> bool:
+    """Whether a rule's outcome hangs on a skill or difficulty that the caller did not state."""
+    return any(
+        (rule.when.skill and not task.skill) or (rule.when.difficulty and not task.difficulty)
+        for rule in rules
+    )
+
+
+def _text_holds(when: Condition, task: Task) -> bool:
+    if when.matches is not None and not when.matches.search(task.prompt):
+        return False
+    if when.contains:
+        folded = task.prompt.casefold()
+        return any(word in folded for word in when.contains)
+    return True
+
+
+def _size_holds(when: Condition, input_tokens: int) -> bool:
+    if when.min_input_tokens is not None and input_tokens < when.min_input_tokens:
+        return False
+    return when.max_input_tokens is None or input_tokens <= when.max_input_tokens
+
+
+def _attachments_hold(when: Condition, task: Task) -> bool:
+    if when.files and not any(
+        fnmatchcase(file.path.rpartition("/")[2], pattern) or fnmatchcase(file.path, pattern)
+        for file in task.files
+        for pattern in when.files
+    ):
+        return False
+    return (
+        not when.input
+        or any(file.modality in when.input for file in task.files)
+        or (when.input == {"text"} and not task.files)
+    )

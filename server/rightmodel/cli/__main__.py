@@ -1,0 +1,5 @@
+"""`python -m rightmodel.cli`."""
+
+from rightmodel.cli import main
+
+main()

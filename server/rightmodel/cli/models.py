@@ -1,0 +1,112 @@
+"""`rightmodel models`: the effective manifest."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rightmodel.app import catalog_of
+from rightmodel.cli import settings_summary, with_settings
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from rightmodel.config import Settings
+    from rightmodel.manifest.catalog import Catalog, Model
+
+
+@click.command("models")
+@click.argument("name", required=False, default="")
+@click.option("--origins", is_flag=True, help="Each value with the file that it comes from.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@with_settings
+def command(settings: Settings, *, name: str, origins: bool, as_json: bool) -> None:
+    """Show the connected models, or one of them by NAME."""
+    catalog = asyncio.run(catalog_of(settings))
+    models = [catalog.find(name)] if name else list(catalog.models.values())
+    if as_json:
+        click.echo(json.dumps([_plain(m, catalog, origins=origins) for m in models], indent=2))
+    elif origins or name:
+        for model in models:
+            _print_one(model, catalog)
+    else:
+        _print_table(models, catalog, settings)
+
+
+def _values(model: Model) -> dict[str, Any]:
+    """A model's values under the manifest's own keys."""
+    price = model.price
+    cost = {k: getattr(price, k) for k in ("input", "output", "cache_read", "cache_write")}
+    limits = {"context": model.context, "input": model.input_limit, "output": model.output_limit}
+    return {
+        "endpoints": [f"{e.provider.name}: {e.name}" for e in model.endpoints],
+        "description": model.description,
+        **{f"cost.{k}": per_million(v) for k, v in cost.items() if v is not None},
+        **{f"limits.{k}": v for k, v in limits.items() if v is not None},
+        "input": sorted(model.modalities),
+        "features": sorted(model.features),
+        **{f"skills.{k}": v for k, v in model.skills.items()},
+        "effort": list(model.effort),
+        "aliases": list(model.aliases),
+        "source": model.source,
+        "checked": model.checked,
+    }
+
+
+def _origin(model: Model, key: str, catalog: Catalog) -> str:
+    if key == "endpoints":
+        keys = ("endpoints", "provider", "name")
+        found = [o for k in keys if (o := catalog.origins.get(f"{model.id}.{k}"))]
+        return found[0] if found else "the id"
+    return catalog.origins.get(f"{model.id}.{key}", "default")
+
+
+def _plain(model: Model, catalog: Catalog, *, origins: bool) -> dict[str, Any]:
+    values = {k: v for k, v in _values(model).items() if v not in ("", [])}
+    shown: dict[str, Any] = {"id": model.id, **values}
+    if origins:
+        shown["origins"] = {k: _origin(model, k, catalog) for k in values}
+    return shown
+
+
+def _print_one(model: Model, catalog: Catalog) -> None:
+    click.echo(click.style(model.id, bold=True))
+    for key, value in _values(model).items():
+        if value in ("", []):
+            continue
+        text = ", ".join(value) if isinstance(value, list) else str(value)
+        click.echo(f"  {key} = {text}  " + click.style(_origin(model, key, catalog), dim=True))
+
+
+def _print_table(models: list[Model], catalog: Catalog, settings: Settings) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("model", "in $/M", "out $/M", "context", "reads", "best at", "key"):
+        table.add_column(heading, justify="right" if "$" in heading else "left")
+    for model in models:
+        best = sorted(model.skills.items(), key=lambda s: -s[1])[:3]
+        missing = [settings.missing_key(e.provider) for e in model.endpoints]
+        table.add_row(
+            model.id,
+            per_million(model.price.input) or "?",
+            per_million(model.price.output) or "?",
+            f"{model.context // 1000}k",
+            " ".join(sorted(model.modalities)),
+            " ".join(f"{skill} {rating:g}" for skill, rating in best),
+            "ok" if "" in missing else "unset",
+        )
+    console = Console()
+    console.print(table)
+    for note in catalog.notes:
+        console.print(note, style="yellow")
+    console.print(f"{len(models)} models from {settings_summary(settings)}", style="dim")
+
+
+def per_million(price: Decimal | None) -> str:
+    """USD per token → the manifest's USD per million."""
+    return "" if price is None else f"{(price * 1_000_000).normalize():f}"

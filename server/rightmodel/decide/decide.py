@@ -1,0 +1,156 @@
+"""Which model is worth it, and who is next in line? Pure: the same input gives the same decision.
+
+The model with the least expected total cost wins: `cost + (1 − p) × loss`, where `loss` is what a
+wrong answer costs the caller: noticing it and doing the work again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from rightmodel.decide import estimate
+from rightmodel.decide.filter import split
+from rightmodel.domain import Candidate, Decision, Rejection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from decimal import Decimal
+
+    from rightmodel.domain import Assessment, Requirements
+    from rightmodel.manifest.catalog import Catalog, Model
+
+LOSS_MULTIPLES: Final[Mapping[str, float]] = {"cheap": 0.5, "balanced": 4.0, "best": 40.0}
+"""What a wrong answer costs, as a multiple of what the baseline would cost on the task, by tier."""
+
+FALLBACK_LOSS_USD: Final = 0.01
+"""Loss where neither the baseline nor any connected model has a known price above zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """All that a decision rests on.
+
+    `unavailable`: model id → why it is out for now. `extra`: models named by the caller that are
+    in no manifest. `effort`, `max_output_tokens`, `failure_cost_usd`: as in the task.
+    """
+
+    assessment: Assessment
+    requirements: Requirements
+    tier: str
+    effort: str = ""
+    max_output_tokens: int = 0
+    failure_cost_usd: Decimal | None = None
+    rule: str = ""
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+    extra: tuple[Model, ...] = ()
+
+
+def decide(catalog: Catalog, question: Question) -> Decision:
+    """Rank every model that can take the task; say why the others cannot."""
+    needed = question.requirements
+    models: Sequence[Model] = (*catalog.models.values(), *question.extra)
+    fit, rejections = split(models, needed, question.unavailable)
+    loss = loss_usd(catalog, question)
+    ranked = []
+    for model in fit:
+        candidate = _candidate(model, question, loss)
+        too_dear = _over_ceiling(candidate, needed.max_cost_usd)
+        if too_dear:
+            rejections.append(Rejection(model.id, "max_cost_usd", too_dear))
+        else:
+            ranked.append(candidate)
+    ranked.sort(key=_order(needed))
+    return Decision(
+        candidates=tuple(ranked),
+        rejections=tuple(rejections),
+        assessment=question.assessment,
+        requirements=needed,
+        tier=question.tier,
+        loss_usd=loss,
+        reason=_reason(ranked, question, loss),
+        rule=question.rule,
+    )
+
+
+def loss_usd(catalog: Catalog, question: Question) -> float:
+    """What a wrong answer costs, USD.
+
+    The stated failure cost; else the tier's multiple of what the baseline (or, with no baseline,
+    the dearest connected model) would cost on this task.
+    """
+    if question.failure_cost_usd is not None:
+        return float(question.failure_cost_usd)
+    baseline = catalog.baseline_model()
+    if baseline is not None and baseline.price.known:
+        reckoned = [_expected_cost(baseline, question)]
+    else:
+        reckoned = [_expected_cost(m, question) for m in catalog.models.values()]
+    known = [float(c) for c in reckoned if c is not None]
+    base = max(known, default=0.0) or FALLBACK_LOSS_USD
+    return base * LOSS_MULTIPLES[question.tier]
+
+
+def _expected_cost(model: Model, question: Question) -> Decimal | None:
+    needed, assessment = question.requirements, question.assessment
+    output = needed.output_tokens
+    if "reasoning" in model.features:
+        output += estimate.reasoning_tokens(model, assessment.difficulty, question.effort)
+    return estimate.cost(model, needed.input_tokens, output)
+
+
+def _candidate(model: Model, question: Question, loss: float) -> Candidate:
+    needed, assessment = question.requirements, question.assessment
+    p = estimate.chance(estimate.rating(model, assessment.skills), assessment.difficulty)
+    expected = _expected_cost(model, question)
+    if expected is None:
+        return Candidate(model.id, p, None, None, None, inf)
+    most = estimate.allowance(model, needed, question.max_output_tokens)
+    worst = estimate.cost(model, needed.input_tokens, most)
+    return Candidate(model.id, p, expected, worst, None, float(expected) + (1.0 - p) * loss)
+
+
+def _over_ceiling(candidate: Candidate, ceiling: Decimal | None) -> str:
+    if ceiling is None:
+        return ""
+    if candidate.cost_usd is None:
+        return "its price is unknown and the call has a cost ceiling"
+    if candidate.cost_usd > ceiling:
+        return f"expected to cost ${candidate.cost_usd:.6f}, over the ceiling of ${ceiling}"
+    return ""
+
+
+def _order(needed: Requirements) -> Callable[[Candidate], tuple[float | str, ...]]:
+    """Sort key: named models in the order named, a rule's next, then least expected total cost."""
+    named = needed.pinned or needed.preferred
+    if not named:
+        return lambda c: (c.total_usd, -c.p_success, c.model)
+    place = {model: number for number, model in enumerate(named)}
+    return lambda c: (place.get(c.model, len(place)), c.total_usd, -c.p_success, c.model)
+
+
+def _reason(ranked: Sequence[Candidate], question: Question, loss: float) -> str:
+    """One sentence with the two figures that settled it."""
+    if not ranked:
+        return "no connected model can take this task"
+    first = ranked[0]
+    if question.requirements.pinned:
+        return "named by the caller"
+    if first.model in question.requirements.preferred:
+        return f"rule {question.rule!r} uses it"
+    if first.cost_usd is None:
+        return "the only fit models have unknown prices; rated best among them"
+    head = f"least expected total cost: ${_usd(first.total_usd)}"
+    if len(ranked) == 1 or ranked[1].cost_usd is None:
+        return f"{head}; no other priced model fits"
+    rival = ranked[1]
+    return (
+        f"{head} (${_usd(first.cost_usd)} + {1 - first.p_success:.0%} risk × ${_usd(loss)}) "
+        f"against ${_usd(rival.total_usd)} for {rival.model}"
+    )
+
+
+def _usd(amount: Decimal | float) -> str:
+    """Two significant digits, never in exponent form."""
+    return f"{float(amount):.2g}" if amount >= 0.0001 else f"{float(amount):.7f}".rstrip("0") or "0"  # noqa: PLR2004

@@ -1,0 +1,92 @@
+"""For each model that can take a task: chance of a good answer, expected cost, worst cost.
+
+Chance: the one-parameter item response (Rasch) model, p = 1 / (1 + exp(difficulty − rating)), with
+rating the mean of the model's skill ratings under the task's skill weights. Both live on 0–10.
+Cost: prompt tokens × price + expected answer tokens × price, reasoning tokens included.
+"""
+
+from __future__ import annotations
+
+from math import exp
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from rightmodel.domain import Assessment, Requirements, Usage
+    from rightmodel.manifest.catalog import Model
+
+ANSWER_TOKENS: Final = {
+    "general": 350,
+    "code": 700,
+    "math": 450,
+    "reasoning": 600,
+    "writing": 600,
+    "summarize": 250,
+    "extract": 200,
+    "classify": 40,
+    "translate": 300,
+    "research": 1200,
+    "knowledge": 350,
+    "vision": 250,
+    "agentic": 900,
+}
+"""Expected length of an answer by skill, in tokens, where the assessment does not know better.
+Set by judgement; they scale every candidate alike, so they matter for the amounts shown and little
+for the order."""
+
+REASONING_TOKENS: Final = {"none": 0, "low": 300, "": 800, "medium": 1200, "high": 4000}
+"""Expected reasoning tokens of a model with the `reasoning` feature on a task of difficulty 5, by
+effort; in proportion to difficulty. Set by judgement."""
+
+MIN_ALLOWANCE: Final = 16_384
+"""Least output tokens allowed for an answer, where the model can: room to reason in."""
+
+
+def rating(model: Model, skills: tuple[tuple[str, float], ...]) -> float:
+    """The model's rating for a mix of skills."""
+    if len(skills) == 1:
+        return model.rating(skills[0][0])
+    return sum(weight * model.rating(skill) for skill, weight in skills)
+
+
+def chance(rating_: float, difficulty: float) -> float:
+    """Chance of a good answer, 0–1."""
+    return 1.0 / (1.0 + exp(difficulty - rating_))
+
+
+def answer_tokens(assessment: Assessment, max_output_tokens: int = 0) -> int:
+    """Expected tokens of the answer itself, reasoning not counted."""
+    expected = assessment.output_tokens
+    if expected is None:
+        expected = ANSWER_TOKENS.get(assessment.skill, ANSWER_TOKENS["general"])
+    return min(expected, max_output_tokens) if max_output_tokens else expected
+
+
+def reasoning_tokens(model: Model, difficulty: float, effort: str) -> int:
+    """Expected reasoning tokens, which are billed as output."""
+    if "reasoning" not in model.features:
+        return 0
+    return int(REASONING_TOKENS[effort] * difficulty / 5.0)
+
+
+def allowance(model: Model, needed: Requirements, max_output_tokens: int) -> int:
+    """Output tokens that a call may use at most: the caller's cap, else ample room."""
+    room = max(model.context - needed.input_tokens, 1)
+    limit = min(model.output_limit, room)
+    if max_output_tokens:
+        return min(max_output_tokens, limit)
+    return min(limit, max(MIN_ALLOWANCE, 4 * needed.output_tokens))
+
+
+def cost(model: Model, input_tokens: int, output_tokens: int) -> Decimal | None:
+    """USD, `None` where a price is unknown."""
+    price = model.price
+    if price.input is None or price.output is None:
+        return None
+    return input_tokens * price.input + output_tokens * price.output
+
+
+def usage_cost(model: Model, usage: Usage) -> Decimal | None:
+    """USD for what was used, cache prices applied."""
+    return model.price.cost(usage)

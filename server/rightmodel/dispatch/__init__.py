@@ -1,0 +1,1 @@
+"""Calling models: retry, fall over, escalate, within one deadline."""

@@ -1,0 +1,187 @@
+"""How the endpoints are doing: cooldown, half-open probes, load, retry budgets.
+
+Pure: the clock and the randomness are handed in, and nothing here waits.
+
+A fault puts out of order what it speaks of: the *key* (quota, auth), the *model* at a provider (no
+such model) or the *endpoint* (server and connection faults, rate limits). What is out of order
+cools down; when the cooldown is over it is half-open: one probe is let through, and its outcome
+closes or re-opens it. A cooldown never gets shorter by a later fault.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from rightmodel.errors import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from random import Random
+
+    from rightmodel.errors import ProviderError
+    from rightmodel.manifest.catalog import Endpoint
+
+FIRST_COOLDOWN_S: Final = 5.0
+"""Cooldown after a first fault; doubled by each further one in a row."""
+MOST_COOLDOWN_S: Final = 120.0
+OUT_S: Final = 600.0
+"""How long a key without quota or a model that does not exist stays out before it is probed."""
+MOST_RETRY_AFTER_S: Final = 3600.0
+PROBE_S: Final = 60.0
+"""A probe that was let through and never heard of again is forgotten after this."""
+RETRY_WINDOW_S: Final = 60.0
+RETRY_FLOOR: Final = 3
+"""Retries that are always allowed in a window, so that a lone model can be waited for."""
+RETRY_SHARE: Final = 0.2
+LATENCY_WEIGHT: Final = 0.3
+"""Weight of the newest latency in the moving average."""
+
+_SCOPES: Final = ("key", "model", "endpoint")
+
+
+@dataclass(slots=True)
+class Breaker:
+    """State of one key, model or endpoint. `open_until`: 0 is closed."""
+
+    open_until: float = 0.0
+    faults: int = 0
+    probing_since: float | None = None
+    fault: Fault | None = None
+
+
+@dataclass(slots=True)
+class Load:
+    """Calls in flight at an endpoint and how long they take, seconds."""
+
+    in_flight: int = 0
+    latency_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a person sees of an endpoint. `wait_s`: until it is tried again, 0 is fit."""
+
+    wait_s: float
+    fault: Fault | None
+    in_flight: int
+    latency_s: float
+
+
+class Health:
+    """State of every endpoint. `now`: monotonic seconds. Not thread-safe: one event loop."""
+
+    def __init__(self, now: Callable[[], float], random: Random) -> None:
+        self._now = now
+        self._random = random
+        self._breakers: dict[tuple[str, ...], Breaker] = {}
+        self._loads: dict[tuple[str, str], Load] = {}
+        self._calls: dict[str, deque[tuple[float, bool]]] = {}
+
+    def wait_s(self, endpoint: Endpoint) -> float:
+        """Seconds until the endpoint may be tried; 0 when it is fit or a probe is free."""
+        now = self._now()
+        return max(_wait(b, now) for b in self._of(endpoint))
+
+    def begin(self, endpoint: Endpoint, *, retry: bool = False) -> None:
+        """A request is sent. Every `begin` needs exactly one of `succeed`, `fail`, `release`."""
+        now = self._now()
+        self._load(endpoint).in_flight += 1
+        calls = self._calls.setdefault(endpoint.provider.name, deque())
+        calls.append((now, retry))
+        for breaker in self._of(endpoint):
+            if breaker.open_until:
+                breaker.probing_since = now
+
+    def succeed(self, endpoint: Endpoint, latency_s: float) -> None:
+        """It answered: everything about it is in order again."""
+        load = self._leave(endpoint)
+        previous = load.latency_s or latency_s
+        load.latency_s = previous + LATENCY_WEIGHT * (latency_s - previous)
+        for key in _keys(endpoint):
+            self._breakers.pop(key, None)
+
+    def fail(self, endpoint: Endpoint, error: ProviderError) -> None:
+        """It failed: what the fault speaks of cools down."""
+        self._leave(endpoint)
+        for breaker in self._of(endpoint):
+            breaker.probing_since = None
+        if error.scope not in _SCOPES:
+            return
+        key = _keys(endpoint)[_SCOPES.index(error.scope)]
+        breaker = self._breakers.setdefault(key, Breaker())
+        breaker.faults += 1
+        breaker.fault = error.fault
+        breaker.open_until = max(breaker.open_until, self._now() + _cooldown(breaker, error))
+
+    def release(self, endpoint: Endpoint) -> None:
+        """The call was cancelled: says nothing about the endpoint."""
+        self._leave(endpoint)
+        for breaker in self._of(endpoint):
+            breaker.probing_since = None
+
+    def pick(self, endpoints: Sequence[Endpoint]) -> Endpoint:
+        """The better of two chosen at random, by latency × calls in flight / weight."""
+        if len(endpoints) == 1:
+            return endpoints[0]
+        return min(self._random.sample(list(endpoints), 2), key=self._burden)
+
+    def may_retry(self, provider: str) -> bool:
+        """Whether the provider's retry budget allows one more retry."""
+        calls = self._calls.get(provider)
+        if not calls:
+            return True
+        oldest = self._now() - RETRY_WINDOW_S
+        while calls and calls[0][0] < oldest:
+            calls.popleft()
+        retries = sum(retry for _, retry in calls)
+        return retries < max(RETRY_FLOOR, RETRY_SHARE * len(calls))
+
+    def state(self, endpoint: Endpoint) -> State:
+        """For people: `check --watch`, errors, tests."""
+        load = self._load(endpoint)
+        worst = max(self._of(endpoint), key=lambda b: b.open_until, default=Breaker())
+        return State(self.wait_s(endpoint), worst.fault, load.in_flight, load.latency_s)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that were begun and have not ended."""
+        return sum(load.in_flight for load in self._loads.values())
+
+    def _of(self, endpoint: Endpoint) -> list[Breaker]:
+        found = [self._breakers.get(key) for key in _keys(endpoint)]
+        return [b for b in found if b is not None] or [Breaker()]
+
+    def _load(self, endpoint: Endpoint) -> Load:
+        return self._loads.setdefault((endpoint.provider.name, endpoint.name), Load())
+
+    def _leave(self, endpoint: Endpoint) -> Load:
+        load = self._load(endpoint)
+        load.in_flight -= 1
+        return load
+
+    def _burden(self, endpoint: Endpoint) -> float:
+        load = self._load(endpoint)
+        return (load.latency_s or 1.0) * (load.in_flight + 1) / endpoint.weight
+
+
+def _keys(endpoint: Endpoint) -> tuple[tuple[str, ...], ...]:
+    provider, name = endpoint.provider.name, endpoint.name
+    return ("key", provider), ("model", provider, name), ("endpoint", provider, name)
+
+
+def _wait(breaker: Breaker, now: float) -> float:
+    if breaker.open_until > now:
+        return breaker.open_until - now
+    if breaker.probing_since is not None and now - breaker.probing_since < PROBE_S:
+        return FIRST_COOLDOWN_S  # someone is finding out: look elsewhere, or come back
+    return 0.0
+
+
+def _cooldown(breaker: Breaker, error: ProviderError) -> float:
+    if error.scope in {"key", "model"} and error.fault is not Fault.RATE_LIMITED:
+        return OUT_S
+    backoff = min(FIRST_COOLDOWN_S * 2 ** min(breaker.faults - 1, 10), MOST_COOLDOWN_S)
+    asked = error.retry_after_s
+    return backoff if asked is None else min(max(asked, 0.0), MOST_RETRY_AFTER_S)

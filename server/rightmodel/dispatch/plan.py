@@ -1,0 +1,222 @@
+"""Which endpoint to try next, after what has happened so far. Pure: no clock, no waiting.
+
+A plan starts from a decision and is told of every failure. What a fault leads to:
+
+- the endpoint is in trouble (rate limit, server, connection, timeout): elsewhere first, then here
+- its key or its model is out: never again in this call
+- context overflow: only models with a larger window
+- refused, or the request itself was faulted: one model of another provider
+- a failed check: a model with a better chance, where there is one; `escalate` times
+- reasoning ate the output budget: the same model once more with a larger one, then as above
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from rightmodel.decide import estimate
+from rightmodel.errors import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from rightmodel.domain import Candidate, Decision
+    from rightmodel.errors import ProviderError
+    from rightmodel.manifest.catalog import Endpoint, Model
+
+TRANSIENT: Final = frozenset(
+    {
+        Fault.RATE_LIMITED,
+        Fault.OVERLOADED,
+        Fault.SERVER,
+        Fault.TIMEOUT,
+        Fault.CONNECTION,
+        Fault.MALFORMED,
+    }
+)
+CHECKS: Final = frozenset({Fault.EMPTY, Fault.CUT_OFF, Fault.SCHEMA})
+ELSEWHERE_ONCE: Final = frozenset({Fault.REFUSED, Fault.BAD_REQUEST, Fault.PARAMETER})
+LARGER: Final = 4
+"""Factor on the output budget when reasoning ate it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One attempt to make. `wait_s`: first wait so long. `retry`: the endpoint was tried before."""
+
+    model: Model
+    endpoint: Endpoint
+    candidate: Candidate
+    allowance: int
+    wait_s: float = 0.0
+    retry: bool = False
+
+
+@dataclass(slots=True)
+class Plan:
+    """Where one call stands.
+
+    `wait_s(endpoint)`: seconds until health lets it be tried. `pick(endpoints)`: balances over the
+    fit endpoints of one model. `backoff_s(n)`: seconds before the n-th retry of an endpoint.
+    """
+
+    decision: Decision
+    models: Mapping[str, Model]
+    max_attempts: int
+    max_escalations: int
+    max_output_tokens: int
+    wait_s: Callable[[Endpoint], float]
+    pick: Callable[[Sequence[Endpoint]], Endpoint]
+    may_retry: Callable[[str], bool]
+    backoff_s: Callable[[int], float]
+    attempts: int = 0
+    spent_usd: Decimal = Decimal(0)
+    _tried: dict[tuple[str, str], int] = field(default_factory=dict)
+    _dead: set[tuple[str, str]] = field(default_factory=set)
+    _dead_keys: set[str] = field(default_factory=set)
+    _avoided: set[str] = field(default_factory=set)
+    _larger: dict[str, int] = field(default_factory=dict)
+    _least_window: int = 0
+    _escalations: int = 0
+    _above: float = -1.0
+    _moved: bool = False
+    _over: bool = False
+
+    def next(self) -> Step | None:
+        """The next attempt, `None` when there is none to make."""
+        if self._over or self.attempts >= self.max_attempts:
+            return None
+        options = list(self._options())
+        if self._above >= 0:
+            stronger = [o for o in options if o[0].p_success > self._above]
+            options = stronger or options
+        fresh = self._first_fit(options)
+        return fresh or self._soonest(options)
+
+    @property
+    def has_other(self) -> bool:
+        """Whether another endpoint could still be tried after one more failure."""
+        return self.attempts < self.max_attempts and len(list(self._options())) > 0
+
+    def began(self, step: Step) -> None:
+        """An attempt is under way."""
+        self.attempts += 1
+        key = _place(step.endpoint)
+        self._tried[key] = self._tried.get(key, 0) + 1
+
+    def spent(self, amount: Decimal | None) -> None:
+        """What the attempt cost; counts against the call's ceiling."""
+        self.spent_usd += amount or 0
+
+    def failed(self, step: Step, error: ProviderError) -> None:
+        """The attempt failed: settle what may still be tried."""
+        fault, place = error.fault, _place(step.endpoint)
+        if fault in CHECKS:
+            self._check_failed(step, fault)
+        elif fault is Fault.CONTEXT_OVERFLOW:
+            self._dead.add(place)
+            self._least_window = max(self._least_window, error.window or step.model.context)
+        elif fault in ELSEWHERE_ONCE:
+            self._over = self._moved
+            self._moved = True
+            self._avoided.add(step.endpoint.provider.name)
+        elif fault not in TRANSIENT:
+            self._dead.add(place)
+            if error.scope == "key":
+                self._dead_keys.add(step.endpoint.provider.name)
+
+    def _check_failed(self, step: Step, fault: Fault) -> None:
+        larger = self._larger_allowance(step) if fault in {Fault.EMPTY, Fault.CUT_OFF} else 0
+        if larger:
+            self._larger[step.model.id] = larger
+            self._tried.pop(_place(step.endpoint), None)
+            return
+        self._escalations += 1
+        self._over = self._escalations > self.max_escalations
+        self._above = max(self._above, step.candidate.p_success)
+        self._dead.update(_place(e) for e in step.model.endpoints)
+
+    def _larger_allowance(self, step: Step) -> int:
+        """A larger output budget for the same model, 0 where it has had one or cannot."""
+        if step.model.id in self._larger or self.max_output_tokens:
+            return 0
+        most = min(step.model.output_limit, step.allowance * LARGER)
+        return most if most > step.allowance else 0
+
+    def _options(self) -> Iterator[tuple[Candidate, Model, list[Endpoint]]]:
+        """What may be tried at all, in order of the decision."""
+        needed = self.decision.requirements
+        for candidate in self.decision.candidates:
+            model = self.models[candidate.model]
+            if self._least_window and model.context <= self._least_window:
+                continue
+            if not self._affordable(candidate):
+                continue
+            alive = [
+                e
+                for e in model.endpoints
+                if _place(e) not in self._dead
+                and e.provider.name not in self._dead_keys
+                and e.provider.name not in self._avoided
+                and e.provider.trust >= needed.trust
+            ]
+            if alive:
+                yield candidate, model, alive
+
+    def _affordable(self, candidate: Candidate) -> bool:
+        ceiling = self.decision.requirements.max_cost_usd
+        if ceiling is None:
+            return True
+        return candidate.cost_usd is not None and candidate.cost_usd <= ceiling - self.spent_usd
+
+    def _first_fit(self, options: list[tuple[Candidate, Model, list[Endpoint]]]) -> Step | None:
+        """The first candidate with an endpoint that is fit and was not tried in this call."""
+        for candidate, model, endpoints in options:
+            fit = [e for e in endpoints if _place(e) not in self._tried and not self.wait_s(e)]
+            if fit:
+                return self._step(candidate, model, self.pick(fit))
+        return None
+
+    def _soonest(self, options: list[tuple[Candidate, Model, list[Endpoint]]]) -> Step | None:
+        """Nothing is fit and fresh: the endpoint that can be tried (again) soonest.
+
+        The last endpoint that is left is never shut out: cooling down, it is waited for.
+        """
+        best: Step | None = None
+        for candidate, model, endpoints in options:
+            for endpoint in endpoints:
+                times = self._tried.get(_place(endpoint), 0)
+                if times and not self.may_retry(endpoint.provider.name):
+                    continue
+                wait = max(self.wait_s(endpoint), self.backoff_s(times) if times else 0.0)
+                if best is None or wait < best.wait_s:
+                    best = self._step(candidate, model, endpoint, wait_s=wait, retry=times > 0)
+        return best
+
+    def _step(
+        self,
+        candidate: Candidate,
+        model: Model,
+        endpoint: Endpoint,
+        *,
+        wait_s: float = 0.0,
+        retry: bool = False,
+    ) -> Step:
+        allowed = self._larger.get(model.id) or estimate.allowance(
+            model, self.decision.requirements, self.max_output_tokens
+        )
+        return Step(model, endpoint, candidate, self._within_ceiling(model, allowed), wait_s, retry)
+
+    def _within_ceiling(self, model: Model, allowed: int) -> int:
+        """Fewer output tokens where the whole allowance could cost more than the ceiling leaves."""
+        needed, price = self.decision.requirements, model.price
+        if needed.max_cost_usd is None or price.input is None or not price.output:
+            return allowed
+        left = needed.max_cost_usd - self.spent_usd - needed.input_tokens * price.input
+        return max(1, min(allowed, int(left / price.output)))
+
+
+def _place(endpoint: Endpoint) -> tuple[str, str]:
+    return endpoint.provider.name, endpoint.name

@@ -1,0 +1,117 @@
+"""Task → decision: the part of the way that `choose_model` and `complete` share."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from rightmodel.decide import estimate
+from rightmodel.decide.decide import Question, decide
+from rightmodel.decide.tokens import attachment_tokens, estimate_tokens
+from rightmodel.domain import Requirements, Trust
+from rightmodel.errors import NoCandidateError, TaskError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from decimal import Decimal
+
+    from rightmodel.assess.assessor import Assessed, Assessor
+    from rightmodel.domain import Decision, Task
+    from rightmodel.manifest.catalog import Catalog, Model
+
+
+class Router:
+    """`unavailable`: model → why no request to it can be sent at all ("" if one can)."""
+
+    def __init__(
+        self, catalog: Catalog, assessor: Assessor, unavailable: Callable[[Model], str]
+    ) -> None:
+        self._catalog = catalog
+        self._assessor = assessor
+        self._unavailable = unavailable
+        self._out = {m.id: why for m in catalog.models.values() if (why := unavailable(m))}
+
+    async def route(self, task: Task) -> Decision:
+        """Assess, filter, estimate, decide. A decision without candidates is a valid one."""
+        named = self._named(task)
+        input_tokens = count_tokens(task)
+        assessed = await self._assessor.assess(task, input_tokens)
+        requirements = _requirements(task, assessed, input_tokens, named)
+        extra = tuple(m for m in named if m.id not in self._catalog.models)
+        failure = task.failure_cost_usd
+        if failure is None and not task.tier:
+            failure = self._catalog.routing.failure_cost_usd
+        return decide(
+            self._catalog,
+            Question(
+                assessment=assessed.assessment,
+                requirements=requirements,
+                tier=assessed.tier,
+                effort=task.effort,
+                max_output_tokens=task.max_output_tokens,
+                failure_cost_usd=failure,
+                rule=assessed.rule.name if assessed.rule else "",
+                unavailable=self._out_with(extra),
+                extra=extra,
+            ),
+        )
+
+    def _named(self, task: Task) -> list[Model]:
+        """The models that the caller named, in order. Raises `UnknownNameError`."""
+        names = [name.strip() for name in task.model.split(",") if name.strip()]
+        if task.model and not names:
+            raise TaskError("model names nothing; leave it empty to let rightmodel choose")
+        return [self._catalog.find(name) for name in dict.fromkeys(names)]
+
+    def _out_with(self, extra: tuple[Model, ...]) -> Mapping[str, str]:
+        if not extra:
+            return self._out
+        return self._out | {m.id: why for m in extra if (why := self._unavailable(m))}
+
+
+def count_tokens(task: Task) -> int:
+    """Estimated prompt tokens: system, conversation, files and schema."""
+    texts = [turn.text for turn in task.turns]
+    if task.system:
+        texts.append(task.system)
+    if task.schema is not None:
+        texts.append(json.dumps(task.schema))
+    files = (file for turn in task.turns for file in turn.files)
+    return sum(map(estimate_tokens, texts)) + sum(map(attachment_tokens, files)) + 8
+
+
+def nothing_fits(decision: Decision) -> NoCandidateError:
+    """The error for a decision without candidates: says what would help."""
+    named = [r for r in decision.rejections if r.code != "not_named"]
+    reasons = "; ".join(f"{r.model}: {r.reason}" for r in named[:8])
+    more = f" (and {len(named) - 8} more)" if len(named) > 8 else ""  # noqa: PLR2004
+    if not named:
+        return NoCandidateError(
+            "no model is connected. Set a provider's key in the server's environment or "
+            "--env-file, or write a manifest; `rightmodel check` says what is missing"
+        )
+    return NoCandidateError(
+        f"no connected model can take this task. {reasons}{more}. "
+        "Loosen what excludes them, or call choose_model for the whole list",
+        rejections=decision.rejections,
+    )
+
+
+def _requirements(
+    task: Task, assessed: Assessed, input_tokens: int, named: list[Model]
+) -> Requirements:
+    rule = assessed.rule
+    return Requirements(
+        input_tokens=input_tokens,
+        output_tokens=estimate.answer_tokens(assessed.assessment, task.max_output_tokens),
+        modalities=frozenset({"text"} | {f.modality for t in task.turns for f in t.files}),
+        features=rule.features if rule else frozenset(),
+        trust=(rule.trust if rule else None) or Trust.any,
+        max_cost_usd=_least(task.max_cost_usd, rule.max_cost_usd if rule else None),
+        pinned=tuple(model.id for model in named),
+        preferred=rule.use if rule and not named else (),
+    )
+
+
+def _least(*amounts: Decimal | None) -> Decimal | None:
+    return min((a for a in amounts if a is not None), default=None)

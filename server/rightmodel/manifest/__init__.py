@@ -1,0 +1,1 @@
+"""The manifest: files in, an immutable catalog out."""

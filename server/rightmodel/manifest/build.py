@@ -1,0 +1,97 @@
+"""Merged values → the catalog's frozen objects, with the defaults that are documented there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rightmodel.domain import Protocol, Trust
+from rightmodel.errors import ManifestError
+from rightmodel.manifest.catalog import Endpoint, Model, Price, Provider, Routing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from decimal import Decimal
+
+    from rightmodel.manifest.schema import RoutingTable
+
+_PER_MILLION = -6
+
+
+def build_provider(name: str, values: Mapping[str, Any], file: str) -> Provider:
+    """A provider; what is missing is an error, since nothing sensible can be guessed."""
+    for key in ("protocol", "base_url"):
+        if not values.get(key):
+            raise ManifestError(f"{key} is missing", file=file, key=f"providers.{name}")
+    return Provider(
+        name=name,
+        protocol=Protocol(values["protocol"]),
+        base_url=values["base_url"],
+        key_env=values.get("key_env") or "",
+        key_file=values.get("key_file") or "",
+        trust=Trust[values.get("trust") or "any"],
+        headers=values.get("headers") or {},
+    )
+
+
+def build_model(
+    model_id: str,
+    values: Mapping[str, Any],
+    provider: Callable[[str, str], Provider],
+    file: str,
+) -> Model:
+    """A model. `provider(name, key)` finds a provider or says that `key` names an unknown one."""
+    limits = values.get("limits") or {}
+    default = Model(id=model_id, endpoints=())
+    context = limits.get("context") or limits.get("input") or default.context
+    return Model(
+        id=model_id,
+        endpoints=_endpoints(model_id, values, provider, file),
+        price=build_price(values.get("cost") or {}),
+        context=context,
+        input_limit=limits.get("input"),
+        output_limit=limits.get("output") or min(default.output_limit, context),
+        modalities=frozenset(values.get("input") or default.modalities) | {"text"},
+        features=frozenset(values.get("features") or ()),
+        skills={k: float(v) for k, v in (values.get("skills") or {}).items()},
+        effort=tuple(values.get("effort") or ()),
+        aliases=tuple(values.get("aliases") or ()),
+        description=values.get("description") or "",
+        source=values.get("source") or "",
+        checked=str(values.get("checked") or ""),
+    )
+
+
+def build_price(cost: Mapping[str, Decimal | None]) -> Price:
+    """USD per million tokens → USD per token."""
+    scaled = {k: None if v is None else v.scaleb(_PER_MILLION) for k, v in cost.items()}
+    return Price(**scaled)
+
+
+def build_routing(table: RoutingTable) -> Routing:
+    """`[routing]` with the defaults filled in."""
+    return Routing(**table.model_dump(exclude_none=True))
+
+
+def _endpoints(
+    model_id: str,
+    values: Mapping[str, Any],
+    provider: Callable[[str, str], Provider],
+    file: str,
+) -> tuple[Endpoint, ...]:
+    key = f'models."{model_id}"'
+    if values.get("endpoints"):
+        return tuple(
+            Endpoint(provider(e["provider"], f"{key}.endpoints"), e["name"], e.get("weight", 1.0))
+            for e in values["endpoints"]
+        )
+    prefix, _, rest = model_id.partition("/")
+    name = values.get("provider") or (prefix if rest else "")
+    if not name:
+        raise ManifestError(
+            "says nowhere where to get the model: write provider = … or endpoints = […], "
+            "or begin the id with the provider's name and a slash",
+            file=file,
+            key=key,
+        )
+    wire = values.get("name") or (rest if rest and prefix == name else model_id)
+    return (Endpoint(provider(name, f"{key}.provider"), wire),)

@@ -1,0 +1,236 @@
+"""The effective manifest: every connected model and rule, looked up by name, never changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Final
+
+from rightmodel.domain import SKILLS, Protocol, Trust, Usage
+from rightmodel.errors import TaskError, UnknownNameError, listed
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterable, Mapping
+    from decimal import Decimal
+
+DEFAULT_RATING: Final = 5.0
+"""Rating of a skill that neither the skill nor `general` is given for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """USD per token (not per million: scaled once at load). `None` is unknown.
+
+    Unknown cache prices count as `input`: never less than what may be billed for a read.
+    """
+
+    input: Decimal | None = None
+    output: Decimal | None = None
+    cache_read: Decimal | None = None
+    cache_write: Decimal | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether a cost can be reckoned at all."""
+        return self.input is not None and self.output is not None
+
+    def cost(self, usage: Usage) -> Decimal | None:
+        """USD for what was used; `None` when a price is unknown."""
+        if self.input is None or self.output is None:
+            return None
+        read = self.input if self.cache_read is None else self.cache_read
+        write = self.input if self.cache_write is None else self.cache_write
+        plain = usage.input - usage.cache_read - usage.cache_write
+        return (
+            plain * self.input
+            + usage.cache_read * read
+            + usage.cache_write * write
+            + usage.output * self.output
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Where models are reached. `key_env`/`key_file`: where its key is found, never the key."""
+
+    name: str
+    protocol: Protocol
+    base_url: str
+    key_env: str = ""
+    key_file: str = ""
+    trust: Trust = Trust.any
+    max_concurrency: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def needs_key(self) -> bool:
+        """Loopback providers work without a key; others do when they name none."""
+        return bool(self.key_env or self.key_file) and not is_loopback(self.base_url)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One place to get a model from. `name`: the model's name on the wire."""
+
+    provider: Provider
+    name: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One connected model. Limits in tokens; ratings 0–10 by skill.
+
+    `input_limit`: most prompt tokens, `None` where only `context` (prompt and answer) binds.
+    """
+
+    id: str
+    endpoints: tuple[Endpoint, ...]
+    price: Price = Price()
+    context: int = 8192
+    input_limit: int | None = None
+    output_limit: int = 4096
+    modalities: frozenset[str] = frozenset({"text"})
+    features: frozenset[str] = frozenset()
+    skills: Mapping[str, float] = field(default_factory=dict)
+    effort: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    description: str = ""
+    source: str = ""
+    checked: str = ""
+
+    def rating(self, skill: str) -> float:
+        """The rating for one skill; a missing skill falls back to `general`."""
+        found = self.skills.get(skill)
+        return self.skills.get("general", DEFAULT_RATING) if found is None else found
+
+    @property
+    def trust(self) -> Trust:
+        """The most trusted of its endpoints; requests then use only those that fit."""
+        return max(e.provider.trust for e in self.endpoints)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """When a rule applies: every condition given must hold."""
+
+    skill: frozenset[str] = frozenset()
+    difficulty: frozenset[str] = frozenset()
+    tier: frozenset[str] = frozenset()
+    matches: re.Pattern[str] | None = None
+    contains: tuple[str, ...] = ()
+    min_input_tokens: int | None = None
+    max_input_tokens: int | None = None
+    files: tuple[str, ...] = ()
+    input: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One of the user's rules: a condition and what it sets."""
+
+    name: str
+    when: Condition = Condition()
+    use: tuple[str, ...] = ()
+    trust: Trust | None = None
+    features: frozenset[str] = frozenset()
+    max_cost_usd: Decimal | None = None
+    skill: str = ""
+    difficulty: str = ""
+    tier: str = ""
+    assess: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """The `[routing]` table."""
+
+    tier: str = "balanced"
+    assess: str = "rules"
+    max_attempts: int = 3
+    deadline_s: float = 50.0
+    escalate: int = 1
+    failure_cost_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FilePolicy:
+    """The `[files]` table. `roots`: absolute; empty means the server's working directory."""
+
+    roots: tuple[str, ...] = ()
+    max_bytes: int = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Everything the manifest says, ready for look-up.
+
+    `models`: connected ones by id, in manifest order. `reference`: shipped models that are not
+    connected, for the baseline's price. `excludes`: patterns of ids that are never used. `file`:
+    the user's manifest, for messages. `origins`: "model id.key" → file. `notes`: what a user
+    should know about how this came together (a provider left out for want of a key, say).
+    """
+
+    models: Mapping[str, Model]
+    providers: Mapping[str, Provider]
+    rules: tuple[Rule, ...] = ()
+    own_skills: Mapping[str, str] = field(default_factory=dict)
+    routing: Routing = Routing()
+    files: FilePolicy = FilePolicy()
+    baseline: str = ""
+    reference: Mapping[str, Model] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    excludes: tuple[str, ...] = ()
+    file: str = ""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def skills(self) -> tuple[str, ...]:
+        """Known skills, then the user's own."""
+        return (*SKILLS, *self.own_skills)
+
+    def find(self, name: str) -> Model:
+        """The model of an id, an alias, or `provider/name` of a connected provider.
+
+        Raises `UnknownNameError` that names the three nearest, `TaskError` for an excluded one.
+        """
+        model = self.models.get(self.aliases.get(name, name))
+        if model is not None:
+            return model
+        provider, _, wire = name.partition("/")
+        pattern = next((p for p in self.excludes if fnmatchcase(name, p)), "")
+        if pattern:
+            raise TaskError(
+                f"model {name!r} is excluded by {self.file} (exclude {pattern!r}); "
+                f"connected: {listed([*self.models])}",
+                argument="model",
+            )
+        if wire and provider in self.providers:
+            return unlisted(self.providers[provider], name, wire)
+        raise UnknownNameError("model", name, [*self.models, *self.aliases], argument="model")
+
+    def baseline_model(self) -> Model | None:
+        """The model that savings are counted against, connected or not."""
+        name = self.aliases.get(self.baseline, self.baseline)
+        return self.models.get(name) or self.reference.get(name)
+
+
+def unlisted(provider: Provider, model_id: str, wire: str) -> Model:
+    """A model that is in no manifest: unknown price, conservative limits, rated 5."""
+    return Model(
+        id=model_id, endpoints=(Endpoint(provider, wire),), skills={"general": DEFAULT_RATING}
+    )
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a base URL stays on this machine."""
+    host = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    host = host.partition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+def by_id(models: Iterable[Model]) -> dict[str, Model]:
+    """The models keyed by id, order kept."""
+    return {m.id: m for m in models}

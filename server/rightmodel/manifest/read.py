@@ -1,0 +1,109 @@
+"""One file → one validated `Manifest`, with errors that name file, key and nearest key."""
+
+from __future__ import annotations
+
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from rightmodel.errors import ManifestError, listed, nearest
+from rightmodel.manifest.schema import Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic_core import ErrorDetails
+
+
+def shipped_dir() -> Path:
+    """Where the shipped manifests are: in the wheel, else in the checkout."""
+    packed = Path(__file__).parent.parent / "_manifests"
+    return packed if packed.is_dir() else Path(__file__).parents[3] / "manifests"
+
+
+def shipped_names() -> list[str]:
+    """The names that `include` understands."""
+    return sorted(p.stem for p in shipped_dir().glob("*.toml"))
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Parse and validate one file. Raises `ManifestError` for the first thing that is wrong."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ManifestError(f"cannot be read: {error.strerror}", file=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise ManifestError("is not UTF-8 text", file=str(path)) from error
+    return parse_manifest(text, file=str(path))
+
+
+def parse_manifest(text: str, *, file: str) -> Manifest:
+    """The same for a text; `file` is for messages."""
+    try:
+        data = tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        raise ManifestError(f"is not valid TOML: {error}", file=file) from error
+    try:
+        return Manifest.model_validate(data)
+    except ValidationError as error:
+        raise _first_error(error, data, file) from None
+
+
+def _first_error(error: ValidationError, data: dict[str, Any], file: str) -> ManifestError:
+    details = error.errors(include_url=False)
+    # Unknown keys first: a misspelt key usually causes the other complaints.
+    first = next((d for d in details if d["type"] == "extra_forbidden"), details[0])
+    more = f" ({len(details) - 1} more after this one)" if len(details) > 1 else ""
+    key = ".".join(_readable(first["loc"], data))
+    return ManifestError(_explain(first) + more, file=file, key=key)
+
+
+def _explain(detail: ErrorDetails) -> str:
+    if detail["type"] == "extra_forbidden":
+        known = _keys_at(detail["loc"][:-1])
+        close = nearest(str(detail["loc"][-1]), known, count=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known here: {listed(known, most=20)}"
+        return f"unknown key; {hint}"
+    if detail["type"] == "missing":
+        return "is missing" + ("; write version = 1" if detail["loc"] == ("version",) else "")
+    message = detail["msg"].removeprefix("Value error, ")
+    value = detail["input"]
+    shown = f", not {str(value)!r}" if isinstance(value, str | int | float | Decimal) else ""
+    return message[:1].lower() + message[1:] + ("" if shown and shown in message else shown)
+
+
+def _readable(location: tuple[int | str, ...], data: Any) -> Iterator[str]:
+    """The path as a person would say it: a model by its id, a rule by its name."""
+    for part in location:
+        if isinstance(part, int):
+            data = data[part] if isinstance(data, list) and part < len(data) else None
+            label = (data.get("id") or data.get("name")) if isinstance(data, dict) else None
+            yield f'"{label}"' if isinstance(label, str) else str(part)
+        elif isinstance(data, dict) and part in data:
+            data = data[part]
+            yield str(part)
+        elif data is not None and not isinstance(data, dict | list):
+            continue  # a branch of a union, which is pydantic's business
+        else:
+            yield str(part)
+
+
+def _keys_at(location: tuple[int | str, ...]) -> list[str]:
+    """The keys that the schema knows at a place."""
+    model: type[BaseModel] = Manifest
+    for part in location:
+        field = model.model_fields.get(str(part))
+        if field is not None:
+            model = _table_in(field.annotation) or model
+    return list(model.model_fields)
+
+
+def _table_in(annotation: Any) -> type[BaseModel] | None:
+    """The table class somewhere inside `dict[str, X]`, `list[X]`, `X | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_table_in(inner) for inner in get_args(annotation))
+    return next((table for table in found if table is not None), None)

@@ -1,0 +1,83 @@
+"""The user's rules: checked against the catalog when loaded, so that a typo cannot wait."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rightmodel.domain import Trust
+from rightmodel.errors import ManifestError, TaskError, UnknownNameError
+from rightmodel.manifest.catalog import Catalog, Condition, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rightmodel.manifest.schema import RuleTable, WhenTable
+
+
+def build_rules(catalog: Catalog, tables: Sequence[RuleTable], file: str) -> Catalog:
+    """The catalog with its rules. Raises `ManifestError` for a name that nobody knows."""
+    rules = []
+    for number, table in enumerate(tables, 1):
+        name = table.name or f"rule {number}"
+        try:
+            rules.append(_rule(catalog, table, name))
+        except TaskError as error:
+            raise ManifestError(
+                str(error), file=file, key=f'rules."{name}".{error.argument}'
+            ) from None
+    return replace(catalog, rules=tuple(rules))
+
+
+def _rule(catalog: Catalog, table: RuleTable, name: str) -> Rule:
+    if table.skill is not None:
+        _known_skill(catalog, table.skill, "skill")
+    trust = table.require.trust
+    return Rule(
+        name=name,
+        when=_condition(catalog, table.when),
+        use=tuple(catalog.find(model).id for model in _named(catalog, table.use or ())),
+        trust=None if trust is None else Trust[trust],
+        features=frozenset(table.require.features or ()),
+        max_cost_usd=table.require.max_cost_usd,
+        skill=table.skill or "",
+        difficulty=table.difficulty or "",
+        tier=table.tier or "",
+        assess=table.assess or "",
+    )
+
+
+def _named(catalog: Catalog, names: Iterable[str]) -> Iterable[str]:
+    for name in names:
+        try:
+            catalog.find(name)
+        except TaskError as error:
+            error.argument = "use"
+            raise
+        yield name
+
+
+def _known_skill(catalog: Catalog, skill: str, argument: str) -> None:
+    if skill not in catalog.skills:
+        raise UnknownNameError("skill", skill, catalog.skills, argument=argument)
+
+
+def _condition(catalog: Catalog, when: WhenTable) -> Condition:
+    for skill in _as_set(when.skill):
+        _known_skill(catalog, skill, "when.skill")
+    return Condition(
+        skill=_as_set(when.skill),
+        difficulty=_as_set(when.difficulty),
+        tier=_as_set(when.tier),
+        matches=re.compile(when.matches) if when.matches is not None else None,
+        contains=tuple(word.casefold() for word in when.contains or ()),
+        min_input_tokens=when.min_input_tokens,
+        max_input_tokens=when.max_input_tokens,
+        files=tuple(when.files or ()),
+        input=_as_set(when.input),
+    )
+
+
+def _as_set(value: str | Sequence[str] | None) -> frozenset[str]:
+    return frozenset([value] if isinstance(value, str) else value or ())

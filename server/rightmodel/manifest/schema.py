@@ -1,0 +1,223 @@
+"""What a manifest file may say: pydantic models, used for validation and for the JSON Schema.
+
+Units: prices in USD per million tokens, limits in tokens, ratings 0–10, times in seconds.
+A `None` here means "not written", so that the loader can tell what to take from elsewhere.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from rightmodel.manifest.catalog import is_loopback
+
+Usd = Annotated[Decimal, Field(ge=0)]
+Tokens = Annotated[int, Field(gt=0)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Rating = Annotated[float, Field(ge=0, le=10)]
+Skill = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Modality = Literal["text", "image", "pdf", "audio"]
+Effort = Literal["none", "low", "medium", "high"]
+Tier = Literal["cheap", "balanced", "best"]
+Difficulty = Literal["easy", "medium", "hard", "expert"]
+TrustName = Literal["local", "trusted", "any"]
+Assess = Literal["rules"]
+
+
+class Table(BaseModel):
+    """A table of the manifest: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CostTable(Table):
+    """USD per million tokens. A missing one is unknown, not zero."""
+
+    input: Usd | None = None
+    output: Usd | None = None
+    cache_read: Usd | None = None
+    cache_write: Usd | None = None
+
+
+class LimitsTable(Table):
+    """Tokens. `context`: prompt and answer together; `input`: prompt alone; `output`: answer."""
+
+    context: Tokens | None = None
+    input: Tokens | None = None
+    output: Tokens | None = None
+
+
+class EndpointTable(Table):
+    """One place to get a model from. `weight`: its share of the load."""
+
+    provider: Name
+    name: Name
+    weight: Annotated[float, Field(gt=0)] = 1.0
+
+
+class ModelTable(Table):
+    """`[[models]]`: one model. For an id of a shipped manifest every other key is an override."""
+
+    id: Name
+    provider: Name | None = None
+    name: Name | None = None
+    endpoints: Annotated[list[EndpointTable], Field(min_length=1)] | None = None
+    aliases: list[Name] | None = None
+    description: str | None = None
+    cost: CostTable | None = None
+    limits: LimitsTable | None = None
+    input: list[Modality] | None = None
+    features: list[Name] | None = None
+    skills: dict[Skill, Rating] | None = None
+    effort: list[Effort] | None = None
+    source: str | None = None
+    checked: dt.date | None = None
+
+    @field_validator("id")
+    @classmethod
+    def _id_can_be_named_in_a_list(cls, value: str) -> str:
+        if re.search(r"[\s,]", value):
+            msg = "an id holds no spaces and no commas (calls name several models with commas)"
+            raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _one_way_to_say_where(self) -> ModelTable:
+        if self.endpoints and (self.provider or self.name):
+            msg = "give either endpoints, or provider and name, not both"
+            raise ValueError(msg)
+        return self
+
+
+class ProviderTable(Table):
+    """`[providers.NAME]`: where models are reached. For a shipped provider, overrides."""
+
+    protocol: Literal["openai-chat", "anthropic-messages", "gemini"] | None = None
+    base_url: str | None = None
+    key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    key_file: str | None = None
+    trust: TrustName | None = None
+    headers: dict[str, str] | None = None
+
+    @field_validator("base_url")
+    @classmethod
+    def _https_except_on_loopback(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if not value.startswith("https://") and not (
+            value.startswith("http://") and is_loopback(value)
+        ):
+            msg = f"must start with https:// (plain http only on loopback), not {value!r}"
+            raise ValueError(msg)
+        if "@" in value.partition("://")[2].partition("/")[0]:
+            msg = "holds a user or password; put keys into key_env or key_file"
+            raise ValueError(msg)
+        return value.rstrip("/")
+
+    @field_validator("headers")
+    @classmethod
+    def _no_keys_in_headers(cls, value: dict[str, str] | None) -> dict[str, str] | None:
+        for name in value or {}:
+            if name.lower() in {"authorization", "x-api-key", "x-goog-api-key", "api-key"}:
+                msg = f"header {name} carries a key; use key_env or key_file"
+                raise ValueError(msg)
+        return value
+
+
+class SkillTable(Table):
+    """`[skills.NAME]`: a skill of the user's own."""
+
+    description: Annotated[str, Field(min_length=1)]
+
+
+class WhenTable(Table):
+    """Conditions of a rule; every one given must hold. A list holds when one of it does."""
+
+    skill: Name | list[Name] | None = None
+    difficulty: Difficulty | list[Difficulty] | None = None
+    tier: Tier | list[Tier] | None = None
+    matches: str | None = None
+    contains: Annotated[list[Name], Field(min_length=1)] | None = None
+    min_input_tokens: Tokens | None = None
+    max_input_tokens: Tokens | None = None
+    files: Annotated[list[Name], Field(min_length=1)] | None = None
+    input: Modality | list[Modality] | None = None
+
+    @field_validator("matches")
+    @classmethod
+    def _compiles(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                re.compile(value)
+            except re.error as error:
+                msg = f"is not a regular expression: {error}"
+                raise ValueError(msg) from error
+        return value
+
+
+class RequireTable(Table):
+    """What a rule demands of every model that is tried, whoever asks."""
+
+    trust: TrustName | None = None
+    features: list[Name] | None = None
+    max_cost_usd: Usd | None = None
+
+
+class RuleTable(Table):
+    """`[[rules]]`: in order, first match wins."""
+
+    name: str = ""
+    when: WhenTable = WhenTable()
+    use: Annotated[list[Name], Field(min_length=1)] | None = None
+    require: RequireTable = RequireTable()
+    skill: Skill | None = None
+    difficulty: Difficulty | None = None
+    tier: Tier | None = None
+    assess: Assess | None = None
+
+
+class RoutingTable(Table):
+    """`[routing]`."""
+
+    tier: Tier | None = None
+    assess: Assess | None = None
+    max_attempts: Annotated[int, Field(ge=1, le=20)] | None = None
+    deadline_s: Annotated[float, Field(gt=0, le=3600)] | None = None
+    escalate: Annotated[int, Field(ge=0, le=5)] | None = None
+    failure_cost_usd: Usd | None = None
+
+
+class FilesTable(Table):
+    """`[files]`. Relative roots are relative to the manifest."""
+
+    roots: list[Name] | None = None
+    max_bytes: Annotated[int, Field(gt=0)] | None = None
+
+
+class Manifest(Table):
+    """A whole file, the user's or a shipped one."""
+
+    version: Literal[1]
+    baseline: Name | None = None
+    include: list[Name] | None = None
+    exclude: list[Name] | None = None
+    routing: RoutingTable = RoutingTable()
+    files: FilesTable = FilesTable()
+    providers: dict[Name, ProviderTable] = {}
+    models: list[ModelTable] = []
+    skills: dict[Skill, SkillTable] = {}
+    rules: list[RuleTable] = []
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema that is shipped beside the manifests for editors."""
+    schema = Manifest.model_json_schema()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "rightmodel manifest",
+        **{key: value for key, value in schema.items() if key != "title"},
+    }

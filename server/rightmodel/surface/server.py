@@ -1,0 +1,151 @@
+"""The MCP server: lists the tools, answers their calls, reports progress.
+
+Built on the SDK's low-level server, which advertises tools and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from mcp.server.lowlevel import Server
+from mcp_types import CallToolResult, ListToolsResult, TextContent
+
+from rightmodel import __version__
+from rightmodel.errors import RightmodelError, UnknownNameError
+from rightmodel.surface import render
+from rightmodel.surface.arguments import choose_task, complete_task
+from rightmodel.surface.tools import INSTRUCTIONS, TOOLS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from mcp.server.context import ServerRequestContext
+    from mcp.server.session import ServerSession
+    from mcp_types import CallToolRequestParams, PaginatedRequestParams
+
+    from rightmodel.dispatch.engine import Engine
+
+    GetEngine = Callable[[], Awaitable[Engine]]
+
+PROGRESS_S: Final = 10.0
+"""A caller hears something at least this often."""
+
+logger = logging.getLogger("rightmodel")
+
+
+def make_server(engine: GetEngine, *, deadline_s: float | None) -> Server[dict[str, Any]]:
+    """The server. `engine` may raise `RightmodelError`: the fault is told in the tool's error.
+
+    `deadline_s`: overrides the manifest's.
+    """
+    calls = _Calls(engine, deadline_s)
+
+    async def list_tools(
+        _context: ServerRequestContext[dict[str, Any], Any], _params: PaginatedRequestParams | None
+    ) -> ListToolsResult:
+        return ListToolsResult(tools=list(TOOLS))
+
+    async def call_tool(
+        context: ServerRequestContext[dict[str, Any], Any], params: CallToolRequestParams
+    ) -> CallToolResult:
+        return await calls.answer(params.name, params.arguments or {}, context.session)
+
+    return Server(
+        "rightmodel",
+        version=__version__,
+        instructions=INSTRUCTIONS,
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+    )
+
+
+class _Calls:
+    """What a tool call leads to."""
+
+    def __init__(self, engine: GetEngine, deadline_s: float | None) -> None:
+        self._engine = engine
+        self._deadline_s = deadline_s
+
+    async def answer(
+        self, tool: str, arguments: dict[str, Any], session: ServerSession
+    ) -> CallToolResult:
+        mask: Callable[[str], str] = str
+        try:
+            engine = await self._engine()
+            mask = engine.mask
+            if tool == "complete":
+                return await self._complete(engine, arguments, session)
+            if tool == "choose_model":
+                return await self._choose(engine, arguments)
+            raise UnknownNameError("tool", tool, [t.name for t in TOOLS])
+        except RightmodelError as error:
+            return _error(error, mask)
+        except Exception as error:
+            logger.exception("fault inside rightmodel")
+            return _error(
+                RightmodelError(
+                    f"a fault inside rightmodel ({type(error).__name__}), told in the server's "
+                    "log; do this subtask yourself or try another"
+                ),
+                mask,
+            )
+
+    async def _complete(
+        self, engine: Engine, arguments: dict[str, Any], session: ServerSession
+    ) -> CallToolResult:
+        task = complete_task(arguments, engine.catalog)
+        deadline = self._deadline_s or engine.catalog.routing.deadline_s
+        async with _progress(session) as report:
+            answer = await engine.dispatcher.complete(task, deadline_s=deadline, report=report)
+        return CallToolResult(
+            content=[
+                TextContent(text=engine.mask(answer.text)),
+                TextContent(text=render.footer(answer.receipt)),
+            ],
+            _meta={render.META_KEY: render.receipt_meta(answer.receipt)},
+        )
+
+    async def _choose(self, engine: Engine, arguments: dict[str, Any]) -> CallToolResult:
+        task, limit = choose_task(arguments, engine.catalog)
+        decision = await engine.router.route(task)
+        shown = render.choice(decision, engine.catalog, limit)
+        text = json.dumps(shown, indent=2, ensure_ascii=False)
+        return CallToolResult(content=[TextContent(text=text)], structured_content=shown)
+
+
+def _error(error: RightmodelError, mask: Callable[[str], str]) -> CallToolResult:
+    meta = render.error_meta(error)
+    meta["message"] = mask(meta["message"])
+    return CallToolResult(
+        content=[TextContent(text=mask(render.error_text(error)))],
+        is_error=True,
+        _meta={render.ERROR_META_KEY: meta},
+    )
+
+
+@contextlib.asynccontextmanager
+async def _progress(session: ServerSession) -> AsyncIterator[Callable[[str], None]]:
+    """Sends every report at once, and the latest again when nothing was heard for a while."""
+    queue: asyncio.Queue[str] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    async def send() -> None:
+        latest = "waiting for an answer"
+        while True:
+            with contextlib.suppress(TimeoutError):
+                latest = await asyncio.wait_for(queue.get(), PROGRESS_S)
+            elapsed = loop.time() - began
+            await session.report_progress(elapsed, None, f"{latest} ({elapsed:.0f} s)")
+
+    sender = asyncio.create_task(send())
+    try:
+        yield queue.put_nowait
+    finally:
+        sender.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await sender
