@@ -24,8 +24,9 @@ The method, step by step (the numbers are in manifests/ratings/):
 4. Skills saturate differently: the rating expected in a skill is pivot + slope * (g - pivot).
    An easy skill has a slope under 1, so cheap models come closer to the top in it.
 5. A skill's rating is the mean of what is expected and of the results that inform that skill,
-   weighted by `expected` and by the benchmark's weight for the skill (shrinkage: without a
-   result, the expected rating stands).
+   weighted by `expected_weight` and by the benchmark's weight for the skill (shrinkage: without
+   a result, the expected rating stands). What a maker reports, and a rank that rests on one or
+   two tests, counts less.
 6. On a ladder of siblings no stronger model rates below a weaker one, unless a result that
    both have says so: ratings that break the order are pooled (isotonic regression).
 """
@@ -155,15 +156,17 @@ def load_models(priors: dict[str, Any]) -> dict[str, Model]:
     return models
 
 
-def load_results(models: dict[str, Model], benchmarks: dict[str, Benchmark], maker: float) -> None:
-    """Hand every row of results.csv to its model. What a maker reports counts `maker`."""
+def load_results(
+    models: dict[str, Model], benchmarks: dict[str, Benchmark], trust: dict[str, float]
+) -> None:
+    """Hand every row of results.csv to its model, with the weight that its kind of source has."""
     with (RATINGS / "results.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             if row["benchmark"] not in benchmarks:
                 sys.exit(f"results.csv: unknown benchmark {row['benchmark']}")
             if row["model"] not in models:
                 sys.exit(f"results.csv: unknown model {row['model']}")
-            weight = {"maker": maker, "thin": 0.5}.get(row["by"], 1.0)
+            weight = trust[row["by"]]
             models[row["model"]].results.append(
                 Result(row["model"], row["benchmark"], float(row["score"]), row["unit"], weight)
             )
@@ -173,7 +176,12 @@ def load() -> tuple[Method, dict[str, Model]]:
     """Read the whole of manifests/ratings/."""
     priors, benchmarks = load_toml(RATINGS / "priors.toml"), load_benchmarks()
     models = load_models(priors)
-    load_results(models, benchmarks, priors["maker_weight"])
+    trust = {
+        "independent": 1.0,
+        "maker": priors["maker_weight"],
+        "thin": priors["thin_weight"],
+    }
+    load_results(models, benchmarks, trust)
     method = Method(
         {name: (table["pivot"], table["slope"]) for name, table in priors["skills"].items()},
         priors["prior_weight"],

@@ -25,8 +25,6 @@ COMMANDS: Final = {
     "choose": ("choose", "Show which model a task would go to, without calling it."),
     "models": ("models", "Show the effective manifest."),
     "check": ("check", "Check manifest and keys, and ask every model for a word."),
-    "config": ("config", "Print or write the registration for an agent."),
-    "demo": ("demo", "See it all work on simulated providers, without a key."),
 }
 
 

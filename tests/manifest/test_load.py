@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rightmodel.errors import ManifestError, UnknownNameError
+from rightmodel.manifest.catalog import Catalog
+from rightmodel.manifest.load import load_catalog
+from rightmodel.manifest.read import shipped_names
+
+
+def load(tmp_path: Path, text: str) -> Catalog:
+    path = tmp_path / "rightmodel.toml"
+    path.write_text("version = 1\n" + text)
+    return load_catalog(path, has_key=lambda _: True)
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_every_shipped_manifest_loads(tmp_path: Path, name: str) -> None:
+    catalog = load(tmp_path, f'include = ["{name}"]')
+    assert all(model.endpoints for model in catalog.models.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "hint"),
+    [
+        ('[routing]\ntire = "cheap"', "routing.tire", "'tier'"),
+        ('[[models]]\nid = "nobody/y"', "provider", "not defined"),
+        ('[[models]]\nid = "openai/gpt-5.5"\ncost = {input = -1}', "cost.input", "greater"),
+        ('include = ["antropic"]', "include", "'anthropic'"),
+        ('baseline = "openai/gpt-55"', "baseline", "openai/gpt-5.5"),
+        ('[[rules]]\nname = "r"\nuse = ["opuss"]', "use", "unknown model"),
+        ('[[rules]]\nwhen = {matches = "("}', "matches", "regular expression"),
+        (
+            '[[models]]\nid = "openai/gpt-5.5"\n[[models]]\nid = "openai/gpt-5.5"',
+            "models",
+            "unique",
+        ),
+        (
+            '[[models]]\nid="openai/gpt-5.5"\naliases=["openai/gpt-5.4"]\n'
+            '[[models]]\nid="openai/gpt-5.4"\naliases=["openai/gpt-5.5"]',
+            "aliases",
+            "id of another model",
+        ),
+        ('[providers.x]\nprotocol="gemini"\nbase_url="http://example.com"', "base_url", "https"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_key_and_what_would_be_right(
+    tmp_path: Path, text: str, key: str, hint: str
+) -> None:
+    with pytest.raises(ManifestError) as caught:
+        load(tmp_path, text)
+    assert key in caught.value.key
+    assert hint in str(caught.value)
+    assert "rightmodel.toml" in str(caught.value)
+
+
+def test_the_user_overrides_single_prices_and_ratings_and_origins_tell(tmp_path: Path) -> None:
+    catalog = load(
+        tmp_path, '[[models]]\nid = "openai/gpt-5.5"\ncost = {input = 1}\nskills = {code = 9.5}'
+    )
+    model = catalog.models["openai/gpt-5.5"]
+    assert model.price.input is not None
+    assert model.price.input * 1_000_000 == 1
+    assert model.price.output is not None
+    assert model.rating("code") == 9.5
+    assert catalog.origins["openai/gpt-5.5.cost.input"].endswith("rightmodel.toml")
+    assert catalog.origins["openai/gpt-5.5.cost.output"] == "shipped openai.toml"
+
+
+def test_an_excluded_model_cannot_be_named(tmp_path: Path) -> None:
+    catalog = load(tmp_path, 'include = ["openai"]\nexclude = ["openai/*-pro"]')
+    with pytest.raises(Exception, match="excluded by"):
+        catalog.find("openai/gpt-5.5-pro")
+    with pytest.raises(UnknownNameError, match="Nearest"):
+        catalog.find("gtp-5.5")
+
+
+def test_a_model_in_no_manifest_is_used_with_unknown_price(tmp_path: Path) -> None:
+    model = load(tmp_path, 'include = ["openai"]').find("openai/released-this-morning")
+    assert model.endpoints[0].name == "released-this-morning"
+    assert not model.price.known
