@@ -2,24 +2,18 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check e2e lint lock bench clean
-
-demo: .venv/run
-	@$(BIN)/rightmodel demo
+.PHONY: test check lint lock clean
 
 test: .venv/dev
-	$(BIN)/pytest -q --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE) -m "not e2e"
+	$(BIN)/pytest -q --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE)
 
 check: .venv/dev lint test
 
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy server tests scripts benchmarks
+	$(BIN)/mypy server tests scripts
 	$(BIN)/lint-imports
-
-e2e: .venv/dev
-	$(BIN)/pytest -q -m e2e
 
 COVERAGE := 90
 

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rightmodel.app import make_router
 from rightmodel.decide.tokens import estimate_tokens
 from rightmodel.domain import Decision, Task
-from rightmodel.manifest.catalog import Catalog
 from rightmodel.manifest.load import load_catalog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rightmodel.manifest.catalog import Catalog
 
 MANIFEST = """
 version = 1
@@ -44,8 +49,6 @@ def catalog(tmp_path: Path) -> Catalog:
 
 
 def decide(tmp_path: Path, task: Task) -> Decision:
-    import asyncio
-
     return asyncio.run(make_router(catalog(tmp_path), None).route(task))
 
 

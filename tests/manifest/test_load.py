@@ -1,13 +1,17 @@
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from rightmodel.errors import ManifestError, UnknownNameError
-from rightmodel.manifest.catalog import Catalog
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.read import shipped_names
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rightmodel.manifest.catalog import Catalog
 
 
 def load(tmp_path: Path, text: str) -> Catalog:
@@ -38,8 +42,10 @@ def test_every_shipped_manifest_loads(tmp_path: Path, name: str) -> None:
             "unique",
         ),
         (
-            '[[models]]\nid="openai/gpt-5.5"\naliases=["openai/gpt-5.4"]\n'
-            '[[models]]\nid="openai/gpt-5.4"\naliases=["openai/gpt-5.5"]',
+            (
+                '[[models]]\nid="openai/gpt-5.5"\naliases=["openai/gpt-5.4"]\n'
+                '[[models]]\nid="openai/gpt-5.4"\naliases=["openai/gpt-5.5"]'
+            ),
             "aliases",
             "id of another model",
         ),

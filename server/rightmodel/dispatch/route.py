@@ -9,7 +9,7 @@ from rightmodel.decide import estimate
 from rightmodel.decide.decide import Question, decide
 from rightmodel.decide.tokens import attachment_tokens, estimate_tokens
 from rightmodel.domain import Requirements, Trust
-from rightmodel.errors import NoCandidateError, TaskError
+from rightmodel.errors import NoCandidateError, TaskError, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -82,16 +82,20 @@ def count_tokens(task: Task) -> int:
 
 def nothing_fits(decision: Decision) -> NoCandidateError:
     """The error for a decision without candidates: says what would help."""
-    named = [r for r in decision.rejections if r.code != "not_named"]
-    reasons = "; ".join(f"{r.model}: {r.reason}" for r in named[:8])
-    more = f" (and {len(named) - 8} more)" if len(named) > 8 else ""  # noqa: PLR2004
+    named: dict[str, list[str]] = {}
+    for rejection in decision.rejections:
+        if rejection.code != "not_named":
+            named.setdefault(rejection.reason, []).append(rejection.model)
+    reasons = "; ".join(
+        f"{listed(models, most=3)}: {why}" for why, models in list(named.items())[:6]
+    )
     if not named:
         return NoCandidateError(
             "no model is connected. Set a provider's key in the server's environment or "
             "--env-file, or write a manifest; `rightmodel check` says what is missing"
         )
     return NoCandidateError(
-        f"no connected model can take this task. {reasons}{more}. "
+        f"no connected model can take this task. {reasons}. "
         "Loosen what excludes them, or call choose_model for the whole list",
         rejections=decision.rejections,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from fnmatch import fnmatch
 from pathlib import Path
@@ -61,22 +60,29 @@ def _read(path: str, roots: list[Path], left: int, most: int) -> bytes:
             "[files] roots in the manifest can allow more",
         )
     _refuse_secrets(path, real)
+    size = _regular_size(path, real)
+    if size > left:
+        raise FileRefusedError(
+            path,
+            f"with its {size} bytes the call exceeds the limit of {most} bytes; "
+            "[files] max_bytes in the manifest can raise it",
+        )
     try:
-        # Not blocking, so that a pipe posing as a file cannot hold the server up.
-        descriptor = os.open(real, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with real.open("rb") as file:
+            data = file.read(left + 1)
     except OSError as error:
         raise FileRefusedError(path, f"it cannot be read: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
-        facts = os.fstat(file.fileno())
-        if not stat.S_ISREG(facts.st_mode):
-            raise FileRefusedError(path, "it is not a regular file; name the files one by one")
-        if facts.st_size > left:
-            raise FileRefusedError(
-                path,
-                f"with its {facts.st_size} bytes the call exceeds the limit of {most} bytes; "
-                "[files] max_bytes in the manifest can raise it",
-            )
-        return file.read(left)
+    if len(data) > left:
+        raise FileRefusedError(path, "it grew beyond the limit while it was read")
+    return data
+
+
+def _regular_size(path: str, real: Path) -> int:
+    """Bytes of a regular file, asked before it is opened: opening a pipe could wait for ever."""
+    facts = real.stat()
+    if not stat.S_ISREG(facts.st_mode):
+        raise FileRefusedError(path, "it is not a regular file; name the files one by one")
+    return facts.st_size
 
 
 def _refuse_secrets(path: str, real: Path) -> None:

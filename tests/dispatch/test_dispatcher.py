@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loopback import failure, loopback, openai_answer
+from rightmodel.app import make_engine
+from rightmodel.config import Settings
+from rightmodel.domain import Answer, Task
+from rightmodel.errors import ExhaustedError, Fault
+from rightmodel.manifest.load import load_catalog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MANIFEST = """
+version = 1
+baseline = "p/dear"
+[providers.p]
+protocol = "openai-chat"
+base_url = "http://127.0.0.1:{port}/v1"
+[[models]]
+id = "p/cheap"
+cost = {{input = 1, output = 2, cache_read = 0.5}}
+limits = {{context = 100000, output = 32000}}
+skills = {{general = 8}}
+[[models]]
+id = "p/dear"
+cost = {{input = 10, output = 20}}
+limits = {{context = 100000, output = 32000}}
+skills = {{general = 9}}
+"""
+DOWN = failure(503, {"error": {"message": "down"}})
+Script = dict[str, list[tuple[int, str, bytes]]]
+
+
+def complete(tmp_path: Path, task: Task, script: Script) -> Answer:
+    async def run() -> Answer:
+        async with loopback(script) as server:
+            path = tmp_path / "m.toml"
+            path.write_text(MANIFEST.format(port=server.port))
+            engine = make_engine(Settings(path, {}), load_catalog(path, has_key=lambda _: True))
+            try:
+                return await engine.dispatcher.complete(task, deadline_s=3.0)
+            finally:
+                assert engine.health.in_flight == 0
+                await engine.close()
+
+    return asyncio.run(run())
+
+
+def test_the_receipt_counts_cache_reads_and_the_net_saving(tmp_path: Path) -> None:
+    answer = complete(tmp_path, Task("hi"), {"cheap": [openai_answer("yes")]})
+    assert answer.text == "yes"
+    cost = (60 * Decimal(1) + 40 * Decimal("0.5") + 20 * Decimal(2)) / 1_000_000
+    baseline = (100 * Decimal(10) + 20 * Decimal(20)) / 1_000_000
+    assert answer.receipt.cost_usd == cost
+    assert answer.receipt.saved_usd == baseline - cost
+
+
+def test_a_fault_falls_over_to_the_next_model(tmp_path: Path) -> None:
+    answer = complete(tmp_path, Task("hi"), {"cheap": [DOWN], "dear": [openai_answer("yes")]})
+    assert [a.fault for a in answer.receipt.attempts] == [Fault.OVERLOADED, None]
+
+
+def test_an_answer_that_breaks_the_schema_escalates(tmp_path: Path) -> None:
+    task = Task("hi", schema={"type": "object", "required": ["n"]})
+    answer = complete(
+        tmp_path,
+        task,
+        {"cheap": [openai_answer("{}")], "dear": [openai_answer('```json\n{"n": 1}\n```')]},
+    )
+    assert answer.text == '{"n": 1}'
+    assert answer.receipt.attempts[0].fault is Fault.SCHEMA
+    assert answer.receipt.attempts[0].cost_usd is not None
+
+
+def test_a_pinned_model_is_not_replaced_and_the_error_names_what_else_there_is(
+    tmp_path: Path,
+) -> None:
+    denied = failure(401, {"error": {"message": "no"}})
+    with pytest.raises(ExhaustedError, match="others are connected: p/dear") as caught:
+        complete(tmp_path, Task("hi", model="p/cheap"), {"cheap": [denied]})
+    assert [a.model for a in caught.value.attempts] == ["p/cheap"]
+
+
+def test_a_fallback_over_the_ceiling_is_not_tried(tmp_path: Path) -> None:
+    task = Task("hi", max_cost_usd=Decimal("0.001"), max_output_tokens=100)
+    with pytest.raises(ExhaustedError) as caught:
+        complete(tmp_path, task, {"cheap": [DOWN], "dear": [openai_answer("x")]})
+    assert {a.model for a in caught.value.attempts} == {"p/cheap"}
