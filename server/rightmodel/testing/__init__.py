@@ -1,1 +1,0 @@
-"""Simulated providers that speak the real wire protocols."""
