@@ -36,7 +36,8 @@ class Connection(asyncio.Protocol):
     """Reads requests, plays responses; knows at once when the client hangs up.
 
     `serve` runs as a task for the whole connection. While `busy`, a client that hangs up cancels
-    it; `gone` then says why, `reset_here` that it was not the client. `sleep` waits for the pauses; `closing` ends every stall.
+    it; `gone` then says why, `reset_here` that it was not the client. `sleep` waits for the
+    pauses; `closing` ends every stall.
     """
 
     def __init__(
