@@ -37,7 +37,7 @@ class Connection(asyncio.Protocol):
 
     `serve` runs as a task for the whole connection. While `busy`, a client that hangs up cancels
     it; `gone` then says why, `reset_here` that it was not the client. `sleep` waits for the
-    pauses; `closing` ends every stall.
+    pauses, `closing` ends every stall.
     """
 
     def __init__(

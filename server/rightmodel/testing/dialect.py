@@ -75,7 +75,7 @@ class Facts:
     input: int = 0
     output: int = 0
     window: int = 0
-    wait_s: float = 20.0
+    wait_s: float = 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,10 +203,10 @@ class SimulatedProvider:
             request.status = 0 if response.silent else response.status
             if not await self._play(connection, request, response):
                 return
+            if _closes(raw):
+                return
             if response.drops_next:
                 await self._drop_next(connection, request.fault)
-                return
-            if _closes(raw):
                 return
 
     def _remember(self, request: Received) -> None:

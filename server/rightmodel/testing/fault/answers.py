@@ -173,9 +173,8 @@ def huge_body(size: int = 25_000_000) -> SimulatedFault:
     def plan(call: Call) -> Response:
         filler = "x" * block
         if call.request.stream:
-            first = call.events(call.finished(Reply(filler, usage=Usage(1, 1))))
-            longest = max(first, key=lambda e: len(dumps(e.data)))
-            small = call.stream([longest], done=False)
+            events = call.events(call.finished(Reply("x" * 32)))
+            small = call.stream([max(events, key=lambda e: e.tokens)], done=False)
             piece = next(part for part in small.body if isinstance(part, bytes))
             return replace(small, body=(piece,) * (size // len(piece) + 1))
         whole = dumps(call.body(call.finished(Reply(filler, usage=Usage(1, 1))))).encode()

@@ -46,7 +46,8 @@ def status(code: int, headers: Mapping[str, str] | None = None) -> SimulatedFaul
     kind = BY_STATUS.get(code, "bad_request" if code < 500 else "server_error")  # noqa: PLR2004
 
     def plan(call: Call) -> Response:
-        response = replace(call.error(kind, parameter="messages", words="simulated"), status=code)
+        said = replace(call.dialect.said(kind), status=code)
+        response = call.error(said, parameter="messages", words="simulated")
         return response.with_headers(headers or {})
 
     readings = LEADS_TO.get(code, frozenset({Fault.SERVER if code >= 500 else Fault.BAD_REQUEST}))  # noqa: PLR2004
