@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rightmodel.domain import Protocol
+from rightmodel.testing import Behaviour, SimulatedProvider
+from rightmodel.testing.dialects import DIALECTS
 
 if TYPE_CHECKING:
-    from rightmodel.testing import SimulatedProvider
+    from rightmodel.testing import SimulatedFault
 
 SCHEMA = {"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]}
 
@@ -120,3 +122,30 @@ async def ask(
         return await client.read()
     finally:
         await client.close()
+
+
+def seen(
+    dialect: str,
+    broken: SimulatedFault,
+    prompt: str = "hi",
+    *,
+    stream: bool = False,
+    behaviour: Behaviour | None = None,
+    **more: Any,
+) -> Seen:
+    async def run() -> Seen:
+        models = {"m": behaviour or Behaviour(chunk_tokens=1)}
+        protocol = DIALECTS[dialect].protocol
+        async with SimulatedProvider(protocol, dialect=dialect, models=models) as provider:
+            provider.script("m", [broken])
+            return await ask(provider, prompt, stream=stream, **more)
+
+    return asyncio.run(run())
+
+
+def with_schema(dialect: str) -> dict[str, Any]:
+    if dialect == "gemini":
+        return {"generationConfig": {"responseJsonSchema": SCHEMA}}
+    if dialect == "anthropic":
+        return {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}}
+    return {"response_format": {"type": "json_schema", "json_schema": {"schema": SCHEMA}}}

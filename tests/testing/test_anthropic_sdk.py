@@ -91,7 +91,7 @@ def test_a_tool_that_must_be_called_is_called(stream: bool) -> None:
         (fault.bad_request(), anthropic.BadRequestError),
         (fault.credit_balance_too_low(), anthropic.BadRequestError),
         (fault.wrong_key(), anthropic.AuthenticationError),
-        (fault.model_forbidden(), anthropic.PermissionDeniedError),
+        (fault.forbidden(), anthropic.PermissionDeniedError),
         (fault.unknown_model(), anthropic.NotFoundError),
         (fault.request_too_large(), anthropic.RequestTooLargeError),
         (fault.rate_limit("1.5"), anthropic.RateLimitError),

@@ -117,6 +117,20 @@ def test_a_blocked_prompt_has_a_reason_and_no_candidates(stream: bool) -> None:
     assert not found.candidates
 
 
+def test_a_function_that_must_be_called_is_called() -> None:
+    async def run() -> list[types.GenerateContentResponse]:
+        async with provider_and_client() as (_, client):
+            schema = Count.model_json_schema()
+            function = {"name": "report", "parameters_json_schema": schema}
+            config = {"function_calling_config": {"mode": "ANY"}}
+            tools = [{"function_declarations": [function]}]
+            return await complete(client, tools=tools, tool_config=config)
+
+    (call,) = asyncio.run(run())[0].function_calls or []
+    assert call.name == "report"
+    assert Count.model_validate(call.args)
+
+
 def test_a_missing_key_is_forbidden_and_a_wrong_one_a_bad_request() -> None:
     async def run() -> None:
         async with provider_and_client(key="AIza-not-the-right-one") as (_, client):

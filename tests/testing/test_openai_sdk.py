@@ -153,6 +153,22 @@ def test_an_error_carries_the_providers_code_and_type() -> None:
     assert (error.code, error.type) == ("insufficient_quota", "insufficient_quota")
 
 
+def test_the_wrong_key_and_the_unknown_model_are_refused() -> None:
+    async def run() -> None:
+        async with provider_and_client(key="sk-not-the-right-one") as (provider, client):
+            with pytest.raises(openai.AuthenticationError) as wrong:
+                await complete(client)
+            assert wrong.value.code == "invalid_api_key"
+            assert "sk-not-the-right-one" not in str(wrong.value)
+            assert provider.requests[-1].fault == "wrong_key"
+        async with provider_and_client() as (_, client):
+            with pytest.raises(openai.NotFoundError) as unknown:
+                await complete(client, model="n")
+            assert unknown.value.code == "model_not_found"
+
+    asyncio.run(run())
+
+
 def test_a_refused_parameter_is_only_refused_when_it_is_sent() -> None:
     refuses = fault.refuses("max_tokens", use="max_completion_tokens")
 
@@ -172,11 +188,11 @@ def test_an_error_inside_a_stream_is_raised_after_the_first_words() -> None:
     async def run() -> None:
         async with provider_and_client(chunk_tokens=2) as (provider, client):
             provider.script("m", [fault.error_in_stream()])
-            words = []
+            stream = await complete(client, stream=True)
+            first = [(await anext(stream)).choices[0].delta.content for _ in range(2)]
+            assert first == ["", "This is "]
             with pytest.raises(openai.APIError):
-                async for chunk in await complete(client, stream=True):
-                    words.append(chunk.choices[0].delta.content)
-            assert "".join(filter(None, words))
+                _ = [chunk async for chunk in stream]
 
     asyncio.run(run())
 

@@ -1,171 +1,243 @@
 """Status, headers and body of a failure → the fault and what it puts out of order.
 
-Status and the typed fields `code`, `type`, `status`, `param` come first; words count only within
-the upstream's own error message. A body that echoes the prompt elsewhere changes nothing.
+The body is taken apart into typed fields and the upstream's own message; `rules.py` decides. A body
+that echoes the prompt, in another field or within the message, changes nothing.
 """
 
 from __future__ import annotations
 
-import math
+import json
 import re
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rightmodel.errors import Fault, ProviderError
+from rightmodel.providers.answer import shown
+from rightmodel.providers.refused import refused_parameter
+from rightmodel.providers.rules import INPUTS, RULES, STATUS_OF, WINDOWS
+from rightmodel.providers.waits import wait_s
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from rightmodel.providers.base import ModelRequest
+    from rightmodel.providers.rules import Rule
 
-MOST_WAIT_S: Final = 3600.0
-SHOWN: Final = 500
-_OVERFLOW: Final = re.compile(
-    r"maximum context length|prompt is too long|exceed context limit|input token count"
-    r"|exceeds the available context size|max_tokens must be at least 1, got -",
-    re.IGNORECASE,
-)
-_WINDOW: Final = (
-    re.compile(r"maximum context length (?:is|of) (\d+)", re.IGNORECASE),
-    re.compile(r"> (\d+) maximum", re.IGNORECASE),
-    re.compile(r"context limit: [\d+ ]+> (\d+)", re.IGNORECASE),
-    re.compile(r"maximum number of tokens allowed \(?(\d+)", re.IGNORECASE),
-    re.compile(r"available context size \(?(\d+)", re.IGNORECASE),
-)
-_PARAMETER: Final = re.compile(
-    r"(?:unsupported|unknown|unrecognized) (?:parameter|request argument)[^'\"`]*['\"`]([\w.]+)",
-    re.IGNORECASE,
-)
-_QUOTA_CODES: Final = {"insufficient_quota", "enforced_spend_limit_reached", "billing_error"}
+READ: Final = 4000
+"""Characters of a message that are searched for words."""
+
+_WAITABLE: Final = frozenset({Fault.RATE_LIMITED, Fault.OVERLOADED, Fault.SERVER, Fault.QUOTA})
+
+
+class UpstreamError(ProviderError):
+    """A failure that the upstream put in words, with what they allow to mend.
+
+    `limit`: the most that the refused parameter may be. `room`: tokens left for an answer in a
+    window that prompt and answer together exceeded.
+    """
+
+    limit: int | None = None
+    room: int | None = None
+
+
+class _Said(NamedTuple):
+    """What an upstream said. `codes`: every typed field that may tell, in lower case."""
+
+    status: int
+    codes: frozenset[str]
+    message: str
+    error: Mapping[str, Any]
 
 
 def classify(
-    request: ModelRequest, status: int, body: object, headers: Mapping[str, str]
+    request: ModelRequest, status: int, body: Any, headers: Mapping[str, str]
 ) -> ProviderError:
-    """The typed error for a response that is not an answer."""
-    error = _error_object(body)
-    message = _message(error, body)
-    codes = {str(error.get(k)).lower() for k in ("code", "type", "status") if error.get(k)}
-    fault, scope = _fault(status, codes, message, error)
+    """The typed error for a response that is not an answer. `headers`: lower-case names."""
+    said = _said(status, body)
+    words = _Words(request, said.message)
+    fault, scope = _decide(request, said, words)
+    parameter, limit = "", None
+    if fault is Fault.BAD_REQUEST and status in {400, 422}:
+        parameter, limit = refused_parameter(
+            request.provider.protocol, said.codes, said.error, said.message[:READ]
+        )
+    window = _window(said) if fault is Fault.CONTEXT_OVERFLOW else None
     name = request.provider.name
-    shown = masked(" ".join(message.split())[:SHOWN], request.key)
-    return ProviderError(
-        fault,
-        f"{name} {status}: {shown or 'no message'}",
+    found = UpstreamError(
+        Fault.PARAMETER if parameter else fault,
+        f"{name} {said.status}: {shown(said.message, request.key) or 'no message'}",
         provider=name,
-        status=status,
-        retry_after_s=retry_after_s(headers, error),
-        parameter=_parameter(error, message) if fault is Fault.PARAMETER else "",
-        window=_window(message) if fault is Fault.CONTEXT_OVERFLOW else None,
+        status=said.status,
+        retry_after_s=_wait(fault, headers, said),
+        parameter=parameter,
+        window=window,
         scope=scope,
     )
+    found.limit = limit
+    found.room = _room(said.message, window)
+    return found
 
 
-def masked(text: str, key: str) -> str:
-    """The text without the key."""
-    return text.replace(key, "[key removed]") if key else text
+def classify_in_band(request: ModelRequest, body: Mapping[str, Any]) -> ProviderError:
+    """The typed error for an error object that came in place of an answer, or within a stream.
+
+    It is classified by the status that it names or that its type stands for, else as a 500.
+    """
+    error = _error_object(body)
+    for value in map(str, (error.get("code"), error.get("status_code"), error.get("status"))):
+        if re.fullmatch("[45][0-9][0-9]", value):
+            return classify(request, int(value), body, {})
+    named = (STATUS_OF[code] for code in sorted(_codes(error)) if code in STATUS_OF)
+    return classify(request, next(named, 500), body, {})
 
 
-def _error_object(body: object) -> dict[str, Any]:
-    """The error's fields, wherever the provider puts them (Gemini: also in a list)."""
-    if isinstance(body, list) and body:
-        body = body[0]
+def _decide(request: ModelRequest, said: _Said, words: _Words) -> tuple[Fault, str]:
+    for rule in RULES[request.provider.protocol]:
+        if _fits(rule, said, words):
+            return rule.fault, rule.scope
+    if 400 <= said.status < 500:  # noqa: PLR2004
+        return Fault.BAD_REQUEST, ""
+    return Fault.SERVER, "endpoint"
+
+
+def _fits(rule: Rule, said: _Said, words: _Words) -> bool:
+    if rule.statuses and said.status not in rule.statuses:
+        return False
+    if not rule.codes and rule.words is None:
+        return True
+    return bool(rule.codes & said.codes) or (rule.words is not None and words.hold(rule.words))
+
+
+class _Words:
+    """The upstream's message, and what of it may be an echo of the prompt."""
+
+    def __init__(self, request: ModelRequest, message: str) -> None:
+        self._request = request
+        self._message = message[:READ]
+
+    def hold(self, pattern: re.Pattern[str]) -> bool:
+        """Whether the upstream says so. What the prompt says as well may be an echo of it."""
+        return any(not self._is_echo(found.group()) for found in pattern.finditer(self._message))
+
+    def _is_echo(self, words: str) -> bool:
+        sent = (self._request.system, *(turn.text for turn in self._request.turns))
+        return any(words.lower() in text.lower() for text in sent)
+
+
+def _said(status: int, body: Any) -> _Said:
+    error = _error_object(body)
+    message = _message(error)
+    if not message and isinstance(body, str):
+        message = body
+    codes = _codes(error)
+    inner = _behind_a_gateway(error)
+    if inner:
+        codes |= _codes(inner)
+        message = f"{message}: {_message(inner)}" if message else _message(inner)
+    return _Said(status, codes, message, error)
+
+
+def _error_object(body: Any) -> Mapping[str, Any]:
+    """The error's fields, wherever they are: Gemini's also in a list, vLLM's and xAI's flat."""
+    if isinstance(body, list):
+        body = body[0] if body else {}
     if not isinstance(body, dict):
         return {}
-    error = body.get("error", body)
+    error = body.get("error")
     if isinstance(error, dict):
         return error
     return {**body, "message": error} if isinstance(error, str) else body
 
 
-def _message(error: Mapping[str, Any], body: object) -> str:
-    for key in ("message", "detail", "error"):
-        if isinstance(error.get(key), str):
-            return str(error[key])
-    return body if isinstance(body, str) else str(error or "")
+def _message(error: Mapping[str, Any]) -> str:
+    """The upstream's own words. FastAPI and Mistral put a list of complaints there."""
+    for key in ("message", "detail", "error_message", "msg"):
+        value = error.get(key)
+        if isinstance(value, str) and value:
+            return value
+        if isinstance(value, dict | list) and (complaints := _complaints(value)):
+            return "; ".join(complaints)
+    return ""
 
 
-def _fault(
-    status: int, codes: set[str], message: str, error: Mapping[str, Any]
-) -> tuple[Fault, str]:
-    """The fault and its scope."""
-    if codes & _QUOTA_CODES or status == 402 or "credit balance is too low" in message:  # noqa: PLR2004
-        return Fault.QUOTA, "key"
-    if status == 529 or "overloaded_error" in codes:  # noqa: PLR2004
-        return Fault.OVERLOADED, "endpoint"
-    if status == 429 or codes & {"rate_limit_error", "rate_limit_exceeded"}:  # noqa: PLR2004
-        return Fault.RATE_LIMITED, "endpoint"
-    if status in {400, 413, 422, 200} and (
-        "context_length_exceeded" in codes or status == 413 or _OVERFLOW.search(message)  # noqa: PLR2004
-    ):
-        return Fault.CONTEXT_OVERFLOW, ""
-    if status in {400, 422} and _parameter(error, message):
-        return Fault.PARAMETER, ""
-    return _by_status(status, codes, message, error)
+def _complaints(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        value = value.get("detail", [value])
+    found = [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
+    return [
+        f"{'.'.join(str(part) for part in v.get('loc') or ())}: {v.get('msg') or v.get('message')}"
+        for v in found
+    ]
 
 
-def _by_status(
-    status: int, codes: set[str], message: str, error: Mapping[str, Any]
-) -> tuple[Fault, str]:
-    if status == 401:  # noqa: PLR2004
-        return Fault.AUTH, "key"
-    if status == 403:  # noqa: PLR2004
-        metadata = error.get("metadata")
-        if isinstance(metadata, dict) and ("reasons" in metadata or "flagged_input" in metadata):
-            return Fault.REFUSED, ""
-        of_model = "model" in " ".join(codes) or "model" in message.lower()
-        return (Fault.NOT_FOUND, "model") if of_model else (Fault.AUTH, "key")
-    if status == 404:  # noqa: PLR2004
-        return Fault.NOT_FOUND, "model"
-    if status == 503:  # noqa: PLR2004
-        return Fault.OVERLOADED, "endpoint"
-    if status in {400, 422} or 404 < status < 408 or 408 < status < 500:  # noqa: PLR2004
-        return Fault.BAD_REQUEST, ""
-    return Fault.SERVER, "endpoint"
+def _codes(error: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(str(value).lower() for value in _typed(error) if isinstance(value, str | int))
 
 
-def _parameter(error: Mapping[str, Any], message: str) -> str:
-    """The request key that the upstream does not take, "" where it is not about one."""
-    if error.get("code") in {"unsupported_parameter", "unknown_parameter", "unsupported_value"}:
-        return str(error.get("param") or "")
-    found = _PARAMETER.search(message)
-    return found.group(1) if found else ""
+def _typed(error: Mapping[str, Any]) -> Iterator[object]:
+    """Every field that names a kind of error."""
+    for key in ("code", "type", "status", "error_code"):
+        yield error.get(key)
+    details = error.get("details")
+    for detail in details if isinstance(details, list) else [details]:
+        if isinstance(detail, dict):
+            yield detail.get("error_code")
+            yield detail.get("reason")
+    yield from _typed_in_metadata(error.get("metadata"))
+    inner = error.get("innererror")
+    if isinstance(inner, dict):
+        yield inner.get("code")
+    if _daily_quota(details):
+        yield "perday_without_wait"
 
 
-def _window(message: str) -> int | None:
-    found = (pattern.search(message) for pattern in _WINDOW)
-    return next((int(m.group(1)) for m in found if m), None)
+def _typed_in_metadata(metadata: object) -> Iterator[object]:
+    """OpenRouter's: what kind of limit, what the provider behind it said, what was moderated."""
+    if isinstance(metadata, dict):
+        for key in ("limit_source", "error_type", "provider_code"):
+            yield metadata.get(key)
+        if metadata.get("reasons") or "flagged_input" in metadata:
+            yield "moderated"
 
 
-def retry_after_s(headers: Mapping[str, str], error: Mapping[str, Any]) -> float | None:
-    """Seconds to wait as the upstream asks, between 0 and an hour; `None` where it does not say.
-
-    `retry-after-ms`, `Retry-After` as a number or a date (held against the response's own `Date`,
-    so that a skewed clock does no harm), Gemini's `RetryInfo.retryDelay`.
-    """
-    if "retry-after-ms" in headers:
-        return _bounded(headers["retry-after-ms"], 0.001)
-    if "retry-after" in headers:
-        value = headers["retry-after"]
-        seconds = _bounded(value, 1.0)
-        return _until(value, headers.get("date", "")) if seconds is None else seconds
-    for detail in error.get("details") or ():
-        if isinstance(detail, dict) and str(detail.get("@type", "")).endswith("RetryInfo"):
-            return _bounded(str(detail.get("retryDelay", "")).removesuffix("s"), 1.0)
-    return None
+def _daily_quota(details: object) -> bool:
+    """Gemini: a quota per day is used up, and nothing is said of when to come back."""
+    found = [d for d in details if isinstance(d, dict)] if isinstance(details, list) else []
+    kinds = {str(d.get("@type", "")).rpartition(".")[2] for d in found}
+    quotas = json.dumps([d for d in found if "violations" in d])
+    return "RetryInfo" not in kinds and "PerDay" in quotas
 
 
-def _bounded(text: str, unit_s: float) -> float | None:
+def _behind_a_gateway(error: Mapping[str, Any]) -> Mapping[str, Any]:
+    """OpenRouter's `metadata.raw`: what the provider behind it said, as JSON or as plain words."""
+    metadata = error.get("metadata")
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None
+    if isinstance(raw, dict):
+        return _error_object(raw)
+    if not isinstance(raw, str) or not raw:
+        return {}
     try:
-        seconds = float(text) * unit_s
-    except ValueError:
-        return None
-    return None if math.isnan(seconds) else min(max(seconds, 0.0), MOST_WAIT_S)
+        return _error_object(json.loads(raw)) or {"message": raw}
+    except (ValueError, RecursionError):
+        return {"message": raw}
 
 
-def _until(when: str, now: str) -> float | None:
-    try:
-        seconds = (parsedate_to_datetime(when) - parsedate_to_datetime(now)).total_seconds()
-    except (ValueError, TypeError):
+def _window(said: _Said) -> int | None:
+    stated = said.error.get("n_ctx")  # llama.cpp
+    return stated if isinstance(stated, int) else _first(WINDOWS, said.message)
+
+
+def _room(message: str, window: int | None) -> int | None:
+    used = _first(INPUTS, message)
+    return None if window is None or used is None else window - used
+
+
+def _first(patterns: Iterable[re.Pattern[str]], message: str) -> int | None:
+    found = (pattern.search(message[:READ]) for pattern in patterns)
+    return next((int(m.group(1).replace(",", "")) for m in found if m), None)
+
+
+def _wait(fault: Fault, headers: Mapping[str, str], said: _Said) -> float | None:
+    if fault not in _WAITABLE:
         return None
-    return min(max(seconds, 0.0), MOST_WAIT_S)
+    limited = fault is Fault.RATE_LIMITED
+    return wait_s(headers, said.error, said.message[:READ], limited=limited)

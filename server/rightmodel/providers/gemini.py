@@ -2,71 +2,76 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.domain import Usage
-from rightmodel.providers.http import cut
-from rightmodel.providers.parts import (
-    Notebook,
-    base64_of,
-    other_files,
-    system_of,
-    text_of,
-    whole,
-)
+from rightmodel.providers.answer import Answer, malformed, usage_of, whole
+from rightmodel.providers.parts import base64_of, other_files, system_of, text_of
+from rightmodel.providers.protocol import WireProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rightmodel.domain import Completion, Turn
+    from rightmodel.domain import Turn
     from rightmodel.providers.base import ModelRequest, Watch
-    from rightmodel.providers.http import HttpClient
 
-_REFUSED: Final = frozenset(
-    {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY"}
+_REFUSED: Final = frozenset({
+    "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY",
+    "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR",
+})  # fmt: skip
+_TOOL_CALL: Final = frozenset(
+    {"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS"}
 )
 _FINISH: Final = {"STOP": "stop", "MAX_TOKENS": "length"}
+_BY_BUDGET: Final = re.compile(r"gemini-(?:1|2)\b")
+"""Models that take a budget of tokens to think; later ones take a level."""
+
+_BUDGETS: Final = {"none": 0, "low": 1024, "medium": 8192, "high": 24_576}
+_LEVELS: Final = {"none": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH"}
 
 
-class Gemini:
+class Gemini(WireProtocol):
     """`POST {base_url}/v1beta/models/{name}:streamGenerateContent?alt=sse`."""
 
-    def __init__(self, client: HttpClient) -> None:
-        self._client = client
+    schema_path = "generationConfig.responseJsonSchema"
+    cap_paths = ("generationConfig.maxOutputTokens",)
 
-    async def complete(self, request: ModelRequest, watch: Watch | None = None) -> Completion:
-        """One complete answer."""
+    def url(self, request: ModelRequest) -> str:
+        """Where the request goes."""
         base = request.provider.base_url.removesuffix("/v1beta")
-        url = f"{base}/v1beta/models/{request.name}:streamGenerateContent?alt=sse"
-        headers = {"x-goog-api-key": request.key} if request.key else {}
-        notes = Notebook(request, watch)
-        async with self._client.post(request, url, headers, _body(request)) as answer:
-            if answer.is_stream:
-                async for event in answer.events():
-                    _note(event, notes)
-            else:
-                _note(await answer.json(), notes)
-        if not notes.finish:
-            raise cut(request)
-        return notes.completion()
+        name = request.name.removeprefix("models/")
+        return f"{base}/v1beta/models/{name}:streamGenerateContent?alt=sse"
+
+    def headers(self, request: ModelRequest) -> dict[str, str]:
+        """The key: in a header, never in the URL."""
+        return {"x-goog-api-key": request.key} if request.key else {}
+
+    def answer(self, request: ModelRequest, watch: Watch | None) -> GeminiAnswer:
+        """What takes the answer apart."""
+        return GeminiAnswer(request, watch)
+
+    def body(self, request: ModelRequest) -> dict[str, Any]:
+        """The request, in the REST API's camel case."""
+        body: dict[str, Any] = {"contents": [_content(turn) for turn in request.turns]}
+        if system := system_of(request):
+            body["systemInstruction"] = {"parts": [{"text": system}]}
+        config: dict[str, Any] = {}
+        if request.max_output_tokens:
+            config["maxOutputTokens"] = request.max_output_tokens
+        if request.schema is not None and request.native_schema:
+            config["responseMimeType"] = "application/json"
+            config["responseJsonSchema"] = dict(request.schema)
+        if request.effort:
+            config["thinkingConfig"] = _thinking(request.name, request.effort)
+        if config:
+            body["generationConfig"] = config
+        return body
 
 
-def _body(request: ModelRequest) -> dict[str, Any]:
-    body: dict[str, Any] = {"contents": [_content(turn) for turn in request.turns]}
-    if system := system_of(request):
-        body["systemInstruction"] = {"parts": [{"text": system}]}
-    config: dict[str, Any] = {}
-    if request.max_output_tokens:
-        config["maxOutputTokens"] = request.max_output_tokens
-    if request.schema is not None and request.native_schema:
-        config["responseMimeType"] = "application/json"
-        config["responseJsonSchema"] = dict(request.schema)
-    if request.effort:
-        level = "minimal" if request.effort == "none" else request.effort
-        config["thinkingConfig"] = {"thinkingLevel": level.upper()}
-    if config:
-        body["generationConfig"] = config
-    return body
+def _thinking(name: str, effort: str) -> dict[str, Any]:
+    if _BY_BUDGET.search(name):
+        return {"thinkingBudget": _BUDGETS[effort]}
+    return {"thinkingLevel": _LEVELS[effort]}
 
 
 def _content(turn: Turn) -> dict[str, Any]:
@@ -77,24 +82,52 @@ def _content(turn: Turn) -> dict[str, Any]:
     return {"role": "model" if turn.role == "assistant" else "user", "parts": parts}
 
 
-def _note(event: Mapping[str, Any], notes: Notebook) -> None:
-    notes.served = str(event.get("modelVersion") or notes.served)
-    if (event.get("promptFeedback") or {}).get("blockReason"):
-        notes.finish = "refused"
-    for candidate in event.get("candidates") or ():
-        for part in (candidate.get("content") or {}).get("parts") or ():
-            (notes.reasoning if part.get("thought") else notes.text)(part.get("text"))
-            notes.tool_call = notes.tool_call or "functionCall" in part
+class GeminiAnswer(Answer):
+    """A `GenerateContentResponse`; a stream is a row of them."""
+
+    __slots__ = ()
+
+    def event(self, value: Mapping[str, Any]) -> None:
+        """One response of the stream."""
+        self.served = str(value.get("modelVersion") or self.served)
+        feedback = value.get("promptFeedback")
+        if feedback and feedback.get("blockReason"):
+            self.text(feedback.get("blockReasonMessage"))
+            self.finish = "refused"
+        for candidate in (value.get("candidates") or ())[:1]:
+            self._note_candidate(candidate)
+        counts = value.get("usageMetadata")
+        if counts:
+            self._note_usage(counts)
+
+    def body(self, value: Mapping[str, Any]) -> None:
+        """The whole response, or one element of the list that a stream without SSE is."""
+        self.event(value)
+        if not value.get("candidates") and not self.finish and "usageMetadata" not in value:
+            raise malformed(self.request, f"no candidates in the answer: {str(value)[:200]}")
+
+    def _note_candidate(self, candidate: Mapping[str, Any]) -> None:
+        content = candidate.get("content")
+        for part in (content.get("parts") if content else None) or ():
+            (self.reasoning if part.get("thought") else self.text)(part.get("text"))
+            if "functionCall" in part:
+                self.tool_call = True
         reason = candidate.get("finishReason")
         if reason:
             word = "refused" if reason in _REFUSED else str(reason).lower()
-            notes.finish = _FINISH.get(reason, word)
-    counts = event.get("usageMetadata")
-    if isinstance(counts, dict):
+            self.finish = _FINISH.get(reason, word)
+            self.tool_call = self.tool_call or reason in _TOOL_CALL
+
+    def _note_usage(self, counts: Mapping[str, Any]) -> None:
+        """Thoughts are counted beside the candidates; both are output."""
         thoughts = whole(counts.get("thoughtsTokenCount"))
-        notes.usage = Usage(
-            input=whole(counts.get("promptTokenCount")),
-            output=whole(counts.get("candidatesTokenCount")) + thoughts,
-            cache_read=whole(counts.get("cachedContentTokenCount")),
-            reasoning=thoughts,
+        prompt = whole(counts.get("promptTokenCount"))
+        self.usage = (
+            usage_of(
+                input_tokens=prompt + whole(counts.get("toolUsePromptTokenCount")),
+                output=whole(counts.get("candidatesTokenCount")) + thoughts,
+                read=whole(counts.get("cachedContentTokenCount")),
+                reasoning=thoughts,
+            )
+            or self.usage
         )

@@ -1,160 +1,330 @@
 """The way over the wire that all protocols share: POST JSON, read a stream of events or one body.
 
-No timers: whoever awaits an answer decides how long, and cancelling closes the socket.
+No timers but two: connecting ends after 10 s, and an upstream that said it was done has a quarter
+of a second to end the response. Whoever awaits an answer decides how long all else may take;
+cancelling closes the connection.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
-from contextlib import asynccontextmanager
+import time
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from urllib.parse import urlsplit
 
 from rightmodel.errors import Fault, ProviderError
-from rightmodel.providers.classify import classify, masked
+from rightmodel.providers.answer import broken, malformed
+from rightmodel.providers.classify import classify, classify_in_band
+from rightmodel.providers.sse import SseDecoder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
 
     import httpx2
 
+    from rightmodel.providers.answer import Answer
     from rightmodel.providers.base import ModelRequest
+    from rightmodel.providers.connections import Connections, Line, Target
+    from rightmodel.providers.sse import Event
 
 MOST_BYTES: Final = 20_000_000
+"""Of an answer, as product.md promises."""
+
+MOST_ERROR_BYTES: Final = 200_000
 CONNECT_S: Final = 10.0
+STALE_S: Final = 2.0
+"""A kept-alive connection that fails later than this after sending was not stale: the upstream had
+the request, and sending it again might be billed twice."""
+
+LINGER_S: Final = 0.25
+_ODD: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What it looks like when a field is there and holds something else than it should."""
+
+_DONE: Final = b"[DONE]"
+_TIMEOUTS: Final = {"connect": CONNECT_S, "read": None, "write": None, "pool": None}
+_ALWAYS: Final = {
+    "accept": "text/event-stream, application/json",
+    "accept-encoding": "identity",  # token by token there is little to compress, and much to wait
+    "content-type": "application/json",
+    "user-agent": "rightmodel",
+}
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_decode: Final = json.JSONDecoder(parse_float=Decimal).raw_decode
+
+
+class Post(NamedTuple):
+    """One request, ready to be sent. `headers`: lower-case names; they carry the key."""
+
+    request: ModelRequest
+    url: str
+    headers: Mapping[str, str]
+    body: Mapping[str, Any]
 
 
 class HttpClient:
-    """One connection pool for all providers, made when the first request is sent."""
+    """Sends requests of all protocols, over connections that are kept for the next one."""
 
     def __init__(self) -> None:
-        self._client: httpx2.AsyncClient | None = None
+        self._opened: Connections | None = None
 
     async def close(self) -> None:
         """End every connection."""
-        if self._client is not None:
-            await self._client.aclose()
+        if self._opened is not None:
+            await self._opened.close()
 
-    @asynccontextmanager
-    async def post(
-        self, request: ModelRequest, url: str, headers: Mapping[str, str], body: Mapping[str, Any]
-    ) -> AsyncIterator[Body]:
-        """Send the request; yields the body of a 200. Raises `ProviderError` for all else."""
+    async def ask(self, post: Post, answer: Answer) -> None:
+        """Send the request and read the answer to its end. Raises `ProviderError` for all else."""
         import httpx2
 
-        client = self._client or self._open()
-        sent = {"content-type": "application/json", **request.provider.headers, **headers}
-        content = json.dumps(body, ensure_ascii=False).encode()
+        connections = self._opened or self._open()
         try:
-            async with client.stream("POST", url, headers=sent, content=content) as response:
-                if response.status_code != 200:  # noqa: PLR2004
-                    raise await _refusal(request, response)
-                yield Body(request, response)
-        except httpx2.ConnectError as error:
-            raise _broken(
-                request, f"no connection to {request.provider.base_url}: {error}"
-            ) from error
-        except httpx2.TimeoutException as error:
-            raise _broken(request, f"no connection within {CONNECT_S:.0f} s") from error
+            target = connections.target(post.url)
+            line = connections.take(target)
+        except (ImportError, ValueError, httpx2.InvalidURL) as error:
+            raise broken(post.request, f"cannot reach {post.url}: {error}") from error
+        whole = False
+        try:
+            request = _encoded(post, target)
+            response = await _send(connections, line, target, request)
+            try:
+                await _read(response, post.request, answer)
+                whole = True
+            finally:
+                await response.aclose()
         except httpx2.HTTPError as error:
-            raise _broken(
-                request, f"the connection broke: {type(error).__name__} {error}"
-            ) from error
+            if not answer.ended:
+                raise _failure(post.request, error) from error
+        finally:
+            await (connections.give_back(target, line) if whole else connections.drop(line))
 
-    def _open(self) -> httpx2.AsyncClient:
-        import httpx2
+    def _open(self) -> Connections:
+        from rightmodel.providers.connections import Connections
 
-        self._client = httpx2.AsyncClient(
-            timeout=httpx2.Timeout(None, connect=CONNECT_S),
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=64),
-            follow_redirects=False,
-        )
-        return self._client
+        self._opened = Connections()
+        return self._opened
 
 
-class Body:
-    """The body of a successful response: events of a stream, or one JSON value."""
+async def _send(
+    connections: Connections, line: Line, target: Target, request: httpx2.Request
+) -> httpx2.Response:
+    """The response's head. A kept connection that turns out to be dead is replaced, once."""
+    import httpx2
 
-    def __init__(self, request: ModelRequest, response: httpx2.Response) -> None:
-        self._request = request
-        self._response = response
-
-    @property
-    def is_stream(self) -> bool:
-        """Whether the upstream answers with server-sent events."""
-        return "text/event-stream" in self._response.headers.get("content-type", "")
-
-    async def json(self) -> dict[str, Any]:
-        """The one JSON object that the body is. Raises `ProviderError` when it is none."""
-        data = bytearray()
-        async for chunk in self._response.aiter_bytes():
-            data += chunk
-            if len(data) > MOST_BYTES:
-                raise self._malformed(f"the answer exceeds {MOST_BYTES} bytes")
-        return self._object(bytes(data))
-
-    async def events(self) -> AsyncIterator[dict[str, Any]]:
-        """The JSON of every event; comments are passed over, `[DONE]` comes as `{}`."""
-        pending, size = b"", 0
-        async for chunk in self._response.aiter_bytes():
-            size += len(chunk)
-            if size > MOST_BYTES:
-                raise self._malformed(f"the answer exceeds {MOST_BYTES} bytes")
-            *lines, pending = (pending + chunk).split(b"\n")
-            for line in lines:
-                if line.startswith(b"data:"):
-                    data = line[5:].strip()
-                    yield {} if data == b"[DONE]" else self._object(data)
-        if pending.startswith(b"data:") and pending[5:].strip() == b"[DONE]":
-            yield {}
-
-    def _object(self, data: bytes) -> dict[str, Any]:
-        try:
-            value = json.loads(data, parse_float=Decimal)
-        except ValueError as error:
-            kind = self._response.headers.get("content-type", "no content type")
-            start = masked(data[:200].decode(errors="replace"), self._request.key)
-            raise self._malformed(f"not JSON ({kind}): {start}") from error
-        if not isinstance(value, dict):
-            raise self._malformed("not a JSON object")
-        if value.get("error"):
-            raise classify(self._request, _status_in(value), value, {})
-        return value
-
-    def _malformed(self, message: str) -> ProviderError:
-        name = self._request.provider.name
-        return ProviderError(Fault.MALFORMED, f"{name}: {message}", provider=name)
+    began = time.monotonic()
+    try:
+        return await line.transport.handle_async_request(request)
+    except (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError):
+        if not line.used or time.monotonic() - began > STALE_S:
+            raise
+    await connections.reopen(target, line)
+    return await line.transport.handle_async_request(request)
 
 
-def cut(request: ModelRequest) -> ProviderError:
-    """The error for a stream that ended without its proper end."""
-    return _broken(request, "the stream ended before the answer was complete")
+def _encoded(post: Post, target: Target) -> httpx2.Request:
+    import httpx2
 
-
-def _status_in(body: Mapping[str, Any]) -> int:
-    """The status that an error object inside a 200 names, 200 where it names none."""
-    error = body["error"]
-    code = error.get("code") if isinstance(error, dict) else None
-    return code if isinstance(code, int) else 200
-
-
-def _broken(request: ModelRequest, message: str) -> ProviderError:
-    return ProviderError(
-        Fault.CONNECTION, masked(message, request.key), provider=request.provider.name
+    provider = post.request.provider
+    own = {name.lower(): value for name, value in provider.headers.items()}
+    headers = {**_ALWAYS, **own, **post.headers}
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable()):
+            raise ProviderError(
+                Fault.AUTH,
+                f"{provider.name}: the key or the value of header {name!r} holds characters that "
+                "no header may carry: check for line breaks and quotes",
+                provider=provider.name,
+                scope="key",
+            )
+    return httpx2.Request(
+        "POST",
+        target.url,
+        headers=headers,
+        content=_encode(post.body).encode("utf-8", "replace"),
+        extensions={"timeout": _TIMEOUTS},
     )
 
 
-async def _refusal(request: ModelRequest, response: httpx2.Response) -> ProviderError:
-    if response.is_redirect:
-        target = response.headers.get("location", "")
-        return _broken(request, f"refused a redirect to {target[:200]}; correct base_url")
-    data = bytearray()
-    async for chunk in response.aiter_bytes():
-        data += chunk
-        if len(data) > 100_000:  # noqa: PLR2004 - an error needs no more
-            break
+def _failure(request: ModelRequest, error: httpx2.HTTPError) -> ProviderError:
+    import httpx2
+
+    where = request.provider.base_url
+    if isinstance(error, httpx2.ConnectTimeout):
+        return broken(request, f"no connection to {where} within {CONNECT_S:.0f} s")
+    if isinstance(error, httpx2.ConnectError | httpx2.ProxyError):
+        return broken(request, f"no connection to {where}: {error}")
+    return broken(request, f"the connection broke: {error or type(error).__name__}")
+
+
+async def _read(response: httpx2.Response, request: ModelRequest, answer: Answer) -> None:
+    headers = {k.lower(): v for k, v in response.headers.raw}
+    status = response.status_code
+    incoming = _incoming(response, headers)
     try:
-        body: Any = json.loads(bytes(data))
-    except ValueError:
-        body = bytes(data[:500]).decode(errors="replace")
-    return classify(request, response.status_code, body, response.headers)
+        if not 200 <= status < 300:  # noqa: PLR2004
+            raise await _refusal(request, status, headers, incoming)
+        reader = _Reader(request, answer, headers.get(b"content-type", b"").decode("latin-1"))
+        size = 0
+        while (chunk := await anext(incoming, None)) is not None:
+            size += len(chunk)
+            if size > MOST_BYTES:
+                raise malformed(request, f"the answer exceeds {MOST_BYTES} bytes")
+            reader.take(chunk)
+            if answer.done:
+                await _linger(incoming)
+                break
+        reader.close()
+    finally:
+        await incoming.aclose()
+
+
+def _incoming(
+    response: httpx2.Response, headers: Mapping[bytes, bytes]
+) -> AsyncGenerator[bytes, None]:
+    """The body as it comes in. `aiter_bytes` costs four calls a chunk, for nothing to decode."""
+    if headers.get(b"content-encoding", b"identity") != b"identity":
+        return response.aiter_bytes()
+    return cast("AsyncGenerator[bytes, None]", aiter(cast("AsyncIterable[bytes]", response.stream)))
+
+
+async def _linger(incoming: AsyncIterator[bytes]) -> None:
+    """Wait for the response's end, so that its connection can be used again; but not for long."""
+    size = 0
+    try:
+        async with asyncio.timeout(LINGER_S):
+            async for chunk in incoming:
+                size += len(chunk)
+                if size > MOST_BYTES:
+                    return
+    except TimeoutError:
+        pass
+
+
+class _Reader:
+    """Bytes of a successful response → events or one body, told apart by what they start with.
+
+    `take`: call it with the next bytes from the wire. This is the path that every chunk of every
+    answer goes: what looks like it wants to be a function of its own was one, and cost as much as
+    the parsing.
+    """
+
+    __slots__ = ("_answer", "_decoder", "_head", "_kind", "_pieces", "_request", "take")
+
+    def __init__(self, request: ModelRequest, answer: Answer, kind: str) -> None:
+        self._request = request
+        self._answer = answer
+        self._kind = kind
+        self._head = b""
+        self._pieces: list[bytes] = []
+        self._decoder = SseDecoder()
+        self.take: Callable[[bytes], None] = self._start
+
+    def close(self) -> None:
+        """The response is over: all of it was there, or this raises."""
+        answer, request = self._answer, self._request
+        if self.take == self._stream:
+            self._events(self._decoder.close(), cut=True)
+            if not answer.ended:
+                raise answer.unfinished()
+        elif self.take == self._start and "event-stream" in self._kind:
+            raise broken(request, "the stream ended before it began")
+        else:
+            value = self._value(self._head + b"".join(self._pieces))
+            for part in value if isinstance(value, list) else [value]:
+                if part.get("error") or part.get("object") == "error":
+                    raise classify_in_band(request, part)
+                try:
+                    answer.body(part)
+                except _ODD as error:
+                    raise malformed(request, f"an odd answer: {str(part)[:200]}") from error
+            answer.report()
+            if not answer.ended:
+                raise malformed(request, f"no answer in the body: {_start_of(self._pieces)}")
+
+    def _start(self, chunk: bytes) -> None:
+        self._head += chunk
+        head = self._head.lstrip(b"\xef\xbb\xbf \t\r\n")
+        if not head:
+            return
+        first, self._head = self._head, b""
+        if "text/html" in self._kind or head.startswith(b"<"):
+            raise malformed(
+                self._request, f"{self._kind or 'no content type'}, not an API's answer"
+            )
+        if head[:1] in b"{[":
+            self.take = self._pieces.append
+        elif "event-stream" in self._kind or head[:1] in b":deir":
+            self.take = self._stream
+        else:
+            raise malformed(
+                self._request,
+                f"not JSON ({self._kind or 'no content type'}): {_start_of([head])}",
+            )
+        self.take(first)
+
+    def _stream(self, chunk: bytes) -> None:
+        self._events(self._decoder.feed(chunk))
+        self._answer.report()
+
+    def _events(self, events: list[Event], *, cut: bool = False) -> None:
+        answer = self._answer
+        for name, data in events:
+            if data == _DONE:
+                answer.done = True
+                continue
+            try:
+                value = self._value(data)
+            except ProviderError as error:
+                if not cut:
+                    raise
+                raise broken(self._request, "the stream was cut inside an event") from error
+            if name == b"error" or value.get("error") or value.get("object") == "error":
+                raise classify_in_band(self._request, value)
+            try:
+                answer.event(value)
+            except _ODD as error:
+                raise malformed(self._request, f"an odd event: {_start_of([data])}") from error
+
+    def _value(self, data: bytes) -> Any:
+        text = data.decode("utf-8-sig", "replace").strip()
+        try:
+            value, end = _decode(text)
+        except (ValueError, RecursionError, ArithmeticError) as error:
+            what = f"not JSON ({self._kind or 'no content type'}): {_start_of([data])}"
+            raise malformed(self._request, what) from error
+        if end != len(text) or not isinstance(value, dict):
+            if end == len(text) and _is_list(value) and self.take != self._stream:
+                return value
+            raise malformed(self._request, f"not a JSON object: {_start_of([data])}")
+        return value
+
+
+def _is_list(value: object) -> bool:
+    """Whether it is the list of objects that Gemini streams where SSE was not asked for."""
+    return isinstance(value, list) and all(isinstance(part, dict) for part in value)
+
+
+def _start_of(pieces: list[bytes]) -> str:
+    return b"".join(pieces)[:200].decode(errors="replace")
+
+
+async def _refusal(
+    request: ModelRequest, status: int, headers: Mapping[bytes, bytes], chunks: AsyncIterator[bytes]
+) -> ProviderError:
+    """What an unsuccessful response says. An error needs no more than its first 200 kB."""
+    named = {k.decode("latin-1"): v.decode("latin-1") for k, v in headers.items()}
+    if 300 <= status < 400:  # noqa: PLR2004
+        host = urlsplit(named.get("location", "")).hostname or "nowhere"
+        return broken(request, f"refused redirect to host {host}; correct base_url")
+    data = bytearray()
+    async for chunk in chunks:
+        data += chunk
+        if len(data) > MOST_ERROR_BYTES:
+            break
+    text = bytes(data).decode("utf-8-sig", "replace").strip()
+    try:
+        body: Any = _decode(text)[0] if text[:1] in {"{", "["} else text
+    except (ValueError, RecursionError, ArithmeticError):
+        body = text
+    return classify(request, status, body, named)

@@ -37,7 +37,7 @@ class Connection(asyncio.Protocol):
 
     `serve` runs as a task for the whole connection. While `busy`, a client that hangs up cancels
     it; `gone` then says why, `reset_here` that it was not the client. `sleep` waits for the
-    pauses, `closing` ends every stall.
+    pauses, `closing` ends every stall, `known` holds those that are open.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Connection(asyncio.Protocol):
         serve: Callable[[Connection], Awaitable[None]],
         sleep: Callable[[float], Awaitable[object]],
         closing: asyncio.Event,
+        known: set[Connection],
     ) -> None:
         self.gone = False
         self.busy = False
@@ -52,6 +53,7 @@ class Connection(asyncio.Protocol):
         self._serve = serve
         self._sleep = sleep
         self._closing = closing
+        self._known = known
         self._buffer = bytearray()
         self._came = asyncio.Event()
         self._writable = asyncio.Event()
@@ -64,6 +66,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start serving."""
         self._transport = cast("asyncio.Transport", transport)
+        self._known.add(self)
         self._task = self._loop.create_task(self._run())
 
     def data_received(self, data: bytes) -> None:
@@ -79,6 +82,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop's signature
         """Let go of whoever waits."""
         self._hang_up()
+        self._known.discard(self)
         if not self.lost.done():
             self.lost.set_result(None)
 
@@ -116,7 +120,7 @@ class Connection(asyncio.Protocol):
     async def read_request(self) -> RawRequest | None:
         """The next request; `None` once the client is gone."""
         try:
-            head = await self._until(b"\r\n\r\n")
+            head = await self._head()
             first, *lines = head.decode("latin-1").split("\r\n")
             method, target, _ = first.split(" ", 2)
             pairs = (line.partition(":") for line in lines)
@@ -126,6 +130,15 @@ class Connection(asyncio.Protocol):
             return RawRequest(method, target, headers, await self._read_body(headers))
         except (HungUpError, ValueError):
             return None
+
+    async def _head(self) -> bytes:
+        """Everything before the body. What is no HTTP (TLS, say) is told so at once."""
+        while not self._buffer:
+            await self._more()
+        if not self._buffer[:1].isalpha():
+            self._transport.write(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")
+            raise HungUpError
+        return await self._until(b"\r\n\r\n")
 
     async def _read_body(self, headers: dict[str, str]) -> bytes:
         if headers.get("transfer-encoding", "").lower() != "chunked":
@@ -207,10 +220,6 @@ class Connection(asyncio.Protocol):
             await self._writable.wait()
 
     # --- ending ---
-
-    def close(self) -> None:
-        """Close once everything written has been sent."""
-        self._transport.close()
 
     def reset(self) -> None:
         """Close with a TCP reset: a zero linger time makes the kernel send one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rightmodel.domain import Protocol
 from rightmodel.testing.dialect import Dialect, Said, openai_shape
@@ -149,7 +149,9 @@ ANTHROPIC: Final = Dialect(
         "no_key": Said(401, "x-api-key header is required", "authentication_error"),
         "wrong_key": Said(401, "invalid x-api-key", "authentication_error"),
         "forbidden": Said(
-            403, "Your API key does not have permission to use {model}", "permission_error"
+            403,
+            "Your API key does not have permission to use the specified resource.",
+            "permission_error",
         ),
         "unknown_model": Said(404, "model: {model}", "not_found_error"),
         "no_route": Said(404, "Not Found", "not_found_error"),
@@ -305,8 +307,3 @@ GEMINI: Final[Dialect] = Dialect(
         "gateway_timeout": Said(504, "Deadline expired.", "DEADLINE_EXCEEDED"),
     },
 )
-
-
-def as_array(body: Any) -> list[Any]:
-    """An error as Gemini sends it for a stream that is not SSE: an array around the object."""
-    return [body]

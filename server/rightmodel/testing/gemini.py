@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.testing.dialect import Facts
 from rightmodel.testing.protocol import ANY_OBJECT, as_int, dictionaries, pieces, text_of
-from rightmodel.testing.received import count_tokens
+from rightmodel.testing.received import count_tokens, entry
 from rightmodel.testing.wire import Event
 
 if TYPE_CHECKING:
@@ -161,8 +161,8 @@ def _form(request: Received, body: Json) -> tuple[str, Any]:
     """Name of the function that must be called, and the schema that the answer has to fit."""
     if request.value("toolConfig.functionCallingConfig.mode") == "ANY":
         for tool in dictionaries(body.get("tools")):
-            for function in dictionaries(tool.get("functionDeclarations")):
-                schema = function.get("parametersJsonSchema") or function.get("parameters")
+            for function in dictionaries(entry(tool, "functionDeclarations")):
+                schema = entry(function, "parametersJsonSchema") or function.get("parameters")
                 return str(function.get("name")), schema or ANY_OBJECT
     for name in ("responseJsonSchema", "responseSchema"):
         schema = request.value(f"generationConfig.{name}")

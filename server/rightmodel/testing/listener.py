@@ -23,7 +23,11 @@ class Listener:
     """Accepts connections on one loopback port and knows those that are open."""
 
     def __init__(
-        self, connection: Callable[[asyncio.Event], Connection], *, port: int, tls: str
+        self,
+        connection: Callable[[asyncio.Event, set[Connection]], Connection],
+        *,
+        port: int,
+        tls: str,
     ) -> None:
         if tls not in TLS:
             raise ValueError(f"tls={tls!r}; known: {', '.join(map(repr, TLS))}")
@@ -36,11 +40,6 @@ class Listener:
         self._opening: asyncio.Task[None] | None = None
         self._open: set[Connection] = set()
         self._stopped = asyncio.Event()
-
-    @property
-    def closing(self) -> bool:
-        """Whether the provider is being stopped."""
-        return self._stopped.is_set()
 
     async def start(self) -> None:
         """Open the port."""
@@ -97,11 +96,8 @@ class Listener:
     async def _listen(self, bound: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            self._accepted, sock=bound, backlog=BACKLOG, ssl=self._context
+            lambda: self._make(self._stopped, self._open),
+            sock=bound,
+            backlog=BACKLOG,
+            ssl=self._context,
         )
-
-    def _accepted(self) -> Connection:
-        connection = self._make(self._stopped)
-        self._open.add(connection)
-        connection.lost.add_done_callback(lambda _: self._open.discard(connection))
-        return connection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
@@ -54,9 +55,7 @@ class Received:
         """What a request parameter is set to, by dotted path; `None` where it is not there."""
         found = self.body
         for key in parameter.split("."):
-            if not isinstance(found, dict):
-                return None
-            found = found.get(key)
+            found = entry(found, key)
         return found
 
 
@@ -77,6 +76,17 @@ def received(raw: RawRequest, at: float, number: int) -> Received:
         at=at,
         number=number,
     )
+
+
+def entry(mapping: Any, key: str) -> Any:
+    """A key's value, `None` without one. A camelCase key may be written in snake_case.
+
+    Gemini takes both, and the google-genai package sends both in one request.
+    """
+    if not isinstance(mapping, dict):
+        return None
+    snake = re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", key)
+    return mapping[key] if key in mapping else mapping.get(snake)
 
 
 def count_tokens(text: str) -> int:

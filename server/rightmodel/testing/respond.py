@@ -43,7 +43,7 @@ def respond(
         return _listed(call, models, next_step(""))
     step = next_step(request.model)
     if isinstance(step, SimulatedFault):
-        response = _faulty(call, step)
+        response = step.response(call)
         if response is not None:
             return response
     return _checked(call, models) or _answered(call, step)
@@ -54,21 +54,14 @@ def _listed(call: Call, models: Mapping[str, Behaviour], lasting: Step | None) -
     if isinstance(lasting, SimulatedFault):
         response = lasting.response(call)
         if response is not None and (response.silent or response.status != 200):  # noqa: PLR2004
-            call.request.fault = call.request.fault or lasting.name
             return response
+        call.request.fault = ""
     return json_response(200, call.wire.models(models, int(call.now)), call.dialect.headers)
 
 
 def _refused(call: Call, kind: str) -> Response:
     call.request.fault = kind
     return call.error(kind)
-
-
-def _faulty(call: Call, fault: SimulatedFault) -> Response | None:
-    response = fault.response(call)
-    if response is not None and not call.request.fault:
-        call.request.fault = fault.name
-    return response
 
 
 def _checked(call: Call, models: Mapping[str, Behaviour]) -> Response | None:
@@ -81,7 +74,7 @@ def _checked(call: Call, models: Mapping[str, Behaviour]) -> Response | None:
     if call.request.model not in models:
         return _refused(call, "unknown_model")
     for fault in (*call.behaviour.faults, output_too_large(), overflow()):
-        response = _faulty(call, fault)
+        response = fault.response(call)
         if response is not None:
             return response
     return None

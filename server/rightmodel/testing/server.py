@@ -190,9 +190,9 @@ class SimulatedProvider:
 
     # --- serving ---
 
-    def _connection(self, closing: asyncio.Event) -> Connection:
+    def _connection(self, closing: asyncio.Event, known: set[Connection]) -> Connection:
         self.connections += 1
-        return Connection(self._serve, self._sleep, closing)
+        return Connection(self._serve, self._sleep, closing, known)
 
     async def _serve(self, connection: Connection) -> None:
         while (raw := await connection.read_request()) is not None:

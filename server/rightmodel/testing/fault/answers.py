@@ -48,7 +48,7 @@ def no_choices() -> SimulatedFault:
         none = [] if kept else [Event(emptied(first.data))] if isinstance(first.data, dict) else []
         return call.stream([*none, *kept])
 
-    return made("no_choices", plan, Fault.EMPTY, Fault.MALFORMED)
+    return made("no_choices", plan, Fault.EMPTY, Fault.MALFORMED, Fault.CONNECTION)
 
 
 def _bare(data: Json) -> bool:
@@ -73,8 +73,7 @@ def empty_with_length() -> SimulatedFault:
 
     def reply(call: Call) -> Reply:
         budget = call.request.max_output or 256
-        usage = Usage(input=10, output=budget, reasoning=budget)
-        return Reply("", "length", reasoning_tokens=budget, usage=usage)
+        return Reply("", "length", reasoning_tokens=budget)
 
     return replies("empty_with_length", reply, Fault.EMPTY, Fault.CUT_OFF)
 

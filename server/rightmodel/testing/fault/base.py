@@ -47,8 +47,14 @@ class SimulatedFault:
         return spoken and (not dialect or not self.dialects or dialect in self.dialects)
 
     def response(self, call: Call) -> Response | None:
-        """The response to a call, `None` where it is not touched."""
-        return self.plan(call) if call.request.stream or not self.streamed else None
+        """The response to a call, `None` where it is not touched.
+
+        The request's record names the fault; of one put together, the part that it comes from.
+        """
+        response = self.plan(call) if call.request.stream or not self.streamed else None
+        if response is not None and not call.request.fault:
+            call.request.fault = self.name
+        return response
 
     def with_headers(self, **headers: str) -> SimulatedFault:
         """The same with more response headers; underscores in a name stand for hyphens."""
@@ -92,17 +98,10 @@ def chance(p: float, fault: SimulatedFault) -> SimulatedFault:
 
 
 def one_of(*faults: SimulatedFault) -> SimulatedFault:
-    """One of the faults for each call, drawn from the provider's own `random`.
-
-    The request's record names the one that was drawn.
-    """
+    """One of the faults for each call, drawn from the provider's own `random`."""
 
     def plan(call: Call) -> Response | None:
-        drawn = call.random.choice(faults)
-        response = drawn.response(call)
-        if response is not None:
-            call.request.fault = drawn.name
-        return response
+        return call.random.choice(faults).response(call)
 
     leads_to = _readings(faults)
     return SimulatedFault("one of several", plan, leads_to)
@@ -121,12 +120,8 @@ def in_turn(*faults: SimulatedFault) -> SimulatedFault:
     """The first of the faults that touches the call."""
 
     def plan(call: Call) -> Response | None:
-        for fault in faults:
-            response = fault.response(call)
-            if response is not None:
-                call.request.fault = fault.name
-                return response
-        return None
+        responses = (fault.response(call) for fault in faults)
+        return next((response for response in responses if response is not None), None)
 
     leads_to = _readings(faults)
     return SimulatedFault("first of several", plan, leads_to)

@@ -27,6 +27,7 @@ LEADS_TO: Final[Mapping[int, frozenset[Fault]]] = {
     403: frozenset({Fault.AUTH, Fault.NOT_FOUND, Fault.REFUSED}),
     404: frozenset({Fault.NOT_FOUND}),
     408: frozenset({Fault.SERVER, Fault.TIMEOUT}),
+    409: frozenset({Fault.BAD_REQUEST, Fault.SERVER}),
     413: frozenset({Fault.CONTEXT_OVERFLOW}),
     422: frozenset({Fault.BAD_REQUEST, Fault.PARAMETER}),
     429: frozenset({Fault.RATE_LIMITED}),
@@ -239,9 +240,8 @@ def region_forbidden() -> SimulatedFault:
 
 
 def model_forbidden() -> SimulatedFault:
-    """OpenAI's and Anthropic's 403 for a model that the key may not use."""
-    found = error("forbidden", Fault.NOT_FOUND, name="model_forbidden")
-    return replace(found, dialects=frozenset({"openai", "anthropic"}))
+    """OpenAI's 403 for a model that the project may not use."""
+    return _only(error("forbidden", Fault.NOT_FOUND, name="model_forbidden"), "openai")
 
 
 def moderated() -> SimulatedFault:

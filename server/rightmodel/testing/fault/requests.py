@@ -22,13 +22,16 @@ PARAMETER: Final = frozenset({Fault.PARAMETER})
 
 
 def context_overflow(window: int = 8192) -> SimulatedFault:
-    """The prompt is too long for the window, in the provider's own words. Ollama: `silent_cut`."""
+    """The prompt is too long for the window, in the provider's own words.
+
+    Ollama has none: it answers what is left after `silent_cut`, here at most a quarter.
+    """
 
     def plan(call: Call) -> Response:
+        prompt = count_tokens(call.request.text)
         if call.dialect.cuts_silently:
-            return _cut_answer(call, window)
-        prompt = max(count_tokens(call.request.text), window + 1)
-        return call.error("context", input=prompt, window=window)
+            return _cut_answer(call, max(1, min(window, prompt // 4)))
+        return call.error("context", input=max(prompt, window + 1), window=window)
 
     return SimulatedFault("context_overflow", plan, OVERFLOW)
 
@@ -128,6 +131,8 @@ def overflow() -> SimulatedFault:
             return None
         if prompt <= window and call.protocol in ANTHROPIC:
             return input_and_max_tokens(window).response(call)
+        if call.dialect.cuts_silently:
+            return _cut_answer(call, window)
         return context_overflow(window).response(call)
 
     return SimulatedFault("context_overflow", plan, OVERFLOW)

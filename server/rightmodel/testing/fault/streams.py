@@ -160,6 +160,8 @@ def overloaded_in_stream() -> SimulatedFault:
 
 
 def _error_event(call: Call, kind: str) -> Event:
+    if call.dialect.name == "mistral" and kind == "overloaded":
+        kind = "rate_limit"  # its words for overload are an invalid request without their 429
     body: Json = call.error_body(kind, window=8192)
     if call.protocol == Protocol.ANTHROPIC_MESSAGES:
         return Event({k: v for k, v in body.items() if k != "request_id"}, "error")

@@ -1,0 +1,165 @@
+"""What the wire protocols share: build a request, send it, mend it once where it is refused."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+
+from rightmodel.errors import Fault
+from rightmodel.providers.classify import UpstreamError
+from rightmodel.providers.http import Post
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rightmodel.domain import Completion
+    from rightmodel.providers.answer import Answer
+    from rightmodel.providers.base import ModelRequest, Watch
+    from rightmodel.providers.http import HttpClient
+
+MOST_MENDS: Final = 3
+"""Refused parameters that one call mends, each once. A refusal costs nothing but its round trip."""
+
+LEAST_ROOM: Final = 0.25
+"""Share of the answer's allowance that must fit for a smaller one to be worth a try."""
+
+
+class Mend(NamedTuple):
+    """What is done about a refused parameter: left out, renamed, or no more than `most`."""
+
+    instead: str = ""
+    most: int = 0
+
+
+class WireProtocol(ABC):
+    """One wire protocol. What a model refused is remembered by (provider, model).
+
+    `schema_path`: where the JSON schema is in the body. `cap_paths`: where the output's limit can
+    be. `renamed`: what is tried instead of a refused parameter. `needed`: never left out.
+    """
+
+    schema_path: ClassVar[str]
+    cap_paths: ClassVar[tuple[str, ...]]
+    renamed: ClassVar[Mapping[str, str]] = {}
+    needed: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
+        self._known: dict[tuple[str, str], dict[str, Mend]] = {}
+
+    @abstractmethod
+    def url(self, request: ModelRequest) -> str:
+        """Where the request goes."""
+
+    @abstractmethod
+    def headers(self, request: ModelRequest) -> dict[str, str]:
+        """Headers of the protocol's own, the key among them; names in lower case."""
+
+    @abstractmethod
+    def body(self, request: ModelRequest) -> dict[str, Any]:
+        """The request's JSON."""
+
+    @abstractmethod
+    def answer(self, request: ModelRequest, watch: Watch | None) -> Answer:
+        """What takes the answer apart."""
+
+    async def complete(self, request: ModelRequest, watch: Watch | None = None) -> Completion:
+        """Ask for one complete answer. Raises `ProviderError`; cancelling closes the connection."""
+        known = self._known.setdefault((request.provider.name, request.name), {})
+        just_now: dict[str, Mend] = {}
+        while True:
+            mends = {**known, **just_now}
+            body, mended = self._mended_body(request, mends)
+            answer = self.answer(request, watch)
+            try:
+                await self._client.ask(
+                    Post(request, self.url(request), self.headers(request), body), answer
+                )
+            except UpstreamError as error:
+                if len(just_now) >= MOST_MENDS or not self._learn(error, body, known, just_now):
+                    raise
+            else:
+                return answer.completion(mended)
+
+    def _mended_body(
+        self, request: ModelRequest, mends: Mapping[str, Mend]
+    ) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """The body as this model takes it, and which parameters are not as they were meant."""
+        if not mends:
+            return self.body(request), ()
+        mended: list[str] = []
+        if self.schema_path in mends and request.schema is not None and request.native_schema:
+            request = replace(request, native_schema=False)
+            mended.append(self.schema_path)
+        body = self.body(request)
+        for path, mend in mends.items():
+            if _apply(body, path, mend, mends):
+                mended.append(path)
+        return body, tuple(mended)
+
+    def _learn(
+        self,
+        error: UpstreamError,
+        body: Mapping[str, Any],
+        known: dict[str, Mend],
+        just_now: dict[str, Mend],
+    ) -> bool:
+        """Whether the request can be mended. What is true of this request alone is not kept."""
+        if error.fault is Fault.CONTEXT_OVERFLOW:
+            path, mend = self._smaller(error.room, body)
+            if not path or path in just_now:
+                return False
+            just_now[path] = mend
+            return True
+        path = error.parameter
+        if error.fault is not Fault.PARAMETER or path in just_now or _value(body, path) is None:
+            return False
+        mend = Mend(self.renamed.get(path, ""), 0)
+        if error.limit:
+            mend = Mend(most=error.limit)
+        elif path in self.needed:
+            return False
+        just_now[path] = mend
+        if path != self.schema_path or "schema" not in str(error).lower():
+            known[path] = mend
+        return True
+
+    def _smaller(self, room: int | None, body: Mapping[str, Any]) -> tuple[str, Mend]:
+        """A smaller answer, where prompt and answer together were too much for the window."""
+        for path in self.cap_paths:
+            cap = _value(body, path)
+            if room and isinstance(cap, int) and cap * LEAST_ROOM <= room < cap:
+                return path, Mend(most=room)
+        return "", Mend()
+
+
+def _value(body: Mapping[str, Any], path: str) -> Any:
+    """What is at a path of the body, `None` where nothing is."""
+    value: Any = body
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _apply(body: dict[str, Any], path: str, mend: Mend, mends: Mapping[str, Mend]) -> bool:
+    """Mend one parameter, if the body has it."""
+    value = _value(body, path)
+    if value is None:
+        return False
+    *folders, key = path.split(".")
+    holders = [body]
+    for folder in folders:
+        holders.append(holders[-1][folder])
+    if mend.most:
+        if value <= mend.most:
+            return False
+        holders[-1][key] = mend.most
+        return True
+    del holders[-1][key]
+    if mend.instead and mend.instead not in mends:
+        holders[-1][mend.instead] = value
+    for holder, folder in zip(reversed(holders[:-1]), reversed(folders), strict=True):
+        if not holder[folder]:
+            del holder[folder]
+    return True

@@ -1,0 +1,89 @@
+"""What the providers' own structured outputs ask of a JSON schema."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_STRICT_KEYS: Final = frozenset({
+    "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf",
+    "$ref", "$defs", "definitions", "title", "description", "pattern", "format", "multipleOf",
+    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minItems", "maxItems",
+    "$schema", "$id",
+})  # fmt: skip
+_STRICT_FORMATS: Final = frozenset(
+    {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
+)
+_MOST_DEPTH: Final = 10
+_MOST_PROPERTIES: Final = 5000
+
+
+def is_strict(schema: Mapping[str, Any]) -> bool:
+    """Whether it keeps to the subset that OpenAI enforces.
+
+    https://platform.openai.com/docs/guides/structured-outputs#supported-schemas: the root is an
+    object, every object is closed and requires all of its properties, at most 10 levels and 5,000
+    properties, no other keywords.
+    """
+    if schema.get("type") != "object" or "anyOf" in schema:
+        return False
+    properties = 0
+    for level, node in _nodes(schema):
+        found = node.get("properties")
+        properties += len(found) if isinstance(found, dict) else 0
+        if level > _MOST_DEPTH or properties > _MOST_PROPERTIES or not _is_strict_node(node):
+            return False
+    return True
+
+
+def closed(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy in which objects that do not say so allow no further properties, as Anthropic asks.
+
+    It is narrower than the original, so that what fits it fits the original.
+    """
+    copy = {key: _closed_value(key, value) for key, value in schema.items()}
+    if "properties" in copy:
+        copy.setdefault("additionalProperties", False)
+    return copy
+
+
+def _closed_value(key: str, value: Any) -> Any:
+    if key in {"properties", "$defs", "definitions", "patternProperties"}:
+        if isinstance(value, dict):
+            return {k: closed(v) if isinstance(v, dict) else v for k, v in value.items()}
+    elif key in {"items", "additionalProperties", "not", "if", "then", "else"}:
+        return closed(value) if isinstance(value, dict) else value
+    elif key in {"anyOf", "allOf", "oneOf", "prefixItems"} and isinstance(value, list):
+        return [closed(v) if isinstance(v, dict) else v for v in value]
+    return value
+
+
+def _is_strict_node(node: Mapping[str, Any]) -> bool:
+    if not _STRICT_KEYS.issuperset(node) or node.get("format", "uuid") not in _STRICT_FORMATS:
+        return False
+    if node.get("type") != "object" and "properties" not in node:
+        return True
+    properties = node.get("properties", {})
+    return (
+        isinstance(properties, dict)
+        and node.get("additionalProperties") is False
+        and set(node.get("required", ())) == set(properties)
+    )
+
+
+def _nodes(schema: Mapping[str, Any], level: int = 1) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Every schema within a schema, with its level; no further down than is ever allowed."""
+    yield level, schema
+    if level > _MOST_DEPTH:
+        return
+    for key in ("properties", "$defs", "definitions"):
+        found = schema.get(key)
+        for child in found.values() if isinstance(found, dict) else ():
+            if isinstance(child, dict):
+                yield from _nodes(child, level + (key == "properties"))
+    several = schema.get("anyOf")
+    for child in (schema.get("items"), *(several if isinstance(several, list) else ())):
+        if isinstance(child, dict):
+            yield from _nodes(child, level + 1)
