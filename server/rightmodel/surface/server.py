@@ -42,7 +42,7 @@ def make_server(engine: GetEngine, *, deadline_s: float | None) -> Server[dict[s
 
     `deadline_s`: overrides the manifest's.
     """
-    calls = _Calls(engine, deadline_s)
+    calls = Calls(engine, deadline_s)
 
     async def list_tools(
         _context: ServerRequestContext[dict[str, Any], Any], _params: PaginatedRequestParams | None
@@ -63,7 +63,7 @@ def make_server(engine: GetEngine, *, deadline_s: float | None) -> Server[dict[s
     )
 
 
-class _Calls:
+class Calls:
     """What a tool call leads to."""
 
     def __init__(self, engine: GetEngine, deadline_s: float | None) -> None:
@@ -73,6 +73,7 @@ class _Calls:
     async def answer(
         self, tool: str, arguments: dict[str, Any], session: ServerSession
     ) -> CallToolResult:
+        """The result of one call; a foreseeable failure is a result, too."""
         mask: Callable[[str], str] = str
         try:
             engine = await self._engine()
