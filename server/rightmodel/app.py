@@ -80,6 +80,7 @@ def make_router(catalog: Catalog, settings: Settings | None) -> Router:
 
 def make_engine(settings: Settings, catalog: Catalog) -> Engine:
     """Everything that serving a call needs."""
+    from rightmodel.dispatch.calls import Calls
     from rightmodel.dispatch.dispatcher import Dispatcher
     from rightmodel.dispatch.engine import Engine
     from rightmodel.dispatch.health import Health
@@ -91,19 +92,27 @@ def make_engine(settings: Settings, catalog: Catalog) -> Engine:
     client = HttpClient()
     router = make_router(catalog, settings)
     keys = [k for k in map(settings.key, catalog.providers.values()) if k]
+    dispatcher = Dispatcher(
+        catalog,
+        router,
+        make_providers(client),
+        health,
+        key=settings.key,
+        random=chance,
+        now=time.monotonic,
+    )
+    calls = Calls(dispatcher, give_up_s=catalog.routing.give_up_s, now=time.monotonic)
+
+    async def close() -> None:
+        await calls.close()
+        await client.close()
+
     return Engine(
         catalog=catalog,
         router=router,
-        dispatcher=Dispatcher(
-            catalog,
-            router,
-            make_providers(client),
-            health,
-            key=settings.key,
-            random=chance,
-            now=time.monotonic,
-        ),
+        dispatcher=dispatcher,
+        calls=calls,
         health=health,
         mask=lambda text: mask_keys(text, keys),
-        close=client.close,
+        close=close,
     )

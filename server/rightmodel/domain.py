@@ -87,7 +87,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A subtask as the caller hands it over. Empty strings and zeros mean "not said"."""
+    """A subtask as the caller hands it over. Empty strings and zeros mean "not said".
+
+    `prefer`: the model that the conversation has been with, tried first.
+    """
 
     prompt: str
     skill: str = ""
@@ -102,6 +105,7 @@ class Task:
     max_cost_usd: Decimal | None = None
     failure_cost_usd: Decimal | None = None
     history: tuple[Turn, ...] = ()
+    prefer: str = ""
 
     @property
     def turns(self) -> tuple[Turn, ...]:
@@ -138,8 +142,7 @@ class Requirements:
     """What a model must have to be given the task, and which models are asked for.
 
     `input_tokens`: estimated. `output_tokens`: reserved for the answer. `pinned`: only these, in
-    this order, when not empty. `preferred`: a rule's models, tried first in this order.
-    `avoided`: model id → why it is out for this call.
+    this order, when not empty. `preferred`: tried first in this order, for `preferred_why`.
     """
 
     input_tokens: int
@@ -150,6 +153,7 @@ class Requirements:
     max_cost_usd: Decimal | None = None
     pinned: tuple[str, ...] = ()
     preferred: tuple[str, ...] = ()
+    preferred_why: str = ""
 
 
 class Rejection(NamedTuple):

@@ -10,7 +10,7 @@ from mcp_types import CallToolResult, TextContent
 
 from rightmodel.app import App
 from rightmodel.config import Settings
-from rightmodel.surface.server import Calls
+from rightmodel.surface.server import ToolCalls
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +50,7 @@ def call(folder: Path, tool: str, arguments: dict[str, Any], manifest: str = MAN
     async def run() -> CallToolResult:
         app = App(Settings(path, {}))
         try:
-            return await Calls(app.engine, None).answer(tool, arguments, Silent())  # type: ignore[arg-type]
+            return await ToolCalls(app.engine, None).answer(tool, arguments, Silent())  # type: ignore[arg-type]
         finally:
             await app.close()
 
@@ -142,7 +142,7 @@ def test_a_manifest_that_was_mended_is_used_at_once(tmp_path: Path) -> None:
 
     async def run() -> tuple[CallToolResult, CallToolResult]:
         app = App(Settings(path, {}))
-        calls = Calls(app.engine, None)
+        calls = ToolCalls(app.engine, None)
         try:
             broken = await calls.answer("choose_model", {"task": "x"}, Silent())  # type: ignore[arg-type]
             path.write_text(MANIFEST)

@@ -118,7 +118,11 @@ class Clause:
 
 @dataclass(slots=True)
 class Context:
-    """What holds for the whole request."""
+    """What holds for the whole request.
+
+    `sentences`: those of the ask that are no mere constraints. `ends`: the first and the last one,
+    where much was pasted: between them stand the edges of the paste.
+    """
 
     text: str
     words: frozenset[str]
@@ -128,6 +132,7 @@ class Context:
     numbers: int
     images: bool = False
     sentences: int = 1
+    ends: frozenset[int] = frozenset()
 
     @property
     def prose(self) -> bool:

@@ -196,7 +196,7 @@ def sort(c: Clause, x: Context) -> Found | None:
 def rewrite(c: Clause, x: Context) -> Found | None:
     """Prose in other words; code in another way."""
     words = set(c.words)
-    if not x.code and set(c.object) & lx.PROSE_NOUNS:
+    if set(c.object) & lx.PROSE_NOUNS and not set(c.object) & lx.THINGS:
         return Found("writing", PLAIN, "asks to reword a text")
     if x.code or (words & lx.THINGS and (x.tech or words & lx.LANGUAGES_OF_CODE)):
         return Found("code", LIKELY, "asks to rewrite code")

@@ -291,18 +291,14 @@ def whole(x: Context) -> Found | None:
         return Found("vision", LIKELY, "refers to an image")
     if "until" in x.words and _UNTIL_DONE.search(text):
         return Found("agentic", LIKELY, "a job until something passes")
-    if not (x.code or x.tech):
+    if not x.tech:
         return _worded(text, x)
     return None
 
 
 def _worded(text: str, x: Context) -> Found | None:
-    if (
-        x.numbers > 1
-        and _QUANTITY.search(text)
-        and not (x.material or points_at_text(words_of(text)))
-    ):
-        return Found("math", LIKELY, "a word problem with figures")
+    if x.numbers > 1 and _QUANTITY.search(text) and not points_at_text(words_of(text)):
+        return Found("math", HUNCH if x.material else LIKELY, "a word problem with figures")
     if _PUZZLE.search(text):
         return Found("reasoning", LIKELY, "a logic puzzle")
     if not x.words.isdisjoint(_WEIGHING) and _SHOULD.search(text):
@@ -348,7 +344,7 @@ def _language(c: Clause) -> Found | None:
 
 def _about_code(c: Clause, x: Context) -> Found | None:
     words = set(c.words)
-    if x.code:
+    if x.code and not words.isdisjoint(_ABOUT_IT):
         return Found("code", LIKELY, "a question about code")
     if not x.tech:
         return None
@@ -366,11 +362,16 @@ def _about_code(c: Clause, x: Context) -> Found | None:
     return None
 
 
+_ABOUT_IT: Final = lx.word_set(
+    "this it here above below code my the that these there error diesem dieser este esta ce cette"
+    " der das"
+)
 _OWN: Final = frozenset(["my", "our", "this", "i", "am", "we", "the"])
 
 
 def _known(c: Clause, x: Context) -> Found | None:
-    if x.material or x.images or x.sentences > 1 or len(x.text) > SHORT:
+    alone = x.sentences == 1 and len(x.text) <= SHORT
+    if x.images or not (alone or (c.sentence in x.ends and len(c.text) <= SHORT)):
         return None
     if not _KNOWN_FORM.match(c.text):
         return None
@@ -378,4 +379,6 @@ def _known(c: Clause, x: Context) -> Found | None:
         return None
     if x.tech:
         return Found("knowledge", HUNCH, "a question about something technical")
+    if x.material:
+        return Found("knowledge", HUNCH, "a question of fact, beside other material")
     return Found("knowledge", LIKELY, "a question of fact")

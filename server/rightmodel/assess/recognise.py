@@ -10,6 +10,7 @@ from rightmodel.assess.clauses import clauses, context
 from rightmodel.assess.forms import FORMS
 from rightmodel.assess.found import HUNCH, LIKELY, PLAIN, Found
 from rightmodel.assess.questions import question, whole
+from rightmodel.assess.request import LONG
 
 if TYPE_CHECKING:
     from rightmodel.assess.clauses import Clause, Context
@@ -46,10 +47,13 @@ _CONSTRAINT: Final = re.compile(
     r"|max|at most"
     r"|only|just|tone|length|audience|it should|the tone|mention|in json|write it|be |as json"
     r"|thanks|thank you"
-    r"|under|about \d|around \d|hi|hello|sign|no need|answer|one|two|three|plain|bullet|it's|it is"
+    r"|a lot|so much|in advance|much|very|best|cheers|i appreciate|under|about \d|around \d|hi"
+    r"|hello|sign|no need|answer|one|two|three|plain|bullet|it's|it is"
     r"|json|maximal"
     r"|höchstens|bitte|ohne|sin |sans |nur|… )|\W*$|[\d. ]+\W*$"
 )
+MUCH_CODE: Final = 1_500
+"""More characters of pasted code do not make an unrecognised request one about code."""
 _MOSTLY: Final = 0.5
 _AT_THE_HEAD: Final = 0.25
 _CJK_LONG: Final = 100
@@ -95,6 +99,8 @@ def _in_clauses(request: Request, x: Context) -> list[Found]:
     made = -1
     parts = clauses(request.ask)
     x.sentences = len({c.sentence for c in parts if not _CONSTRAINT.match(c.text)})
+    if parts and len(request.material) > LONG:
+        x.ends = frozenset((parts[0].sentence, parts[-1].sentence))
     hits: set[int] = set()
     for clause in parts:
         # "a function that finds and extracts …": what follows in the sentence describes the thing.
@@ -107,12 +113,12 @@ def _in_clauses(request: Request, x: Context) -> list[Found]:
             made = clause.sentence
         hits.add(clause.sentence)
         found.append(hit)
-    if hits and not _carries(parts, hits):
+    if hits and not (_carries(parts, hits) or x.ends & hits):
         found = [_doubted(f) for f in found]
     overall = whole(x)
     if overall is not None:
         found.append(overall)
-    if not found and x.code:
+    if not found and x.code and len(request.material) < MUCH_CODE:
         found.append(Found("code", LIKELY, "something is asked about code"))
     return found
 

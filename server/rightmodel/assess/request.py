@@ -28,7 +28,7 @@ MOST_MATERIAL: Final = 2 * REACH
 
 _BLOCK: Final = re.compile(
     r"(?:```|~~~)[^\n]*\n.*?(?:\n\s*(?:```|~~~)|\Z)"
-    r"|<(?P<tag>[A-Za-z][\w-]{2,30})(?: [^<>\n]{0,80})?>.*?(?:</(?P=tag)>|\Z)"
+    r"|<(?P<tag>[A-Za-z][\w-]{2,30})(?: [^<>\n]{0,80})?>.*?</(?P=tag)>"
     r'|"""(?:.*?)"""',
     re.DOTALL,
 )
@@ -142,7 +142,7 @@ def _settle(paragraphs: list[str]) -> tuple[str, list[str]]:
             # What the first paragraph points to; a request may still follow at the very end.
             last = paragraphs[-1] if len(paragraphs) > WHOLE // 2 else ""
             return "\n".join([*asked, last]), [*material, *paragraphs[1:]]
-        prose, lines = _without_lines(part) if "\n" in part else (part, [])
+        prose, lines = _without_lines(part, least=1 if len(paragraphs) > ENDS else 2)
         material += lines
         if len(prose) > LONG:
             material.append(prose)
@@ -152,14 +152,14 @@ def _settle(paragraphs: list[str]) -> tuple[str, list[str]]:
     return "\n".join(asked), material
 
 
-def _without_lines(part: str) -> tuple[str, list[str]]:
-    """A paragraph without its lines of code, data and logs, where there are two or more."""
+def _without_lines(part: str, *, least: int) -> tuple[str, list[str]]:
+    """A paragraph without its lines of code, data and logs, where there are at least `least`."""
     lines = part.split("\n")
     hits = [
         line.rstrip().endswith(_ENDS_LIKE_CODE) or _MATERIAL_LINE.match(line) is not None
         for line in lines
     ]
-    if sum(hits) < 2:  # noqa: PLR2004
+    if sum(hits) < least:
         return part, []
     # Between two such lines everything is material: a comment, a blank-looking statement.
     first, last = hits.index(True), len(hits) - 1 - hits[::-1].index(True)

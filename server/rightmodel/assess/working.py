@@ -68,11 +68,13 @@ _ADDED: Final = word_set(
 def calculate(c: Clause, x: Context) -> Found | None:
     """A number is asked for, from numbers."""
     words = set(c.words)
-    if x.code or (c.word == "work" and c.words[1:2] != ["out"]):
+    if c.word == "work" and c.words[1:2] != ["out"]:
         return None
     signs = bool(words & lx.MATH_SIGNS) or SUM.search(c.text) or EQUATION.search(c.text)
     if x.numbers and signs:
         return Found("math", PLAIN, "asks to calculate from figures")
+    if x.code:
+        return None
     if (x.numbers > 1 and c.word not in {"evaluate", "work"}) or words & _COMPUTED:
         return Found("math", LIKELY, "asks to calculate from figures")
     return None
@@ -81,7 +83,7 @@ def calculate(c: Clause, x: Context) -> Found | None:
 def solve(c: Clause, x: Context) -> Found | None:
     """An equation, an integral, an expression."""
     words = set(c.words)
-    if x.code or x.tech:
+    if (x.code or x.tech) and not EQUATION.search(c.text):
         broken = words & word_set("error bug issue exception problem fehler")
         return Found("code", LIKELY, "asks to fix code") if broken else None
     if EQUATION.search(c.text) or (EQUATION.search(x.text) and len(words) < _FEW_WORDS):
@@ -151,7 +153,8 @@ _WEIGHED: Final = word_set("which whether trade-offs better landscape should if"
 def explain(c: Clause, x: Context) -> Found | None:
     """Explain code that is given, or something known."""
     words = set(c.words)
-    if x.code or (words & lx.POINTERS and words & lx.THINGS and (x.tech or "code" in words)):
+    shown = x.code and words & (_OWN | lx.THINGS | {"it", "what"})
+    if shown or (words & lx.POINTERS and words & lx.THINGS and (x.tech or "code" in words)):
         return Found("code", LIKELY, "asks to explain code")
     if x.sentences > 1 or x.material or x.images or words & (_OWN | _WEIGHED):
         return None

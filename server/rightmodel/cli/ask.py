@@ -11,6 +11,7 @@ import click
 
 from rightmodel.app import App
 from rightmodel.cli import with_settings
+from rightmodel.errors import TaskError
 from rightmodel.surface import render
 from rightmodel.surface.arguments import complete_task
 
@@ -51,7 +52,9 @@ async def _ask(settings: Settings, arguments: dict[str, Any]) -> Answer:
     app = App(settings)
     try:
         engine = await app.engine()
-        task = complete_task(arguments, engine.catalog)
+        task, _ = complete_task(arguments, engine.catalog)
+        if task is None:
+            raise TaskError("prompt is empty")
         return await engine.dispatcher.complete(
             task,
             deadline_s=engine.catalog.routing.deadline_s,

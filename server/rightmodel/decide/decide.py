@@ -138,7 +138,7 @@ def _reason(ranked: Sequence[Candidate], question: Question, loss: float) -> str
     if question.requirements.pinned:
         return "named by the caller"
     if first.model in question.requirements.preferred:
-        return f"rule {question.rule!r} uses it"
+        return question.requirements.preferred_why
     if first.cost_usd is None:
         return "the only fit models have unknown prices; rated best among them"
     head = f"least expected total cost: ${_usd(first.total_usd)}"

@@ -149,7 +149,7 @@ class Dispatcher:
 
     async def _run(self, call: _Call) -> Answer:
         while (step := call.plan.next()) is not None:
-            if self._now() + step.wait_s >= call.deadline:
+            if self._now() + step.wait_s >= self._end(call):
                 break
             if step.wait_s:
                 call.report(f"waiting {step.wait_s:.1f} s for {step.model.id}")
@@ -238,15 +238,20 @@ class Dispatcher:
         call.plan.failed(step, error)
         call.report(f"{step.model.id}: {error.fault.value}")
 
+    def _end(self, call: _Call) -> float:
+        """What time is shared out up to: the deadline; in the background, giving up."""
+        return call.deadline if self._now() < call.deadline else call.give_up
+
     def _first_token_limit(self, call: _Call, step: Step) -> float:
         """When silence ends the attempt: its share of what is left, the last one has it all."""
         now = self._now()
         if not call.plan.has_other:
             return call.give_up
+        left = self._end(call) - now
         shares = max(1, min(call.plan.max_attempts - call.plan.attempts, 2)) + 1
         if "reasoning" in step.model.features and call.task.effort != "none":
             shares = 2  # it may think for long before the first token, and that is no fault
-        return now + max(LEAST_FIRST_TOKEN_S, (call.deadline - now) / shares)
+        return now + max(LEAST_FIRST_TOKEN_S, left / shares)
 
     def _request(self, call: _Call, step: Step) -> ModelRequest:
         task = call.task

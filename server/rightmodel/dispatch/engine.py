@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from rightmodel.dispatch.calls import Calls
     from rightmodel.dispatch.dispatcher import Dispatcher
     from rightmodel.dispatch.health import Health
     from rightmodel.dispatch.route import Router
@@ -21,6 +22,7 @@ class Engine:
     catalog: Catalog
     router: Router
     dispatcher: Dispatcher
+    calls: Calls
     health: Health
     mask: Callable[[str], str]
     close: Callable[[], Awaitable[None]]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rightmodel.assess.assessor import Assessed, Assessor
     from rightmodel.domain import Decision, Task
-    from rightmodel.manifest.catalog import Catalog, Model
+    from rightmodel.manifest.catalog import Catalog, Model, Rule
 
 
 class Router:
@@ -105,6 +105,7 @@ def _requirements(
     task: Task, assessed: Assessed, input_tokens: int, named: list[Model]
 ) -> Requirements:
     rule = assessed.rule
+    preferred, why = _preferred(task, rule)
     return Requirements(
         input_tokens=input_tokens,
         output_tokens=estimate.answer_tokens(assessed.assessment, task.max_output_tokens),
@@ -113,8 +114,16 @@ def _requirements(
         trust=(rule.trust if rule else None) or Trust.any,
         max_cost_usd=_least(task.max_cost_usd, rule.max_cost_usd if rule else None),
         pinned=tuple(model.id for model in named),
-        preferred=rule.use if rule and not named else (),
+        preferred=preferred if not named else (),
+        preferred_why=why,
     )
+
+
+def _preferred(task: Task, rule: Rule | None) -> tuple[tuple[str, ...], str]:
+    """A rule's models; else the one that the conversation has been with. And why."""
+    if rule and rule.use:
+        return rule.use, f"rule {rule.name!r} uses it"
+    return (task.prefer,) if task.prefer else (), "the conversation goes on with its model"
 
 
 def _least(*amounts: Decimal | None) -> Decimal | None:

@@ -150,6 +150,7 @@ class Routing:
     assess: str = "rules"
     max_attempts: int = 3
     deadline_s: float = 50.0
+    give_up_s: float = 600.0
     escalate: int = 1
     failure_cost_usd: Decimal | None = None
 

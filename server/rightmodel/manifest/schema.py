@@ -187,6 +187,7 @@ class RoutingTable(Table):
     assess: Assess | None = None
     max_attempts: Annotated[int, Field(ge=1, le=20)] | None = None
     deadline_s: Annotated[float, Field(gt=0, le=3600)] | None = None
+    give_up_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
     escalate: Annotated[int, Field(ge=0, le=5)] | None = None
     failure_cost_usd: Usd | None = None
 

@@ -163,10 +163,11 @@ def _complaints(value: Any) -> list[str]:
     if isinstance(value, dict):
         value = value.get("detail", [value])
     found = [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
-    return [
-        f"{'.'.join(str(part) for part in v.get('loc') or ())}: {v.get('msg') or v.get('message')}"
-        for v in found
-    ]
+    return [f"{_place(v.get('loc'))}: {v.get('msg') or v.get('message')}" for v in found]
+
+
+def _place(location: object) -> str:
+    return ".".join(map(str, location)) if isinstance(location, list) else str(location or "")
 
 
 def _codes(error: Mapping[str, Any]) -> frozenset[str]:

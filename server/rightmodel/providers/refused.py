@@ -65,12 +65,12 @@ _ANTHROPIC: Final = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         r"^(max_tokens|output_config\.\w+|thinking)[\w.]*: ",
-        r"(output_config\.\w+)",
         r"[\"'`](thinking)[\w.]*[\"'`] is not supported",
         r"does not support the (effort) parameter",
         r"(thinking) is not supported",
         r"does not support (thinking|effort|output format)",
         r"(output format|structured outputs?) (?:is|are) not supported",
+        r"(output_config\.\w+)",
     )
 )
 _GEMINI: Final = tuple(

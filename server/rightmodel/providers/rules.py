@@ -285,6 +285,7 @@ INPUTS: Final = tuple(
         r"\(N in the messages",
         r"\(N of text input",
         r"your request has N input tokens",
+        r"prompt contains at least N input tokens",
         r"Given: N `inputs` tokens",
     )
 )

@@ -69,4 +69,6 @@ class SseDecoder:
             elif line.startswith(b"error:"):
                 self._name = b"error"
                 self._data.append(line[6:].strip())
+            elif line == b"data":
+                self._data.append(b"")
         return events

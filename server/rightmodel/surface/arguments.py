@@ -135,10 +135,16 @@ class Arguments:
         return parsed
 
 
-def complete_task(arguments: Mapping[str, Any], catalog: Catalog) -> Task:
-    """The task of a `complete` call. Raises `TaskError`."""
+def complete_task(arguments: Mapping[str, Any], catalog: Catalog) -> tuple[Task | None, str]:
+    """The task of a `complete` call and its `ref`; no task where a `ref` stands alone.
+
+    Raises `TaskError`.
+    """
     args = Arguments(arguments, COMPLETE_ARGUMENTS)
-    return Task(
+    ref = args.text("ref").strip().removeprefix("ref=")
+    if ref and not args.text("prompt").strip():
+        return None, ref
+    task = Task(
         prompt=_prompt(args.text("prompt"), "prompt"),
         model=args.text("model").strip(),
         system=args.text("system"),
@@ -147,6 +153,7 @@ def complete_task(arguments: Mapping[str, Any], catalog: Catalog) -> Task:
         max_output_tokens=args.whole("max_output_tokens", 10_000_000),
         **_shared(args, catalog),
     )
+    return task, ref
 
 
 def choose_task(arguments: Mapping[str, Any], catalog: Catalog) -> tuple[Task, int]:
@@ -159,7 +166,7 @@ def choose_task(arguments: Mapping[str, Any], catalog: Catalog) -> tuple[Task, i
 
 COMPLETE_ARGUMENTS: Final = (
     "prompt", "skill", "difficulty", "tier", "model", "system", "files", "schema", "effort",
-    "max_output_tokens", "max_cost_usd",
+    "max_output_tokens", "max_cost_usd", "ref",
 )  # fmt: skip
 CHOOSE_ARGUMENTS: Final = (
     "task", "skill", "difficulty", "tier", "files", "max_cost_usd", "limit",

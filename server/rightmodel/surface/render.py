@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rightmodel.errors import ExhaustedError, ProviderError, RightmodelError
 
 if TYPE_CHECKING:
+    from rightmodel.dispatch.calls import Page
     from rightmodel.domain import Attempt, Candidate, Decision, Receipt
     from rightmodel.manifest.catalog import Catalog
 
@@ -16,7 +17,15 @@ META_KEY: Final = "rightmodel/receipt"
 ERROR_META_KEY: Final = "rightmodel/error"
 
 
-def footer(receipt: Receipt) -> str:
+def page_note(page: Page) -> str:
+    """How to read on, "" on the last page."""
+    if page.number >= page.pages:
+        return f"page={page.number}/{page.pages}" if page.pages > 1 else ""
+    ref = page.answer.receipt.ref
+    return f"page={page.number}/{page.pages}; it goes on: call complete with ref={ref} alone"
+
+
+def footer(receipt: Receipt, note: str = "") -> str:
     """The one line below an answer."""
     assessment = receipt.decision.assessment
     parts = {
@@ -29,7 +38,7 @@ def footer(receipt: Receipt) -> str:
         "attempts": str(len(receipt.attempts)),
         "time": f"{receipt.time_s:.1f}s",
     }
-    notes = "".join(f" {flag}" for flag in receipt.flags)
+    notes = "".join(f" {flag}" for flag in (*receipt.flags, note) if flag)
     return "[" + " ".join(f"{k}={v}" for k, v in parts.items() if v) + notes + "]"
 
 

@@ -15,6 +15,7 @@ from mcp.server.lowlevel import Server
 from mcp_types import CallToolResult, ListToolsResult, TextContent
 
 from rightmodel import __version__
+from rightmodel.dispatch.calls import Pending
 from rightmodel.errors import RightmodelError, UnknownNameError
 from rightmodel.surface import render
 from rightmodel.surface.arguments import choose_task, complete_task
@@ -42,7 +43,7 @@ def make_server(engine: GetEngine, *, deadline_s: float | None) -> Server[dict[s
 
     `deadline_s`: overrides the manifest's.
     """
-    calls = Calls(engine, deadline_s)
+    calls = ToolCalls(engine, deadline_s)
 
     async def list_tools(
         _context: ServerRequestContext[dict[str, Any], Any], _params: PaginatedRequestParams | None
@@ -63,7 +64,7 @@ def make_server(engine: GetEngine, *, deadline_s: float | None) -> Server[dict[s
     )
 
 
-class Calls:
+class ToolCalls:
     """What a tool call leads to."""
 
     def __init__(self, engine: GetEngine, deadline_s: float | None) -> None:
@@ -98,16 +99,23 @@ class Calls:
     async def _complete(
         self, engine: Engine, arguments: dict[str, Any], session: ServerSession
     ) -> CallToolResult:
-        task = complete_task(arguments, engine.catalog)
+        task, ref = complete_task(arguments, engine.catalog)
         deadline = self._deadline_s or engine.catalog.routing.deadline_s
         async with _progress(session) as report:
-            answer = await engine.dispatcher.complete(task, deadline_s=deadline, report=report)
+            if ref:
+                outcome = await engine.calls.resume(ref, task, deadline_s=deadline, report=report)
+            elif task is None:
+                raise RightmodelError("neither prompt nor ref was given")
+            else:
+                outcome = await engine.calls.complete(task, deadline_s=deadline, report=report)
+        if isinstance(outcome, Pending):
+            return _pending(outcome)
         return CallToolResult(
             content=[
-                TextContent(text=engine.mask(answer.text)),
-                TextContent(text=render.footer(answer.receipt)),
+                TextContent(text=engine.mask(outcome.text)),
+                TextContent(text=render.footer(outcome.answer.receipt, render.page_note(outcome))),
             ],
-            _meta={render.META_KEY: render.receipt_meta(answer.receipt)},
+            _meta={render.META_KEY: render.receipt_meta(outcome.answer.receipt)},
         )
 
     async def _choose(self, engine: Engine, arguments: dict[str, Any]) -> CallToolResult:
@@ -116,6 +124,18 @@ class Calls:
         shown = render.choice(decision, engine.catalog, limit)
         text = json.dumps(shown, indent=2, ensure_ascii=False)
         return CallToolResult(content=[TextContent(text=text)], structured_content=shown)
+
+
+def _pending(pending: Pending) -> CallToolResult:
+    text = (
+        f"pending: still running after {pending.time_s:.0f} s ({pending.status}). It goes on in "
+        f"the background; call complete with ref={pending.ref} and nothing else to collect it."
+    )
+    line = f"[ref={pending.ref} pending time={pending.time_s:.1f}s]"
+    return CallToolResult(
+        content=[TextContent(text=text), TextContent(text=line)],
+        _meta={render.META_KEY: {"ref": pending.ref, "pending": True, "status": pending.status}},
+    )
 
 
 def _error(error: RightmodelError, mask: Callable[[str], str]) -> CallToolResult:

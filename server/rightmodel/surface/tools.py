@@ -53,6 +53,11 @@ COMPLETE: Final = Tool(
             "schema": {"type": "string", "description": "JSON Schema the answer must match"},
             "effort": _enum(EFFORTS),
             "max_output_tokens": {"type": "integer"},
+            "ref": {
+                "type": "string",
+                "description": "of a former result: alone, collect a pending answer or read on; "
+                "with prompt, go on with that conversation",
+            },
         },
         "required": ["prompt"],
     },
