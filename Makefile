@@ -2,10 +2,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: test check lint lock clean
+.PHONY: test e2e check lint demo lock clean
 
 test: .venv/dev
 	$(BIN)/pytest -q --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE)
+
+# Real agents and real servers: installs them into .cache/e2e the first time (some minutes).
+e2e: .venv/dev
+	$(BIN)/python tests/e2e/install.py
+	$(BIN)/pytest -q -m e2e tests/e2e
 
 check: .venv/dev lint test
 
@@ -14,6 +19,9 @@ lint: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy server tests scripts
 	$(BIN)/lint-imports
+
+demo: .venv/run
+	@$(BIN)/rightmodel demo
 
 COVERAGE := 75
 

@@ -25,6 +25,8 @@ COMMANDS: Final = {
     "choose": ("choose", "Show which model a task would go to, without calling it."),
     "models": ("models", "Show the effective manifest."),
     "check": ("check", "Check manifest and keys, and ask every model for a word."),
+    "config": ("config", "Register rightmodel with an agent."),
+    "demo": ("demo", "Show it at work with simulated providers: no key, no network."),
 }
 
 

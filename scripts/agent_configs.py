@@ -1,0 +1,92 @@
+"""Writes agent_configs/ from what `rightmodel config` knows: `python scripts/agent_configs.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rightmodel.surface.clients import CLIENTS, Client, Launch, registration
+from rightmodel.surface.tools import TOOLS
+
+FOLDER = Path(__file__).parents[1] / "agent_configs"
+PORTABLE = Launch(
+    command=("rightmodel",),
+    tools=tuple(tool.name for tool in TOOLS),
+    env_file="~/.config/rightmodel/keys.env",
+)
+FILES = {
+    "openclaw": "openclaw/openclaw.json",
+    "claude-code": "claude-code/mcp.json",
+    "claude-desktop": "claude-desktop/claude_desktop_config.json",
+    "codex": "codex/config.toml",
+    "gemini-cli": "gemini-cli/settings.json",
+    "opencode": "opencode/opencode.json",
+    "goose": "goose/config.yaml",
+    "cline": "cline/cline_mcp_settings.json",
+    "roo-code": "roo-code/mcp.json",
+    "windsurf": "windsurf/mcp_config.json",
+    "zed": "zed/settings.json",
+    "continue": "continue/rightmodel.yaml",
+}
+_ENDINGS = {"json": "mcp.json", "toml": "config.toml", "yaml": "config.yaml", "python": "agent.py"}
+
+README = """\
+# Registrations, one for each agent
+
+Made by `python scripts/agent_configs.py` from what `rightmodel config` knows; do not edit them.
+On your own machine `rightmodel config CLIENT --write` is better: it puts in absolute paths, which
+programs started from a desktop need, and keeps what else is in the agent's file.
+
+Here the command is `rightmodel`, found on the search path, and the keys are NAME=value lines in
+`~/.config/rightmodel/keys.env`. That file must exist; leave `--env-file` out where the agent passes
+your environment on ("env" below says which do).
+
+"Waits" is the agent's own limit for one call, set in its file where it can be; "deadline" is when
+rightmodel answers at the latest, with what it has or with `pending`, so that nobody hangs up on it.
+
+| agent | file here | goes to | waits | deadline | env | notes |
+|---|---|---|---|---|---|---|
+"""
+
+
+def file_name(client: Client) -> str:
+    """The file's path below agent_configs/."""
+    return FILES.get(client.name, f"{client.name}/{_ENDINGS[client.format]}")
+
+
+def row(client: Client) -> str:
+    """The client's line in the README's table."""
+    if client.format == "python":
+        place = "your code"
+    else:
+        user = client.user.replace("{config}/", "(settings)/")
+        place = " or ".join(f"`{f}`" for f in (user, client.project) if f)
+    waits = f"{client.wall_s} s" + ("" if client.timeout or client.code else ", fixed")
+    cells = (
+        client.title,
+        f"[{file_name(client)}]({file_name(client)})",
+        place,
+        waits,
+        f"{client.deadline_s} s",
+        "passed on" if client.passes_env else "not, or not all",
+        " ".join(client.notes),
+    )
+    return f"| {' | '.join(cells)} |\n"
+
+
+def generated() -> dict[str, str]:
+    """Every generated file: its path below agent_configs/ and its text."""
+    files = {file_name(c): registration(c, PORTABLE) for c in CLIENTS.values()}
+    files["README.md"] = README + "".join(map(row, CLIENTS.values())) + SETTINGS
+    return files
+
+
+SETTINGS = """
+`(settings)` is `~/.config` on Linux, `~/Library/Application Support` on macOS and `%APPDATA%` on
+Windows.
+"""
+
+if __name__ == "__main__":
+    for name, text in generated().items():
+        path = FOLDER / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")

@@ -1,0 +1,121 @@
+"""What the end-to-end tests need that is not ours, in exact versions, under `.cache/e2e`.
+
+`python tests/e2e/install.py` installs what is missing or has another version; `make e2e` does that
+first. Nothing else on the machine is touched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+CACHE: Final = Path(__file__).absolute().parents[2] / ".cache" / "e2e"
+
+NODE: Final = {"node": "26.10.0"}
+"""The machine's own Node is too old for OpenClaw (24.16+ or 26.1+) and the Inspector (22.19+)."""
+
+CLIENTS: Final = {
+    "@modelcontextprotocol/conformance": "0.1.16",
+    "@modelcontextprotocol/inspector": "2.12.0",
+    "openclaw": "2026.9.6",
+}
+LLAMA_CPP: Final = ["xllamacpp==2026.10.11549"]
+"""llama.cpp with its own HTTP server, as a wheel."""
+
+LLAMA_CPP_PYTHON: Final = ["llama-cpp-python[server]==0.3.36"]
+"""Another server on the same engine; compiled here, which takes minutes."""
+
+MACHINE: Final = ("PATH", "LANG", "TMPDIR", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "HTTPS_PROXY")
+
+_NODE_BIN: Final = CACHE / "node" / "node_modules" / ".bin"
+
+
+def client(name: str) -> str:
+    """The command of one of the `CLIENTS`."""
+    return str(CACHE / "clients" / "node_modules" / ".bin" / name)
+
+
+def server_python(name: str) -> str:
+    """The interpreter that has a server installed: `llama-cpp` or `llama-cpp-python`."""
+    return str(CACHE / name / "bin" / "python")
+
+
+def machine_env(home: Path) -> dict[str, str]:
+    """An environment that knows the new Node and nothing of the user's."""
+    env = {name: os.environ[name] for name in MACHINE if name in os.environ}
+    return env | {"HOME": str(home), "PATH": f"{_NODE_BIN}{os.pathsep}{env['PATH']}"}
+
+
+def has_compiler() -> bool:
+    """Whether llama-cpp-python can be compiled here."""
+    return shutil.which("c++") is not None
+
+
+def is_installed(folder: str, pins: object) -> bool:
+    """Whether a folder of the cache holds exactly these versions."""
+    stamp = CACHE / folder / "installed.json"
+    return stamp.is_file() and stamp.read_text() == json.dumps(pins)
+
+
+def missing() -> list[str]:
+    """What `main` would install."""
+    return [folder for folder, pins in _wanted() if not is_installed(folder, pins)]
+
+
+def main() -> None:
+    """Install what is missing."""
+    for folder, pins in _wanted():
+        if is_installed(folder, pins):
+            continue
+        began = time.monotonic()
+        sys.stderr.write(f"e2e: installing {folder}: {', '.join(pins)}\n")
+        place = CACHE / folder
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        if isinstance(pins, list):
+            _pip(place, pins)
+        else:
+            _npm(place, pins)
+        (place / "installed.json").write_text(json.dumps(pins))
+        sys.stderr.write(f"e2e: {folder} is there ({time.monotonic() - began:.0f} s)\n")
+
+
+def _wanted() -> list[tuple[str, dict[str, str] | list[str]]]:
+    wanted: list[tuple[str, dict[str, str] | list[str]]] = [
+        ("node", NODE),
+        ("clients", CLIENTS),
+        ("llama-cpp", LLAMA_CPP),
+    ]
+    if has_compiler():
+        wanted.append(("llama-cpp-python", LLAMA_CPP_PYTHON))
+    return wanted
+
+
+def _npm(place: Path, pins: dict[str, str]) -> None:
+    (place / "package.json").write_text(json.dumps({"private": True, "dependencies": pins}))
+    env = os.environ | {"PATH": f"{_NODE_BIN}{os.pathsep}{os.environ['PATH']}"}
+    _run(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"], place, env)
+
+
+def _pip(place: Path, pins: list[str]) -> None:
+    _run([sys.executable, "-m", "venv", str(place)], place, os.environ)
+    pip = [str(place / "bin" / "python"), "-m", "pip", "install", "-q"]
+    _run([*pip, "--disable-pip-version-check", *pins], place, os.environ)
+
+
+def _run(command: Sequence[str], place: Path, env: Mapping[str, str]) -> None:
+    # Standard output is for test results; 30 minutes are for a compiler on a small machine.
+    subprocess.run(command, cwd=place, env=env, check=True, stdout=sys.stderr, timeout=1800)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""The MCP Inspector and the conformance suite of the Model Context Protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from e2e.house import House, two_models
+from e2e.install import client, machine_env
+from e2e.processes import Finished, background, free_port, run
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+
+async def inspector(house: House, *arguments: str) -> Finished:
+    return await run(
+        [client("mcp-inspector"), "--cli", *arguments],
+        env=machine_env(house.folder) | house.env,
+        cwd=house.folder,
+    )
+
+
+@contextlib.asynccontextmanager
+async def http_server(house: House, *options: str, **env: str) -> AsyncIterator[str]:
+    port = free_port()
+    command = [*house.serve, "--http", f"127.0.0.1:{port}", *options]
+    async with background(
+        command, env=machine_env(house.folder) | house.env | env, cwd=house.folder, port=port
+    ):
+        yield f"http://127.0.0.1:{port}/mcp"
+
+
+def test_the_inspector_has_nothing_to_say_against_the_tools(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with two_models(tmp_path) as house:
+            listed = await inspector(house, *house.serve, "--method", "tools/list", "--strict")
+        assert (listed.code, listed.err) == (0, ""), str(listed)
+        names = [tool["name"] for tool in json.loads(listed.out)["tools"]]
+        assert names[:2] == ["complete", "choose_model"]
+
+    asyncio.run(scenario())
+
+
+def test_the_inspector_calls_complete(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with two_models(tmp_path) as house:
+            called = await inspector(
+                house, *house.serve, "--method", "tools/call",
+                "--tool-name", "complete", "--tool-arg", "prompt=hi",
+            )  # fmt: skip
+        assert called.code == 0, str(called)
+        result = json.loads(called.out)
+        assert result["isError"] is False
+        assert result["content"][0]["text"] == "forty-two, says first"
+        assert result["_meta"]["rightmodel/receipt"]["model"] == "p/first"
+
+    asyncio.run(scenario())
+
+
+def test_the_inspector_is_let_in_over_http_with_the_token_alone(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            two_models(tmp_path) as house,
+            http_server(house, "--token-env", "TOKEN", TOKEN="a-token") as url,
+        ):
+            ask = [url, "--transport", "http", "--method", "tools/list"]
+            refused = await inspector(house, *ask)
+            listed = await inspector(house, *ask, "--header", "Authorization: Bearer a-token")
+        assert refused.code != 0, str(refused)
+        assert "tools" not in refused.out
+        assert listed.code == 0, str(listed)
+        assert json.loads(listed.out)["tools"]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    ["server-initialize", "ping", "tools-list", "tools-call-error", "dns-rebinding-protection"],
+)
+def test_the_server_conforms(tmp_path: Path, scenario: str) -> None:
+    """These apply to every server; the suite's others expect tools of their own."""
+
+    async def run_it() -> None:
+        async with two_models(tmp_path) as house, http_server(house) as url:
+            checked = await run(
+                [client("conformance"), "server", "--url", url, "--scenario", scenario],
+                env=machine_env(house.folder),
+                cwd=house.folder,
+            )
+        assert checked.code == 0, str(checked)
+        assert "0 failed, 0 warnings" in checked.out, str(checked)
+        assert "SUCCESS" in checked.out
+
+    asyncio.run(run_it())

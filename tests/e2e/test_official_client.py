@@ -1,0 +1,109 @@
+"""The official Python client: over standard input and output, and over HTTP with a token."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import httpx2
+import pytest
+from mcp.client.session import ClientSession
+from mcp.client.streamable_http import streamable_http_client
+
+from e2e.house import House, called, stdio_session, texts, two_models
+from e2e.install import machine_env
+from e2e.processes import background, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.e2e]
+
+TOKEN = "a-token-of-some-length"
+
+
+@contextlib.asynccontextmanager
+async def http_url(house: House) -> AsyncIterator[str]:
+    port = free_port()
+    command = [*house.serve, "--http", f"127.0.0.1:{port}", "--token-env", "RM_TOKEN"]
+    env = machine_env(house.folder) | house.env | {"RM_TOKEN": TOKEN}
+    async with background(command, env=env, cwd=house.folder, port=port):
+        yield f"http://127.0.0.1:{port}/mcp"
+
+
+@contextlib.asynccontextmanager
+async def http_session(url: str) -> AsyncIterator[ClientSession]:
+    async with (
+        httpx2.AsyncClient(headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30) as http,
+        streamable_http_client(url, http_client=http) as (read, write),
+        ClientSession(read, write) as session,
+    ):
+        await session.initialize()
+        yield session
+
+
+async def calls_both(session: ClientSession) -> None:
+    chosen = await called(session, "choose_model", task="What is six times seven?")
+    completed = await called(session, "complete", prompt="What is six times seven?")
+    assert chosen.structured_content is not None
+    assert chosen.structured_content["model"] == "p/first"
+    answer, line = texts(completed)
+    assert answer == "forty-two, says first"
+    assert "model=p/first" in line
+
+
+def test_both_tools_work_over_standard_input_and_output(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with two_models(tmp_path) as house:
+            async with stdio_session(house) as session:
+                await calls_both(session)
+            assert [r.model for r in house.provider.requests] == ["first"]
+
+    asyncio.run(scenario())
+
+
+def test_both_tools_work_over_http_with_the_token(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            two_models(tmp_path) as house,
+            http_url(house) as url,
+            http_session(url) as session,
+        ):
+            await calls_both(session)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", TOKEN])
+def test_over_http_nobody_is_let_in_without_the_token(tmp_path: Path, header: str) -> None:
+    async def scenario() -> None:
+        async with (
+            two_models(tmp_path) as house,
+            http_url(house) as url,
+            httpx2.AsyncClient(timeout=30) as http,
+        ):
+            refused = await http.post(url, json={}, headers={"Authorization": header})
+        assert refused.status_code == 401
+        assert TOKEN not in refused.text
+
+    asyncio.run(scenario())
+
+
+def test_calls_at_the_same_time_over_http_do_not_mix(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            two_models(tmp_path) as house,
+            http_url(house) as url,
+            http_session(url) as one,
+            http_session(url) as other,
+        ):
+            results = await asyncio.gather(
+                *(called(one, "complete", prompt="hi", model="p/first") for _ in range(8)),
+                *(called(other, "complete", prompt="hi", model="p/second") for _ in range(8)),
+            )
+        said = [texts(result)[0].rpartition(" ")[2] for result in results]
+        assert said == ["first"] * 8 + ["second"] * 8
+
+    asyncio.run(scenario())

@@ -1,0 +1,224 @@
+"""Inference servers that others wrote, with a model that answers for real."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from e2e import tiny_model
+from e2e.house import (
+    MODEL,
+    PROVIDER,
+    RIGHTMODEL,
+    House,
+    build,
+    called,
+    stdio_session,
+    texts,
+    two_models,
+)
+from e2e.install import has_compiler, machine_env, server_python
+from e2e.processes import Finished, background, free_port, run
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from mcp_types import CallToolResult
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+KEY = "sk-the-real-servers-key"
+QUESTION = "What is the capital of France?"
+TOO_LONG = "tell me more and more " * (tiny_model.WINDOW // 8)
+TRUTH = {
+    "type": "object",
+    "properties": {"true": {"type": "boolean"}},
+    "required": ["true"],
+    "additionalProperties": False,
+}
+
+
+@contextlib.asynccontextmanager
+async def llama_cpp(folder: Path, key: str = KEY) -> AsyncIterator[House]:
+    """llama.cpp serves the tiny model; rightmodel knows it, and another name that nobody has."""
+    model, port = folder / "tiny.gguf", free_port()
+    tiny_model.write(model)
+    script = str(Path(__file__).with_name("llama_server.py"))
+    options = [str(model), str(port), str(tiny_model.WINDOW), KEY]
+    command = [server_python("llama-cpp"), script, *options]
+    async with background(command, env=machine_env(folder), cwd=folder, port=port):
+        yield real_models(folder, port, key)
+
+
+@contextlib.asynccontextmanager
+async def llama_cpp_python(folder: Path) -> AsyncIterator[House]:
+    """The same with llama-cpp-python's server."""
+    model, port = folder / "tiny.gguf", free_port()
+    tiny_model.write(model)
+    options = {
+        "model": model, "model_alias": "tiny", "n_ctx": tiny_model.WINDOW,
+        "host": "127.0.0.1", "port": port, "api_key": KEY,
+    }  # fmt: skip
+    command = [server_python("llama-cpp-python"), "-m", "llama_cpp.server"]
+    command += [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    async with background(command, env=machine_env(folder), cwd=folder, port=port):
+        yield real_models(folder, port, KEY)
+
+
+def real_models(folder: Path, port: int, key: str) -> House:
+    return build(
+        folder,
+        PROVIDER.format(name="real", url=f"http://127.0.0.1:{port}/v1", key_env="REAL_KEY"),
+        MODEL.format(id="real/tiny", price=1),
+        MODEL.format(id="real/nobody", price=1),
+        REAL_KEY=key,
+    )
+
+
+async def ask(house: House, *arguments: str) -> Finished:
+    env = machine_env(house.folder) | house.env
+    command = [RIGHTMODEL, "ask", *house.files, "--json", *arguments]
+    return await run(command, env=env, cwd=house.folder)
+
+
+async def complete(house: House, prompt: str, **arguments: str) -> CallToolResult:
+    async with stdio_session(house) as session:
+        return await called(session, "complete", prompt=prompt, **arguments)
+
+
+def told(result: CallToolResult) -> dict[str, Any]:
+    """The receipt, or what an error has instead."""
+    assert result.meta is not None
+    found: dict[str, Any] = next(
+        value for key, value in result.meta.items() if key.startswith("rightmodel/")
+    )
+    return found
+
+
+def test_ask_prints_the_real_models_answer_and_what_the_server_counted(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with llama_cpp(tmp_path) as house:
+            asked = await ask(house, "--model", "real/tiny", QUESTION)
+        assert asked.code == 0, str(asked)
+        printed = json.loads(asked.out)
+        assert printed["answer"].strip() == tiny_model.ANSWER
+        (attempt,) = printed["receipt"]["attempts"]
+        assert attempt["served"] == "tiny"
+        assert attempt["usage"]["output"] == 8  # seven words and the end
+        assert attempt["usage"]["input"] >= len(QUESTION)  # a byte is a token
+        assert attempt["first_token_s"] > 0
+
+    asyncio.run(scenario())
+
+
+def test_complete_returns_the_real_models_answer(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with llama_cpp(tmp_path) as house:
+            result = await complete(house, QUESTION, model="real/tiny", system="Be brief.")
+        assert not result.is_error, texts(result)
+        assert texts(result)[0].strip() == tiny_model.ANSWER
+
+    asyncio.run(scenario())
+
+
+def test_the_real_servers_answer_matches_the_schema_that_was_asked_for(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with llama_cpp(tmp_path) as house:
+            result = await complete(
+                house, "Is it?", model="real/tiny", schema=json.dumps(TRUTH, separators=(",", ":"))
+            )
+        assert not result.is_error, texts(result)
+        assert json.loads(texts(result)[0]) in ({"true": True}, {"true": False})
+
+    asyncio.run(scenario())
+
+
+def test_a_prompt_too_long_for_the_real_server_is_a_context_overflow(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with llama_cpp(tmp_path) as house:
+            result = await complete(house, TOO_LONG, model="real/tiny")
+        assert result.is_error
+        assert [a["fault"] for a in told(result)["attempts"]] == ["context_overflow"]
+        assert "exceeds the available context size (1024 tokens)" in texts(result)[0]
+        assert told(result)["retryable"] is False
+
+    asyncio.run(scenario())
+
+
+def test_a_model_that_the_real_server_does_not_know_is_answered_by_the_one_it_has(
+    tmp_path: Path,
+) -> None:
+    """llama.cpp does not look at the name; the receipt says who answered."""
+
+    async def scenario() -> None:
+        async with llama_cpp(tmp_path) as house:
+            result = await complete(house, QUESTION, model="real/nobody")
+        answer, line = texts(result)
+        assert answer.strip() == tiny_model.ANSWER
+        assert told(result)["served"] == "tiny"
+        assert "model=real/nobody served=tiny" in line
+
+    asyncio.run(scenario())
+
+
+def test_a_key_that_the_real_server_refuses_is_told_as_such(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with llama_cpp(tmp_path, key="sk-another-key") as house:
+            result = await complete(house, QUESTION, model="real/tiny")
+        assert result.is_error
+        assert {a["fault"] for a in told(result)["attempts"]} == {"auth"}
+        assert "sk-another-key" not in texts(result)[0]
+
+    asyncio.run(scenario())
+
+
+def test_check_finds_that_the_real_server_answers(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with llama_cpp(tmp_path) as house:
+            env = machine_env(house.folder) | house.env
+            command = [RIGHTMODEL, "check", *house.files, "--json"]
+            checked = await run(command, env=env, cwd=house.folder)
+        assert checked.code == 0, str(checked)
+        found = {f["model"]: f["ok"] for f in map(json.loads, checked.out.splitlines())}
+        assert found == {"real/tiny": True, "real/nobody": True}
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.skipif(not has_compiler(), reason="llama-cpp-python has to be compiled: no c++ here")
+def test_the_other_real_servers_answer_comes_through_without_its_usage(tmp_path: Path) -> None:
+    """llama-cpp-python streams no usage, whatever `stream_options` says."""
+
+    async def scenario() -> None:
+        async with llama_cpp_python(tmp_path) as house:
+            result = await complete(house, QUESTION, model="real/tiny")
+        assert not result.is_error, texts(result)
+        assert texts(result)[0].strip() == tiny_model.ANSWER
+        (attempt,) = told(result)["attempts"]
+        assert "usage" not in attempt
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.skipif(not has_compiler(), reason="llama-cpp-python has to be compiled: no c++ here")
+def test_a_prompt_too_long_for_the_other_real_server_goes_to_another_model(tmp_path: Path) -> None:
+    """It opens a stream and closes it without a word; the error is in its log alone."""
+
+    async def scenario() -> None:
+        spare = tmp_path / "spare"
+        spare.mkdir()
+        async with llama_cpp_python(tmp_path) as house, two_models(spare) as other:
+            sections = other.manifest.read_text().removeprefix("version = 1\n")
+            house.manifest.write_text(house.manifest.read_text() + sections)
+            house.keys.write_text(house.keys.read_text() + other.keys.read_text())
+            result = await complete(house, TOO_LONG, model="real/tiny, p/first")
+        assert not result.is_error, texts(result)
+        assert texts(result)[0] == "forty-two, says first"
+        assert told(result)["attempts"][0]["model"] == "real/tiny"
+
+    asyncio.run(scenario())
