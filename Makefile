@@ -23,7 +23,7 @@ lint: .venv/dev
 demo: .venv/run
 	@$(BIN)/rightmodel demo
 
-COVERAGE := 75
+COVERAGE := 86
 
 .venv/run: requirements/run.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv

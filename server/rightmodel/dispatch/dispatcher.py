@@ -7,14 +7,16 @@ for a second. Nothing below this loop retries.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.dispatch.checks import check
+from rightmodel.dispatch.gate import Gate
 from rightmodel.dispatch.plan import Plan, Step
 from rightmodel.dispatch.receipt import exhausted, make_receipt
 from rightmodel.dispatch.route import nothing_fits
+from rightmodel.dispatch.trace import answered, attempt_span, attempted, call_span
 from rightmodel.domain import EFFORTS, Answer, Attempt, Usage
 from rightmodel.errors import Fault, ProviderError
 from rightmodel.providers.base import ModelRequest
@@ -72,8 +74,9 @@ class _Call:
     deadline: float
     give_up: float
     report: Report
-    attempts: list[Attempt]
-    errors: list[ProviderError]
+    attempts: list[Attempt] = field(default_factory=list)
+    errors: list[ProviderError] = field(default_factory=list)
+    soonest_s: float | None = None
 
 
 class Dispatcher:
@@ -97,6 +100,7 @@ class Dispatcher:
         self._key = key
         self._random = random
         self._now = now
+        self._gate = Gate()
 
     async def complete(
         self,
@@ -124,10 +128,11 @@ class Dispatcher:
             began + deadline_s,
             began + max(deadline_s, give_up_s or 0.0),
             report,
-            [],
-            [],
         )
-        return await self._run(call)
+        with call_span(decision) as span:
+            answer = await self._run(call)
+            answered(span, answer.receipt)
+            return answer
 
     def _plan(self, task: Task, decision: Decision) -> Plan:
         named = {c.model: self._catalog.find(c.model) for c in decision.candidates}
@@ -138,6 +143,7 @@ class Dispatcher:
             max_escalations=self._catalog.routing.escalate,
             max_output_tokens=task.max_output_tokens,
             wait_s=self._health.wait_s,
+            window=self._health.window,
             pick=self._health.pick,
             may_retry=self._health.may_retry,
             backoff_s=self._backoff,
@@ -149,11 +155,13 @@ class Dispatcher:
 
     async def _run(self, call: _Call) -> Answer:
         while (step := call.plan.next()) is not None:
-            if self._now() + step.wait_s >= self._end(call):
+            wait = self._wait(call, step)
+            if wait is None:
+                call.soonest_s = step.wait_s
                 break
-            if step.wait_s:
-                call.report(f"waiting {step.wait_s:.1f} s for {step.model.id}")
-                await asyncio.sleep(step.wait_s)
+            if wait:
+                call.report(f"waiting {wait:.1f} s for {step.model.id}")
+                await asyncio.sleep(wait)
             completion = await self._attempt(call, step)
             if completion is not None:
                 time_s = self._now() - call.began
@@ -166,13 +174,42 @@ class Dispatcher:
                 )
                 return Answer(completion.text, receipt)
         raise exhausted(
-            self._catalog, decision=call.decision, attempts=call.attempts, errors=call.errors
+            self._catalog,
+            decision=call.decision,
+            attempts=call.attempts,
+            errors=call.errors,
+            soonest_s=call.soonest_s,
         )
+
+    def _wait(self, call: _Call, step: Step) -> float | None:
+        """Seconds to wait before the step, `None` where it comes too late.
+
+        The last endpoint is never shut out entirely: one that cools down past the end and was not
+        tried in this call is tried at once, unless it said itself when to come back.
+        """
+        if self._now() + step.wait_s < self._end(call):
+            return step.wait_s
+        limited = self._health.state(step.endpoint).fault is Fault.RATE_LIMITED
+        out_of_time = self._now() >= self._end(call)
+        return None if step.retry or limited or out_of_time else 0.0
 
     async def _attempt(self, call: _Call, step: Step) -> Completion | None:
         """One try: the checked completion, or `None` after a failure that the plan knows of."""
         provider = step.endpoint.provider
         call.plan.began(step)
+        with attempt_span(step.endpoint) as span:
+            waiting = self._now()
+            try:
+                async with self._gate.place(provider, call.give_up):
+                    completion = await self._ask(call, step)
+            except ProviderError as error:
+                completion = None
+                self._note_failure(call, step, error, waiting, None)
+            attempted(span, call.attempts[-1])
+        return completion
+
+    async def _ask(self, call: _Call, step: Step) -> Completion | None:
+        provider = step.endpoint.provider
         call.report(f"attempt {call.plan.attempts}: {step.model.id} at {provider.name}")
         began = self._now()
         self._health.begin(step.endpoint, retry=step.retry)
@@ -220,6 +257,11 @@ class Dispatcher:
         self, call: _Call, step: Step, error: ProviderError, began: float, watch: _Watch | None
     ) -> None:
         self._health.fail(step.endpoint, error)
+        self._note_failure(call, step, error, began, watch)
+
+    def _note_failure(
+        self, call: _Call, step: Step, error: ProviderError, began: float, watch: _Watch | None
+    ) -> None:
         attempt = Attempt(
             model=step.model.id,
             provider=step.endpoint.provider.name,

@@ -78,6 +78,7 @@ class Health:
         self._breakers: dict[tuple[str, ...], Breaker] = {}
         self._loads: dict[tuple[str, str], Load] = {}
         self._calls: dict[str, deque[tuple[float, bool]]] = {}
+        self._windows: dict[tuple[str, str], int] = {}
 
     def wait_s(self, endpoint: Endpoint) -> float:
         """Seconds until the endpoint may be tried; 0 when it is fit or a probe is free."""
@@ -107,6 +108,8 @@ class Health:
         self._leave(endpoint)
         for breaker in self._of(endpoint):
             breaker.probing_since = None
+        if error.fault is Fault.CONTEXT_OVERFLOW and error.window:
+            self._windows[endpoint.provider.name, endpoint.name] = error.window
         if error.scope not in _SCOPES:
             return
         key = _keys(endpoint)[_SCOPES.index(error.scope)]
@@ -120,6 +123,10 @@ class Health:
         self._leave(endpoint)
         for breaker in self._of(endpoint):
             breaker.probing_since = None
+
+    def window(self, endpoint: Endpoint) -> int | None:
+        """Tokens that the endpoint proved to take, `None` where it never refused any."""
+        return self._windows.get((endpoint.provider.name, endpoint.name))
 
     def pick(self, endpoints: Sequence[Endpoint]) -> Endpoint:
         """The better of two chosen at random, by latency × calls in flight / weight."""

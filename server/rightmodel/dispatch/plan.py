@@ -58,7 +58,8 @@ class Step:
 class Plan:
     """Where one call stands.
 
-    `wait_s(endpoint)`: seconds until health lets it be tried. `pick(endpoints)`: balances over the
+    `wait_s(endpoint)`: seconds until health lets it be tried. `window(endpoint)`: prompt tokens
+    that it proved to read, where fewer than the manifest says. `pick(endpoints)`: balances over the
     fit endpoints of one model. `backoff_s(n)`: seconds before the n-th retry of an endpoint.
     """
 
@@ -68,6 +69,7 @@ class Plan:
     max_escalations: int
     max_output_tokens: int
     wait_s: Callable[[Endpoint], float]
+    window: Callable[[Endpoint], int | None]
     pick: Callable[[Sequence[Endpoint]], Endpoint]
     may_retry: Callable[[str], bool]
     backoff_s: Callable[[int], float]
@@ -133,6 +135,9 @@ class Plan:
             self._larger[step.model.id] = larger
             self._tried.pop(_place(step.endpoint), None)
             return
+        if fault is Fault.EMPTY:  # a provider's fault rather than a model's weakness
+            self._dead.add(_place(step.endpoint))
+            return
         self._escalations += 1
         self._over = self._escalations > self.max_escalations
         self._above = max(self._above, step.candidate.p_success)
@@ -161,6 +166,7 @@ class Plan:
                 and e.provider.name not in self._dead_keys
                 and e.provider.name not in self._avoided
                 and e.provider.trust >= needed.trust
+                and (self.window(e) or needed.input_tokens) >= needed.input_tokens
             ]
             if alive:
                 yield candidate, model, alive

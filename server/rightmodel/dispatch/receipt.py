@@ -101,14 +101,20 @@ def exhausted(
     decision: Decision,
     attempts: Sequence[Attempt],
     errors: Sequence[ProviderError],
+    soonest_s: float | None = None,
 ) -> ExhaustedError:
-    """The error when every attempt failed: what was tried, and what to do next."""
+    """The error when every attempt failed: what was tried, and what to do next.
+
+    `soonest_s`: seconds until an endpoint can be tried again, where that is too late.
+    """
     tried = "; ".join(f"{a.model} at {a.provider}: {a.message}" for a in attempts)
     if not errors:
         return ExhaustedError(
-            "no attempt could be made in time: every fit model is cooling down after faults",
+            "no attempt could be made in time: every fit model is cooling down after faults"
+            + ("" if soonest_s is None else f", the first for another {soonest_s:.0f} s"),
             attempts=attempts,
             retryable=True,
+            retry_after_s=soonest_s,
         )
     last = errors[-1]
     advice = _ADVICE.get(last.fault, "")

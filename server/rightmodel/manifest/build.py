@@ -29,6 +29,7 @@ def build_provider(name: str, values: Mapping[str, Any], file: str) -> Provider:
         key_env=values.get("key_env") or "",
         key_file=values.get("key_file") or "",
         trust=Trust[values.get("trust") or "any"],
+        max_concurrency=values.get("max_concurrency") or 0,
         headers=values.get("headers") or {},
     )
 

@@ -52,7 +52,10 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Where models are reached. `key_env`/`key_file`: where its key is found, never the key."""
+    """Where models are reached. `key_env`/`key_file`: where its key is found, never the key.
+
+    `max_concurrency`: requests at once, 0 for no limit.
+    """
 
     name: str
     protocol: Protocol

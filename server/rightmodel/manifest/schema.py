@@ -101,6 +101,7 @@ class ProviderTable(Table):
     key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     key_file: str | None = None
     trust: TrustName | None = None
+    max_concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
     headers: dict[str, str] | None = None
 
     @field_validator("base_url")
