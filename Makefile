@@ -35,11 +35,12 @@ COVERAGE := 86
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
-# Hashes, but no registry's address: any mirror serves the same bytes.
+# Hashes, but no registry's address: any mirror serves the same bytes. Extras are kept, because pip
+# would otherwise look at newer releases for them and find no hash.
 lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras \
 	  --no-annotate --no-header --group build -o requirements/run.txt pyproject.toml
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-strip-extras \
 	  --no-annotate --no-header --group build --group dev -o requirements/dev.txt pyproject.toml
 
 clean:

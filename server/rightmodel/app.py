@@ -14,6 +14,7 @@ from rightmodel.manifest.load import load_catalog
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rightmodel.assess.judge import Completer
     from rightmodel.dispatch.engine import Engine
     from rightmodel.dispatch.route import Router
     from rightmodel.domain import Assessment, Task
@@ -60,13 +61,19 @@ async def catalog_of(settings: Settings) -> Catalog:
     return catalog
 
 
-def make_router(catalog: Catalog, settings: Settings | None) -> Router:
-    """The way from task to decision. Without settings, keys are not looked at."""
+def make_router(
+    catalog: Catalog, settings: Settings | None, completer: Completer | None = None
+) -> Router:
+    """The way from task to decision.
+
+    Without settings, keys are not looked at; without a completer, no judge is asked.
+    """
     from rightmodel.assess.assessor import Assessor
+    from rightmodel.assess.judge import Judge
     from rightmodel.assess.rules import assess_by_rules
     from rightmodel.dispatch.route import Router
 
-    async def rules(task: Task) -> Assessment:
+    def rules(task: Task) -> Assessment:
         return assess_by_rules(task, catalog.skills)
 
     def unavailable(model: Model) -> str:
@@ -75,7 +82,12 @@ def make_router(catalog: Catalog, settings: Settings | None) -> Router:
         reasons = [settings.missing_key(e.provider) for e in model.endpoints]
         return "" if "" in reasons else reasons[0]
 
-    return Router(catalog, Assessor(catalog, {"rules": rules}), unavailable)
+    judge = None
+    if completer is not None:
+        out = {m.id: why for m in catalog.models.values() if (why := unavailable(m))}
+        judge = Judge(catalog, completer, out)
+    locals_ = {"rules": rules, "learned": rules}
+    return Router(catalog, Assessor(catalog, locals_, judge), unavailable)
 
 
 def make_engine(settings: Settings, catalog: Catalog) -> Engine:
@@ -84,18 +96,21 @@ def make_engine(settings: Settings, catalog: Catalog) -> Engine:
     from rightmodel.dispatch.dispatcher import Dispatcher
     from rightmodel.dispatch.engine import Engine
     from rightmodel.dispatch.health import Health
+    from rightmodel.dispatch.judging import JudgeCompleter
     from rightmodel.providers.http import HttpClient
     from rightmodel.providers.registry import make_providers
 
     chance = random.Random()  # noqa: S311 - spreads load and retries, guards nothing
     health = Health(time.monotonic, chance)
     client = HttpClient()
-    router = make_router(catalog, settings)
+    providers = make_providers(client)
+    judging = JudgeCompleter(providers, health, key=settings.key, now=time.monotonic)
+    router = make_router(catalog, settings, judging)
     keys = [k for k in map(settings.key, catalog.providers.values()) if k]
     dispatcher = Dispatcher(
         catalog,
         router,
-        make_providers(client),
+        providers,
         health,
         key=settings.key,
         random=chance,

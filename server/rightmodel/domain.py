@@ -182,7 +182,10 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Which model, who is next in line, who is out, and the two figures that settled it."""
+    """Which model, who is next in line, who is out, and the two figures that settled it.
+
+    `judge`: the model that was asked what kind of work this is, "" for none; `judge_usd`: its cost.
+    """
 
     candidates: tuple[Candidate, ...]
     rejections: tuple[Rejection, ...]
@@ -192,6 +195,8 @@ class Decision:
     loss_usd: float
     reason: str
     rule: str = ""
+    judge: str = ""
+    judge_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

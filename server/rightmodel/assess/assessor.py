@@ -3,46 +3,63 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from rightmodel.assess import user_rules
-from rightmodel.domain import DIFFICULTIES, Assessment
+from rightmodel.assess.hybrid import Asked, ask_judge, assess_hybrid
+from rightmodel.domain import DIFFICULTIES, Assessment, Trust
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
-    from rightmodel.domain import Task
+    from rightmodel.assess.judge import Judge
+    from rightmodel.domain import Decision, Task
     from rightmodel.manifest.catalog import Catalog, Rule
 
-    Inference = Callable[[Task], Awaitable[Assessment]]
+    Local = Callable[[Task], Assessment]
+    Consider = Callable[["Assessed"], Decision]
 
 
 @dataclass(frozen=True, slots=True)
 class Assessed:
-    """An assessment, the rule that applies, and the tier after hint, rule and default."""
+    """An assessment, the rule that applies, and the tier after hint, rule and default.
+
+    `judge`: the model that was asked, "" for none; `judge_usd`: what that cost.
+    """
 
     assessment: Assessment
     tier: str
     rule: Rule | None = None
+    judge: str = ""
+    judge_usd: Decimal = Decimal(0)
 
 
 class Assessor:
-    """`inferences`: the value of `assess` in the manifest → what infers an assessment."""
+    """`locals_`: "rules" and "learned" → what infers without asking. `judge`: may be none."""
 
-    def __init__(self, catalog: Catalog, inferences: Mapping[str, Inference]) -> None:
+    def __init__(
+        self, catalog: Catalog, locals_: Mapping[str, Local], judge: Judge | None = None
+    ) -> None:
         self._catalog = catalog
-        self._inferences = inferences
+        self._locals = locals_
+        self._judge = judge
 
-    async def assess(self, task: Task, input_tokens: int) -> Assessed:
-        """What kind of work, how hard, under which rule and tier."""
-        rules = self._catalog.rules
-        default = task.tier or self._catalog.routing.tier
-        inferred: Assessment | None = None
+    async def assess(self, task: Task, input_tokens: int, consider: Consider) -> Assessed:
+        """What kind of work, how hard, under which rule and tier.
+
+        `consider`: what would be decided under an assessment; the hybrid weighs the judge with it.
+        """
+        rules, routing = self._catalog.rules, self._catalog.routing
+        default = task.tier or routing.tier
+        asked: Asked | None = None
         skill, difficulty = task.skill, task.difficulty
         if user_rules.ask_for_assessment(rules, task):
-            inferred = await self._infer(task, self._catalog.routing.assess)
-            skill = skill or inferred.skill
-            difficulty = difficulty or nearest_word(inferred.difficulty)
+            # Which rule applies hangs on the answer: until then the strictest of them holds.
+            trust = user_rules.strictest_trust(rules, task, input_tokens)
+            asked = await self._infer(task, routing.assess, None, default, trust, consider)
+            skill = skill or asked.assessment.skill
+            difficulty = difficulty or nearest_word(asked.assessment.difficulty)
         rule = user_rules.match(
             rules,
             task,
@@ -51,14 +68,35 @@ class Assessor:
             skill=skill,
             difficulty=difficulty,
         )
-        if inferred is None or (rule and rule.assess):
-            mode = (rule.assess if rule else "") or self._catalog.routing.assess
-            inferred = await self._infer(task, mode)
         tier = task.tier or (rule.tier if rule else "") or default
-        return Assessed(_settle(task, rule, inferred), tier, rule)
+        if asked is None:
+            mode = (rule.assess if rule else "") or routing.assess
+            trust = (rule.trust if rule else None) or Trust.any
+            asked = await self._infer(task, mode, rule, tier, trust, consider)
+        settled = _settle(task, rule, asked.assessment)
+        return Assessed(settled, tier, rule, asked.judge, asked.cost_usd)
 
-    async def _infer(self, task: Task, mode: str) -> Assessment:
-        return await self._inferences[mode](task)
+    async def _infer(
+        self,
+        task: Task,
+        mode: str,
+        rule: Rule | None,
+        tier: str,
+        trust: Trust,
+        consider: Consider,
+    ) -> Asked:
+        local = _settle(task, rule, self._locals.get(mode, self._locals["learned"])(task))
+        if mode == "judge":
+            return await ask_judge(task, local, self._judge, trust)
+        if mode == "hybrid":
+            return await assess_hybrid(
+                task,
+                local,
+                lambda assessment: consider(Assessed(assessment, tier, rule)),
+                self._judge,
+                trust,
+            )
+        return Asked(local)
 
 
 def _settle(task: Task, rule: Rule | None, inferred: Assessment) -> Assessment:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from rightmodel.domain import Trust
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -32,6 +34,19 @@ def match(
         ),
         None,
     )
+
+
+def strictest_trust(rules: Sequence[Rule], task: Task, input_tokens: int) -> Trust:
+    """The highest trust that a rule requires which may yet turn out to apply."""
+    asked = (
+        rule.trust
+        for rule in rules
+        if rule.trust is not None
+        and _text_holds(rule.when, task)
+        and _size_holds(rule.when, input_tokens)
+        and _attachments_hold(rule.when, task)
+    )
+    return max(asked, default=Trust.any)
 
 
 def ask_for_assessment(rules: Sequence[Rule], task: Task) -> bool:

@@ -147,6 +147,7 @@ class Dispatcher:
             pick=self._health.pick,
             may_retry=self._health.may_retry,
             backoff_s=self._backoff,
+            spent_usd=decision.judge_usd or Decimal(0),
         )
 
     def _backoff(self, times: int) -> float:

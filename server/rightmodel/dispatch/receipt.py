@@ -51,6 +51,8 @@ def make_receipt(
     """The receipt of a call whose last attempt gave the answer."""
     last = attempts[-1]
     costs = [a.cost_usd for a in attempts]
+    if decision.judge:
+        costs.append(decision.judge_usd)
     cost = (
         None if any(c is None for c in costs) else sum((c or Decimal(0) for c in costs), Decimal(0))
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rightmodel.decide import estimate
@@ -35,17 +36,15 @@ class Router:
         """Assess, filter, estimate, decide. A decision without candidates is a valid one."""
         named = self._named(task)
         input_tokens = count_tokens(task)
-        assessed = await self._assessor.assess(task, input_tokens)
-        requirements = _requirements(task, assessed, input_tokens, named)
         extra = tuple(m for m in named if m.id not in self._catalog.models)
         failure = task.failure_cost_usd
         if failure is None and not task.tier:
             failure = self._catalog.routing.failure_cost_usd
-        return decide(
-            self._catalog,
-            Question(
+
+        def consider(assessed: Assessed) -> Decision:
+            question = Question(
                 assessment=assessed.assessment,
-                requirements=requirements,
+                requirements=_requirements(task, assessed, input_tokens, named),
                 tier=assessed.tier,
                 effort=task.effort,
                 max_output_tokens=task.max_output_tokens,
@@ -53,8 +52,14 @@ class Router:
                 rule=assessed.rule.name if assessed.rule else "",
                 unavailable=self._out_with(extra),
                 extra=extra,
-            ),
-        )
+            )
+            return decide(self._catalog, question)
+
+        assessed = await self._assessor.assess(task, input_tokens, consider)
+        decision = consider(assessed)
+        if assessed.judge:
+            return replace(decision, judge=assessed.judge, judge_usd=assessed.judge_usd)
+        return decision
 
     def _named(self, task: Task) -> list[Model]:
         """The models that the caller named, in order. Raises `UnknownNameError`."""

@@ -150,7 +150,8 @@ class Routing:
     """The `[routing]` table."""
 
     tier: str = "balanced"
-    assess: str = "rules"
+    assess: str = "hybrid"
+    judge: str = ""
     max_attempts: int = 3
     deadline_s: float = 50.0
     give_up_s: float = 600.0

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.errors import ManifestError, listed, nearest
+from rightmodel.errors import ManifestError, TaskError, listed, nearest
 from rightmodel.manifest.build import build_model, build_provider, build_routing
 from rightmodel.manifest.catalog import Catalog, FilePolicy, Model, by_id
 from rightmodel.manifest.read import read_manifest, shipped_dir, shipped_names
@@ -119,6 +119,7 @@ def load_catalog(
         notes=tuple(bench.notes),
         file=bench.file,
     )
+    _check_judge(catalog)
     return build_rules(catalog, user.rules, bench.file)
 
 
@@ -270,6 +271,14 @@ def _baseline_reference(
     model = bench.model(draft, name)
     bench.providers = providers
     return {name: model}
+
+
+def _check_judge(catalog: Catalog) -> None:
+    try:
+        if catalog.routing.judge:
+            catalog.find(catalog.routing.judge)
+    except TaskError as error:
+        raise ManifestError(str(error), file=catalog.file, key="routing.judge") from None
 
 
 def _file_policy(user: Manifest, path: Path | None) -> FilePolicy:

@@ -25,7 +25,7 @@ Effort = Literal["none", "low", "medium", "high"]
 Tier = Literal["cheap", "balanced", "best"]
 Difficulty = Literal["easy", "medium", "hard", "expert"]
 TrustName = Literal["local", "trusted", "any"]
-Assess = Literal["rules"]
+Assess = Literal["rules", "learned", "judge", "hybrid"]
 
 
 class Table(BaseModel):
@@ -186,6 +186,7 @@ class RoutingTable(Table):
 
     tier: Tier | None = None
     assess: Assess | None = None
+    judge: Name | None = None
     max_attempts: Annotated[int, Field(ge=1, le=20)] | None = None
     deadline_s: Annotated[float, Field(gt=0, le=3600)] | None = None
     give_up_s: Annotated[float, Field(gt=0, le=86_400)] | None = None

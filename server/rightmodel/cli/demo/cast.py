@@ -18,6 +18,9 @@ BASELINE: Final = "anthropic/claude-opus-4-8"
 """The model that the agent itself is said to run on."""
 
 RULES: Final = r"""
+[routing]
+assess = "learned"
+
 [[rules]]
 name = "secrets stay here"
 when = { matches = "(?i)\\b(password|api key|secret)\\b" }

@@ -1,0 +1,92 @@
+"""Asks the judge's model: one attempt at a fit endpoint, under its own short deadline."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from rightmodel.assess.judge import OUTPUT_TOKENS, JudgeAnswer
+from rightmodel.domain import Turn
+from rightmodel.errors import Fault, ProviderError
+from rightmodel.providers.base import ModelRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from rightmodel.dispatch.health import Health
+    from rightmodel.domain import Completion, Protocol, Trust
+    from rightmodel.manifest.catalog import Endpoint, Model, Provider
+    from rightmodel.providers.base import ChatProvider
+
+_THINKING_ROOM = 1000
+"""Output tokens allowed on top for a model that cannot be kept from thinking."""
+
+
+class JudgeCompleter:
+    """`key(provider)`: its key or "". `now`: monotonic seconds."""
+
+    def __init__(
+        self,
+        providers: Mapping[Protocol, ChatProvider],
+        health: Health,
+        *,
+        key: Callable[[Provider], str],
+        now: Callable[[], float],
+    ) -> None:
+        self._providers = providers
+        self._health = health
+        self._key = key
+        self._now = now
+
+    async def ask(
+        self,
+        model: Model,
+        *,
+        system: str,
+        prompt: str,
+        schema: Mapping[str, Any],
+        trust: Trust,
+        deadline_s: float,
+    ) -> JudgeAnswer:
+        """One short answer. Raises `TimeoutError` or `ProviderError`; nothing is retried."""
+        fit = [
+            e for e in model.endpoints if e.provider.trust >= trust and not self._health.wait_s(e)
+        ]
+        if not fit:
+            raise ProviderError(Fault.OVERLOADED, "no endpoint of the judge is fit now")
+        endpoint = self._health.pick(fit)
+        request = ModelRequest(
+            provider=endpoint.provider,
+            name=endpoint.name,
+            turns=(Turn("user", prompt),),
+            key=self._key(endpoint.provider),
+            system=system,
+            schema=schema,
+            native_schema="json_schema" in model.features,
+            effort="none" if "none" in model.effort else "low" if "low" in model.effort else "",
+            max_output_tokens=OUTPUT_TOKENS
+            + (_THINKING_ROOM if "reasoning" in model.features else 0),
+        )
+        completion = await self._one_attempt(endpoint, request, deadline_s)
+        cost = completion.cost_usd
+        if cost is None and completion.usage is not None:
+            cost = model.price.cost(completion.usage)
+        return JudgeAnswer(completion.text, cost)
+
+    async def _one_attempt(
+        self, endpoint: Endpoint, request: ModelRequest, deadline_s: float
+    ) -> Completion:
+        began = self._now()
+        self._health.begin(endpoint)
+        try:
+            async with asyncio.timeout(deadline_s):
+                completion = await self._providers[endpoint.provider.protocol].complete(request)
+        except ProviderError as error:
+            self._health.fail(endpoint, error)
+            raise
+        except BaseException:
+            # A judge's deadline is far shorter than a call's: being late is no fault of health.
+            self._health.release(endpoint)
+            raise
+        self._health.succeed(endpoint, self._now() - began)
+        return completion
