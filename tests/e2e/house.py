@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 RIGHTMODEL: Final = str(Path(sys.executable).with_name("rightmodel"))
 KEY: Final = "sk-a-secret-key"
+WITHIN_S: Final = 55
+"""An answer or a word of where it is comes within the deadline of 50 seconds."""
 
 PROVIDER: Final = """
 [providers.{name}]
@@ -101,7 +104,8 @@ async def stdio_session(house: House) -> AsyncIterator[ClientSession]:
 
 
 async def called(session: ClientSession, tool: str, **arguments: Any) -> CallToolResult:
-    result = await session.call_tool(tool, arguments=arguments)
+    async with asyncio.timeout(WITHIN_S):
+        result = await session.call_tool(tool, arguments=arguments)
     assert isinstance(result, CallToolResult)
     return result
 

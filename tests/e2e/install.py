@@ -77,7 +77,8 @@ def main() -> None:
         if is_installed(folder, pins):
             continue
         began = time.monotonic()
-        sys.stderr.write(f"e2e: installing {folder}: {', '.join(pins)}\n")
+        what = pins if isinstance(pins, list) else [f"{name}@{pins[name]}" for name in pins]
+        sys.stderr.write(f"e2e: installing {folder}: {', '.join(what)}\n")
         place = CACHE / folder
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)

@@ -22,7 +22,7 @@ def main() -> None:
     parameters.n_parallel = 1
     parameters.api_keys = [key]
     server = engine.Server(parameters)
-    print(server.listening_address, flush=True)  # noqa: T201 - for the log
+    print(f"ready at {server.listening_address}", flush=True)  # noqa: T201 - waited for
     signal.pause()
 
 

@@ -44,9 +44,9 @@ async def run(
 
 @contextlib.asynccontextmanager
 async def background(
-    command: Sequence[str], *, env: Mapping[str, str], cwd: Path, port: int, within_s: float = 40
-) -> AsyncIterator[Path]:
-    """A server, from when it takes connections on `port`; yields the file with its output."""
+    command: Sequence[str], *, env: Mapping[str, str], cwd: Path, port: int, says: str = ""
+) -> AsyncIterator[None]:
+    """A server, from when it takes connections on `port` and has written `says`."""
     log = cwd / f"server-{port}.log"
     null = asyncio.subprocess.DEVNULL
     with log.open("wb") as out:
@@ -54,9 +54,9 @@ async def background(
             *command, env=env, cwd=cwd, stdin=null, stdout=out, stderr=out, start_new_session=True
         )
     try:
-        if not await _listening(process, port, within_s):
-            raise AssertionError(f"nothing listens on {port}:\n{_tail(log)}")
-        yield log
+        if not await _ready(process, log, port, says):
+            raise AssertionError(f"not ready on {port}:\n{_written(log)}")
+        yield
     finally:
         _end_group(process.pid, signal.SIGTERM)
         try:
@@ -67,23 +67,28 @@ async def background(
             await process.wait()
 
 
-async def _listening(process: asyncio.subprocess.Process, port: int, within_s: float) -> bool:
+async def _ready(process: asyncio.subprocess.Process, log: Path, port: int, says: str) -> bool:
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(within_s):
+        async with asyncio.timeout(40):
             while process.returncode is None:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                except OSError:
-                    await asyncio.sleep(0.05)  # nothing tells when another process listens
-                    continue
-                writer.close()
-                await writer.wait_closed()
-                return True
+                if says in _written(log) and await _listens(port):
+                    return True
+                await asyncio.sleep(0.05)  # nothing tells when another process is ready
     return False
 
 
-def _tail(log: Path) -> str:
-    return log.read_text()[-4000:]
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
+
+
+def _written(log: Path) -> str:
+    return log.read_text(errors="replace")
 
 
 def _end_group(pid: int, how: signal.Signals) -> None:

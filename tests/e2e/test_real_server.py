@@ -51,7 +51,7 @@ async def llama_cpp(folder: Path, key: str = KEY) -> AsyncIterator[House]:
     script = str(Path(__file__).with_name("llama_server.py"))
     options = [str(model), str(port), str(tiny_model.WINDOW), KEY]
     command = [server_python("llama-cpp"), script, *options]
-    async with background(command, env=machine_env(folder), cwd=folder, port=port):
+    async with background(command, env=machine_env(folder), cwd=folder, port=port, says="ready at"):
         yield real_models(folder, port, key)
 
 
@@ -74,7 +74,7 @@ def real_models(folder: Path, port: int, key: str) -> House:
     return build(
         folder,
         PROVIDER.format(name="real", url=f"http://127.0.0.1:{port}/v1", key_env="REAL_KEY"),
-        MODEL.format(id="real/tiny", price=1),
+        MODEL.format(id="real/tiny", price=1) + 'features = ["json_schema"]\n',
         MODEL.format(id="real/nobody", price=1),
         REAL_KEY=key,
     )
@@ -171,7 +171,7 @@ def test_a_key_that_the_real_server_refuses_is_told_as_such(tmp_path: Path) -> N
         async with llama_cpp(tmp_path, key="sk-another-key") as house:
             result = await complete(house, QUESTION, model="real/tiny")
         assert result.is_error
-        assert {a["fault"] for a in told(result)["attempts"]} == {"auth"}
+        assert {a["fault"] for a in told(result)["attempts"]} == {"auth_failed"}
         assert "sk-another-key" not in texts(result)[0]
 
     asyncio.run(scenario())

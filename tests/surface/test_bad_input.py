@@ -11,6 +11,7 @@ from mcp_types import CallToolResult, TextContent
 from rightmodel.app import App
 from rightmodel.config import Settings
 from rightmodel.surface.server import ToolCalls
+from rightmodel.testing import Behaviour, SimulatedProvider
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,3 +159,26 @@ def test_a_manifest_that_was_mended_is_used_at_once(tmp_path: Path) -> None:
 def test_no_provider_and_no_key_says_what_to_do(tmp_path: Path) -> None:
     result = call(tmp_path, "complete", {"prompt": "x"}, 'version = 1\ninclude = ["openai"]\n')
     assert "OPENAI_API_KEY is not set" in text_of(result)
+
+
+def test_a_call_whose_only_model_refuses_the_key_ends_at_once(tmp_path: Path) -> None:
+    async def run() -> CallToolResult:
+        async with SimulatedProvider(
+            "openai-chat", key="sk-right-one", models={"m": answers}
+        ) as up:
+            path = tmp_path / "m.toml"
+            path.write_text(
+                'version = 1\n[providers.p]\nprotocol = "openai-chat"\n'
+                f'base_url = "{up.base_url}"\n[[models]]\nid = "p/m"\n'
+            )
+            app = App(Settings(path, {}))
+            try:
+                call = ToolCalls(app.engine, None).answer("complete", {"prompt": "x"}, Silent())  # type: ignore[arg-type]
+                return await asyncio.wait_for(call, 20)
+            finally:
+                await app.close()
+
+    answers = Behaviour()
+    result = asyncio.run(run())
+    assert result.is_error
+    assert "code=auth_failed" in text_of(result)

@@ -26,6 +26,8 @@ COMMANDS: Final = {
     "models": ("models", "Show the effective manifest."),
     "check": ("check", "Check manifest and keys, and ask every model for a word."),
     "config": ("config", "Register rightmodel with an agent."),
+    "eval": ("eval", "Measure how well the manifest routes, on a table of outcomes."),
+    "calibrate": ("calibrate", "Fit the models' ratings to a table of outcomes."),
     "demo": ("demo", "Show it at work with simulated providers: no key, no network."),
 }
 

@@ -159,7 +159,9 @@ async def _progress(session: ServerSession) -> AsyncIterator[Callable[[str], Non
         latest = "waiting for an answer"
         while True:
             with contextlib.suppress(TimeoutError):
-                latest = await asyncio.wait_for(queue.get(), PROGRESS_S)
+                # Not wait_for: in Python 3.11 it swallows a cancel that comes with the last report.
+                async with asyncio.timeout(PROGRESS_S):
+                    latest = await queue.get()
             elapsed = loop.time() - began
             await session.report_progress(elapsed, None, f"{latest} ({elapsed:.0f} s)")
 

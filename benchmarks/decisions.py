@@ -1,0 +1,79 @@
+"""Decisions per second, reasons included, the assessment given: 10 and 1,000 models.
+
+    python benchmarks/decisions.py
+
+The floor is a bare filter and score over the same models in the same run.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from decimal import Decimal
+from math import exp
+from typing import TYPE_CHECKING
+
+from rightmodel.decide.decide import Question, decide
+from rightmodel.domain import Assessment, Protocol, Requirements
+from rightmodel.manifest.catalog import Catalog, Endpoint, Model, Price, Provider, by_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PROVIDER = Provider("p", Protocol.OPENAI_CHAT, "http://127.0.0.1:9/v1")
+
+
+def catalog_of(count: int) -> Catalog:
+    """So many models, a fifth of them with a small window."""
+    models = [
+        Model(
+            id=f"p/m{n}",
+            endpoints=(Endpoint(PROVIDER, f"m{n}"),),
+            price=Price(Decimal(n % 97 + 1) / 1_000_000, Decimal(n % 89 + 2) / 500_000),
+            context=2000 if n % 5 == 0 else 200_000,
+            output_limit=1000 if n % 5 == 0 else 32_000,
+            skills={"general": 5 + n % 40 / 10, "code": 4 + n % 50 / 10},
+        )
+        for n in range(count)
+    ]
+    return Catalog(models=by_id(models), providers={"p": PROVIDER}, baseline="p/m1")
+
+
+def bare(catalog: Catalog) -> list[tuple[float, str]]:
+    """A filter and a score, nothing besides."""
+    return sorted(
+        (1 / (1 + exp(5 - m.skills["code"])), m.id)
+        for m in catalog.models.values()
+        if m.context > 4000
+    )
+
+
+def per_second(work: Callable[[], object], seconds: float) -> float:
+    """How often the work is done in a second."""
+    count, began = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - began) < seconds:
+        work()
+        count += 1
+    return count / elapsed
+
+
+def main() -> None:
+    """Measure and print, medians of five interleaved runs."""
+    assessment = Assessment((("code", 0.8), ("reasoning", 0.2)), 5.5, "learned")
+    needed = Requirements(input_tokens=3000, output_tokens=700)
+    question = Question(assessment, needed, "balanced")
+    for count, goal in ((10, 50_000), (1000, 5_000)):
+        catalog = catalog_of(count)
+        ours, floor = [], []
+        for _ in range(5):
+            ours.append(per_second(lambda c=catalog: decide(c, question), 0.4))
+            floor.append(per_second(lambda c=catalog: bare(c), 0.4))
+        speed, bound = statistics.median(ours), statistics.median(floor)
+        print(
+            f"{count:5} models: {speed:9,.0f} decisions/s   bare {bound:9,.0f}   "
+            f"{bound / speed:.1f} x the floor's time   goal {goal:,}"
+        )
+
+
+if __name__ == "__main__":
+    main()
