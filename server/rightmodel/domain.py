@@ -168,14 +168,13 @@ class Candidate(NamedTuple):
     """A model that can take the task. A tuple, because one is made per model per decision.
 
     `p_success`: chance of a good answer. `cost_usd`: expected, `None` where a price is unknown.
-    `worst_usd`: cost if the whole output allowance is used. `time_s`: expected. `total_usd`: the
-    expected total cost by which candidates are ranked; infinite where a price is unknown.
+    `time_s`: expected, `None` where nothing is known. `total_usd`: the expected total cost by which
+    candidates are ranked; infinite where a price is unknown.
     """
 
     model: str
     p_success: float
     cost_usd: Decimal | None
-    worst_usd: Decimal | None
     time_s: float | None
     total_usd: float
 

@@ -53,14 +53,10 @@ def decide(catalog: Catalog, question: Question) -> Decision:
     models: Sequence[Model] = (*catalog.models.values(), *question.extra)
     fit, rejections = split(models, needed, question.unavailable)
     loss = loss_usd(catalog, question)
-    ranked = []
-    for model in fit:
-        candidate = _candidate(model, question, loss)
-        too_dear = _over_ceiling(candidate, needed.max_cost_usd)
-        if too_dear:
-            rejections.append(Rejection(model.id, "max_cost_usd", too_dear))
-        else:
-            ranked.append(candidate)
+    ranked = _candidates(fit, question, loss)
+    if needed.max_cost_usd is not None:
+        ranked, too_dear = _within(ranked, needed.max_cost_usd)
+        rejections += too_dear
     ranked.sort(key=_order(needed))
     return Decision(
         candidates=tuple(ranked),
@@ -100,34 +96,51 @@ def _expected_cost(model: Model, question: Question) -> Decimal | None:
     return estimate.cost(model, needed.input_tokens, output)
 
 
-def _candidate(model: Model, question: Question, loss: float) -> Candidate:
+def _candidates(models: Sequence[Model], question: Question, loss: float) -> list[Candidate]:
+    """One candidate for each model. One loop without calls that most models do not need."""
     needed, assessment = question.requirements, question.assessment
-    p = estimate.chance(estimate.rating(model, assessment.skills), assessment.difficulty)
-    expected = _expected_cost(model, question)
-    if expected is None:
-        return Candidate(model.id, p, None, None, None, inf)
-    most = estimate.allowance(model, needed, question.max_output_tokens)
-    worst = estimate.cost(model, needed.input_tokens, most)
-    return Candidate(model.id, p, expected, worst, None, float(expected) + (1.0 - p) * loss)
+    skills, difficulty = assessment.skills, assessment.difficulty
+    input_tokens, answer = needed.input_tokens, needed.output_tokens
+    candidates = []
+    for model in models:
+        p = estimate.chance(estimate.rating(model, skills), difficulty)
+        price = model.price
+        if price.input is None or price.output is None:
+            candidates.append(Candidate(model.id, p, None, None, inf))
+            continue
+        output = answer
+        if "reasoning" in model.features:
+            output += estimate.reasoning_tokens(model, difficulty, question.effort)
+        cost = input_tokens * price.input + output * price.output
+        candidates.append(Candidate(model.id, p, cost, None, float(cost) + (1.0 - p) * loss))
+    return candidates
 
 
-def _over_ceiling(candidate: Candidate, ceiling: Decimal | None) -> str:
-    if ceiling is None:
-        return ""
-    if candidate.cost_usd is None:
-        return "its price is unknown and the call has a cost ceiling"
-    if candidate.cost_usd > ceiling:
-        return f"expected to cost ${candidate.cost_usd:.6f}, over the ceiling of ${ceiling}"
-    return ""
+def _within(
+    candidates: Sequence[Candidate], ceiling: Decimal
+) -> tuple[list[Candidate], list[Rejection]]:
+    """The candidates whose expected cost keeps to a ceiling, and a rejection for each other."""
+    kept: list[Candidate] = []
+    out: list[Rejection] = []
+    for candidate in candidates:
+        if candidate.cost_usd is None:
+            why = "its price is unknown and the call has a cost ceiling"
+        elif candidate.cost_usd > ceiling:
+            why = f"expected to cost ${candidate.cost_usd:.6f}, over the ceiling of ${ceiling}"
+        else:
+            kept.append(candidate)
+            continue
+        out.append(Rejection(candidate.model, "max_cost_usd", why))
+    return kept, out
 
 
-def _order(needed: Requirements) -> Callable[[Candidate], tuple[float | str, ...]]:
+def _order(needed: Requirements) -> Callable[[Candidate], tuple[float, ...]]:
     """Sort key: named models in the order named, a rule's next, then least expected total cost."""
     named = needed.pinned or needed.preferred
     if not named:
-        return lambda c: (c.total_usd, -c.p_success, c.model)
+        return lambda c: (c.total_usd, -c.p_success)
     place = {model: number for number, model in enumerate(named)}
-    return lambda c: (place.get(c.model, len(place)), c.total_usd, -c.p_success, c.model)
+    return lambda c: (place.get(c.model, len(place)), c.total_usd, -c.p_success)
 
 
 def _reason(ranked: Sequence[Candidate], question: Question, loss: float) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from rightmodel.domain import Assessment, Requirements, Usage
+    from rightmodel.domain import Assessment, Requirements
     from rightmodel.manifest.catalog import Model
 
 ANSWER_TOKENS: Final = {
@@ -44,10 +44,16 @@ MIN_ALLOWANCE: Final = 16_384
 
 
 def rating(model: Model, skills: tuple[tuple[str, float], ...]) -> float:
-    """The model's rating for a mix of skills."""
+    """The model's rating for a mix of skills; one that it has no rating for counts as `general`."""
+    ratings = model.skills
     if len(skills) == 1:
-        return model.rating(skills[0][0])
-    return sum(weight * model.rating(skill) for skill, weight in skills)
+        found = ratings.get(skills[0][0])
+        return model.rating("general") if found is None else found
+    total = 0.0
+    for skill, weight in skills:
+        found = ratings.get(skill)
+        total += weight * (model.rating("general") if found is None else found)
+    return total
 
 
 def chance(rating_: float, difficulty: float) -> float:
@@ -85,8 +91,3 @@ def cost(model: Model, input_tokens: int, output_tokens: int) -> Decimal | None:
     if price.input is None or price.output is None:
         return None
     return input_tokens * price.input + output_tokens * price.output
-
-
-def usage_cost(model: Model, usage: Usage) -> Decimal | None:
-    """USD for what was used, cache prices applied."""
-    return model.price.cost(usage)
