@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "config": ("config", "Register rightmodel with an agent."),
     "eval": ("eval", "Measure how well the manifest routes, on a table of outcomes."),
     "calibrate": ("calibrate", "Fit the models' ratings to a table of outcomes."),
+    "rehearse": ("rehearse", "Rehearse an outage of your own set-up: no key, no network."),
     "demo": ("demo", "Show it at work with simulated providers: no key, no network."),
 }
 

@@ -12,7 +12,12 @@ from rightmodel.app import App
 from rightmodel.cli import with_settings
 from rightmodel.errors import TaskError
 from rightmodel.surface.server import make_server
-from rightmodel.surface.transport import parse_address, serve_http, serve_stdio
+from rightmodel.surface.transport import (
+    end_on_signals,
+    parse_address,
+    serve_http,
+    serve_stdio,
+)
 
 if TYPE_CHECKING:
     from rightmodel.config import Settings
@@ -41,11 +46,12 @@ def command(settings: Settings, address: str, token_env: str, deadline: float | 
 async def _serve(settings: Settings, address: str, token: str, deadline: float | None) -> None:
     app = App(settings)
     server = make_server(app.engine, deadline_s=deadline)
+    end_on_signals(app.close)
     try:
         if address:
             host, port = parse_address(address)
             await serve_http(server, host, port, token)
         else:
-            await serve_stdio(server)
+            await serve_stdio(server, app.close)
     finally:
         await app.close()

@@ -157,9 +157,10 @@ class Calls:
         try:
             await asyncio.wait({entry.job}, timeout=deadline_s)
         except asyncio.CancelledError:
+            entry.job.add_done_callback(lambda _: self._entries.pop(entry.ref, None))
             entry.job.cancel()
-            await asyncio.gather(entry.job, return_exceptions=True)
-            self._entries.pop(entry.ref, None)
+            # Scopes cancel again and again: `gather` would hand that on to the job's cleaning up.
+            await asyncio.wait({entry.job})
             raise
         finally:
             entry.reports.remove(report)

@@ -8,15 +8,22 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import validators
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
-from rightmodel.errors import Fault, ProviderError
+from rightmodel.errors import Fault, ProviderError, TaskError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from jsonschema.protocols import Validator
 
     from rightmodel.domain import Completion, Task
 
 _SHOWN = 300
+_DATA = frozenset({"const", "default", "enum", "examples"})
+"""Keywords of a schema that hold data: a `$ref` in there is none."""
 
 
 def check(task: Task, completion: Completion) -> Completion:
@@ -41,6 +48,35 @@ def check(task: Task, completion: Completion) -> Completion:
     return completion
 
 
+def refuse_foreign_references(schema: Mapping[str, Any]) -> None:
+    """Raises `TaskError` for a schema that points outside itself: nothing is fetched for it."""
+    resolver: Any = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
+    for reference in _references(schema):
+        try:
+            resolver.lookup(reference)
+        except (Unresolvable, ValueError) as error:
+            raise _unresolvable(reference) from error
+
+
+def _references(schema: Mapping[str, Any]) -> Iterator[str]:
+    left: list[Any] = [schema]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            yield from (v for k, v in part.items() if k == "$ref" and isinstance(v, str))
+            left += [v for k, v in part.items() if k not in _DATA]
+        elif isinstance(part, list):
+            left += part
+
+
+def _unresolvable(reference: str) -> TaskError:
+    return TaskError(
+        f"schema: $ref {reference!r} leads nowhere within the schema; put what it means under "
+        "$defs and refer to it as #/$defs/NAME: nothing is fetched from elsewhere",
+        argument="schema",
+    )
+
+
 def _failed(fault: Fault, message: str) -> ProviderError:
     return ProviderError(fault, message, scope="")
 
@@ -48,9 +84,14 @@ def _failed(fault: Fault, message: str) -> ProviderError:
 def _valid_json(text: str, schema: str) -> str:
     try:
         body, value = _json_in(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _failed(Fault.SCHEMA, f"the answer is not JSON: {error}") from error
-    wrong = next(iter(_validator(schema).iter_errors(value)), None)
+    try:
+        wrong = next(iter(_validator(schema).iter_errors(value)), None)
+    except Unresolvable as error:
+        raise _unresolvable(error.ref) from error
+    except RecursionError as error:
+        raise _failed(Fault.SCHEMA, "the answer or the schema is nested without end") from error
     if wrong is not None:
         where = wrong.json_path if wrong.json_path != "$" else "the answer"
         raise _failed(Fault.SCHEMA, f"{where}: {wrong.message[:_SHOWN]}")
@@ -73,7 +114,7 @@ def _json_in(text: str) -> tuple[str, Any]:
 @lru_cache(maxsize=64)
 def _validator(schema: str) -> Validator:
     parsed = json.loads(schema)
-    return validators.validator_for(parsed)(parsed)
+    return validators.validator_for(parsed)(parsed, registry=Registry())
 
 
 def _error_in_disguise(text: str) -> bool:
@@ -82,6 +123,6 @@ def _error_in_disguise(text: str) -> bool:
         return False
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(value, dict) and set(value) <= {"error", "code", "message", "status"}

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from math import ceil
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.dispatch.checks import check
+from rightmodel.dispatch.checks import check, refuse_foreign_references
 from rightmodel.dispatch.gate import Gate
 from rightmodel.dispatch.plan import Plan, Step
-from rightmodel.dispatch.receipt import exhausted, make_receipt
+from rightmodel.dispatch.receipt import RETRYABLE, exhausted, make_receipt, nothing_left
 from rightmodel.dispatch.route import nothing_fits
 from rightmodel.dispatch.trace import answered, attempt_span, attempted, call_span
 from rightmodel.domain import EFFORTS, Answer, Attempt, Usage
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from rightmodel.dispatch.health import Health
     from rightmodel.dispatch.route import Router
     from rightmodel.domain import Completion, Decision, Protocol, Task
-    from rightmodel.manifest.catalog import Catalog, Model, Provider
+    from rightmodel.manifest.catalog import Catalog, Endpoint, Model, Provider
     from rightmodel.providers.base import ChatProvider
 
     Report = Callable[[str], None]
@@ -65,7 +66,7 @@ class _Watch:
 
 @dataclass(slots=True)
 class _Call:
-    """One call on its way."""
+    """One call on its way. `passing`: endpoints whose fault may be over some time."""
 
     task: Task
     decision: Decision
@@ -76,6 +77,7 @@ class _Call:
     report: Report
     attempts: list[Attempt] = field(default_factory=list)
     errors: list[ProviderError] = field(default_factory=list)
+    passing: list[Endpoint] = field(default_factory=list)
     soonest_s: float | None = None
 
 
@@ -117,6 +119,8 @@ class Dispatcher:
         `ExhaustedError`, `TaskError`.
         """
         began = self._now()
+        if task.schema is not None:
+            refuse_foreign_references(task.schema)
         decision = await self._router.route(task)
         if not decision.candidates:
             raise nothing_fits(decision)
@@ -144,6 +148,7 @@ class Dispatcher:
             max_output_tokens=task.max_output_tokens,
             wait_s=self._health.wait_s,
             window=self._health.window,
+            unreachable=self._health.unreachable,
             pick=self._health.pick,
             may_retry=self._health.may_retry,
             backoff_s=self._backoff,
@@ -163,6 +168,8 @@ class Dispatcher:
             if wait:
                 call.report(f"waiting {wait:.1f} s for {step.model.id}")
                 await asyncio.sleep(wait)
+                if self._health.wait_s(step.endpoint):
+                    continue  # someone else is probing it, or it failed anew
             completion = await self._attempt(call, step)
             if completion is not None:
                 time_s = self._now() - call.began
@@ -174,13 +181,22 @@ class Dispatcher:
                     time_s=time_s,
                 )
                 return Answer(completion.text, receipt)
+        if not call.attempts and call.soonest_s is None:
+            raise nothing_left(call.decision, call.plan.spent_usd)
         raise exhausted(
             self._catalog,
             decision=call.decision,
             attempts=call.attempts,
             errors=call.errors,
-            soonest_s=call.soonest_s,
+            retry_after_s=self._retry_after(call),
         )
+
+    def _retry_after(self, call: _Call) -> float | None:
+        """Whole seconds until the first of what may recover can be tried again."""
+        waits = [self._health.wait_s(endpoint) for endpoint in call.passing]
+        if call.soonest_s is not None:
+            waits.append(call.soonest_s)
+        return float(ceil(min(waits, default=0.0))) or None
 
     def _wait(self, call: _Call, step: Step) -> float | None:
         """Seconds to wait before the step, `None` where it comes too late.
@@ -213,7 +229,7 @@ class Dispatcher:
         provider = step.endpoint.provider
         call.report(f"attempt {call.plan.attempts}: {step.model.id} at {provider.name}")
         began = self._now()
-        self._health.begin(step.endpoint, retry=step.retry)
+        ticket = self._health.begin(step.endpoint, retry=step.retry)
         watch: _Watch | None = None
         try:
             async with asyncio.timeout_at(self._first_token_limit(call, step)) as scope:
@@ -227,13 +243,13 @@ class Dispatcher:
             error = ProviderError(
                 Fault.TIMEOUT, f"{what} after {self._now() - began:.1f} s", provider=provider.name
             )
-            self._failed(call, step, error, began, watch)
+            self._failed(call, step, error, ticket, (began, watch))
             return None
         except ProviderError as error:
-            self._failed(call, step, error, began, watch)
+            self._failed(call, step, error, ticket, (began, watch))
             return None
         except BaseException:
-            self._health.release(step.endpoint)
+            self._health.release(step.endpoint, ticket)
             raise
         self._health.succeed(step.endpoint, self._now() - began)
         return self._checked(call, step, completion, began)
@@ -246,19 +262,21 @@ class Dispatcher:
         try:
             answer = check(call.task, completion)
         except ProviderError as error:
-            call.attempts.append(replace(attempt, fault=error.fault, message=str(error)))
-            call.errors.append(error)
-            call.plan.spent(attempt.cost_usd)
-            call.plan.failed(step, error)
+            self._note(call, step, error, attempt, cut=completion.finish == "length")
             return None
         call.attempts.append(attempt)
         return answer
 
     def _failed(
-        self, call: _Call, step: Step, error: ProviderError, began: float, watch: _Watch | None
+        self,
+        call: _Call,
+        step: Step,
+        error: ProviderError,
+        ticket: int,
+        heard: tuple[float, _Watch | None],
     ) -> None:
-        self._health.fail(step.endpoint, error)
-        self._note_failure(call, step, error, began, watch)
+        self._health.fail(step.endpoint, error, ticket)
+        self._note_failure(call, step, error, *heard)
 
     def _note_failure(
         self, call: _Call, step: Step, error: ProviderError, began: float, watch: _Watch | None
@@ -267,18 +285,24 @@ class Dispatcher:
             model=step.model.id,
             provider=step.endpoint.provider.name,
             name=step.endpoint.name,
-            fault=error.fault,
-            message=str(error),
-            status=error.status,
             start_s=began - call.began,
             time_s=self._now() - began,
             first_token_s=watch.first_s if watch else None,
             cost_usd=_cost_of_failure(call.decision, step, watch),
         )
-        call.attempts.append(attempt)
+        self._note(call, step, error, attempt)
+
+    def _note(
+        self, call: _Call, step: Step, error: ProviderError, attempt: Attempt, *, cut: bool = False
+    ) -> None:
+        """Put a failed attempt on record, and tell the plan."""
+        failed = replace(attempt, fault=error.fault, message=str(error), status=error.status)
+        call.attempts.append(failed)
         call.errors.append(error)
+        if error.fault in RETRYABLE:
+            call.passing.append(step.endpoint)
         call.plan.spent(attempt.cost_usd)
-        call.plan.failed(step, error)
+        call.plan.failed(step, error, cut=cut)
         call.report(f"{step.model.id}: {error.fault.value}")
 
     def _end(self, call: _Call) -> float:
@@ -294,7 +318,7 @@ class Dispatcher:
         shares = max(1, min(call.plan.max_attempts - call.plan.attempts, 2)) + 1
         if "reasoning" in step.model.features and call.task.effort != "none":
             shares = 2  # it may think for long before the first token, and that is no fault
-        return now + max(LEAST_FIRST_TOKEN_S, left / shares)
+        return min(call.give_up, now + max(LEAST_FIRST_TOKEN_S, left / shares))
 
     def _request(self, call: _Call, step: Step) -> ModelRequest:
         task = call.task

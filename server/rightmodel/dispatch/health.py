@@ -31,6 +31,8 @@ OUT_S: Final = 600.0
 MOST_RETRY_AFTER_S: Final = 3600.0
 PROBE_S: Final = 60.0
 """A probe that was let through and never heard of again is forgotten after this."""
+PROBING_S: Final = 1.0
+"""While a probe is under way: look elsewhere, or come back after this."""
 RETRY_WINDOW_S: Final = 60.0
 RETRY_FLOOR: Final = 3
 """Retries that are always allowed in a window, so that a lone model can be waited for."""
@@ -43,11 +45,17 @@ _SCOPES: Final = ("key", "model", "endpoint")
 
 @dataclass(slots=True)
 class Breaker:
-    """State of one key, model or endpoint. `open_until`: 0 is closed."""
+    """State of one key, model or endpoint.
+
+    `open_until`: 0 is closed. `faults`: in a row; those of requests that were under way when it
+    opened are one. `opened`: the last ticket by then. `probe`: the ticket of the probe.
+    """
 
     open_until: float = 0.0
     faults: int = 0
     probing_since: float | None = None
+    probe: int = 0
+    opened: int = 0
     fault: Fault | None = None
 
 
@@ -79,21 +87,26 @@ class Health:
         self._loads: dict[tuple[str, str], Load] = {}
         self._calls: dict[str, deque[tuple[float, bool]]] = {}
         self._windows: dict[tuple[str, str], int] = {}
+        self._tickets = 0
 
     def wait_s(self, endpoint: Endpoint) -> float:
         """Seconds until the endpoint may be tried; 0 when it is fit or a probe is free."""
         now = self._now()
         return max(_wait(b, now) for b in self._of(endpoint))
 
-    def begin(self, endpoint: Endpoint, *, retry: bool = False) -> None:
-        """A request is sent. Every `begin` needs exactly one of `succeed`, `fail`, `release`."""
+    def begin(self, endpoint: Endpoint, *, retry: bool = False) -> int:
+        """A request is sent. Every `begin` needs exactly one of `succeed`, `fail`, `release`.
+
+        Gives a ticket to end it with: a probe is over when it ends, not when an older request does.
+        """
         now = self._now()
         self._load(endpoint).in_flight += 1
-        calls = self._calls.setdefault(endpoint.provider.name, deque())
-        calls.append((now, retry))
+        self._recent(endpoint.provider.name).append((now, retry))
+        self._tickets += 1
         for breaker in self._of(endpoint):
             if breaker.open_until:
-                breaker.probing_since = now
+                breaker.probing_since, breaker.probe = now, self._tickets
+        return self._tickets
 
     def succeed(self, endpoint: Endpoint, latency_s: float) -> None:
         """It answered: everything about it is in order again."""
@@ -103,26 +116,35 @@ class Health:
         for key in _keys(endpoint):
             self._breakers.pop(key, None)
 
-    def fail(self, endpoint: Endpoint, error: ProviderError) -> None:
-        """It failed: what the fault speaks of cools down."""
-        self._leave(endpoint)
-        for breaker in self._of(endpoint):
-            breaker.probing_since = None
+    def fail(self, endpoint: Endpoint, error: ProviderError, ticket: int = 0) -> None:
+        """It failed: what the fault speaks of cools down. Without a ticket it was the probe."""
+        self.release(endpoint, ticket)
         if error.fault is Fault.CONTEXT_OVERFLOW and error.window:
             self._windows[endpoint.provider.name, endpoint.name] = error.window
         if error.scope not in _SCOPES:
             return
         key = _keys(endpoint)[_SCOPES.index(error.scope)]
         breaker = self._breakers.setdefault(key, Breaker())
-        breaker.faults += 1
+        if not ticket or ticket > breaker.opened:
+            breaker.faults += 1
+            breaker.opened = self._tickets
         breaker.fault = error.fault
         breaker.open_until = max(breaker.open_until, self._now() + _cooldown(breaker, error))
 
-    def release(self, endpoint: Endpoint) -> None:
+    def release(self, endpoint: Endpoint, ticket: int = 0) -> None:
         """The call was cancelled: says nothing about the endpoint."""
         self._leave(endpoint)
         for breaker in self._of(endpoint):
-            breaker.probing_since = None
+            if breaker.probe == ticket or not ticket:
+                breaker.probing_since = None
+
+    def unreachable(self, provider: str) -> bool:
+        """Whether a connection to the provider failed lately: its other models may be no better."""
+        now = self._now()
+        return any(
+            key[1] == provider and b.fault is Fault.CONNECTION and b.open_until > now
+            for key, b in self._breakers.items()
+        )
 
     def window(self, endpoint: Endpoint) -> int | None:
         """Tokens that the endpoint proved to take, `None` where it never refused any."""
@@ -136,12 +158,7 @@ class Health:
 
     def may_retry(self, provider: str) -> bool:
         """Whether the provider's retry budget allows one more retry."""
-        calls = self._calls.get(provider)
-        if not calls:
-            return True
-        oldest = self._now() - RETRY_WINDOW_S
-        while calls and calls[0][0] < oldest:
-            calls.popleft()
+        calls = self._recent(provider)
         retries = sum(retry for _, retry in calls)
         return retries < max(RETRY_FLOOR, RETRY_SHARE * len(calls))
 
@@ -155,6 +172,14 @@ class Health:
     def in_flight(self) -> int:
         """Requests that were begun and have not ended."""
         return sum(load.in_flight for load in self._loads.values())
+
+    def _recent(self, provider: str) -> deque[tuple[float, bool]]:
+        """The calls of the last minute: when, and whether it was a retry."""
+        calls = self._calls.setdefault(provider, deque())
+        oldest = self._now() - RETRY_WINDOW_S
+        while calls and calls[0][0] < oldest:
+            calls.popleft()
+        return calls
 
     def _of(self, endpoint: Endpoint) -> list[Breaker]:
         found = [self._breakers.get(key) for key in _keys(endpoint)]
@@ -182,7 +207,7 @@ def _wait(breaker: Breaker, now: float) -> float:
     if breaker.open_until > now:
         return breaker.open_until - now
     if breaker.probing_since is not None and now - breaker.probing_since < PROBE_S:
-        return FIRST_COOLDOWN_S  # someone is finding out: look elsewhere, or come back
+        return PROBING_S
     return 0.0
 
 
@@ -190,5 +215,5 @@ def _cooldown(breaker: Breaker, error: ProviderError) -> float:
     if error.scope in {"key", "model"} and error.fault is not Fault.RATE_LIMITED:
         return OUT_S
     backoff = min(FIRST_COOLDOWN_S * 2 ** min(breaker.faults - 1, 10), MOST_COOLDOWN_S)
-    asked = error.retry_after_s
-    return backoff if asked is None else min(max(asked, 0.0), MOST_RETRY_AFTER_S)
+    asked = error.retry_after_s or 0.0  # a date in the past and a negative number say nothing
+    return min(asked, MOST_RETRY_AFTER_S) if asked > 0 else backoff

@@ -59,8 +59,9 @@ class Plan:
     """Where one call stands.
 
     `wait_s(endpoint)`: seconds until health lets it be tried. `window(endpoint)`: prompt tokens
-    that it proved to read, where fewer than the manifest says. `pick(endpoints)`: balances over the
-    fit endpoints of one model. `backoff_s(n)`: seconds before the n-th retry of an endpoint.
+    that it proved to read, where fewer than the manifest says. `unreachable(provider)`: whether a
+    connection to it failed lately. `pick(endpoints)`: balances over the fit endpoints of a model.
+    `backoff_s(n)`: seconds before the n-th retry of an endpoint.
     """
 
     decision: Decision
@@ -70,6 +71,7 @@ class Plan:
     max_output_tokens: int
     wait_s: Callable[[Endpoint], float]
     window: Callable[[Endpoint], int | None]
+    unreachable: Callable[[str], bool]
     pick: Callable[[Sequence[Endpoint]], Endpoint]
     may_retry: Callable[[str], bool]
     backoff_s: Callable[[int], float]
@@ -79,6 +81,7 @@ class Plan:
     _dead: set[tuple[str, str]] = field(default_factory=set)
     _dead_keys: set[str] = field(default_factory=set)
     _avoided: set[str] = field(default_factory=set)
+    _troubled: set[str] = field(default_factory=set)
     _larger: dict[str, int] = field(default_factory=dict)
     _least_window: int = 0
     _escalations: int = 0
@@ -112,11 +115,11 @@ class Plan:
         """What the attempt cost; counts against the call's ceiling."""
         self.spent_usd += amount or 0
 
-    def failed(self, step: Step, error: ProviderError) -> None:
-        """The attempt failed: settle what may still be tried."""
+    def failed(self, step: Step, error: ProviderError, *, cut: bool = False) -> None:
+        """The attempt failed: settle what may still be tried. `cut`: at the output limit."""
         fault, place = error.fault, _place(step.endpoint)
         if fault in CHECKS:
-            self._check_failed(step, fault)
+            self._check_failed(step, fault, cut=cut)
         elif fault is Fault.CONTEXT_OVERFLOW:
             self._dead.add(place)
             self._least_window = max(self._least_window, error.window or step.model.context)
@@ -124,13 +127,15 @@ class Plan:
             self._over = self._moved
             self._moved = True
             self._avoided.add(step.endpoint.provider.name)
-        elif fault not in TRANSIENT:
+        elif fault in TRANSIENT:
+            self._troubled.add(step.endpoint.provider.name)
+        else:
             self._dead.add(place)
             if error.scope == "key":
                 self._dead_keys.add(step.endpoint.provider.name)
 
-    def _check_failed(self, step: Step, fault: Fault) -> None:
-        larger = self._larger_allowance(step) if fault in {Fault.EMPTY, Fault.CUT_OFF} else 0
+    def _check_failed(self, step: Step, fault: Fault, *, cut: bool) -> None:
+        larger = self._larger_allowance(step) if cut else 0
         if larger:
             self._larger[step.model.id] = larger
             self._tried.pop(_place(step.endpoint), None)
@@ -148,6 +153,7 @@ class Plan:
         if step.model.id in self._larger or self.max_output_tokens:
             return 0
         most = min(step.model.output_limit, step.allowance * LARGER)
+        most = self._within_ceiling(step.model, most)
         return most if most > step.allowance else 0
 
     def _options(self) -> Iterator[tuple[Candidate, Model, list[Endpoint]]]:
@@ -178,12 +184,23 @@ class Plan:
         return candidate.cost_usd is not None and candidate.cost_usd <= ceiling - self.spent_usd
 
     def _first_fit(self, options: list[tuple[Candidate, Model, list[Endpoint]]]) -> Step | None:
-        """The first candidate with an endpoint that is fit and was not tried in this call."""
+        """The first candidate with an endpoint that is fit and was not tried in this call.
+
+        One at a provider without trouble, if there is any: three models of a provider that is down
+        would otherwise use up every attempt.
+        """
+        second: Step | None = None
         for candidate, model, endpoints in options:
             fit = [e for e in endpoints if _place(e) not in self._tried and not self.wait_s(e)]
-            if fit:
-                return self._step(candidate, model, self.pick(fit))
-        return None
+            calm = [e for e in fit if not self._in_trouble(e.provider.name)]
+            if calm:
+                return self._step(candidate, model, self.pick(calm))
+            if fit and second is None:
+                second = self._step(candidate, model, self.pick(fit))
+        return second
+
+    def _in_trouble(self, provider: str) -> bool:
+        return provider in self._troubled or self.unreachable(provider)
 
     def _soonest(self, options: list[tuple[Candidate, Model, list[Endpoint]]]) -> Step | None:
         """Nothing is fit and fresh: the endpoint that can be tried (again) soonest.

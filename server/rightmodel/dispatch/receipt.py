@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rightmodel.domain import Receipt, Usage
-from rightmodel.errors import ExhaustedError, Fault, ProviderError
+from rightmodel.errors import (
+    ExhaustedError,
+    Fault,
+    NoCandidateError,
+    ProviderError,
+    listed,
+    nearest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,17 +21,26 @@ if TYPE_CHECKING:
     from rightmodel.domain import Attempt, Decision, Task
     from rightmodel.manifest.catalog import Catalog
 
-_ADVICE = {
+_ADVICE: Final = {
     Fault.RATE_LIMITED: "rate limits pass: try again later, or connect another provider",
     Fault.QUOTA: "the account has no quota left: top it up or connect another provider",
-    Fault.AUTH: "the key was not accepted: check it",
-    Fault.NOT_FOUND: "the provider knows no such model: check its name in the manifest",
+    Fault.AUTH: "the key was not accepted: check {key}",
+    Fault.NOT_FOUND: "the provider knows no such model: check its name in the manifest{near}",
     Fault.CONTEXT_OVERFLOW: "the task is too long: shorten it or connect a larger context window",
     Fault.REFUSED: "the task was refused: reword it",
     Fault.SCHEMA: "no answer matched the schema: simplify it or raise the tier",
     Fault.CUT_OFF: "the answer is too long: ask for less at once",
     Fault.BAD_REQUEST: "the request was rejected: change it as the upstream says",
+    Fault.PARAMETER: "the request was rejected: change it as the upstream says",
+    Fault.OVERLOADED: "overloads pass: try again later, or connect another provider",
+    Fault.SERVER: "server faults pass: try again later, or connect another provider",
+    Fault.TIMEOUT: "it was too slow: allow a longer deadline, or connect another provider",
+    Fault.CONNECTION: "check base_url and the network; `rightmodel check` tells who answers",
+    Fault.MALFORMED: "check that base_url leads to the API and no proxy answers in its place",
+    Fault.EMPTY: "nothing was said: reword the task, or allow more output tokens",
 }
+"""What to do about a fault."""
+
 RETRYABLE = frozenset(
     {
         Fault.RATE_LIMITED,
@@ -67,6 +83,7 @@ def make_receipt(
         saved_usd=None if baseline is None or cost is None else baseline - cost,
         served=last.served if not same_model(last.served, last.name) else "",
         files=tuple(file.path for file in task.files),
+        flags=tuple(f"refused={a.model}" for a in attempts if a.fault is Fault.REFUSED),
     )
 
 
@@ -103,32 +120,59 @@ def exhausted(
     decision: Decision,
     attempts: Sequence[Attempt],
     errors: Sequence[ProviderError],
-    soonest_s: float | None = None,
+    retry_after_s: float | None = None,
 ) -> ExhaustedError:
     """The error when every attempt failed: what was tried, and what to do next.
 
-    `soonest_s`: seconds until an endpoint can be tried again, where that is too late.
+    `retry_after_s`: until the first endpoint that may recover can be tried again.
     """
     tried = "; ".join(f"{a.model} at {a.provider}: {a.message}" for a in attempts)
     if not errors:
         return ExhaustedError(
             "no attempt could be made in time: every fit model is cooling down after faults"
-            + ("" if soonest_s is None else f", the first for another {soonest_s:.0f} s"),
+            + ("" if retry_after_s is None else f", the first for another {retry_after_s:.0f} s"),
             attempts=attempts,
             retryable=True,
-            retry_after_s=soonest_s,
+            retry_after_s=retry_after_s,
         )
-    last = errors[-1]
-    advice = _ADVICE.get(last.fault, "")
+    advice = "; ".join(dict.fromkeys(_advice(catalog, a) for a in reversed(attempts)))
     pinned = set(decision.requirements.pinned)
     others = [m for m in catalog.models if m not in pinned] if pinned else []
     if others:
         others_text = ", ".join(others[:5])
         advice += f"; only the named models were tried, others are connected: {others_text}"
-    waits = [e.retry_after_s for e in errors if e.retry_after_s is not None]
+    retryable = any(e.fault in RETRYABLE for e in errors)
     return ExhaustedError(
-        f"every attempt failed. {tried}." + (f" Next: {advice}." if advice else ""),
+        f"every attempt failed. {tried}. Next: {advice}.",
         attempts=attempts,
-        retryable=any(e.fault in RETRYABLE for e in errors),
-        retry_after_s=min(waits) if waits else None,
+        retryable=retryable,
+        retry_after_s=retry_after_s if retryable else None,
+    )
+
+
+def _advice(catalog: Catalog, attempt: Attempt) -> str:
+    """What to do about a failed attempt, with the key's variable and the ids that are near."""
+    advice = _ADVICE[attempt.fault] if attempt.fault else ""
+    provider = catalog.providers.get(attempt.provider)
+    place = (provider.key_env or provider.key_file) if provider else ""
+    close = nearest(attempt.model, [m for m in catalog.models if m != attempt.model])
+    return advice.format(
+        key=place or f"key_env of {attempt.provider} in the manifest",
+        near=f" (nearest connected: {', '.join(close)})" if close else "",
+    )
+
+
+def nothing_left(decision: Decision, spent_usd: Decimal) -> NoCandidateError:
+    """The error where there are candidates and none may be tried."""
+    needed = decision.requirements
+    models = listed([candidate.model for candidate in decision.candidates])
+    if needed.max_cost_usd is not None and spent_usd:
+        return NoCandidateError(
+            f"judging the task cost ${spent_usd:f}; what that leaves of max_cost_usd is too little "
+            f"for {models}: raise it, or state skill and difficulty"
+        )
+    return NoCandidateError(
+        f"the task has about {needed.input_tokens} prompt tokens, more than {models} proved to "
+        "read when asked before, whatever the manifest says: shorten it, raise the window where "
+        "the model runs (Ollama: OLLAMA_CONTEXT_LENGTH), or connect a larger one"
     )

@@ -64,7 +64,8 @@ def classify(
     name = request.provider.name
     found = UpstreamError(
         Fault.PARAMETER if parameter else fault,
-        f"{name} {said.status}: {shown(said.message, request.key) or 'no message'}",
+        f"{name} {said.status}: {shown(said.message, request.key) or 'no message'}"
+        + (_key_from(request) if fault is Fault.AUTH else ""),
         provider=name,
         status=said.status,
         retry_after_s=_wait(fault, headers, said),
@@ -88,6 +89,12 @@ def classify_in_band(request: ModelRequest, body: Mapping[str, Any]) -> Provider
             return classify(request, int(value), body, {})
     named = (STATUS_OF[code] for code in sorted(_codes(error)) if code in STATUS_OF)
     return classify(request, next(named, 500), body, {})
+
+
+def _key_from(request: ModelRequest) -> str:
+    """Where the key that was not taken came from."""
+    place = request.provider.key_env or request.provider.key_file
+    return f" (key from {place})" if place else " (the manifest names no key_env)"
 
 
 def _decide(request: ModelRequest, said: _Said, words: _Words) -> tuple[Fault, str]:

@@ -1,0 +1,1 @@
+"""What `rightmodel rehearse` is made of: twins of the user's providers, a run, what came of it."""

@@ -1,0 +1,256 @@
+"""Dispatcher, providers and health against simulated upstreams, on a clock that skips waiting.
+
+Sockets are real. Where nothing happens on any of them for a hundredth of a second, the loop's clock
+is put on to its next timer: a cooldown of ten minutes takes as long as one of five seconds.
+"""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import contextlib
+import fcntl
+import functools
+import selectors
+import socket
+import termios
+import time
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from random import Random
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, cast
+
+import pytest
+
+from rightmodel.app import make_router
+from rightmodel.dispatch.dispatcher import Dispatcher
+from rightmodel.dispatch.health import Health
+from rightmodel.domain import Answer, Attempt, Task, Trust
+from rightmodel.errors import ExhaustedError, Fault
+from rightmodel.manifest.catalog import Catalog, Endpoint, Model, Price, Provider, Routing, by_id
+from rightmodel.providers.http import HttpClient
+from rightmodel.providers.registry import make_providers
+from rightmodel.surface.render import error_text
+from rightmodel.testing import Behaviour, SimulatedProvider
+from rightmodel.testing.dialects import DIALECTS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+
+    from rightmodel.testing.respond import Step
+
+P = ParamSpec("P")
+IDLE_S: Final = 0.01
+BOUND_S: Final = 5000.0
+KEY: Final = "sk-simulated-0001"
+LONG: Final = "word " * 20_000
+"""About 20,000 tokens of prompt."""
+
+
+class _Skipping(selectors.DefaultSelector):
+    skipped = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None or timeout <= IDLE_S:
+            return super().select(timeout)
+        began = time.monotonic()
+        while True:
+            asked = time.monotonic()
+            events = super().select(IDLE_S)
+            now = time.monotonic()
+            if events or now - began >= timeout:
+                return events
+            if now - asked < 2 * IDLE_S and not self._is_on_its_way():
+                break  # a machine that wakes us in time has delivered what was sent
+        self.skipped += max(0.0, timeout - (now - began))
+        return []
+
+    def _is_on_its_way(self) -> bool:
+        """Whether a socket has sent what has not arrived."""
+        for fd in self.get_map():
+            waiting = array.array("i", [0])
+            with contextlib.suppress(OSError):
+                fcntl.ioctl(cast("int", fd), termios.TIOCOUTQ, waiting)
+            if waiting[0]:
+                return True
+        return False
+
+
+class SkippingLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self._skipping = _Skipping()
+        super().__init__(self._skipping)
+
+    def time(self) -> float:
+        return super().time() + self._skipping.skipped
+
+    async def getaddrinfo(self, host: Any, port: Any, **kinds: Any) -> list[Any]:
+        """Names of the domain that never exists are not found without asking the network."""
+        if str(host).endswith(".invalid"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return await super().getaddrinfo(host, port, **kinds)
+
+
+def rehearsal(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """The test on the skipping clock; nothing in it can wait for ever."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        async def bounded() -> None:
+            async with asyncio.timeout(BOUND_S):
+                await test(*args, **kwargs)
+
+        with asyncio.Runner(loop_factory=SkippingLoop) as runner:
+            runner.run(bounded())
+
+    return run
+
+
+@dataclass(frozen=True)
+class House:
+    """Models "a/m", "b/m" …, each at a provider of its own, the first the cheapest."""
+
+    upstreams: Mapping[str, SimulatedProvider]
+    catalog: Catalog
+    dispatcher: Dispatcher
+    health: Health
+
+    async def complete(
+        self, task: Task | None = None, *, deadline_s: float = 50, give_up_s: float | None = None
+    ) -> Answer:
+        """An answer; nothing is left in flight."""
+        try:
+            return await self.dispatcher.complete(
+                task or Task("hi"), deadline_s=deadline_s, give_up_s=give_up_s
+            )
+        finally:
+            assert self.health.in_flight == 0
+
+    async def fails(self, task: Task | None = None, *, deadline_s: float = 50) -> ExhaustedError:
+        """The error of a call that gets no answer."""
+        with pytest.raises(ExhaustedError) as caught:
+            await self.complete(task, deadline_s=deadline_s)
+        return caught.value
+
+    def script(self, model: str, *steps: Step) -> None:
+        provider, _, name = model.partition("/")
+        self.upstreams[provider].script(name, steps)
+
+    def join(self, model: str, other: str) -> None:
+        """One model that is to be had at both places."""
+        models = cast("dict[str, Model]", self.catalog.models)
+        both = (*models[model].endpoints, *models.pop(other).endpoints)
+        models[model] = replace(models[model], endpoints=both)
+
+    def endpoint(self, model: str) -> Endpoint:
+        return self.catalog.models[model].endpoints[0]
+
+    def cooldown(self, model: str) -> float:
+        return self.health.wait_s(self.endpoint(model))
+
+    def asked(self, provider: str) -> list[float]:
+        """When the provider was asked, in seconds since its first request."""
+        requests = self.upstreams[provider].requests
+        return [request.at - requests[0].at for request in requests]
+
+
+def tried(call: Answer | ExhaustedError) -> list[tuple[str, Fault | None]]:
+    return [(a.model, a.fault) for a in attempts(call)]
+
+
+def attempts(call: Answer | ExhaustedError) -> tuple[Attempt, ...]:
+    return call.receipt.attempts if isinstance(call, Answer) else call.attempts
+
+
+def machine_line(error: ExhaustedError) -> str:
+    return error_text(error).splitlines()[-1]
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """One provider and its models. `dialect`: whose words it speaks. `context`: as the manifest
+    has it. `behaviour`: of all its models. `trust`, `max_concurrency`: as in the manifest."""
+
+    dialect: str = "openai"
+    models: tuple[str, ...] = ("m",)
+    context: int = 100_000
+    output_limit: int = 16_000
+    rating: float = 8.0
+    features: tuple[str, ...] = ()
+    effort: tuple[str, ...] = ()
+    behaviour: Behaviour = Behaviour(answers="an answer")  # noqa: RUF009 - frozen
+    tls: str = ""
+    trust: Trust = Trust.any
+    base_url: str = ""
+    max_concurrency: int = 0
+
+    def simulated(self) -> SimulatedProvider:
+        loop = asyncio.get_running_loop()
+        return SimulatedProvider(
+            DIALECTS[self.dialect].protocol,
+            dialect=self.dialect,
+            key=KEY,
+            models=dict.fromkeys(self.models, self.behaviour),
+            tls=self.tls,
+            clock=loop.time,
+        )
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    routing: Routing = Routing(),  # noqa: B008 - frozen
+    **upstreams: Upstream,
+) -> AsyncIterator[House]:
+    async with contextlib.AsyncExitStack() as stack:
+        up = {n: await stack.enter_async_context(u.simulated()) for n, u in upstreams.items()}
+        client = HttpClient()
+        stack.push_async_callback(client.close)
+        catalog = _catalog(up, upstreams, routing)
+        clock = asyncio.get_running_loop().time
+        health = Health(clock, Random(0))
+        dispatcher = Dispatcher(
+            catalog,
+            make_router(catalog, None),
+            make_providers(client),
+            health,
+            key=lambda _: KEY,
+            random=Random(0),
+            now=clock,
+        )
+        yield House(up, catalog, dispatcher, health)
+
+
+def _catalog(
+    up: Mapping[str, SimulatedProvider], upstreams: Mapping[str, Upstream], routing: Routing
+) -> Catalog:
+    providers = {
+        name: Provider(
+            name,
+            up[name].protocol,
+            one.base_url or up[name].base_url,
+            key_env=f"{name.upper()}_KEY",
+            trust=one.trust,
+            max_concurrency=one.max_concurrency,
+        )
+        for name, one in upstreams.items()
+    }
+    models = [
+        _model(f"{name}/{wire}", Endpoint(providers[name], wire), one, price)
+        for price, (name, one) in enumerate(upstreams.items(), 1)
+        for wire in one.models
+    ]
+    return Catalog(by_id(models), providers, routing=routing, baseline=models[-1].id)
+
+
+def _model(model_id: str, endpoint: Endpoint, one: Upstream, price: int) -> Model:
+    usd = Decimal(price) / 1_000_000
+    return Model(
+        model_id,
+        (endpoint,),
+        price=Price(usd, usd * 2),
+        context=one.context,
+        output_limit=one.output_limit,
+        features=frozenset(one.features),
+        effort=one.effort,
+        skills={"general": one.rating},
+    )

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from faults.house import KEY, Upstream, attempts, connected, machine_line, rehearsal, tried
+from rightmodel.dispatch.health import OUT_S
+from rightmodel.domain import Task
+from rightmodel.errors import Fault
+from rightmodel.testing import Behaviour, SimulatedFault, fault
+
+OPENAI = Upstream()
+TWO = Upstream(models=("m", "n"))
+KEYS = [
+    pytest.param("openai", fault.wrong_key(), id="401"),
+    pytest.param("anthropic", fault.wrong_key(), id="401 of Anthropic"),
+    pytest.param("gemini", fault.wrong_key(), id="Gemini's 400"),
+    pytest.param("anthropic", fault.forbidden(), id="403 of Anthropic"),
+    pytest.param("openai", fault.region_forbidden(), id="403 for a country"),
+]
+
+
+@pytest.mark.parametrize(("dialect", "denied"), KEYS)
+@rehearsal
+async def test_a_key_that_is_not_taken_is_out_with_all_its_models_and_its_variable_is_named(
+    dialect: str, denied: SimulatedFault
+) -> None:
+    async with connected(a=replace(TWO, dialect=dialect), b=OPENAI) as house:
+        house.script("a/m", denied)
+        answer = await house.complete()
+        assert tried(answer) == [("a/m", Fault.AUTH), ("b/m", None)]
+        assert "(key from A_KEY)" in attempts(answer)[0].message
+        assert house.cooldown("a/n") == pytest.approx(OUT_S, abs=0.5)
+        assert tried(await house.complete()) == [("b/m", None)]
+
+
+@pytest.mark.parametrize(("dialect", "denied"), KEYS)
+@rehearsal
+async def test_where_no_key_is_taken_the_error_says_which_variable_to_check(
+    dialect: str, denied: SimulatedFault
+) -> None:
+    async with connected(a=replace(TWO, dialect=dialect)) as house:
+        house.upstreams["a"].fail_all(denied)
+        error = await house.fails()
+        assert tried(error) == [("a/m", Fault.AUTH)]
+        assert "the key was not accepted: check A_KEY" in str(error)
+        assert KEY not in str(error)
+        assert machine_line(error) == "[code=auth_failed retryable=no tried=a/m]"
+
+
+@rehearsal
+async def test_a_moderated_prompt_is_a_refusal_and_nothing_cools_down() -> None:
+    async with connected(a=Upstream("openrouter", models=("m", "n")), b=OPENAI) as house:
+        house.script("a/m", fault.moderated())
+        answer = await house.complete()
+        assert tried(answer) == [("a/m", Fault.REFUSED), ("b/m", None)]
+        assert attempts(answer)[0].status == 403
+        assert house.cooldown("a/m") == 0
+
+
+@pytest.mark.parametrize(
+    ("gone", "status"),
+    [(fault.model_forbidden(), 403), (fault.unknown_model(), 404)],
+    ids=["403 for the model", "404"],
+)
+@rehearsal
+async def test_a_model_that_is_not_there_is_out_alone(gone: SimulatedFault, status: int) -> None:
+    async with connected(a=TWO, b=OPENAI) as house:
+        house.script("a/m", gone)
+        answer = await house.complete()
+        assert tried(answer) == [("a/m", Fault.NOT_FOUND), ("a/n", None)]
+        assert attempts(answer)[0].status == status
+        assert house.cooldown("a/m") == pytest.approx(OUT_S, abs=0.5)
+        assert house.cooldown("a/n") == 0
+
+
+@rehearsal
+async def test_an_id_that_the_provider_does_not_know_is_told_with_those_near_it() -> None:
+    async with connected(a=Upstream(models=("claude-opus", "gpt-mini", "gpt-mini-2"))) as house:
+        error = await house.fails(Task("hi", model="a/gpt-mni"))
+        assert tried(error) == [("a/gpt-mni", Fault.NOT_FOUND)]
+        assert "nearest connected: a/gpt-mini, a/gpt-mini-2" in str(error)
+        assert machine_line(error) == "[code=model_not_found retryable=no tried=a/gpt-mni]"
+
+
+WRONG = [
+    pytest.param(fault.bad_request("of 7 kinds"), "of 7 kinds", id="400"),
+    pytest.param(fault.status(422), "Unrecognized request argument", id="422"),
+    pytest.param(fault.echoed_prompt(), "Invalid value", id="400 that echoes the prompt"),
+]
+SPEAKS_OF_FAULTS = Task("why rate limit 429 context length insufficient_quota?")
+
+
+@pytest.mark.parametrize(("wrong", "words"), WRONG)
+@rehearsal
+async def test_a_fault_of_the_request_is_tried_at_one_other_provider_and_nothing_cools_down(
+    wrong: SimulatedFault, words: str
+) -> None:
+    async with connected(a=TWO, b=OPENAI, c=OPENAI) as house:
+        house.script("a/m", wrong)
+        answer = await house.complete(SPEAKS_OF_FAULTS)
+        assert tried(answer) == [("a/m", Fault.BAD_REQUEST), ("b/m", None)]
+        house.script("a/m", wrong)
+        house.script("b/m", wrong)
+        error = await house.fails(SPEAKS_OF_FAULTS)
+        assert tried(error) == [("a/m", Fault.BAD_REQUEST), ("b/m", Fault.BAD_REQUEST)]
+        assert words in str(error)
+        assert "change it as the upstream says" in str(error)
+        assert machine_line(error) == "[code=bad_request retryable=no tried=a/m,b/m]"
+        assert [house.cooldown(model) for model in ("a/m", "b/m")] == [0, 0]
+
+
+MENDED = [
+    pytest.param(
+        OPENAI,
+        fault.refuses("max_tokens", use="max_completion_tokens"),
+        Task("hi"),
+        {"max_tokens": None, "max_completion_tokens": 16_000},
+        id="max_tokens",
+    ),
+    pytest.param(
+        Upstream(effort=("low", "high")),
+        fault.refuses("reasoning_effort"),
+        Task("hi", effort="low"),
+        {"reasoning_effort": None},
+        id="reasoning_effort",
+    ),
+    pytest.param(
+        Upstream("mistral"),
+        fault.forbids("stream_options"),
+        Task("hi"),
+        {"stream_options": None},
+        id="stream_options, 422",
+    ),
+    pytest.param(
+        Upstream(features=("json_schema",), behaviour=Behaviour(answers="{}")),
+        fault.refuses_response_format(),
+        Task("hi", schema={"type": "object"}),
+        {"response_format": None},
+        id="response_format",
+    ),
+    pytest.param(
+        Upstream("anthropic", effort=("low", "high")),
+        fault.refuses("thinking"),
+        Task("hi", effort="low"),
+        {"thinking": None},
+        id="thinking of Anthropic",
+    ),
+]
+
+
+@pytest.mark.parametrize(("upstream", "refusal", "task", "then"), MENDED)
+@rehearsal
+async def test_a_parameter_that_the_model_does_not_take_is_mended_once(
+    upstream: Upstream, refusal: SimulatedFault, task: Task, then: dict[str, Any]
+) -> None:
+    async with connected(a=upstream, b=OPENAI) as house:
+        house.upstreams["a"].fail("m", refusal)
+        answer = await house.complete(replace(task, model="a/m,b/m"))
+        assert tried(answer) == [("a/m", None)]
+        first, second = house.upstreams["a"].requests
+        assert {parameter: first.value(parameter) for parameter in then} != then
+        assert {parameter: second.value(parameter) for parameter in then} == then
+        assert house.cooldown("a/m") == 0
+
+
+PARAMETERS = MENDED[:3] + MENDED[4:]
+
+
+@pytest.mark.parametrize(("upstream", "refusal", "task", "then"), PARAMETERS)
+@rehearsal
+async def test_what_a_model_does_not_take_is_remembered(
+    upstream: Upstream, refusal: SimulatedFault, task: Task, then: dict[str, Any]
+) -> None:
+    async with connected(a=upstream) as house:
+        house.upstreams["a"].fail("m", refusal)
+        await house.complete(task)
+        await house.complete(task)
+        assert len(house.upstreams["a"].requests) == 3
+        last = house.upstreams["a"].requests[-1]
+        assert {parameter: last.value(parameter) for parameter in then} == then
+
+
+@rehearsal
+async def test_a_temperature_is_never_sent() -> None:
+    async with connected(a=OPENAI) as house:
+        house.upstreams["a"].fail_all(fault.refuses("temperature"))
+        assert tried(await house.complete()) == [("a/m", None)]
+        assert [r.value("temperature") for r in house.upstreams["a"].requests] == [None]

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from faults.house import LONG, Upstream, attempts, connected, machine_line, rehearsal, tried
+from rightmodel.domain import Task
+from rightmodel.errors import Fault, NoCandidateError
+from rightmodel.testing import Behaviour, SimulatedFault, fault
+from rightmodel.testing.dialect import Said
+from rightmodel.testing.fault.base import made
+
+LARGE = Upstream(context=200_000)
+WORDS = [
+    pytest.param("openai", fault.context_overflow(8192), 8192, id="OpenAI"),
+    pytest.param("openai", fault.context_overflow(24_000), 24_000, id="above our estimate"),
+    pytest.param("vllm", fault.context_overflow(8192), 8192, id="vLLM"),
+    pytest.param("vllm", fault.context_overflow_flat(8192), 8192, id="vLLM, flat"),
+    pytest.param("vllm", fault.negative_max_tokens(), None, id="vLLM, max_tokens got -186"),
+    pytest.param("deepseek", fault.context_overflow(8192), 8192, id="DeepSeek"),
+    pytest.param("anthropic", fault.context_overflow(8192), 8192, id="Anthropic"),
+    pytest.param("anthropic", fault.request_too_large(), None, id="Anthropic's 413"),
+    pytest.param("gemini", fault.context_overflow(8192), 8192, id="Gemini"),
+    pytest.param("llamacpp", fault.context_overflow(8192), 8192, id="llama.cpp"),
+    pytest.param("ollama", fault.silent_cut(4096), 4096, id="Ollama, without a word"),
+]
+
+
+@pytest.mark.parametrize(("dialect", "overflow", "window"), WORDS)
+@rehearsal
+async def test_the_next_model_has_a_larger_window_and_nothing_cools_down(
+    dialect: str, overflow: SimulatedFault, window: int | None
+) -> None:
+    small = Upstream(dialect, context=100_000)
+    async with connected(a=small, b=replace(small, dialect="openai"), c=LARGE) as house:
+        for model in ("a/m", "b/m"):
+            house.script(model, overflow if model == "a/m" else fault.context_overflow(100_000))
+        answer = await house.complete(Task(LONG))
+        asked = [model for model, _ in tried(answer)]
+        assert tried(answer)[0] == ("a/m", Fault.CONTEXT_OVERFLOW)
+        # Where a window was named, b may be larger than that; where none was, it is not.
+        assert asked == (["a/m", "c/m"] if window is None else ["a/m", "b/m", "c/m"])
+        assert [house.cooldown(model) for model in asked] == [0] * len(asked)
+        assert house.health.window(house.endpoint("a/m")) == window
+        assert attempts(answer)[-1].fault is None
+
+
+@pytest.mark.parametrize(("dialect", "overflow", "window"), WORDS)
+@rehearsal
+async def test_with_no_larger_window_the_error_says_that_the_task_is_too_long(
+    dialect: str, overflow: SimulatedFault, window: int | None
+) -> None:
+    async with connected(a=Upstream(dialect)) as house:
+        house.script("a/m", overflow)
+        error = await house.fails(Task(LONG))
+        assert tried(error) == [("a/m", Fault.CONTEXT_OVERFLOW)]
+        assert "too long: shorten it or connect a larger context window" in str(error)
+        assert machine_line(error) == "[code=context_overflow retryable=no tried=a/m]"
+
+
+def too_much_together(prompt: int, output: int) -> SimulatedFault:
+    """Anthropic's words for a prompt that fits and an output that does not fit beside it."""
+    words = (
+        f"input length and `max_tokens` exceed context limit: {prompt} + {output} > 100000, "
+        "decrease input length or `max_tokens` and try again"
+    )
+    return made("too much together", lambda call: call.error(Said(400, words)))
+
+
+@rehearsal
+async def test_a_smaller_output_is_tried_first_where_it_would_fit() -> None:
+    async with connected(a=Upstream("anthropic"), b=LARGE) as house:
+        house.script("a/m", too_much_together(90_000, 16_000))
+        answer = await house.complete(Task(LONG))
+        assert tried(answer) == [("a/m", None)]
+        await house.complete()  # what was true of one request is not remembered
+        outputs = [request.max_output for request in house.upstreams["a"].requests]
+        assert outputs == [16_000, 10_000, 16_000]
+
+
+@rehearsal
+async def test_no_smaller_output_is_tried_where_little_would_fit() -> None:
+    async with connected(a=Upstream("anthropic"), b=LARGE) as house:
+        house.script("a/m", too_much_together(99_000, 16_000))
+        answer = await house.complete(Task(LONG))
+        assert tried(answer) == [("a/m", Fault.CONTEXT_OVERFLOW), ("b/m", None)]
+        assert len(house.asked("a")) == 1
+
+
+@rehearsal
+async def test_a_silently_cut_prompt_is_not_answered_and_the_window_is_remembered() -> None:
+    ollama = Upstream("ollama", behaviour=Behaviour("about the rest of it", context=4096))
+    async with connected(a=ollama, b=LARGE) as house:
+        answer = await house.complete(Task(LONG))
+        assert answer.text == "an answer"
+        assert tried(answer) == [("a/m", Fault.CONTEXT_OVERFLOW), ("b/m", None)]
+        assert "OLLAMA_CONTEXT_LENGTH" in attempts(answer)[0].message
+        assert house.health.window(house.endpoint("a/m")) == 4096
+        assert tried(await house.complete(Task(LONG))) == [("b/m", None)]
+        assert tried(await house.complete(Task("short"))) == [("a/m", None)]
+
+
+@rehearsal
+async def test_a_lone_model_that_proved_too_small_is_told_as_such_and_not_asked_again() -> None:
+    ollama = Upstream("ollama", behaviour=Behaviour(context=4096))
+    async with connected(a=ollama) as house:
+        await house.fails(Task(LONG))
+        with pytest.raises(NoCandidateError, match="more than a/m proved to read") as caught:
+            await house.complete(Task(LONG))
+        assert not caught.value.retryable
+        assert len(house.asked("a")) == 1

@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from faults.house import Upstream, attempts, connected, machine_line, rehearsal, tried
+from rightmodel.dispatch.dispatcher import BACKOFF_S
+from rightmodel.dispatch.health import FIRST_COOLDOWN_S, MOST_COOLDOWN_S, OUT_S, RETRY_WINDOW_S
+from rightmodel.domain import Task, Trust
+from rightmodel.errors import ExhaustedError, Fault
+from rightmodel.manifest.catalog import Routing
+from rightmodel.testing import Behaviour, fault
+
+OPENAI = Upstream()
+SLOW = Upstream(behaviour=Behaviour(answers="slow", first_token_s=3))
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4])
+@rehearsal
+async def test_a_call_makes_no_more_attempts_than_the_manifest_allows(most: int) -> None:
+    routing = Routing(max_attempts=most)
+    async with connected(routing, a=OPENAI, b=OPENAI) as house:
+        for upstream in house.upstreams.values():
+            upstream.fail_all(fault.status(503))
+        assert len(tried(await house.fails())) == most
+
+
+@rehearsal
+async def test_nothing_is_waited_for_past_the_deadline() -> None:
+    async with connected(a=OPENAI) as house:
+        house.upstreams["a"].fail_all(fault.status(503))
+        began = asyncio.get_running_loop().time()
+        error = await house.fails(deadline_s=FIRST_COOLDOWN_S - 1)
+        assert asyncio.get_running_loop().time() - began < 0.5
+        assert tried(error) == [("a/m", Fault.OVERLOADED)]
+        assert machine_line(error) == "[code=overloaded retryable=yes retry_after=5s tried=a/m]"
+
+
+@rehearsal
+async def test_a_retry_comes_after_a_random_backoff() -> None:
+    async with connected(a=OPENAI) as house:
+        house.upstreams["a"].fail_all(fault.rate_limit("0.01"))
+        await house.fails()
+        first, second, third = house.asked("a")
+        assert 0.02 < second - first <= 2 * BACKOFF_S + 0.1
+        assert 0.02 < third - second <= 4 * BACKOFF_S + 0.1
+        assert second - first != pytest.approx(2 * BACKOFF_S, abs=0.01)
+
+
+@rehearsal
+async def test_retries_stop_when_the_budget_of_the_last_minute_is_used_up() -> None:
+    async with connected(a=OPENAI) as house:
+        house.upstreams["a"].fail_all(fault.rate_limit("0.01"))
+        calls = [await house.fails() for _ in range(3)]
+        assert [len(tried(call)) for call in calls] == [3, 2, 1]
+        await asyncio.sleep(RETRY_WINDOW_S)
+        assert len(tried(await house.fails())) == 3
+
+
+@rehearsal
+async def test_each_further_fault_in_a_row_doubles_the_cooldown_up_to_its_most() -> None:
+    async with connected(a=OPENAI, b=OPENAI) as house:
+        house.upstreams["a"].fail_all(fault.status(500))
+        for seconds in (5, 10, 20, 40, 80, MOST_COOLDOWN_S, MOST_COOLDOWN_S):
+            await house.complete()
+            assert house.cooldown("a/m") == pytest.approx(seconds, abs=0.5)
+            await asyncio.sleep(house.cooldown("a/m"))
+
+
+@rehearsal
+async def test_calls_that_meet_the_same_outage_count_as_one_fault() -> None:
+    async with connected(a=SLOW, b=OPENAI) as house:
+        house.upstreams["a"].fail_all(fault.late(1, fault.status(503)))
+        calls = [
+            asyncio.create_task(house.dispatcher.complete(Task(f"{n}"), deadline_s=50))
+            for n in range(20)
+        ]
+        await asyncio.gather(*calls)
+        assert len(house.asked("a")) == 20
+        assert house.cooldown("a/m") == pytest.approx(FIRST_COOLDOWN_S, abs=0.5)
+
+
+@rehearsal
+async def test_one_probe_alone_finds_out_whether_it_is_over() -> None:
+    async with connected(a=SLOW) as house:
+        house.upstreams["a"].fail_all(fault.status(503))
+        asyncio.get_running_loop().call_later(1, house.upstreams["a"].heal)
+        calls = [
+            asyncio.create_task(house.dispatcher.complete(Task(f"{n}"), deadline_s=50))
+            for n in range(3)
+        ]
+        answers = await asyncio.gather(*calls)
+        assert [a.text for a in answers] == ["slow"] * 3
+        probe, *others = house.asked("a")[3:]
+        assert probe == pytest.approx(FIRST_COOLDOWN_S, abs=0.7)
+        assert all(at > probe + 3 for at in others)
+
+
+@rehearsal
+async def test_the_last_endpoint_is_never_shut_out() -> None:
+    async with connected(a=OPENAI) as house:
+        house.script("a/m", fault.insufficient_quota())
+        await house.fails()
+        assert house.cooldown("a/m") == pytest.approx(OUT_S, abs=0.5)
+        assert tried(await house.complete()) == [("a/m", None)]
+        assert house.cooldown("a/m") == 0
+
+
+@rehearsal
+async def test_a_fault_that_comes_later_does_not_shorten_a_cooldown() -> None:
+    async with connected(a=OPENAI, b=OPENAI) as house:
+        limited = fault.late(1, fault.rate_limit("300"))
+        house.script("a/m", limited, fault.late(2, fault.rate_limit("1")))
+        calls = [
+            asyncio.create_task(house.dispatcher.complete(Task(f"{n}"), deadline_s=50))
+            for n in range(2)
+        ]
+        await asyncio.gather(*calls)
+        assert house.cooldown("a/m") == pytest.approx(299, abs=0.5)
+
+
+@rehearsal
+async def test_a_cancelled_call_hangs_up_and_leaves_nothing_in_flight() -> None:
+    async with connected(a=SLOW) as house:
+        upstream = house.upstreams["a"]
+        call = asyncio.create_task(house.dispatcher.complete(Task("hi"), deadline_s=50))
+        await upstream.until(lambda: upstream.in_flight == 1)
+        assert house.health.in_flight == 1
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert (house.health.in_flight, house.cooldown("a/m")) == (0, 0)
+        await upstream.until(lambda: upstream.in_flight == 0)
+        assert upstream.requests[0].cancelled
+
+
+@rehearsal
+async def test_load_goes_to_the_endpoint_with_fewer_calls_in_flight() -> None:
+    async with connected(a=SLOW, b=SLOW) as house:
+        house.join("a/m", "b/m")
+        calls = [
+            asyncio.create_task(house.dispatcher.complete(Task(f"{n}"), deadline_s=50))
+            for n in range(10)
+        ]
+        await asyncio.gather(*calls)
+        assert [len(house.asked(name)) for name in ("a", "b")] == [5, 5]
+
+
+@rehearsal
+async def test_another_endpoint_of_the_same_model_comes_before_another_model() -> None:
+    async with connected(a=OPENAI, b=OPENAI, c=OPENAI) as house:
+        house.join("a/m", "b/m")
+        for upstream in (house.upstreams["a"], house.upstreams["b"]):
+            upstream.script("m", [fault.status(503)])
+        found = attempts(await house.complete())
+        assert [a.provider for a in found][2:] == ["c"]
+        assert {a.provider for a in found[:2]} == {"a", "b"}
+
+
+@rehearsal
+async def test_the_other_models_of_a_provider_in_trouble_come_last() -> None:
+    async with connected(a=Upstream(models=("m", "n", "o")), b=OPENAI) as house:
+        house.upstreams["a"].fail_all(fault.status(503))
+        assert tried(await house.complete()) == [("a/m", Fault.OVERLOADED), ("b/m", None)]
+        house.upstreams["b"].fail_all(fault.status(503))
+        error = await house.fails()
+        assert [model for model, _ in tried(error)] == ["a/n", "b/m", "a/o"]
+
+
+@rehearsal
+async def test_an_unreachable_provider_is_not_tried_model_by_model() -> None:
+    async with connected(a=Upstream(models=("m", "n", "o")), b=OPENAI) as house:
+        house.upstreams["a"].fail_all(fault.refused())
+        assert tried(await house.complete()) == [("a/m", Fault.CONNECTION), ("b/m", None)]
+        assert tried(await house.complete()) == [("b/m", None)]
+
+
+@rehearsal
+async def test_no_second_request_goes_out_while_the_first_is_slow() -> None:
+    async with connected(a=replace(SLOW), b=OPENAI) as house:
+        assert (await house.complete()).text == "slow"
+        assert house.upstreams["b"].requests == []
+
+
+@rehearsal
+async def test_what_must_stay_local_is_not_sent_elsewhere_whatever_fails() -> None:
+    async with connected(a=Upstream(trust=Trust.local), b=OPENAI) as house:
+        house.join("a/m", "b/m")
+        house.upstreams["a"].fail_all(fault.status(503))
+        decision = await house.dispatcher._router.route(Task("hi"))
+        local = replace(decision, requirements=replace(decision.requirements, trust=Trust.local))
+
+        async def route(_: Task) -> object:
+            return local
+
+        house.dispatcher._router.route = route  # type: ignore[method-assign, assignment]
+        with pytest.raises(ExhaustedError) as caught:
+            await house.complete()
+        assert {a.provider for a in caught.value.attempts} == {"a"}
+        assert house.upstreams["b"].requests == []
+
+
+@rehearsal
+async def test_a_place_that_stays_taken_is_no_fault_of_the_endpoint() -> None:
+    hung = replace(SLOW, max_concurrency=1, behaviour=Behaviour(first_token_s=40))
+    async with connected(a=hung) as house:
+        first = asyncio.create_task(house.dispatcher.complete(Task("one"), deadline_s=50))
+        await house.upstreams["a"].until(lambda: house.upstreams["a"].in_flight == 1)
+        with pytest.raises(ExhaustedError, match="all 1 places of a stayed taken"):
+            await house.dispatcher.complete(Task("two"), deadline_s=1)
+        assert house.cooldown("a/m") == 0
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)

@@ -1,0 +1,186 @@
+"""Over HTTP: a client that hangs up, large prompts, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+import signal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from process.house import GUARD_S, HELLO, VERSION, House, manifest, seconds_to_end
+from process.test_sizes import large
+from rightmodel.testing import Behaviour, SimulatedProvider
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+MODERN = "2026-07-28"
+PREFIX = "io.modelcontextprotocol/"
+ENVELOPE = {
+    f"{PREFIX}protocolVersion": MODERN,
+    f"{PREFIX}clientInfo": HELLO["clientInfo"],
+    f"{PREFIX}clientCapabilities": {},
+}
+
+
+async def never(_: float) -> None:
+    await asyncio.Event().wait()
+
+
+@dataclass
+class Post:
+    """One HTTP request on a connection of its own."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def head(self) -> str:
+        return (await self.reader.readuntil(b"\r\n\r\n")).decode()
+
+    async def answer(self) -> dict[str, Any]:
+        """The JSON-RPC answer, be it an event of a stream or the body."""
+        rest = (await self.reader.read()).decode()
+        found = re.findall(r"^(?:data: )?(\{.*\})\r?$", rest, re.MULTILINE)
+        answer: dict[str, Any] = json.loads(found[-1])
+        return answer
+
+    def hang_up(self) -> None:
+        self.writer.close()
+
+
+@dataclass
+class Client:
+    port: int
+    session: str = ""
+    writers: list[asyncio.StreamWriter] = field(default_factory=list)
+
+    async def post(self, message: dict[str, Any], **headers: str) -> Post:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self.writers.append(writer)
+        body = json.dumps({"jsonrpc": "2.0", **message}).encode()
+        named = {
+            "host": f"127.0.0.1:{self.port}",
+            "content-type": "application/json",
+            "content-length": str(len(body)),
+            "accept": "application/json, text/event-stream",
+            "connection": "close",
+            **({"mcp-session-id": self.session} if self.session else {}),
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
+        lines = "".join(f"{name}: {value}\r\n" for name, value in named.items())
+        writer.write(f"POST /mcp HTTP/1.1\r\n{lines}\r\n".encode() + body)
+        await writer.drain()
+        return Post(reader, writer)
+
+    async def introduce(self) -> None:
+        post = await self.post({"id": 0, "method": "initialize", "params": HELLO})
+        head = await post.head()
+        found = re.search(r"^mcp-session-id: (\S+)", head, re.MULTILINE | re.IGNORECASE)
+        assert found, head
+        self.session = found.group(1)
+        assert (await post.answer())["result"]["protocolVersion"] == VERSION
+        said = await self.post({"method": "notifications/initialized"})
+        assert " 202 " in await said.head()
+
+    async def call(self, number: int, **arguments: str) -> Post:
+        """A call, in the session where there is one, else as the protocol of 2026 has it."""
+        params = {"name": "complete", "arguments": arguments}
+        message = {"id": number, "method": "tools/call", "params": params}
+        if self.session:
+            return await self.post(message, mcp_protocol_version=VERSION)
+        headers = {"mcp_method": "tools/call", "mcp_name": "complete"}
+        message["params"] = params | {"_meta": ENVELOPE}
+        return await self.post(message, mcp_protocol_version=MODERN, **headers)
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    house: House, era: str
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, Client]]:
+    async with house.process("--http", "127.0.0.1:0") as process:
+        assert process.stderr is not None
+        line = (await asyncio.wait_for(process.stderr.readline(), GUARD_S)).decode()
+        found = re.fullmatch(r"rightmodel: listening on http://127\.0\.0\.1:(\d+)/mcp\n", line)
+        assert found, line
+        client = Client(int(found.group(1)))
+        if era == "session":
+            await client.introduce()
+        try:
+            yield process, client
+        finally:
+            for writer in client.writers:
+                writer.close()
+                with contextlib.suppress(ConnectionError):
+                    await writer.wait_closed()
+
+
+@pytest.mark.parametrize("era", ["session", "2026"])
+def test_a_client_that_hangs_up_cancels_its_call_and_no_other(tmp_path: Path, era: str) -> None:
+    async def run() -> None:
+        release = asyncio.Event()
+
+        async def held(_: float) -> None:
+            await release.wait()
+
+        models = {"m": Behaviour(lambda r: f"answer to {r.prompt}", first_token_s=1.0)}
+        async with SimulatedProvider("openai-chat", models=models, sleep=held) as upstream:
+            house = House(tmp_path)
+            house.write(manifest(upstream))
+            async with serving(house, era) as (_, client):
+                stays = await client.call(1, prompt="stays")
+                goes = await client.call(2, prompt="goes")
+                await upstream.until(lambda: upstream.in_flight == 2)
+                goes.hang_up()
+                await upstream.until(lambda: upstream.in_flight == 1)
+                release.set()
+                answer = (await stays.answer())["result"]["content"][0]["text"]
+                assert answer == "answer to stays"
+            assert {r.prompt: r.cancelled for r in upstream.requests} == {
+                "stays": False,
+                "goes": True,
+            }
+
+    asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
+
+
+def test_a_prompt_of_5_mb_over_http(tmp_path: Path) -> None:
+    prompt = large(5_000_000, seed=3)
+
+    async def run() -> None:
+        models = {"m": Behaviour()}
+        async with SimulatedProvider("anthropic-messages", models=models) as upstream:
+            house = House(tmp_path)
+            house.write(manifest(upstream))
+            async with serving(house, "session") as (_, client):
+                post = await client.call(1, prompt=prompt)
+                assert "isError" not in str(await post.answer()).replace("'isError': False", "")
+            assert [r.prompt == prompt for r in upstream.requests] == [True]
+
+    asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_go_over_http(tmp_path: Path, how: signal.Signals) -> None:
+    async def run() -> None:
+        models = {"m": Behaviour(first_token_s=1.0)}
+        async with SimulatedProvider("openai-chat", models=models, sleep=never) as upstream:
+            house = House(tmp_path)
+            house.write(manifest(upstream))
+            async with serving(house, "session") as (process, client):
+                await client.call(1, prompt="x")
+                await upstream.until(lambda: upstream.in_flight == 1)
+                process.send_signal(how)
+                took = await asyncio.wait_for(seconds_to_end(process), GUARD_S)
+                print(f"HTTP, {how.name}: ended after {took:.3f} s")  # noqa: T201
+                await upstream.until(lambda: upstream.in_flight == 0)
+                assert process.stderr is not None
+                assert b"CLOSED" in await process.stderr.read()
+            assert [r.cancelled for r in upstream.requests] == [True]
+
+    asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))

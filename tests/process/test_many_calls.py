@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from process.house import GUARD_S, House, manifest, texts
+from rightmodel.dispatch.calls import MOST_RUNNING
+from rightmodel.testing import Behaviour, SimulatedProvider
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rightmodel.testing import Received
+
+KINDS = ("slow", "fast", "cancelled", "fast", "fast", "cancelled", "fast", "slow", "fast", "fast")
+CALLS = [(f"{KINDS[n % 10]} number {n}", KINDS[n % 10]) for n in range(200)]
+"""80 of them are held back, more than there are places: what is fast has to wait in line, too."""
+
+
+def said(request: Received) -> str:
+    return f"the answer to <{request.prompt}> from {request.model}"
+
+
+def test_200_calls_at_once_over_one_connection(tmp_path: Path) -> None:
+    async def run() -> None:
+        release = asyncio.Event()
+
+        async def held(_: float) -> None:
+            await release.wait()
+
+        models = {"fast": Behaviour(said), "slow": Behaviour(said, first_token_s=1.0)}
+        async with SimulatedProvider("openai-chat", models=models, sleep=held) as upstream:
+            house = House(tmp_path)
+            house.write(manifest(upstream, ("fast", "slow")))
+            async with house.server() as server:
+                calls = {
+                    prompt: server.call(
+                        prompt=prompt, model="p/fast" if kind == "fast" else "p/slow"
+                    )
+                    for prompt, kind in CALLS
+                }
+                wanted = [prompt for prompt, kind in CALLS if kind != "cancelled"]
+                unwanted = [prompt for prompt, kind in CALLS if kind == "cancelled"]
+                await upstream.until(lambda: upstream.in_flight == MOST_RUNNING)
+                begun = {r.prompt for r in upstream.requests if r.prompt in unwanted}
+                for prompt in reversed(unwanted):  # those in line before those under way
+                    server.cancel(calls[prompt])
+                await upstream.until(
+                    lambda: all(r.cancelled for r in upstream.requests if r.prompt in unwanted)
+                )
+                release.set()
+                await asyncio.gather(*(calls[prompt] for prompt in wanted))
+            assert begun
+            assert {r.prompt for r in upstream.requests if r.cancelled} == begun
+            assert {r.prompt for r in upstream.requests} == begun | set(wanted)
+            assert upstream.in_flight == 0
+            for prompt in wanted:
+                name = "fast" if prompt.startswith("fast") else "slow"
+                answer, line = texts(calls[prompt].result())
+                assert answer == f"the answer to <{prompt}> from {name}"
+                assert f"model=p/{name}" in line
+            for token, messages in server.progress.items():
+                name = "fast" if token.startswith("token of fast") else "slow"
+                assert all(m.startswith(f"attempt 1: p/{name} at p") for m in messages)
+            assert not any(calls[prompt].done() for prompt in unwanted)
+            assert server.facts == {"running": 0, "in_flight": 0, "kept": len(wanted)}
+            assert server.strange == []
+            assert server.said == []
+
+    asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))

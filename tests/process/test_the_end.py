@@ -1,0 +1,116 @@
+"""The client vanishes, or the server is told to go, in the middle of a call."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from process.house import GUARD_S, HELLO, House, manifest, seconds_to_end, texts
+from rightmodel.testing import Behaviour, SimulatedProvider
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from process.house import Server
+
+SLOW = Behaviour(first_token_s=3600.0)
+CALL = {"name": "complete", "arguments": {"prompt": "at length"}}
+
+
+async def never(_: float) -> None:
+    await asyncio.Event().wait()
+
+
+def with_calls_under_way(
+    tmp_path: Path, then: Callable[[House, Server, SimulatedProvider], Awaitable[None]]
+) -> None:
+    """Three calls that will not end by themselves, then what the test does to the server."""
+
+    async def run() -> None:
+        async with SimulatedProvider(
+            "openai-chat", models={"m": SLOW, "quick": Behaviour()}, sleep=never
+        ) as upstream:
+            house = House(tmp_path)
+            house.write(manifest(upstream, ("m", "quick")))
+            async with house.server() as server:
+                for n in range(3):
+                    server.call(prompt=f"call {n}", model="p/m")
+                await upstream.until(lambda: upstream.in_flight == 3)
+                await then(house, server, upstream)
+            assert upstream.in_flight == 0
+            assert server.strange == []
+
+    asyncio.run(asyncio.wait_for(run(), 3 * GUARD_S))
+
+
+@pytest.mark.parametrize("how", ["stdin closed", "SIGTERM", "SIGINT"])
+def test_what_runs_is_cancelled_and_the_process_ends(
+    tmp_path: Path, how: str, record_property: Callable[[str, object], None]
+) -> None:
+    async def then(_house: House, server: Server, upstream: SimulatedProvider) -> None:
+        if how == "stdin closed":
+            server.hang_up()
+        else:
+            server.process.send_signal(signal.Signals[how])
+        took = await asyncio.wait_for(seconds_to_end(server.process), GUARD_S)
+        record_property("seconds", took)
+        print(f"{how}: ended after {took:.3f} s with {server.process.returncode}")  # noqa: T201
+        await upstream.until(lambda: upstream.in_flight == 0)
+        assert all(r.cancelled for r in upstream.requests)
+        await server.over()
+        assert "CLOSED" in server.errors.decode(), "the engine was not closed"
+        assert server.said == []
+
+    with_calls_under_way(tmp_path, then)
+
+
+def test_after_kill_9_a_new_server_starts_clean_and_answers(tmp_path: Path) -> None:
+    async def then(house: House, server: Server, upstream: SimulatedProvider) -> None:
+        server.process.kill()
+        await upstream.until(lambda: upstream.in_flight == 0)
+        assert all(r.cancelled for r in upstream.requests)
+        async with house.server() as second:
+            answer, line = texts(await second.call(prompt="again", model="p/quick"))
+            assert answer == "This is a simulated answer."
+            assert "attempts=1" in line
+        assert second.said == []
+        assert second.facts["in_flight"] == 0
+
+    with_calls_under_way(tmp_path, then)
+
+
+def test_a_client_that_reads_nothing_more_does_not_keep_the_server(tmp_path: Path) -> None:
+    """An answer of 160 kB fills the pipe when its end of standard input is closed."""
+
+    async def run() -> None:
+        big = Behaviour("\U0001f642" * 39_000)
+        async with SimulatedProvider("openai-chat", models={"m": big}) as upstream:
+            house = House(tmp_path)
+            house.write(manifest(upstream))
+            unread, written = os.pipe()
+            try:
+                async with house.process(stdout=written) as process:
+                    os.close(written)
+                    assert process.stdin is not None
+                    for line in (
+                        {"id": 0, "method": "initialize", "params": HELLO},
+                        {"id": 1, "method": "tools/call", "params": CALL},
+                    ):
+                        message = {"jsonrpc": "2.0", **line}
+                        process.stdin.write(json.dumps(message).encode() + b"\n")
+                    read = b""
+                    while read.count(b"\n") < 1 or read.endswith(b"\n"):  # until it has begun
+                        read += await asyncio.to_thread(os.read, unread, 4096)
+                    process.stdin.close()
+                    took = await asyncio.wait_for(seconds_to_end(process), GUARD_S)
+                    print(f"output not read: ended after {took:.3f} s")  # noqa: T201
+            finally:
+                os.close(unread)
+
+    asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
