@@ -7,7 +7,9 @@
     │   └── FileRefusedError     a file that may not be sent
     ├── NoCandidateError         nothing connected fits the task: carries every rejection
     ├── ProviderError            one attempt at one endpoint failed: carries the fault
-    └── ExhaustedError           every attempt failed: carries them all
+    ├── ExhaustedError           every attempt failed: carries them all
+    ├── BudgetError              a budget has no room (in `ledger.trouble`): what is left, what fits
+    └── LedgerTrouble            the ledger cannot be read or written (in `ledger.trouble`)
 
 Each carries its data as attributes, so that callers never parse a message. `code` is stable and
 meant for programs; `str(error)` is written for a model that has to decide what to do next.

@@ -56,6 +56,15 @@ async def test_no_first_token_within_its_share_of_the_time_goes_elsewhere(
 
 
 @rehearsal
+async def test_a_lone_model_that_said_nothing_is_asked_again_after_its_cooldown() -> None:
+    async with connected(a=OPENAI) as house:
+        house.script("a/m", fault.no_first_byte())
+        answer = await house.complete(deadline_s=30)
+        assert tried(answer) == [("a/m", Fault.TIMEOUT), ("a/m", None)]
+        assert house.asked("a")[1] == pytest.approx(30 / 3 + FIRST_COOLDOWN_S, abs=0.5)
+
+
+@rehearsal
 async def test_silence_everywhere_ends_with_the_deadline() -> None:
     async with connected(a=OPENAI, b=OPENAI, c=OPENAI) as house:
         for upstream in house.upstreams.values():

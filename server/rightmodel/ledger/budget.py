@@ -1,0 +1,285 @@
+"""Budgets: the worst case is reserved before an attempt and settled after it, across processes.
+
+What counts against a limit: everything charged in its UTC day or month, and everything that is
+reserved. Both are read and the new reservation is written in one transaction, so that two
+processes never give out the same money. What a dead process had reserved is released as soon as
+somebody needs it. A limit is crossed only if a worst case was none, and an attempt whose cost
+nobody knows is charged with all that was reserved for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from rightmodel.ledger.owner import Owner, alive, this_process
+from rightmodel.ledger.records import Hold, day_of, new_id, seconds_left
+from rightmodel.ledger.store import Key
+from rightmodel.ledger.sums import EXACT
+from rightmodel.ledger.trouble import BudgetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rightmodel.ledger.records import AttemptRecord
+    from rightmodel.ledger.store import Store
+
+WARN_AT: Final = 0.8
+_ZERO: Final = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Most USD in a UTC day or month, for everything, for one model or for one skill.
+
+    `name`: the manifest's key, for messages.
+    """
+
+    name: str
+    usd: Decimal
+    period: Literal["day", "month"] = "day"
+    model: str = ""
+    skill: str = ""
+
+    def key(self, day: str) -> Key:
+        """What is summed up for it."""
+        return Key(day if self.period == "day" else day[:7], self.model, self.skill)
+
+    def covers(self, model: str, skill: str) -> bool:
+        """Whether an attempt counts against it."""
+        return (not self.model or self.model == model) and (not self.skill or self.skill == skill)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Every budget of a manifest. `warn_at`: share of a limit, 0–1, from which it is told."""
+
+    per_call: Decimal | None = None
+    limits: tuple[Limit, ...] = ()
+    warn_at: float = WARN_AT
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a budget at all."""
+        return bool(self.limits) or self.per_call is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What an attempt may cost. `worst_usd`: at the very most, `None` where no price is known.
+
+    `spent_usd`: what the call has cost so far. `others`: further candidates (model, worst case),
+    to name those that would fit. `lasts_s`: when the reservation may be taken for forgotten.
+    """
+
+    model: str
+    skill: str
+    worst_usd: Decimal | None
+    spent_usd: Decimal = _ZERO
+    others: tuple[tuple[str, Decimal | None], ...] = ()
+    lasts_s: float = 900.0
+
+
+class Standing(NamedTuple):
+    """How a limit stands. `share`: of the limit that is spent, 0–1 and above."""
+
+    limit: Limit
+    spent_usd: Decimal
+    held_usd: Decimal
+    left_usd: Decimal
+    resets_s: float
+
+    @property
+    def share(self) -> float:
+        """Of the limit that is spent."""
+        return float(self.spent_usd / self.limit.usd) if self.limit.usd else 1.0
+
+
+def reserve(
+    store: Store,
+    limits: Limits,
+    ask: Ask,
+    *,
+    now: float,
+    owner: Owner,
+    id: int = 0,  # noqa: A002 - the field's name
+) -> Hold:
+    """Reserve the worst case. Raises `BudgetError` where it does not fit; nothing is written then.
+
+    Inside a transaction of the store. `id`: the hold's, 0 for a new one.
+    """
+    day = day_of(now)
+    refused = _refused(store, limits, ask, now, day)
+    if refused and release_dead(store, now=now):
+        refused = _refused(store, limits, ask, now, day)
+    if refused:
+        raise refused
+    worst = ask.worst_usd or _ZERO
+    expires = now + ask.lasts_s
+    hold = Hold(
+        id or new_id(),
+        owner.place,
+        owner.pid,
+        owner.started,
+        expires,
+        day,
+        ask.model,
+        ask.skill,
+        worst,
+    )
+    store.add_hold(hold)
+    return hold
+
+
+def settled(row: AttemptRecord, hold: Hold | None) -> AttemptRecord:
+    """The row as budgets count it: in the period it was reserved in, at its cost or the worst."""
+    charged = row.cost_usd if row.cost_usd is not None or hold is None else hold.usd
+    day = hold.day if hold else row.day
+    if row.day == day and row.charged_usd == charged:
+        return row
+    return row._replace(day=day, charged_usd=charged)
+
+
+def standings(store: Store, limits: Iterable[Limit], *, now: float, day: str) -> list[Standing]:
+    """How each limit stands."""
+    limits = list(limits)
+    holds = store.holds() if limits else []
+    found = []
+    for limit in limits:
+        key = limit.key(day)
+        spent = store.charged(key)
+        held = _ZERO
+        for hold in holds:
+            if limit.covers(hold.model, hold.skill) and limit.key(hold.day) == key:
+                held = EXACT.add(held, hold.usd)
+        left = EXACT.subtract(limit.usd, EXACT.add(spent, held))
+        found.append(Standing(limit, spent, held, left, seconds_left(now, limit.period)))
+    return found
+
+
+def warnings(found: Iterable[Standing], warn_at: float) -> list[str]:
+    """A line for each limit that is nearly used up."""
+    return [
+        f"budget {s.limit.name}: {s.share:.0%} of ${s.limit.usd:f} spent, "
+        f"resets in {_span(s.resets_s)}"
+        for s in found
+        if s.share >= warn_at
+    ]
+
+
+def release_dead(store: Store, *, now: float) -> int:
+    """Release what ended processes had reserved; how many. Inside a transaction.
+
+    Where nobody can tell whether a process lives, its reservations are released once they expire;
+    of one that is known to live never, whatever the clock says.
+    """
+    owners: dict[Owner, bool | None] = {}
+    dead = []
+    for hold in store.holds():
+        owner = Owner(hold.owner, hold.pid, hold.started)
+        if owner not in owners:
+            owners[owner] = True if owner == this_process() else alive(owner)
+        lives = owners[owner]
+        if lives is False or (lives is None and hold.expires < now):
+            dead.append(hold.id)
+    store.drop_holds(dead)
+    return len(dead)
+
+
+def _refused(store: Store, limits: Limits, ask: Ask, now: float, day: str) -> BudgetError | None:
+    """Why the worst case does not fit, `None` where it does."""
+    if ask.worst_usd is None:
+        return _unpriced(store, limits, ask, now, day)
+    room = None if limits.per_call is None else limits.per_call - ask.spent_usd
+    if room is not None and ask.worst_usd > room:
+        cheaper = _cheaper(store, limits, ask, now, day)
+        return BudgetError(
+            _said("per_call_usd", limits.per_call or _ZERO, ask, room, None, cheaper),
+            limit="per_call_usd",
+            left_usd=room,
+            held_usd=_ZERO,
+            resets_s=None,
+            cheaper=cheaper,
+        )
+    covering = [limit for limit in limits.limits if limit.covers(ask.model, ask.skill)]
+    tight = [s for s in standings(store, covering, now=now, day=day) if ask.worst_usd > s.left_usd]
+    if not tight:
+        return None
+    # The one that lasts longest is told: waiting for any other would not help.
+    worst = max(tight, key=lambda s: (s.resets_s, -s.left_usd))
+    passing = all(ask.worst_usd <= s.left_usd + s.held_usd for s in tight)
+    cheaper = _cheaper(store, limits, ask, now, day)
+    return BudgetError(
+        _said(worst.limit.name, worst.limit.usd, ask, worst.left_usd, worst, cheaper),
+        limit=worst.limit.name,
+        left_usd=worst.left_usd,
+        held_usd=worst.held_usd,
+        resets_s=worst.resets_s,
+        cheaper=cheaper,
+        passing=passing,
+    )
+
+
+def _unpriced(store: Store, limits: Limits, ask: Ask, now: float, day: str) -> BudgetError | None:
+    covering = [limit for limit in limits.limits if limit.covers(ask.model, ask.skill)]
+    names = ["per_call_usd"] if limits.per_call is not None else []
+    names += [limit.name for limit in covering]
+    if not names:
+        return None
+    cheaper = _cheaper(store, limits, ask, now, day)
+    return BudgetError(
+        f"{ask.model} has no known price, so the budget {names[0]} cannot hold it: state its cost "
+        f"in the manifest{_instead(cheaper)}",
+        limit=names[0],
+        left_usd=_ZERO,
+        held_usd=_ZERO,
+        resets_s=None,
+        cheaper=cheaper,
+    )
+
+
+def _cheaper(store: Store, limits: Limits, ask: Ask, now: float, day: str) -> tuple[str, ...]:
+    """Which of the other candidates fit every limit."""
+    found = standings(store, limits.limits, now=now, day=day)
+
+    def fits(model: str, usd: Decimal | None) -> bool:
+        if usd is None or model == ask.model:
+            return False
+        if limits.per_call is not None and usd > limits.per_call - ask.spent_usd:
+            return False
+        return all(usd <= s.left_usd for s in found if s.limit.covers(model, ask.skill))
+
+    return tuple(model for model, usd in ask.others if fits(model, usd))
+
+
+def _said(
+    name: str,
+    limit: Decimal,
+    ask: Ask,
+    left: Decimal,
+    standing: Standing | None,
+    cheaper: Sequence[str],
+) -> str:
+    worst = f"${ask.worst_usd or _ZERO:f}"
+    text = (
+        f"budget {name} (${limit:f}): {ask.model} may cost up to {worst}, "
+        f"${max(left, _ZERO):f} is left"
+    )
+    if standing and standing.held_usd:
+        text += f" and ${standing.held_usd:f} is reserved by running calls"
+    if standing:
+        text += f"; it resets in {_span(standing.resets_s)} (UTC)"
+    return text + _instead(cheaper) + "; a lower max_output_tokens lowers what a call may cost"
+
+
+def _instead(cheaper: Sequence[str]) -> str:
+    return f"; {', '.join(cheaper[:3])} would fit" if cheaper else ""
+
+
+def _span(seconds: float) -> str:
+    """A span of time in the largest fitting unit."""
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

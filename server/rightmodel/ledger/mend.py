@@ -1,0 +1,120 @@
+"""Opening the ledger's file even when it is damaged: it is moved aside, and a new one is begun.
+
+Every row of the damaged file that can still be read is carried over, so that budgets go on with
+what was spent. The damaged file is kept, never deleted.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from rightmodel.ledger.schema import TABLES
+from rightmodel.ledger.sqlite import BUSY_S, SqliteStore
+from rightmodel.ledger.trouble import LedgerTrouble, Trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+_BESIDE: Final = ("", "-wal", "-shm")
+_NUMBERED: Final = ("attempts", "outcomes")
+"""Tables whose ids may have been given out anew in the meantime."""
+
+
+class SqliteOpener:
+    """Opens the store as often as needed. `clock`: seconds since 1970, for the name it is given."""
+
+    def __init__(self, file: Path, clock: Callable[[], float], *, busy_s: float = BUSY_S) -> None:
+        self._file = file
+        self._clock = clock
+        self._busy_s = busy_s
+
+    def __call__(self, after: LedgerTrouble | None = None) -> SqliteStore:
+        """A store that works. `after`: what ended the last one. Raises `LedgerTrouble`."""
+        careful = after is not None and after.kind is Trouble.DAMAGED
+        try:
+            return SqliteStore(self._file, busy_s=self._busy_s, careful=careful)
+        except LedgerTrouble as trouble:
+            if trouble.kind is not Trouble.DAMAGED:
+                raise
+        return self._begin_anew()
+
+    def _begin_anew(self) -> SqliteStore:
+        with _alone(self._file):
+            try:  # another process may have been first
+                return SqliteStore(self._file, busy_s=self._busy_s, careful=True)
+            except LedgerTrouble as trouble:
+                if trouble.kind is not Trouble.DAMAGED:
+                    raise
+            aside = self._set_aside()
+            store = SqliteStore(self._file, busy_s=self._busy_s)
+        count = _salvage(aside, store)
+        store.notice = (
+            f"the ledger {self._file} was damaged: it was moved to {aside.name} and a new one "
+            f"begun with the {count:,} rows that could still be read"
+        )
+        return store
+
+    def _set_aside(self) -> Path:
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        name = f"{self._file.name}.damaged-{now:%Y%m%dT%H%M%SZ}"
+        aside, number = self._file.with_name(name), 1
+        while aside.exists():
+            number += 1
+            aside = self._file.with_name(f"{name}-{number}")
+        try:
+            for end in _BESIDE:
+                with suppress(FileNotFoundError):
+                    self._file.with_name(self._file.name + end).rename(f"{aside}{end}")
+        except OSError as error:
+            raise LedgerTrouble(
+                Trouble.DAMAGED,
+                f"the ledger {self._file} is damaged and cannot be moved aside: {error}",
+                place=str(self._file),
+            ) from error
+        return aside
+
+
+def _salvage(aside: Path, store: SqliteStore) -> int:
+    """Carry over what can be read, from the front up to the damage and from the back; the count."""
+    count = 0
+    with suppress(sqlite3.Error), closing(sqlite3.connect(aside)) as old:
+        for table in TABLES:
+            count += store.adopt(table, _readable(old, table, "ASC"))
+            behind = list(_readable(old, table, "DESC"))
+            count += store.adopt(table, reversed(behind))
+    return count
+
+
+def _readable(
+    old: sqlite3.Connection, table: str, order: str
+) -> Iterator[tuple[tuple[str, ...], tuple[object, ...]]]:
+    with suppress(sqlite3.Error):
+        cursor = old.execute(f"SELECT * FROM {table} ORDER BY rowid {order}")  # noqa: S608 - our own names
+        names = tuple(column[0] for column in cursor.description)
+        skip = names.index("id") if table in _NUMBERED else None
+        for row in cursor:
+            if skip is None:
+                yield names, row
+            else:
+                yield (*names[:skip], *names[skip + 1 :]), (*row[:skip], *row[skip + 1 :])
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """One process at a time moves the file; where there is no `flock`, an open one cannot be."""
+    try:
+        import fcntl  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        yield
+        return
+    lock = os.open(file.with_name(f"{file.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)

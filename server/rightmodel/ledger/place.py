@@ -1,0 +1,46 @@
+"""Where the ledger is: the state directory, for this user's eyes only."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FILE: Final = "ledger.sqlite3"
+
+
+def state_dir(env: Mapping[str, str]) -> Path:
+    """`RIGHTMODEL_STATE_DIR`, else the platform's state directory for the user."""
+    named = env.get("RIGHTMODEL_STATE_DIR", "").strip()
+    if named and not named.startswith(("${", "{env:")):  # a client did not fill it in
+        return Path(named).expanduser().absolute()
+    if sys.platform == "win32":
+        return Path(env.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "rightmodel"
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Application Support/rightmodel"
+    return Path(env.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "rightmodel"
+
+
+def ledger_file(env: Mapping[str, str]) -> Path:
+    """The ledger's file; nothing is made or looked at."""
+    return state_dir(env) / FILE
+
+
+def make_private(file: Path) -> None:
+    """The file (empty if it is new) with mode 0600, its directory with mode 0700 if it is new.
+
+    A directory that was there keeps its mode: it may be anyone's. SQLite gives the files beside
+    the ledger the ledger's own mode.
+    """
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        with suppress(OSError):  # on a read-only file system: what matters is told by SQLite
+            if os.name == "posix" and file.stat().st_mode & 0o077:
+                file.chmod(0o600)

@@ -1,0 +1,277 @@
+"""What is written down, as named tuples: some are made for every call.
+
+Money in USD as `Decimal`, times in seconds since 1970, days in UTC.
+A `None` is unknown, never zero. No row holds text of a prompt, of an answer or of an upstream's
+message (an error may echo the prompt): those are in `Texts`, which is written only where the
+manifest's `store_text` allows.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import count
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from rightmodel.domain import Attempt, Decision, Receipt, Task
+
+Role = Literal["answer", "judge"]
+OutcomeKind = Literal["reported", "check", "reset"]
+CostKind = Literal["billed", "computed", "unknown"]
+
+_FIRST_DAY: Final = 0.0
+_LAST_DAY: Final = 253_370_764_799.0  # of the year 9998
+_ID_BITS: Final = 62
+
+
+class AttemptRecord(NamedTuple):
+    """One try at one endpoint. `call`: the call's id; `number`: from 1 within it.
+
+    `at`: when it ended. `day`: whose budgets it counts in (UTC). `skill`: the task's heaviest.
+    Tokens are `None` where the upstream reported none; `cached`, `cache_writes` ⊆ `input`,
+    `reasoning` ⊆ `output`. `cost_kind`: who says what it cost. `charged_usd`: what budgets count:
+    the cost, or the whole reservation where the cost is unknown; set by the ledger.
+    `expected_output`: tokens that the assessment expected, for learning how verbose a model is.
+    """
+
+    call: int
+    number: int
+    at: float
+    day: str
+    role: Role
+    provider: str
+    model: str
+    name: str
+    skill: str
+    served: str = ""
+    fault: str = ""
+    status: int = 0
+    input: int | None = None
+    cached: int | None = None
+    cache_writes: int | None = None
+    output: int | None = None
+    reasoning: int | None = None
+    cost_usd: Decimal | None = None
+    cost_kind: CostKind = "unknown"
+    charged_usd: Decimal | None = None
+    time_s: float = 0.0
+    first_token_s: float | None = None
+    expected_output: int | None = None
+
+
+class CallRecord(NamedTuple):
+    """One call, written when it ends. `outcome`: "answered", an error's code or "cancelled".
+
+    `task`: keyed by `task_hash`. `skills`, `difficulty`, `source`, `confidence`: the assessment.
+    `model`: which answered, "" for none. `cost_usd`: every attempt and the judge together.
+    `saved_usd`: net, may be negative; `None` where no baseline is set.
+    """
+
+    id: int
+    ref: str
+    at: float
+    day: str
+    task: str
+    skills: tuple[tuple[str, float], ...]
+    difficulty: float
+    source: str
+    confidence: float
+    tier: str
+    rule: str
+    reason: str
+    model: str
+    outcome: str
+    judge: str = ""
+    cost_usd: Decimal | None = None
+    baseline: str = ""
+    baseline_usd: Decimal | None = None
+    saved_usd: Decimal | None = None
+    time_s: float = 0.0
+
+
+class Texts(NamedTuple):
+    """What was asked and answered; only where the manifest's `store_text` allows."""
+
+    call: int
+    prompt: str
+    answer: str
+
+
+class OutcomeRecord(NamedTuple):
+    """How a model did on a task. One for each call and kind: a later report corrects the former.
+
+    `id`: given by the store, rising. `good`: 0–1. `kind`: "reported" by a caller, found by an
+    automatic "check", or "reset": what came before no longer counts, for `model` ("" for all) and
+    the skills named (none for all). `note`: "" unless the manifest's `store_text` allows it.
+    """
+
+    call: int
+    at: float
+    model: str
+    skills: tuple[tuple[str, float], ...]
+    difficulty: float
+    good: float
+    kind: OutcomeKind = "reported"
+    task: str = ""
+    note: str = ""
+    id: int = 0
+
+
+class Hold(NamedTuple):
+    """Money reserved for an attempt that is under way.
+
+    `owner`, `pid`, `started`: which process holds it (see `owner.py`). `expires`: when it is
+    released where nobody can tell whether that process still lives.
+    """
+
+    id: int
+    owner: str
+    pid: int
+    started: str
+    expires: float
+    day: str
+    model: str
+    skill: str
+    usd: Decimal
+
+
+def new_id() -> int:
+    """A new id, 62 bits, that no other process gives out.
+
+    In one process one after the other, which an index likes, from a place that chance gave it. No
+    clock is in it: one that stands still or jumps must not make two equal.
+    """
+    if _ids.pid != os.getpid():  # a forked process begins elsewhere
+        _ids.pid, _ids.numbers = os.getpid(), count(secrets.randbits(_ID_BITS))
+    return next(_ids.numbers) & ((1 << _ID_BITS) - 1)
+
+
+class _Ids:
+    pid = 0
+    numbers = count()
+
+
+_ids: Final = _Ids()
+
+
+def day_of(at: float) -> str:
+    """The UTC day of a time, "2026-11-20"; the nearest there is for one outside all calendars."""
+    return _day(int(min(max(at, _FIRST_DAY), _LAST_DAY)) // 86_400)
+
+
+@lru_cache(16)
+def _day(number: int) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(number * 86_400))
+
+
+def seconds_left(now: float, period: str) -> float:
+    """Until the UTC day or month ends."""
+    here = datetime.fromtimestamp(min(max(now, _FIRST_DAY), _LAST_DAY), UTC)
+    midnight = here.replace(hour=0, minute=0, second=0, microsecond=0)
+    if period == "month":
+        over = here.month == 12  # noqa: PLR2004 - December
+        end = midnight.replace(
+            year=here.year + over, month=1 if over else here.month + 1, day=1
+        ).timestamp()
+    else:
+        end = midnight.timestamp() + 86_400
+    return max(0.0, end - now)
+
+
+def task_hash(task: Task) -> str:
+    """Tells tasks apart without keeping them: 128 bits over everything that was sent."""
+    digest = blake2b(digest_size=16)
+    for part in (task.system, *(turn.text for turn in task.turns)):
+        digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
+    for file in task.files:
+        digest.update(file.data)
+    return digest.hexdigest()
+
+
+def attempt_record(  # noqa: PLR0913 - what the ledger knows of an attempt beside the attempt itself
+    attempt: Attempt,
+    *,
+    call: int,
+    number: int,
+    at: float,
+    skill: str,
+    role: Role = "answer",
+    expected_output: int | None = None,
+) -> AttemptRecord:
+    """The row of an attempt that ended at `at`."""
+    usage = attempt.usage
+    known: CostKind = "billed" if attempt.billed else "computed"
+    return AttemptRecord(
+        call=call,
+        number=number,
+        at=at,
+        day=day_of(at),
+        role=role,
+        provider=attempt.provider,
+        model=attempt.model,
+        name=attempt.name,
+        skill=skill,
+        served=attempt.served,
+        fault=attempt.fault.value if attempt.fault else "",
+        status=attempt.status,
+        input=usage.input if usage else None,
+        cached=usage.cache_read if usage else None,
+        cache_writes=usage.cache_write if usage else None,
+        output=usage.output if usage else None,
+        reasoning=usage.reasoning if usage else None,
+        cost_usd=attempt.cost_usd,
+        cost_kind="unknown" if attempt.cost_usd is None else known,
+        charged_usd=attempt.cost_usd,
+        time_s=attempt.time_s,
+        first_token_s=attempt.first_token_s,
+        expected_output=expected_output,
+    )
+
+
+def call_record(  # noqa: PLR0913 - one keyword for each thing a decision does not know
+    decision: Decision,
+    *,
+    id: int,  # noqa: A002 - the field's name
+    ref: str,
+    at: float,
+    task: str,
+    baseline: str = "",
+    receipt: Receipt | None = None,
+    outcome: str = "answered",
+    cost_usd: Decimal | None = None,
+    time_s: float = 0.0,
+) -> CallRecord:
+    """The row of a call that ended at `at`, with its receipt or, where it failed, without one.
+
+    `cost_usd` and `time_s` are taken from the receipt where there is one.
+    """
+    assessment = decision.assessment
+    return CallRecord(
+        id=id,
+        ref=ref,
+        at=at,
+        day=day_of(at),
+        task=task,
+        skills=assessment.skills,
+        difficulty=assessment.difficulty,
+        source=assessment.source,
+        confidence=assessment.confidence,
+        tier=decision.tier,
+        rule=decision.rule,
+        reason=decision.reason,
+        model=receipt.model if receipt else "",
+        outcome=outcome,
+        judge=decision.judge,
+        cost_usd=receipt.cost_usd if receipt else cost_usd,
+        baseline=baseline,
+        baseline_usd=receipt.baseline_usd if receipt else None,
+        saved_usd=receipt.saved_usd if receipt else None,
+        time_s=receipt.time_s if receipt else time_s,
+    )

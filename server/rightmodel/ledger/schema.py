@@ -1,0 +1,47 @@
+"""The ledger's tables, as a list of migrations: the schema's version is how many have been applied.
+
+A migration that was released is never changed; a new one is added at the end. Columns of a table
+are the fields of its record in `records.py`, by name. Money is decimal text: exact, no float.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+Migration = tuple[str, ...]
+
+MIGRATIONS: Final[tuple[Migration, ...]] = (
+    (
+        """CREATE TABLE calls (
+            id INTEGER PRIMARY KEY, ref TEXT NOT NULL, at REAL NOT NULL, day TEXT NOT NULL,
+            task TEXT NOT NULL, skills TEXT NOT NULL, difficulty REAL NOT NULL,
+            source TEXT NOT NULL, confidence REAL NOT NULL, tier TEXT NOT NULL,
+            rule TEXT NOT NULL, reason TEXT NOT NULL, model TEXT NOT NULL, outcome TEXT NOT NULL,
+            judge TEXT NOT NULL, cost_usd TEXT, baseline TEXT NOT NULL, baseline_usd TEXT,
+            saved_usd TEXT, time_s REAL NOT NULL)""",
+        "CREATE INDEX calls_by_day ON calls (day)",
+        "CREATE INDEX calls_by_ref ON calls (ref)",
+        """CREATE TABLE attempts (
+            id INTEGER PRIMARY KEY, call INTEGER NOT NULL, number INTEGER NOT NULL,
+            at REAL NOT NULL, day TEXT NOT NULL, role TEXT NOT NULL, provider TEXT NOT NULL,
+            model TEXT NOT NULL, name TEXT NOT NULL, skill TEXT NOT NULL, served TEXT NOT NULL,
+            fault TEXT NOT NULL, status INTEGER NOT NULL, input INTEGER, cached INTEGER,
+            cache_writes INTEGER, output INTEGER, reasoning INTEGER, cost_usd TEXT,
+            cost_kind TEXT NOT NULL, charged_usd TEXT, time_s REAL NOT NULL, first_token_s REAL,
+            expected_output INTEGER, UNIQUE (call, number))""",
+        "CREATE INDEX attempts_by_day ON attempts (day)",
+        """CREATE TABLE outcomes (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, call INTEGER NOT NULL, at REAL NOT NULL,
+            model TEXT NOT NULL, skills TEXT NOT NULL, difficulty REAL NOT NULL,
+            good REAL NOT NULL, kind TEXT NOT NULL, task TEXT NOT NULL, note TEXT NOT NULL,
+            UNIQUE (call, kind))""",
+        """CREATE TABLE holds (
+            id INTEGER PRIMARY KEY, owner TEXT NOT NULL, pid INTEGER NOT NULL,
+            started TEXT NOT NULL, expires REAL NOT NULL, day TEXT NOT NULL, model TEXT NOT NULL,
+            skill TEXT NOT NULL, usd TEXT NOT NULL)""",
+        "CREATE TABLE texts (call INTEGER PRIMARY KEY, prompt TEXT NOT NULL, answer TEXT NOT NULL)",
+    ),
+)
+
+TABLES: Final = ("calls", "attempts", "outcomes", "texts")
+"""What is worth saving from a damaged ledger; what was reserved in it is not."""

@@ -1,0 +1,90 @@
+"""What each day and month was charged, by model and by skill, kept up to date as rows are added."""
+
+from __future__ import annotations
+
+from decimal import Context, Decimal
+from typing import TYPE_CHECKING, Final
+
+from rightmodel.ledger.store import Key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+EXACT: Final = Context(prec=60)
+"""Sums of money are exact: the default of 28 digits would be enough for most, and this for all."""
+
+MOST_MONTHS: Final = 3
+_ZERO: Final = Decimal(0)
+
+
+class Sums:
+    """Of some months. `last`: the id of the last attempt that is counted."""
+
+    def __init__(self) -> None:
+        self.last = 0
+        self._months: dict[str, dict[Key, Decimal]] = {}
+        self._marked: int | None = None
+        self._begun: list[str] = []
+        self._added: list[tuple[Key, Decimal]] = []
+
+    def has(self, month: str) -> bool:
+        """Whether the month is summed up."""
+        return month in self._months
+
+    def begin(self, month: str) -> None:
+        """From now on the month counts, too; the oldest one is dropped where there are many."""
+        self._months[month] = {}
+        if self._marked is not None:
+            self._begun.append(month)
+        if len(self._months) > MOST_MONTHS:
+            del self._months[min(m for m in self._months if m != month)]
+
+    def add(self, rows: Iterable[tuple[str, str, str, str | None]]) -> None:
+        """Rows (day, model, skill, charged) of months that do not count are passed over."""
+        for day, model, skill, charged in rows:
+            month = day[:7]
+            sums = self._months.get(month)
+            if sums is None or charged is None:
+                continue
+            amount = Decimal(charged)
+            noted = self._marked is not None and month not in self._begun
+            for key in (
+                Key(day),
+                Key(month),
+                Key(day, model),
+                Key(month, model),
+                Key(day, "", skill),
+                Key(month, "", skill),
+            ):
+                sums[key] = EXACT.add(sums.get(key, _ZERO), amount)
+                if noted:
+                    self._added.append((key, amount))
+
+    def get(self, key: Key) -> Decimal:
+        """The sum; zero where nothing was charged."""
+        return self._months.get(key.period[:7], {}).get(key, _ZERO)
+
+    def mark(self) -> None:
+        """A transaction begins: what is added from now on may have to be taken back."""
+        self._marked = self.last
+        self._begun.clear()
+        self._added.clear()
+
+    def keep(self) -> None:
+        """It was committed."""
+        self._marked = None
+
+    def take_back(self) -> None:
+        """It was rolled back: as at the mark, for what was read may never have been written."""
+        self.last = self._marked or 0
+        for month in self._begun:
+            self._months.pop(month, None)
+        for key, amount in self._added:
+            sums = self._months.get(key.period[:7])
+            if sums is not None:
+                sums[key] = EXACT.subtract(sums[key], amount)
+        self.keep()
+
+    def everything(self) -> Mapping[Key, Decimal]:
+        """A copy of every sum."""
+        return {key: amount for sums in self._months.values() for key, amount in sums.items()}

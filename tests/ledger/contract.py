@@ -1,0 +1,193 @@
+"""What every store must do: subclass and give `opened` what opens the same ledger again and again.
+
+class TestMyStore(StoreContract):
+    @pytest.fixture
+    def opened(self, tmp_path): ...
+"""
+
+from __future__ import annotations
+
+import threading
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ledger.rows import DAY, NOON, attempt, call, outcome
+from rightmodel.ledger.records import Hold, Texts
+from rightmodel.ledger.store import Key, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class StoreContract:
+    @pytest.fixture
+    def opened(self) -> Callable[[], Store]:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def store(self, opened: Callable[[], Store]) -> Store:
+        return opened()
+
+    def test_what_is_written_is_read_again_by_another(
+        self, store: Store, opened: Callable[[], Store]
+    ) -> None:
+        whole = attempt(
+            "0.000000001",
+            served="m-2026",
+            fault="schema_mismatch",
+            status=200,
+            input=1200,
+            cached=1000,
+            cache_writes=50,
+            output=70,
+            reasoning=30,
+            cost_kind="billed",
+            time_s=2.5,
+            first_token_s=0.25,
+            expected_output=60,
+        )
+        bare = attempt(None)
+        asked = call(
+            cost_usd=Decimal("0.02"),
+            baseline="p/big",
+            baseline_usd=Decimal("0.01"),
+            saved_usd=Decimal("-0.01"),
+            judge="p/tiny",
+        )
+        with store.transaction():
+            store.add_call(asked)
+            store.add_attempt(whole)
+            store.add_attempt(bare)
+            store.add_texts(Texts(asked.id, "prompt", "answer"))
+        other = opened()
+        assert list(other.calls(DAY, DAY)) == [asked]
+        assert list(other.attempts(DAY, DAY)) == [whole, bare]
+        assert other.find_call("k3f9") == asked
+        assert other.find_call("none") is None
+
+    def test_days_bound_what_is_read(self, store: Store) -> None:
+        rows = [attempt(at=NOON + d * 86_400) for d in (-1, 0, 1)]
+        with store.transaction():
+            for row in rows:
+                store.add_attempt(row)
+        assert list(store.attempts("2026-11-20", "2026-11-21")) == rows[1:]
+        assert store.recent_attempts(2) == rows[1:]
+
+    def test_the_latest_call_of_a_ref_is_found(self, store: Store) -> None:
+        first, second = call(at=NOON), call(at=NOON + 60, model="p/other")
+        with store.transaction():
+            store.add_call(first)
+            store.add_call(second)
+        assert store.find_call("k3f9") == second
+
+    def test_writing_twice_is_writing_once(self, store: Store) -> None:
+        row, asked = attempt("0.5"), call()
+        for _ in range(2):
+            with store.transaction():
+                store.add_attempt(row)
+                store.add_call(asked)
+        assert list(store.attempts(DAY, DAY)) == [row]
+        assert list(store.calls(DAY, DAY)) == [asked]
+        assert store.charged(Key(DAY)) == Decimal("0.5")
+
+    def test_a_failed_transaction_leaves_nothing(self, store: Store) -> None:
+        with store.transaction():
+            store.add_attempt(attempt("0.1"))
+
+        def fail() -> None:
+            with store.transaction():
+                store.add_attempt(attempt("0.2"))
+                assert store.charged(Key(DAY)) == Decimal("0.3")
+                raise LookupError
+
+        with pytest.raises(LookupError):
+            fail()
+        assert store.charged(Key(DAY)) == Decimal("0.1")
+        with store.transaction():
+            store.add_attempt(attempt("0.4"))
+        assert store.charged(Key(DAY)) == Decimal("0.5")
+        assert len(list(store.attempts(DAY, DAY))) == 2
+
+    def test_a_transaction_joins_the_one_around_it(self, store: Store) -> None:
+        def fail() -> None:
+            with store.transaction():
+                with store.transaction(durable=True):
+                    store.add_attempt(attempt())
+                raise LookupError
+
+        with pytest.raises(LookupError):
+            fail()
+        assert list(store.attempts(DAY, DAY)) == []
+
+    def test_sums_are_exact_and_apart_by_period_model_and_skill(
+        self, store: Store, opened: Callable[[], Store]
+    ) -> None:
+        other = opened()
+        assert other.charged(Key(DAY)) == 0
+        with store.transaction():
+            store.add_attempt(attempt("0.1", model="a", skill="code"))
+            store.add_attempt(attempt("0.2", model="a", skill="math"))
+            store.add_attempt(attempt("1e-18", model="b", skill="code"))
+            store.add_attempt(attempt(None, model="b", skill="code"))
+            store.add_attempt(attempt("7", model="a", skill="code", at=NOON - 86_400))
+            store.add_attempt(attempt("90", model="a", skill="code", at=NOON - 40 * 86_400))
+        for reader in (store, other):
+            assert reader.charged(Key(DAY)) == Decimal("0.300000000000000001")
+            assert reader.charged(Key("2026-11")) == Decimal("7.300000000000000001")
+            assert reader.charged(Key(DAY, model="a")) == Decimal("0.3")
+            assert reader.charged(Key("2026-11", skill="code")) == Decimal("7.100000000000000001")
+            assert reader.charged(Key("2026-10", model="a")) == Decimal(90)
+            assert reader.charged(Key("2026-12", model="a")) == 0
+
+    def test_sums_follow_what_others_write(self, store: Store, opened: Callable[[], Store]) -> None:
+        other = opened()
+        for number in range(1, 6):
+            with (store if number % 2 else other).transaction():
+                (store if number % 2 else other).add_attempt(attempt("0.1"))
+            assert store.charged(Key(DAY)) == other.charged(Key(DAY)) == Decimal("0.1") * number
+
+    def test_holds_come_and_go(self, store: Store) -> None:
+        hold = Hold(7, "here", 1, "2", NOON, DAY, "p/m", "code", Decimal("0.25"))
+        with store.transaction():
+            store.add_hold(hold)
+            store.add_hold(hold._replace(id=8))
+            store.add_hold(hold)
+        assert sorted(h.id for h in store.holds()) == [7, 8]
+        with store.transaction():
+            store.drop_holds([8, 9])
+        assert store.holds() == [hold]
+
+    def test_a_later_report_corrects_the_former(self, store: Store) -> None:
+        first = outcome(good=1.0, call=5)
+        check = outcome(good=0.0, call=5, kind="check")
+        with store.transaction():
+            store.add_outcome(first)
+            store.add_outcome(check)
+        known = store.outcomes()[-1].id
+        with store.transaction():
+            store.add_outcome(first._replace(good=0.0))
+        (newer,) = store.outcomes(known)
+        assert newer.good == 0.0
+        assert [o.kind for o in store.outcomes()] == ["check", "reported"]
+
+    def test_a_transaction_is_alone(self, opened: Callable[[], Store]) -> None:
+        # Reads a sum and writes it one higher: without exclusion, increments would be lost.
+        def work() -> None:
+            store = opened()
+            for _ in range(25):
+                with store.transaction():
+                    seen = store.charged(Key(DAY))
+                    store.add_attempt(attempt("1", status=int(seen)))
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [row.status for row in opened().attempts(DAY, DAY)] == list(range(100))
+
+    def test_closing_twice_is_no_error(self, store: Store) -> None:
+        store.close()
+        store.close()

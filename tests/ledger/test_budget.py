@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ledger.rows import DAY, NOON, attempt
+from rightmodel.ledger.budget import (
+    Ask,
+    Limit,
+    Limits,
+    release_dead,
+    reserve,
+    settled,
+    standings,
+    warnings,
+)
+from rightmodel.ledger.owner import Owner, alive, this_process
+from rightmodel.ledger.records import seconds_left
+from rightmodel.ledger.sqlite import SqliteStore
+from rightmodel.ledger.trouble import BudgetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rightmodel.ledger.records import Hold
+
+OWNER = this_process()
+PER_DAY = Limit("per_day_usd", Decimal("1.00"))
+GONE = Owner(OWNER.place, 2**22 + 1, "1")
+
+
+@pytest.fixture
+def store() -> Iterator[SqliteStore]:
+    made = SqliteStore(None)
+    yield made
+    made.close()
+
+
+def ask(worst: str | None = "0.40", model: str = "p/m", skill: str = "code", **more: object) -> Ask:
+    return replace(Ask(model, skill, None if worst is None else Decimal(worst)), **more)  # type: ignore[arg-type]
+
+
+def take(
+    store: SqliteStore, limits: Limits, asked: Ask, *, now: float = NOON, owner: Owner = OWNER
+) -> Hold:
+    with store.transaction():
+        return reserve(store, limits, asked, now=now, owner=owner)
+
+
+def spend(store: SqliteStore, usd: str | None, hold: Hold | None = None, **more: Any) -> None:
+    with store.transaction():
+        store.add_attempt(settled(attempt(usd, **more), hold))
+        store.drop_holds([hold.id] if hold else [])
+
+
+def refusal(
+    store: SqliteStore, limits: Limits, asked: Ask, *, now: float = NOON, owner: Owner = OWNER
+) -> BudgetError:
+    with pytest.raises(BudgetError) as caught:
+        take(store, limits, asked, now=now, owner=owner)
+    return caught.value
+
+
+def test_the_worst_case_fits_to_the_last_cent_and_not_beyond(store: SqliteStore) -> None:
+    limits = Limits(limits=(PER_DAY,))
+    take(store, limits, ask("0.40"))
+    take(store, limits, ask("0.60"))
+    error = refusal(store, limits, ask("0.000001"))
+    assert error.limit == "per_day_usd"
+    assert error.left_usd == 0
+    assert error.held_usd == Decimal("1.00")
+    assert error.retryable
+    assert error.retry_after_s == 5.0
+
+
+def test_settling_frees_what_was_not_used(store: SqliteStore) -> None:
+    limits = Limits(limits=(PER_DAY,))
+    hold = take(store, limits, ask("1.00"))
+    spend(store, "0.05", hold)
+    take(store, limits, ask("0.95"))
+
+
+def test_an_unknown_cost_is_charged_with_all_that_was_reserved(store: SqliteStore) -> None:
+    limits = Limits(limits=(PER_DAY,))
+    spend(store, None, take(store, limits, ask("0.70")))
+    assert refusal(store, limits, ask("0.40")).left_usd == Decimal("0.30")
+
+
+def test_a_refusal_says_what_is_left_when_it_resets_and_what_would_fit(store: SqliteStore) -> None:
+    limits = Limits(
+        limits=(PER_DAY, Limit("models.b", Decimal("0.05"), model="b")), per_call=Decimal(1)
+    )
+    spend(store, "0.80")
+    others = (("a", Decimal("0.30")), ("b", Decimal("0.10")), ("c", Decimal("0.10")), ("d", None))
+    error = refusal(store, limits, ask("0.40", others=others))
+    assert error.cheaper == ("c",)
+    assert error.resets_s == 12 * 3600
+    assert error.retry_after_s == 12 * 3600
+    assert str(error) == (
+        "budget per_day_usd ($1.00): p/m may cost up to $0.40, $0.20 is left; it resets in 12 h "
+        "(UTC); c would fit; a lower max_output_tokens lowers what a call may cost"
+    )
+
+
+def test_a_call_has_its_own_ceiling_over_all_its_attempts(store: SqliteStore) -> None:
+    limits = Limits(per_call=Decimal("0.50"))
+    take(store, limits, ask("0.40", spent_usd=Decimal("0.10")))
+    error = refusal(store, limits, ask("0.40", spent_usd=Decimal("0.11")))
+    assert (error.limit, error.left_usd) == ("per_call_usd", Decimal("0.39"))
+    assert not error.retryable
+
+
+def test_models_and_skills_have_budgets_of_their_own(store: SqliteStore) -> None:
+    limits = Limits(
+        limits=(
+            Limit("models.big", Decimal("0.50"), model="big"),
+            Limit("skills.math", Decimal("0.30"), period="month", skill="math"),
+        )
+    )
+    spend(store, "0.20", model="big", skill="math")
+    assert refusal(store, limits, ask("0.31", "big", "code")).limit == "models.big"
+    assert refusal(store, limits, ask("0.11", "small", "math")).limit == "skills.math"
+    take(store, limits, ask("0.30", "big", "code"))
+    take(store, limits, ask("0.10", "small", "math"))
+    take(store, limits, ask("90", "small", "code"))
+
+
+def test_of_several_tight_limits_the_longest_is_told(store: SqliteStore) -> None:
+    limits = Limits(limits=(PER_DAY, Limit("per_month_usd", Decimal("1.00"), period="month")))
+    spend(store, "1.00")
+    error = refusal(store, limits, ask())
+    assert error.limit == "per_month_usd"
+    assert error.resets_s == 10.5 * 86_400
+
+
+def test_a_model_without_a_price_has_no_place_under_a_budget(store: SqliteStore) -> None:
+    limits = Limits(limits=(PER_DAY,))
+    error = refusal(store, limits, ask(None, others=(("c", Decimal("0.10")),)))
+    assert "no known price" in str(error)
+    assert error.cheaper == ("c",)
+    take(store, Limits(limits=(Limit("models.b", Decimal(1), model="b"),)), ask(None))
+
+
+def test_days_and_months_end_at_midnight_utc(store: SqliteStore) -> None:
+    limits = Limits(limits=(PER_DAY, Limit("per_month_usd", Decimal("1.50"), period="month")))
+    spend(store, "1.00")
+    midnight = NOON + 12 * 3600
+    refusal(store, limits, ask("0.40"), now=midnight - 0.001)
+    take(store, limits, ask("0.40"), now=midnight)
+    assert refusal(store, limits, ask("0.40"), now=midnight).limit == "per_month_usd"
+    take(store, limits, ask("0.90"), now=NOON + 11 * 86_400)
+
+
+def test_what_was_reserved_before_midnight_is_charged_to_that_day(store: SqliteStore) -> None:
+    limits = Limits(limits=(PER_DAY,))
+    midnight = NOON + 12 * 3600
+    late = take(store, limits, ask("1.00"), now=midnight - 1)
+    take(store, limits, ask("1.00"), now=midnight + 1)
+    spend(store, "0.90", late, at=midnight + 2)
+    (standing,) = standings(store, [PER_DAY], now=NOON, day=DAY)
+    assert standing.spent_usd == Decimal("0.90")
+    refusal(store, limits, ask("0.10"), now=midnight + 3)
+
+
+def test_a_warning_comes_before_the_wall(store: SqliteStore) -> None:
+    spend(store, "0.79")
+    found = standings(store, [PER_DAY], now=NOON, day=DAY)
+    assert warnings(found, 0.8) == []
+    spend(store, "0.01")
+    found = standings(store, [PER_DAY], now=NOON, day=DAY)
+    assert warnings(found, 0.8) == ["budget per_day_usd: 80% of $1.00 spent, resets in 12 h"]
+
+
+def test_a_budget_of_nothing_refuses_everything_that_costs(store: SqliteStore) -> None:
+    limits = Limits(limits=(Limit("per_day_usd", Decimal(0)),))
+    take(store, limits, ask("0"))
+    refusal(store, limits, ask("0.000001"))
+
+
+def test_what_a_dead_process_reserved_is_given_to_who_needs_it(store: SqliteStore) -> None:
+    limits = Limits(limits=(PER_DAY,))
+    take(store, limits, ask("1.00"), owner=GONE)
+    hold = take(store, limits, ask("1.00"))
+    assert store.holds() == [hold]
+
+
+def test_a_process_id_that_was_given_out_again_is_another_process(store: SqliteStore) -> None:
+    limits = Limits(limits=(PER_DAY,))
+    take(store, limits, ask("1.00"), owner=OWNER._replace(started="12"))
+    take(store, limits, ask("1.00"))
+
+
+def test_of_another_machine_only_time_tells(store: SqliteStore) -> None:
+    limits = Limits(limits=(PER_DAY,))
+    elsewhere = GONE._replace(place="another kernel")
+    assert alive(elsewhere) is None
+    take(store, limits, ask("1.00", lasts_s=600.0), owner=elsewhere)
+    refusal(store, limits, ask(), now=NOON + 599)
+    take(store, limits, ask(), now=NOON + 601)
+
+
+@pytest.mark.parametrize("jump", [-40 * 86_400.0, -3600.0, 3600.0, 40 * 86_400.0, 1e12, -1e12])
+def test_no_jump_of_the_clock_releases_what_a_living_process_holds(
+    store: SqliteStore, jump: float
+) -> None:
+    limits = Limits(limits=(PER_DAY,))
+    hold = take(store, limits, ask("1.00", lasts_s=1.0))
+    with store.transaction():
+        assert release_dead(store, now=NOON + jump) == 0
+    assert store.holds() == [hold]
+    refusal(store, limits, ask("0.01"), now=NOON + 2)
+    spend(store, "1.00", hold, at=NOON + jump)
+    refusal(store, limits, ask("0.01"), now=NOON)
+    assert seconds_left(NOON + jump, "month") >= 0
+    assert seconds_left(NOON + jump, "day") >= 0
+
+
+def test_this_process_lives() -> None:
+    assert alive(OWNER) is True
+    assert alive(GONE) is False
