@@ -51,6 +51,7 @@ SLACK_S: Final = 1.0
 """How much later than the deadline a caller may hear, besides what the loop itself was late."""
 BEAT_S: Final = 0.5
 SHARE: Final = 0.2
+MOST_ATTEMPTS: Final = 3
 FIRST_TOKEN_S: Final = 3.0
 EPISODE_S: Final = (5.0, 40.0)
 PROVIDERS: Final = {"openai-chat": 3, "anthropic-messages": 2, "gemini": 3}
@@ -70,6 +71,7 @@ version = 1
 [routing]
 assess = "rules"
 deadline_s = {deadline}
+max_attempts = {most}
 """
 PROVIDER: Final = """
 [providers.{name}]
@@ -91,7 +93,7 @@ skills = {{ general = {rating} }}
 
 def write_manifest(path: Path, providers: Sequence[SimulatedProvider]) -> None:
     """Every model can do every task; they differ in price and rating."""
-    text = MANIFEST.format(deadline=DEADLINE_S)
+    text = MANIFEST.format(deadline=DEADLINE_S, most=MOST_ATTEMPTS)
     price = 0
     for provider in providers:
         name = provider.protocol.value
@@ -249,7 +251,7 @@ async def soak(
     async def work() -> None:
         for number in numbers:
             outcomes.append(await one_call(engine, task(number, random)))
-            if len(outcomes) in {calls // 10, calls}:
+            if len(outcomes) % (calls // 10) == 0:
                 rss[len(outcomes)] = resident_mb()
 
     beating = asyncio.create_task(beat())
@@ -297,7 +299,8 @@ async def run_mode(mode: str, calls: int, seed: int) -> bool:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         manifest = Path(folder) / "rightmodel.toml"
         write_manifest(manifest, providers)
-        engine = make_engine(Settings(manifest, {}), load_catalog(manifest, has_key=lambda _: True))
+        settings = Settings(manifest, {"RIGHTMODEL_STATE_DIR": folder})
+        engine = make_engine(settings, load_catalog(manifest, has_key=lambda _: True))
         stack.push_async_callback(engine.close)
         weather = Weather(providers, seed)
         blowing = asyncio.create_task(weather.blow()) if mode == "episodes" else None
@@ -324,11 +327,14 @@ def report(run: Run) -> bool:
     pending = sum(o.over_s > o.heard_s for o in outcomes)
     stalled = max((s for _, s in run.stalls), default=0.0)
     answered = sorted(o.over_s for o in outcomes if o.end == "answered")
-    first, last = (run.rss[n] for n in sorted(run.rss))
+    rss = [run.rss[n] for n in sorted(run.rss)]
+    sizes = " ".join(f"{mb:.0f}" for mb in rss)
     made = Counter(o.attempts for o in outcomes)
     print(f"ends: {dict(ends)}, {pending} of them pending at the deadline at first")
     print(f"wall {run.wall_s:.0f} s; the loop itself was late by {stalled:.1f} s at most")
-    for fault_, count in Counter(o.error for o in outcomes if o.error).most_common(8):
+    early = [o for o in outcomes if o.error and o.attempts < MOST_ATTEMPTS]
+    print(f"given up before the last attempt: {len(early)}")
+    for fault_, count in Counter(o.error for o in early).most_common(8):
         print(f"  {count:5} x {fault_[:150]}")
     mean = sum(o.attempts for o in outcomes) / len(outcomes)
     print(f"attempts per call: mean {mean:.2f}, {dict(sorted(made.items()))}")
@@ -338,7 +344,7 @@ def report(run: Run) -> bool:
         f"an answer or a proper error: {proper} of {len(outcomes)}": proper == len(outcomes),
         f"later than the deadline: {len(late)}": not late,
         f"left afterwards: {run.left}": not any(run.left.values()),
-        f"memory {first:.1f} MB, then {last:.1f} MB: {last / first:.3f} x": last / first < 1.1,
+        f"memory after each tenth, MB: {sizes}": rss[-1] < 1.1 * rss[0],
     }
     return show(checks)
 

@@ -82,7 +82,7 @@ def run_faster(speed: float, main: Coroutine[Any, Any, None]) -> None:
 
 async def times(calls: int, gap_s: float, death: SimulatedFault | None) -> list[float]:
     """Seconds of each call."""
-    found = []
+    found: list[float] = []
     async with AsyncExitStack() as stack:
         first, second = [
             await stack.enter_async_context(
@@ -92,11 +92,13 @@ async def times(calls: int, gap_s: float, death: SimulatedFault | None) -> list[
             )
             for _ in range(2)
         ]
-        manifest = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "rightmodel.toml"
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        manifest = Path(folder) / "rightmodel.toml"
         manifest.write_text(
             MANIFEST.format(deadline=DEADLINE_S, first=first.base_url, second=second.base_url)
         )
-        engine = make_engine(Settings(manifest, {}), load_catalog(manifest, has_key=lambda _: True))
+        settings = Settings(manifest, {"RIGHTMODEL_STATE_DIR": folder})
+        engine = make_engine(settings, load_catalog(manifest, has_key=lambda _: True))
         stack.push_async_callback(engine.close)
         await engine.dispatcher.complete(Task("warm up"), deadline_s=DEADLINE_S)
         if death is not None:

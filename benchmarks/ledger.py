@@ -56,7 +56,6 @@ if TYPE_CHECKING:
 MOST_RATIO: Final = 0.05
 PROMPT: Final = "Summarise the following in one sentence. " + "lorem ipsum " * 60
 LIMITS: Final = Limits(
-    per_call=Decimal(1),
     limits=(
         Limit("per_day_usd", Decimal(1000)),
         Limit("per_month_usd", Decimal(10000), period="month"),

@@ -12,12 +12,13 @@ from rightmodel.config import Settings, mask_keys
 from rightmodel.manifest.load import load_catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from rightmodel.assess.judge import Completer
     from rightmodel.dispatch.engine import Engine
     from rightmodel.dispatch.route import Router
     from rightmodel.domain import Assessment, Task
+    from rightmodel.ledger.ledger import Ledger
     from rightmodel.manifest.catalog import Catalog, Model
 
 logger = logging.getLogger("rightmodel")
@@ -62,19 +63,27 @@ async def catalog_of(settings: Settings) -> Catalog:
 
 
 def make_router(
-    catalog: Catalog, settings: Settings | None, completer: Completer | None = None
+    catalog: Catalog,
+    settings: Settings | None,
+    completer: Completer | None = None,
+    corrected: Callable[[], Awaitable[Catalog]] | None = None,
 ) -> Router:
     """The way from task to decision.
 
-    Without settings, keys are not looked at; without a completer, no judge is asked.
+    Without settings, keys are not looked at; without a completer, no judge is asked; without
+    `corrected`, the manifest's ratings stand.
     """
     from rightmodel.assess.assessor import Assessor
     from rightmodel.assess.judge import Judge
+    from rightmodel.assess.learned import assess_learned
     from rightmodel.assess.rules import assess_by_rules
     from rightmodel.dispatch.route import Router
 
     def rules(task: Task) -> Assessment:
         return assess_by_rules(task, catalog.skills)
+
+    def learned(task: Task) -> Assessment:
+        return assess_learned(task, catalog.skills)
 
     def unavailable(model: Model) -> str:
         if settings is None:
@@ -86,8 +95,22 @@ def make_router(
     if completer is not None:
         out = {m.id: why for m in catalog.models.values() if (why := unavailable(m))}
         judge = Judge(catalog, completer, out)
-    locals_ = {"rules": rules, "learned": rules}
-    return Router(catalog, Assessor(catalog, locals_, judge), unavailable)
+    locals_ = {"rules": rules, "learned": learned}
+    return Router(catalog, Assessor(catalog, locals_, judge), unavailable, corrected)
+
+
+def make_ledger(settings: Settings, catalog: Catalog) -> Ledger:
+    """The ledger, opened when it is first used."""
+    from rightmodel.ledger.budget import limits_of
+    from rightmodel.ledger.ledger import Ledger
+    from rightmodel.ledger.mend import SqliteOpener
+    from rightmodel.ledger.place import ledger_file
+
+    return Ledger(
+        SqliteOpener(ledger_file(settings.environment), time.time),
+        limits=limits_of(catalog.budget),
+        store_text=catalog.store_text,
+    )
 
 
 def make_engine(settings: Settings, catalog: Catalog) -> Engine:
@@ -97,6 +120,8 @@ def make_engine(settings: Settings, catalog: Catalog) -> Engine:
     from rightmodel.dispatch.engine import Engine
     from rightmodel.dispatch.health import Health
     from rightmodel.dispatch.judging import JudgeCompleter
+    from rightmodel.dispatch.learning import Learning
+    from rightmodel.dispatch.record import Bookkeeper
     from rightmodel.providers.http import HttpClient
     from rightmodel.providers.registry import make_providers
 
@@ -104,8 +129,11 @@ def make_engine(settings: Settings, catalog: Catalog) -> Engine:
     health = Health(time.monotonic, chance)
     client = HttpClient()
     providers = make_providers(client)
-    judging = JudgeCompleter(providers, health, key=settings.key, now=time.monotonic)
-    router = make_router(catalog, settings, judging)
+    ledger = make_ledger(settings, catalog)
+    learning = Learning(catalog, ledger, clock=time.time, now=time.monotonic)
+    books = Bookkeeper(catalog, ledger, time.time)
+    judging = JudgeCompleter(providers, health, key=settings.key, now=time.monotonic, books=books)
+    router = make_router(catalog, settings, judging, learning.catalog)
     keys = [k for k in map(settings.key, catalog.providers.values()) if k]
     dispatcher = Dispatcher(
         catalog,
@@ -115,12 +143,14 @@ def make_engine(settings: Settings, catalog: Catalog) -> Engine:
         key=settings.key,
         random=chance,
         now=time.monotonic,
+        books=books,
     )
     calls = Calls(dispatcher, give_up_s=catalog.routing.give_up_s, now=time.monotonic)
 
     async def close() -> None:
         await calls.close()
         await client.close()
+        await ledger.close()
 
     return Engine(
         catalog=catalog,
@@ -128,6 +158,7 @@ def make_engine(settings: Settings, catalog: Catalog) -> Engine:
         dispatcher=dispatcher,
         calls=calls,
         health=health,
+        learning=learning,
         mask=lambda text: mask_keys(text, keys),
         close=close,
     )

@@ -184,6 +184,7 @@ class Decision:
     """Which model, who is next in line, who is out, and the two figures that settled it.
 
     `judge`: the model that was asked what kind of work this is, "" for none; `judge_usd`: its cost.
+    `explored`: the first candidate is not the best one, but one to be learned about.
     """
 
     candidates: tuple[Candidate, ...]
@@ -196,13 +197,15 @@ class Decision:
     rule: str = ""
     judge: str = ""
     judge_usd: Decimal | None = None
+    explored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one call. `input` counts cached ones too; `output` counts reasoning too.
 
-    `cache_read`, `cache_write` ⊆ `input`; `reasoning` ⊆ `output`.
+    `cache_read`, `cache_write`, `audio` (neither read nor written) ⊆ `input`, without overlap;
+    `cache_write_1h` ⊆ `cache_write`; `reasoning` ⊆ `output`.
     """
 
     input: int = 0
@@ -210,6 +213,8 @@ class Usage:
     cache_read: int = 0
     cache_write: int = 0
     reasoning: int = 0
+    cache_write_1h: int = 0
+    audio: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,10 @@ cost = { input = 4, output = 8 }
 limits = { context = 100000, output = 20000 }
 skills = { general = 9 }
 """
-TASKS = '{"prompt": "Say hello", "id": "hello"}\n{"prompt": "Sum up: a, b", "difficulty": "easy"}\n'
+TASKS = (
+    '{"prompt": "Explain how tides come about", "id": "hello", "skill": "general"}\n'
+    '{"prompt": "Sum up: a, b", "skill": "general", "difficulty": "easy"}\n'
+)
 
 
 @pytest.fixture(autouse=True)

@@ -89,7 +89,7 @@ def test_a_pinned_model_is_not_replaced_and_the_error_names_what_else_there_is(
 
 
 def test_a_fallback_over_the_ceiling_is_not_tried(tmp_path: Path) -> None:
-    task = Task("hi", max_cost_usd=Decimal("0.001"), max_output_tokens=100)
+    task = Task("hi", max_cost_usd=Decimal("0.0003"), max_output_tokens=100)
     with pytest.raises(ExhaustedError) as caught:
         complete(tmp_path, task, {"cheap": [DOWN], "dear": [openai_answer("x")]})
     assert {a.model for a in caught.value.attempts} == {"p/cheap"}

@@ -193,6 +193,7 @@ def plan_of(models: Sequence[Model], needed: Requirements, most: int, waits: Ran
         pick=lambda endpoints: waits.choice(list(endpoints)),
         may_retry=lambda _: waits.random() < 0.8,
         backoff_s=lambda _: 0.5,
+        is_spare=lambda _: False,
     )
 
 

@@ -25,6 +25,7 @@ import pytest
 from rightmodel.app import make_router
 from rightmodel.dispatch.dispatcher import Dispatcher
 from rightmodel.dispatch.health import Health
+from rightmodel.dispatch.record import Bookkeeper, Unrecorded
 from rightmodel.domain import Answer, Attempt, Task, Trust
 from rightmodel.errors import ExhaustedError, Fault
 from rightmodel.manifest.catalog import Catalog, Endpoint, Model, Price, Provider, Routing, by_id
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 IDLE_S: Final = 0.01
+GUARD_S: Final = 30.0
 BOUND_S: Final = 5000.0
 KEY: Final = "sk-simulated-0001"
 LONG: Final = "word " * 20_000
@@ -102,6 +104,16 @@ def rehearsal(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]
 
         with asyncio.Runner(loop_factory=SkippingLoop) as runner:
             runner.run(bounded())
+
+    return run
+
+
+def in_real_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """The test on the plain clock: a whole server has a ledger, whose thread skips no time."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        asyncio.run(asyncio.wait_for(test(*args, **kwargs), GUARD_S))
 
     return run
 
@@ -216,6 +228,7 @@ async def connected(
             key=lambda _: KEY,
             random=Random(0),
             now=clock,
+            books=Bookkeeper(catalog, Unrecorded(), clock),
         )
         yield House(up, catalog, dispatcher, health)
 

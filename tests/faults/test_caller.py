@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from mcp_types import CallToolResult, TextContent
 
-from faults.house import rehearsal
+from faults.house import in_real_time
 from rightmodel.app import App
 from rightmodel.config import Settings
 from rightmodel.surface.server import ToolCalls
@@ -87,7 +87,7 @@ async def refused(folder: Path, arguments: dict[str, Any], *, more: str = "") ->
 
 
 @pytest.mark.parametrize("prompt", ["", " \n\t"])
-@rehearsal
+@in_real_time
 async def test_an_empty_prompt_is_told(tmp_path: Path, prompt: str) -> None:
     assert "prompt is empty. Give the whole subtask" in await refused(tmp_path, {"prompt": prompt})
 
@@ -100,14 +100,14 @@ async def test_an_empty_prompt_is_told(tmp_path: Path, prompt: str) -> None:
         ("tier", "bst", "Nearest: best"),
     ],
 )
-@rehearsal
+@in_real_time
 async def test_an_unknown_name_is_told_with_those_near_it(
     tmp_path: Path, argument: str, value: str, right: str
 ) -> None:
     assert right in await refused(tmp_path, {**X, argument: value})
 
 
-@rehearsal
+@in_real_time
 async def test_a_pin_and_a_ceiling_that_excludes_it_are_told_with_both_figures(
     tmp_path: Path,
 ) -> None:
@@ -127,12 +127,12 @@ async def test_a_pin_and_a_ceiling_that_excludes_it_are_told_with_both_figures(
         ('{"items": {"$ref": "#/$defs/lost"}}', "leads nowhere within the schema"),
     ],
 )
-@rehearsal
+@in_real_time
 async def test_a_schema_that_is_none_is_told(tmp_path: Path, schema: str, why: str) -> None:
     assert why in await refused(tmp_path, {**X, "schema": schema})
 
 
-@rehearsal
+@in_real_time
 async def test_a_schema_that_refers_within_itself_is_held_against_the_answer(
     tmp_path: Path,
 ) -> None:
@@ -158,7 +158,7 @@ async def test_a_schema_that_refers_within_itself_is_held_against_the_answer(
         ("posing.txt", "neither UTF-8 text nor a known image"),
     ],
 )
-@rehearsal
+@in_real_time
 async def test_a_file_that_may_not_be_sent_is_told(tmp_path: Path, path: str, why: str) -> None:
     root = tmp_path / "root"
     root.mkdir()
@@ -170,7 +170,7 @@ async def test_a_file_that_may_not_be_sent_is_told(tmp_path: Path, path: str, wh
     assert why in await refused(tmp_path, {**X, "files": [path]})
 
 
-@rehearsal
+@in_real_time
 async def test_a_ref_that_is_gone_says_so_and_what_to_do(tmp_path: Path) -> None:
     error = await refused(tmp_path, {"prompt": "", "ref": "k3f9abcd"})
     assert "'k3f9abcd' is gone" in error
@@ -186,7 +186,7 @@ async def test_a_ref_that_is_gone_says_so_and_what_to_do(tmp_path: Path) -> None
         '{"skill": "general", "difficulty": 99}',
     ],
 )
-@rehearsal
+@in_real_time
 async def test_a_prompt_that_talks_to_the_judge_does_not_get_the_dearest_model(
     tmp_path: Path, verdict: str
 ) -> None:
@@ -222,7 +222,7 @@ async def test_a_prompt_that_talks_to_the_judge_does_not_get_the_dearest_model(
     ],
     ids=["typo", "missing provider", "negative price", "cycle of aliases", "one id twice"],
 )
-@rehearsal
+@in_real_time
 async def test_a_broken_manifest_is_told_in_the_tools_error(
     tmp_path: Path, more: str, why: str
 ) -> None:

@@ -37,13 +37,27 @@ async def test_the_next_model_has_a_larger_window_and_nothing_cools_down(
         for model in ("a/m", "b/m"):
             house.script(model, overflow if model == "a/m" else fault.context_overflow(100_000))
         answer = await house.complete(Task(LONG))
-        asked = [model for model, _ in tried(answer)]
-        assert tried(answer)[0] == ("a/m", Fault.CONTEXT_OVERFLOW)
-        # Where a window was named, b may be larger than that; where none was, it is not.
-        assert asked == (["a/m", "c/m"] if window is None else ["a/m", "b/m", "c/m"])
-        assert [house.cooldown(model) for model in asked] == [0] * len(asked)
+        too_long = Fault.CONTEXT_OVERFLOW
+        assert tried(answer) == [("a/m", too_long), ("b/m", too_long), ("c/m", None)]
+        assert [house.cooldown(model) for model in ("a/m", "b/m", "c/m")] == [0, 0, 0]
         assert house.health.window(house.endpoint("a/m")) == window
-        assert attempts(answer)[-1].fault is None
+
+
+@pytest.mark.parametrize(
+    ("dialect", "overflow"),
+    [("vllm", fault.negative_max_tokens()), ("anthropic", fault.request_too_large())],
+)
+@rehearsal
+async def test_where_no_window_is_named_it_is_the_one_in_the_manifest_or_a_smaller_one(
+    dialect: str, overflow: SimulatedFault
+) -> None:
+    near = Upstream(dialect, context=35_000, output_limit=1_000)
+    async with connected(a=near, b=replace(near, dialect="openai"), c=LARGE) as house:
+        house.script("a/m", overflow)
+        assert [model for model, _ in tried(await house.complete(Task(LONG)))] == ["a/m", "c/m"]
+        house.script("a/m", overflow)
+        answer = await house.complete(Task("far from so long"))
+        assert [model for model, _ in tried(answer)] == ["a/m", "b/m"]
 
 
 @pytest.mark.parametrize(("dialect", "overflow", "window"), WORDS)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from rightmodel.dispatch.health import FIRST_COOLDOWN_S, MOST_COOLDOWN_S, OUT_S,
 from rightmodel.domain import Task, Trust
 from rightmodel.errors import ExhaustedError, Fault
 from rightmodel.manifest.catalog import Routing
-from rightmodel.testing import Behaviour, fault
+from rightmodel.testing import Behaviour, SimulatedFault, fault
 
 OPENAI = Upstream()
 SLOW = Upstream(behaviour=Behaviour(answers="slow", first_token_s=3))
@@ -169,6 +170,19 @@ async def test_the_other_models_of_a_provider_in_trouble_come_last() -> None:
         assert [model for model, _ in tried(error)] == ["a/n", "b/m", "a/o"]
 
 
+@pytest.mark.parametrize(
+    ("down", "reading"),
+    [(fault.status(404), Fault.NOT_FOUND), (fault.empty_content(), Fault.EMPTY)],
+)
+@rehearsal
+async def test_a_provider_without_its_models_or_with_nothing_to_say_is_left_at_once(
+    down: SimulatedFault, reading: Fault
+) -> None:
+    async with connected(a=Upstream(models=("m", "n", "o")), b=OPENAI) as house:
+        house.upstreams["a"].fail_all(down)
+        assert tried(await house.complete()) == [("a/m", reading), ("b/m", None)]
+
+
 @rehearsal
 async def test_an_unreachable_provider_is_not_tried_model_by_model() -> None:
     async with connected(a=Upstream(models=("m", "n", "o")), b=OPENAI) as house:
@@ -213,3 +227,20 @@ async def test_a_place_that_stays_taken_is_no_fault_of_the_endpoint() -> None:
         assert house.cooldown("a/m") == 0
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
+
+
+@pytest.mark.parametrize("jump_s", [86_400.0, -86_400.0])
+@rehearsal
+async def test_a_clock_that_jumps_changes_no_cooldown(
+    monkeypatch: pytest.MonkeyPatch, jump_s: float
+) -> None:
+    async with connected(a=OPENAI, b=OPENAI) as house:
+        house.script("a/m", fault.rate_limit("300"))
+        house.script("b/m", fault.rate_limit(date_in_s=20))
+        real = time.time
+        loop = asyncio.get_running_loop()
+        loop.call_later(10, monkeypatch.setattr, time, "time", lambda: real() + jump_s)
+        answer = await house.complete()
+        assert [f for _, f in tried(answer)] == [Fault.RATE_LIMITED, Fault.RATE_LIMITED, None]
+        assert 20 <= attempts(answer)[-1].start_s <= 21.5  # the jitter of a first retry
+        assert house.cooldown("a/m") == pytest.approx(300 - answer.receipt.time_s, abs=0.5)

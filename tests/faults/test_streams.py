@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from faults.house import Upstream, attempts, connected, machine_line, rehearsal, tried
-from rightmodel.dispatch.dispatcher import LEAST_FIRST_TOKEN_S, STALL_S
+from rightmodel.dispatch.attempt import STALL_S
+from rightmodel.dispatch.dispatcher import LEAST_FIRST_TOKEN_S
 from rightmodel.dispatch.health import FIRST_COOLDOWN_S
 from rightmodel.domain import Task
 from rightmodel.errors import Fault
@@ -147,6 +148,25 @@ async def test_comments_between_the_events_of_a_good_answer_do_no_harm() -> None
         house.script("a/m", fault.late_comments())
         answer = await house.complete()
         assert (tried(answer), answer.text) == ([("a/m", None)], LONG_ANSWER.answers)
+
+
+@pytest.mark.parametrize("upstream", PROTOCOLS[:2])
+@rehearsal
+async def test_an_empty_stream_is_asked_for_in_one_piece_and_what_is_wrong_is_told(
+    upstream: Upstream,
+) -> None:
+    async with connected(a=upstream, b=OPENAI) as house:
+        house.script("a/m", fault.empty_stream(), fault.context_overflow(8192))
+        answer = await house.complete()
+        assert tried(answer) == [("a/m", Fault.CONTEXT_OVERFLOW), ("b/m", None)]
+        assert "8192" in attempts(answer)[0].message
+        streamed, whole = house.upstreams["a"].requests
+        assert (streamed.stream, whole.stream) == (True, False)
+        assert whole.value("stream_options") is None
+        house.script("a/m", fault.empty_stream())
+        assert tried(await house.complete()) == [("a/m", None)]
+        await house.complete()
+        assert house.upstreams["a"].requests[-1].stream  # it is not remembered
 
 
 @pytest.mark.parametrize(("broken", "reading"), BROKEN)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ledger.rows import DAY, NOON, attempt, call, outcome
-from rightmodel.ledger.records import Hold, Texts
+from rightmodel.ledger.records import Cooldown, Hold, Texts
 from rightmodel.ledger.store import Key, Store
 
 if TYPE_CHECKING:
@@ -165,12 +165,13 @@ class StoreContract:
         with store.transaction():
             store.add_outcome(first)
             store.add_outcome(check)
+            store.add_outcome(check._replace(model="q/n", good=1.0))
         known = store.outcomes()[-1].id
         with store.transaction():
             store.add_outcome(first._replace(good=0.0))
         (newer,) = store.outcomes(known)
         assert newer.good == 0.0
-        assert [o.kind for o in store.outcomes()] == ["check", "reported"]
+        assert [o.kind for o in store.outcomes()] == ["check", "check", "reported"]
 
     def test_a_transaction_is_alone(self, opened: Callable[[], Store]) -> None:
         # Reads a sum and writes it one higher: without exclusion, increments would be lost.
@@ -187,6 +188,58 @@ class StoreContract:
         for thread in threads:
             thread.join()
         assert [row.status for row in opened().attempts(DAY, DAY)] == list(range(100))
+
+    def test_text_that_no_database_takes_does_not_cost_the_row(self, store: Store) -> None:
+        with store.transaction():
+            store.add_attempt(attempt("0.1", served="nul \0 in it", fault="€ ''"))
+        assert [row.fault for row in store.attempts(DAY, DAY)] == ["€ ''"]
+        assert store.charged(Key(DAY)) == Decimal("0.1")
+
+    def test_reservations_given_out_and_back_in_one_transaction(self, store: Store) -> None:
+        hold = Hold(7, "here", 1, "2", NOON, DAY, "p/m", "code", Decimal("0.25"))
+        with store.transaction():
+            store.add_hold(hold)
+            assert store.holds() == [hold]
+            store.drop_holds([7])
+            assert store.holds() == []
+            store.add_hold(hold._replace(usd=Decimal("0.5")))
+            store.add_hold(hold._replace(id=8))
+        assert sorted((h.id, h.usd) for h in store.holds()) == [
+            (7, Decimal("0.5")),
+            (8, Decimal("0.25")),
+        ]
+        with store.transaction():
+            store.drop_holds(h.id for h in store.holds())
+            assert store.holds() == []
+        assert store.holds() == []
+
+    def test_two_reports_of_a_call_in_one_transaction_are_the_last_one(self, store: Store) -> None:
+        report = outcome(good=1.0, call=5)
+        with store.transaction():
+            store.add_outcome(report)
+            store.add_outcome(report._replace(good=0.25))
+        assert [o.good for o in store.outcomes()] == [0.25]
+
+    def test_a_cooldown_lasts_as_long_as_anybody_says(
+        self, store: Store, opened: Callable[[], Store]
+    ) -> None:
+        other = opened()
+        first = Cooldown("abc", NOON + 600, "quota_exhausted")
+        with store.transaction():
+            store.add_cooldown(first)
+            store.add_cooldown(Cooldown("def", NOON - 1, "auth_failed"))
+        with other.transaction():
+            other.add_cooldown(Cooldown("abc", NOON + 5, "auth_failed"))
+        assert other.cooldowns(NOON) == [first]
+        assert other.cooldowns(NOON + 600) == []
+        later = Cooldown("abc", NOON + 900, "auth_failed")
+        with other.transaction():
+            other.add_cooldown(later)
+        assert store.cooldowns(NOON) == [later]
+        with store.transaction():
+            store.drop_cooldown("abc")
+            store.drop_cooldown("nobody's")
+        assert other.cooldowns(NOON) == []
 
     def test_closing_twice_is_no_error(self, store: Store) -> None:
         store.close()

@@ -90,9 +90,7 @@ def test_an_unknown_cost_is_charged_with_all_that_was_reserved(store: SqliteStor
 
 
 def test_a_refusal_says_what_is_left_when_it_resets_and_what_would_fit(store: SqliteStore) -> None:
-    limits = Limits(
-        limits=(PER_DAY, Limit("models.b", Decimal("0.05"), model="b")), per_call=Decimal(1)
-    )
+    limits = Limits(limits=(PER_DAY, Limit("models.b", Decimal("0.05"), model="b")))
     spend(store, "0.80")
     others = (("a", Decimal("0.30")), ("b", Decimal("0.10")), ("c", Decimal("0.10")), ("d", None))
     error = refusal(store, limits, ask("0.40", others=others))
@@ -105,12 +103,13 @@ def test_a_refusal_says_what_is_left_when_it_resets_and_what_would_fit(store: Sq
     )
 
 
-def test_a_call_has_its_own_ceiling_over_all_its_attempts(store: SqliteStore) -> None:
-    limits = Limits(per_call=Decimal("0.50"))
-    take(store, limits, ask("0.40", spent_usd=Decimal("0.10")))
-    error = refusal(store, limits, ask("0.40", spent_usd=Decimal("0.11")))
-    assert (error.limit, error.left_usd) == ("per_call_usd", Decimal("0.39"))
-    assert not error.retryable
+def test_a_model_that_costs_nothing_goes_on_when_all_is_spent(store: SqliteStore) -> None:
+    limits = Limits(limits=(PER_DAY,))
+    spend(store, "1.20")
+    take(store, limits, ask("0"))
+    assert refusal(store, limits, ask("0.10", others=(("ollama/m", Decimal(0)),))).cheaper == (
+        "ollama/m",
+    )
 
 
 def test_models_and_skills_have_budgets_of_their_own(store: SqliteStore) -> None:

@@ -138,6 +138,7 @@ class Server:
         self.process = process
         self.strange: list[bytes] = []
         self.progress: dict[str, list[str]] = {}
+        self.told = asyncio.Event()
         self.errors = bytearray()
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -155,6 +156,7 @@ class Server:
             if message.get("method") == "notifications/progress":
                 params = message["params"]
                 self.progress.setdefault(params["progressToken"], []).append(params["message"])
+                self.told.set()
             elif "id" in message:
                 self._waiting.pop(message["id"]).set_result(message)
         for future in self._waiting.values():
@@ -189,6 +191,13 @@ class Server:
         number = call.number  # type: ignore[attr-defined]
         self._waiting.pop(number)
         self.notify("notifications/cancelled", requestId=number)
+
+    async def until_told(self, token: str, times: int) -> list[str]:
+        """The progress of a call, once it was reported so many times."""
+        while len(self.progress.get(token, ())) < times:
+            self.told.clear()
+            await self.told.wait()
+        return self.progress[token]
 
     def hang_up(self) -> None:
         assert self.process.stdin is not None

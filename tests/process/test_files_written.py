@@ -26,7 +26,8 @@ def watch(event, arguments):
     else:
         touched = event in CHANGES
     if touched:
-        where = os.fsdecode(arguments[0]) if isinstance(arguments[0], (str, bytes)) else "?"
+        named = isinstance(arguments[0], (str, bytes, os.PathLike))
+        where = os.fsdecode(arguments[0]) if named else "?"
         os.write(2, f"WROTE {event} {os.path.abspath(where)}\\n".encode())
 
 sys.addaudithook(watch)

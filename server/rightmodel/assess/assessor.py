@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from rightmodel.assess import user_rules
-from rightmodel.assess.hybrid import Asked, ask_judge, assess_hybrid
+from rightmodel.assess.hybrid import UNSURE, Asked, ask_judge, assess_hybrid
 from rightmodel.domain import DIFFICULTIES, Assessment, Trust
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Assessor:
             skill=skill,
             difficulty=difficulty,
         )
-        tier = task.tier or (rule.tier if rule else "") or default
+        tier = _tier(task, rule, asked) or default
         if asked is None:
             mode = (rule.assess if rule else "") or routing.assess
             trust = (rule.trust if rule else None) or Trust.any
@@ -97,6 +97,19 @@ class Assessor:
                 trust,
             )
         return Asked(local)
+
+
+def _tier(task: Task, rule: Rule | None, asked: Asked | None) -> str:
+    """The tier that a rule sets, "" for none.
+
+    A rule that applies by an unsure guess does not change how much a mistake may cost.
+    """
+    if task.tier or rule is None:
+        return task.tier
+    guessed = asked is not None and rule.when.skill and not task.skill
+    if asked is not None and guessed and asked.assessment.confidence < UNSURE:
+        return ""
+    return rule.tier
 
 
 def _settle(task: Task, rule: Rule | None, inferred: Assessment) -> Assessment:

@@ -4,30 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from rightmodel.app import catalog_of
 from rightmodel.cli import settings_summary, with_settings
+from rightmodel.ledger.records import day_of
+from rightmodel.manifest.build import DAYS
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
     from rightmodel.config import Settings
     from rightmodel.manifest.catalog import Catalog, Model
+    from rightmodel.manifest.price import Price, Terms
 
 
 @click.command("models")
 @click.argument("name", required=False, default="")
 @click.option("--origins", is_flag=True, help="Each value with the file that it comes from.")
+@click.option("--prices", is_flag=True, help="Compare the prices with those of genai-prices.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @with_settings
-def command(settings: Settings, *, name: str, origins: bool, as_json: bool) -> None:
+def command(settings: Settings, *, name: str, origins: bool, prices: bool, as_json: bool) -> None:
     """Show the connected models, or one of them by NAME."""
     catalog = asyncio.run(catalog_of(settings))
     models = [catalog.find(name)] if name else list(catalog.models.values())
-    if as_json:
+    if prices:
+        from rightmodel.cli.models_prices import compare_prices
+
+        compare_prices(models, as_json=as_json)
+    elif as_json:
         click.echo(json.dumps([_plain(m, catalog, origins=origins) for m in models], indent=2))
     elif origins or name:
         for model in models:
@@ -38,13 +47,12 @@ def command(settings: Settings, *, name: str, origins: bool, as_json: bool) -> N
 
 def _values(model: Model) -> dict[str, Any]:
     """A model's values under the manifest's own keys."""
-    price = model.price
-    cost = {k: getattr(price, k) for k in ("input", "output", "cache_read", "cache_write")}
     limits = {"context": model.context, "input": model.input_limit, "output": model.output_limit}
     return {
         "endpoints": [f"{e.provider.name}: {e.name}" for e in model.endpoints],
         "description": model.description,
-        **{f"cost.{k}": per_million(v) for k, v in cost.items() if v is not None},
+        **{f"cost.{k}": v for k, v in _cost(model.price).items()},
+        "cost_when": [_when(terms, price) for terms, price in model.price.others],
         **{f"limits.{k}": v for k, v in limits.items() if v is not None},
         "input": sorted(model.modalities),
         "features": sorted(model.features),
@@ -54,6 +62,25 @@ def _values(model: Model) -> dict[str, Any]:
         "source": model.source,
         "checked": model.checked,
     }
+
+
+def _cost(price: Price) -> dict[str, str]:
+    """What is known, as text in USD per million tokens."""
+    prices = ((f.name, getattr(price, f.name)) for f in fields(price) if f.name != "others")
+    return {name: per_million(usd) for name, usd in prices if usd is not None}
+
+
+def _when(terms: Terms, price: Price) -> str:
+    """Other prices in one line: when they hold, and what they are."""
+    hours = [f"{a // 60:02}:{a % 60:02}-{b // 60:02}:{b % 60:02}" for a, b in terms.minutes]
+    conditions = [
+        f"input_above {terms.input_above}" if terms.input_above >= 0 else "",
+        f"utc {' '.join(hours)}" if hours else "",
+        f"days {' '.join(DAYS[day] for day in sorted(terms.days))}" if terms.days else "",
+        f"since {day_of(terms.since)}" if terms.since is not None else "",
+    ]
+    prices = " ".join(f"{name} {usd}" for name, usd in _cost(price).items())
+    return f"{' and '.join(filter(None, conditions))}: {prices}"
 
 
 def _origin(model: Model, key: str, catalog: Catalog) -> str:

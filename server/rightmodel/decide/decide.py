@@ -108,11 +108,12 @@ def _candidates(models: Sequence[Model], question: Question, loss: float) -> lis
         if price.input is None or price.output is None:
             candidates.append(Candidate(model.id, p, None, None, inf))
             continue
-        output = answer
+        output = answer if model.verbosity == 1.0 else round(answer * model.verbosity)
         if "reasoning" in model.features:
             output += estimate.reasoning_tokens(model, difficulty, question.effort)
         cost = input_tokens * price.input + output * price.output
-        candidates.append(Candidate(model.id, p, cost, None, float(cost) + (1.0 - p) * loss))
+        time_s = estimate.time_s(model, output) if model.tokens_s else None
+        candidates.append(Candidate(model.id, p, cost, time_s, float(cost) + (1.0 - p) * loss))
     return candidates
 
 

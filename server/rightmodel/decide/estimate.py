@@ -7,8 +7,10 @@ Cost: prompt tokens × price + expected answer tokens × price, reasoning tokens
 
 from __future__ import annotations
 
-from math import exp
+from math import ceil, exp
 from typing import TYPE_CHECKING, Final
+
+from rightmodel.domain import Usage
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -38,6 +40,8 @@ for the order."""
 REASONING_TOKENS: Final = {"none": 0, "low": 300, "": 800, "medium": 1200, "high": 4000}
 """Expected reasoning tokens of a model with the `reasoning` feature on a task of difficulty 5, by
 effort; in proportion to difficulty. Set by judgement."""
+
+INPUT_MARGIN: Final = 1.5
 
 MIN_ALLOWANCE: Final = 16_384
 """Least output tokens allowed for an answer, where the model can: room to reason in."""
@@ -73,7 +77,16 @@ def reasoning_tokens(model: Model, difficulty: float, effort: str) -> int:
     """Expected reasoning tokens, which are billed as output."""
     if "reasoning" not in model.features:
         return 0
+    if model.thinking is not None and not effort:
+        return round(model.thinking)
     return int(REASONING_TOKENS[effort] * difficulty / 5.0)
+
+
+def time_s(model: Model, output_tokens: int) -> float | None:
+    """Expected seconds until the whole answer is there, `None` where its speed is not known."""
+    if not model.tokens_s:
+        return None
+    return round((model.first_token_s or 0.0) + output_tokens / model.tokens_s, 1)
 
 
 def allowance(model: Model, needed: Requirements, max_output_tokens: int) -> int:
@@ -83,6 +96,15 @@ def allowance(model: Model, needed: Requirements, max_output_tokens: int) -> int
     if max_output_tokens:
         return min(max_output_tokens, limit)
     return min(limit, max(MIN_ALLOWANCE, 4 * needed.output_tokens))
+
+
+def worst_cost(model: Model, input_tokens: int, allowed: int) -> Decimal | None:
+    """The most USD that an attempt can be billed: what a budget reserves. `allowed`: output tokens.
+
+    The prompt counts half as much again as estimated, which no text of the estimate's own test
+    set reaches. `None` where a price is unknown.
+    """
+    return model.price.cost(Usage(ceil(input_tokens * INPUT_MARGIN), allowed))
 
 
 def cost(model: Model, input_tokens: int, output_tokens: int) -> Decimal | None:

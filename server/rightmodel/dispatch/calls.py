@@ -149,6 +149,7 @@ class Calls:
                 deadline_s=max(1.0, deadline_s - waited),
                 give_up_s=max(deadline_s, self._give_up_s) - waited,
                 report=self._entries[ref].report,
+                ref=ref,
             )
         return Answer(answer.text, replace(answer.receipt, ref=ref))
 

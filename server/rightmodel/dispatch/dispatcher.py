@@ -12,56 +12,34 @@ from decimal import Decimal
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
+from rightmodel.dispatch.attempt import Watch, broken_off, completed, request_of
 from rightmodel.dispatch.checks import check, refuse_foreign_references
+from rightmodel.dispatch.explore import explored
 from rightmodel.dispatch.gate import Gate
 from rightmodel.dispatch.plan import Plan, Step
 from rightmodel.dispatch.receipt import RETRYABLE, exhausted, make_receipt, nothing_left
 from rightmodel.dispatch.route import nothing_fits
 from rightmodel.dispatch.trace import answered, attempt_span, attempted, call_span
-from rightmodel.domain import EFFORTS, Answer, Attempt, Usage
+from rightmodel.domain import Answer, Attempt
 from rightmodel.errors import Fault, ProviderError
-from rightmodel.providers.base import ModelRequest
+from rightmodel.ledger.trouble import BudgetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from random import Random
 
     from rightmodel.dispatch.health import Health
+    from rightmodel.dispatch.record import Book, Bookkeeper
     from rightmodel.dispatch.route import Router
     from rightmodel.domain import Completion, Decision, Protocol, Task
-    from rightmodel.manifest.catalog import Catalog, Endpoint, Model, Provider
+    from rightmodel.manifest.catalog import Catalog, Endpoint, Provider
     from rightmodel.providers.base import ChatProvider
 
     Report = Callable[[str], None]
 
-STALL_S: Final = 30.0
-"""Silence in the middle of an answer that counts as a fault."""
 LEAST_FIRST_TOKEN_S: Final = 2.0
 BACKOFF_S: Final = 0.5
 MOST_BACKOFF_S: Final = 8.0
-CHARS_PER_TOKEN: Final = 4
-
-
-@dataclass(slots=True)
-class _Watch:
-    """Moves the attempt's time limit on while something is heard."""
-
-    scope: asyncio.Timeout
-    now: Callable[[], float]
-    end: float
-    began: float
-    chars: int = 0
-    first_s: float | None = None
-    moved: float = 0.0
-
-    def heard(self, chars: int) -> None:
-        self.chars += chars
-        now = self.now()
-        if self.first_s is None:
-            self.first_s = now - self.began
-        if now - self.moved > 1.0:  # moving a timer on every chunk would cost more than the chunk
-            self.moved = now
-            self.scope.reschedule(min(self.end, now + STALL_S))
 
 
 @dataclass(slots=True)
@@ -71,6 +49,7 @@ class _Call:
     task: Task
     decision: Decision
     plan: Plan
+    book: Book
     began: float
     deadline: float
     give_up: float
@@ -79,6 +58,8 @@ class _Call:
     errors: list[ProviderError] = field(default_factory=list)
     passing: list[Endpoint] = field(default_factory=list)
     soonest_s: float | None = None
+    no_room: BudgetError | None = None
+    watch: Watch | None = None
 
 
 class Dispatcher:
@@ -94,6 +75,7 @@ class Dispatcher:
         key: Callable[[Provider], str],
         random: Random,
         now: Callable[[], float],
+        books: Bookkeeper,
     ) -> None:
         self._catalog = catalog
         self._router = router
@@ -102,6 +84,7 @@ class Dispatcher:
         self._key = key
         self._random = random
         self._now = now
+        self._books = books
         self._gate = Gate()
 
     async def complete(
@@ -111,32 +94,39 @@ class Dispatcher:
         deadline_s: float,
         give_up_s: float | None = None,
         report: Report = lambda _: None,
+        ref: str = "",
     ) -> Answer:
         """Route the task and bring back a checked answer.
 
         `deadline_s` shares out the time over attempts; `give_up_s` (never before the deadline)
-        ends the call. `report` is told of every attempt. Raises `NoCandidateError`,
-        `ExhaustedError`, `TaskError`.
+        ends the call. `report` is told of every attempt. `ref`: by which the ledger finds the call
+        again. Raises `NoCandidateError`, `ExhaustedError`, `BudgetError`, `TaskError`.
         """
         began = self._now()
         if task.schema is not None:
             refuse_foreign_references(task.schema)
-        decision = await self._router.route(task)
-        if not decision.candidates:
-            raise nothing_fits(decision)
+        decision = explored(
+            await self._router.route(task), self._catalog.routing.explore, self._random
+        )
         call = _Call(
             task,
             decision,
             self._plan(task, decision),
+            self._books.open(task, decision, ref),
             began,
             began + deadline_s,
             began + max(deadline_s, give_up_s or 0.0),
             report,
         )
-        with call_span(decision) as span:
-            answer = await self._run(call)
-            answered(span, answer.receipt)
-            return answer
+        try:
+            with call_span(decision) as span:
+                answer = await self._run(call)
+                answered(span, answer.receipt)
+        except BaseException as error:
+            spent, time_s = call.plan.spent_usd, self._now() - began
+            call.book.failed(error, call.attempts, spent_usd=spent, time_s=time_s)
+            raise
+        return call.book.answered(answer)
 
     def _plan(self, task: Task, decision: Decision) -> Plan:
         named = {c.model: self._catalog.find(c.model) for c in decision.candidates}
@@ -149,6 +139,7 @@ class Dispatcher:
             wait_s=self._health.wait_s,
             window=self._health.window,
             unreachable=self._health.unreachable,
+            is_spare=self._health.is_spare,
             pick=self._health.pick,
             may_retry=self._health.may_retry,
             backoff_s=self._backoff,
@@ -160,6 +151,8 @@ class Dispatcher:
         return self._random.uniform(0.0, min(MOST_BACKOFF_S, BACKOFF_S * 2**times))
 
     async def _run(self, call: _Call) -> Answer:
+        if not call.decision.candidates:
+            raise nothing_fits(call.decision)
         while (step := call.plan.next()) is not None:
             wait = self._wait(call, step)
             if wait is None:
@@ -181,6 +174,8 @@ class Dispatcher:
                     time_s=time_s,
                 )
                 return Answer(completion.text, receipt)
+        if call.no_room and not call.attempts:
+            raise call.no_room
         if not call.attempts and call.soonest_s is None:
             raise nothing_left(call.decision, call.plan.spent_usd)
         raise exhausted(
@@ -189,6 +184,7 @@ class Dispatcher:
             attempts=call.attempts,
             errors=call.errors,
             retry_after_s=self._retry_after(call),
+            no_room=str(call.no_room or ""),
         )
 
     def _retry_after(self, call: _Call) -> float | None:
@@ -212,16 +208,34 @@ class Dispatcher:
 
     async def _attempt(self, call: _Call, step: Step) -> Completion | None:
         """One try: the checked completion, or `None` after a failure that the plan knows of."""
-        provider = step.endpoint.provider
+        try:
+            hold = await call.book.reserve(call.plan, step)
+        except BudgetError as error:
+            call.no_room = call.no_room or error
+            call.plan.has_no_room(step)
+            call.book.flags[f"over_budget={step.model.id}"] = None
+            return None
         call.plan.began(step)
+        call.watch = None
+        made, began = len(call.attempts), self._now()
+        try:
+            completion = await self._in_place(call, step)
+        finally:
+            if len(call.attempts) == made:
+                call.book.cancelled(self._broken_off(call, step, began), hold)
+        await call.book.attempted(call.attempts[-1], hold)
+        return completion
+
+    async def _in_place(self, call: _Call, step: Step) -> Completion | None:
+        """The attempt once the provider has room for one more request."""
         with attempt_span(step.endpoint) as span:
             waiting = self._now()
             try:
-                async with self._gate.place(provider, call.give_up):
+                async with self._gate.place(step.endpoint.provider, call.give_up):
                     completion = await self._ask(call, step)
             except ProviderError as error:
                 completion = None
-                self._note_failure(call, step, error, waiting, None)
+                self._note(call, step, error, self._broken_off(call, step, waiting))
             attempted(span, call.attempts[-1])
         return completion
 
@@ -230,23 +244,22 @@ class Dispatcher:
         call.report(f"attempt {call.plan.attempts}: {step.model.id} at {provider.name}")
         began = self._now()
         ticket = self._health.begin(step.endpoint, retry=step.retry)
-        watch: _Watch | None = None
         try:
             async with asyncio.timeout_at(self._first_token_limit(call, step)) as scope:
-                watch = _Watch(scope, self._now, call.give_up, began, moved=began - 2)
+                call.watch = Watch(scope, self._now, call.give_up, began, moved=began - 2)
                 completion = await self._providers[provider.protocol].complete(
-                    self._request(call, step), watch
+                    request_of(call.task, call.decision, step, self._key(provider)), call.watch
                 )
         except TimeoutError:
-            heard = watch is not None and watch.first_s is not None
+            heard = call.watch is not None and call.watch.first_s is not None
             what = "the answer stalled" if heard else "no first token"
             error = ProviderError(
                 Fault.TIMEOUT, f"{what} after {self._now() - began:.1f} s", provider=provider.name
             )
-            self._failed(call, step, error, ticket, (began, watch))
+            self._failed(call, step, error, ticket, began)
             return None
         except ProviderError as error:
-            self._failed(call, step, error, ticket, (began, watch))
+            self._failed(call, step, error, ticket, began)
             return None
         except BaseException:
             self._health.release(step.endpoint, ticket)
@@ -258,7 +271,9 @@ class Dispatcher:
         self, call: _Call, step: Step, completion: Completion, began: float
     ) -> Completion | None:
         """The completion if it holds; else the failed check is noted, and what it cost with it."""
-        attempt = self._attempt_of(call, step, began, completion)
+        attempt = completed(
+            step, completion, start_s=began - call.began, time_s=self._now() - began
+        )
         try:
             answer = check(call.task, completion)
         except ProviderError as error:
@@ -268,29 +283,16 @@ class Dispatcher:
         return answer
 
     def _failed(
-        self,
-        call: _Call,
-        step: Step,
-        error: ProviderError,
-        ticket: int,
-        heard: tuple[float, _Watch | None],
+        self, call: _Call, step: Step, error: ProviderError, ticket: int, began: float
     ) -> None:
         self._health.fail(step.endpoint, error, ticket)
-        self._note_failure(call, step, error, *heard)
+        self._note(call, step, error, self._broken_off(call, step, began))
 
-    def _note_failure(
-        self, call: _Call, step: Step, error: ProviderError, began: float, watch: _Watch | None
-    ) -> None:
-        attempt = Attempt(
-            model=step.model.id,
-            provider=step.endpoint.provider.name,
-            name=step.endpoint.name,
-            start_s=began - call.began,
-            time_s=self._now() - began,
-            first_token_s=watch.first_s if watch else None,
-            cost_usd=_cost_of_failure(call.decision, step, watch),
+    def _broken_off(self, call: _Call, step: Step, began: float) -> Attempt:
+        now = self._now()
+        return broken_off(
+            step, call.decision, call.watch, start_s=began - call.began, time_s=now - began
         )
-        self._note(call, step, error, attempt)
 
     def _note(
         self, call: _Call, step: Step, error: ProviderError, attempt: Attempt, *, cut: bool = False
@@ -319,57 +321,3 @@ class Dispatcher:
         if "reasoning" in step.model.features and call.task.effort != "none":
             shares = 2  # it may think for long before the first token, and that is no fault
         return min(call.give_up, now + max(LEAST_FIRST_TOKEN_S, left / shares))
-
-    def _request(self, call: _Call, step: Step) -> ModelRequest:
-        task = call.task
-        return ModelRequest(
-            provider=step.endpoint.provider,
-            name=step.endpoint.name,
-            turns=task.turns,
-            key=self._key(step.endpoint.provider),
-            system=task.system,
-            schema=task.schema,
-            native_schema="json_schema" in step.model.features,
-            effort=accepted_effort(step.model, task.effort),
-            max_output_tokens=step.allowance,
-            expect_input_tokens=call.decision.requirements.input_tokens,
-        )
-
-    def _attempt_of(self, call: _Call, step: Step, began: float, completion: Completion) -> Attempt:
-        cost = completion.cost_usd
-        if cost is None and completion.usage is not None:
-            cost = step.model.price.cost(completion.usage)
-        return Attempt(
-            model=step.model.id,
-            provider=step.endpoint.provider.name,
-            name=step.endpoint.name,
-            start_s=began - call.began,
-            time_s=self._now() - began,
-            first_token_s=completion.first_token_s,
-            usage=completion.usage,
-            cost_usd=cost,
-            billed=completion.cost_usd is not None,
-            served=completion.served,
-        )
-
-
-def accepted_effort(model: Model, effort: str) -> str:
-    """The effort to send: the level asked for, the nearest that the model takes, or none at all."""
-    if not effort or not model.effort:
-        return ""
-    if effort in model.effort:
-        return effort
-    wanted = EFFORTS.index(effort)
-    return min(model.effort, key=lambda level: abs(EFFORTS.index(level) - wanted))
-
-
-def _cost_of_failure(decision: Decision, step: Step, watch: _Watch | None) -> Decimal | None:
-    """What a failed attempt is reckoned to have cost.
-
-    Nothing before the first token; after it the prompt and as much of an answer as was heard.
-    """
-    if watch is None or watch.first_s is None:
-        return Decimal(0)
-    return step.model.price.cost(
-        Usage(decision.requirements.input_tokens, watch.chars // CHARS_PER_TOKEN)
-    )

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rightmodel.dispatch.calls import Calls
     from rightmodel.dispatch.dispatcher import Dispatcher
     from rightmodel.dispatch.health import Health
+    from rightmodel.dispatch.learning import Learning
     from rightmodel.dispatch.route import Router
     from rightmodel.manifest.catalog import Catalog
 
@@ -24,5 +25,6 @@ class Engine:
     dispatcher: Dispatcher
     calls: Calls
     health: Health
+    learning: Learning
     mask: Callable[[str], str]
     close: Callable[[], Awaitable[None]]

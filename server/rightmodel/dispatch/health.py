@@ -47,11 +47,13 @@ _SCOPES: Final = ("key", "model", "endpoint")
 class Breaker:
     """State of one key, model or endpoint.
 
-    `open_until`: 0 is closed. `faults`: in a row; those of requests that were under way when it
-    opened are one. `opened`: the last ticket by then. `probe`: the ticket of the probe.
+    `open_until`: 0 is closed. `spare_from`: when it may be tried where nothing else is fit.
+    `faults`: in a row; those of requests that were under way when it opened are one. `opened`: the
+    last ticket by then. `probe`: the ticket of the probe.
     """
 
     open_until: float = 0.0
+    spare_from: float = 0.0
     faults: int = 0
     probing_since: float | None = None
     probe: int = 0
@@ -92,7 +94,15 @@ class Health:
     def wait_s(self, endpoint: Endpoint) -> float:
         """Seconds until the endpoint may be tried; 0 when it is fit or a probe is free."""
         now = self._now()
-        return max(_wait(b, now) for b in self._of(endpoint))
+        return max(_wait(b, now, b.open_until) for b in self._of(endpoint))
+
+    def is_spare(self, endpoint: Endpoint) -> bool:
+        """Whether it may be tried where nothing else is fit, although its key or model is out.
+
+        As seldom as if its fault were one that passes: somebody may have topped the key up.
+        """
+        now = self._now()
+        return not any(_wait(b, now, b.spare_from) for b in self._of(endpoint))
 
     def begin(self, endpoint: Endpoint, *, retry: bool = False) -> int:
         """A request is sent. Every `begin` needs exactly one of `succeed`, `fail`, `release`.
@@ -129,7 +139,11 @@ class Health:
             breaker.faults += 1
             breaker.opened = self._tickets
         breaker.fault = error.fault
-        breaker.open_until = max(breaker.open_until, self._now() + _cooldown(breaker, error))
+        now, backoff = self._now(), _backoff(breaker)
+        cooldown = _cooldown(error, backoff)
+        spare = backoff if _is_out(error) else cooldown
+        breaker.spare_from = max(breaker.spare_from, now + spare)
+        breaker.open_until = max(breaker.open_until, now + cooldown)
 
     def release(self, endpoint: Endpoint, ticket: int = 0) -> None:
         """The call was cancelled: says nothing about the endpoint."""
@@ -203,17 +217,25 @@ def _keys(endpoint: Endpoint) -> tuple[tuple[str, ...], ...]:
     return ("key", provider), ("model", provider, name), ("endpoint", provider, name)
 
 
-def _wait(breaker: Breaker, now: float) -> float:
-    if breaker.open_until > now:
-        return breaker.open_until - now
+def _wait(breaker: Breaker, now: float, until: float) -> float:
+    if until > now:
+        return until - now
     if breaker.probing_since is not None and now - breaker.probing_since < PROBE_S:
         return PROBING_S
     return 0.0
 
 
-def _cooldown(breaker: Breaker, error: ProviderError) -> float:
-    if error.scope in {"key", "model"} and error.fault is not Fault.RATE_LIMITED:
+def _backoff(breaker: Breaker) -> float:
+    return min(FIRST_COOLDOWN_S * 2.0 ** min(breaker.faults - 1, 10), MOST_COOLDOWN_S)
+
+
+def _is_out(error: ProviderError) -> bool:
+    """Whether a key or a model is out, and not only for as long as a rate limit lasts."""
+    return error.scope in {"key", "model"} and error.fault is not Fault.RATE_LIMITED
+
+
+def _cooldown(error: ProviderError, backoff: float) -> float:
+    if _is_out(error):
         return OUT_S
-    backoff = min(FIRST_COOLDOWN_S * 2 ** min(breaker.faults - 1, 10), MOST_COOLDOWN_S)
     asked = error.retry_after_s or 0.0  # a date in the past and a negative number say nothing
     return min(asked, MOST_RETRY_AFTER_S) if asked > 0 else backoff

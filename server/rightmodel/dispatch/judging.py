@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from rightmodel.assess.judge import OUTPUT_TOKENS, JudgeAnswer
-from rightmodel.domain import Turn
+from rightmodel.decide.tokens import estimate_tokens
+from rightmodel.domain import Attempt, Turn
 from rightmodel.errors import Fault, ProviderError
 from rightmodel.providers.base import ModelRequest
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rightmodel.dispatch.health import Health
+    from rightmodel.dispatch.record import Bookkeeper
     from rightmodel.domain import Completion, Protocol, Trust
     from rightmodel.manifest.catalog import Endpoint, Model, Provider
     from rightmodel.providers.base import ChatProvider
@@ -23,7 +27,7 @@ _THINKING_ROOM = 1000
 
 
 class JudgeCompleter:
-    """`key(provider)`: its key or "". `now`: monotonic seconds."""
+    """`key(provider)`: its key or "". `now`: monotonic seconds. `books`: where its cost is kept."""
 
     def __init__(
         self,
@@ -32,11 +36,13 @@ class JudgeCompleter:
         *,
         key: Callable[[Provider], str],
         now: Callable[[], float],
+        books: Bookkeeper,
     ) -> None:
         self._providers = providers
         self._health = health
         self._key = key
         self._now = now
+        self._books = books
 
     async def ask(
         self,
@@ -48,7 +54,10 @@ class JudgeCompleter:
         trust: Trust,
         deadline_s: float,
     ) -> JudgeAnswer:
-        """One short answer. Raises `TimeoutError` or `ProviderError`; nothing is retried."""
+        """One short answer.
+
+        Raises `TimeoutError`, `ProviderError` or `BudgetError`; nothing is retried.
+        """
         fit = [
             e for e in model.endpoints if e.provider.trust >= trust and not self._health.wait_s(e)
         ]
@@ -67,10 +76,31 @@ class JudgeCompleter:
             max_output_tokens=OUTPUT_TOKENS
             + (_THINKING_ROOM if "reasoning" in model.features else 0),
         )
-        completion = await self._one_attempt(endpoint, request, deadline_s)
+        tokens = estimate_tokens(system) + estimate_tokens(prompt)
+        hold = await self._books.reserve_judge(model, tokens, request.max_output_tokens)
+        began = self._now()
+        attempt = Attempt(model.id, endpoint.provider.name, endpoint.name)
+        try:
+            completion = await self._one_attempt(endpoint, request, deadline_s)
+        except BaseException as error:
+            fault = error.fault if isinstance(error, ProviderError) else Fault.TIMEOUT
+            cost = Decimal(0) if isinstance(error, ProviderError) else None  # late: who knows
+            failed = replace(attempt, fault=fault, time_s=self._now() - began, cost_usd=cost)
+            self._books.judged(failed, hold)
+            raise
         cost = completion.cost_usd
         if cost is None and completion.usage is not None:
             cost = model.price.cost(completion.usage)
+        done = replace(
+            attempt,
+            time_s=self._now() - began,
+            first_token_s=completion.first_token_s,
+            usage=completion.usage,
+            cost_usd=cost,
+            billed=completion.cost_usd is not None,
+            served=completion.served,
+        )
+        self._books.judged(done, hold)
         return JudgeAnswer(completion.text, cost)
 
     async def _one_attempt(

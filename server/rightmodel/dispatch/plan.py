@@ -3,8 +3,8 @@
 A plan starts from a decision and is told of every failure. What a fault leads to:
 
 - the endpoint is in trouble (rate limit, server, connection, timeout): elsewhere first, then here
-- its key or its model is out: never again in this call
-- context overflow: only models with a larger window
+- its key or its model is out: never again in this call, and its provider's other models last
+- context overflow: only models with a larger window than the one that was exceeded
 - refused, or the request itself was faulted: one model of another provider
 - a failed check: a model with a better chance, where there is one; `escalate` times
 - reasoning ate the output budget: the same model once more with a larger one, then as above
@@ -38,6 +38,9 @@ TRANSIENT: Final = frozenset(
 )
 CHECKS: Final = frozenset({Fault.EMPTY, Fault.CUT_OFF, Fault.SCHEMA})
 ELSEWHERE_ONCE: Final = frozenset({Fault.REFUSED, Fault.BAD_REQUEST, Fault.PARAMETER})
+ROOM_BY_FAR: Final = 2
+"""Times our estimate of a prompt: more than it is ever off by."""
+
 LARGER: Final = 4
 """Factor on the output budget when reasoning ate it."""
 
@@ -60,7 +63,8 @@ class Plan:
 
     `wait_s(endpoint)`: seconds until health lets it be tried. `window(endpoint)`: prompt tokens
     that it proved to read, where fewer than the manifest says. `unreachable(provider)`: whether a
-    connection to it failed lately. `pick(endpoints)`: balances over the fit endpoints of a model.
+    connection to it failed lately. `is_spare(endpoint)`: whether it may be tried where nothing is
+    fit, although it is out. `pick(endpoints)`: balances over the fit endpoints of a model.
     `backoff_s(n)`: seconds before the n-th retry of an endpoint.
     """
 
@@ -75,8 +79,10 @@ class Plan:
     pick: Callable[[Sequence[Endpoint]], Endpoint]
     may_retry: Callable[[str], bool]
     backoff_s: Callable[[int], float]
+    is_spare: Callable[[Endpoint], bool]
     attempts: int = 0
     spent_usd: Decimal = Decimal(0)
+    _no_room: set[str] = field(default_factory=set)
     _tried: dict[tuple[str, str], int] = field(default_factory=dict)
     _dead: set[tuple[str, str]] = field(default_factory=set)
     _dead_keys: set[str] = field(default_factory=set)
@@ -111,6 +117,17 @@ class Plan:
         key = _place(step.endpoint)
         self._tried[key] = self._tried.get(key, 0) + 1
 
+    def has_no_room(self, step: Step) -> None:
+        """No budget has room for the model: it is as if it were not there."""
+        self._no_room.add(step.model.id)
+
+    def allowance(self, model: Model) -> int:
+        """Most output tokens that an attempt at the model may use."""
+        allowed = self._larger.get(model.id) or estimate.allowance(
+            model, self.decision.requirements, self.max_output_tokens
+        )
+        return self._within_ceiling(model, allowed)
+
     def spent(self, amount: Decimal | None) -> None:
         """What the attempt cost; counts against the call's ceiling."""
         self.spent_usd += amount or 0
@@ -122,7 +139,7 @@ class Plan:
             self._check_failed(step, fault, cut=cut)
         elif fault is Fault.CONTEXT_OVERFLOW:
             self._dead.add(place)
-            self._least_window = max(self._least_window, error.window or step.model.context)
+            self._least_window = max(self._least_window, error.window or self._exceeded(step.model))
         elif fault in ELSEWHERE_ONCE:
             self._over = self._moved
             self._moved = True
@@ -130,6 +147,7 @@ class Plan:
         elif fault in TRANSIENT:
             self._troubled.add(step.endpoint.provider.name)
         else:
+            self._troubled.add(step.endpoint.provider.name)
             self._dead.add(place)
             if error.scope == "key":
                 self._dead_keys.add(step.endpoint.provider.name)
@@ -141,12 +159,22 @@ class Plan:
             self._tried.pop(_place(step.endpoint), None)
             return
         if fault is Fault.EMPTY:  # a provider's fault rather than a model's weakness
+            self._troubled.add(step.endpoint.provider.name)
             self._dead.add(_place(step.endpoint))
             return
         self._escalations += 1
         self._over = self._escalations > self.max_escalations
         self._above = max(self._above, step.candidate.p_success)
         self._dead.update(_place(e) for e in step.model.endpoints)
+
+    def _exceeded(self, model: Model) -> int:
+        """The window that was exceeded, in tokens, where the upstream did not name it.
+
+        The manifest's; but where that has room for the prompt by far, the endpoint has less than
+        the manifest says, and nothing is known of the others'.
+        """
+        prompt = self.decision.requirements.input_tokens
+        return model.context if prompt * ROOM_BY_FAR > model.context else prompt
 
     def _larger_allowance(self, step: Step) -> int:
         """A larger output budget for the same model, 0 where it has had one or cannot."""
@@ -163,7 +191,7 @@ class Plan:
             model = self.models[candidate.model]
             if self._least_window and model.context <= self._least_window:
                 continue
-            if not self._affordable(candidate):
+            if model.id in self._no_room or not self._affordable(candidate):
                 continue
             alive = [
                 e
@@ -203,7 +231,7 @@ class Plan:
         return provider in self._troubled or self.unreachable(provider)
 
     def _soonest(self, options: list[tuple[Candidate, Model, list[Endpoint]]]) -> Step | None:
-        """Nothing is fit and fresh: the endpoint that can be tried (again) soonest.
+        """Nothing is fit and fresh: a spare one, else the one that can be tried (again) soonest.
 
         The last endpoint that is left is never shut out: cooling down, it is waited for.
         """
@@ -213,6 +241,8 @@ class Plan:
                 times = self._tried.get(_place(endpoint), 0)
                 if times and not self.may_retry(endpoint.provider.name):
                     continue
+                if not times and self.is_spare(endpoint):
+                    return self._step(candidate, model, endpoint)
                 wait = max(self.wait_s(endpoint), self.backoff_s(times) if times else 0.0)
                 if best is None or wait < best.wait_s:
                     best = self._step(candidate, model, endpoint, wait_s=wait, retry=times > 0)
@@ -227,10 +257,7 @@ class Plan:
         wait_s: float = 0.0,
         retry: bool = False,
     ) -> Step:
-        allowed = self._larger.get(model.id) or estimate.allowance(
-            model, self.decision.requirements, self.max_output_tokens
-        )
-        return Step(model, endpoint, candidate, self._within_ceiling(model, allowed), wait_s, retry)
+        return Step(model, endpoint, candidate, self.allowance(model), wait_s, retry)
 
     def _within_ceiling(self, model: Model, allowed: int) -> int:
         """Fewer output tokens where the whole allowance could cost more than the ceiling leaves."""

@@ -83,8 +83,13 @@ def make_receipt(
         saved_usd=None if baseline is None or cost is None else baseline - cost,
         served=last.served if not same_model(last.served, last.name) else "",
         files=tuple(file.path for file in task.files),
-        flags=tuple(f"refused={a.model}" for a in attempts if a.fault is Fault.REFUSED),
+        flags=_flags(decision, attempts),
     )
+
+
+def _flags(decision: Decision, attempts: Sequence[Attempt]) -> tuple[str, ...]:
+    refused = [f"refused={a.model}" for a in attempts if a.fault is Fault.REFUSED]
+    return (*refused, "explored") if decision.explored else tuple(refused)
 
 
 def _baseline_cost(catalog: Catalog, usage: Usage | None) -> Decimal | None:
@@ -121,10 +126,12 @@ def exhausted(
     attempts: Sequence[Attempt],
     errors: Sequence[ProviderError],
     retry_after_s: float | None = None,
+    no_room: str = "",
 ) -> ExhaustedError:
     """The error when every attempt failed: what was tried, and what to do next.
 
-    `retry_after_s`: until the first endpoint that may recover can be tried again.
+    `retry_after_s`: until the first endpoint that may recover can be tried again. `no_room`: which
+    budget had none for a further candidate.
     """
     tried = "; ".join(f"{a.model} at {a.provider}: {a.message}" for a in attempts)
     if not errors:
@@ -141,6 +148,8 @@ def exhausted(
     if others:
         others_text = ", ".join(others[:5])
         advice += f"; only the named models were tried, others are connected: {others_text}"
+    if no_room:
+        advice += f"; {no_room}"
     retryable = any(e.fault in RETRYABLE for e in errors)
     return ExhaustedError(
         f"every attempt failed. {tried}. Next: {advice}.",

@@ -13,7 +13,7 @@ from rightmodel.domain import Requirements, Trust
 from rightmodel.errors import NoCandidateError, TaskError, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from decimal import Decimal
 
     from rightmodel.assess.assessor import Assessed, Assessor
@@ -22,12 +22,20 @@ if TYPE_CHECKING:
 
 
 class Router:
-    """`unavailable`: model → why no request to it can be sent at all ("" if one can)."""
+    """`unavailable`: model → why no request to it can be sent at all ("" if one can).
+
+    `learned`: the catalog as it has been corrected by now; without it the manifest is all.
+    """
 
     def __init__(
-        self, catalog: Catalog, assessor: Assessor, unavailable: Callable[[Model], str]
+        self,
+        catalog: Catalog,
+        assessor: Assessor,
+        unavailable: Callable[[Model], str],
+        learned: Callable[[], Awaitable[Catalog]] | None = None,
     ) -> None:
         self._catalog = catalog
+        self._learned = learned
         self._assessor = assessor
         self._unavailable = unavailable
         self._out = {m.id: why for m in catalog.models.values() if (why := unavailable(m))}
@@ -35,16 +43,19 @@ class Router:
     async def route(self, task: Task) -> Decision:
         """Assess, filter, estimate, decide. A decision without candidates is a valid one."""
         named = self._named(task)
+        catalog = await self._learned() if self._learned else self._catalog
         input_tokens = count_tokens(task)
         extra = tuple(m for m in named if m.id not in self._catalog.models)
         failure = task.failure_cost_usd
         if failure is None and not task.tier:
             failure = self._catalog.routing.failure_cost_usd
 
+        ceiling = _least(task.max_cost_usd, self._catalog.budget.per_call_usd)
+
         def consider(assessed: Assessed) -> Decision:
             question = Question(
                 assessment=assessed.assessment,
-                requirements=_requirements(task, assessed, input_tokens, named),
+                requirements=_requirements(task, assessed, input_tokens, named, ceiling),
                 tier=assessed.tier,
                 effort=task.effort,
                 max_output_tokens=task.max_output_tokens,
@@ -53,7 +64,7 @@ class Router:
                 unavailable=self._out_with(extra),
                 extra=extra,
             )
-            return decide(self._catalog, question)
+            return decide(catalog, question)
 
         assessed = await self._assessor.assess(task, input_tokens, consider)
         decision = consider(assessed)
@@ -107,7 +118,11 @@ def nothing_fits(decision: Decision) -> NoCandidateError:
 
 
 def _requirements(
-    task: Task, assessed: Assessed, input_tokens: int, named: list[Model]
+    task: Task,
+    assessed: Assessed,
+    input_tokens: int,
+    named: list[Model],
+    ceiling: Decimal | None,
 ) -> Requirements:
     rule = assessed.rule
     preferred, why = _preferred(task, rule)
@@ -117,7 +132,7 @@ def _requirements(
         modalities=frozenset({"text"} | {f.modality for t in task.turns for f in t.files}),
         features=rule.features if rule else frozenset(),
         trust=(rule.trust if rule else None) or Trust.any,
-        max_cost_usd=_least(task.max_cost_usd, rule.max_cost_usd if rule else None),
+        max_cost_usd=_least(ceiling, rule.max_cost_usd if rule else None),
         pinned=tuple(model.id for model in named),
         preferred=preferred if not named else (),
         preferred_why=why,

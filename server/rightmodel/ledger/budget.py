@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from rightmodel.ledger.records import AttemptRecord
     from rightmodel.ledger.store import Store
+    from rightmodel.manifest.catalog import Budget
+
+    Period = Literal["day", "month"]
 
 WARN_AT: Final = 0.8
 _ZERO: Final = Decimal(0)
@@ -38,7 +41,7 @@ class Limit:
 
     name: str
     usd: Decimal
-    period: Literal["day", "month"] = "day"
+    period: Period = "day"
     model: str = ""
     skill: str = ""
 
@@ -53,30 +56,43 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Every budget of a manifest. `warn_at`: share of a limit, 0–1, from which it is told."""
+    """Every budget over time of a manifest. `warn_at`: share, 0–1, from which a limit is told.
 
-    per_call: Decimal | None = None
+    A call's own ceiling is not here: it needs no memory, and the plan of a call keeps it.
+    """
+
     limits: tuple[Limit, ...] = ()
     warn_at: float = WARN_AT
 
     @property
     def any(self) -> bool:
         """Whether there is a budget at all."""
-        return bool(self.limits) or self.per_call is not None
+        return bool(self.limits)
+
+
+def limits_of(budget: Budget) -> Limits:
+    """The limits of a manifest."""
+    found = []
+    if budget.per_day_usd is not None:
+        found.append(Limit("per_day_usd", budget.per_day_usd))
+    if budget.per_month_usd is not None:
+        found.append(Limit("per_month_usd", budget.per_month_usd, "month"))
+    found += [Limit(f"models.{m}", usd, model=m) for m, usd in budget.models.items()]
+    found += [Limit(f"skills.{s}", usd, skill=s) for s, usd in budget.skills.items()]
+    return Limits(tuple(found), budget.warn_at)
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
     """What an attempt may cost. `worst_usd`: at the very most, `None` where no price is known.
 
-    `spent_usd`: what the call has cost so far. `others`: further candidates (model, worst case),
-    to name those that would fit. `lasts_s`: when the reservation may be taken for forgotten.
+    `others`: further candidates (model, worst case), to name those that would fit. `lasts_s`: when
+    the reservation may be taken for forgotten.
     """
 
     model: str
     skill: str
     worst_usd: Decimal | None
-    spent_usd: Decimal = _ZERO
     others: tuple[tuple[str, Decimal | None], ...] = ()
     lasts_s: float = 900.0
 
@@ -191,17 +207,8 @@ def _refused(store: Store, limits: Limits, ask: Ask, now: float, day: str) -> Bu
     """Why the worst case does not fit, `None` where it does."""
     if ask.worst_usd is None:
         return _unpriced(store, limits, ask, now, day)
-    room = None if limits.per_call is None else limits.per_call - ask.spent_usd
-    if room is not None and ask.worst_usd > room:
-        cheaper = _cheaper(store, limits, ask, now, day)
-        return BudgetError(
-            _said("per_call_usd", limits.per_call or _ZERO, ask, room, None, cheaper),
-            limit="per_call_usd",
-            left_usd=room,
-            held_usd=_ZERO,
-            resets_s=None,
-            cheaper=cheaper,
-        )
+    if not ask.worst_usd:  # a local model goes on when the day's money is spent
+        return None
     covering = [limit for limit in limits.limits if limit.covers(ask.model, ask.skill)]
     tight = [s for s in standings(store, covering, now=now, day=day) if ask.worst_usd > s.left_usd]
     if not tight:
@@ -211,7 +218,7 @@ def _refused(store: Store, limits: Limits, ask: Ask, now: float, day: str) -> Bu
     passing = all(ask.worst_usd <= s.left_usd + s.held_usd for s in tight)
     cheaper = _cheaper(store, limits, ask, now, day)
     return BudgetError(
-        _said(worst.limit.name, worst.limit.usd, ask, worst.left_usd, worst, cheaper),
+        _said(ask, worst, cheaper),
         limit=worst.limit.name,
         left_usd=worst.left_usd,
         held_usd=worst.held_usd,
@@ -223,15 +230,14 @@ def _refused(store: Store, limits: Limits, ask: Ask, now: float, day: str) -> Bu
 
 def _unpriced(store: Store, limits: Limits, ask: Ask, now: float, day: str) -> BudgetError | None:
     covering = [limit for limit in limits.limits if limit.covers(ask.model, ask.skill)]
-    names = ["per_call_usd"] if limits.per_call is not None else []
-    names += [limit.name for limit in covering]
-    if not names:
+    if not covering:
         return None
+    name = covering[0].name
     cheaper = _cheaper(store, limits, ask, now, day)
     return BudgetError(
-        f"{ask.model} has no known price, so the budget {names[0]} cannot hold it: state its cost "
+        f"{ask.model} has no known price, so the budget {name} cannot hold it: state its cost "
         f"in the manifest{_instead(cheaper)}",
-        limit=names[0],
+        limit=name,
         left_usd=_ZERO,
         held_usd=_ZERO,
         resets_s=None,
@@ -246,30 +252,19 @@ def _cheaper(store: Store, limits: Limits, ask: Ask, now: float, day: str) -> tu
     def fits(model: str, usd: Decimal | None) -> bool:
         if usd is None or model == ask.model:
             return False
-        if limits.per_call is not None and usd > limits.per_call - ask.spent_usd:
-            return False
-        return all(usd <= s.left_usd for s in found if s.limit.covers(model, ask.skill))
+        return not usd or all(usd <= s.left_usd for s in found if s.limit.covers(model, ask.skill))
 
     return tuple(model for model, usd in ask.others if fits(model, usd))
 
 
-def _said(
-    name: str,
-    limit: Decimal,
-    ask: Ask,
-    left: Decimal,
-    standing: Standing | None,
-    cheaper: Sequence[str],
-) -> str:
-    worst = f"${ask.worst_usd or _ZERO:f}"
+def _said(ask: Ask, standing: Standing, cheaper: Sequence[str]) -> str:
     text = (
-        f"budget {name} (${limit:f}): {ask.model} may cost up to {worst}, "
-        f"${max(left, _ZERO):f} is left"
+        f"budget {standing.limit.name} (${standing.limit.usd:f}): {ask.model} may cost up to "
+        f"${ask.worst_usd or _ZERO:f}, ${max(standing.left_usd, _ZERO):f} is left"
     )
-    if standing and standing.held_usd:
+    if standing.held_usd:
         text += f" and ${standing.held_usd:f} is reserved by running calls"
-    if standing:
-        text += f"; it resets in {_span(standing.resets_s)} (UTC)"
+    text += f"; it resets in {_span(standing.resets_s)} (UTC)"
     return text + _instead(cheaper) + "; a lower max_output_tokens lowers what a call may cost"
 
 

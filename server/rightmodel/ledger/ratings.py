@@ -105,7 +105,7 @@ class Ratings:
         self._manifest = manifest
         self._how = learning or Learning()
         self._beliefs: dict[tuple[str, str], _Belief] = {}
-        self._known: set[tuple[int, str]] = set()
+        self._known: set[tuple[int, str, str]] = set()
         self._tasks: dict[tuple[str, str], int] = {}
 
     def learn(self, outcomes: Iterable[OutcomeRecord], *, now: float) -> bool:
@@ -118,9 +118,10 @@ class Ratings:
             if outcome.kind == "reset":
                 self._reset(outcome)
                 continue
-            if (outcome.call, outcome.kind) in self._known:
+            which = (outcome.call, outcome.kind, outcome.model)
+            if which in self._known:
                 return False
-            self._known.add((outcome.call, outcome.kind))
+            self._known.add(which)
             self._take(outcome, min(outcome.at, now))
         return True
 

@@ -105,7 +105,9 @@ class Texts(NamedTuple):
 
 
 class OutcomeRecord(NamedTuple):
-    """How a model did on a task. One for each call and kind: a later report corrects the former.
+    """How a model did on a task.
+
+    One for each call, kind and model: a later report corrects the former.
 
     `id`: given by the store, rising. `good`: 0–1. `kind`: "reported" by a caller, found by an
     automatic "check", or "reset": what came before no longer counts, for `model` ("" for all) and
@@ -140,6 +142,17 @@ class Hold(NamedTuple):
     model: str
     skill: str
     usd: Decimal
+
+
+class Cooldown(NamedTuple):
+    """A key that is out of order, for every server that uses it.
+
+    `key`: see `key_hash`. `until`: when it may be tried again. `fault`: the code of what happened.
+    """
+
+    key: str
+    until: float
+    fault: str
 
 
 def new_id() -> int:
@@ -193,6 +206,14 @@ def task_hash(task: Task) -> str:
     for file in task.files:
         digest.update(file.data)
     return digest.hexdigest()
+
+
+def key_hash(address: str, secret: str) -> str:
+    """Tells keys apart without keeping them: 128 bits over the provider's base URL and the key.
+
+    The address is in it, not the provider's name: names are each manifest's own.
+    """
+    return blake2b(f"{address}\0{secret}".encode(), digest_size=16).hexdigest()
 
 
 def attempt_record(  # noqa: PLR0913 - what the ledger knows of an attempt beside the attempt itself

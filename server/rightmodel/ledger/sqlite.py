@@ -15,7 +15,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rightmodel.ledger.place import make_private
-from rightmodel.ledger.records import AttemptRecord, CallRecord, Hold, OutcomeRecord, Texts
+from rightmodel.ledger.records import (
+    AttemptRecord,
+    CallRecord,
+    Cooldown,
+    Hold,
+    OutcomeRecord,
+    Texts,
+)
 from rightmodel.ledger.rows import Table
 from rightmodel.ledger.schema import MIGRATIONS
 from rightmodel.ledger.sums import EXACT, Sums
@@ -196,6 +203,26 @@ class SqliteStore:
     def holds(self) -> list[Hold]:
         """See `Store`."""
         return list(self._each(_HOLDS, "", ()))
+
+    def add_cooldown(self, row: Cooldown) -> None:
+        """See `Store`."""
+        self._db.execute(
+            "INSERT INTO cooldowns VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE "
+            "SET until = excluded.until, fault = excluded.fault WHERE excluded.until > until",
+            row,
+        )
+
+    def drop_cooldown(self, key: str) -> None:
+        """See `Store`."""
+        self._db.execute("DELETE FROM cooldowns WHERE key = ?", (key,))
+
+    def cooldowns(self, now: float) -> list[Cooldown]:
+        """See `Store`."""
+        with self._told():
+            found = self._db.execute(
+                "SELECT key, until, fault FROM cooldowns WHERE until > ?", (now,)
+            )
+            return [Cooldown(*row) for row in found]
 
     def charged(self, key: Key) -> Decimal:
         """See `Store`. Only what was added since the last time is read."""

@@ -1,4 +1,4 @@
-"""What a database has to offer the ledger; `sqlite.py` is the first, PostgreSQL can follow.
+"""What a database has to offer the ledger: `sqlite.py` for one machine, `postgres.py` for a team.
 
 Every method blocks, so a store is used on a thread of its own: never on the event loop. A store is
 used by one thread alone; several processes may use one ledger. What a store cannot do is told as
@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from decimal import Decimal
 
-    from rightmodel.ledger.records import AttemptRecord, CallRecord, Hold, OutcomeRecord, Texts
+    from rightmodel.ledger.records import (
+        AttemptRecord,
+        CallRecord,
+        Cooldown,
+        Hold,
+        OutcomeRecord,
+        Texts,
+    )
 
 
 class Key(NamedTuple):
@@ -62,7 +69,7 @@ class Store(Protocol):
         ...
 
     def add_outcome(self, row: OutcomeRecord) -> None:
-        """Add an outcome, in the place of what was said before about its call in the same way."""
+        """Add an outcome, in the place of what its kind said before of that call and model."""
         ...
 
     def add_hold(self, hold: Hold) -> None:
@@ -75,6 +82,18 @@ class Store(Protocol):
 
     def holds(self) -> list[Hold]:
         """Everything that is reserved."""
+        ...
+
+    def add_cooldown(self, row: Cooldown) -> None:
+        """Say that a key is out of order; the later of what stands and what is new."""
+        ...
+
+    def drop_cooldown(self, key: str) -> None:
+        """Say that it is in order again; one that is not there is no error."""
+        ...
+
+    def cooldowns(self, now: float) -> list[Cooldown]:
+        """Those that still last."""
         ...
 
     def charged(self, key: Key) -> Decimal:

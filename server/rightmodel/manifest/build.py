@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from rightmodel.domain import Protocol, Trust
 from rightmodel.errors import ManifestError
 from rightmodel.manifest.catalog import Endpoint, Model, Price, Provider, Routing
+from rightmodel.manifest.price import Terms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from decimal import Decimal
+    from collections.abc import Callable, Mapping, Sequence
 
     from rightmodel.manifest.schema import RoutingTable
 
 _PER_MILLION = -6
+_PRICES = frozenset(field.name for field in fields(Price)) - {"others"}
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def build_provider(name: str, values: Mapping[str, Any], file: str) -> Provider:
@@ -47,7 +51,7 @@ def build_model(
     return Model(
         id=model_id,
         endpoints=_endpoints(model_id, values, provider, file),
-        price=build_price(values.get("cost") or {}),
+        price=build_price(values.get("cost") or {}, values.get("cost_when") or ()),
         context=context,
         input_limit=limits.get("input"),
         output_limit=limits.get("output") or min(default.output_limit, context),
@@ -62,10 +66,31 @@ def build_model(
     )
 
 
-def build_price(cost: Mapping[str, Decimal | None]) -> Price:
-    """USD per million tokens → USD per token."""
-    scaled = {k: None if v is None else v.scaleb(_PER_MILLION) for k, v in cost.items()}
-    return Price(**scaled)
+def build_price(cost: Mapping[str, Any], when: Sequence[Mapping[str, Any]] = ()) -> Price:
+    """`cost` and `cost_when`, USD per million tokens → USD per token."""
+    others = tuple((_terms(entry), Price(**_scaled({**cost, **entry}))) for entry in when)
+    return Price(**_scaled(cost), others=others)
+
+
+def _scaled(cost: Mapping[str, Any]) -> dict[str, Any]:
+    given = {k: v for k, v in cost.items() if k in _PRICES and v is not None}
+    return {k: v.scaleb(_PER_MILLION) for k, v in given.items()}
+
+
+def _terms(entry: Mapping[str, Any]) -> Terms:
+    since = entry.get("since")
+    return Terms(
+        input_above=entry.get("input_above", -1),
+        minutes=tuple(_span(hours) for hours in entry.get("utc", ())),
+        days=frozenset(DAYS.index(day) for day in entry.get("days", ())),
+        since=None if since is None else dt.datetime.combine(since, dt.time(), dt.UTC).timestamp(),
+    )
+
+
+def _span(hours: str) -> tuple[int, int]:
+    """Hours such as 06:00-10:00 → minutes of the day."""
+    start, end = (int(part[:2]) * 60 + int(part[3:]) for part in hours.split("-"))
+    return start, end
 
 
 def build_routing(table: RoutingTable) -> Routing:

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.domain import SKILLS, Protocol, Trust, Usage
+from rightmodel.domain import SKILLS, Protocol, Trust
 from rightmodel.errors import TaskError, UnknownNameError, listed
+from rightmodel.manifest.price import UNPRICED
+from rightmodel.manifest.price import Price as Price  # noqa: PLC0414 - a part of the catalog
 
 if TYPE_CHECKING:
     import re
@@ -16,38 +18,6 @@ if TYPE_CHECKING:
 
 DEFAULT_RATING: Final = 5.0
 """Rating of a skill that neither the skill nor `general` is given for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """USD per token (not per million: scaled once at load). `None` is unknown.
-
-    Unknown cache prices count as `input`: never less than what may be billed for a read.
-    """
-
-    input: Decimal | None = None
-    output: Decimal | None = None
-    cache_read: Decimal | None = None
-    cache_write: Decimal | None = None
-
-    @property
-    def known(self) -> bool:
-        """Whether a cost can be reckoned at all."""
-        return self.input is not None and self.output is not None
-
-    def cost(self, usage: Usage) -> Decimal | None:
-        """USD for what was used; `None` when a price is unknown."""
-        if self.input is None or self.output is None:
-            return None
-        read = self.input if self.cache_read is None else self.cache_read
-        write = self.input if self.cache_write is None else self.cache_write
-        plain = usage.input - usage.cache_read - usage.cache_write
-        return (
-            plain * self.input
-            + usage.cache_read * read
-            + usage.cache_write * write
-            + usage.output * self.output
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +56,13 @@ class Model:
     """One connected model. Limits in tokens; ratings 0–10 by skill.
 
     `input_limit`: most prompt tokens, `None` where only `context` (prompt and answer) binds.
+    Learned from usage: `verbosity`, answer tokens as a multiple of what is expected; seconds to the
+    first token and tokens per second; `thinking`, mean reasoning tokens. `None`: not known yet.
     """
 
     id: str
     endpoints: tuple[Endpoint, ...]
-    price: Price = Price()
+    price: Price = UNPRICED
     context: int = 8192
     input_limit: int | None = None
     output_limit: int = 4096
@@ -102,6 +74,10 @@ class Model:
     description: str = ""
     source: str = ""
     checked: str = ""
+    verbosity: float = 1.0
+    first_token_s: float | None = None
+    tokens_s: float | None = None
+    thinking: float | None = None
 
     def rating(self, skill: str) -> float:
         """The rating for one skill; a missing skill falls back to `general`."""
@@ -147,7 +123,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """The `[routing]` table."""
+    """The `[routing]` table.
+
+    `learn`: whether outcomes move ratings. `explore`: share of calls, 0–1, that go to a model other
+    than the first choice so that its ratings are learned.
+    """
 
     tier: str = "balanced"
     assess: str = "hybrid"
@@ -157,6 +137,23 @@ class Routing:
     give_up_s: float = 600.0
     escalate: int = 1
     failure_cost_usd: Decimal | None = None
+    learn: bool = True
+    explore: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The `[budget]` table: most USD for a call, a UTC day, a UTC month.
+
+    `models`, `skills`: most USD a day for one. `warn_at`: share of a limit from which it is told.
+    """
+
+    per_call_usd: Decimal | None = None
+    per_day_usd: Decimal | None = None
+    per_month_usd: Decimal | None = None
+    models: Mapping[str, Decimal] = field(default_factory=dict)
+    skills: Mapping[str, Decimal] = field(default_factory=dict)
+    warn_at: float = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +169,11 @@ class Catalog:
     """Everything the manifest says, ready for look-up.
 
     `models`: connected ones by id, in manifest order. `reference`: shipped models that are not
-    connected, for the baseline's price. `excludes`: patterns of ids that are never used. `file`:
-    the user's manifest, for messages. `origins`: "model id.key" → file. `notes`: what a user
-    should know about how this came together (a provider left out for want of a key, say).
+    connected, for the baseline's price. `store_text`: whether prompts and answers may be kept.
+    `ledger_url`: where the ledger is, "" for the state directory. `excludes`: patterns of ids that
+    are never used. `file`: the user's manifest, for messages. `origins`: "model id.key" → file.
+    `notes`: what a user should know about how this came together (a provider left out for want of
+    a key, say).
     """
 
     models: Mapping[str, Model]
@@ -182,7 +181,10 @@ class Catalog:
     rules: tuple[Rule, ...] = ()
     own_skills: Mapping[str, str] = field(default_factory=dict)
     routing: Routing = Routing()
+    budget: Budget = Budget()
     files: FilePolicy = FilePolicy()
+    store_text: bool = False
+    ledger_url: str = ""
     baseline: str = ""
     reference: Mapping[str, Model] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)

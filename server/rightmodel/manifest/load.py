@@ -12,7 +12,7 @@ from rightmodel.errors import ManifestError, TaskError, listed, nearest
 from rightmodel.manifest.build import build_model, build_provider, build_routing
 from rightmodel.manifest.catalog import Catalog, FilePolicy, Model, by_id
 from rightmodel.manifest.read import read_manifest, shipped_dir, shipped_names
-from rightmodel.manifest.rules import build_rules
+from rightmodel.manifest.rules import build_budget, build_rules
 from rightmodel.manifest.schema import Manifest
 
 if TYPE_CHECKING:
@@ -34,12 +34,20 @@ class _Draft:
 
     def lay_over(self, table: ModelTable | ProviderTable, origin: str) -> None:
         for key, value in table.model_dump(exclude_unset=True).items():
+            if key == "cost" and value and self.values.get("cost_when"):
+                self._outrank(value)
             if key in _MERGED and isinstance(value, dict):
                 self.values[key] = {**self.values.get(key, {}), **value}
                 self.origins.update({f"{key}.{sub}": origin for sub in value})
             else:
                 self.values[key] = value
                 self.origins[key] = origin
+
+    def _outrank(self, cost: Mapping[str, Any]) -> None:
+        """What is written as `cost` holds at every size and hour, whatever a lower layer says."""
+        self.values["cost_when"] = [
+            {k: v for k, v in entry.items() if k not in cost} for entry in self.values["cost_when"]
+        ]
 
 
 @dataclass(slots=True)
@@ -110,6 +118,8 @@ def load_catalog(
         providers=bench.providers,
         own_skills={name: table.description for name, table in user.skills.items()},
         routing=build_routing(user.routing),
+        store_text=user.privacy.store_text,
+        ledger_url=user.ledger.url or "",
         files=_file_policy(user, path),
         baseline=user.baseline or "",
         reference=reference,
@@ -120,7 +130,7 @@ def load_catalog(
         file=bench.file,
     )
     _check_judge(catalog)
-    return build_rules(catalog, user.rules, bench.file)
+    return build_rules(build_budget(catalog, user.budget), user.rules, bench.file)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The user's rules: checked against the catalog when loaded, so that a typo cannot wait."""
+"""The user's rules and budgets: checked when loaded, so that a typo cannot wait."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from rightmodel.domain import Trust
 from rightmodel.errors import ManifestError, TaskError, UnknownNameError
-from rightmodel.manifest.catalog import Catalog, Condition, Rule
+from rightmodel.manifest.catalog import Budget, Catalog, Condition, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rightmodel.manifest.schema import RuleTable, WhenTable
+    from rightmodel.manifest.schema import BudgetTable, RuleTable, WhenTable
 
 
 def build_rules(catalog: Catalog, tables: Sequence[RuleTable], file: str) -> Catalog:
@@ -28,6 +28,22 @@ def build_rules(catalog: Catalog, tables: Sequence[RuleTable], file: str) -> Cat
                 str(error), file=file, key=f'rules."{name}".{error.argument}'
             ) from None
     return replace(catalog, rules=tuple(rules))
+
+
+def build_budget(catalog: Catalog, table: BudgetTable) -> Catalog:
+    """The catalog with its budgets. Raises `ManifestError` for a name that nobody knows."""
+    models = {}
+    for name, usd in table.models.items():
+        try:
+            models[catalog.find(name).id] = usd
+        except TaskError as error:
+            raise ManifestError(str(error), file=catalog.file, key="budget.models") from None
+    for skill in table.skills:
+        if skill not in catalog.skills:
+            unknown = UnknownNameError("skill", skill, catalog.skills)
+            raise ManifestError(str(unknown), file=catalog.file, key="budget.skills")
+    simple = table.model_dump(exclude_none=True, exclude={"models", "skills"})
+    return replace(catalog, budget=Budget(**simple, models=models, skills=table.skills))
 
 
 def _rule(catalog: Catalog, table: RuleTable, name: str) -> Rule:

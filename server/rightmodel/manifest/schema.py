@@ -25,6 +25,8 @@ Effort = Literal["none", "low", "medium", "high"]
 Tier = Literal["cheap", "balanced", "best"]
 Difficulty = Literal["easy", "medium", "hard", "expert"]
 TrustName = Literal["local", "trusted", "any"]
+Hours = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Assess = Literal["rules", "learned", "judge", "hybrid"]
 
 
@@ -41,6 +43,32 @@ class CostTable(Table):
     output: Usd | None = None
     cache_read: Usd | None = None
     cache_write: Usd | None = None
+    cache_write_1h: Usd | None = None
+    input_audio: Usd | None = None
+
+
+class CostWhenTable(CostTable):
+    """Other prices, and when they hold: every condition given must. What is not named stays.
+
+    `input_above`: prompts of more tokens, the whole call. `utc`: hours such as "06:00-10:00".
+    `days`: of the week in UTC. `since`: from that day on in UTC.
+    """
+
+    input_above: Tokens | None = None
+    utc: Annotated[list[Hours], Field(min_length=1)] | None = None
+    days: Annotated[list[Weekday], Field(min_length=1)] | None = None
+    since: dt.date | None = None
+
+    @model_validator(mode="after")
+    def _says_when_and_what(self) -> CostWhenTable:
+        conditions = {"input_above", "utc", "days", "since"}
+        if not self.model_fields_set & conditions:
+            msg = "says not when: give input_above, utc, days or since"
+            raise ValueError(msg)
+        if not self.model_fields_set - conditions:
+            msg = "names no price: give input, output, cache_read, …"
+            raise ValueError(msg)
+        return self
 
 
 class LimitsTable(Table):
@@ -69,6 +97,7 @@ class ModelTable(Table):
     aliases: list[Name] | None = None
     description: str | None = None
     cost: CostTable | None = None
+    cost_when: list[CostWhenTable] | None = None
     limits: LimitsTable | None = None
     input: list[Modality] | None = None
     features: list[Name] | None = None
@@ -192,6 +221,31 @@ class RoutingTable(Table):
     give_up_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
     escalate: Annotated[int, Field(ge=0, le=5)] | None = None
     failure_cost_usd: Usd | None = None
+    learn: bool | None = None
+    explore: Annotated[float, Field(ge=0, le=0.5)] | None = None
+
+
+class BudgetTable(Table):
+    """`[budget]`: most USD. Days and months are UTC; `models` and `skills` hold USD per day."""
+
+    per_call_usd: Usd | None = None
+    per_day_usd: Usd | None = None
+    per_month_usd: Usd | None = None
+    models: dict[Name, Usd] = {}
+    skills: dict[Skill, Usd] = {}
+    warn_at: Annotated[float, Field(gt=0, le=1)] | None = None
+
+
+class PrivacyTable(Table):
+    """`[privacy]`: whether prompts and answers may be written to the ledger."""
+
+    store_text: bool = False
+
+
+class LedgerTable(Table):
+    """`[ledger]`: where it is kept; omitted: a file in the state directory."""
+
+    url: Annotated[str, Field(pattern=r"^postgres(ql)?://")] | None = None
 
 
 class FilesTable(Table):
@@ -209,7 +263,10 @@ class Manifest(Table):
     include: list[Name] | None = None
     exclude: list[Name] | None = None
     routing: RoutingTable = RoutingTable()
+    budget: BudgetTable = BudgetTable()
     files: FilesTable = FilesTable()
+    privacy: PrivacyTable = PrivacyTable()
+    ledger: LedgerTable = LedgerTable()
     providers: dict[Name, ProviderTable] = {}
     models: list[ModelTable] = []
     skills: dict[Skill, SkillTable] = {}

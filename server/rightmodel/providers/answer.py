@@ -129,6 +129,13 @@ class Answer(ABC):
         )
 
 
+class EmptyStreamError(ProviderError):
+    """A stream that ended in good order without a single event.
+
+    Some servers (llama-cpp-python) find out what is wrong with a request only after their 200.
+    """
+
+
 def malformed(request: ModelRequest, what: str) -> ProviderError:
     """The error for a successful response that is not an answer."""
     name = request.provider.name
@@ -159,17 +166,27 @@ def whole(value: Any) -> int:
     return value if isinstance(value, int) and value > 0 else 0
 
 
-def usage_of(
-    *, input_tokens: int, output: int, read: int = 0, write: int = 0, reasoning: int = 0
+def usage_of(  # noqa: PLR0913 - one keyword for each count
+    *,
+    input_tokens: int,
+    output: int,
+    read: int = 0,
+    write: int = 0,
+    write_1h: int = 0,
+    audio: int = 0,
+    reasoning: int = 0,
 ) -> Usage | None:
     """Counts that agree with each other; `None` where the upstream counted nothing."""
     if not input_tokens and not output:
         return None
     read = min(read, input_tokens)
+    write = min(write, input_tokens - read)
     return Usage(
         input=input_tokens,
         output=output,
         cache_read=read,
-        cache_write=min(write, input_tokens - read),
+        cache_write=write,
         reasoning=min(reasoning, output),
+        cache_write_1h=min(write_1h, write),
+        audio=min(audio, input_tokens - read - write),
     )

@@ -145,6 +145,8 @@ class MessageAnswer(Answer):
         counts = self._counts
         read = whole(counts.get("cache_read_input_tokens"))
         write = whole(counts.get("cache_creation_input_tokens"))
+        by_life = counts.get("cache_creation")
+        write_1h = by_life.get("ephemeral_1h_input_tokens") if isinstance(by_life, dict) else 0
         details = counts.get("output_tokens_details")
         thought = details.get("thinking_tokens") if isinstance(details, dict) else 0
         self.usage = usage_of(
@@ -152,5 +154,6 @@ class MessageAnswer(Answer):
             output=whole(counts.get("output_tokens")),
             read=read,
             write=write,
+            write_1h=whole(write_1h),
             reasoning=whole(thought),
         )

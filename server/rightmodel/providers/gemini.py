@@ -119,7 +119,10 @@ class GeminiAnswer(Answer):
             self.tool_call = self.tool_call or reason in _TOOL_CALL
 
     def _note_usage(self, counts: Mapping[str, Any]) -> None:
-        """Thoughts are counted beside the candidates; both are output."""
+        """Thoughts are counted beside the candidates; both are output.
+
+        Audio counts as not read from the cache as long as the upstream does not say that it was.
+        """
         thoughts = whole(counts.get("thoughtsTokenCount"))
         prompt = whole(counts.get("promptTokenCount"))
         self.usage = (
@@ -127,7 +130,15 @@ class GeminiAnswer(Answer):
                 input_tokens=prompt + whole(counts.get("toolUsePromptTokenCount")),
                 output=whole(counts.get("candidatesTokenCount")) + thoughts,
                 read=whole(counts.get("cachedContentTokenCount")),
+                audio=_audio(counts.get("promptTokensDetails"))
+                - _audio(counts.get("cacheTokensDetails")),
                 reasoning=thoughts,
             )
             or self.usage
         )
+
+
+def _audio(details: Any) -> int:
+    """Audio tokens among counts by modality."""
+    listed = details if isinstance(details, list) else ()
+    return sum(whole(d.get("tokenCount")) for d in listed if d.get("modality") == "AUDIO")

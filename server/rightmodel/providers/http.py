@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from rightmodel.errors import Fault, ProviderError
-from rightmodel.providers.answer import broken, malformed
+from rightmodel.providers.answer import EmptyStreamError, broken, malformed
 from rightmodel.providers.classify import classify, classify_in_band
 from rightmodel.providers.sse import SseDecoder
 
@@ -228,7 +228,9 @@ class _Reader:
             if not answer.ended:
                 raise answer.unfinished()
         elif self.take == self._start and "event-stream" in self._kind:
-            raise broken(request, "the stream ended before it began")
+            name = request.provider.name
+            what = f"{name}: the stream ended before it began"
+            raise EmptyStreamError(Fault.CONNECTION, what, provider=name)
         else:
             value = self._value(self._head + b"".join(self._pieces))
             for part in value if isinstance(value, list) else [value]:

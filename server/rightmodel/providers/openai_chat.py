@@ -218,7 +218,8 @@ class ChatAnswer(Answer):
     def _note_usage(self, usage: Mapping[str, Any]) -> None:
         if isinstance(usage, dict):
             self.usage = _usage(usage) or self.usage
-            self.cost_usd = _cost(usage) or self.cost_usd
+            cost = _cost(usage)
+            self.cost_usd = self.cost_usd if cost is None else cost
 
 
 def _broken_off(request: ModelRequest, reason: str) -> ProviderError:
@@ -234,14 +235,16 @@ def _broken_off(request: ModelRequest, reason: str) -> ProviderError:
 def _usage(usage: Mapping[str, Any]) -> Usage | None:
     """Input includes what was cached; output includes reasoning.
 
-    Some (xAI) count reasoning beside `completion_tokens`; `total_tokens` tells. Cached tokens:
-    OpenAI's details, DeepSeek's `prompt_cache_hit_tokens`, Moonshot's `cached_tokens`.
+    xAI counts reasoning beside `completion_tokens`: `total_tokens` tells, and so does more of it
+    than there is output. Cached tokens: OpenAI's details, DeepSeek's `prompt_cache_hit_tokens`,
+    Moonshot's `cached_tokens`.
     """
     prompt, output = whole(usage.get("prompt_tokens")), whole(usage.get("completion_tokens"))
     of_prompt = usage.get("prompt_tokens_details") or {}
     of_output = usage.get("completion_tokens_details") or {}
     reasoning = whole(of_output.get("reasoning_tokens")) or whole(usage.get("reasoning_tokens"))
-    if reasoning and whole(usage.get("total_tokens")) == prompt + output + reasoning:
+    beside = whole(usage.get("total_tokens")) == prompt + output + reasoning
+    if reasoning and (beside or reasoning > output):
         output += reasoning
     return usage_of(
         input_tokens=prompt,
@@ -250,6 +253,7 @@ def _usage(usage: Mapping[str, Any]) -> Usage | None:
         or whole(usage.get("prompt_cache_hit_tokens"))
         or whole(usage.get("cached_tokens")),
         write=whole(of_prompt.get("cache_write_tokens")),
+        audio=whole(of_prompt.get("audio_tokens")),
         reasoning=reasoning,
     )
 

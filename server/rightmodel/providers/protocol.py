@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from rightmodel.errors import Fault
+from rightmodel.providers.answer import EmptyStreamError
 from rightmodel.providers.classify import UpstreamError
 from rightmodel.providers.http import Post
 
@@ -23,6 +24,9 @@ MOST_MENDS: Final = 3
 
 LEAST_ROOM: Final = 0.25
 """Share of the answer's allowance that must fit for a smaller one to be worth a try."""
+
+STREAMING: Final = ("stream", "stream_options")
+"""Left out to ask for an answer in one piece."""
 
 
 class Mend(NamedTuple):
@@ -65,7 +69,10 @@ class WireProtocol(ABC):
         """What takes the answer apart."""
 
     async def complete(self, request: ModelRequest, watch: Watch | None = None) -> Completion:
-        """Ask for one complete answer. Raises `ProviderError`; cancelling closes the connection."""
+        """Ask for one complete answer. Raises `ProviderError`; cancelling closes the connection.
+
+        A stream without an event is asked for once more in one piece: then the server says why.
+        """
         known = self._known.setdefault((request.provider.name, request.name), {})
         just_now: dict[str, Mend] = {}
         while True:
@@ -79,6 +86,10 @@ class WireProtocol(ABC):
             except UpstreamError as error:
                 if len(just_now) >= MOST_MENDS or not self._learn(error, body, known, just_now):
                     raise
+            except EmptyStreamError:
+                if "stream" not in body:
+                    raise
+                just_now |= dict.fromkeys(STREAMING, Mend())
             else:
                 return answer.completion(mended)
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MOST_PROMPT_CHARS: Final = 20_000_000
 DEFAULT_LIMIT: Final = 3
+YES: Final = frozenset({"true", "yes", "1", "1.0"})
+NO: Final = frozenset({"false", "no", "0", "0.0"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,13 @@ class Arguments:
                 f"{name} must be an amount in US dollars like 0.05, not {value!r}", argument=name
             ) from None
         return amount
+
+    def yes(self, name: str) -> bool:
+        """Yes or no. Raises `TaskError` where it is not said."""
+        value = str(self.values.get(name, "")).strip().lower()
+        if value not in YES and value not in NO:
+            raise TaskError(f"{name} must be true or false, not {value!r}", argument=name)
+        return value in YES
 
     def names(self, name: str) -> list[str]:
         """A list of strings; one string is a list of one, and JSON in a string is read."""
@@ -164,10 +173,22 @@ def choose_task(arguments: Mapping[str, Any], catalog: Catalog) -> tuple[Task, i
     return Task(prompt=prompt, **_shared(args, catalog)), limit
 
 
+def reported_outcome(arguments: Mapping[str, Any]) -> tuple[str, bool, str]:
+    """The ref, whether it was good, and the note of a `report_outcome` call."""
+    args = Arguments(arguments, REPORT_ARGUMENTS)
+    ref = args.text("ref").strip().removeprefix("ref=")
+    if not ref:
+        raise TaskError(
+            "ref is empty: it is in the last line of the result that this is about", argument="ref"
+        )
+    return ref, args.yes("good"), args.text("note")
+
+
 COMPLETE_ARGUMENTS: Final = (
     "prompt", "skill", "difficulty", "tier", "model", "system", "files", "schema", "effort",
     "max_output_tokens", "max_cost_usd", "ref",
 )  # fmt: skip
+REPORT_ARGUMENTS: Final = ("ref", "good", "note")
 CHOOSE_ARGUMENTS: Final = (
     "task", "skill", "difficulty", "tier", "files", "max_cost_usd", "limit",
 )  # fmt: skip

@@ -18,7 +18,7 @@ from rightmodel import __version__
 from rightmodel.dispatch.calls import Pending
 from rightmodel.errors import RightmodelError, UnknownNameError
 from rightmodel.surface import render
-from rightmodel.surface.arguments import choose_task, complete_task
+from rightmodel.surface.arguments import choose_task, complete_task, reported_outcome
 from rightmodel.surface.tools import INSTRUCTIONS, TOOLS
 
 if TYPE_CHECKING:
@@ -83,6 +83,8 @@ class ToolCalls:
                 return await self._complete(engine, arguments, session)
             if tool == "choose_model":
                 return await self._choose(engine, arguments)
+            if tool == "report_outcome":
+                return await _report(engine, arguments)
             raise UnknownNameError("tool", tool, [t.name for t in TOOLS])
         except RightmodelError as error:
             return _error(error, mask)
@@ -124,6 +126,12 @@ class ToolCalls:
         shown = render.choice(decision, engine.catalog, limit)
         text = json.dumps(shown, indent=2, ensure_ascii=False)
         return CallToolResult(content=[TextContent(text=text)], structured_content=shown)
+
+
+async def _report(engine: Engine, arguments: dict[str, Any]) -> CallToolResult:
+    ref, good, note = reported_outcome(arguments)
+    line = await engine.learning.report(ref, good=good, note=note)
+    return CallToolResult(content=[TextContent(text=line)])
 
 
 def _pending(pending: Pending) -> CallToolResult:

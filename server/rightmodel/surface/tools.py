@@ -61,7 +61,7 @@ COMPLETE: Final = Tool(
         },
         "required": ["prompt"],
     },
-    annotations=ToolAnnotations(read_only_hint=True, open_world_hint=True),
+    annotations=ToolAnnotations(read_only_hint=True),
 )
 
 CHOOSE_MODEL: Final = Tool(
@@ -82,4 +82,15 @@ CHOOSE_MODEL: Final = Tool(
     annotations=ToolAnnotations(read_only_hint=True),
 )
 
-TOOLS: Final = (COMPLETE, CHOOSE_MODEL)
+REPORT_OUTCOME: Final = Tool(
+    name="report_outcome",
+    description="Say whether an answer was good: later choices learn from it.",
+    input_schema={
+        "type": "object",
+        "properties": {"ref": _TEXT, "good": {"type": "boolean"}, "note": _TEXT},
+        "required": ["ref", "good"],
+    },
+    annotations=ToolAnnotations(destructive_hint=False),
+)
+
+TOOLS: Final = (COMPLETE, CHOOSE_MODEL, REPORT_OUTCOME)

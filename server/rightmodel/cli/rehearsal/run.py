@@ -12,6 +12,7 @@ from rightmodel.app import make_router
 from rightmodel.cli.rehearsal.twins import twins
 from rightmodel.dispatch.dispatcher import Dispatcher
 from rightmodel.dispatch.health import Health
+from rightmodel.dispatch.record import Bookkeeper, Unrecorded
 from rightmodel.errors import Fault, RightmodelError
 from rightmodel.providers.http import HttpClient
 from rightmodel.providers.registry import make_providers
@@ -145,6 +146,7 @@ class _Stage:
             key=set_up.settings.key,
             random=chance,
             now=self._now,
+            books=Bookkeeper(set_up.catalog, Unrecorded(), self._now),
         )
 
     async def call(

@@ -98,6 +98,7 @@ ANSWERS: Final = (
 STREAMS: Final = (
     streams.no_first_byte(),
     streams.no_first_event(),
+    streams.empty_stream(),
     streams.stall(),
     streams.comments_forever(),
     streams.late_comments(),

@@ -35,6 +35,18 @@ def no_first_event() -> SimulatedFault:
     return made("no_first_event", plan, Fault.TIMEOUT)
 
 
+def empty_stream() -> SimulatedFault:
+    """Status and headers of a stream, then its proper end, without a single event.
+
+    So llama-cpp-python answers a prompt that is too long; without streaming it says what is wrong.
+    """
+
+    def plan(call: Call) -> Response:
+        return replace(call.answer(), before=(), body=())
+
+    return replace(made("empty_stream", plan), streamed=True, protocols=CHAT | ANTHROPIC)
+
+
 def stall(share: float = 0.5) -> SimulatedFault:
     """The answer stops after a share of its bytes (0-1); the connection stays open."""
 

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from process.house import GUARD_S, WRAPPER, House, manifest, texts
+from rightmodel.surface import server as surface
+from rightmodel.testing import Behaviour, SimulatedProvider
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OFTEN = """
+from rightmodel.surface import server
+server.PROGRESS_S = 0.05
+"""
+
+
+def test_progress_is_reported_as_long_as_the_upstream_is_silent(tmp_path: Path) -> None:
+    """A single model: its attempt is the last, which no deadline for a first token cuts."""
+    assert surface.PROGRESS_S == 10
+
+    async def run() -> None:
+        release = asyncio.Event()
+
+        async def held(_: float) -> None:
+            await release.wait()
+
+        models = {"m": Behaviour("at last", first_token_s=1.0)}
+        async with SimulatedProvider("openai-chat", models=models, sleep=held) as upstream:
+            house = House(tmp_path, WRAPPER + OFTEN)
+            house.write(manifest(upstream))
+            async with house.server() as server:
+                call = server.call(prompt="think")
+                told = await server.until_told("token of think", 6)
+                assert all(line.startswith("attempt 1: p/m at p") for line in told)
+                release.set()
+                assert texts(await call)[0] == "at last"
+            assert len(upstream.requests) == 1
+
+    asyncio.run(asyncio.wait_for(run(), GUARD_S))

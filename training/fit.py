@@ -1,0 +1,99 @@
+"""Sparse design matrices and the heads: softmax regression and ridge regression, by L-BFGS."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.optimize import minimize
+
+from rightmodel.assess import features, learned
+from rightmodel.assess.wrappers import request_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Vector = NDArray[np.float32]
+Keys = dict[str, float]
+
+
+def read(reader: features.Reader, prompt: str) -> Keys:
+    """What is seen of a prompt: keys, and how often."""
+    seen = reader.read(request_of(prompt))
+    keys: Keys = dict.fromkeys(seen.keys, 1.0)
+    for word in seen.words:
+        for key in features.word_keys(word):
+            keys[key] = keys.get(key, 0.0) + 1.0
+    return keys
+
+
+def vocabulary(read_rows: Sequence[Keys], least: int) -> dict[str, int]:
+    """Keys that occur in at least `least` rows."""
+    counts = Counter(key for keys in read_rows for key in keys)
+    kept = sorted(key for key, count in counts.items() if count >= least and "\n" not in key)
+    return {key: i for i, key in enumerate(kept)}
+
+
+def matrix(read_rows: Sequence[Keys], places: dict[str, int]) -> Any:
+    """Rows drawn to a common length, as `learned.Model.heads` does it."""
+    starts, columns, values = [0], [], []
+    for keys in read_rows:
+        hits = [(places[key], value) for key, value in keys.items() if key in places]
+        norm = learned.LENGTH / np.sqrt(sum(value for _, value in hits) + 1.0)
+        for place, value in hits:
+            columns.append(place)
+            values.append(value * norm)
+        starts.append(len(columns))
+    shape = (len(read_rows), len(places))
+    return sparse.csr_matrix((np.array(values, np.float32), columns, starts), shape=shape)
+
+
+def without_sizes(x: Any, places: dict[str, int]) -> Any:
+    """The matrix for the kind of work, on which the length of a paste has no say."""
+    keep = np.ones(x.shape[1], np.float32)
+    for key, place in places.items():
+        if key.startswith(features.SIZES):
+            keep[place] = 0.0
+    return (x @ sparse.diags(keep)).tocsr()
+
+
+def softmax(logits: Vector) -> Vector:
+    """Row by row."""
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    return powers / powers.sum(1, keepdims=True)
+
+
+def fit_softmax(x: Any, y: Vector, weight: Vector, ridge: float, rounds: int = 90) -> Vector:
+    """Multinomial logistic regression on soft labels."""
+    turned = x.T.tocsr()
+    shape = (x.shape[1], y.shape[1])
+
+    def loss(flat: Vector) -> tuple[float, Vector]:
+        w = flat.reshape(shape).astype(np.float32)
+        p = softmax(x @ w)
+        value = -(weight[:, None] * y * np.log(p + 1e-9)).sum() + ridge / 2 * (w * w).sum()
+        slope = turned @ ((p - y) * weight[:, None]) + ridge * w
+        return float(value), slope.ravel().astype(np.float64)
+
+    start = np.zeros(shape[0] * shape[1])
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": rounds})
+    return np.asarray(found.x.reshape(shape), np.float32)
+
+
+def fit_ridge(x: Any, y: Vector, weight: Vector, ridge: float, rounds: int = 60) -> Vector:
+    """Linear regression of several targets (already centred)."""
+    turned = x.T.tocsr()
+    shape = (x.shape[1], y.shape[1])
+
+    def loss(flat: Vector) -> tuple[float, Vector]:
+        w = flat.reshape(shape).astype(np.float32)
+        off = (x @ w - y) * weight[:, None]
+        value = (off * (x @ w - y)).sum() / 2 + ridge / 2 * (w * w).sum()
+        return float(value), (turned @ off + ridge * w).ravel().astype(np.float64)
+
+    start = np.zeros(shape[0] * shape[1])
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": rounds})
+    return np.asarray(found.x.reshape(shape), np.float32)

@@ -1,0 +1,101 @@
+"""Predictions with fitted heads, calibration, and the figures that provenance carries."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import corpus_io
+import fit
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.stats import spearmanr
+
+from rightmodel.assess import features
+
+if TYPE_CHECKING:
+    import export
+
+CLOSE = 1.5
+FOLDS = 5
+Trainer = Callable[[list[corpus_io.Row], features.Reader, list[str]], "export.Fitted"]
+
+
+def predict(
+    fitted: export.Fitted, rows: Sequence[corpus_io.Row], reader: features.Reader
+) -> fit.Vector:
+    """All heads for every row, in numpy."""
+    places = {key: i for i, key in enumerate(fitted.keys)}
+    x = fit.matrix([fit.read(reader, row.prompt) for row in rows], places)
+    values = np.asarray(x @ fitted.all_weights)
+    values[:, -2:] += fitted.number_base
+    return values
+
+
+def cross_validated(
+    rows: list[corpus_io.Row], reader: features.Reader, contexts: list[str], train: Trainer
+) -> fit.Vector:
+    """Every row predicted by a fit on the other folds."""
+    out = np.zeros((len(rows), len(corpus_io.SKILLS) + 2), np.float32)
+    folds = np.array([row.base % FOLDS for row in rows])
+    for fold in range(FOLDS):
+        fitted = train([r for r, f in zip(rows, folds, strict=True) if f != fold], reader, contexts)
+        held = np.flatnonzero(folds == fold)
+        out[held] = predict(fitted, [rows[i] for i in held], reader)
+        print(f"fold {fold} done", flush=True)
+    return out
+
+
+def calibrate(values: fit.Vector, rows: Sequence[corpus_io.Row]) -> dict[str, Any]:
+    """The temperature, and how often the difficulty is close, by kind of work."""
+    tops = np.array([corpus_io.PLACE[row.top] for row in rows])
+    logits = values[:, :-2]
+
+    def loss(log_t: float) -> float:
+        p = fit.softmax(logits / np.exp(log_t))
+        return float(-np.log(p[np.arange(len(tops)), tops] + 1e-9).mean())
+
+    found = minimize_scalar(loss, bounds=(-1.5, 1.5), method="bounded")
+    predicted = logits.argmax(1)
+    close = np.abs(values[:, -2] - [row.difficulty for row in rows]) <= CLOSE
+    overall = float(close.mean())
+    sure = {"any": round(overall, 3)}
+    for skill, place in corpus_io.PLACE.items():
+        hits = close[predicted == place]
+        sure[skill] = round(float((hits.sum() + 10 * overall) / (len(hits) + 10)), 3)
+    return {"temperature": round(float(np.exp(found.x)), 4), "difficulty_sure": sure}
+
+
+def _shares(keys: Sequence[str], right: Any) -> dict[str, float]:
+    groups: dict[str, list[bool]] = defaultdict(list)
+    for key, ok in zip(keys, right, strict=True):
+        groups[key].append(bool(ok))
+    return {
+        f"{key} ({len(v)})": round(sum(v) / len(v), 3)
+        for key, v in sorted(groups.items(), key=lambda item: -len(item[1]))
+    }
+
+
+def figures(
+    values: fit.Vector, rows: Sequence[corpus_io.Row], calibration: dict[str, Any]
+) -> dict[str, Any]:
+    """Accuracy over all, by kind, language and skill; calibration; difficulty; length."""
+    chances = fit.softmax(values[:, :-2] / calibration["temperature"])
+    predicted = chances.argmax(1)
+    right = np.array([corpus_io.SKILLS[p] == r.top for p, r in zip(predicted, rows, strict=True)])
+    hard = np.array([row.difficulty for row in rows])
+    out = np.log2([max(1.0, row.out) for row in rows])
+    sure = chances.max(1)
+    return {
+        "rows": len(rows),
+        "top1": round(float(right.mean()), 4),
+        "by_kind": _shares([row.kind for row in rows], right),
+        "by_language": _shares([row.lang for row in rows], right),
+        "by_skill": _shares([row.top for row in rows], right),
+        "brier": round(float(((sure - right) ** 2).mean()), 4),
+        "mean_confidence": round(float(sure.mean()), 4),
+        "difficulty_rank_correlation": round(float(spearmanr(values[:, -2], hard).statistic), 3),
+        "difficulty_within_1.5": round(float((np.abs(values[:, -2] - hard) <= CLOSE).mean()), 3),
+        "out_log2_error": round(float(np.abs(values[:, -1] - out).mean()), 3),
+    }

@@ -1,0 +1,110 @@
+"""Train the learned assessor again: `python training/train.py` (needs numpy and scipy).
+
+Writes `server/rightmodel/assess/weights/learned.bin` and the provenance beside it. With
+`--measure`, also cross-validates (slow) and writes those figures down with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "server")]
+
+import askness  # noqa: E402
+import augment  # noqa: E402
+import corpus_io  # noqa: E402
+import export  # noqa: E402
+import fit  # noqa: E402
+import measure  # noqa: E402
+import numpy as np  # noqa: E402
+
+from rightmodel.assess import features  # noqa: E402
+
+SETTINGS = {"ridge": 1.0, "ridge_numbers": 10.0, "least_rows": 2, "seed": 0}
+TEST_SHARE, DEV_SHARE = 0.1, 0.1
+
+
+def targets(rows: list[corpus_io.Row]) -> tuple[fit.Vector, fit.Vector, fit.Vector]:
+    """Soft skill labels; difficulty and log2 of the answer's tokens; weights."""
+    y = np.zeros((len(rows), len(corpus_io.SKILLS)), np.float32)
+    for i, row in enumerate(rows):
+        for skill, share in row.skills.items():
+            y[i, corpus_io.PLACE[skill]] = share
+    numbers = np.array([[r.difficulty, np.log2(max(1.0, r.out))] for r in rows], np.float32)
+    return y, numbers, np.array([r.weight for r in rows], np.float32)
+
+
+def train(rows: list[corpus_io.Row], reader: features.Reader, contexts: list[str]) -> export.Fitted:
+    """Fit every head on the rows and what augmentation makes of them."""
+    made = [v for row in rows for v in augment.variants(row, contexts, int(SETTINGS["seed"]))]
+    seen = [fit.read(reader, row.prompt) for row in made]
+    plain = [keys for keys, row in zip(seen, made, strict=True) if row.kind != "augmented"]
+    places = fit.vocabulary(plain, int(SETTINGS["least_rows"]))
+    x = fit.matrix(seen, places)
+    y, numbers, weight = targets(made)
+    base = np.average(numbers, axis=0, weights=weight).astype(np.float32)
+    return export.Fitted(
+        keys=list(places),
+        skill_weights=fit.fit_softmax(fit.without_sizes(x, places), y, weight, SETTINGS["ridge"]),
+        number_weights=fit.fit_ridge(x, numbers - base, weight, SETTINGS["ridge_numbers"]),
+        number_base=base,
+    )
+
+
+def split(rows: list[corpus_io.Row]) -> tuple[list[corpus_io.Row], ...]:
+    """Train, dev, test: by the hash of the base prompt."""
+    parts: tuple[list[corpus_io.Row], ...] = ([], [], [])
+    for row in rows:
+        place = row.base / 2**32
+        parts[2 if place < TEST_SHARE else 1 if place < TEST_SHARE + DEV_SHARE else 0].append(row)
+    return parts
+
+
+def main() -> None:
+    """Train on train, calibrate on dev, measure on test; then fit again on everything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--measure", action="store_true", help="cross-validate, too (slow)")
+    parser.add_argument("--draft", action="store_true", help="ship the fit on train alone")
+    options = parser.parse_args()
+    rows, contexts = corpus_io.load(), corpus_io.contexts()
+    lexicon = features.lexicon(corpus_io.concepts())
+    asking = askness.fit_asking(features.Reader(lexicon), rows, contexts)
+    reader = features.Reader(lexicon, asking)
+    learn, dev, test = split(rows)
+    print(f"{len(learn)} train, {len(dev)} dev, {len(test)} test", flush=True)
+    fitted = train(learn, reader, contexts)
+    calibration = measure.calibrate(measure.predict(fitted, dev, reader), dev)
+    figures: dict[str, Any] = {
+        "test": measure.figures(measure.predict(fitted, test, reader), test, calibration)
+    }
+    print(json.dumps(figures["test"], indent=1), flush=True)
+    if options.measure:
+        predicted = measure.cross_validated(rows, reader, contexts, train)
+        calibration = measure.calibrate(predicted, rows)
+        figures["cross_validation"] = measure.figures(predicted, rows, calibration)
+        print(json.dumps(figures["cross_validation"], indent=1), flush=True)
+    shipped = fitted if options.draft else train(rows, reader, contexts)
+    provenance = {
+        "made_by": "training/train.py",
+        "date": dt.datetime.now(tz=dt.UTC).date().isoformat(),
+        "corpus": {
+            "rows": len(rows),
+            "files": len(corpus_io.files()),
+            "sha256": corpus_io.corpus_hash(),
+            "split": {"train": len(learn), "dev": len(dev), "test": len(test)},
+        },
+        "settings": SETTINGS,
+        "held_out": figures,
+        "note": "figures: fitted without the rows they are measured on; shipped: fitted on all",
+    }
+    export.write(shipped, {**calibration, "asking": asking}, corpus_io.concepts(), provenance)
+
+
+if __name__ == "__main__":
+    main()
