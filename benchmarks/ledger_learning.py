@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.decide.estimate import chance as chance_of
+from rightmodel.dispatch.explore import MOST_REGRET
 from rightmodel.ledger.ratings import Ratings
 from rightmodel.ledger.records import OutcomeRecord
 
@@ -79,7 +80,9 @@ def regrets(seed: int, *, shuffled: bool, learns: bool, explore: float) -> list[
         believed = {m: ratings.rating(m, skill, now=now) for m in MODELS}
         chosen = min(MODELS, key=lambda m: total(m, believed[m], difficulty))
         if chance.random() < explore:
-            chosen = chance.choice(MODELS)
+            most = MOST_REGRET * total(chosen, believed[chosen], difficulty)
+            near = [m for m in MODELS if total(m, believed[m], difficulty) <= most]
+            chosen = chance.choice([m for m in near if m != chosen] or [chosen])
         real = {m: total(m, made.truth[m, skill], difficulty) for m in MODELS}
         found.append(real[chosen] - min(real.values()))
         good = chance.random() < chance_of(made.truth[chosen, skill], difficulty)

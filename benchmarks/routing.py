@@ -126,7 +126,7 @@ def kind_known(pool: Pool, fit: Sequence[Row], rows: Sequence[Row]) -> list[Rout
             score = sum(c.score for c in seen) + SHRINK * whole[m].quality
             cost = sum(c.cost_usd for c in seen) + SHRINK * whole[m].cost
             n = len(seen) + SHRINK
-            ranked.append(Candidate(m, score / n, cost / n, None, None, 0.0))  # type: ignore[arg-type]
+            ranked.append(Candidate(m, score / n, cost / n, None, 0.0))  # type: ignore[arg-type]
         routed.append(replace(blank, sample=sample, ranked=tuple(ranked), preferred=()))
     return routed
 

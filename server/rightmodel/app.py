@@ -14,7 +14,7 @@ from rightmodel.manifest.load import load_catalog
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from rightmodel.assess.judge import Completer
+    from rightmodel.assess.judge import Judge
     from rightmodel.dispatch.engine import Engine
     from rightmodel.dispatch.route import Router
     from rightmodel.domain import Assessment, Task
@@ -65,16 +65,14 @@ async def catalog_of(settings: Settings) -> Catalog:
 def make_router(
     catalog: Catalog,
     settings: Settings | None,
-    completer: Completer | None = None,
+    judge: Judge | None = None,
     corrected: Callable[[], Awaitable[Catalog]] | None = None,
 ) -> Router:
     """The way from task to decision.
 
-    Without settings, keys are not looked at; without a completer, no judge is asked; without
-    `corrected`, the manifest's ratings stand.
+    Without settings, keys are not looked at; without `corrected`, the manifest's ratings stand.
     """
     from rightmodel.assess.assessor import Assessor
-    from rightmodel.assess.judge import Judge
     from rightmodel.assess.learned import assess_learned
     from rightmodel.assess.rules import assess_by_rules
     from rightmodel.dispatch.route import Router
@@ -86,15 +84,8 @@ def make_router(
         return assess_learned(task, catalog.skills)
 
     def unavailable(model: Model) -> str:
-        if settings is None:
-            return ""
-        reasons = [settings.missing_key(e.provider) for e in model.endpoints]
-        return "" if "" in reasons else reasons[0]
+        return settings.missing_keys(model) if settings else ""
 
-    judge = None
-    if completer is not None:
-        out = {m.id: why for m in catalog.models.values() if (why := unavailable(m))}
-        judge = Judge(catalog, completer, out)
     locals_ = {"rules": rules, "learned": learned}
     return Router(catalog, Assessor(catalog, locals_, judge), unavailable, corrected)
 
@@ -115,6 +106,7 @@ def make_ledger(settings: Settings, catalog: Catalog) -> Ledger:
 
 def make_engine(settings: Settings, catalog: Catalog) -> Engine:
     """Everything that serving a call needs."""
+    from rightmodel.assess.judge import Judge
     from rightmodel.dispatch.calls import Calls
     from rightmodel.dispatch.dispatcher import Dispatcher
     from rightmodel.dispatch.engine import Engine
@@ -133,7 +125,9 @@ def make_engine(settings: Settings, catalog: Catalog) -> Engine:
     learning = Learning(catalog, ledger, clock=time.time, now=time.monotonic)
     books = Bookkeeper(catalog, ledger, time.time)
     judging = JudgeCompleter(providers, health, key=settings.key, now=time.monotonic, books=books)
-    router = make_router(catalog, settings, judging, learning.catalog)
+    out = {m.id: why for m in catalog.models.values() if (why := settings.missing_keys(m))}
+    judge = Judge(catalog, judging, out)
+    router = make_router(catalog, settings, judge, learning.catalog)
     keys = [k for k in map(settings.key, catalog.providers.values()) if k]
     dispatcher = Dispatcher(
         catalog,
@@ -158,6 +152,7 @@ def make_engine(settings: Settings, catalog: Catalog) -> Engine:
         dispatcher=dispatcher,
         calls=calls,
         health=health,
+        judge=judge,
         learning=learning,
         mask=lambda text: mask_keys(text, keys),
         close=close,

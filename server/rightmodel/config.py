@@ -14,7 +14,7 @@ from rightmodel.errors import TaskError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rightmodel.manifest.catalog import Provider
+    from rightmodel.manifest.catalog import Model, Provider
 
 _UNFILLED = re.compile(r"^\$\{.*\}$|^\$[A-Za-z_]\w*$|^\{env:.*\}$")
 
@@ -62,6 +62,11 @@ class Settings:
                 else "is empty"
             )
         return f"no key for {provider.name}: {provider.key_env} {state}; set it or use --env-file"
+
+    def missing_keys(self, model: Model) -> str:
+        """Why no request to a model can be sent at all; "" if one of its endpoints has its key."""
+        reasons = [self.missing_key(e.provider) for e in model.endpoints]
+        return "" if "" in reasons else reasons[0]
 
 
 def read_settings(

@@ -1,7 +1,8 @@
 """What the end-to-end tests need that is not ours, in exact versions, under `.cache/e2e`.
 
 `python tests/e2e/install.py` installs what is missing or has another version; `make e2e` does that
-first. Nothing else on the machine is touched.
+first. Nothing else on the machine is touched, but that PostgreSQL and Chromium, where they are not
+there, come from the distribution's packages: Debian's and those made from it, as root.
 """
 
 from __future__ import annotations
@@ -60,6 +61,20 @@ def has_compiler() -> bool:
     return shutil.which("c++") is not None
 
 
+def postgres_programs() -> Path | None:
+    """Where `initdb` and `pg_ctl` are, if anywhere: Debian keeps them off the path, by version."""
+    kept = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    newest = max(kept, key=lambda path: float(path.parts[-3]), default=None)
+    found = newest or shutil.which("initdb")
+    return Path(found).parent if found else None
+
+
+def browser() -> str | None:
+    """The command of a Chromium, if there is one: without it the pages are not tried."""
+    names = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
 def is_installed(folder: str, pins: object) -> bool:
     """Whether a folder of the cache holds exactly these versions."""
     stamp = CACHE / folder / "installed.json"
@@ -68,11 +83,23 @@ def is_installed(folder: str, pins: object) -> bool:
 
 def missing() -> list[str]:
     """What `main` would install."""
-    return [folder for folder, pins in _wanted() if not is_installed(folder, pins)]
+    folders = [folder for folder, pins in _wanted() if not is_installed(folder, pins)]
+    return folders if postgres_programs() else [*folders, "postgresql"]
 
 
 def main() -> None:
     """Install what is missing."""
+    if not postgres_programs():
+        sys.stderr.write("e2e: installing postgresql\n")
+        _apt("update")
+        _apt("install", "--yes", "--no-install-recommends", "postgresql")
+    if not browser():
+        sys.stderr.write("e2e: installing chromium\n")
+        try:
+            _apt("update")
+            _apt("install", "--yes", "--no-install-recommends", "chromium")
+        except (OSError, subprocess.CalledProcessError) as error:
+            sys.stderr.write(f"e2e: no chromium ({error}): the pages will not be tried\n")
     for folder, pins in _wanted():
         if is_installed(folder, pins):
             continue
@@ -111,6 +138,11 @@ def _pip(place: Path, pins: list[str]) -> None:
     _run([sys.executable, "-m", "venv", str(place)], place, os.environ)
     pip = [str(place / "bin" / "python"), "-m", "pip", "install", "-q"]
     _run([*pip, "--disable-pip-version-check", *pins], place, os.environ)
+
+
+def _apt(*what: str) -> None:
+    env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    _run(["apt-get", "-q", *what], Path("/"), env)
 
 
 def _run(command: Sequence[str], place: Path, env: Mapping[str, str]) -> None:

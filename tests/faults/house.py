@@ -88,7 +88,8 @@ class SkippingLoop(asyncio.SelectorEventLoop):
 
     async def getaddrinfo(self, host: Any, port: Any, **kinds: Any) -> list[Any]:
         """Names of the domain that never exists are not found without asking the network."""
-        if str(host).endswith(".invalid"):
+        name = host.decode() if isinstance(host, bytes) else str(host)  # anyio encodes it
+        if name.endswith(".invalid"):
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return await super().getaddrinfo(host, port, **kinds)
 

@@ -13,6 +13,8 @@ from rightmodel.providers import http
 from rightmodel.testing import Behaviour, Reply, SimulatedFault, answer, fault
 
 OPENAI, GEMINI, ANTHROPIC = Upstream(), Upstream("gemini"), Upstream("anthropic")
+NATIVE = Upstream(features=("json_schema",))
+"""Asked for JSON by a parameter, so that a fault can tell that it was."""
 ROOMY = Upstream(context=300_000, output_limit=200_000)
 SCHEMA = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}
 BROKEN = [
@@ -179,9 +181,10 @@ async def test_json_that_does_not_match_goes_to_a_model_with_a_better_chance(
     mismatch: SimulatedFault,
 ) -> None:
     better = Upstream(rating=9, behaviour=Behaviour(answers='{"n": 1}'))
-    async with connected(a=OPENAI, b=OPENAI, c=better) as house:
+    async with connected(a=NATIVE, b=OPENAI, c=better) as house:
         house.script("a/m", mismatch)
         found = await house.complete(Task("hi", tier="cheap", schema=SCHEMA))
+        assert house.upstreams["a"].requests[0].fault == mismatch.name
         assert tried(found) == [("a/m", Fault.SCHEMA), ("c/m", None)]
         assert found.text == '{"n": 1}'
         assert attempts(found)[0].cost_usd
@@ -191,7 +194,7 @@ async def test_json_that_does_not_match_goes_to_a_model_with_a_better_chance(
 @rehearsal
 async def test_json_that_does_not_match_goes_to_the_next_in_line_where_none_is_better() -> None:
     next_in_line = Upstream(behaviour=Behaviour(answers='{"n": 1}'))
-    async with connected(a=OPENAI, b=next_in_line) as house:
+    async with connected(a=NATIVE, b=next_in_line) as house:
         house.script("a/m", fault.schema_mismatch())
         found = await house.complete(Task("hi", schema=SCHEMA))
         assert tried(found) == [("a/m", Fault.SCHEMA), ("b/m", None)]
@@ -199,7 +202,7 @@ async def test_json_that_does_not_match_goes_to_the_next_in_line_where_none_is_b
 
 @rehearsal
 async def test_a_second_mismatch_ends_the_call() -> None:
-    async with connected(a=OPENAI, b=OPENAI, c=OPENAI) as house:
+    async with connected(a=NATIVE, b=NATIVE, c=NATIVE) as house:
         for upstream in house.upstreams.values():
             upstream.fail_all(fault.schema_mismatch())
         error = await house.fails(Task("hi", schema=SCHEMA))

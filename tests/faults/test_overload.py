@@ -9,8 +9,14 @@ from rightmodel.dispatch.health import FIRST_COOLDOWN_S, OUT_S
 from rightmodel.errors import Fault
 from rightmodel.manifest.catalog import Routing
 from rightmodel.testing import SimulatedFault, fault
+from rightmodel.testing.fault.base import made
+from rightmodel.testing.wire import json_response
 
 OPENAI, ANTHROPIC, OPENROUTER = Upstream(), Upstream("anthropic"), Upstream("openrouter")
+IN_ONE_PIECE = made(
+    "error in a body",
+    lambda _: json_response(200, {"error": {"code": 502, "message": "Provider returned error"}}),
+)
 DOWN = [
     pytest.param(OPENAI, fault.status(408), Fault.SERVER, 408, id="408"),
     pytest.param(OPENAI, fault.status(500), Fault.SERVER, 500, id="500"),
@@ -22,6 +28,7 @@ DOWN = [
         ANTHROPIC, fault.overloaded_in_stream(), Fault.OVERLOADED, 529, id="529 within a stream"
     ),
     pytest.param(OPENROUTER, fault.error_in_200(502), Fault.SERVER, 502, id="502 within a 200"),
+    pytest.param(OPENROUTER, IN_ONE_PIECE, Fault.SERVER, 502, id="502 as the body of a 200"),
     pytest.param(OPENROUTER, fault.error_in_200(503), Fault.OVERLOADED, 503, id="503 within a 200"),
 ]
 

@@ -22,7 +22,7 @@ from rightmodel.domain import (
 from rightmodel.errors import Fault
 from rightmodel.ledger.budget import settled
 from rightmodel.ledger.records import attempt_record, call_record, new_id, task_hash
-from rightmodel.ledger.reports import summed, usage
+from rightmodel.ledger.reports import Spread, summed, usage
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.ledger.store import Key
 from rightmodel.manifest.catalog import Price
@@ -105,7 +105,7 @@ def test_each_figure_is_where_it_belongs() -> None:
         attempt("0", model="big", fault="timeout", provider="q"),
         attempt("0.5", model="cheap", at=NOON + 86_400),
     ]
-    found = summed(calls, attempts, DAY, "2026-11-21")
+    (found,) = summed(calls, attempts, (DAY, "2026-11-21"))
     total = found.total
     assert (total.calls, total.answered, total.failed, total.slow, total.judged) == (4, 3, 1, 1, 1)
     assert (total.attempts, total.faults, total.unpriced) == (6, 2, 1)
@@ -114,7 +114,7 @@ def test_each_figure_is_where_it_belongs() -> None:
     assert (total.baseline_usd, total.saved_usd) == (Decimal("0.20"), Decimal("-0.13"))
     assert total.compared == 2
     assert (total.input, total.cached, total.output, total.reasoning) == (100, 60, 20, 5)
-    assert (total.median_s, total.slowest_s) == (4.0, 40.0)
+    assert total.call_s == Spread(4.0, 40.0, 40.0)
     assert [row.key for row in found.by_day] == [DAY, "2026-11-21"]
     assert found.by_day[1].saved_usd is None
     assert [row.key for row in found.by_model] == ["cheap", "big", "tiny", ""]
@@ -127,7 +127,7 @@ def test_nothing_used_is_no_error() -> None:
     found = usage(store, DAY, DAY)
     assert found.total.calls == 0
     assert found.total.saved_usd is None
-    assert found.total.median_s is None
+    assert found.total.call_s is None
     assert found.by_day == ()
     store.close()
 

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "choose": ("choose", "Show which model a task would go to, without calling it."),
     "models": ("models", "Show the effective manifest."),
     "check": ("check", "Check manifest and keys, and ask every model for a word."),
+    "usage": ("usage", "Show what was spent and saved."),
     "config": ("config", "Register rightmodel with an agent."),
     "eval": ("eval", "Measure how well the manifest routes, on a table of outcomes."),
     "calibrate": ("calibrate", "Fit the models' ratings to a table of outcomes."),

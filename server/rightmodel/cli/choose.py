@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rightmodel.app import catalog_of, make_router
+from rightmodel.app import catalog_of, make_engine, make_router
 from rightmodel.cli import fail, with_settings
+from rightmodel.cli.learned import corrected_catalog
 from rightmodel.domain import Task
 from rightmodel.errors import RightmodelError, TaskError
 from rightmodel.manifest.load import load_catalog
@@ -51,14 +52,23 @@ BATCH_KEYS = (
     "--batch", default="", metavar="FILE", help="JSON lines with id and prompt; - is stdin."
 )
 @click.option("--ranked", is_flag=True, help="With --batch: every candidate and rejection.")
+@click.option("--judge", is_flag=True, help="With --batch: ask the judge where it is worth it.")
+@click.option("--with-ledger", is_flag=True, help="With --batch: with what outcomes have taught.")
 @click.option("--json", "as_json", is_flag=True, help="JSON; always so with --batch.")
 @with_settings
 def command(
-    settings: Settings, *, batch: str, ranked: bool, as_json: bool, **arguments: Any
+    settings: Settings,
+    *,
+    batch: str,
+    ranked: bool,
+    judge: bool,
+    with_ledger: bool,
+    as_json: bool,
+    **arguments: Any,
 ) -> None:
     """Show which model TASK would go to, and why, without calling it."""
     if batch:
-        asyncio.run(_batch(settings, batch, ranked=ranked))
+        asyncio.run(_batch(settings, batch, ranked=ranked, judge=judge, with_ledger=with_ledger))
         return
     if not arguments["task"] and not sys.stdin.isatty():
         arguments["task"] = sys.stdin.read()
@@ -69,7 +79,7 @@ def command(
 async def _choose(settings: Settings, arguments: dict[str, Any], *, as_json: bool) -> None:
     catalog = await catalog_of(settings)
     task, limit = choose_task(arguments, catalog)
-    decision = await make_router(catalog, settings).route(task)
+    decision = await make_router(corrected_catalog(catalog, settings), settings).route(task)
     if as_json:
         click.echo(json.dumps(render.choice(decision, catalog, limit), ensure_ascii=False))
         return
@@ -102,13 +112,22 @@ def _table(decision: Decision, limit: int) -> None:
         console.print(f"not {rejection.model}: {rejection.reason}", style="dim")
 
 
-async def _batch(settings: Settings, source: str, *, ranked: bool) -> None:
+async def _batch(
+    settings: Settings, source: str, *, ranked: bool, judge: bool, with_ledger: bool
+) -> None:
     """One line out for each line in, in order. Keys are not looked at, so a run can be repeated."""
     catalog = load_catalog(settings.manifest, has_key=settings.has_key)
-    router = make_router(catalog, None)
-    for line in _lines(source):
-        result = await _decide_line(line, router, catalog, ranked=ranked)
-        click.echo(json.dumps(render.plain(result), ensure_ascii=False))
+    if with_ledger:
+        catalog = corrected_catalog(catalog, settings)
+    engine = make_engine(settings, catalog) if judge else None
+    router = make_router(catalog, None, engine.judge if engine else None)
+    try:
+        for line in _lines(source):
+            result = await _decide_line(line, router, catalog, ranked=ranked)
+            click.echo(json.dumps(render.plain(result), ensure_ascii=False))
+    finally:
+        if engine:
+            await engine.close()
 
 
 def _lines(source: str) -> Iterable[str]:

@@ -11,13 +11,17 @@ import click
 
 from rightmodel.app import catalog_of
 from rightmodel.cli import settings_summary, with_settings
+from rightmodel.cli.learned import learned_by_model
+from rightmodel.errors import TaskError
 from rightmodel.ledger.records import day_of
 from rightmodel.manifest.build import DAYS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from decimal import Decimal
 
     from rightmodel.config import Settings
+    from rightmodel.ledger.ratings import Learned
     from rightmodel.manifest.catalog import Catalog, Model
     from rightmodel.manifest.price import Price, Terms
 
@@ -26,13 +30,37 @@ if TYPE_CHECKING:
 @click.argument("name", required=False, default="")
 @click.option("--origins", is_flag=True, help="Each value with the file that it comes from.")
 @click.option("--prices", is_flag=True, help="Compare the prices with those of genai-prices.")
+@click.option("--learned", is_flag=True, help="Ratings that outcomes moved.")
+@click.option("--export", is_flag=True, help="The learned ratings as a manifest fragment.")
+@click.option("--forget", is_flag=True, help="Forget what was learned, of NAME or of every model.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @with_settings
-def command(settings: Settings, *, name: str, origins: bool, prices: bool, as_json: bool) -> None:
+def command(  # noqa: PLR0913 - one for each option
+    settings: Settings,
+    *,
+    name: str,
+    origins: bool,
+    prices: bool,
+    learned: bool,
+    export: bool,
+    forget: bool,
+    as_json: bool,
+) -> None:
     """Show the connected models, or one of them by NAME."""
+    if prices + learned + export + forget > 1:
+        raise TaskError("give one of --prices, --learned, --export and --forget")
     catalog = asyncio.run(catalog_of(settings))
     models = [catalog.find(name)] if name else list(catalog.models.values())
-    if prices:
+    if learned or export or forget:
+        from rightmodel.cli import learned as ratings
+
+        if forget:
+            ratings.forget(catalog, settings, name)
+        elif export:
+            ratings.export_learned(catalog, settings)
+        else:
+            ratings.show_learned(catalog, settings, models, as_json=as_json)
+    elif prices:
         from rightmodel.cli.models_prices import compare_prices
 
         compare_prices(models, as_json=as_json)
@@ -40,7 +68,7 @@ def command(settings: Settings, *, name: str, origins: bool, prices: bool, as_js
         click.echo(json.dumps([_plain(m, catalog, origins=origins) for m in models], indent=2))
     elif origins or name:
         for model in models:
-            _print_one(model, catalog)
+            _print_one(model, catalog, learned_by_model(catalog, settings).get(model.id, {}))
     else:
         _print_table(models, catalog, settings)
 
@@ -99,21 +127,25 @@ def _plain(model: Model, catalog: Catalog, *, origins: bool) -> dict[str, Any]:
     return shown
 
 
-def _print_one(model: Model, catalog: Catalog) -> None:
+def _print_one(model: Model, catalog: Catalog, learned: Mapping[str, Learned]) -> None:
     click.echo(click.style(model.id, bold=True))
     for key, value in _values(model).items():
         if value in ("", []):
             continue
         text = ", ".join(value) if isinstance(value, list) else str(value)
         click.echo(f"  {key} = {text}  " + click.style(_origin(model, key, catalog), dim=True))
+    for skill, one in learned.items():
+        click.echo(f"  learned: {skill} {one.shown}")
 
 
 def _print_table(models: list[Model], catalog: Catalog, settings: Settings) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    learned = learned_by_model(catalog, settings)
     table = Table(box=None, pad_edge=False)
-    for heading in ("model", "in $/M", "out $/M", "context", "reads", "best at", "key"):
+    headings = ["model", "in $/M", "out $/M", "context", "reads", "best at", "key"]
+    for heading in headings + ["learned"] * bool(learned):
         table.add_column(heading, justify="right" if "$" in heading else "left")
     for model in models:
         best = sorted(model.skills.items(), key=lambda s: -s[1])[:3]
@@ -126,6 +158,8 @@ def _print_table(models: list[Model], catalog: Catalog, settings: Settings) -> N
             " ".join(sorted(model.modalities)),
             " ".join(f"{skill} {rating:g}" for skill, rating in best),
             "ok" if "" in missing else "unset",
+            *[", ".join(f"{k} {v.shown}" for k, v in learned.get(model.id, {}).items())]
+            * bool(learned),
         )
     console = Console()
     console.print(table)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from rightmodel.assess.judge import Judge
     from rightmodel.dispatch.calls import Calls
     from rightmodel.dispatch.dispatcher import Dispatcher
     from rightmodel.dispatch.health import Health
@@ -25,6 +26,7 @@ class Engine:
     dispatcher: Dispatcher
     calls: Calls
     health: Health
+    judge: Judge
     learning: Learning
     mask: Callable[[str], str]
     close: Callable[[], Awaitable[None]]

@@ -47,9 +47,9 @@ _SCOPES: Final = ("key", "model", "endpoint")
 class Breaker:
     """State of one key, model or endpoint.
 
-    `open_until`: 0 is closed. `spare_from`: when it may be tried where nothing else is fit.
-    `faults`: in a row; those of requests that were under way when it opened are one. `opened`: the
-    last ticket by then. `probe`: the ticket of the probe.
+    `open_until`: 0 is closed. `spare_from`: when it may be tried where all else is down. `faults`:
+    in a row; those of requests that were under way when it opened are one. `opened`: the last
+    ticket by then. `probe`: the ticket of the probe.
     """
 
     open_until: float = 0.0
@@ -97,12 +97,14 @@ class Health:
         return max(_wait(b, now, b.open_until) for b in self._of(endpoint))
 
     def is_spare(self, endpoint: Endpoint) -> bool:
-        """Whether it may be tried where nothing else is fit, although its key or model is out.
+        """Whether its key or model is out, and it may be tried all the same where all else is down.
 
-        As seldom as if its fault were one that passes: somebody may have topped the key up.
+        Every few seconds one request may: the key may have been topped up.
         """
         now = self._now()
-        return not any(_wait(b, now, b.spare_from) for b in self._of(endpoint))
+        breakers = self._of(endpoint)
+        out = any(b.open_until > now for b in breakers)
+        return out and not any(_wait(b, now, b.spare_from) for b in breakers)
 
     def begin(self, endpoint: Endpoint, *, retry: bool = False) -> int:
         """A request is sent. Every `begin` needs exactly one of `succeed`, `fail`, `release`.
@@ -141,7 +143,7 @@ class Health:
         breaker.fault = error.fault
         now, backoff = self._now(), _backoff(breaker)
         cooldown = _cooldown(error, backoff)
-        spare = backoff if _is_out(error) else cooldown
+        spare = FIRST_COOLDOWN_S if _is_out(error) else cooldown
         breaker.spare_from = max(breaker.spare_from, now + spare)
         breaker.open_until = max(breaker.open_until, now + cooldown)
 

@@ -63,9 +63,9 @@ class Plan:
 
     `wait_s(endpoint)`: seconds until health lets it be tried. `window(endpoint)`: prompt tokens
     that it proved to read, where fewer than the manifest says. `unreachable(provider)`: whether a
-    connection to it failed lately. `is_spare(endpoint)`: whether it may be tried where nothing is
-    fit, although it is out. `pick(endpoints)`: balances over the fit endpoints of a model.
-    `backoff_s(n)`: seconds before the n-th retry of an endpoint.
+    connection to it failed lately. `is_spare(endpoint)`: whether it is out and may be tried
+    all the same where all else is down. `pick(endpoints)`: balances over the fit endpoints of a
+    model. `backoff_s(n)`: seconds before the n-th retry of an endpoint.
     """
 
     decision: Decision
@@ -212,26 +212,32 @@ class Plan:
         return candidate.cost_usd is not None and candidate.cost_usd <= ceiling - self.spent_usd
 
     def _first_fit(self, options: list[tuple[Candidate, Model, list[Endpoint]]]) -> Step | None:
-        """The first candidate with an endpoint that is fit and was not tried in this call.
+        """The first candidate with an endpoint that was not tried in this call and is good for it.
 
-        One at a provider without trouble, if there is any: three models of a provider that is down
-        would otherwise use up every attempt.
+        First one at a provider without trouble: three models of a provider that is down would
+        otherwise use up every attempt. What is out is the last resort, but the last attempt goes
+        there rather than to a provider that has failed in this call before.
         """
-        second: Step | None = None
-        for candidate, model, endpoints in options:
-            fit = [e for e in endpoints if _place(e) not in self._tried and not self.wait_s(e)]
-            calm = [e for e in fit if not self._in_trouble(e.provider.name)]
-            if calm:
-                return self._step(candidate, model, self.pick(calm))
-            if fit and second is None:
-                second = self._step(candidate, model, self.pick(fit))
-        return second
+        last = self.attempts == self.max_attempts - 1
+        kinds = (self._is_calm, self.is_spare, self._is_fit)
+        for is_good in kinds if last else (kinds[0], kinds[2], kinds[1]):
+            for candidate, model, endpoints in options:
+                good = [e for e in endpoints if _place(e) not in self._tried and is_good(e)]
+                if good:
+                    return self._step(candidate, model, self.pick(good))
+        return None
+
+    def _is_fit(self, endpoint: Endpoint) -> bool:
+        return not self.wait_s(endpoint)
+
+    def _is_calm(self, endpoint: Endpoint) -> bool:
+        return self._is_fit(endpoint) and not self._in_trouble(endpoint.provider.name)
 
     def _in_trouble(self, provider: str) -> bool:
         return provider in self._troubled or self.unreachable(provider)
 
     def _soonest(self, options: list[tuple[Candidate, Model, list[Endpoint]]]) -> Step | None:
-        """Nothing is fit and fresh: a spare one, else the one that can be tried (again) soonest.
+        """Nothing is fit and fresh: the endpoint that can be tried (again) soonest.
 
         The last endpoint that is left is never shut out: cooling down, it is waited for.
         """
@@ -241,8 +247,6 @@ class Plan:
                 times = self._tried.get(_place(endpoint), 0)
                 if times and not self.may_retry(endpoint.provider.name):
                     continue
-                if not times and self.is_spare(endpoint):
-                    return self._step(candidate, model, endpoint)
                 wait = max(self.wait_s(endpoint), self.backoff_s(times) if times else 0.0)
                 if best is None or wait < best.wait_s:
                     best = self._step(candidate, model, endpoint, wait_s=wait, retry=times > 0)

@@ -1,34 +1,59 @@
-"""What was used, spent and saved, by day, model and skill: pure sums over a store's rows."""
+"""What was used, spent and saved, by day, model, skill and provider: pure sums over the rows."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from rightmodel.ledger.sums import EXACT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
-    from rightmodel.ledger.records import AttemptRecord, CallRecord
-    from rightmodel.ledger.store import Store
+    from rightmodel.ledger.records import AttemptRecord, CallRecord, OutcomeRecord
 
 SLOW_S: Final = 30.0
 """A call that took longer is counted as slow."""
+PAUSE_S: Final = 1800.0
+"""After this long without a call the next one is taken for a new session of the agent."""
 _ZERO: Final = Decimal(0)
+_add: Final = EXACT.add
+
+
+class Rows(Protocol):
+    """Where the rows come from: a `Store`, or a `Reader`."""
+
+    def calls(self, since: str, until: str) -> Iterator[CallRecord]:
+        """Calls of the UTC days from `since` to `until`, both included, by time."""
+        ...
+
+    def attempts(self, since: str, until: str) -> Iterator[AttemptRecord]:
+        """Attempts of the UTC days from `since` to `until`, both included."""
+        ...
+
+
+class Spread(NamedTuple):
+    """Of times in seconds: half of them are up to `p50`, 95 % up to `p95`."""
+
+    p50: float
+    p95: float
+    most: float
 
 
 @dataclass(frozen=True, slots=True)
 class UsageRow:
-    """Figures of one day, model or skill.
+    """Figures of one day, model, skill or provider.
 
-    Calls count where they were answered (by model: "" for none), money and tokens where they were
-    used: a fallback's cost is in its own row. `failed`: calls without an answer. `faults`: attempts
-    that failed. `spent_usd` = `billed_usd` (the upstream named it) + `computed_usd` (from prices);
-    `unpriced`: attempts whose cost nobody knows, not in any sum. `saved_usd`: net, over the
-    `compared` calls for which a baseline was set; `None` where there was none.
+    Calls count where they were answered (by model: "" for none; by provider: nowhere), money and
+    tokens where they were used: a fallback's cost is in its own row. `failed`: calls without an
+    answer. `faults`: attempts that failed. `spent_usd` = `billed_usd` (the upstream named it) +
+    `computed_usd` (from prices); of it `fault_usd` went into failed attempts, `judge_usd` to the
+    judge, `lost_usd` into calls without an answer or an end. `unpriced`: attempts whose
+    cost nobody knows, not in any sum. `saved_usd`: net over the `compared` calls for which a
+    baseline was set, and less what was lost; `None` where there was none. `call_s`: of calls, until
+    an answer or an error; `attempt_s` and `first_token_s`: of attempts that gave one.
     """
 
     key: str
@@ -47,16 +72,57 @@ class UsageRow:
     spent_usd: Decimal = _ZERO
     billed_usd: Decimal = _ZERO
     computed_usd: Decimal = _ZERO
+    fault_usd: Decimal = _ZERO
+    judge_usd: Decimal = _ZERO
+    lost_usd: Decimal = _ZERO
     baseline_usd: Decimal | None = None
     saved_usd: Decimal | None = None
     compared: int = 0
-    median_s: float | None = None
-    slowest_s: float | None = None
+    call_s: Spread | None = None
+    attempt_s: Spread | None = None
+    first_token_s: Spread | None = None
+
+    @property
+    def saved_share(self) -> float | None:
+        """Of what the baseline would have cost; `None` where that is unknown or nothing."""
+        if self.saved_usd is None or not self.baseline_usd:
+            return None
+        return float(self.saved_usd / self.baseline_usd)
+
+
+class Asked(NamedTuple):
+    """What the agent had to say and to hear for its calls, in tokens as the models count them.
+
+    `written`: prompts, `read`: answers, of the `sized` calls whose size is known. `sessions`: runs
+    of calls without a pause of `PAUSE_S`.
+    """
+
+    sessions: int
+    calls: int
+    sized: int
+    written: int
+    read: int
+
+
+class Quality(NamedTuple):
+    """How a model's answers were judged.
+
+    `good`: the sum of what `reported` outcomes said, 0–1 each; `passed`: of `checked` by the house.
+    """
+
+    model: str
+    reported: int
+    good: float
+    checked: int
+    passed: float
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """A span of days. `faults`: attempts by provider and kind of fault, most frequent first."""
+    """A span of days. `faults`: attempts by provider and kind of fault, most frequent first.
+
+    `baselines`: the models that savings were counted against, with how many calls each.
+    """
 
     since: str
     until: str
@@ -64,104 +130,233 @@ class Usage:
     by_day: tuple[UsageRow, ...]
     by_model: tuple[UsageRow, ...]
     by_skill: tuple[UsageRow, ...]
+    by_provider: tuple[UsageRow, ...]
     faults: tuple[tuple[str, str, int], ...]
+    baselines: tuple[tuple[str, int], ...]
+    asked: Asked
 
 
 @dataclass(slots=True)
 class _Heap:
-    """A row in the making."""
+    """A row in the making; most fields are a row's own."""
 
-    counts: Counter[str] = field(default_factory=Counter)
-    money: dict[str, Decimal] = field(default_factory=dict)
-    times: list[float] = field(default_factory=list)
-
-    def pay(self, what: str, amount: Decimal) -> None:
-        self.money[what] = EXACT.add(self.money.get(what, _ZERO), amount)
+    calls: int = 0
+    answered: int = 0
+    failed: int = 0
+    slow: int = 0
+    attempts: int = 0
+    faults: int = 0
+    judged: int = 0
+    unpriced: int = 0
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+    reasoning: int = 0
+    spent_usd: Decimal = _ZERO
+    billed_usd: Decimal = _ZERO
+    computed_usd: Decimal = _ZERO
+    fault_usd: Decimal = _ZERO
+    judge_usd: Decimal = _ZERO
+    lost_usd: Decimal = _ZERO
+    baseline_usd: Decimal | None = None
+    saved_usd: Decimal | None = None
+    compared: int = 0
+    call_times: list[float] = field(default_factory=list)
+    attempt_times: list[float] = field(default_factory=list)
+    first_token_times: list[float] = field(default_factory=list)
 
     def call(self, call: CallRecord, slow_s: float) -> None:
         good = call.outcome == "answered"
-        self.counts.update(
-            calls=1,
-            answered=good,
-            failed=not good,
-            slow=call.time_s > slow_s,
-            judged=bool(call.judge),
-        )
-        self.times.append(call.time_s)
-        if call.saved_usd is not None and call.baseline_usd is not None:
-            self.counts["compared"] += 1
-            self.pay("baseline_usd", call.baseline_usd)
-            self.pay("saved_usd", call.saved_usd)
+        self.calls += 1
+        self.answered += good
+        self.failed += not good
+        self.slow += call.time_s > slow_s
+        self.judged += bool(call.judge)
+        self.call_times.append(call.time_s)
+        if call.saved_usd is not None:
+            self.compared += good
+            self.baseline_usd = _add(self.baseline_usd or _ZERO, call.baseline_usd or _ZERO)
+            self.saved_usd = _add(self.saved_usd or _ZERO, call.saved_usd)
+        if not good and call.cost_usd is not None:
+            self.lose(call.cost_usd, against=bool(call.baseline) and call.saved_usd is None)
+
+    def lose(self, amount: Decimal, *, against: bool) -> None:
+        """Paid for nothing. `against`: whether there is a saving that it has yet to lessen."""
+        self.lost_usd = _add(self.lost_usd, amount)
+        if against:
+            self.saved_usd = EXACT.subtract(self.saved_usd or _ZERO, amount)
 
     def attempt(self, attempt: AttemptRecord) -> None:
-        self.counts.update(
-            attempts=1,
-            faults=bool(attempt.fault),
-            unpriced=attempt.cost_usd is None,
-            input=attempt.input or 0,
-            cached=attempt.cached or 0,
-            output=attempt.output or 0,
-            reasoning=attempt.reasoning or 0,
-        )
-        if attempt.cost_usd is not None:
-            self.pay("spent_usd", attempt.cost_usd)
-            billed = attempt.cost_kind == "billed"
-            self.pay("billed_usd" if billed else "computed_usd", attempt.cost_usd)
+        self.attempts += 1
+        self.input += attempt.input or 0
+        self.cached += attempt.cached or 0
+        self.output += attempt.output or 0
+        self.reasoning += attempt.reasoning or 0
+        if attempt.fault:
+            self.faults += 1
+        else:
+            self.attempt_times.append(attempt.time_s)
+            if attempt.first_token_s is not None:
+                self.first_token_times.append(attempt.first_token_s)
+        if attempt.cost_usd is None:
+            self.unpriced += 1
+        else:
+            self._cost(attempt, attempt.cost_usd)
+
+    def _cost(self, attempt: AttemptRecord, cost: Decimal) -> None:
+        self.spent_usd = _add(self.spent_usd, cost)
+        if attempt.cost_kind == "billed":
+            self.billed_usd = _add(self.billed_usd, cost)
+        else:
+            self.computed_usd = _add(self.computed_usd, cost)
+        if attempt.fault:
+            self.fault_usd = _add(self.fault_usd, cost)
+        if attempt.role == "judge":
+            self.judge_usd = _add(self.judge_usd, cost)
 
     def row(self, key: str) -> UsageRow:
-        times = sorted(self.times)
-        median = times[len(times) // 2] if times else None
-        slowest = times[-1] if times else None
-        figures: dict[str, Any] = {**self.counts, **self.money}
-        return UsageRow(key, **figures, median_s=median, slowest_s=slowest)
+        figures: dict[str, Any] = {name: getattr(self, name) for name in _FIGURES}
+        return UsageRow(
+            key,
+            **figures,
+            call_s=spread(self.call_times),
+            attempt_s=spread(self.attempt_times),
+            first_token_s=spread(self.first_token_times),
+        )
 
 
-def usage(store: Store, since: str, until: str, *, slow_s: float = SLOW_S) -> Usage:
+_FIGURES: Final = tuple(f.name for f in fields(_Heap) if not f.name.endswith("_times"))
+
+
+def spread(times: Sequence[float]) -> Spread | None:
+    """Of times in seconds; `None` for none."""
+    if not times:
+        return None
+    ordered = sorted(times)
+    p50, p95 = (ordered[int(share * len(ordered))] for share in (0.5, 0.95))
+    return Spread(p50, p95, ordered[-1])
+
+
+def usage(rows: Rows, since: str, until: str, *, slow_s: float = SLOW_S) -> Usage:
     """Everything of the UTC days from `since` to `until`, both included. One day: give it twice."""
-    return summed(
-        store.calls(since, until), store.attempts(since, until), since, until, slow_s=slow_s
-    )
+    calls, attempts = rows.calls(since, until), rows.attempts(since, until)
+    return summed(calls, attempts, (since, until), slow_s=slow_s)[0]
 
 
 def summed(
     calls: Iterable[CallRecord],
     attempts: Iterable[AttemptRecord],
-    since: str,
-    until: str,
-    *,
+    *spans: tuple[str, str],
     slow_s: float = SLOW_S,
-) -> Usage:
-    """The same over records at hand. Rows: days in order, the rest by what was spent."""
-    total = _Heap()
-    days: dict[str, _Heap] = {}
-    models: dict[str, _Heap] = {}
-    skills: dict[str, _Heap] = {}
-    faults: Counter[tuple[str, str]] = Counter()
+    known: Container[int] | None = None,
+) -> list[Usage]:
+    """The same for each span of days at once. Rows: days in order, the rest by what was spent.
+
+    `known`: ids of calls that were written down, those of other days too. An attempt of any other
+    call was paid for nothing: its call never ended. A judge's attempts belong to no call here;
+    what it cost for a call is in that call's own cost. `None`: every attempt's call is known.
+    """
+    sums = [_Sums(since, until, slow_s) for since, until in spans]
     for call in calls:
-        skill = call.skills[0][0] if call.skills else ""
-        for heap in _heaps(total, (days, call.day), (models, call.model), (skills, skill)):
-            heap.call(call, slow_s)
+        for one in sums:
+            if one.since <= call.day <= one.until:
+                one.call(call)
     for attempt in attempts:
-        places = ((days, attempt.day), (models, attempt.model), (skills, attempt.skill))
-        for heap in _heaps(total, *places):
+        lost = known is not None and attempt.role != "judge" and attempt.call not in known
+        for one in sums:
+            if one.since <= attempt.day <= one.until:
+                one.attempt(attempt, lost=lost)
+    return [one.usage() for one in sums]
+
+
+class _Sums:
+    """A report in the making: calls first, by time, then attempts."""
+
+    def __init__(self, since: str, until: str, slow_s: float) -> None:
+        self.since = since
+        self.until = until
+        self._slow_s = slow_s
+        self._total = _Heap()
+        self._days: defaultdict[str, _Heap] = defaultdict(_Heap)
+        self._models: defaultdict[str, _Heap] = defaultdict(_Heap)
+        self._skills: defaultdict[str, _Heap] = defaultdict(_Heap)
+        self._providers: defaultdict[str, _Heap] = defaultdict(_Heap)
+        self._faults: Counter[tuple[str, str]] = Counter()
+        self._baselines: Counter[str] = Counter()
+        self._sizes: Counter[str] = Counter()
+        self._last = float("-inf")
+
+    def call(self, call: CallRecord) -> None:
+        skill = call.skills[0][0] if call.skills else ""
+        days, models, skills = self._days, self._models, self._skills
+        for heap in (self._total, days[call.day], models[call.model], skills[skill]):
+            heap.call(call, self._slow_s)
+        if call.baseline:
+            self._baselines[call.baseline] += 1
+        self._sizes["sessions"] += call.at - call.time_s - self._last > PAUSE_S
+        self._last = max(self._last, call.at)
+
+    def attempt(self, attempt: AttemptRecord, *, lost: bool) -> None:
+        heaps = (
+            self._total,
+            self._days[attempt.day],
+            self._models[attempt.model],
+            self._skills[attempt.skill],
+            self._providers[attempt.provider],
+        )
+        for heap in heaps:
             heap.attempt(attempt)
+            if lost and attempt.cost_usd is not None:
+                heap.lose(attempt.cost_usd, against=bool(self._baselines))
         if attempt.fault:
-            faults[attempt.provider, attempt.fault] += 1
-    return Usage(
-        since,
-        until,
-        total.row("total"),
-        tuple(days[key].row(key) for key in sorted(days)),
-        _by_spent(models),
-        _by_spent(skills),
-        tuple((provider, fault, count) for (provider, fault), count in faults.most_common()),
-    )
+            self._faults[attempt.provider, attempt.fault] += 1
+        elif attempt.role == "answer" and attempt.input is not None and attempt.output is not None:
+            said = attempt.output - (attempt.reasoning or 0)
+            self._sizes["sized"] += 1
+            self._sizes["written"] += attempt.input
+            self._sizes["read"] += said
 
-
-def _heaps(total: _Heap, *places: tuple[dict[str, _Heap], str]) -> list[_Heap]:
-    return [total, *(heaps.setdefault(key, _Heap()) for heaps, key in places)]
+    def usage(self) -> Usage:
+        total, sizes = self._total.row("total"), self._sizes
+        asked = Asked(
+            sizes["sessions"], total.calls, sizes["sized"], sizes["written"], sizes["read"]
+        )
+        return Usage(
+            self.since,
+            self.until,
+            total,
+            tuple(self._days[key].row(key) for key in sorted(self._days)),
+            _by_spent(self._models),
+            _by_spent(self._skills),
+            _by_spent(self._providers),
+            tuple((*key, count) for key, count in self._faults.most_common()),
+            tuple(self._baselines.most_common()),
+            asked,
+        )
 
 
 def _by_spent(heaps: Mapping[str, _Heap]) -> tuple[UsageRow, ...]:
     rows = [heap.row(key) for key, heap in heaps.items()]
     return tuple(sorted(rows, key=lambda row: (-row.spent_usd, -row.calls, row.key)))
+
+
+def quality(outcomes: Iterable[OutcomeRecord]) -> tuple[Quality, ...]:
+    """How each model's answers were judged, the most often judged first."""
+    counts: dict[str, Counter[str]] = {}
+    goods: dict[str, dict[str, float]] = {}
+    for outcome in outcomes:
+        if outcome.kind != "reset":
+            counts.setdefault(outcome.model, Counter())[outcome.kind] += 1
+            good = goods.setdefault(outcome.model, {"reported": 0.0, "check": 0.0})
+            good[outcome.kind] += outcome.good
+    found = [
+        Quality(
+            model,
+            count["reported"],
+            goods[model]["reported"],
+            count["check"],
+            goods[model]["check"],
+        )
+        for model, count in counts.items()
+    ]
+    return tuple(sorted(found, key=lambda q: (-q.reported, -q.checked, q.model)))

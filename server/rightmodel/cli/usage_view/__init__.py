@@ -1,0 +1,1 @@
+"""What `rightmodel usage` shows: gathered in `picture`, drawn by `terminal`, `rows` and `page`."""
