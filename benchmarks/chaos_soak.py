@@ -162,7 +162,7 @@ class Weather:
 # --- calls and what came of them ---
 
 
-@dataclass
+@dataclass(slots=True)
 class Outcome:
     """One call. `end`: `answered`, `error` or what went wrong inside. `over_s`: seconds until then.
 

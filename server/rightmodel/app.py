@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rightmodel.config import Settings, mask_keys
@@ -67,10 +68,12 @@ def make_router(
     settings: Settings | None,
     judge: Judge | None = None,
     corrected: Callable[[], Awaitable[Catalog]] | None = None,
+    clock: Callable[[], float] | None = None,
 ) -> Router:
     """The way from task to decision.
 
-    Without settings, keys are not looked at; without `corrected`, the manifest's ratings stand.
+    Without settings, keys are not looked at; without `corrected`, the manifest's ratings stand;
+    without a clock (seconds since 1970), prices that depend on the hour are the dearest.
     """
     from rightmodel.assess.assessor import Assessor
     from rightmodel.assess.learned import assess_learned
@@ -87,7 +90,7 @@ def make_router(
         return settings.missing_keys(model) if settings else ""
 
     locals_ = {"rules": rules, "learned": learned}
-    return Router(catalog, Assessor(catalog, locals_, judge), unavailable, corrected)
+    return Router(catalog, Assessor(catalog, locals_, judge), unavailable, corrected, clock)
 
 
 def make_ledger(settings: Settings, catalog: Catalog) -> Ledger:
@@ -96,9 +99,11 @@ def make_ledger(settings: Settings, catalog: Catalog) -> Ledger:
     from rightmodel.ledger.ledger import Ledger
     from rightmodel.ledger.mend import SqliteOpener
     from rightmodel.ledger.place import ledger_file
+    from rightmodel.ledger.team import open_postgres
 
+    file = ledger_file(settings.environment)
     return Ledger(
-        SqliteOpener(ledger_file(settings.environment), time.time),
+        open_postgres(catalog.ledger_url) if catalog.ledger_url else SqliteOpener(file, time.time),
         limits=limits_of(catalog.budget),
         store_text=catalog.store_text,
     )
@@ -112,7 +117,9 @@ def make_engine(settings: Settings, catalog: Catalog) -> Engine:
     from rightmodel.dispatch.engine import Engine
     from rightmodel.dispatch.health import Health
     from rightmodel.dispatch.judging import JudgeCompleter
+    from rightmodel.dispatch.keys import SharedKeys
     from rightmodel.dispatch.learning import Learning
+    from rightmodel.dispatch.recall import recall
     from rightmodel.dispatch.record import Bookkeeper
     from rightmodel.providers.http import HttpClient
     from rightmodel.providers.registry import make_providers
@@ -122,12 +129,15 @@ def make_engine(settings: Settings, catalog: Catalog) -> Engine:
     client = HttpClient()
     providers = make_providers(client)
     ledger = make_ledger(settings, catalog)
-    learning = Learning(catalog, ledger, clock=time.time, now=time.monotonic)
+    shared = SharedKeys(
+        catalog.providers.values(), ledger, health, key=settings.key, clock=time.time
+    )
+    learning = Learning(catalog, ledger, shared.heard, clock=time.time, now=time.monotonic)
     books = Bookkeeper(catalog, ledger, time.time)
     judging = JudgeCompleter(providers, health, key=settings.key, now=time.monotonic, books=books)
     out = {m.id: why for m in catalog.models.values() if (why := settings.missing_keys(m))}
     judge = Judge(catalog, judging, out)
-    router = make_router(catalog, settings, judge, learning.catalog)
+    router = make_router(catalog, settings, judge, learning.catalog, time.time)
     keys = [k for k in map(settings.key, catalog.providers.values()) if k]
     dispatcher = Dispatcher(
         catalog,
@@ -139,7 +149,12 @@ def make_engine(settings: Settings, catalog: Catalog) -> Engine:
         now=time.monotonic,
         books=books,
     )
-    calls = Calls(dispatcher, give_up_s=catalog.routing.give_up_s, now=time.monotonic)
+    calls = Calls(
+        dispatcher,
+        give_up_s=catalog.routing.give_up_s,
+        now=time.monotonic,
+        recall=partial(recall, ledger),
+    )
 
     async def close() -> None:
         await calls.close()

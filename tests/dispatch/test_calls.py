@@ -49,12 +49,21 @@ def run(test: Callable[[Scripted, Calls], Awaitable[None]]) -> None:
     async def inner() -> None:
         dispatcher = Scripted()
         loop = asyncio.get_running_loop()
-        calls = Calls(dispatcher, give_up_s=60.0, now=loop.time)  # type: ignore[arg-type]
+        calls = Calls(
+            dispatcher,  # type: ignore[arg-type]
+            give_up_s=60.0,
+            now=loop.time,
+            recall=nothing_kept,
+        )
         await test(dispatcher, calls)
         await calls.close()
         assert calls.running == 0
 
     asyncio.run(asyncio.wait_for(inner(), 10))
+
+
+async def nothing_kept(_: str) -> None:
+    """A ledger without text."""
 
 
 def quiet(_: str) -> None:

@@ -56,16 +56,25 @@ class StoreContract:
             saved_usd=Decimal("-0.01"),
             judge="p/tiny",
         )
+        texts = Texts(asked.id, "prompt", "answer", '[["user", "before"]]')
         with store.transaction():
             store.add_call(asked)
             store.add_attempt(whole)
             store.add_attempt(bare)
-            store.add_texts(Texts(asked.id, "prompt", "answer"))
+            store.add_texts(texts)
         other = opened()
         assert list(other.calls(DAY, DAY)) == [asked]
         assert list(other.attempts(DAY, DAY)) == [whole, bare]
         assert other.find_call("k3f9") == asked
         assert other.find_call("none") is None
+        assert other.find_texts(asked.id) == texts
+        assert other.find_texts(1) is None
+
+    def test_half_a_surrogate_pair_costs_no_row(self, store: Store) -> None:
+        with store.transaction():
+            store.add_attempt(attempt(served="m\ud83d"))
+        (row,) = store.attempts(DAY, DAY)
+        assert row.served.startswith("m")
 
     def test_days_bound_what_is_read(self, store: Store) -> None:
         rows = [attempt(at=NOON + d * 86_400) for d in (-1, 0, 1)]

@@ -11,6 +11,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from rightmodel.ledger.place import FILE
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
@@ -75,6 +77,10 @@ class House:
 
     def write(self, text: str) -> None:
         (self.root / "manifest.toml").write_text(text)
+
+    @property
+    def ledger(self) -> Path:
+        return self.root / "state" / FILE
 
     @property
     def command(self) -> list[str]:

@@ -137,7 +137,8 @@ def test_a_client_that_hangs_up_cancels_its_call_and_no_other(tmp_path: Path, er
                 goes = await client.call(2, prompt="goes")
                 await upstream.until(lambda: upstream.in_flight == 2)
                 goes.hang_up()
-                await upstream.until(lambda: upstream.in_flight == 1)
+                # At once: the SDK's own keep-alive would find out after 15 s.
+                await asyncio.wait_for(upstream.until(lambda: upstream.in_flight == 1), GUARD_S)
                 release.set()
                 answer = (await stays.answer())["result"]["content"][0]["text"]
                 assert answer == "answer to stays"

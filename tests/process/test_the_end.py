@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,10 +52,10 @@ def with_calls_under_way(
 
 
 @pytest.mark.parametrize("how", ["stdin closed", "SIGTERM", "SIGINT"])
-def test_what_runs_is_cancelled_and_the_process_ends(
+def test_what_runs_is_cancelled_and_recorded_and_the_process_ends(
     tmp_path: Path, how: str, record_property: Callable[[str, object], None]
 ) -> None:
-    async def then(_house: House, server: Server, upstream: SimulatedProvider) -> None:
+    async def then(house: House, server: Server, upstream: SimulatedProvider) -> None:
         if how == "stdin closed":
             server.hang_up()
         else:
@@ -66,6 +68,9 @@ def test_what_runs_is_cancelled_and_the_process_ends(
         await server.over()
         assert "CLOSED" in server.errors.decode(), "the engine was not closed"
         assert server.said == []
+        with contextlib.closing(sqlite3.connect(house.ledger)) as ledger:
+            assert [*ledger.execute("SELECT outcome FROM calls")] == [("cancelled",)] * 3
+            assert [*ledger.execute("SELECT fault FROM attempts")] == [("cancelled",)] * 3
 
     with_calls_under_way(tmp_path, then)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import time
 from typing import Any
@@ -38,6 +39,22 @@ def test_a_connection_is_kept_alive_for_many_requests() -> None:
             await client.close()
             assert provider.connections == 1
             assert len(provider.requests) == 6
+
+    asyncio.run(run())
+
+
+def test_small_writes_are_sent_at_once() -> None:
+    """Else each chunk of a stream would wait for the last one's acknowledgement, 40 ms and more."""
+
+    async def run() -> None:
+        async with provider_of() as provider:
+            client = await Client.to(provider)
+            await client.send(path_of("openai-chat"), body_of("openai-chat"))
+            assert (await client.read()).status == 200
+            (connection,) = provider._listener._open
+            accepted = connection._transport.get_extra_info("socket")
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            await client.close()
 
     asyncio.run(run())
 

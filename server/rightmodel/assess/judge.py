@@ -207,7 +207,7 @@ def bounded(judged: Assessment, local: Assessment) -> Assessment:
 
 def price_of(model: Model, prompt_tokens: int) -> Decimal | None:
     """What one judgement is expected to cost, USD; `None` where a price is unknown."""
-    price = model.price
+    price = model.price.rates(prompt_tokens)
     if price.input is None or price.output is None:
         return None
     return prompt_tokens * price.input + OUTPUT_TOKENS * price.output

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,9 @@ def command(
 async def _choose(settings: Settings, arguments: dict[str, Any], *, as_json: bool) -> None:
     catalog = await catalog_of(settings)
     task, limit = choose_task(arguments, catalog)
-    decision = await make_router(corrected_catalog(catalog, settings), settings).route(task)
+    decision = await make_router(
+        corrected_catalog(catalog, settings), settings, clock=time.time
+    ).route(task)
     if as_json:
         click.echo(json.dumps(render.choice(decision, catalog, limit), ensure_ascii=False))
         return

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from rightmodel.app import make_ledger
+from rightmodel.cli.ledger_view import ask_ledger
 from rightmodel.dispatch.learning import RECENT, corrected, ratings_of
 from rightmodel.errors import RightmodelError
-from rightmodel.ledger.place import ledger_file
-from rightmodel.ledger.reader import reading
 from rightmodel.ledger.records import OutcomeRecord, day_of, new_id
 from rightmodel.ledger.trouble import LedgerTrouble
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rightmodel.cli.usage_view.picture import Source
     from rightmodel.config import Settings
     from rightmodel.ledger.ratings import Learned, Ratings
-    from rightmodel.ledger.reader import Reader
     from rightmodel.ledger.records import AttemptRecord
     from rightmodel.manifest.catalog import Catalog, Model
 
@@ -33,11 +32,7 @@ HABITS_S: Final = 30 * 86_400.0
 
 def learned_ratings(catalog: Catalog, settings: Settings) -> Ratings:
     """The ratings as the ledger's outcomes have moved them by now. Raises `LedgerTrouble`."""
-
-    def outcomes(reader: Reader) -> list[OutcomeRecord]:
-        return list(reader.outcomes())
-
-    found = reading(ledger_file(settings.environment), outcomes) or []
+    found = ask_ledger(catalog, settings, lambda source, _: source.outcomes()) or []
     return ratings_of(catalog, found, now=time.time())
 
 
@@ -46,12 +41,12 @@ def corrected_catalog(catalog: Catalog, settings: Settings) -> Catalog:
     now = time.time()
     since, until = day_of(now - HABITS_S), day_of(now)
 
-    def look(reader: Reader) -> tuple[list[OutcomeRecord], list[AttemptRecord]]:
-        return list(reader.outcomes()), list(reader.attempts(since, until))[-RECENT:]
+    def look(source: Source, _: str) -> tuple[list[OutcomeRecord], list[AttemptRecord]]:
+        return source.outcomes(), list(source.attempts(since, until))[-RECENT:]
 
     if not catalog.routing.learn:
         return catalog
-    found = reading(ledger_file(settings.environment), look)
+    found = ask_ledger(catalog, settings, look)
     outcomes, attempts = found or ([], [])
     return corrected(catalog, ratings_of(catalog, outcomes, now=now), attempts, now=now)
 

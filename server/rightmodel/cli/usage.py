@@ -7,28 +7,26 @@ import time
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from rightmodel.cli import with_settings
+from rightmodel.cli.ledger_view import ask_ledger
 from rightmodel.cli.usage_view import picture as pictures
 from rightmodel.cli.usage_view.picture import Picture, Span
 from rightmodel.errors import RightmodelError, TaskError
 from rightmodel.ledger.budget import limits_of
 from rightmodel.ledger.place import ledger_file
-from rightmodel.ledger.reader import StoreReader, reading
 from rightmodel.ledger.records import day_of
 from rightmodel.manifest.load import load_catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from rightmodel.cli.usage_view.picture import Source
     from rightmodel.config import Settings
     from rightmodel.manifest.catalog import Catalog
-
-_T = TypeVar("_T")
 
 GROUPS: Final = ("model", "skill", "day", "provider")
 DAYS: Final = 30
@@ -110,20 +108,9 @@ class _Books:
     """The manifest, and where the ledger is that goes with it."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self.catalog, self.notes = _catalog(settings)
         self._file = ledger_file(settings.environment)
-
-    def ask(self, question: Callable[[Source, str], _T]) -> _T | None:
-        """Ask the ledger (what it holds, where it is); `None` where there is none yet."""
-        if self.catalog is None or not self.catalog.ledger_url:
-            return reading(self._file, lambda reader: question(reader, str(self._file)))
-        from rightmodel.ledger.team import open_postgres
-
-        store = open_postgres(self.catalog.ledger_url)(None)
-        try:
-            return question(StoreReader(store), store.place)
-        finally:
-            store.close()
 
     def picture(self, span: Span, now: float) -> Picture:
         """Everything that can be shown."""
@@ -132,7 +119,9 @@ class _Books:
         def look(source: Source, place: str) -> Picture:
             return pictures.take(source, place=place, span=span, now=now, limits=limits)
 
-        found = self.ask(look) or pictures.nothing(place=str(self._file), span=span, now=now)
+        found = ask_ledger(self.catalog, self._settings, look) or pictures.nothing(
+            place=str(self._file), span=span, now=now
+        )
         model = self.catalog.baseline_model() if self.catalog else None
         return replace(
             found,
@@ -148,7 +137,7 @@ class _Books:
         def look(source: Source, _: str) -> list[str]:
             return list(of_attempts(source.attempts(span.since, span.until)))
 
-        return self.ask(look) or of_attempts(())
+        return ask_ledger(self.catalog, self._settings, look) or of_attempts(())
 
 
 def _catalog(settings: Settings) -> tuple[Catalog | None, tuple[str, ...]]:

@@ -7,7 +7,9 @@ wrong answer costs the caller: noticing it and doing the work again.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import inf
+from decimal import Decimal
+from math import exp, inf
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.decide import estimate
@@ -15,8 +17,7 @@ from rightmodel.decide.filter import split
 from rightmodel.domain import Candidate, Decision, Rejection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from decimal import Decimal
+    from collections.abc import Mapping, Sequence
 
     from rightmodel.domain import Assessment, Requirements
     from rightmodel.manifest.catalog import Catalog, Model
@@ -27,13 +28,17 @@ LOSS_MULTIPLES: Final[Mapping[str, float]] = {"cheap": 0.5, "balanced": 4.0, "be
 FALLBACK_LOSS_USD: Final = 0.01
 """Loss where neither the baseline nor any connected model has a known price above zero."""
 
+_CHANCE: Final = itemgetter(Candidate._fields.index("p_success"))
+_TOTAL: Final = itemgetter(Candidate._fields.index("total_usd"))
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """All that a decision rests on.
 
     `unavailable`: model id → why it is out for now. `extra`: models named by the caller that are
-    in no manifest. `effort`, `max_output_tokens`, `failure_cost_usd`: as in the task.
+    in no manifest. `effort`, `max_output_tokens`, `failure_cost_usd`: as in the task. `at`: when
+    (seconds since 1970), for prices that depend on it; `None`: the dearest are reckoned with.
     """
 
     assessment: Assessment
@@ -45,6 +50,7 @@ class Question:
     rule: str = ""
     unavailable: Mapping[str, str] = field(default_factory=dict)
     extra: tuple[Model, ...] = ()
+    at: float | None = None
 
 
 def decide(catalog: Catalog, question: Question) -> Decision:
@@ -57,7 +63,7 @@ def decide(catalog: Catalog, question: Question) -> Decision:
     if needed.max_cost_usd is not None:
         ranked, too_dear = _within(ranked, needed.max_cost_usd)
         rejections += too_dear
-    ranked.sort(key=_order(needed))
+    _rank(ranked, needed)
     return Decision(
         candidates=tuple(ranked),
         rejections=tuple(rejections),
@@ -89,31 +95,39 @@ def loss_usd(catalog: Catalog, question: Question) -> float:
 
 
 def _expected_cost(model: Model, question: Question) -> Decimal | None:
-    needed, assessment = question.requirements, question.assessment
-    output = needed.output_tokens
-    if "reasoning" in model.features:
-        output += estimate.reasoning_tokens(model, assessment.difficulty, question.effort)
-    return estimate.cost(model, needed.input_tokens, output)
+    needed = question.requirements
+    difficulty = question.assessment.difficulty
+    output = estimate.output_tokens(model, needed.output_tokens, difficulty, question.effort)
+    return estimate.cost(model, needed.input_tokens, output, question.at)
 
 
 def _candidates(models: Sequence[Model], question: Question, loss: float) -> list[Candidate]:
-    """One candidate for each model. One loop without calls that most models do not need."""
+    """One candidate for each model. This loop is most of a decision: it calls what few models need.
+
+    Exact sums of decimals are cheap; making a `Decimal` of an int each time is not.
+    """
     needed, assessment = question.requirements, question.assessment
     skills, difficulty = assessment.skills, assessment.difficulty
     input_tokens, answer = needed.input_tokens, needed.output_tokens
+    read, written = Decimal(input_tokens), Decimal(answer)
+    rating, make = estimate.rating, tuple.__new__
     candidates = []
     for model in models:
-        p = estimate.chance(estimate.rating(model, skills), difficulty)
-        price = model.price
+        p = 1.0 / (1.0 + exp(difficulty - rating(model, skills)))
+        price = (
+            model.price if not model.price.others else model.price.rates(input_tokens, question.at)
+        )
         if price.input is None or price.output is None:
             candidates.append(Candidate(model.id, p, None, None, inf))
             continue
-        output = answer if model.verbosity == 1.0 else round(answer * model.verbosity)
-        if "reasoning" in model.features:
-            output += estimate.reasoning_tokens(model, difficulty, question.effort)
-        cost = input_tokens * price.input + output * price.output
+        if model.verbosity == 1.0 and "reasoning" not in model.features:
+            output, cost = answer, read * price.input + written * price.output
+        else:
+            output = estimate.output_tokens(model, answer, difficulty, question.effort)
+            cost = read * price.input + output * price.output
         time_s = estimate.time_s(model, output) if model.tokens_s else None
-        candidates.append(Candidate(model.id, p, cost, time_s, float(cost) + (1.0 - p) * loss))
+        total = float(cost) + (1.0 - p) * loss
+        candidates.append(make(Candidate, (model.id, p, cost, time_s, total)))
     return candidates
 
 
@@ -135,13 +149,17 @@ def _within(
     return kept, out
 
 
-def _order(needed: Requirements) -> Callable[[Candidate], tuple[float, ...]]:
-    """Sort key: named models in the order named, a rule's next, then least expected total cost."""
+def _rank(candidates: list[Candidate], needed: Requirements) -> None:
+    """Sort: named models in the order named, a rule's next, then least expected total cost.
+
+    Sorts are stable, so the last key weighs most.
+    """
+    candidates.sort(key=_CHANCE, reverse=True)
+    candidates.sort(key=_TOTAL)
     named = needed.pinned or needed.preferred
-    if not named:
-        return lambda c: (c.total_usd, -c.p_success)
-    place = {model: number for number, model in enumerate(named)}
-    return lambda c: (place.get(c.model, len(place)), c.total_usd, -c.p_success)
+    if named:
+        place = {model: number for number, model in enumerate(named)}
+        candidates.sort(key=lambda c: place.get(c.model, len(place)))
 
 
 def _reason(ranked: Sequence[Candidate], question: Question, loss: float) -> str:

@@ -11,6 +11,7 @@ from math import ceil, exp
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.domain import Usage
+from rightmodel.manifest.catalog import DEFAULT_RATING
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -50,13 +51,10 @@ MIN_ALLOWANCE: Final = 16_384
 def rating(model: Model, skills: tuple[tuple[str, float], ...]) -> float:
     """The model's rating for a mix of skills; one that it has no rating for counts as `general`."""
     ratings = model.skills
-    if len(skills) == 1:
-        found = ratings.get(skills[0][0])
-        return model.rating("general") if found is None else found
+    general = ratings.get("general", DEFAULT_RATING)
     total = 0.0
     for skill, weight in skills:
-        found = ratings.get(skill)
-        total += weight * (model.rating("general") if found is None else found)
+        total += weight * ratings.get(skill, general)
     return total
 
 
@@ -71,6 +69,12 @@ def answer_tokens(assessment: Assessment, max_output_tokens: int = 0) -> int:
     if expected is None:
         expected = ANSWER_TOKENS.get(assessment.skill, ANSWER_TOKENS["general"])
     return min(expected, max_output_tokens) if max_output_tokens else expected
+
+
+def output_tokens(model: Model, answer: int, difficulty: float, effort: str) -> int:
+    """Expected tokens billed as output: the answer in the model's own words, and its reasoning."""
+    written = answer if model.verbosity == 1.0 else round(answer * model.verbosity)
+    return written + reasoning_tokens(model, difficulty, effort)
 
 
 def reasoning_tokens(model: Model, difficulty: float, effort: str) -> int:
@@ -107,9 +111,8 @@ def worst_cost(model: Model, input_tokens: int, allowed: int) -> Decimal | None:
     return model.price.cost(Usage(ceil(input_tokens * INPUT_MARGIN), allowed))
 
 
-def cost(model: Model, input_tokens: int, output_tokens: int) -> Decimal | None:
-    """USD, `None` where a price is unknown."""
-    price = model.price
-    if price.input is None or price.output is None:
-        return None
-    return input_tokens * price.input + output_tokens * price.output
+def cost(
+    model: Model, input_tokens: int, output_tokens: int, at: float | None = None
+) -> Decimal | None:
+    """USD, `None` where a price is unknown. `at`: seconds since 1970; `None`: at the dearest."""
+    return model.price.cost(Usage(input_tokens, output_tokens), at)

@@ -71,11 +71,13 @@ def accepted_effort(model: Model, effort: str) -> str:
     return min(model.effort, key=lambda level: abs(EFFORTS.index(level) - wanted))
 
 
-def completed(step: Step, completion: Completion, *, start_s: float, time_s: float) -> Attempt:
-    """The record of an attempt that brought a completion."""
+def completed(
+    step: Step, completion: Completion, *, at: float, start_s: float, time_s: float
+) -> Attempt:
+    """The record of an attempt that brought a completion. `at`: its end, seconds since 1970."""
     cost = completion.cost_usd
     if cost is None and completion.usage is not None:
-        cost = step.model.price.cost(completion.usage)
+        cost = step.model.price.cost(completion.usage, at)
     return Attempt(
         model=step.model.id,
         provider=step.endpoint.provider.name,
@@ -91,9 +93,9 @@ def completed(step: Step, completion: Completion, *, start_s: float, time_s: flo
 
 
 def broken_off(
-    step: Step, decision: Decision, watch: Watch | None, *, start_s: float, time_s: float
+    step: Step, decision: Decision, watch: Watch | None, *, at: float, start_s: float, time_s: float
 ) -> Attempt:
-    """The record of an attempt that brought none.
+    """The record of an attempt that brought none. `at`: its end, seconds since 1970.
 
     It is reckoned to have cost nothing before the first token; after it the prompt and as much of
     an answer as was heard.
@@ -101,7 +103,7 @@ def broken_off(
     cost: Decimal | None = Decimal(0)
     if watch is not None and watch.first_s is not None:
         heard = Usage(decision.requirements.input_tokens, watch.chars // CHARS_PER_TOKEN)
-        cost = step.model.price.cost(heard)
+        cost = step.model.price.cost(heard, at)
     return Attempt(
         model=step.model.id,
         provider=step.endpoint.provider.name,

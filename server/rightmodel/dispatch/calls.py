@@ -17,7 +17,7 @@ from rightmodel.domain import Answer, Turn
 from rightmodel.errors import RightmodelError, TaskError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from rightmodel.dispatch.dispatcher import Dispatcher, Report
     from rightmodel.domain import Task
@@ -56,7 +56,7 @@ class _Entry:
     ref: str
     task: Task
     began: float
-    job: asyncio.Task[Answer]
+    job: asyncio.Future[Answer]
     touched: float
     status: str = "waiting for a place"
     reports: list[Report] = field(default_factory=list)
@@ -76,11 +76,20 @@ class _Entry:
 
 
 class Calls:
-    """Every call of a server. `now`: monotonic seconds. `give_up_s`: when a pending call ends."""
+    """Every call of a server. `now`: monotonic seconds. `give_up_s`: when a pending call ends.
+
+    `recall(ref)`: a call that is no longer in memory, `None` where it was not kept.
+    """
 
     def __init__(
-        self, dispatcher: Dispatcher, *, give_up_s: float, now: Callable[[], float]
+        self,
+        dispatcher: Dispatcher,
+        *,
+        give_up_s: float,
+        now: Callable[[], float],
+        recall: Callable[[str], Awaitable[tuple[Task, Answer] | None]],
     ) -> None:
+        self._recall = recall
         self._dispatcher = dispatcher
         self._give_up_s = give_up_s
         self._now = now
@@ -104,7 +113,7 @@ class Calls:
         With a task the conversation goes on; else the answer is collected or read on. Raises
         `TaskError` when there is nothing to do, or what became of the call.
         """
-        entry = self._find(ref)
+        entry = await self._find(ref)
         if task is None:
             return await self._collect(entry, deadline_s, report)
         if not entry.job.done():
@@ -188,16 +197,22 @@ class Calls:
             return _page(entry, answer)
         return await self._wait(entry, deadline_s, report)
 
-    def _find(self, ref: str) -> _Entry:
+    async def _find(self, ref: str) -> _Entry:
         self._forget()
         entry = self._entries.get(ref)
-        if entry is None:
+        if entry is not None:
+            return entry
+        kept = await self._recall(ref)
+        if kept is None:
             raise TaskError(
                 f"ref {ref!r} is gone: refs live in the server's memory, for {KEPT_S / 60:.0f} "
                 "minutes after they were last used, and end with a restart or a failed call. "
                 "Hand the subtask over anew",
                 argument="ref",
             )
+        task, answer = kept
+        now = self._now()
+        self._entries[ref] = entry = _Entry(ref, task, now, _ended(answer), now)
         return entry
 
     def _forget(self) -> None:
@@ -211,6 +226,12 @@ class Calls:
                 break
             size -= entry.chars
             del self._entries[entry.ref]
+
+
+def _ended(answer: Answer) -> asyncio.Future[Answer]:
+    job: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    job.set_result(answer)
+    return job
 
 
 async def _settled(entry: _Entry) -> Answer:

@@ -171,6 +171,7 @@ class Dispatcher:
                     task=call.task,
                     decision=call.decision,
                     attempts=call.attempts,
+                    at=self._books.clock(),
                     time_s=time_s,
                 )
                 return Answer(completion.text, receipt)
@@ -272,7 +273,11 @@ class Dispatcher:
     ) -> Completion | None:
         """The completion if it holds; else the failed check is noted, and what it cost with it."""
         attempt = completed(
-            step, completion, start_s=began - call.began, time_s=self._now() - began
+            step,
+            completion,
+            at=self._books.clock(),
+            start_s=began - call.began,
+            time_s=self._now() - began,
         )
         try:
             answer = check(call.task, completion)
@@ -289,9 +294,13 @@ class Dispatcher:
         self._note(call, step, error, self._broken_off(call, step, began))
 
     def _broken_off(self, call: _Call, step: Step, began: float) -> Attempt:
-        now = self._now()
         return broken_off(
-            step, call.decision, call.watch, start_s=began - call.began, time_s=now - began
+            step,
+            call.decision,
+            call.watch,
+            at=self._books.clock(),
+            start_s=began - call.began,
+            time_s=self._now() - began,
         )
 
     def _note(

@@ -80,7 +80,10 @@ class State:
 
 
 class Health:
-    """State of every endpoint. `now`: monotonic seconds. Not thread-safe: one event loop."""
+    """State of every endpoint. `now`: monotonic seconds. Not thread-safe: one event loop.
+
+    `on_key`: told of a provider whose key is out of order by a fault, or (no fault) works again.
+    """
 
     def __init__(self, now: Callable[[], float], random: Random) -> None:
         self._now = now
@@ -89,6 +92,7 @@ class Health:
         self._loads: dict[tuple[str, str], Load] = {}
         self._calls: dict[str, deque[tuple[float, bool]]] = {}
         self._windows: dict[tuple[str, str], int] = {}
+        self.on_key: Callable[[str, Fault | None], None] = lambda _provider, _fault: None
         self._tickets = 0
 
     def wait_s(self, endpoint: Endpoint) -> float:
@@ -97,14 +101,15 @@ class Health:
         return max(_wait(b, now, b.open_until) for b in self._of(endpoint))
 
     def is_spare(self, endpoint: Endpoint) -> bool:
-        """Whether its key or model is out, and it may be tried all the same where all else is down.
+        """Whether it cools down, and may be tried all the same where all else is down.
 
-        Every few seconds one request may: the key may have been topped up.
+        Every few seconds one request may, unless the provider itself said when to come back: what
+        is back should not be waited for because it was down for long, or its key was out.
         """
         now = self._now()
         breakers = self._of(endpoint)
-        out = any(b.open_until > now for b in breakers)
-        return out and not any(_wait(b, now, b.spare_from) for b in breakers)
+        cooling = any(b.open_until > now for b in breakers)
+        return cooling and not any(_wait(b, now, b.spare_from) for b in breakers)
 
     def begin(self, endpoint: Endpoint, *, retry: bool = False) -> int:
         """A request is sent. Every `begin` needs exactly one of `succeed`, `fail`, `release`.
@@ -126,7 +131,8 @@ class Health:
         previous = load.latency_s or latency_s
         load.latency_s = previous + LATENCY_WEIGHT * (latency_s - previous)
         for key in _keys(endpoint):
-            self._breakers.pop(key, None)
+            if self._breakers.pop(key, None) and key[0] == "key":
+                self.on_key(endpoint.provider.name, None)
 
     def fail(self, endpoint: Endpoint, error: ProviderError, ticket: int = 0) -> None:
         """It failed: what the fault speaks of cools down. Without a ticket it was the probe."""
@@ -143,9 +149,18 @@ class Health:
         breaker.fault = error.fault
         now, backoff = self._now(), _backoff(breaker)
         cooldown = _cooldown(error, backoff)
-        spare = FIRST_COOLDOWN_S if _is_out(error) else cooldown
+        limited = error.fault is Fault.RATE_LIMITED
+        spare = cooldown if limited else min(cooldown, FIRST_COOLDOWN_S)
         breaker.spare_from = max(breaker.spare_from, now + spare)
         breaker.open_until = max(breaker.open_until, now + cooldown)
+        if error.scope == "key" and not limited:
+            self.on_key(endpoint.provider.name, error.fault)
+
+    def rest(self, provider: str, wait_s: float, fault: Fault) -> None:
+        """Another server found the provider's key out of order."""
+        breaker = self._breakers.setdefault(("key", provider), Breaker())
+        breaker.fault = fault
+        breaker.open_until = max(breaker.open_until, self._now() + min(wait_s, OUT_S))
 
     def release(self, endpoint: Endpoint, ticket: int = 0) -> None:
         """The call was cancelled: says nothing about the endpoint."""
@@ -231,13 +246,8 @@ def _backoff(breaker: Breaker) -> float:
     return min(FIRST_COOLDOWN_S * 2.0 ** min(breaker.faults - 1, 10), MOST_COOLDOWN_S)
 
 
-def _is_out(error: ProviderError) -> bool:
-    """Whether a key or a model is out, and not only for as long as a rate limit lasts."""
-    return error.scope in {"key", "model"} and error.fault is not Fault.RATE_LIMITED
-
-
 def _cooldown(error: ProviderError, backoff: float) -> float:
-    if _is_out(error):
+    if error.scope in {"key", "model"} and error.fault is not Fault.RATE_LIMITED:
         return OUT_S
     asked = error.retry_after_s or 0.0  # a date in the past and a negative number say nothing
     return min(asked, MOST_RETRY_AFTER_S) if asked > 0 else backoff

@@ -90,7 +90,7 @@ class JudgeCompleter:
             raise
         cost = completion.cost_usd
         if cost is None and completion.usage is not None:
-            cost = model.price.cost(completion.usage)
+            cost = model.price.cost(completion.usage, self._books.clock())
         done = replace(
             attempt,
             time_s=self._now() - began,

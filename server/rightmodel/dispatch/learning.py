@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from rightmodel.ledger.ledger import Ledger
-    from rightmodel.ledger.records import AttemptRecord, CallRecord
+    from rightmodel.ledger.records import AttemptRecord, CallRecord, Cooldown
     from rightmodel.ledger.store import Store
     from rightmodel.manifest.catalog import Catalog, Model
 
@@ -37,16 +37,18 @@ LEAST_ATTEMPTS: Final = 5
 
 
 class Learning:
-    """`clock`: seconds since 1970. `now`: monotonic seconds."""
+    """`heard`: told which keys are out of order. `clock`: seconds since 1970. `now`: monotonic."""
 
     def __init__(
         self,
         catalog: Catalog,
         ledger: Ledger,
+        heard: Callable[[Iterable[Cooldown]], None],
         *,
         clock: Callable[[], float],
         now: Callable[[], float],
     ) -> None:
+        self._heard = heard
         self._manifest = self._learned = catalog
         self._ledger = ledger
         self._clock = clock
@@ -58,9 +60,9 @@ class Learning:
 
     async def catalog(self) -> Catalog:
         """The manifest with what was learned, a minute old at most."""
-        if self._manifest.routing.learn and self._now() >= self._fresh_until:
-            stale = self._learned is not self._manifest
-            if not (stale and self._reading.locked()):
+        if self._now() >= self._fresh_until:
+            first = self._fresh_until < 0
+            if first or not self._reading.locked():
                 async with self._reading:
                     if self._now() >= self._fresh_until:
                         await self._refresh()
@@ -93,21 +95,24 @@ class Learning:
 
     async def _refresh(self) -> None:
         self._fresh_until = self._now() + REFRESH_S
-        last = self._last
+        last, now = self._last, self._clock()
 
-        def read(store: Store) -> tuple[list[OutcomeRecord], list[AttemptRecord]]:
-            return store.outcomes(last), store.recent_attempts(RECENT)
+        def read(store: Store) -> tuple[list[OutcomeRecord], list[AttemptRecord], list[Cooldown]]:
+            return store.outcomes(last), store.recent_attempts(RECENT), store.cooldowns(now)
 
         try:
-            outcomes, attempts = await self._ledger.read(read)
-            if not self._ratings.learn(outcomes, now=self._clock()):  # a report was corrected
+            outcomes, attempts, cooldowns = await self._ledger.read(read)
+            self._heard(cooldowns)
+            if not self._manifest.routing.learn:
+                return
+            if not self._ratings.learn(outcomes, now=now):  # a report was corrected
                 outcomes = await self._ledger.read(lambda store: store.outcomes())
-                self._ratings = ratings_of(self._manifest, outcomes, now=self._clock())
+                self._ratings = ratings_of(self._manifest, outcomes, now=now)
         except LedgerTrouble as trouble:
             logger.warning("nothing can be learned from the ledger: %s", trouble)
             return
         self._last = max([self._last, *(outcome.id for outcome in outcomes)])
-        self._learned = corrected(self._manifest, self._ratings, attempts, now=self._clock())
+        self._learned = corrected(self._manifest, self._ratings, attempts, now=now)
 
 
 def ratings_of(

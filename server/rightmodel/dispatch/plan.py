@@ -41,6 +41,10 @@ ELSEWHERE_ONCE: Final = frozenset({Fault.REFUSED, Fault.BAD_REQUEST, Fault.PARAM
 ROOM_BY_FAR: Final = 2
 """Times our estimate of a prompt: more than it is ever off by."""
 
+LOOK_S: Final = 1.0
+MOST_LOOKS: Final = 10
+"""How often, and how many times, a call looks whether a provider is back before its last try."""
+
 LARGER: Final = 4
 """Factor on the output budget when reasoning ate it."""
 
@@ -63,9 +67,9 @@ class Plan:
 
     `wait_s(endpoint)`: seconds until health lets it be tried. `window(endpoint)`: prompt tokens
     that it proved to read, where fewer than the manifest says. `unreachable(provider)`: whether a
-    connection to it failed lately. `is_spare(endpoint)`: whether it is out and may be tried
-    all the same where all else is down. `pick(endpoints)`: balances over the fit endpoints of a
-    model. `backoff_s(n)`: seconds before the n-th retry of an endpoint.
+    connection to it failed lately. `is_spare(endpoint)`: whether it cools down and may be
+    tried all the same where all else is down. `pick(endpoints)`: balances over the fit endpoints
+    of a model. `backoff_s(n)`: seconds before the n-th retry of an endpoint.
     """
 
     decision: Decision
@@ -90,6 +94,7 @@ class Plan:
     _troubled: set[str] = field(default_factory=set)
     _larger: dict[str, int] = field(default_factory=dict)
     _least_window: int = 0
+    _looks: int = 0
     _escalations: int = 0
     _above: float = -1.0
     _moved: bool = False
@@ -214,17 +219,37 @@ class Plan:
     def _first_fit(self, options: list[tuple[Candidate, Model, list[Endpoint]]]) -> Step | None:
         """The first candidate with an endpoint that was not tried in this call and is good for it.
 
-        First one at a provider without trouble: three models of a provider that is down would
-        otherwise use up every attempt. What is out is the last resort, but the last attempt goes
-        there rather than to a provider that has failed in this call before.
+        Elsewhere before a provider that has failed in this call, even where it cools down: three
+        models of a provider that is down would use up every attempt. The last one waits for it.
         """
         last = self.attempts == self.max_attempts - 1
-        kinds = (self._is_calm, self.is_spare, self._is_fit)
-        for is_good in kinds if last else (kinds[0], kinds[2], kinds[1]):
-            for candidate, model, endpoints in options:
-                good = [e for e in endpoints if _place(e) not in self._tried and is_good(e)]
-                if good:
-                    return self._step(candidate, model, self.pick(good))
+        return (
+            self._first(options, self._is_calm)
+            or self._first(options, self.is_spare)
+            or (self._look_elsewhere(options) if last else None)
+            or self._first(options, self._is_fit)
+        )
+
+    def _first(
+        self,
+        options: list[tuple[Candidate, Model, list[Endpoint]]],
+        is_good: Callable[[Endpoint], bool],
+    ) -> Step | None:
+        for candidate, model, endpoints in options:
+            good = [e for e in endpoints if _place(e) not in self._tried and is_good(e)]
+            if good:
+                return self._step(candidate, model, self.pick(good))
+        return None
+
+    def _look_elsewhere(
+        self, options: list[tuple[Candidate, Model, list[Endpoint]]]
+    ) -> Step | None:
+        """Wait a moment for a provider that has not failed in this call; not again and again."""
+        for candidate, model, endpoints in options:
+            for endpoint in endpoints:
+                if endpoint.provider.name not in self._troubled and self._looks < MOST_LOOKS:
+                    self._looks += 1
+                    return self._step(candidate, model, endpoint, wait_s=LOOK_S)
         return None
 
     def _is_fit(self, endpoint: Endpoint) -> bool:
@@ -265,7 +290,8 @@ class Plan:
 
     def _within_ceiling(self, model: Model, allowed: int) -> int:
         """Fewer output tokens where the whole allowance could cost more than the ceiling leaves."""
-        needed, price = self.decision.requirements, model.price
+        needed = self.decision.requirements
+        price = model.price.rates(needed.input_tokens)
         if needed.max_cost_usd is None or price.input is None or not price.output:
             return allowed
         left = needed.max_cost_usd - self.spent_usd - needed.input_tokens * price.input

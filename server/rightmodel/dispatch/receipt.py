@@ -62,6 +62,7 @@ def make_receipt(
     task: Task,
     decision: Decision,
     attempts: Sequence[Attempt],
+    at: float,
     time_s: float,
 ) -> Receipt:
     """The receipt of a call whose last attempt gave the answer."""
@@ -72,7 +73,7 @@ def make_receipt(
     cost = (
         None if any(c is None for c in costs) else sum((c or Decimal(0) for c in costs), Decimal(0))
     )
-    baseline = _baseline_cost(catalog, last.usage)
+    baseline = _baseline_cost(catalog, last.usage, at)
     return Receipt(
         model=last.model,
         decision=decision,
@@ -92,7 +93,7 @@ def _flags(decision: Decision, attempts: Sequence[Attempt]) -> tuple[str, ...]:
     return (*refused, "explored") if decision.explored else tuple(refused)
 
 
-def _baseline_cost(catalog: Catalog, usage: Usage | None) -> Decimal | None:
+def _baseline_cost(catalog: Catalog, usage: Usage | None, at: float) -> Decimal | None:
     """What the baseline would have cost: the same prompt and answer at its prices, no cache.
 
     Reasoning tokens are left out: what the baseline would have thought is not known, and claiming
@@ -101,7 +102,7 @@ def _baseline_cost(catalog: Catalog, usage: Usage | None) -> Decimal | None:
     model = catalog.baseline_model()
     if model is None or usage is None:
         return None
-    return model.price.cost(Usage(usage.input, usage.output - usage.reasoning))
+    return model.price.cost(Usage(usage.input, usage.output - usage.reasoning), at)
 
 
 def same_model(served: str, asked: str) -> bool:

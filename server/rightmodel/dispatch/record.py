@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Protocol
 
 from rightmodel.decide import estimate
+from rightmodel.dispatch.recall import kept_turns
 from rightmodel.errors import Fault, RightmodelError
 from rightmodel.ledger.budget import Ask, Limits
 from rightmodel.ledger.ledger import Told
@@ -167,7 +168,7 @@ class Book:
         ]
         if self.task.schema is not None:
             rows.append(self._check(receipt.model, good=1.0))
-        rows.append(Texts(self.id, self.task.prompt, answer.text))
+        rows.append(Texts(self.id, self.task.prompt, answer.text, kept_turns(self.task.history)))
         self.keeper.records.note(*rows)
         trouble = self.keeper.records.trouble
         if trouble:

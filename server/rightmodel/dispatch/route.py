@@ -33,9 +33,11 @@ class Router:
         assessor: Assessor,
         unavailable: Callable[[Model], str],
         learned: Callable[[], Awaitable[Catalog]] | None = None,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._catalog = catalog
         self._learned = learned
+        self._clock = clock
         self._assessor = assessor
         self._unavailable = unavailable
         self._out = {m.id: why for m in catalog.models.values() if (why := unavailable(m))}
@@ -50,6 +52,7 @@ class Router:
         if failure is None and not task.tier:
             failure = self._catalog.routing.failure_cost_usd
 
+        at = self._clock() if self._clock else None
         ceiling = _least(task.max_cost_usd, self._catalog.budget.per_call_usd)
 
         def consider(assessed: Assessed) -> Decision:
@@ -63,6 +66,7 @@ class Router:
                 rule=assessed.rule.name if assessed.rule else "",
                 unavailable=self._out_with(extra),
                 extra=extra,
+                at=at,
             )
             return decide(catalog, question)
 

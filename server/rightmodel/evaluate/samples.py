@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from rightmodel.domain import Usage
 from rightmodel.errors import TaskError, listed
 
 if TYPE_CHECKING:
@@ -91,12 +92,10 @@ def cost_usd(outcome: Outcome, model: Model) -> float | None:
     """As the table says; else tokens × price; `None` where neither is known."""
     if outcome.cost_usd is not None:
         return outcome.cost_usd
-    price = model.price
-    if price.input is None or price.output is None:
-        return None
     if outcome.input_tokens is None or outcome.output_tokens is None:
         return None
-    return float(outcome.input_tokens * price.input + outcome.output_tokens * price.output)
+    usd = model.price.cost(Usage(outcome.input_tokens, outcome.output_tokens))
+    return None if usd is None else float(usd)
 
 
 def _notes(rows: Sequence[Row], found: Sequence[Sample], catalog: Catalog) -> list[str]:

@@ -18,6 +18,7 @@ from rightmodel.ledger.owner import this_process
 from rightmodel.ledger.records import (
     AttemptRecord,
     CallRecord,
+    Cooldown,
     OutcomeRecord,
     Texts,
     day_of,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from rightmodel.ledger.trouble import LedgerTrouble
     from rightmodel.ledger.writer import OpenStore
 
-    Row = AttemptRecord | CallRecord | OutcomeRecord | Texts
+    Row = AttemptRecord | CallRecord | OutcomeRecord | Texts | Cooldown
 
 _T = TypeVar("_T")
 
@@ -107,7 +108,8 @@ class Ledger:
         number = new_id()  # the same however often this has to be done
 
         def do(store: Store) -> Hold:
-            self._held.pop(number, None)
+            if self._held.pop(number, None):  # the connection was lost once it was written
+                store.drop_holds([number])
             hold = reserve(store, self.limits, ask, now=self._clock(), owner=self._owner, id=number)
             self._held[number] = hold
             return hold
@@ -140,6 +142,10 @@ class Ledger:
         """Give back what was reserved for an attempt that was not made."""
         self._held.pop(hold.id, None)
         self._submit(Job(lambda store: store.drop_holds([hold.id])), soon=True)
+
+    def lift(self, key: str) -> None:
+        """A key that was out of order works again. `key`: its hash."""
+        self._submit(Job(lambda store: store.drop_cooldown(key)), soon=False)
 
     async def read(self, question: Callable[[Store], _T]) -> _T:
         """Ask the store on its thread. Raises `LedgerTrouble` while it is in trouble."""
@@ -191,11 +197,13 @@ class Ledger:
 
         return Job(do, durable=durable)
 
-    def _add(self, store: Store, row: CallRecord | OutcomeRecord | Texts) -> None:
+    def _add(self, store: Store, row: CallRecord | OutcomeRecord | Texts | Cooldown) -> None:
         if isinstance(row, CallRecord):
             store.add_call(row)
         elif isinstance(row, OutcomeRecord):
             store.add_outcome(row if self._store_text else row._replace(note=""))
+        elif isinstance(row, Cooldown):
+            store.add_cooldown(row)
         elif self._store_text:
             store.add_texts(row)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import uuid
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -54,7 +55,7 @@ def _place() -> str:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
-        return platform.node()
+        return f"{platform.node()} {uuid.getnode():x}"  # two machines may have one name
 
 
 def _started(pid: int) -> str | None:

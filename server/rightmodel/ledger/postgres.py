@@ -18,6 +18,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg.types.string import StrDumperUnknown
 
+from rightmodel.ledger.postgres_trouble import trouble_of
 from rightmodel.ledger.records import (
     AttemptRecord,
     CallRecord,
@@ -58,25 +59,6 @@ _OF_A_MONTH: Final = _SUMMED.format("day BETWEEN %s AND %s AND id <= %s")
 _FIND: Final = "SELECT count(*) FROM"
 """Whether a thing is there is asked of the catalogue's tables: casts to `reg…` would answer by a
 cache that may be as old as the wait for the lock."""
-
-_KINDS: Final[Mapping[str, Trouble]] = {
-    "53100": Trouble.FULL,
-    "25006": Trouble.READ_ONLY,
-    "42501": Trouble.READ_ONLY,
-    "55P03": Trouble.LOCKED,
-    "57014": Trouble.LOCKED,
-    "XX001": Trouble.DAMAGED,
-    "XX002": Trouble.DAMAGED,
-}
-_OF_THE_ROW: Final = ("21", "22", "23")
-"""Classes of errors that speak of a value, not of the database."""
-_ADVICE: Final[Mapping[Trouble, str]] = {
-    Trouble.LOCKED: "another server has been writing to it for too long",
-    Trouble.FULL: "the database's disk is full",
-    Trouble.READ_ONLY: "it may not be written",
-    Trouble.DAMAGED: "the database is damaged",
-    Trouble.UNREACHABLE: "it cannot be reached or used",
-}
 
 
 class _Table(Table[_R]):
@@ -298,6 +280,10 @@ class PostgresStore:
         """See `Store`."""
         return next(iter(self._all(_CALLS, "WHERE ref = %s ORDER BY at DESC LIMIT 1", ref)), None)
 
+    def find_texts(self, call: int) -> Texts | None:
+        """See `Store`."""
+        return next(iter(self._all(_TEXTS, "WHERE call = %s", call)), None)
+
     def calls(self, since: str, until: str) -> Iterator[CallRecord]:
         """See `Store`."""
         return self._each(_CALLS, "WHERE day BETWEEN %s AND %s ORDER BY at, id", since, until)
@@ -379,21 +365,7 @@ class PostgresStore:
         try:
             yield
         except psycopg.Error as error:
-            kind = _kind(error)
-            if kind is None:
+            trouble = trouble_of(error, self.place)
+            if trouble is None:
                 raise
-            words = " ".join(str(error).split())
-            raise LedgerTrouble(
-                kind, f"the ledger {self.place}: {_ADVICE[kind]} ({words})", place=self.place
-            ) from error
-
-
-def _kind(error: psycopg.Error) -> Trouble | None:
-    """`None` where it is no trouble with the database."""
-    state = error.sqlstate
-    if state is None:  # from the client's side: the connection, or a mistake of ours
-        lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-        return Trouble.UNREACHABLE if lost else None
-    if state.startswith(_OF_THE_ROW):
-        return None
-    return _KINDS.get(state, Trouble.UNREACHABLE)
+            raise trouble from error

@@ -97,11 +97,15 @@ class CallRecord(NamedTuple):
 
 
 class Texts(NamedTuple):
-    """What was asked and answered; only where the manifest's `store_text` allows."""
+    """What was asked and answered; only where the manifest's `store_text` allows.
+
+    `history`: the conversation before it, a JSON list of [role, text].
+    """
 
     call: int
     prompt: str
     answer: str
+    history: str = "[]"
 
 
 class OutcomeRecord(NamedTuple):

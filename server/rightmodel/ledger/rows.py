@@ -37,7 +37,11 @@ class Table(Generic[Record]):
 
     def row(self, record: Record) -> list[Any]:
         """The values to insert."""
-        values = list(record)
+        values = [
+            # Half of a surrogate pair, which no database takes, must not cost the row.
+            v if not isinstance(v, str) or v.isascii() else v.encode("utf-8", "replace").decode()
+            for v in record
+        ]
         for place, code in self._written:
             if values[place] is not None:
                 values[place] = code(values[place])

@@ -40,7 +40,9 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
             id INTEGER PRIMARY KEY, owner TEXT NOT NULL, pid INTEGER NOT NULL,
             started TEXT NOT NULL, expires REAL NOT NULL, day TEXT NOT NULL, model TEXT NOT NULL,
             skill TEXT NOT NULL, usd TEXT NOT NULL)""",
-        "CREATE TABLE texts (call INTEGER PRIMARY KEY, prompt TEXT NOT NULL, answer TEXT NOT NULL)",
+        """CREATE TABLE texts (
+            call INTEGER PRIMARY KEY, prompt TEXT NOT NULL, answer TEXT NOT NULL,
+            history TEXT NOT NULL)""",
         "CREATE TABLE cooldowns (key TEXT PRIMARY KEY, until REAL NOT NULL, fault TEXT NOT NULL)",
     ),
 )
@@ -80,7 +82,8 @@ POSTGRES: Final[tuple[Migration, ...]] = (
             started TEXT NOT NULL, expires DOUBLE PRECISION NOT NULL, day TEXT NOT NULL,
             model TEXT NOT NULL, skill TEXT NOT NULL, usd NUMERIC NOT NULL)""",
         """CREATE TABLE rightmodel.texts (
-            call BIGINT PRIMARY KEY, prompt TEXT NOT NULL, answer TEXT NOT NULL)""",
+            call BIGINT PRIMARY KEY, prompt TEXT NOT NULL, answer TEXT NOT NULL,
+            history TEXT NOT NULL)""",
         """CREATE TABLE rightmodel.cooldowns (
             key TEXT PRIMARY KEY, until DOUBLE PRECISION NOT NULL, fault TEXT NOT NULL)""",
     ),

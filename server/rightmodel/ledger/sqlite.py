@@ -243,6 +243,10 @@ class SqliteStore:
         """See `Store`."""
         return next(self._each(_CALLS, "WHERE ref = ? ORDER BY at DESC LIMIT 1", (ref,)), None)
 
+    def find_texts(self, call: int) -> Texts | None:
+        """See `Store`."""
+        return next(self._each(_TEXTS, "WHERE call = ?", (call,)), None)
+
     def calls(self, since: str, until: str) -> Iterator[CallRecord]:
         """See `Store`."""
         return self._each(_CALLS, "WHERE day BETWEEN ? AND ? ORDER BY at, id", (since, until))

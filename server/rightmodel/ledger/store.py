@@ -108,6 +108,10 @@ class Store(Protocol):
         """The latest call of that ref."""
         ...
 
+    def find_texts(self, call: int) -> Texts | None:
+        """What was asked and answered in a call, where that was kept."""
+        ...
+
     def calls(self, since: str, until: str) -> Iterator[CallRecord]:
         """Calls of the UTC days from `since` to `until`, both included, by time."""
         ...

@@ -42,7 +42,7 @@ def open_postgres(url: str, *, busy_s: float | None = None) -> OpenStore:
         raise LedgerTrouble(
             Trouble.UNREACHABLE,
             f"the ledger {place} needs psycopg, which is not here ({error}): "
-            'pip install "rightmodel[postgres]"',
+            "pip install '.[postgres]' in a checkout, or pip install 'psycopg[binary]'",
             place=place,
         ) from error
     try:

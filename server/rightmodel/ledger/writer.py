@@ -168,17 +168,21 @@ class Writer:
         self._go_on_without(jobs)
 
     def _read(self, job: Job) -> None:
-        store = self._ready()
-        if store is None:
-            job.error = self.trouble
-            return
-        try:
-            job.value = job.do(store)
-        except LedgerTrouble as trouble:
-            self._fell(trouble, again=trouble.kind in _REOPENED)
-            job.error = trouble
-        except Exception as error:  # noqa: BLE001 - it belongs to the one who asked
-            job.error = error
+        for _ in range(2):  # a connection that was idle for long may be gone
+            store = self._ready()
+            if store is None:
+                job.error = self.trouble
+                return
+            try:
+                job.value, job.error = job.do(store), None
+            except LedgerTrouble as trouble:
+                self._fell(trouble, again=trouble.kind in _REOPENED)
+                job.error = trouble
+            except Exception as error:  # noqa: BLE001 - it belongs to the one who asked
+                job.error = error
+                return
+            else:
+                return
 
     def _ready(self) -> Store | None:
         """The store, opened and with everything in it that was kept; `None` while in trouble."""

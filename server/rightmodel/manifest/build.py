@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import fields
+from math import log10
 from typing import TYPE_CHECKING, Any
 
 from rightmodel.domain import Protocol, Trust
@@ -47,23 +48,38 @@ def build_model(
     """A model. `provider(name, key)` finds a provider or says that `key` names an unknown one."""
     limits = values.get("limits") or {}
     default = Model(id=model_id, endpoints=())
+    price = build_price(values.get("cost") or {}, values.get("cost_when") or ())
     context = limits.get("context") or limits.get("input") or default.context
     return Model(
         id=model_id,
         endpoints=_endpoints(model_id, values, provider, file),
-        price=build_price(values.get("cost") or {}, values.get("cost_when") or ()),
+        price=price,
         context=context,
         input_limit=limits.get("input"),
         output_limit=limits.get("output") or min(default.output_limit, context),
         modalities=frozenset(values.get("input") or default.modalities) | {"text"},
         features=frozenset(values.get("features") or ()),
-        skills={k: float(v) for k, v in (values.get("skills") or {}).items()},
+        skills={k: float(v) for k, v in (values.get("skills") or guess_skills(price)).items()},
         effort=tuple(values.get("effort") or ()),
         aliases=tuple(values.get("aliases") or ()),
         description=values.get("description") or "",
         source=values.get("source") or "",
         checked=str(values.get("checked") or ""),
     )
+
+
+def guess_skills(price: Price) -> dict[str, float]:
+    """Ratings for a model of which the price is all that is known; none if that is not, or free.
+
+    7.0 at a dollar per million tokens (prompt tokens counted threefold) and 1.2 for every tenfold:
+    the line through the shipped models, which lie 0.8 to either side of it.
+    """
+    if price.input is None or price.output is None:
+        return {}
+    dollars = float((3 * price.input + price.output) / 4) * 1e6
+    if not dollars:
+        return {}
+    return {"general": round(min(9.0, max(3.0, 7.0 + 1.2 * log10(dollars))), 2)}
 
 
 def build_price(cost: Mapping[str, Any], when: Sequence[Mapping[str, Any]] = ()) -> Price:

@@ -35,7 +35,7 @@ def footer(receipt: Receipt, note: str = "") -> str:
         "skill": assessment.skill,
         "cost": "unknown" if receipt.cost_usd is None else dollars(receipt.cost_usd),
         "saved": "" if receipt.saved_usd is None else dollars(receipt.saved_usd),
-        "attempts": str(len(receipt.attempts)),
+        "attempts": str(len(receipt.attempts) or ""),
         "time": f"{receipt.time_s:.1f}s",
     }
     notes = "".join(f" {flag}" for flag in (*receipt.flags, note) if flag)
