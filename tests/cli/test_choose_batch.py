@@ -39,7 +39,13 @@ id = "p/dear"
 cost = {{ input = 3, output = 6 }}
 skills = {{ general = 9, code = 9 }}
 """
-HARD = {"id": 1, "prompt": "Write a parser", "skill": "code", "difficulty": "medium"}
+HARD = {
+    "id": 1,
+    "prompt": "Write a parser",
+    "skill": "code",
+    "difficulty": "medium",
+    "tier": "cheap",
+}
 
 
 def batch(tmp_path: Path, url: str, row: dict[str, Any], *options: str) -> dict[str, Any]:

@@ -49,11 +49,12 @@ def usd(text: str) -> Decimal:
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> str:
+def said(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """What the demo shows, and what `rightmodel usage` says of its ledger afterwards."""
     tmp_path = tmp_path_factory.mktemp("demo")
     folders(tmp_path)
     done = subprocess.run(
-        DEMO,
+        [*DEMO, "--usage"],
         cwd=tmp_path,
         env=environment(tmp_path),
         capture_output=True,
@@ -64,7 +65,24 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> str:
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     assert left_behind(tmp_path) == []
-    return done.stdout
+    shown, mark, usage = done.stdout.partition("\n$ rightmodel usage\n")
+    assert mark
+    return shown, usage
+
+
+@pytest.fixture
+def shown(said: tuple[str, str]) -> str:
+    return said[0]
+
+
+def test_on_request_it_shows_what_was_spent(said: tuple[str, str]) -> None:
+    shown, usage = said
+    rows = dict(re.findall(r"^(spent|calls) +(\S+)", usage, re.MULTILINE))
+    total = re.search(rf"^cost +({AMOUNT}),", shown, re.MULTILINE)
+    assert rows["calls"] == str(len(SUBTASKS))
+    assert total
+    # The demo adds up what it shows, rounded; the ledger adds up what was spent.
+    assert abs(usd(rows["spent"]) - usd(total[1])) < Decimal("0.0001")
 
 
 def test_a_pipe_gets_lines_without_control_characters(shown: str) -> None:

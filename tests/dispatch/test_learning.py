@@ -171,7 +171,7 @@ def test_usage_teaches_speed_and_verbosity(tmp_path: Path) -> None:
 
 def decision_on(catalog: Catalog, **needed: Any) -> Decision:
     assessment = Assessment((("code", 1.0),), 5.0, "hint")
-    question = Question(assessment, Requirements(100, 100, **needed), "balanced")
+    question = Question(assessment, Requirements(100, 100, **needed), "cheap")
     return decide(catalog, question)
 
 

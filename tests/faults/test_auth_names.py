@@ -86,12 +86,14 @@ async def test_an_id_that_the_provider_does_not_know_is_told_with_those_near_it(
         assert machine_line(error) == "[code=model_not_found retryable=no tried=a/gpt-mni]"
 
 
+FAULTS = "rate limit 429, insufficient_quota, maximum context length is 10 tokens"
 WRONG = [
     pytest.param(fault.bad_request("of 7 kinds"), "of 7 kinds", id="400"),
     pytest.param(fault.status(422), "Unrecognized request argument", id="422"),
     pytest.param(fault.echoed_prompt(), "Invalid value", id="400 that echoes the prompt"),
+    pytest.param(fault.bad_request(f"{FAULTS!r}"), FAULTS, id="400 whose message echoes it"),
 ]
-SPEAKS_OF_FAULTS = Task("why rate limit 429 context length insufficient_quota?")
+SPEAKS_OF_FAULTS = Task(f"Explain: {FAULTS}")
 
 
 @pytest.mark.parametrize(("wrong", "words"), WRONG)

@@ -201,6 +201,17 @@ async def test_json_that_does_not_match_goes_to_the_next_in_line_where_none_is_b
 
 
 @rehearsal
+async def test_a_better_model_that_is_not_fit_is_not_waited_for() -> None:
+    ready = Upstream(behaviour=Behaviour(answers='{"n": 1}'))
+    async with connected(a=NATIVE, b=ready, c=Upstream(rating=9)) as house:
+        house.script("c/m", fault.rate_limit("300"))
+        await house.fails(Task("hi", model="c/m"))
+        house.script("a/m", fault.schema_mismatch())
+        found = await house.complete(Task("hi", tier="cheap", schema=SCHEMA))
+        assert tried(found) == [("a/m", Fault.SCHEMA), ("b/m", None)]
+
+
+@rehearsal
 async def test_a_second_mismatch_ends_the_call() -> None:
     async with connected(a=NATIVE, b=NATIVE, c=NATIVE) as house:
         for upstream in house.upstreams.values():

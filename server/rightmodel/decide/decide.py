@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from rightmodel.domain import Assessment, Requirements
     from rightmodel.manifest.catalog import Catalog, Model
 
-LOSS_MULTIPLES: Final[Mapping[str, float]] = {"cheap": 0.5, "balanced": 4.0, "best": 40.0}
-"""What a wrong answer costs, as a multiple of what the baseline would cost on the task, by tier."""
+LOSS_MULTIPLES: Final[Mapping[str, float]] = {"cheap": 2.0, "balanced": 10.0, "best": 60.0}
+"""What a wrong answer costs, as a multiple of what the baseline would cost on the task, by tier.
+
+Set by `benchmarks/routing_tiers.py`, so that over pools of models with fitted ratings `balanced`
+keeps 95 % of the best model's quality and `best` 99 %."""
 
 FALLBACK_LOSS_USD: Final = 0.01
 """Loss where neither the baseline nor any connected model has a known price above zero."""

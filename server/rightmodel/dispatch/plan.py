@@ -39,7 +39,7 @@ TRANSIENT: Final = frozenset(
 CHECKS: Final = frozenset({Fault.EMPTY, Fault.CUT_OFF, Fault.SCHEMA})
 ELSEWHERE_ONCE: Final = frozenset({Fault.REFUSED, Fault.BAD_REQUEST, Fault.PARAMETER})
 ROOM_BY_FAR: Final = 2
-"""Times our estimate of a prompt: more than it is ever off by."""
+"""Times our estimate of a prompt: more than it is off by, rare scripts apart."""
 
 LOOK_S: Final = 1.0
 MOST_LOOKS: Final = 10
@@ -105,11 +105,8 @@ class Plan:
         if self._over or self.attempts >= self.max_attempts:
             return None
         options = list(self._options())
-        if self._above >= 0:
-            stronger = [o for o in options if o[0].p_success > self._above]
-            options = stronger or options
-        fresh = self._first_fit(options)
-        return fresh or self._soonest(options)
+        stronger = [o for o in options if o[0].p_success > self._above] if self._above >= 0 else []
+        return self._first_fit(stronger) or self._first_fit(options) or self._soonest(options)
 
     @property
     def has_other(self) -> bool:

@@ -39,9 +39,9 @@ COMPLETE: Final = Tool(
     description=(
         "Delegate a self-contained subtask to a cheaper, stronger or specialist model and get its "
         "answer: summarize, extract, classify, translate, write, code, math, reason, research, "
-        "look at an image. Worth it for bulk or simple work, a skill you lack, a second opinion. "
-        "Not for steps that need your tools or this conversation: the other model sees nothing "
-        "but what you pass. Falls over to another model on faults."
+        "look at an image. For bulk or simple work, a skill you lack, another opinion. The other "
+        "model sees only what you pass, not your tools or this conversation. Pass long "
+        "material as files: retyping costs tokens. Falls over to another model on faults."
     ),
     input_schema={
         "type": "object",

@@ -15,6 +15,7 @@ from rightmodel.cli.demo.cast import CAST
 from rightmodel.cli.demo.play import Play
 from rightmodel.cli.demo.show import LiveView, PlainView
 from rightmodel.cli.demo.stage import stage
+from rightmodel.ledger.ledger import LINGER_S
 
 if TYPE_CHECKING:
     from rightmodel.cli.demo.outcome import Outcome
@@ -24,13 +25,14 @@ LOG_LINES: Final = 30
 
 
 @click.command("demo")
-def command() -> None:
+@click.option("--usage", is_flag=True, help="Then show `rightmodel usage` of the demo's ledger.")
+def command(*, usage: bool) -> None:
     """Show routing, fall-over and the saving with simulated providers: no key, no network.
 
     Ends with 0 when every subtask got its answer.
     """
     try:
-        outcomes = asyncio.run(_perform())
+        outcomes = asyncio.run(_perform(usage=usage))
     except BaseExceptionGroup as group:
         raise _first(group) from group
     except asyncio.CancelledError:
@@ -38,7 +40,7 @@ def command() -> None:
     sys.exit(any(o.error for o in outcomes))
 
 
-async def _perform() -> list[Outcome]:
+async def _perform(*, usage: bool) -> list[Outcome]:
     _end_on_request()
     view = _view()
     async with stage(CAST) as set_up:
@@ -47,6 +49,9 @@ async def _perform() -> list[Outcome]:
             view.open(checked, set_up.providers)
             outcomes = await Play(set_up, view).perform()
             view.close(outcomes)
+        if usage:
+            await asyncio.sleep(LINGER_S * 4)  # the last records are on their way
+            click.echo(f"\n$ rightmodel usage\n{await set_up.usage()}")
         if any(o.error for o in outcomes):
             click.echo(set_up.logged(LOG_LINES), err=True)
     return outcomes

@@ -5,6 +5,7 @@ Everything lives in one temporary folder and ends with the `async with` block.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import sys
@@ -44,6 +45,19 @@ class Stage:
     providers: dict[str, SimulatedProvider]
     catalog: Catalog
     log: Path
+
+    async def usage(self) -> str:
+        """What `rightmodel usage` says of the server's ledger."""
+        folder = self.log.parent
+        shown = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "rightmodel.cli", "usage", "--days", "1", "--by", "model"),
+            *("--manifest", str(folder / "rightmodel.toml")),
+            env=_environment(folder) | {"HOME": str(folder), "NO_COLOR": "1"},
+            cwd=folder,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        text, _ = await shown.communicate()
+        return text.decode("utf-8", "replace").rstrip()
 
     def logged(self, lines: int) -> str:
         """The end of the server's log."""
