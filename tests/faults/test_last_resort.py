@@ -77,6 +77,7 @@ async def test_it_does_not_look_for_long() -> None:
     async with connected(a=Upstream(models=("m", "n", "o")), b=OPENAI) as house:
         house.script("b/m", fault.rate_limit("300"))
         await house.fails(Task("hi", model="b/m"), deadline_s=1)
+        await asyncio.sleep(FIRST_COOLDOWN_S)  # who said when to come back is not tried before
         house.upstreams["a"].fail_all(fault.status(503))
         error = await house.fails()
         assert [model for model, _ in tried(error)] == ["a/m", "a/n", "a/o"]

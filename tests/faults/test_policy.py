@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from faults.house import Upstream, attempts, connected, machine_line, rehearsal, tried
-from rightmodel.dispatch.dispatcher import BACKOFF_S
+from rightmodel.dispatch.dispatcher import BACKOFF_S, LOOK_AGAIN_S, PROBE_S
 from rightmodel.dispatch.health import FIRST_COOLDOWN_S, MOST_COOLDOWN_S, OUT_S, RETRY_WINDOW_S
 from rightmodel.domain import Task, Trust
 from rightmodel.errors import ExhaustedError, Fault
@@ -244,3 +244,31 @@ async def test_a_clock_that_jumps_changes_no_cooldown(
         assert [f for _, f in tried(answer)] == [Fault.RATE_LIMITED, Fault.RATE_LIMITED, None]
         assert 20 <= attempts(answer)[-1].start_s <= 21.5  # the jitter of a first retry
         assert house.cooldown("a/m") == pytest.approx(300 - answer.receipt.time_s, abs=0.5)
+
+
+@rehearsal
+async def test_whoever_waits_for_one_endpoint_notices_that_another_is_back() -> None:
+    async with connected(a=OPENAI, b=OPENAI) as house:
+        house.upstreams["a"].fail_all(fault.rate_limit("40"))
+        house.upstreams["b"].fail_all(fault.rate_limit("45"))
+        waiting = asyncio.create_task(house.dispatcher.complete(Task("hi"), deadline_s=50))
+        await house.upstreams["b"].until(lambda: bool(house.upstreams["b"].requests))
+        await asyncio.sleep(3)
+        house.upstreams["b"].heal()
+        house.health.begin(house.endpoint("b/m"))
+        house.health.succeed(house.endpoint("b/m"), 0.1)  # another call found out
+        answer = await waiting
+        assert tried(answer)[-1] == ("b/m", None)
+        assert attempts(answer)[-1].start_s < LOOK_AGAIN_S + 2
+
+
+@rehearsal
+async def test_a_probe_of_a_silent_endpoint_is_short() -> None:
+    async with connected(a=OPENAI, b=OPENAI) as house:
+        house.upstreams["a"].fail_all(fault.no_first_byte())
+        first = await house.complete(deadline_s=48)
+        assert attempts(first)[0].time_s == pytest.approx(48 / 3, abs=0.5)
+        await asyncio.sleep(FIRST_COOLDOWN_S)
+        probe = await house.complete(deadline_s=48)
+        assert tried(probe) == [("a/m", Fault.TIMEOUT), ("b/m", None)]
+        assert attempts(probe)[0].time_s == pytest.approx(PROBE_S, abs=0.5)

@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 LEAST_FIRST_TOKEN_S: Final = 2.0
 BACKOFF_S: Final = 0.5
 MOST_BACKOFF_S: Final = 8.0
+LOOK_AGAIN_S: Final = 5.0
+"""Whoever waits for one endpoint looks so often whether another is back before it."""
+PROBE_S: Final = 5.0
+"""Least time to a first token for an endpoint that kept silent the last time, and is probed."""
 
 
 @dataclass(slots=True)
@@ -160,9 +164,9 @@ class Dispatcher:
                 break
             if wait:
                 call.report(f"waiting {wait:.1f} s for {step.model.id}")
-                await asyncio.sleep(wait)
-                if self._health.wait_s(step.endpoint):
-                    continue  # someone else is probing it, or it failed anew
+                await asyncio.sleep(min(wait, LOOK_AGAIN_S))
+                if wait > LOOK_AGAIN_S or self._health.wait_s(step.endpoint):
+                    continue  # another may be back; someone else is probing it, or it failed anew
             completion = await self._attempt(call, step)
             if completion is not None:
                 time_s = self._now() - call.began
@@ -329,4 +333,8 @@ class Dispatcher:
         shares = max(1, min(call.plan.max_attempts - call.plan.attempts, 2)) + 1
         if "reasoning" in step.model.features and call.task.effort != "none":
             shares = 2  # it may think for long before the first token, and that is no fault
-        return min(call.give_up, now + max(LEAST_FIRST_TOKEN_S, left / shares))
+        share = max(LEAST_FIRST_TOKEN_S, left / shares)
+        state = self._health.state(step.endpoint)
+        if state.fault is Fault.TIMEOUT:  # still a black hole? Another call should not lose as much
+            share = min(share, max(PROBE_S, 3 * state.latency_s))
+        return min(call.give_up, now + share)

@@ -14,6 +14,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 
 from rightmodel import __version__
+from rightmodel.errors import RightmodelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +41,18 @@ def call_span(decision: Decision) -> Iterator[Span]:
         "rightmodel.tier": decision.tier,
         "rightmodel.candidates": len(decision.candidates),
     }
-    with tracer.start_as_current_span("rightmodel.complete", attributes=attributes) as span:
-        yield span
+    with tracer.start_as_current_span(
+        "rightmodel.complete",
+        attributes=attributes,
+        record_exception=False,  # its words may echo the prompt
+        set_status_on_exception=False,
+    ) as span:
+        try:
+            yield span
+        except RightmodelError as error:
+            span.set_attribute("error.type", error.code)
+            span.set_status(StatusCode.ERROR, error.code)
+            raise
 
 
 @contextmanager
@@ -54,7 +65,11 @@ def attempt_span(endpoint: Endpoint) -> Iterator[Span]:
         "gen_ai.request.model": endpoint.name,
     }
     with tracer.start_as_current_span(
-        f"chat {endpoint.name}", kind=SpanKind.CLIENT, attributes=attributes
+        f"chat {endpoint.name}",
+        kind=SpanKind.CLIENT,
+        attributes=attributes,
+        record_exception=False,
+        set_status_on_exception=False,
     ) as span:
         yield span
 

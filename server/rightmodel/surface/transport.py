@@ -152,13 +152,16 @@ async def serve_http(server: Server[Any], host: str, port: int, token: str) -> N
 def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=1024)
+        listener = socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
         raise TaskError(
             f"--http: cannot listen on {host}, port {port}: {error.strerror or error}; "
             "choose another address, or port 0 for any free one",
             argument="http",
         ) from error
+    # Accepted sockets take it over: asyncio sets it only on those of which the protocol is named.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 class HangUps:
