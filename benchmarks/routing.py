@@ -14,40 +14,32 @@ rest to report on. Whatever `make_router` infers with is what is measured. Basel
 from __future__ import annotations
 
 import argparse
-import asyncio
 import hashlib
 import random
-import time
 from collections import defaultdict
-from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from routing_data import Pool, guessed, make_pools, price_of
+from routing_ways import Bench, Medium, Policy, fixed, kind_known, mixed, oracle_cells
 
-from rightmodel.app import make_router
-from rightmodel.domain import Candidate, Task
+from rightmodel.domain import TIERS
 from rightmodel.evaluate import baselines, metrics
-from rightmodel.evaluate.fit import fit_ratings
-from rightmodel.evaluate.replay import Routed, replay
 from rightmodel.evaluate.report import cells_of, make_report, needed_of
-from rightmodel.evaluate.samples import Cell, Samples, make_samples
 from rightmodel.evaluate.table import read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from routing_data import Skills
 
-    from rightmodel.evaluate.metrics import Point
+    from rightmodel.evaluate.replay import Routed
     from rightmodel.evaluate.table import Row
 
-    Cells = list[Cell]
+    Policies = dict[str, list[Policy]]
 
 TARGETS = (0.95, 0.98)
-STEPS = [0.0, *(10 ** (k / 8) for k in range(-24, 41))]
-SHRINK = 10.0
 WAYS = (
     "router",
     "router, one threshold",
@@ -58,77 +50,10 @@ WAYS = (
     "oracle",
 )
 CURVE_HEAD = (
-    *("pool", "ratings", "AIQ above zero router (95 %)", "balanced tier: kept", "saving"),
-    *("over the best single model of no higher cost", "Brier (worst)", "ms p50 / p99", "mix"),
+    *("pool", "ratings", "AIQ above zero router (95 %)", *(f"{t}: kept, saving" for t in TIERS)),
+    *("balanced, over the best single model of no higher cost", "Brier (worst)", "ms p50 / p99"),
+    "mix",
 )
-
-
-class Medium:
-    """A router that is told that every task is of medium difficulty."""
-
-    def __init__(self, router: Any) -> None:
-        self._router = router
-
-    async def route(self, task: Task) -> Any:
-        """As the router does."""
-        return await self._router.route(replace(task, difficulty="medium"))
-
-
-@dataclass(frozen=True)
-class Bench:
-    """How things are routed here. `wrap`: what is put around the router."""
-
-    wrap: Callable[[Any], Any] = lambda router: router
-
-    def calibrate(
-        self, pool: Pool, rows: Sequence[Row], prior: Mapping[str, Skills]
-    ) -> dict[str, dict[str, float]]:
-        """Ratings fitted to rows, as `rightmodel calibrate` does."""
-        router = self.wrap(make_router(pool.catalog(prior), None))
-        assessed = [asyncio.run(router.route(Task(prompt=r.prompt))).assessment for r in rows]
-        return {
-            m: fit_ratings(
-                prior[m],
-                [(a, r.outcomes[m].score) for a, r in zip(assessed, rows, strict=True)],
-            )
-            for m in pool.prices
-        }
-
-    def route(
-        self, pool: Pool, rows: Sequence[Row], skills: Mapping[str, Skills]
-    ) -> tuple[Samples, list[Routed]]:
-        """Every row, in the manifest's own tier."""
-        catalog = pool.catalog(skills)
-        router = self.wrap(make_router(catalog, None))
-        samples = make_samples(rows, catalog)
-        return samples, asyncio.run(replay(router, samples.rows, tier="", clock=time.thread_time))
-
-
-def kind_known(pool: Pool, fit: Sequence[Row], rows: Sequence[Row]) -> list[Routed]:
-    """Candidates by mean score and mean cost for the category in `fit`, shrunk to the whole."""
-    by_kind: dict[tuple[str, str], list[Cell]] = defaultdict(list)
-    for row in fit:
-        for m in pool.prices:
-            o = row.outcomes[m]
-            cell = Cell(o.score, o.cost_usd or 0.0)
-            by_kind[m, row.category].append(cell)
-            by_kind[m, ""].append(cell)
-    whole = {m: baselines.average(by_kind[m, ""]) for m in pool.prices}
-    samples = make_samples(rows, pool.catalog(pool.guess())).rows
-    (blank,) = asyncio.run(
-        replay(make_router(pool.catalog(pool.guess()), None), samples[:1], tier="", clock=lambda: 0)
-    )
-    routed = []
-    for row, sample in zip(rows, samples, strict=True):
-        ranked = []
-        for m in pool.prices:
-            seen = by_kind.get((m, row.category), [])
-            score = sum(c.score for c in seen) + SHRINK * whole[m].quality
-            cost = sum(c.cost_usd for c in seen) + SHRINK * whole[m].cost
-            n = len(seen) + SHRINK
-            ranked.append(Candidate(m, score / n, cost / n, None, 0.0))  # type: ignore[arg-type]
-        routed.append(replace(blank, sample=sample, ranked=tuple(ranked), preferred=()))
-    return routed
 
 
 # -- pairs ---------------------------------------------------------------------------------------
@@ -181,71 +106,8 @@ def pairs(pool: Pool) -> None:
 # -- pools ---------------------------------------------------------------------------------------
 
 
-def at_target(
-    choose: Callable[[float], Cells],
-    report: Callable[[float], Cells],
-    bases: tuple[Point, Point],
-    target: float,
-    *,
-    mix: bool = True,
-) -> tuple[float, float]:
-    """Saving and quality kept on report, at the least cost that keeps enough on choose.
-
-    `mix`: two neighbouring thresholds may be mixed at random to meet the target, as random mixes
-    of models may; else one threshold has to do.
-    """
-    goal = target * bases[0].quality
-    steps = [bases[0].cost * k for k in STEPS]
-    found = {baselines.average(choose(step)): step for step in reversed(steps)}
-    ends = _ends(found, goal) if mix else None
-    if ends is None:
-        fit = min((p for p in found if p.quality >= goal), default=None)
-        ends = (fit or max(found, key=lambda p: p.quality),) * 2
-    low, high = (baselines.average(report(found[p])) for p in ends)
-    rise = ends[1].quality - ends[0].quality
-    share = (goal - ends[0].quality) / rise if rise else 1.0
-    point = metrics.Point(*(a + share * (b - a) for a, b in zip(low, high, strict=True)))
-    return 1 - point.cost / bases[1].cost, point.quality / bases[1].quality
-
-
-def _ends(found: Mapping[Point, float], goal: float) -> tuple[Point, Point] | None:
-    """The two points of the hull between which the goal is reached."""
-    hull = metrics.upper_hull(found)
-    return next(((a, b) for a, b in pairwise(hull) if a.quality < goal <= b.quality), None)
-
-
-def mixed(
-    samples: tuple[Samples, Samples], bases: tuple[Point, Point], target: float, *, by_length: bool
-) -> tuple[float, float]:
-    """The best pair of models, mixed at random or by length, chosen on the first samples."""
-
-    def points(part: Samples, weak: str, strong: str, share: float) -> Point:
-        if by_length:
-            rows = sorted(part.rows, key=lambda s: (-len(s.prompt), s.prompt))
-            cut = round(share * len(rows))
-            return baselines.average(
-                [s.cells[strong if i < cut else weak] for i, s in enumerate(rows)]
-            )
-        a, b = (baselines.average([s.cells[m] for s in part.rows]) for m in (weak, strong))
-        return metrics.Point(*(x + share * (y - x) for x, y in zip(a, b, strict=True)))
-
-    models = samples[0].complete
-    options = []
-    for weak in models:
-        for strong in models:
-            for k in range(0 if strong == models[0] else 1, 21):
-                point = points(samples[0], weak, strong, k / 20)
-                if point.quality >= target * bases[0].quality:
-                    options.append((point.cost, weak, strong, k / 20))
-    _, weak, strong, share = min(options)
-    point = points(samples[1], weak, strong, share)
-    return 1 - point.cost / bases[1].cost, point.quality / bases[1].quality
-
-
-def savings(
-    pool: Pool, fit: list[Row], choose: list[Row], report: list[Row]
-) -> dict[str, list[tuple[float, float]]]:
-    """For every way to route: saving and quality kept, at each target."""
+def savings(pool: Pool, fit: list[Row], choose: list[Row], report: list[Row]) -> Policies:
+    """For every way to route, what it is fixed to for each target."""
     known = tuple(kind_known(pool, fit, rows) for rows in (choose, report))
     ways: dict[str, tuple[list[Routed], ...]] = {"kind known": known}
     for name, bench in (("router", Bench()), ("skills alone", Bench(Medium))):
@@ -255,29 +117,24 @@ def savings(
         samples = (found[0][0], found[1][0])
     ways["router, one threshold"] = ways["router"]
     best = baselines.best_of(baselines.single_models(samples[0]))
-    bases = tuple(baselines.single_models(s)[best] for s in samples)
-    out: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    bases = tuple([s.cells[best] for s in part.rows] for part in samples)
+    out: Policies = defaultdict(list)
     for target in TARGETS:
         for name, parts in ways.items():
-            chosen = [partial(cells_of, part) for part in parts]
-            out[name].append(at_target(*chosen, bases, target, mix="one" not in name))
+            chosen = tuple(partial(cells_of, part) for part in parts)
+            out[name].append(fixed(chosen, bases, target, mix="one" not in name))
         for name in ("length", "random mix"):
             out[name].append(mixed(samples, bases, target, by_length=name == "length"))
-        oracle = [partial(oracle_cells, part) for part in samples]
-        out["oracle"].append(at_target(*oracle, bases, target))
+        oracle = tuple(partial(oracle_cells, part) for part in samples)
+        out["oracle"].append(fixed(oracle, bases, target))
     return out
 
 
-def oracle_cells(samples: Samples, loss: float) -> Cells:
-    """What the oracle takes when a wrong answer costs `loss`."""
-    return [
-        min(s.cells.values(), key=lambda c: (c.cost_usd + (1 - c.score) * loss, -c.score))
-        for s in samples.rows
-    ]
+def print_savings(title: str, found: Mapping[str, Policies], count: int) -> None:
+    """One line for each way to route, one column for each pool and target, and the means.
 
-
-def print_savings(title: str, found: Mapping[str, dict[str, list[tuple[float, float]]]]) -> None:
-    """One line for each way to route, one column for each pool and target, and the means."""
+    `count`: prompts reported on. The interval of a mean is over resampled prompts.
+    """
     print(f"\n### {title}\n")
     heads = ["way to route", *(f"{pool} {t:.0%}" for t in TARGETS for pool in found)]
     header([*heads, *(f"mean {t:.0%}" for t in TARGETS)])
@@ -285,10 +142,16 @@ def print_savings(title: str, found: Mapping[str, dict[str, list[tuple[float, fl
         cells = [way]
         means = []
         for k in range(len(TARGETS)):
-            figures = [found[pool][way][k] for pool in found]
+            policies = [found[pool][way][k] for pool in found]
+            figures = [policy.figures(range(count)) for policy in policies]
             cells += [f"{saving:.2f} ({kept:.3f})" for saving, kept in figures]
-            saving, kept = (metrics.mean(column) for column in zip(*figures, strict=True))
-            means.append(f"**{saving:.3f}** ({kept:.3f})")
+            saving, kept = (metrics.mean(part) for part in zip(*figures, strict=True))
+            (span,) = metrics.bootstrap(
+                lambda indices, of=policies: (metrics.mean([p.figures(indices)[0] for p in of]),),
+                count,
+                random.Random(0),
+            )
+            means.append(f"**{saving:.3f}** ({span.low:.3f}–{span.high:.3f}; kept {kept:.3f})")
         print(f"| {' | '.join(cells + means)} |")
 
 
@@ -299,18 +162,20 @@ def header(names: Sequence[str]) -> None:
 
 
 def curves(pool: Pool, skills: Mapping[str, Skills], rows: list[Row]) -> str:
-    """AIQ above the zero router, the default tier, the mix: one line."""
-    samples, routed = Bench().route(pool, rows, skills)
-    report = make_report(samples, {"": routed}, tier="", chance=random.Random(0))
+    """AIQ above the zero router, the tiers, the mix: one line."""
+    samples, routed = Bench().route(pool, rows, skills, "balanced")
+    tiers = {t: Bench().route(pool, rows, skills, t)[1] for t in TIERS}
+    report = make_report(samples, {"": routed, **tiers}, tier="", chance=random.Random(0))
     point = baselines.average(cells_of(routed))
     within = [p.quality for p in report.singles.values() if p.cost <= point.cost]
     mix = ", ".join(f"{m} {share:.0%}" for m, share in list(report.mix.items())[:3])
     worst = max(report.reliability.values(), key=lambda r: r.brier)
     brier = metrics.mean([r.brier for r in report.reliability.values()])
+    kept = " | ".join(f"{e.kept:.3f}, {e.saving:.2f}" for e in report.tiers)
     return (
         f"{report.aiq.above:+.4f} ({report.aiq.interval.low:+.4f}–{report.aiq.interval.high:+.4f}) "
-        f"| {report.router.kept:.3f} | {report.router.saving:.2f} "
-        f"| {point.quality - max(within, default=0.0):+.3f} | {brier:.3f} ({worst.brier:.3f}) "
+        f"| {kept} | {point.quality - max(within, default=0.0):+.3f} "
+        f"| {brier:.3f} ({worst.brier:.3f}) "
         f"| {report.decision_ms['p50']:.2f} / {report.decision_ms['p99']:.2f} | {mix} |"
     )
 
@@ -336,25 +201,28 @@ def from_price(pool: Pool, skills: dict[str, dict[str, float]]) -> dict[str, dic
 
 def pools_report(pools: Sequence[Pool]) -> None:
     """Every figure of the pools."""
+    report = pools[0].part("report")
     found = {p.name: savings(p, p.part("fit"), p.part("choose"), p.part("report")) for p in pools}
-    print_savings("Saving at 95 % and 98 % of the best model (quality kept)", found)
+    title = "Saving at 95 % and 98 % of the best model (quality kept)"
+    print_savings(title, found, len(report))
     names = sorted({row.benchmark for row in pools[0].rows})
     for here, there in (*pairwise(names), *pairwise(reversed(names))):
         found = {
             p.name: savings(p, p.part("fit", here), p.part("choose", here), p.part("report", there))
             for p in pools
         }
-        print_savings(f"The same, fitted and chosen on {here}, reported on {there}", found)
-    print("\n### AIQ above the zero router, and the balanced tier as it is\n")
+        title = f"The same, fitted and chosen on {here}, reported on {there}"
+        print_savings(title, found, len(pools[0].part("report", there)))
+    print("\n### AIQ above the zero router, and the tiers as they are\n")
     header(CURVE_HEAD)
     for pool in pools:
-        rows, fitted = pool.part("report"), Bench().calibrate(pool, pool.part("fit"), pool.guess())
+        fitted = Bench().calibrate(pool, pool.part("fit"), pool.guess())
         for name, skills in (
             ("calibrated", fitted),
             ("a third held out, by price", from_price(pool, fitted)),
             ("guessed from price", pool.guess()),
         ):
-            print(f"| {pool.name} | {name} | {curves(pool, skills, rows)}")
+            print(f"| {pool.name} | {name} | {curves(pool, skills, report)}")
 
 
 def main() -> None:

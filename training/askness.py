@@ -1,18 +1,21 @@
 """Which lines of a prompt ask, and which were pasted: a small logistic regression over lines.
 
-Lines of the corpus's requests ask; lines of the contexts, and what the rows' own material holds,
-do not. Only used where a long ask has several lines (`features.Reader.asked`).
+Requests of the corpus get contexts pasted around them; of the lines that are then left to choose
+from (`features.lines_of`), those that the bare request has ask, and the others do not.
 """
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
 
+import augment
 import fit
 import numpy as np
 from scipy import sparse
 
 from rightmodel.assess import features
+from rightmodel.assess.request import split_request
 from rightmodel.assess.wrappers import request_of
 
 if TYPE_CHECKING:
@@ -20,50 +23,50 @@ if TYPE_CHECKING:
 
     import corpus_io
 
-RIDGE = 0.1
+RIDGE = 3.0
 LEAST_LINES = 3
 LEAST_WEIGHT = 0.04
-LONGEST = 480
-
-
-def _lines(text: str) -> list[str]:
-    return [line[:LONGEST] for line in text.split("\n") if line.strip()]
+PASTED_EACH = 4
+LONG_MATERIAL = 150
 
 
 def examples(
     rows: Sequence[corpus_io.Row], contexts: Sequence[str]
-) -> tuple[list[str], list[float], list[float]]:
-    """Lines, whether they ask, and their weights."""
-    lines: list[str] = []
-    labels: list[float] = []
-    weights: list[float] = []
+) -> list[tuple[str, str, float, float]]:
+    """Line, its form, whether it asks, and its weight."""
+    out: list[tuple[str, str, float, float]] = []
+    texts = [*contexts, *_materials(rows)]
     for row in rows:
-        request = request_of(row.prompt)
-        asked = _lines(request.ask)
-        # Behind the first lines there may be pasted text that was not told apart.
-        for i, line in enumerate(asked[:3]):
-            lines.append(line)
-            labels.append(1.0)
-            weights.append(1.0 if i == 0 else 0.3)
-        for line in _lines(request.material.lower())[:4]:
-            lines.append(line)
-            labels.append(0.0)
-            weights.append(0.4)
-    for context in contexts:
-        asked = _lines(request_of(context).ask) + _lines(context.lower())
-        for line in asked[:24]:
-            lines.append(line)
-            labels.append(0.0)
-            weights.append(1.0)
-    return lines, labels, weights
+        rng = random.Random(row.base)
+        own = set(features.lines_of(request_of(row.prompt).ask))
+        for _ in range(PASTED_EACH):
+            paste = rng.choice((augment.pasted_before, augment.pasted_after))
+            context = augment.trimmed(rng.choice(texts), rng)
+            request = request_of(paste(row, context, rng))
+            lines = features.lines_of(request.ask)
+            if len(lines) < 2:
+                continue
+            forms = features.forms_of(lines, request.material.lower())
+            for line, form in zip(lines, forms, strict=True):
+                out.append((line, form, float(line in own), 1.0 / len(lines)))
+    return out
+
+
+def _materials(rows: Sequence[corpus_io.Row]) -> list[str]:
+    """What the rows themselves have pasted, where it is long."""
+    found = [split_request(row.prompt).material for row in rows]
+    return [material for material in found if len(material) >= LONG_MATERIAL]
 
 
 def fit_asking(
     reader: features.Reader, rows: Sequence[corpus_io.Row], contexts: Sequence[str]
 ) -> dict[str, float]:
     """Key of a line → its weight; above 0 for asking."""
-    lines, labels, weights = examples(rows, contexts)
-    keyed = [dict.fromkeys(features.line_keys(reader.tokens(line)), 1.0) for line in lines]
+    made = examples(rows, contexts)
+    keyed = [
+        dict.fromkeys(features.line_keys(reader.tokens(line), form), 1.0)
+        for line, form, _, _ in made
+    ]
     places = fit.vocabulary(keyed, LEAST_LINES)
     starts, columns, values = [0], [], []
     for keys in keyed:
@@ -74,8 +77,8 @@ def fit_asking(
     x = sparse.csr_matrix(
         (np.array(values, np.float32), columns, starts), shape=(len(keyed), len(places))
     )
-    y = np.array([[label, 1.0 - label] for label in labels], np.float32)
-    w = fit.fit_softmax(x, y, np.array(weights, np.float32), RIDGE)
+    y = np.array([[asks, 1.0 - asks] for _, _, asks, _ in made], np.float32)
+    w = fit.fit_softmax(x, y, np.array([weight for *_, weight in made], np.float32), RIDGE)
     gain = w[:, 0] - w[:, 1]
     return {
         key: round(float(gain[place]), 2)

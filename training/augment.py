@@ -45,6 +45,8 @@ EASY = (
 )
 HARD = ("This is extremely hard.", "This one is tricky.", "Only the best can do this.")
 MOST_PASTED = 3_000
+SHORT = 400
+"""Requests of fewer characters are misled, too."""
 
 
 def pasted_before(row: Row, context: str, rng: random.Random) -> str:
@@ -111,6 +113,17 @@ def truncated(row: Row, rng: random.Random) -> str:
     return row.prompt[: max(40, int(len(row.prompt) * rng.uniform(0.6, 0.95)))]
 
 
+def misled(row: Row, distractors: dict[str, list[tuple[str, str]]], rng: random.Random) -> str:
+    """With a sentence beside it that names another kind of work, and does not ask for it."""
+    others = [text for skill, text in distractors.get(row.lang, []) if skill not in row.skills]
+    if not others:
+        return row.prompt
+    joint = "" if row.lang in {"zh", "ja"} else " "
+    if rng.random() < 0.6:
+        return rng.choice(others) + joint + row.prompt
+    return row.prompt + joint + rng.choice(others)
+
+
 def trimmed(context: str, rng: random.Random) -> str:
     """A context of any length, repeated where it is short now and then."""
     if rng.random() < 0.3:
@@ -118,7 +131,9 @@ def trimmed(context: str, rng: random.Random) -> str:
     return context[: int(rng.uniform(200, MOST_PASTED))]
 
 
-def variants(row: Row, contexts: list[str], seed: int = 0) -> list[Row]:
+def variants(
+    row: Row, contexts: list[str], distractors: dict[str, list[tuple[str, str]]], seed: int = 0
+) -> list[Row]:
     """The row and what practice makes of it; the copies count less than the row itself."""
     rng = random.Random(row.base ^ seed)
     noise: list[Callable[[], str]] = [
@@ -134,4 +149,8 @@ def variants(row: Row, contexts: list[str], seed: int = 0) -> list[Row]:
         pasted_after(row, trimmed(rng.choice(contexts), rng), rng),
         *(change() for change in rng.sample(noise, 2)),
     ]
-    return [row, *(replace(row, prompt=text, weight=0.25, kind="augmented") for text in made)]
+    out = [row, *(replace(row, prompt=text, weight=0.25, kind="augmented") for text in made)]
+    if len(row.prompt) < SHORT:
+        more = (misled(row, distractors, rng) for _ in range(2))
+        out += [replace(row, prompt=text, weight=0.3, kind="augmented") for text in more]
+    return out

@@ -41,6 +41,7 @@ class Row:
     base: int
     weight: float = 1.0
     name: str = ""
+    file: str = ""
     also: list[str] = field(default_factory=list)
 
     @property
@@ -76,6 +77,8 @@ def load() -> list[Row]:
                         kind=it["kind"],
                         base=base_hash(it["prompt"]),
                         name=it.get("id", ""),
+                        file=path.stem,
+                        also=it.get("also", []),
                     )
                 )
     return rows
@@ -98,9 +101,24 @@ def concepts() -> dict[str, str]:
     return entries
 
 
+def distractors() -> dict[str, list[tuple[str, str]]]:
+    """Language → skill and a sentence that names it without asking for it."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for line in (HERE / "distractors.txt").read_text(encoding="utf-8").splitlines():
+        if line.strip() and not line.startswith("#"):
+            lang, skill, text = line.split("|", 2)
+            found.setdefault(lang, []).append((skill, text))
+    return found
+
+
 def corpus_hash() -> str:
     """Of every byte that training reads from the corpus."""
     digest = hashlib.sha256()
-    for path in [*files(), CORPUS / "contexts.jsonl", HERE / "concepts.txt"]:
+    for path in [
+        *files(),
+        CORPUS / "contexts.jsonl",
+        HERE / "concepts.txt",
+        HERE / "distractors.txt",
+    ]:
         digest.update(path.read_bytes())
     return digest.hexdigest()

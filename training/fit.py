@@ -84,13 +84,13 @@ def fit_softmax(x: Any, y: Vector, weight: Vector, ridge: float, rounds: int = 9
 
 
 def fit_ridge(x: Any, y: Vector, weight: Vector, ridge: float, rounds: int = 60) -> Vector:
-    """Linear regression of several targets (already centred)."""
+    """Linear regression of several targets (already centred). `weight`: as many columns as `y`."""
     turned = x.T.tocsr()
     shape = (x.shape[1], y.shape[1])
 
     def loss(flat: Vector) -> tuple[float, Vector]:
         w = flat.reshape(shape).astype(np.float32)
-        off = (x @ w - y) * weight[:, None]
+        off = (x @ w - y) * weight
         value = (off * (x @ w - y)).sum() / 2 + ridge / 2 * (w * w).sum()
         return float(value), (turned @ off + ridge * w).ravel().astype(np.float64)
 

@@ -11,7 +11,7 @@ import datetime as dt
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "server")]
@@ -23,10 +23,21 @@ import export  # noqa: E402
 import fit  # noqa: E402
 import measure  # noqa: E402
 import numpy as np  # noqa: E402
+import outcomes  # noqa: E402
 
 from rightmodel.assess import features  # noqa: E402
 
-SETTINGS = {"ridge": 1.0, "ridge_numbers": 10.0, "least_rows": 2, "seed": 0}
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SETTINGS = {
+    "ridge": 1.0,
+    "ridge_numbers": 10.0,
+    "ridge_exam": 200.0,
+    "least_rows": 2,
+    "least_items": 8,
+    "seed": 0,
+}
 TEST_SHARE, DEV_SHARE = 0.1, 0.1
 
 
@@ -40,21 +51,43 @@ def targets(rows: list[corpus_io.Row]) -> tuple[fit.Vector, fit.Vector, fit.Vect
     return y, numbers, np.array([r.weight for r in rows], np.float32)
 
 
-def train(rows: list[corpus_io.Row], reader: features.Reader, contexts: list[str]) -> export.Fitted:
-    """Fit every head on the rows and what augmentation makes of them."""
-    made = [v for row in rows for v in augment.variants(row, contexts, int(SETTINGS["seed"]))]
+def train(
+    rows: list[corpus_io.Row],
+    reader: features.Reader,
+    contexts: list[str],
+    items: Sequence[outcomes.Item] = (),
+) -> export.Fitted:
+    """Fit every head on the rows and what augmentation makes of them; two also on outcomes."""
+    aside = corpus_io.distractors()
+    made = [v for r in rows for v in augment.variants(r, contexts, aside, SETTINGS["seed"])]
     seen = [fit.read(reader, row.prompt) for row in made]
     plain = [keys for keys, row in zip(seen, made, strict=True) if row.kind != "augmented"]
-    places = fit.vocabulary(plain, int(SETTINGS["least_rows"]))
+    read_items = [fit.read(reader, item.prompt) for item in items]
+    known = fit.vocabulary(plain, int(SETTINGS["least_rows"]))
+    more = fit.vocabulary(read_items, int(SETTINGS["least_items"]))
+    places = {key: i for i, key in enumerate(known | more)}
     x = fit.matrix(seen, places)
     y, numbers, weight = targets(made)
     base = np.average(numbers, axis=0, weights=weight).astype(np.float32)
+    number_weights = fit.fit_ridge(x, numbers - base, weight[:, None], SETTINGS["ridge_numbers"])
+    exam = number_weights[:, :1]
+    if items:
+        x_items = fit.matrix(read_items, places)
+        exam = _fit_exam(items, x_items, x_items @ exam)
     return export.Fitted(
         keys=list(places),
         skill_weights=fit.fit_softmax(fit.without_sizes(x, places), y, weight, SETTINGS["ridge"]),
-        number_weights=fit.fit_ridge(x, numbers - base, weight, SETTINGS["ridge_numbers"]),
+        number_weights=np.hstack([number_weights, exam]),
         number_base=base,
     )
+
+
+def _fit_exam(items: Sequence[outcomes.Item], x: Any, said: fit.Vector) -> fit.Vector:
+    """The difficulty of exam questions, placed where the corpus's own fit sees the best known."""
+    hard = np.array([[item.difficulty] for item in items], np.float32)
+    weight = np.array([[item.weight] for item in items], np.float32)
+    known = weight == weight.max()
+    return fit.fit_ridge(x, hard + (said - hard)[known].mean(), weight, SETTINGS["ridge_exam"])
 
 
 def split(rows: list[corpus_io.Row]) -> tuple[list[corpus_io.Row], ...]:
@@ -70,15 +103,17 @@ def main() -> None:
     """Train on train, calibrate on dev, measure on test; then fit again on everything."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--measure", action="store_true", help="cross-validate, too (slow)")
+    parser.add_argument("--outcomes", type=Path, help="folder of outcome tables")
     parser.add_argument("--draft", action="store_true", help="ship the fit on train alone")
     options = parser.parse_args()
     rows, contexts = corpus_io.load(), corpus_io.contexts()
+    items = outcomes.load(options.outcomes) if options.outcomes else []
     lexicon = features.lexicon(corpus_io.concepts())
     asking = askness.fit_asking(features.Reader(lexicon), rows, contexts)
     reader = features.Reader(lexicon, asking)
     learn, dev, test = split(rows)
     print(f"{len(learn)} train, {len(dev)} dev, {len(test)} test", flush=True)
-    fitted = train(learn, reader, contexts)
+    fitted = train(learn, reader, contexts, items)
     calibration = measure.calibrate(measure.predict(fitted, dev, reader), dev)
     figures: dict[str, Any] = {
         "test": measure.figures(measure.predict(fitted, test, reader), test, calibration)
@@ -89,7 +124,7 @@ def main() -> None:
         calibration = measure.calibrate(predicted, rows)
         figures["cross_validation"] = measure.figures(predicted, rows, calibration)
         print(json.dumps(figures["cross_validation"], indent=1), flush=True)
-    shipped = fitted if options.draft else train(rows, reader, contexts)
+    shipped = fitted if options.draft else train(rows, reader, contexts, items)
     provenance = {
         "made_by": "training/train.py",
         "date": dt.datetime.now(tz=dt.UTC).date().isoformat(),

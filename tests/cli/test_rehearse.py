@@ -48,7 +48,7 @@ input = ["text", "image"]
 skills = { general = 9 }
 [[models]]
 id = "mine/large"
-cost = { input = 4, output = 8 }
+cost = { input = 40, output = 80 }
 limits = { context = 100000, output = 20000 }
 skills = { general = 9 }
 """

@@ -34,12 +34,15 @@ MATERIAL_CHARACTERS: Final = 360
 BREAK: Final = "^"
 """Stands for the end of a sentence."""
 SHORT_ASK: Final = 240
-"""A shorter ask is all read; in a longer one, lines that look pasted are told apart."""
+BIG: Final = 1_000
+"""A shorter ask with less material is all read; else, lines that look pasted are told apart."""
 CLEARLY_LESS: Final = 1.0
-LEAST_ASKING: Final = 1.0
+"""A line is taken for pasted when it scores so much under the best one."""
 EDGE_LINES: Final = 4
+"""Lines that are looked at, each at the head and the tail of a long ask."""
 LINE_CHARACTERS: Final = 480
-"""A line is taken for pasted when it scores this and `CLEARLY_LESS` under the best one."""
+AGAIN: Final = 40
+"""A line that begins with so many characters of the material is an edge of it."""
 SIZES: Final = "=given"
 NEGATION: Final = "NEG"
 NEGATED_TOKENS: Final = 4
@@ -69,6 +72,9 @@ _DROPPED: Final = lx.word_set(
     " simple simply quick quickly just really very super leicht einfach schnell fácil facile"
     " simplement rápido obvious obviously straightforward hard difficult tricky"
 )
+_CHOICE: Final = re.compile(r"^[ (]{0,2}[a-e][).:]", re.MULTILINE)
+LEAST_CHOICES: Final = 3
+"""Lines that begin with a letter, from which on an ask has answers to choose from."""
 _QUOTED: Final = re.compile(r"[\"“”„«»「」『』]")
 _WORDS: Final = re.compile(rf"c\+\+|c#|[{_CJK}]+|[^\W_{_CJK}]+")
 _CJK_ONE: Final = re.compile(f"[{_CJK}]")
@@ -145,21 +151,52 @@ def lexicon(entries: Mapping[str, str]) -> Lexicon:
 
 @dataclass(slots=True)
 class Seen:
-    """What was read. `words`: distinct ones of the ask. `keys`: n-grams and shapes."""
+    """What was read. `words`: distinct ones of the ask. `keys`: n-grams and shapes.
+
+    `choices`: whether it is a question with answers to choose from.
+    """
 
     words: set[str]
     keys: set[str]
+    choices: bool = False
 
 
-def line_keys(tokens: list[Token]) -> set[str]:
-    """By what a line is known to ask: its words, its concepts, how it begins and how long it is."""
-    keys = {"=", f"={len(tokens).bit_length()}"}
+def lines_of(ask: str) -> list[str]:
+    """The lines of a long ask that may ask something: those at its head and its tail."""
+    lines = [line for line in ask.split("\n") if line and not line.isspace()]
+    if len(lines) > 2 * EDGE_LINES:
+        lines = lines[:EDGE_LINES] + lines[-EDGE_LINES:]
+    return [_in_reach(line, LINE_CHARACTERS) for line in lines]
+
+
+def line_keys(tokens: list[Token], form: str) -> set[str]:
+    """By what a line is known to ask: its words, its concepts, how it begins and ends, its form."""
+    keys = {"=", f"={len(tokens).bit_length()}", *form.split()}
     if tokens:
         word, concept = tokens[0]
-        keys.update(("^" + word, "^" + concept))
+        keys.update(("^" + word, "^" + concept, "$" + tokens[-1][0]))
         keys.update([word for word, _ in tokens])
         keys.update([concept for _, concept in tokens if concept])
     return keys
+
+
+def forms_of(lines: list[str], material: str) -> list[str]:
+    """Of each line its place, whether it is indented, looks like code, and is pasted elsewhere."""
+    forms = []
+    last = len(lines) - 1
+    for number, line in enumerate(lines):
+        form = "=first" if number == 0 else "=last" if number == last else "=middle"
+        if line[0] in " \t":
+            form += " =indented"
+        if line[:AGAIN] in material:
+            form += f" =again {form}&again"
+        odd = sum(map(line.count, "{}()[];=<>|_"))
+        forms.append(f"{form} =odd{min(3, 20 * odd // len(line))}")
+    return forms
+
+
+def _has_choices(ask: str) -> bool:
+    return "\n" in ask and len(_CHOICE.findall(ask)) >= LEAST_CHOICES
 
 
 def _in_reach(text: str, reach: int) -> str:
@@ -208,30 +245,32 @@ class Reader:
         keys.update(_shape(ask, material, images=images))
         distinct = set(words)
         distinct.discard(BREAK)
-        return Seen(distinct, keys)
+        return Seen(distinct, keys, choices=_has_choices(ask))
 
     def asked(self, request: Request) -> tuple[str, str, list[Token]]:
         """The lines that ask and their tokens, without those that look pasted; and what is."""
         ask = request.ask
-        if len(ask) < SHORT_ASK or "\n" not in ask:
+        if (
+            "\n" not in ask
+            or (len(ask) < SHORT_ASK and len(request.material) < BIG)
+            or _has_choices(ask)
+        ):
             ask = _in_reach(ask, ASK_CHARACTERS)
             return ask, request.material, self.tokens(ask)
-        lines = [line for line in ask.split("\n") if line and not line.isspace()]
-        if len(lines) > 2 * EDGE_LINES:
-            lines = lines[:EDGE_LINES] + lines[-EDGE_LINES:]
-        lines = [_in_reach(line, LINE_CHARACTERS) for line in lines]
+        lines = lines_of(ask)
         read = [self.tokens(line) for line in lines]
-        scores = [self.asks(tokens) for tokens in read]
-        least = min(max(scores) - CLEARLY_LESS, LEAST_ASKING)
+        forms = forms_of(lines, request.material.lower())
+        scores = [self.asks(tokens, form) for tokens, form in zip(read, forms, strict=True)]
+        least = max(scores) - CLEARLY_LESS
         asking = [i for i, score in enumerate(scores) if score >= least]
         rest = [line for i, line in enumerate(lines) if scores[i] < least]
         material = "\n".join([request.material, *rest]) if rest else request.material
         text = _in_reach("\n".join([lines[i] for i in asking]), ASK_CHARACTERS)
         return text, material, _joined([read[i] for i in asking])
 
-    def asks(self, tokens: list[Token]) -> float:
+    def asks(self, tokens: list[Token], form: str) -> float:
         """How much a line looks like a request: above 0 more so than like pasted text."""
-        weights, keys = self._asking, line_keys(tokens)
+        weights, keys = self._asking, line_keys(tokens, form)
         return sum([weights.get(key, 0.0) for key in keys]) / sqrt(len(keys))
 
     def tokens(self, text: str) -> list[Token]:
@@ -325,9 +364,8 @@ def _concepts(tokens: list[Token]) -> list[str]:
 def _concept_keys(found: list[str]) -> Iterator[str]:
     plain = [concept for concept in found if concept != BREAK]
     yield from plain
-    for a, b, c in zip(found, [*found[1:], BREAK], [*found[2:], BREAK, BREAK], strict=False):
+    for a, b in pairwise([*found, BREAK]):
         yield f"{a} {b}"
-        yield f"{a}_{c}"
     if plain:
         first = plain[0]
         yield "^^" + first

@@ -1,8 +1,9 @@
 """The learned assessor: a linear model over what `features` reads, shipped with the package.
 
 No numpy, no download: a table from keys to rows of small integers, packed so that one addition
-sums every head at once. Heads: a logit for each skill, difficulty, and the logarithm of the
-answer's length. `training/train.py` makes the weights; `weights/learned.json` says from what.
+sums every head at once. Heads: a logit for each skill, difficulty, the logarithm of the answer's
+length, and the difficulty of exam questions, which was learned from how models did on such.
+`training/train.py` makes the weights; `weights/learned.json` says from what.
 """
 
 from __future__ import annotations
@@ -33,8 +34,12 @@ IMAGE_LOGIT: Final = 3.0
 LEAST_WEIGHT: Final = 0.08
 """A skill with less of the weight is left out, unless it is the first."""
 MOST_SKILLS: Final = 4
-HEADS: Final = 15
-_LANES: Final = Struct("<16I")
+HEADS: Final = 16
+DIFFICULTY, LENGTH_OUT, EXAM = range(HEADS - 3, HEADS)
+"""The heads behind those of the skills."""
+MATH_IS_EXAM: Final = 0.5
+"""How far a word problem without answers to choose from is taken for an exam question."""
+_LANES: Final = Struct("<17I")
 _OFFSET: Final = 128
 """Weights are stored as bytes, `value + 128`; the last lane counts rows to take it off again."""
 
@@ -114,9 +119,14 @@ def assess_learned(task: Task, skills: Sequence[str]) -> Assessment:
     chances = _softmax(logits, float(model.meta["temperature"]), skills)
     first = next(iter(chances))
     kept = _kept(chances)
-    hard = min(9.5, max(0.5, values[-2] + float(model.meta["difficulty_base"])))
+    hard = values[DIFFICULTY]
+    exam = 1.0 if seen.choices else MATH_IS_EXAM * chances.get("math", 0.0)
+    hard += exam * (values[EXAM] - hard)
+    hard = min(9.5, max(0.5, hard + float(model.meta["difficulty_base"])))
     stated = size.output_tokens(request, task.prompt, first)
-    length = stated or round(2 ** min(14.0, max(2.0, values[-1] + float(model.meta["out_base"]))))
+    length = stated or round(
+        2 ** min(14.0, max(2.0, values[LENGTH_OUT] + float(model.meta["out_base"])))
+    )
     return Assessment(
         skills=kept,
         difficulty=round(hard, 1),

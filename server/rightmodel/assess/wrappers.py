@@ -11,10 +11,12 @@ import re
 import unicodedata
 from typing import Final
 
-from rightmodel.assess.request import REACH, Request, split_request
+from rightmodel.assess.request import LONG, REACH, Request, split_request
 
 EDGE: Final = 260
 """Wrappers are looked for in so many characters at the head and the tail."""
+QUICK_LOOK: Final = 60
+"""So many characters tell whether the end of a prompt was taken for pasted."""
 LEAST_LEFT: Final = 3
 """A prompt with fewer characters left is all wrapper, and is left as it is."""
 
@@ -102,7 +104,12 @@ def request_of(prompt: str) -> Request:
     """Ask and material of a prompt, its wrappers taken off; the ask in lower case."""
     if len(prompt) > 2 * REACH:
         prompt = f"{prompt[:REACH]}\n\n{prompt[-REACH:]}"
-    ask, material = split_request(unwrapped(prompt))
+    text = unwrapped(prompt)
+    ask, material = split_request(text)
+    last = text[text.rfind("\n\n") + 2 :] if "\n\n" in text else ""
+    if 0 < len(last) <= LONG and last not in ask and last[:QUICK_LOOK] in material[-LONG:]:
+        # A request at the very end of what looked pasted: who reads on decides.
+        ask = f"{ask}\n{last}"
     if not ask.isascii():
         ask = unicodedata.normalize("NFKC", ask)
     ask = ask.lower()

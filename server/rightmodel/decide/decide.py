@@ -17,7 +17,7 @@ from rightmodel.decide.filter import split
 from rightmodel.domain import Candidate, Decision, Rejection
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rightmodel.domain import Assessment, Requirements
     from rightmodel.manifest.catalog import Catalog, Model
@@ -31,6 +31,7 @@ keeps 95 % of the best model's quality and `best` 99 %."""
 FALLBACK_LOSS_USD: Final = 0.01
 """Loss where neither the baseline nor any connected model has a known price above zero."""
 
+_NOTHING: Final = Decimal(0)
 _CHANCE: Final = itemgetter(Candidate._fields.index("p_success"))
 _TOTAL: Final = itemgetter(Candidate._fields.index("total_usd"))
 
@@ -87,47 +88,49 @@ def loss_usd(catalog: Catalog, question: Question) -> float:
     """
     if question.failure_cost_usd is not None:
         return float(question.failure_cost_usd)
+    price = _pricer(question)
     baseline = catalog.baseline_model()
     if baseline is not None and baseline.price.known:
-        reckoned = [_expected_cost(baseline, question)]
+        costs = [price(baseline)[0]]
     else:
-        reckoned = [_expected_cost(m, question) for m in catalog.models.values()]
-    known = [float(c) for c in reckoned if c is not None]
-    base = max(known, default=0.0) or FALLBACK_LOSS_USD
-    return base * LOSS_MULTIPLES[question.tier]
+        costs = [price(model)[0] for model in catalog.models.values()]
+    dearest = max([c for c in costs if c is not None], default=_NOTHING)
+    return (float(dearest) or FALLBACK_LOSS_USD) * LOSS_MULTIPLES[question.tier]
 
 
-def _expected_cost(model: Model, question: Question) -> Decimal | None:
-    needed = question.requirements
-    difficulty = question.assessment.difficulty
-    output = estimate.output_tokens(model, needed.output_tokens, difficulty, question.effort)
-    return estimate.cost(model, needed.input_tokens, output, question.at)
+def _pricer(question: Question) -> Callable[[Model], tuple[Decimal | None, int]]:
+    """Says what a model is expected to cost on this task, and for how many output tokens.
+
+    It is asked about every model of every decision. Exact sums of decimals are cheap; making a
+    `Decimal` of an int each time is not.
+    """
+    input_tokens, answer = question.requirements.input_tokens, question.requirements.output_tokens
+    difficulty, effort, at = question.assessment.difficulty, question.effort, question.at
+    read, written = Decimal(input_tokens), Decimal(answer)
+
+    def priced(model: Model) -> tuple[Decimal | None, int]:
+        price = model.price.rates(input_tokens, at) if model.price.others else model.price
+        if price.input is None or price.output is None:
+            return None, answer
+        if model.verbosity == 1.0 and "reasoning" not in model.features:
+            return read * price.input + written * price.output, answer
+        output = estimate.output_tokens(model, answer, difficulty, effort)
+        return read * price.input + output * price.output, output
+
+    return priced
 
 
 def _candidates(models: Sequence[Model], question: Question, loss: float) -> list[Candidate]:
-    """One candidate for each model. This loop is most of a decision: it calls what few models need.
-
-    Exact sums of decimals are cheap; making a `Decimal` of an int each time is not.
-    """
-    needed, assessment = question.requirements, question.assessment
-    skills, difficulty = assessment.skills, assessment.difficulty
-    input_tokens, answer = needed.input_tokens, needed.output_tokens
-    read, written = Decimal(input_tokens), Decimal(answer)
-    rating, make = estimate.rating, tuple.__new__
+    """One candidate for each model. This loop is most of a decision."""
+    skills, difficulty = question.assessment.skills, question.assessment.difficulty
+    price, rating, make = _pricer(question), estimate.rating, tuple.__new__
     candidates = []
     for model in models:
         p = 1.0 / (1.0 + exp(difficulty - rating(model, skills)))
-        price = (
-            model.price if not model.price.others else model.price.rates(input_tokens, question.at)
-        )
-        if price.input is None or price.output is None:
+        cost, output = price(model)
+        if cost is None:
             candidates.append(Candidate(model.id, p, None, None, inf))
             continue
-        if model.verbosity == 1.0 and "reasoning" not in model.features:
-            output, cost = answer, read * price.input + written * price.output
-        else:
-            output = estimate.output_tokens(model, answer, difficulty, question.effort)
-            cost = read * price.input + output * price.output
         time_s = estimate.time_s(model, output) if model.tokens_s else None
         total = float(cost) + (1.0 - p) * loss
         candidates.append(make(Candidate, (model.id, p, cost, time_s, total)))

@@ -109,10 +109,3 @@ def worst_cost(model: Model, input_tokens: int, allowed: int) -> Decimal | None:
     set reaches. `None` where a price is unknown.
     """
     return model.price.cost(Usage(ceil(input_tokens * INPUT_MARGIN), allowed))
-
-
-def cost(
-    model: Model, input_tokens: int, output_tokens: int, at: float | None = None
-) -> Decimal | None:
-    """USD, `None` where a price is unknown. `at`: seconds since 1970; `None`: at the dearest."""
-    return model.price.cost(Usage(input_tokens, output_tokens), at)
