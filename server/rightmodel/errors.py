@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from rightmodel.domain import Attempt, Rejection
 
 
+def cut(text: str, most: int = 80) -> str:
+    """As much of a wrong value as helps: an error lands in the caller's context."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 class Fault(StrEnum):
     """What went wrong with one attempt. The value is the error code that callers see."""
 
@@ -93,7 +98,7 @@ class UnknownNameError(TaskError):
         hint = (
             f"Nearest: {', '.join(self.nearest)}." if self.nearest else f"Known: {listed(names)}."
         )
-        super().__init__(f"unknown {what} {name!r}. {hint}", argument=argument or what)
+        super().__init__(f"unknown {what} {cut(name)!r}. {hint}", argument=argument or what)
 
     code = "unknown_name"
 
@@ -104,7 +109,7 @@ class FileRefusedError(TaskError):
     code = "file_refused"
 
     def __init__(self, path: str, why: str) -> None:
-        super().__init__(f"file {path!r} was not sent: {why}", argument="files")
+        super().__init__(f"file {cut(path, 300)!r} was not sent: {why}", argument="files")
         self.path = path
 
 

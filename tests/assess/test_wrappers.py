@@ -63,3 +63,13 @@ def test_words_that_are_part_of_the_request_stay() -> None:
 def test_any_text_can_be_unwrapped(prompt: str) -> None:
     assert unwrapped(prompt) in prompt
     assert request_of(prompt).ask == request_of(prompt).ask.strip()
+
+
+@pytest.mark.parametrize(
+    "word", ["감사합니다 ", "谢谢 ", "お願いします。", "please ", "thanks, ", "a.", " ", "你好，"]
+)
+@pytest.mark.parametrize("end", ["", "x"])
+def test_wrappers_on_end_are_read_in_time(word: str, end: str) -> None:
+    # Nothing is asserted of the time: one that backtracks would not come back within the suite's.
+    assert unwrapped("Summarize: " + word * 400 + end)
+    assert unwrapped(word * 400 + "Summarize this" + end)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rightmodel.app import make_router
 from rightmodel.decide.tokens import estimate_tokens
-from rightmodel.domain import Decision, Task
+from rightmodel.domain import Decision, Task, Turn
 from rightmodel.manifest.load import load_catalog
 
 if TYPE_CHECKING:
@@ -88,3 +88,11 @@ def test_token_estimate_is_in_the_right_region() -> None:
     text = "The quick brown fox jumps over the lazy dog. " * 50
     assert 0.85 < estimate_tokens(text) / 501 < 1.15
     assert estimate_tokens(text * 400) > 0.8 * 400 * estimate_tokens(text)
+
+
+def test_what_a_rule_requires_holds_for_all_that_is_sent(tmp_path: Path) -> None:
+    said = (Turn("user", "My password is hunter2"), Turn("assistant", "Noted"))
+    later = decide(tmp_path, Task("And now in German", history=said))
+    asked = decide(tmp_path, Task("Hello", system="The password is hunter2"))
+    assert later.candidates == asked.candidates == ()
+    assert {r.code for r in later.rejections} == {"trust"}

@@ -74,6 +74,16 @@ def test_any_text_has_an_estimate(text: str) -> None:
     assert estimate_tokens(text) >= bool(text)
 
 
+@pytest.mark.parametrize(("text", "least"), [("ACGTTGCA", 0.4), ("MKVLAAGIV", 0.4), ("\0", 1.0)])
+def test_genes_proteins_and_control_characters_are_not_free(text: str, least: float) -> None:
+    assert estimate_tokens(text * 5_000) >= least * 5_000 * len(text)
+
+
+def test_a_headline_in_capitals_is_not_counted_twice() -> None:
+    text = "OUR NEW OFFICE IN BERLIN OPENS ON MONDAY, AND EVERYBODY IS INVITED TO THE PARTY."
+    assert 18 <= estimate_tokens(text) <= 40
+
+
 def test_lone_surrogates_do_no_harm() -> None:
     assert estimate_tokens("a\ud800b") >= 1
 

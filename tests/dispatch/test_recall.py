@@ -93,9 +93,10 @@ def test_with_kept_text_the_answer_is_there_again(tmp_path: Path) -> None:
 
 
 def test_with_kept_text_a_conversation_goes_on_over_restarts(tmp_path: Path) -> None:
-    said, upstream = restarted(tmp_path, ASK, ON, ON, keep=True)
+    said, upstream = restarted(tmp_path, {**ASK, "system": "be brief"}, ON, ON, keep=True)
     assert [answer[0] for answer in said] == ["blue", "green", "green"]
     assert [(m["role"], m["content"]) for m in upstream.bodies[2]["messages"]] == [
+        ("system", "be brief"),
         ("user", "a colour"),
         ("assistant", "blue"),
         ("user", "another"),

@@ -32,7 +32,7 @@ class Assessed:
     tier: str
     rule: Rule | None = None
     judge: str = ""
-    judge_usd: Decimal = Decimal(0)
+    judge_usd: Decimal | None = Decimal(0)
 
 
 class Assessor:

@@ -36,10 +36,13 @@ UNSURE: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An assessment and what it cost to come by. `judge`: the model that was asked, "" for none."""
+    """An assessment and what it cost to come by, USD (`None`: unknown).
+
+    `judge`: the model that was asked, "" for none.
+    """
 
     assessment: Assessment
-    cost_usd: Decimal = Decimal(0)
+    cost_usd: Decimal | None = Decimal(0)
     judge: str = ""
 
 

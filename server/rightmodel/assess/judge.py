@@ -79,11 +79,14 @@ class Completer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of asking. `assessment` is `None` where the answer was ignored; `why` says so."""
+    """What came of asking. `assessment` is `None` where the answer was ignored; `why` says so.
+
+    `cost_usd`: `None` where nobody knows.
+    """
 
     assessment: Assessment | None
     model: str
-    cost_usd: Decimal
+    cost_usd: Decimal | None
     why: str = ""
 
 
@@ -128,8 +131,9 @@ class Judge:
         except Exception as error:  # noqa: BLE001 - whatever a judge does, the call goes on
             kind = "late" if isinstance(error, TimeoutError) else "failed"
             self.counts[kind] += 1
-            return Verdict(None, model.id, Decimal(0), f"the judge was {kind}")
-        cost = answer.cost_usd or Decimal(0)
+            cost = None if kind == "late" else Decimal(0)
+            return Verdict(None, model.id, cost, f"the judge was {kind}")
+        cost = answer.cost_usd
         judged = self._read(answer.text)
         if judged is None:
             self.counts["broken"] += 1

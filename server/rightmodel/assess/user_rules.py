@@ -10,7 +10,7 @@ from rightmodel.domain import Trust
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rightmodel.domain import Task
+    from rightmodel.domain import Attachment, Task
     from rightmodel.manifest.catalog import Condition, Rule
 
 
@@ -25,9 +25,8 @@ def match(
         (
             rule
             for rule in rules
-            if _text_holds(rule.when, task)
+            if _sent_holds(rule, task)
             and _size_holds(rule.when, input_tokens)
-            and _attachments_hold(rule.when, task)
             and (not rule.when.tier or tier in rule.when.tier)
             and (not rule.when.skill or skill in rule.when.skill)
             and (not rule.when.difficulty or difficulty in rule.when.difficulty)
@@ -42,9 +41,8 @@ def strictest_trust(rules: Sequence[Rule], task: Task, input_tokens: int) -> Tru
         rule.trust
         for rule in rules
         if rule.trust is not None
-        and _text_holds(rule.when, task)
+        and _sent_holds(rule, task)
         and _size_holds(rule.when, input_tokens)
-        and _attachments_hold(rule.when, task)
     )
     return max(asked, default=Trust.any)
 
@@ -57,13 +55,26 @@ def ask_for_assessment(rules: Sequence[Rule], task: Task) -> bool:
     )
 
 
-def _text_holds(when: Condition, task: Task) -> bool:
-    if when.matches is not None and not when.matches.search(task.prompt):
+def _sent_holds(rule: Rule, task: Task) -> bool:
+    """Whether the conditions on texts and files hold.
+
+    A rule that requires something looks at all that is sent: a secret does not become less of one
+    by being said a turn earlier. Any other rule looks at the prompt.
+    """
+    texts, files = [task.prompt], task.files
+    if rule.trust is not None or rule.features:
+        texts += [task.system, *(turn.text for turn in task.history)]
+        files = tuple(file for turn in task.turns for file in turn.files)
+    return _text_holds(rule.when, texts) and _attachments_hold(rule.when, files)
+
+
+def _text_holds(when: Condition, texts: Sequence[str]) -> bool:
+    if when.matches is not None and not any(map(when.matches.search, texts)):
         return False
-    if when.contains:
-        folded = task.prompt.casefold()
-        return any(word in folded for word in when.contains)
-    return True
+    if not when.contains:
+        return True
+    folded = "\n".join(texts).casefold()
+    return any(word in folded for word in when.contains)
 
 
 def _size_holds(when: Condition, input_tokens: int) -> bool:
@@ -72,15 +83,15 @@ def _size_holds(when: Condition, input_tokens: int) -> bool:
     return when.max_input_tokens is None or input_tokens <= when.max_input_tokens
 
 
-def _attachments_hold(when: Condition, task: Task) -> bool:
+def _attachments_hold(when: Condition, files: Sequence[Attachment]) -> bool:
     if when.files and not any(
         fnmatchcase(file.path.rpartition("/")[2], pattern) or fnmatchcase(file.path, pattern)
-        for file in task.files
+        for file in files
         for pattern in when.files
     ):
         return False
     return (
         not when.input
-        or any(file.modality in when.input for file in task.files)
-        or (when.input == {"text"} and not task.files)
+        or any(file.modality in when.input for file in files)
+        or (when.input == {"text"} and not files)
     )

@@ -81,8 +81,8 @@ _CJK_HEAD: Final = re.compile(
     r"[\s,，。、!！]*)+"  # noqa: RUF001
 )
 _CJK_TAIL: Final = re.compile(
-    r"(?:[\s,，。、]*(?:谢谢您?你?|多谢|拜托了?|よろしくお願いします|よろしくお願いいたします"  # noqa: RUF001
-    r"|お願いします|お願いいたします|ありがとうございます|부탁드립니다|부탁해요|감사합니다)[。!！\s]*)+\Z"  # noqa: RUF001
+    r"[\s,，。、]*(?:(?:谢谢您?你?|多谢|拜托了?|よろしくお願いします|よろしくお願いいたします"  # noqa: RUF001
+    r"|お願いします|お願いいたします|ありがとうございます|부탁드립니다|부탁해요|감사합니다)[\s,，。、!！]{0,20}){1,6}\Z"  # noqa: RUF001
 )
 _MIDDLE: Final = re.compile(
     rf"(?:(?<=[.!?\n])|^)[ ]*{_CLAIM}(?=[.!?\n]|$)|\bplease\b|\bbitte\b|\bpor favor\b"
@@ -109,7 +109,7 @@ def request_of(prompt: str) -> Request:
     last = text[text.rfind("\n\n") + 2 :] if "\n\n" in text else ""
     if 0 < len(last) <= LONG and last not in ask and last[:QUICK_LOOK] in material[-LONG:]:
         # A request at the very end of what looked pasted: who reads on decides.
-        ask = f"{ask}\n{last}"
+        ask, material = f"{ask}\n{last}", material.removesuffix(last)
     if not ask.isascii():
         ask = unicodedata.normalize("NFKC", ask)
     ask = ask.lower()

@@ -95,7 +95,7 @@ def _table(decision: Decision, limit: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(markup=False, highlight=False)
     assessment = decision.assessment
     skills = ", ".join(f"{skill} {weight:.0%}" for skill, weight in assessment.skills)
     console.print(
@@ -126,11 +126,18 @@ async def _batch(
     router = make_router(catalog, None, engine.judge if engine else None)
     try:
         for line in _lines(source):
-            result = await _decide_line(line, router, catalog, ranked=ranked)
-            click.echo(json.dumps(render.plain(result), ensure_ascii=False))
+            click.echo(_line(await _decide_line(line, router, catalog, ranked=ranked)))
     finally:
         if engine:
             await engine.close()
+
+
+def _line(result: dict[str, Any]) -> str:
+    """As JSON; an `id` that cannot be repeated is told."""
+    try:
+        return json.dumps(render.plain(result), allow_nan=False)
+    except (ValueError, RecursionError) as error:
+        return json.dumps({"id": None, "error": f"id cannot be repeated: {error}"})
 
 
 def _lines(source: str) -> Iterable[str]:

@@ -115,4 +115,4 @@ def _print_table(rows: Sequence[Learned]) -> None:
         table.add_column(heading)
     for one in rows:
         table.add_row(one.model, one.skill, one.shown, f"± {one.sd:.1f}")
-    Console().print(table)
+    Console(markup=False, highlight=False).print(table)

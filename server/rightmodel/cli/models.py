@@ -161,7 +161,7 @@ def _print_table(models: list[Model], catalog: Catalog, settings: Settings) -> N
             *[", ".join(f"{k} {v.shown}" for k, v in learned.get(model.id, {}).items())]
             * bool(learned),
         )
-    console = Console()
+    console = Console(markup=False, highlight=False)
     console.print(table)
     for note in catalog.notes:
         console.print(note, style="yellow")

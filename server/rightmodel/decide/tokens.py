@@ -38,6 +38,8 @@ WINDOW: Final = 2_048
 WEIGHTS: Final[Mapping[str, float]] = {
     "aaaaaaaa": 0.34,
     "aaaaaaaaaaaa": 1.92,
+    "AAAA": 1.0,
+    "AAAAAAAA": 2.0,
     "aA": 0.74,
     "x": 1.72,
     "0": 0.40,
@@ -90,8 +92,9 @@ a lower case, A upper case, x letter with an accent, 0 digit, k quotation mark, 
 comma, p other punctuation, s space, n line break, o a character beyond Latin-1. Single capital
 letters stand for those by script: G Greek and combining marks, C Cyrillic, Hebrew and Armenian,
 R Arabic, D Indic, T Thai and Lao, V Vietnamese, P general punctuation and symbols, K kana, H Han,
-N Hangul, E half of a surrogate pair (emoji, rare signs), U anything else. E and U are set by
-hand: an emoji makes one or two tokens, and scripts that are not listed 0.25 to 1.5 a character.
+N Hangul, E half of a surrogate pair (emoji, rare signs), U anything else. E, U and runs of capitals
+are set by hand: an emoji makes one or two tokens, scripts that are not listed 0.25 to 1.5 a
+character, capitals on end (a gene, a protein) one for two; control characters count as x.
 """
 
 
@@ -102,8 +105,10 @@ def _latin_classes() -> bytes:
         char = chr(code)
         if char.isalpha():
             table[code] = ord("x" if code > 127 else "a" if char.islower() else "A")  # noqa: PLR2004
-        elif char.isspace() or code == 0:
+        elif char.isspace():
             table[code] = ord("s")
+        elif code < 32:  # noqa: PLR2004 - a control character
+            table[code] = ord("x")
     for chars, name in (("\r\n", "n"), ("0123456789", "0"), (",.", "q"), ("\"'", "k"), ("?", "o")):
         for char in chars:
             table[ord(char)] = ord(name)

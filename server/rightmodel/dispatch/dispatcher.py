@@ -127,8 +127,7 @@ class Dispatcher:
                 answer = await self._run(call)
                 answered(span, answer.receipt)
         except BaseException as error:
-            spent, time_s = call.plan.spent_usd, self._now() - began
-            call.book.failed(error, call.attempts, spent_usd=spent, time_s=time_s)
+            call.book.failed(error, self._now() - began)
             raise
         return call.book.answered(answer)
 

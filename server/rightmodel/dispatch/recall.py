@@ -9,17 +9,16 @@ from rightmodel.domain import Answer, Assessment, Decision, Receipt, Requirement
 from rightmodel.ledger.trouble import LedgerTrouble
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rightmodel.domain import Source
     from rightmodel.ledger.ledger import Ledger
     from rightmodel.ledger.records import CallRecord, Texts
     from rightmodel.ledger.store import Store
 
 
-def kept_turns(turns: Sequence[Turn]) -> str:
-    """A conversation as the ledger keeps it; files are not kept."""
-    return json.dumps([[turn.role, turn.text] for turn in turns], ensure_ascii=False)
+def kept_turns(task: Task) -> str:
+    """The system prompt and what was said before, as the ledger keeps it; files are not kept."""
+    said = [[turn.role, turn.text] for turn in task.history]
+    return json.dumps([["system", task.system], *said], ensure_ascii=False)
 
 
 async def recall(ledger: Ledger, ref: str) -> tuple[Task, Answer] | None:
@@ -37,8 +36,9 @@ async def recall(ledger: Ledger, ref: str) -> tuple[Task, Answer] | None:
     if found is None:
         return None
     call, texts = found
-    history = tuple(Turn(role, text) for role, text in json.loads(texts.history))
-    task = Task(texts.prompt, skill=call.skills[0][0], history=history)
+    (_, system), *said = json.loads(texts.history)
+    history = tuple(Turn(role, text) for role, text in said)
+    task = Task(texts.prompt, skill=call.skills[0][0], system=system, history=history)
     return task, Answer(texts.answer, _receipt(call))
 
 

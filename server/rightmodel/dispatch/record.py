@@ -117,6 +117,8 @@ class Book:
     id: int = field(default_factory=new_id)
     number: int = 0
     flags: dict[str, None] = field(default_factory=dict)
+    failed_checks: list[str] = field(default_factory=list)
+    costs: list[Decimal | None] = field(default_factory=list)
 
     async def reserve(self, plan: Plan, step: Step) -> Hold | None:
         """Room for the step's worst case. Raises `BudgetError`, which names what would fit."""
@@ -139,13 +141,13 @@ class Book:
 
     async def attempted(self, attempt: Attempt, hold: Hold | None) -> None:
         """An attempt ended: it is written down and what was reserved for it settled."""
-        rows: list[Row] = [self._row(attempt)]
+        row = self._row(attempt)
         if attempt.fault is Fault.SCHEMA:
-            rows.append(self._check(attempt.model, good=0.0))
+            self.failed_checks.append(attempt.model)
         if hold is None:
-            self.keeper.records.note(*rows)
+            self.keeper.records.note(row)
             return
-        told = await self.keeper.records.record(*rows, hold=hold)
+        told = await self.keeper.records.record(row, hold=hold)
         self.flags.update(dict.fromkeys(told.flags))
 
     def cancelled(self, attempt: Attempt, hold: Hold | None) -> None:
@@ -167,21 +169,24 @@ class Book:
             )
         ]
         if self.task.schema is not None:
+            # A schema that nobody met says nothing about those who failed it: see `failed`.
+            rows += [self._check(model, good=0.0) for model in self.failed_checks]
             rows.append(self._check(receipt.model, good=1.0))
-        rows.append(Texts(self.id, self.task.prompt, answer.text, kept_turns(self.task.history)))
+        rows.append(Texts(self.id, self.task.prompt, answer.text, kept_turns(self.task)))
         self.keeper.records.note(*rows)
         trouble = self.keeper.records.trouble
         if trouble:
             self.flags[trouble.flag] = None
         return replace(answer, receipt=replace(receipt, flags=(*receipt.flags, *self.flags)))
 
-    def failed(
-        self, error: BaseException, attempts: list[Attempt], *, spent_usd: Decimal, time_s: float
-    ) -> None:
+    def failed(self, error: BaseException, time_s: float) -> None:
         """The call ended without an answer: what it cost is a loss against any baseline."""
         code = error.code if isinstance(error, RightmodelError) else "cancelled"
         baseline = self.keeper.catalog.baseline
-        unknown = any(attempt.cost_usd is None for attempt in attempts)
+        if self.decision.judge:
+            self.costs.append(self.decision.judge_usd)
+        unknown = None in self.costs
+        spent_usd = sum((cost for cost in self.costs if cost is not None), Decimal(0))
         row = call_record(
             self.decision,
             id=self.id,
@@ -199,6 +204,7 @@ class Book:
 
     def _row(self, attempt: Attempt) -> AttemptRecord:
         self.number += 1
+        self.costs.append(attempt.cost_usd)
         return attempt_record(
             attempt,
             call=self.id,

@@ -44,7 +44,7 @@ def parse_manifest(text: str, *, file: str) -> Manifest:
     """The same for a text; `file` is for messages."""
     try:
         data = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ManifestError(f"is not valid TOML: {error}", file=file) from error
     try:
         return Manifest.model_validate(data)

@@ -34,10 +34,11 @@ def build_budget(catalog: Catalog, table: BudgetTable) -> Catalog:
     """The catalog with its budgets. Raises `ManifestError` for a name that nobody knows."""
     models = {}
     for name, usd in table.models.items():
-        try:
-            models[catalog.find(name).id] = usd
-        except TaskError as error:
-            raise ManifestError(str(error), file=catalog.file, key="budget.models") from None
+        model = catalog.aliases.get(name, name)
+        if model not in catalog.models:
+            unknown = UnknownNameError("model", name, [*catalog.models, *catalog.aliases])
+            raise ManifestError(str(unknown), file=catalog.file, key="budget.models")
+        models[model] = usd
     for skill in table.skills:
         if skill not in catalog.skills:
             unknown = UnknownNameError("skill", skill, catalog.skills)

@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from rightmodel.manifest.catalog import is_loopback
 
-Usd = Annotated[Decimal, Field(ge=0)]
+Usd = Annotated[Decimal, Field(ge=0, le=1_000_000)]
 Tokens = Annotated[int, Field(gt=0)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
 Rating = Annotated[float, Field(ge=0, le=10)]
 Skill = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Modality = Literal["text", "image", "pdf", "audio"]

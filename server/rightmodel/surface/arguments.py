@@ -15,7 +15,7 @@ from jsonschema import SchemaError
 from jsonschema.validators import validator_for
 
 from rightmodel.domain import DIFFICULTIES, EFFORTS, TIERS, Task
-from rightmodel.errors import TaskError, UnknownNameError, listed, nearest
+from rightmodel.errors import TaskError, UnknownNameError, cut, listed, nearest
 from rightmodel.surface.files import read_files
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rightmodel.manifest.catalog import Catalog
 
 MOST_PROMPT_CHARS: Final = 20_000_000
+MOST_NAME_CHARS: Final = 2_000
+MOST_USD: Final = 1_000_000
 DEFAULT_LIMIT: Final = 3
 YES: Final = frozenset({"true", "yes", "1", "1.0"})
 NO: Final = frozenset({"false", "no", "0", "0.0"})
@@ -42,7 +44,7 @@ class Arguments:
             if name not in self.known:
                 close = nearest(name, self.known, count=1)
                 hint = f"Did you mean {close[0]!r}?" if close else f"Known: {listed(self.known)}."
-                raise TaskError(f"unknown argument {name!r}. {hint}", argument=name)
+                raise TaskError(f"unknown argument {cut(name)!r}. {hint}", argument=name)
 
     def text(self, name: str) -> str:
         """A string; a number is taken as written."""
@@ -55,9 +57,20 @@ class Arguments:
             return str(value)
         raise TaskError(f"{name} must be a string, not {_kind(value)}", argument=name)
 
+    def short(self, name: str) -> str:
+        """A string that names something."""
+        value = self.text(name).strip()
+        if len(value) > MOST_NAME_CHARS:
+            raise TaskError(
+                f"{name} has {len(value)} characters ({cut(value)!r}); the most is "
+                f"{MOST_NAME_CHARS}: a task belongs into the prompt",
+                argument=name,
+            )
+        return value
+
     def choice(self, name: str, allowed: Sequence[str]) -> str:
         """One of the allowed words, in any case; "" for none."""
-        value = self.text(name).strip().lower()
+        value = self.short(name).lower()
         if value and value not in allowed:
             raise UnknownNameError(name, value, allowed, argument=name)
         return value
@@ -69,11 +82,13 @@ class Arguments:
             return default
         try:
             number = Decimal(str(value).strip())
-            if isinstance(value, bool) or number != int(number) or not 0 <= number <= most:
+            # The range first: to make an int of 1e999999 takes minutes.
+            if isinstance(value, bool) or not 0 <= number <= most or number != int(number):
                 raise ValueError
         except (InvalidOperation, ValueError, OverflowError):
             raise TaskError(
-                f"{name} must be a whole number from 0 to {most}, not {value!r}", argument=name
+                f"{name} must be a whole number from 0 to {most}, not {cut(repr(value))}",
+                argument=name,
             ) from None
         return int(number)
 
@@ -88,11 +103,12 @@ class Arguments:
             return None
         try:
             amount = Decimal(str(value).strip().lstrip("$"))
-            if isinstance(value, bool) or not amount.is_finite() or amount < 0:
+            if isinstance(value, bool) or not 0 <= amount <= MOST_USD:
                 raise ValueError
         except (InvalidOperation, ValueError):
             raise TaskError(
-                f"{name} must be an amount in US dollars like 0.05, not {value!r}", argument=name
+                f"{name} must be an amount in US dollars like 0.05, not {cut(repr(value))}",
+                argument=name,
             ) from None
         return amount
 
@@ -100,7 +116,7 @@ class Arguments:
         """Yes or no. Raises `TaskError` where it is not said."""
         value = str(self.values.get(name, "")).strip().lower()
         if value not in YES and value not in NO:
-            raise TaskError(f"{name} must be true or false, not {value!r}", argument=name)
+            raise TaskError(f"{name} must be true or false, not {cut(value)!r}", argument=name)
         return value in YES
 
     def names(self, name: str) -> list[str]:
@@ -109,7 +125,7 @@ class Arguments:
         if isinstance(value, str) and value.lstrip().startswith("["):
             try:
                 value = json.loads(value)
-            except ValueError:
+            except (ValueError, RecursionError):
                 value = [value]
         if isinstance(value, str):
             value = [value] if value else []
@@ -126,7 +142,7 @@ class Arguments:
             return None
         try:
             parsed = json.loads(value) if isinstance(value, str) else value
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise TaskError(f"{name} is not JSON: {error}", argument=name) from error
         if not isinstance(parsed, dict):
             raise TaskError(
@@ -136,6 +152,8 @@ class Arguments:
             )
         try:
             validator_for(parsed).check_schema(parsed)
+        except RecursionError:
+            raise TaskError(f"{name} is nested too deeply", argument=name) from None
         except SchemaError as error:
             raise TaskError(
                 f"{name} is not a JSON Schema: {error.json_path}: {error.message[:300]}",
@@ -150,12 +168,12 @@ def complete_task(arguments: Mapping[str, Any], catalog: Catalog) -> tuple[Task 
     Raises `TaskError`.
     """
     args = Arguments(arguments, COMPLETE_ARGUMENTS)
-    ref = args.text("ref").strip().removeprefix("ref=")
+    ref = _ref(args)
     if ref and not args.text("prompt").strip():
         return None, ref
     task = Task(
         prompt=_prompt(args.text("prompt"), "prompt"),
-        model=args.text("model").strip(),
+        model=args.short("model"),
         system=args.text("system"),
         schema=args.schema("schema"),
         effort=args.choice("effort", EFFORTS),
@@ -176,7 +194,7 @@ def choose_task(arguments: Mapping[str, Any], catalog: Catalog) -> tuple[Task, i
 def reported_outcome(arguments: Mapping[str, Any]) -> tuple[str, bool, str]:
     """The ref, whether it was good, and the note of a `report_outcome` call."""
     args = Arguments(arguments, REPORT_ARGUMENTS)
-    ref = args.text("ref").strip().removeprefix("ref=")
+    ref = _ref(args)
     if not ref:
         raise TaskError(
             "ref is empty: it is in the last line of the result that this is about", argument="ref"
@@ -192,6 +210,16 @@ REPORT_ARGUMENTS: Final = ("ref", "good", "note")
 CHOOSE_ARGUMENTS: Final = (
     "task", "skill", "difficulty", "tier", "files", "max_cost_usd", "limit",
 )  # fmt: skip
+
+
+def _ref(args: Arguments) -> str:
+    ref = args.short("ref").removeprefix("ref=")
+    if ref and not (ref.isascii() and ref.isalnum()):
+        raise TaskError(
+            f"ref {cut(ref)!r} is none: it is a short word like k3f9, in the last line of a result",
+            argument="ref",
+        )
+    return ref
 
 
 def _shared(args: Arguments, catalog: Catalog) -> dict[str, Any]:
