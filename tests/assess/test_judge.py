@@ -166,7 +166,7 @@ def test_hints_stand_and_leave_nothing_to_judge(tmp_path: Path) -> None:
 def test_the_hybrid_asks_only_where_the_answer_could_change_the_choice(tmp_path: Path) -> None:
     scripted = Scripted()
     # Stakes are high and the readings lead to different models: asking pays.
-    asked = route(tmp_path, Task("x", failure_cost_usd=Decimal("0.05")), scripted, "hybrid")
+    asked = route(tmp_path, Task("x", failure_cost_usd=Decimal("0.02")), scripted, "hybrid")
     assert asked.judge
     assert asked.assessment.source == "judge"
     # Nothing is lost by a wrong answer: the cheapest wins under every reading.

@@ -1,13 +1,15 @@
 """The hybrid: asks the judge only when its answer could change the choice by more than it costs.
 
 Deciding is pure and cheap, so it is run over the plausible assessments. Where the same model wins
-under all of them, asking is pointless. Where not, what perfect knowledge would save is compared
-with the price of asking: the expected total cost of the model that is best on average, less that of
-the model that is best under each assessment (the expected value of perfect information).
+under all of them, asking is pointless. Where not, what knowing would save is compared with what
+asking costs: the expected total cost of the model that is best on average, less that of the model
+that is best under each assessment (the expected value of perfect information), of which the judge
+brings a part: much of what the kind of work hides, little of what the difficulty hides.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from rightmodel.domain import Assessment, Decision, Task, Trust
 
     Consider = Callable[[Assessment], Decision]
+    Skills = tuple[tuple[str, float], ...]
 
 PLAUSIBLE: Final = 0.08
 """Least weight of a skill that counts as plausible."""
@@ -28,7 +31,9 @@ MOST_SKILLS: Final = 3
 SPREAD: Final = 1.5
 """Points of difficulty to either side that count as plausible."""
 JUDGE_WORTH: Final = 0.7
-"""Share of the value of perfect information that a judge brings: it is not always right."""
+"""Share of the value of knowing the kind of work that a judge brings: it is not always right."""
+DIFFICULTY_WORTH: Final = 0.1
+"""The same for the difficulty, which a text says little about, whoever reads it."""
 JUDGE_PROMPT_TOKENS: Final = 600
 """What the judge's own instructions add to a task."""
 UNSURE: Final = 0.5
@@ -65,20 +70,26 @@ def plausible(local: Assessment) -> list[tuple[float, Assessment]]:
 
 
 def value_of_asking(local: Assessment, consider: Consider) -> tuple[float, Sequence[str]]:
-    """USD that perfect knowledge is expected to save, and the models that win somewhere."""
-    cases = [(share, consider(assessment)) for share, assessment in plausible(local)]
-    winners = list(dict.fromkeys(d.candidates[0].model for _, d in cases if d.candidates))
+    """USD that a judge is expected to save, and the models that win under some assessment."""
+    cases = [(share, a.skills, consider(a)) for share, a in plausible(local)]
+    winners = list(dict.fromkeys(d.candidates[0].model for _, _, d in cases if d.candidates))
     if len(winners) < 2:  # noqa: PLR2004 - one winner: nothing to gain
         return 0.0, winners
-    known = [
-        (share, {c.model: c.total_usd for c in decision.candidates}) for share, decision in cases
-    ]
-    best_known = sum(share * min(totals.values()) for share, totals in known)
-    everywhere = set.intersection(*(set(totals) for _, totals in known))
+    known = 0.0
+    blind: dict[str, list[float]] = defaultdict(list)
+    by_kind: dict[Skills, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for share, skills, decision in cases:
+        known += share * min((c.total_usd for c in decision.candidates), default=0.0)
+        for candidate in decision.candidates:
+            blind[candidate.model].append(share * candidate.total_usd)
+            by_kind[skills][candidate.model].append(share * candidate.total_usd)
+    everywhere = [m for m, totals in blind.items() if len(totals) == len(cases)]
     if not everywhere:
         return 0.0, winners
-    best_blind = min(sum(share * totals[m] for share, totals in known) for m in everywhere)
-    return best_blind - best_known, winners
+    best_blind = min(sum(blind[m]) for m in everywhere)
+    best_by_kind = sum(min(sum(totals[m]) for m in everywhere) for totals in by_kind.values())
+    value = JUDGE_WORTH * (best_blind - best_by_kind) + DIFFICULTY_WORTH * (best_by_kind - known)
+    return value, winners
 
 
 async def assess_hybrid(
@@ -92,7 +103,7 @@ async def assess_hybrid(
     if len(winners) < 2:  # noqa: PLR2004 - one winner
         return Asked(_noted(local, "judge not asked: every plausible reading leads to one model"))
     price = price_of(model, min(len(task.prompt) // 4, 1000) + JUDGE_PROMPT_TOKENS)
-    if price is None or value * JUDGE_WORTH <= float(price):
+    if price is None or value <= float(price):
         return Asked(_noted(local, "judge not asked: it would cost more than it could save"))
     return await ask_judge(task, local, judge, trust)
 
