@@ -127,7 +127,12 @@ def make_engine(settings: Settings, catalog: Catalog) -> Engine:
     chance = random.Random()  # noqa: S311 - spreads load and retries, guards nothing
     health = Health(time.monotonic, chance)
     client = HttpClient()
-    providers = make_providers(client)
+    keys = [k for k in map(settings.key, catalog.providers.values()) if k]
+
+    def mask(text: str) -> str:
+        return mask_keys(text, keys)
+
+    providers = make_providers(client, mask)
     ledger = make_ledger(settings, catalog)
     shared = SharedKeys(
         catalog.providers.values(), ledger, health, key=settings.key, clock=time.time
@@ -138,7 +143,6 @@ def make_engine(settings: Settings, catalog: Catalog) -> Engine:
     out = {m.id: why for m in catalog.models.values() if (why := settings.missing_keys(m))}
     judge = Judge(catalog, judging, out)
     router = make_router(catalog, settings, judge, learning.catalog, time.time)
-    keys = [k for k in map(settings.key, catalog.providers.values()) if k]
     dispatcher = Dispatcher(
         catalog,
         router,
@@ -169,6 +173,6 @@ def make_engine(settings: Settings, catalog: Catalog) -> Engine:
         health=health,
         judge=judge,
         learning=learning,
-        mask=lambda text: mask_keys(text, keys),
+        mask=mask,
         close=close,
     )

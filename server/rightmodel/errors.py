@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from decimal import Decimal
 
-    from rightmodel.domain import Attempt, Rejection
+    from rightmodel.domain import Attempt, Rejection, Usage
 
 
 def cut(text: str, most: int = 80) -> str:
@@ -130,6 +131,7 @@ class ProviderError(RightmodelError):
     status, 0 where none came. `parameter`: the request key that was refused. `window`: the context
     window in tokens that the upstream named. `retry_after_s`: as the upstream asked, unbounded.
     `scope`: what is out of order: "endpoint", "key", "model" or "" (nothing is; the request is).
+    `usage`, `cost_usd`: what the upstream reports all the same, `None` where it says nothing.
     """
 
     code = "provider_error"
@@ -153,6 +155,8 @@ class ProviderError(RightmodelError):
         self.parameter = parameter
         self.window = window
         self.scope = scope
+        self.usage: Usage | None = None
+        self.cost_usd: Decimal | None = None
 
 
 class ExhaustedError(RightmodelError):

@@ -29,6 +29,18 @@ async def test_a_call_makes_no_more_attempts_than_the_manifest_allows(most: int)
 
 
 @rehearsal
+async def test_shut_doors_do_not_use_up_the_attempts() -> None:
+    closed = Upstream(base_url="http://127.0.0.1:1/v1")
+    async with connected(
+        Routing(max_attempts=1), a=closed, b=OPENAI, c=OPENAI, d=OPENAI, e=OPENAI
+    ) as house:
+        for name, status in (("b", 401), ("c", 402), ("d", 404)):
+            house.upstreams[name].fail_all(fault.status(status))
+        answer = await house.complete()
+        assert [model for model, _ in tried(answer)] == ["a/m", "b/m", "c/m", "d/m", "e/m"]
+
+
+@rehearsal
 async def test_nothing_is_waited_for_past_the_deadline() -> None:
     async with connected(a=OPENAI) as house:
         house.upstreams["a"].fail_all(fault.status(503))

@@ -147,6 +147,10 @@ class Heard:
 
     def __init__(self) -> None:
         self.chars: list[int] = []
+        self.is_sent = False
+
+    def sent(self) -> None:
+        self.is_sent = True
 
     def heard(self, chars: int) -> None:
         self.chars.append(chars)

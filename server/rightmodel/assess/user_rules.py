@@ -58,13 +58,15 @@ def ask_for_assessment(rules: Sequence[Rule], task: Task) -> bool:
 def _sent_holds(rule: Rule, task: Task) -> bool:
     """Whether the conditions on texts and files hold.
 
-    A rule that requires something looks at all that is sent: a secret does not become less of one
-    by being said a turn earlier. Any other rule looks at the prompt.
+    A rule that requires something looks at all that is sent, text files too: a secret does not
+    become less of one by being said a turn earlier. Any other rule looks at the prompt.
     """
     texts, files = [task.prompt], task.files
     if rule.trust is not None or rule.features:
         texts += [task.system, *(turn.text for turn in task.history)]
         files = tuple(file for turn in task.turns for file in turn.files)
+        if rule.when.matches or rule.when.contains:
+            texts += [f.data.decode("utf-8", "replace") for f in files if f.modality == "text"]
     return _text_holds(rule.when, texts) and _attachments_hold(rule.when, files)
 
 

@@ -16,7 +16,7 @@ from rightmodel.app import catalog_of, make_engine, make_router
 from rightmodel.cli import fail, with_settings
 from rightmodel.cli.learned import corrected_catalog
 from rightmodel.domain import Task
-from rightmodel.errors import RightmodelError, TaskError
+from rightmodel.errors import RightmodelError, TaskError, listed
 from rightmodel.manifest.load import load_catalog
 from rightmodel.surface import render
 from rightmodel.surface.arguments import Arguments, choose_task
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rightmodel.domain import Decision
     from rightmodel.manifest.catalog import Catalog
 
+MOST_REASONS = 20
 BATCH_KEYS = (
     "id",
     "prompt",
@@ -84,7 +85,7 @@ async def _choose(settings: Settings, arguments: dict[str, Any], *, as_json: boo
         corrected_catalog(catalog, settings), settings, clock=time.time
     ).route(task)
     if as_json:
-        click.echo(json.dumps(render.choice(decision, catalog, limit), ensure_ascii=False))
+        click.echo(json.dumps(render.choice(decision, catalog, limit, {}), ensure_ascii=False))
         return
     _table(decision, limit)
     if not decision.candidates:
@@ -100,7 +101,8 @@ def _table(decision: Decision, limit: int) -> None:
     skills = ", ".join(f"{skill} {weight:.0%}" for skill, weight in assessment.skills)
     console.print(
         f"{skills}, difficulty {assessment.difficulty:.1f} "
-        f"({assessment.source}: {assessment.note or 'not recognised'}), tier {decision.tier}"
+        f"({assessment.source}, {assessment.confidence:.0%} sure: "
+        f"{assessment.note or 'not recognised'}), tier {decision.tier}"
     )
     table = Table(box=None, pad_edge=False)
     for heading in ("model", "good answer", "expected cost", "expected total"):
@@ -108,11 +110,14 @@ def _table(decision: Decision, limit: int) -> None:
     for candidate in decision.candidates[:limit]:
         cost = "unknown" if candidate.cost_usd is None else f"${render.amount(candidate.cost_usd)}"
         total = "–" if candidate.cost_usd is None else f"${candidate.total_usd:.6f}"
-        table.add_row(candidate.model, f"{candidate.p_success:.0%}", cost, total)
+        table.add_row(candidate.model, f"{candidate.p_success:.1%}", cost, total)
     console.print(table)
     console.print(decision.reason, style="dim")
-    for rejection in decision.rejections[:20]:
-        console.print(f"not {rejection.model}: {rejection.reason}", style="dim")
+    out: dict[str, list[str]] = {}
+    for rejection in decision.rejections:
+        out.setdefault(rejection.reason, []).append(rejection.model)
+    for reason, models in list(out.items())[:MOST_REASONS]:
+        console.print(f"not {listed(models, most=3)}: {reason}", style="dim")
 
 
 async def _batch(

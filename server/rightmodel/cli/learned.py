@@ -70,7 +70,7 @@ def show_learned(
     """Every rating that outcomes moved, the manifest's beside it."""
     names = {model.id for model in models}
     ratings = learned_ratings(catalog, settings)
-    rows = [one for one in ratings.all(now=time.time()) if one.model in names]
+    rows = [one for one in ratings.all(now=time.time()) if one.model in names and one.outcomes]
     if as_json:
         click.echo(json.dumps([one._asdict() for one in rows], indent=2))
     elif not rows:
@@ -82,7 +82,11 @@ def show_learned(
 def export_learned(catalog: Catalog, settings: Settings) -> None:
     """The learned ratings as a fragment of a manifest."""
     text = learned_ratings(catalog, settings).fragment(now=time.time())
-    click.echo(text or "# nothing was learned yet")
+    if not text:
+        click.echo("# nothing was learned yet")
+        return
+    click.echo("# In your manifest these take the place of the same models' `skills`.")
+    click.echo(text)
 
 
 def forget(catalog: Catalog, settings: Settings, name: str) -> None:

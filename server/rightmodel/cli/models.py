@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from rightmodel.ledger.ratings import Learned
     from rightmodel.manifest.catalog import Catalog, Model
     from rightmodel.manifest.price import Price, Terms
+
+
+WIDE: Final = 200
 
 
 @click.command("models")
@@ -146,10 +149,14 @@ def _print_table(models: list[Model], catalog: Catalog, settings: Settings) -> N
     table = Table(box=None, pad_edge=False)
     headings = ["model", "in $/M", "out $/M", "context", "reads", "best at", "key"]
     for heading in headings + ["learned"] * bool(learned):
-        table.add_column(heading, justify="right" if "$" in heading else "left")
+        table.add_column(
+            heading,
+            justify="right" if "$" in heading else "left",
+            no_wrap=heading == "model",
+            overflow="fold",
+        )
     for model in models:
         best = sorted(model.skills.items(), key=lambda s: -s[1])[:3]
-        missing = [settings.missing_key(e.provider) for e in model.endpoints]
         table.add_row(
             model.id,
             per_million(model.price.input) or "?",
@@ -157,15 +164,23 @@ def _print_table(models: list[Model], catalog: Catalog, settings: Settings) -> N
             f"{model.context // 1000}k",
             " ".join(sorted(model.modalities)),
             " ".join(f"{skill} {rating:g}" for skill, rating in best),
-            "ok" if "" in missing else "unset",
+            _key_state(model, settings),
             *[", ".join(f"{k} {v.shown}" for k, v in learned.get(model.id, {}).items())]
             * bool(learned),
         )
     console = Console(markup=False, highlight=False)
+    if not console.is_terminal:  # ids are to be read by programs, too
+        console.width = WIDE
     console.print(table)
     for note in catalog.notes:
         console.print(note, style="yellow")
     console.print(f"{len(models)} models from {settings_summary(settings)}", style="dim")
+
+
+def _key_state(model: Model, settings: Settings) -> str:
+    if settings.missing_keys(model):
+        return "unset"
+    return "set" if any(settings.key(e.provider) for e in model.endpoints) else "none needed"
 
 
 def per_million(price: Decimal | None) -> str:

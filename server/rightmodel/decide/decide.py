@@ -145,7 +145,7 @@ def _within(
     out: list[Rejection] = []
     for candidate in candidates:
         if candidate.cost_usd is None:
-            why = "its price is unknown and the call has a cost ceiling"
+            why = "its price is unknown, and max_cost_usd or per_call_usd sets a ceiling"
         elif candidate.cost_usd > ceiling:
             why = f"expected to cost ${candidate.cost_usd:.6f}, over the ceiling of ${ceiling}"
         else:
@@ -183,12 +183,16 @@ def _reason(ranked: Sequence[Candidate], question: Question, loss: float) -> str
     if len(ranked) == 1 or ranked[1].cost_usd is None:
         return f"{head}; no other priced model fits"
     rival = ranked[1]
+    risk = f"{100 * (1 - first.p_success):.2g}%"
     return (
-        f"{head} (${_usd(first.cost_usd)} + {1 - first.p_success:.0%} risk × ${_usd(loss)}) "
+        f"{head} (${_usd(first.cost_usd)} + {risk} risk × ${_usd(loss)}) "
         f"against ${_usd(rival.total_usd)} for {rival.model}"
     )
 
 
 def _usd(amount: Decimal | float) -> str:
     """Two significant digits, never in exponent form."""
-    return f"{float(amount):.2g}" if amount >= 0.0001 else f"{float(amount):.7f}".rstrip("0") or "0"  # noqa: PLR2004
+    value = float(amount)
+    if value >= 1:
+        return f"{value:.2f}"
+    return f"{value:.2g}" if value >= 0.0001 else f"{value:.7f}".rstrip("0").rstrip(".")  # noqa: PLR2004

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.domain import EFFORTS, Attempt, Usage
+from rightmodel.errors import Fault
 from rightmodel.providers.base import ModelRequest
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from rightmodel.dispatch.plan import Step
     from rightmodel.domain import Completion, Decision, Task
+    from rightmodel.errors import ProviderError
     from rightmodel.manifest.catalog import Model
 
 STALL_S: Final = 30.0
@@ -33,6 +35,11 @@ class Watch:
     chars: int = 0
     first_s: float | None = None
     moved: float = 0.0
+    is_sent: bool = False
+
+    def sent(self) -> None:
+        """The request is out."""
+        self.is_sent = True
 
     def heard(self, chars: int) -> None:
         """More of the answer came."""
@@ -45,8 +52,10 @@ class Watch:
             self.scope.reschedule(min(self.end, now + STALL_S))
 
 
-def request_of(task: Task, decision: Decision, step: Step, key: str) -> ModelRequest:
-    """What is sent to the step's endpoint."""
+def request_of(
+    task: Task, decision: Decision, step: Step, key: str, *, uncapped: bool
+) -> ModelRequest:
+    """What is sent to the step's endpoint. `uncapped`: as in `ModelRequest`."""
     return ModelRequest(
         provider=step.endpoint.provider,
         name=step.endpoint.name,
@@ -57,6 +66,7 @@ def request_of(task: Task, decision: Decision, step: Step, key: str) -> ModelReq
         native_schema="json_schema" in step.model.features,
         effort=accepted_effort(step.model, task.effort),
         max_output_tokens=step.allowance,
+        uncapped=uncapped,
         expect_input_tokens=decision.requirements.input_tokens,
     )
 
@@ -92,18 +102,26 @@ def completed(
     )
 
 
-def broken_off(
-    step: Step, decision: Decision, watch: Watch | None, *, at: float, start_s: float, time_s: float
+def broken_off(  # noqa: PLR0913 - what is known of it, and when it was
+    step: Step,
+    decision: Decision,
+    watch: Watch | None,
+    error: ProviderError | None,
+    *,
+    at: float,
+    start_s: float,
+    time_s: float,
 ) -> Attempt:
     """The record of an attempt that brought none. `at`: its end, seconds since 1970.
 
-    It is reckoned to have cost nothing before the first token; after it the prompt and as much of
-    an answer as was heard.
+    `error`: `None` where its caller cut it short. It cost what the upstream bills; else what it
+    reports, or was heard of it, comes to.
     """
-    cost: Decimal | None = Decimal(0)
-    if watch is not None and watch.first_s is not None:
-        heard = Usage(decision.requirements.input_tokens, watch.chars // CHARS_PER_TOKEN)
-        cost = step.model.price.cost(heard, at)
+    cost = error.cost_usd if error else None
+    billed = cost is not None
+    used = _used(decision, watch, error)
+    if not billed:
+        cost = step.model.price.cost(used, at) if used else Decimal(0)
     return Attempt(
         model=step.model.id,
         provider=step.endpoint.provider.name,
@@ -111,5 +129,22 @@ def broken_off(
         start_s=start_s,
         time_s=time_s,
         first_token_s=watch.first_s if watch else None,
+        usage=error.usage if error else None,
         cost_usd=cost,
+        billed=billed,
     )
+
+
+def _used(decision: Decision, watch: Watch | None, error: ProviderError | None) -> Usage | None:
+    """What an attempt used that brought no completion, `None` for nothing.
+
+    Before the first token that is the prompt, if the request was out and we gave up on it; and
+    nothing, if the upstream refused it or was not reached.
+    """
+    heard = watch.chars // CHARS_PER_TOKEN if watch else 0
+    if error is not None and error.usage is not None:
+        return replace(error.usage, output=max(error.usage.output, heard))
+    gave_up = error is None or (error.fault is Fault.TIMEOUT and not error.status)
+    if watch is None or (watch.first_s is None and not (watch.is_sent and gave_up)):
+        return None
+    return Usage(decision.requirements.input_tokens, heard)

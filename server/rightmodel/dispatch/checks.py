@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from jsonschema import validators
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
+from rightmodel.dispatch.schema import has_patterns, mismatch, mismatch_in_time
 from rightmodel.errors import Fault, ProviderError, TaskError
+from rightmodel.providers.answer import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from jsonschema.protocols import Validator
-
     from rightmodel.domain import Completion, Task
 
-_SHOWN = 300
 _DATA = frozenset({"const", "default", "enum", "examples"})
 """Keywords of a schema that hold data: a `$ref` in there is none."""
 
 
-def check(task: Task, completion: Completion) -> Completion:
+async def check(task: Task, completion: Completion) -> Completion:
     """The completion to hand over. Raises `ProviderError` with scope "" for one that fails.
 
     With a schema, the text handed over is the JSON alone, without fences or chatter around it.
@@ -34,7 +32,7 @@ def check(task: Task, completion: Completion) -> Completion:
     """
     text = completion.text.strip()
     if completion.finish == "refused":
-        said = f": {text[:_SHOWN]}" if text else ""
+        said = f": {shown(text)}" if text else ""
         raise _failed(Fault.REFUSED, f"the model or its content filter refused{said}")
     if not text:
         why = " (the output budget went into reasoning)" if completion.finish == "length" else ""
@@ -42,9 +40,9 @@ def check(task: Task, completion: Completion) -> Completion:
     if completion.finish == "length" and (task.schema is not None or not task.max_output_tokens):
         raise _failed(Fault.CUT_OFF, "the answer was cut off at the output limit")
     if task.schema is not None:
-        return replace(completion, text=_valid_json(text, json.dumps(task.schema)))
+        return replace(completion, text=await _valid_json(text, task.schema))
     if _error_in_disguise(text):
-        raise _failed(Fault.MALFORMED, f"the answer is an error in disguise: {text[:_SHOWN]}")
+        raise _failed(Fault.MALFORMED, f"the answer is an error in disguise: {shown(text)}")
     return completion
 
 
@@ -81,20 +79,23 @@ def _failed(fault: Fault, message: str) -> ProviderError:
     return ProviderError(fault, message, scope="")
 
 
-def _valid_json(text: str, schema: str) -> str:
+async def _valid_json(text: str, schema: Mapping[str, Any]) -> str:
     try:
         body, value = _json_in(text)
     except (ValueError, RecursionError) as error:
         raise _failed(Fault.SCHEMA, f"the answer is not JSON: {error}") from error
     try:
-        wrong = next(iter(_validator(schema).iter_errors(value)), None)
+        wrong = (
+            await asyncio.to_thread(mismatch_in_time, schema, body)
+            if has_patterns(schema)
+            else mismatch(json.dumps(schema), value)
+        )
     except Unresolvable as error:
         raise _unresolvable(error.ref) from error
     except RecursionError as error:
         raise _failed(Fault.SCHEMA, "the answer or the schema is nested without end") from error
-    if wrong is not None:
-        where = wrong.json_path if wrong.json_path != "$" else "the answer"
-        raise _failed(Fault.SCHEMA, f"{where}: {wrong.message[:_SHOWN]}")
+    if wrong:
+        raise _failed(Fault.SCHEMA, shown(wrong))
     return body
 
 
@@ -109,12 +110,6 @@ def _json_in(text: str) -> tuple[str, Any]:
         start = min(starts)
         value, length = json.JSONDecoder().raw_decode(text[start:])
         return text[start : start + length], value
-
-
-@lru_cache(maxsize=64)
-def _validator(schema: str) -> Validator:
-    parsed = json.loads(schema)
-    return validators.validator_for(parsed)(parsed, registry=Registry())
 
 
 def _error_in_disguise(text: str) -> bool:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rightmodel.dispatch.route import Router
     from rightmodel.domain import Completion, Decision, Protocol, Task
     from rightmodel.manifest.catalog import Catalog, Endpoint, Provider
-    from rightmodel.providers.base import ChatProvider
+    from rightmodel.providers.base import ChatProvider, ModelRequest
 
     Report = Callable[[str], None]
 
@@ -174,6 +174,7 @@ class Dispatcher:
                     task=call.task,
                     decision=call.decision,
                     attempts=call.attempts,
+                    allowance=step.allowance,
                     at=self._books.clock(),
                     time_s=time_s,
                 )
@@ -226,7 +227,7 @@ class Dispatcher:
             completion = await self._in_place(call, step)
         finally:
             if len(call.attempts) == made:
-                call.book.cancelled(self._broken_off(call, step, began), hold)
+                call.book.cancelled(self._broken_off(call, step, began, None), hold)
         await call.book.attempted(call.attempts[-1], hold)
         return completion
 
@@ -239,20 +240,20 @@ class Dispatcher:
                     completion = await self._ask(call, step)
             except ProviderError as error:
                 completion = None
-                self._note(call, step, error, self._broken_off(call, step, waiting))
+                self._note(call, step, error, self._broken_off(call, step, waiting, error))
             attempted(span, call.attempts[-1])
         return completion
 
     async def _ask(self, call: _Call, step: Step) -> Completion | None:
         provider = step.endpoint.provider
-        call.report(f"attempt {call.plan.attempts}: {step.model.id} at {provider.name}")
+        call.report(f"attempt {len(call.attempts) + 1}: {step.model.id} at {provider.name}")
         began = self._now()
         ticket = self._health.begin(step.endpoint, retry=step.retry)
         try:
             async with asyncio.timeout_at(self._first_token_limit(call, step)) as scope:
                 call.watch = Watch(scope, self._now, call.give_up, began, moved=began - 2)
                 completion = await self._providers[provider.protocol].complete(
-                    request_of(call.task, call.decision, step, self._key(provider)), call.watch
+                    self._request(call, step), call.watch
                 )
         except TimeoutError:
             heard = call.watch is not None and call.watch.first_s is not None
@@ -269,9 +270,17 @@ class Dispatcher:
             self._health.release(step.endpoint, ticket)
             raise
         self._health.succeed(step.endpoint, self._now() - began)
-        return self._checked(call, step, completion, began)
+        return await self._checked(call, step, completion, began)
 
-    def _checked(
+    def _request(self, call: _Call, step: Step) -> ModelRequest:
+        """Where money is limited, an answer without a limit is not asked for."""
+        limited = (
+            call.decision.requirements.max_cost_usd is not None or self._books.records.limits.any
+        )
+        key = self._key(step.endpoint.provider)
+        return request_of(call.task, call.decision, step, key, uncapped=not limited)
+
+    async def _checked(
         self, call: _Call, step: Step, completion: Completion, began: float
     ) -> Completion | None:
         """The completion if it holds; else the failed check is noted, and what it cost with it."""
@@ -283,7 +292,7 @@ class Dispatcher:
             time_s=self._now() - began,
         )
         try:
-            answer = check(call.task, completion)
+            answer = await check(call.task, completion)
         except ProviderError as error:
             self._note(call, step, error, attempt, cut=completion.finish == "length")
             return None
@@ -294,13 +303,16 @@ class Dispatcher:
         self, call: _Call, step: Step, error: ProviderError, ticket: int, began: float
     ) -> None:
         self._health.fail(step.endpoint, error, ticket)
-        self._note(call, step, error, self._broken_off(call, step, began))
+        self._note(call, step, error, self._broken_off(call, step, began, error))
 
-    def _broken_off(self, call: _Call, step: Step, began: float) -> Attempt:
+    def _broken_off(
+        self, call: _Call, step: Step, began: float, error: ProviderError | None
+    ) -> Attempt:
         return broken_off(
             step,
             call.decision,
             call.watch,
+            error,
             at=self._books.clock(),
             start_s=began - call.began,
             time_s=self._now() - began,
@@ -316,7 +328,8 @@ class Dispatcher:
         if error.fault in RETRYABLE:
             call.passing.append(step.endpoint)
         call.plan.spent(attempt.cost_usd)
-        call.plan.failed(step, error, cut=cut)
+        unsent = error.fault is Fault.CONNECTION and not (call.watch and call.watch.is_sent)
+        call.plan.failed(step, error, cut=cut, reached=not unsent)
         call.report(f"{step.model.id}: {error.fault.value}")
 
     def _end(self, call: _Call) -> float:
@@ -328,6 +341,8 @@ class Dispatcher:
         now = self._now()
         if not call.plan.has_other:
             return call.give_up
+        if call.plan.is_lone(step):  # nobody else could answer meanwhile: it may be loading
+            return now + (call.give_up - now) / 2
         left = self._end(call) - now
         shares = max(1, min(call.plan.max_attempts - call.plan.attempts, 2)) + 1
         if "reasoning" in step.model.features and call.task.effort != "none":

@@ -41,6 +41,10 @@ ELSEWHERE_ONCE: Final = frozenset({Fault.REFUSED, Fault.BAD_REQUEST, Fault.PARAM
 ROOM_BY_FAR: Final = 2
 """Times our estimate of a prompt: more than it is off by, rare scripts apart."""
 
+SHUT: Final = frozenset({Fault.AUTH, Fault.QUOTA, Fault.NOT_FOUND})
+MOST_SHUT: Final = 10
+"""Endpoints in one call that may turn out to be shut without using up an attempt."""
+
 LOOK_S: Final = 1.0
 MOST_LOOKS: Final = 10
 """How often, and how many times, a call looks whether a provider is back before its last try."""
@@ -95,6 +99,7 @@ class Plan:
     _larger: dict[str, int] = field(default_factory=dict)
     _least_window: int = 0
     _looks: int = 0
+    _shut: int = 0
     _escalations: int = 0
     _above: float = -1.0
     _moved: bool = False
@@ -112,6 +117,11 @@ class Plan:
     def has_other(self) -> bool:
         """Whether another endpoint could still be tried after one more failure."""
         return self.attempts < self.max_attempts and len(list(self._options())) > 0
+
+    def is_lone(self, step: Step) -> bool:
+        """Whether there is no other endpoint to try than the step's own."""
+        place = _place(step.endpoint)
+        return all(_place(e) == place for _, _, endpoints in self._options() for e in endpoints)
 
     def began(self, step: Step) -> None:
         """An attempt is under way."""
@@ -134,9 +144,19 @@ class Plan:
         """What the attempt cost; counts against the call's ceiling."""
         self.spent_usd += amount or 0
 
-    def failed(self, step: Step, error: ProviderError, *, cut: bool = False) -> None:
-        """The attempt failed: settle what may still be tried. `cut`: at the output limit."""
+    def failed(
+        self, step: Step, error: ProviderError, *, cut: bool = False, reached: bool = True
+    ) -> None:
+        """The attempt failed: settle what may still be tried. `cut`: at the output limit.
+
+        `reached`: whether a model had the request. Where not, nothing was lost but a moment, and
+        it does not use up an attempt: three shut doors must not hide nine open ones.
+        """
         fault, place = error.fault, _place(step.endpoint)
+        shut = not reached or fault in SHUT
+        if shut and self._shut < MOST_SHUT and not self.is_lone(step):
+            self._shut += 1
+            self.attempts -= 1
         if fault in CHECKS:
             self._check_failed(step, fault, cut=cut)
         elif fault is Fault.CONTEXT_OVERFLOW:

@@ -41,6 +41,11 @@ _ADVICE: Final = {
 }
 """What to do about a fault."""
 
+MOST_ABOVE: Final = 1.5
+"""Times our estimate of a prompt that a tokenizer may make of it."""
+WRAPPING: Final = 100
+"""Tokens that an upstream's chat template adds to a prompt."""
+
 RETRYABLE = frozenset(
     {
         Fault.RATE_LIMITED,
@@ -56,16 +61,17 @@ RETRYABLE = frozenset(
 )
 
 
-def make_receipt(
+def make_receipt(  # noqa: PLR0913 - the facts of a call
     catalog: Catalog,
     *,
     task: Task,
     decision: Decision,
     attempts: Sequence[Attempt],
+    allowance: int,
     at: float,
     time_s: float,
 ) -> Receipt:
-    """The receipt of a call whose last attempt gave the answer."""
+    """The receipt of a call whose last attempt gave the answer, of `allowance` tokens at most."""
     last = attempts[-1]
     costs = [a.cost_usd for a in attempts]
     if decision.judge:
@@ -73,7 +79,8 @@ def make_receipt(
     cost = (
         None if any(c is None for c in costs) else sum((c or Decimal(0) for c in costs), Decimal(0))
     )
-    baseline = _baseline_cost(catalog, last.usage, at)
+    sent = decision.requirements.input_tokens
+    baseline = _baseline_cost(catalog, _believed(last.usage, sent, allowance), at)
     return Receipt(
         model=last.model,
         decision=decision,
@@ -93,16 +100,25 @@ def _flags(decision: Decision, attempts: Sequence[Attempt]) -> tuple[str, ...]:
     return (*refused, "explored") if decision.explored else tuple(refused)
 
 
-def _baseline_cost(catalog: Catalog, usage: Usage | None, at: float) -> Decimal | None:
-    """What the baseline would have cost: the same prompt and answer at its prices, no cache.
+def _believed(usage: Usage | None, sent: int, allowance: int) -> Usage | None:
+    """The counts that a saving is reckoned from: an upstream that inflates them invents none.
 
+    `sent`: the prompt's tokens as estimated; `allowance`: the output tokens that were allowed.
     Reasoning tokens are left out: what the baseline would have thought is not known, and claiming
     the other model's would inflate the saving.
     """
+    if usage is None:
+        return None
+    most = int(sent * MOST_ABOVE) + WRAPPING
+    return Usage(min(usage.input, most), min(usage.output - usage.reasoning, allowance))
+
+
+def _baseline_cost(catalog: Catalog, usage: Usage | None, at: float) -> Decimal | None:
+    """What the baseline would have cost: the same prompt and answer at its prices, no cache."""
     model = catalog.baseline_model()
     if model is None or usage is None:
         return None
-    return model.price.cost(Usage(usage.input, usage.output - usage.reasoning), at)
+    return model.price.cost(usage, at)
 
 
 def same_model(served: str, asked: str) -> bool:

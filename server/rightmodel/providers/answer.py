@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from abc import ABC, abstractmethod
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.domain import Completion, Usage
@@ -12,15 +14,20 @@ from rightmodel.errors import Fault, ProviderError
 from rightmodel.manifest.catalog import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from decimal import Decimal
+    from collections.abc import Callable, Mapping
 
     from rightmodel.providers.base import ModelRequest, Watch
 
 SILENT_CUT_SHARE: Final = 0.6
 SILENT_CUT_TOKENS: Final = 1000
+MOST_TOKENS: Final = 10**9
+MOST_USD: Final = Decimal(10**6)
+"""The most that one answer is believed to have used and cost."""
 SHOWN: Final = 500
 """Most characters of an upstream's words in a message."""
+_ODD_IN_NAMES: Final = re.compile(r"[^\w./:@-]+", re.ASCII)
+MOST_NAME: Final = 100
+"""Characters of a model's name, which is printed into the receipt."""
 
 
 class Answer(ABC):
@@ -89,16 +96,16 @@ class Answer(ABC):
         if self.watch is not None:
             self.watch.heard(heard)
 
-    def completion(self, mended: tuple[str, ...]) -> Completion:
-        """The finished answer. Raises `ProviderError` for what is not one."""
-        text = "".join(self.parts)
+    def completion(self, mended: tuple[str, ...], mask: Callable[[str], str] = str) -> Completion:
+        """The finished answer, without keys. Raises `ProviderError` for what is not one."""
+        text = mask("".join(self.parts))
         if self.tool_call and not text:
             raise malformed(self.request, "a tool call instead of an answer")
         self._refuse_silent_cut()
         return Completion(
             text=text,
             finish=self.finish,
-            served=self.served,
+            served=_ODD_IN_NAMES.sub("_", mask(self.served))[:MOST_NAME],
             usage=self.usage,
             cost_usd=self.cost_usd,
             reasoning_chars=self.reasoning_chars,
@@ -150,9 +157,10 @@ def broken(request: ModelRequest, what: str) -> ProviderError:
     return ProviderError(Fault.CONNECTION, f"{name}: {shown(what, request.key)}", provider=name)
 
 
-def shown(text: str, key: str) -> str:
-    """The text as callers may see it: on one line, bounded, without the key."""
-    text = masked(" ".join(text.split()), key)
+def shown(text: str, key: str = "") -> str:
+    """The text as callers may see it: on one line, printable, bounded, without the key."""
+    text = masked(" ".join(text.split()), key)[: SHOWN + 1]
+    text = "".join(letter if letter.isprintable() else "?" for letter in text)
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
@@ -162,8 +170,16 @@ def masked(text: str, key: str) -> str:
 
 
 def whole(value: Any) -> int:
-    """A token count out of a body, 0 for anything else."""
-    return value if isinstance(value, int) and value > 0 else 0
+    """A token count out of a body, 0 for anything else; no upstream makes it past reckoning."""
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return min(value, MOST_TOKENS) if is_count else 0
+
+
+def usd(value: Any) -> Decimal | None:
+    """An amount out of a body, `None` for anything else and for less than nothing."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or value < 0:
+        return None
+    return round(min(Decimal(value), MOST_USD), 12)
 
 
 def usage_of(  # noqa: PLR0913 - one keyword for each count

@@ -117,7 +117,7 @@ class MessageAnswer(Answer):
         """The whole message."""
         content = value.get("content")
         if not isinstance(content, list):
-            raise malformed(self.request, f"no content in the answer: {str(value)[:200]}")
+            raise malformed(self.request, f"no content in the answer: {value}")
         for block in content:
             self._note_piece(block)
         self._note_message(value)

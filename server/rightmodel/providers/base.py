@@ -21,6 +21,7 @@ class ModelRequest:
     `schema`: the answer must be JSON valid against it; `native_schema`: whether the model takes
     it as a parameter (else it is asked for in the system prompt). `effort`: "" is never sent.
     `max_output_tokens`: reasoning included; 0 leaves it to the upstream where the protocol allows.
+    `uncapped`: whether an upstream that takes no such limit may be asked without one.
     `expect_input_tokens`: our estimate, to notice an upstream that silently cut the prompt.
     """
 
@@ -33,11 +34,15 @@ class ModelRequest:
     native_schema: bool = False
     effort: str = ""
     max_output_tokens: int = 0
+    uncapped: bool = False
     expect_input_tokens: int = 0
 
 
 class Watch(TypingProtocol):
     """Told what is heard from the upstream while an answer comes in."""
+
+    def sent(self) -> None:
+        """The request is out: from here on, the upstream may bill for it."""
 
     def heard(self, chars: int) -> None:
         """So many characters of answer or reasoning came. Keep-alive comments do not count."""

@@ -104,7 +104,7 @@ class GeminiAnswer(Answer):
         """The whole response, or one element of the list that a stream without SSE is."""
         self.event(value)
         if not value.get("candidates") and not self.finish and "usageMetadata" not in value:
-            raise malformed(self.request, f"no candidates in the answer: {str(value)[:200]}")
+            raise malformed(self.request, f"no candidates in the answer: {value}")
 
     def _note_candidate(self, candidate: Mapping[str, Any]) -> None:
         content = candidate.get("content")

@@ -20,12 +20,19 @@ from rightmodel.providers.classify import classify, classify_in_band
 from rightmodel.providers.sse import SseDecoder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterable,
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Mapping,
+    )
 
     import httpx2
 
     from rightmodel.providers.answer import Answer
-    from rightmodel.providers.base import ModelRequest
+    from rightmodel.providers.base import ModelRequest, Watch
     from rightmodel.providers.connections import Connections, Line, Target
     from rightmodel.providers.sse import Event
 
@@ -86,7 +93,7 @@ class HttpClient:
             raise broken(post.request, f"cannot reach {post.url}: {error}") from error
         whole = False
         try:
-            request = _encoded(post, target)
+            request = _encoded(post, target, answer.watch)
             response = await _send(connections, line, target, request)
             try:
                 await _read(response, post.request, answer)
@@ -122,7 +129,7 @@ async def _send(
     return await line.transport.handle_async_request(request)
 
 
-def _encoded(post: Post, target: Target) -> httpx2.Request:
+def _encoded(post: Post, target: Target, watch: Watch | None) -> httpx2.Request:
     import httpx2
 
     provider = post.request.provider
@@ -142,8 +149,18 @@ def _encoded(post: Post, target: Target) -> httpx2.Request:
         target.url,
         headers=headers,
         content=_encode(post.body).encode("utf-8", "replace"),
-        extensions={"timeout": _TIMEOUTS},
+        extensions={"timeout": _TIMEOUTS} | ({"trace": _telling(watch)} if watch else {}),
     )
+
+
+def _telling(watch: Watch) -> Callable[[str, object], Awaitable[None]]:
+    """A hook of httpx2's that tells the watch when the request is out."""
+
+    async def trace(event: str, _: object) -> None:
+        if event.endswith("send_request_body.complete"):
+            watch.sent()
+
+    return trace
 
 
 def _failure(request: ModelRequest, error: httpx2.HTTPError) -> ProviderError:
@@ -239,7 +256,7 @@ class _Reader:
                 try:
                     answer.body(part)
                 except _ODD as error:
-                    raise malformed(request, f"an odd answer: {str(part)[:200]}") from error
+                    raise malformed(request, f"an odd answer: {part}") from error
             answer.report()
             if not answer.ended:
                 raise malformed(request, f"no answer in the body: {_start_of(self._pieces)}")
@@ -308,7 +325,8 @@ def _is_list(value: object) -> bool:
 
 
 def _start_of(pieces: list[bytes]) -> str:
-    return b"".join(pieces)[:200].decode(errors="replace")
+    """For a message, which is cut once the key is out of it: half a key would be left in."""
+    return b"".join(pieces).decode(errors="replace")
 
 
 async def _refusal(

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from rightmodel.errors import Fault, ProviderError
-from rightmodel.providers.answer import Answer, malformed, usage_of, whole
+from rightmodel.providers.answer import Answer, malformed, usage_of, usd, whole
 from rightmodel.providers.classify import classify_in_band
 from rightmodel.providers.parts import (
     base64_of,
@@ -150,7 +150,7 @@ class ChatAnswer(Answer):
         self._key = "message"
         self.event(value)
         if not self._choices:
-            raise malformed(self.request, f"no choices in the answer: {str(value)[:200]}")
+            raise malformed(self.request, f"no choices in the answer: {value}")
         self.finish = self.finish or "stop"
 
     def event(self, value: Mapping[str, Any]) -> None:
@@ -261,13 +261,10 @@ def _usage(usage: Mapping[str, Any]) -> Usage | None:
 def _cost(usage: Mapping[str, Any]) -> Decimal | None:
     """USD as billed: OpenRouter's `cost` (with an own key the provider's share is beside it)."""
     ticks = usage.get("cost_in_usd_ticks")
-    if isinstance(ticks, int) and ticks >= 0:
-        return Decimal(ticks) / _TICKS_PER_USD
-    cost = usage.get("cost")
-    if isinstance(cost, bool) or not isinstance(cost, int | Decimal) or cost < 0:
-        return None
+    if isinstance(ticks, int):
+        return usd(Decimal(ticks) / _TICKS_PER_USD)
+    cost = usd(usage.get("cost"))
     details = usage.get("cost_details")
-    upstream = details.get("upstream_inference_cost") if isinstance(details, dict) else None
-    if usage.get("is_byok") is True and isinstance(upstream, int | Decimal):
-        return Decimal(cost) + Decimal(upstream)
-    return Decimal(cost)
+    if cost is None or usage.get("is_byok") is not True or not isinstance(details, dict):
+        return cost
+    return cost + (usd(details.get("upstream_inference_cost")) or 0)

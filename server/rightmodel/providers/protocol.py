@@ -6,13 +6,13 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
-from rightmodel.errors import Fault
+from rightmodel.errors import Fault, ProviderError
 from rightmodel.providers.answer import EmptyStreamError
 from rightmodel.providers.classify import UpstreamError
 from rightmodel.providers.http import Post
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from rightmodel.domain import Completion
     from rightmodel.providers.answer import Answer
@@ -48,8 +48,9 @@ class WireProtocol(ABC):
     renamed: ClassVar[Mapping[str, str]] = {}
     needed: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, client: HttpClient) -> None:
+    def __init__(self, client: HttpClient, mask: Callable[[str], str] = str) -> None:
         self._client = client
+        self._mask = mask
         self._known: dict[tuple[str, str], dict[str, Mend]] = {}
 
     @abstractmethod
@@ -78,11 +79,10 @@ class WireProtocol(ABC):
         while True:
             mends = {**known, **just_now}
             body, mended = self._mended_body(request, mends)
-            answer = self.answer(request, watch)
+            if request.max_output_tokens and not request.uncapped:
+                self._refuse_uncapped(request, body)
             try:
-                await self._client.ask(
-                    Post(request, self.url(request), self.headers(request), body), answer
-                )
+                return await self._asked(request, body, watch, mended)
             except UpstreamError as error:
                 if len(just_now) >= MOST_MENDS or not self._learn(error, body, known, just_now):
                     raise
@@ -90,8 +90,38 @@ class WireProtocol(ABC):
                 if "stream" not in body:
                     raise
                 just_now |= dict.fromkeys(STREAMING, Mend())
-            else:
-                return answer.completion(mended)
+
+    async def _asked(
+        self,
+        request: ModelRequest,
+        body: Mapping[str, Any],
+        watch: Watch | None,
+        mended: tuple[str, ...],
+    ) -> Completion:
+        """One request: the only place where an upstream's words enter the house, masked here."""
+        answer = self.answer(request, watch)
+        try:
+            await self._client.ask(
+                Post(request, self.url(request), self.headers(request), body), answer
+            )
+            return answer.completion(mended, self._mask)
+        except ProviderError as error:
+            error.args = (self._mask(str(error)),)
+            error.usage, error.cost_usd = answer.usage, answer.cost_usd
+            raise
+
+    def _refuse_uncapped(self, request: ModelRequest, body: Mapping[str, Any]) -> None:
+        """Without a limit on the answer, what it may cost has none either."""
+        if any(_value(body, path) for path in self.cap_paths):
+            return
+        name = request.provider.name
+        raise ProviderError(
+            Fault.PARAMETER,
+            f"{name} takes no limit on output tokens for {request.name}, and without one no cost "
+            "ceiling or budget can be held: it was not asked",
+            provider=name,
+            scope="",
+        )
 
     def _mended_body(
         self, request: ModelRequest, mends: Mapping[str, Mend]

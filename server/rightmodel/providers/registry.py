@@ -10,16 +10,18 @@ from rightmodel.providers.gemini import Gemini
 from rightmodel.providers.openai_chat import OpenAIChat
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from rightmodel.providers.base import ChatProvider
     from rightmodel.providers.http import HttpClient
 
 
-def make_providers(client: HttpClient) -> Mapping[Protocol, ChatProvider]:
-    """One of each, sharing a connection pool."""
+def make_providers(
+    client: HttpClient, mask: Callable[[str], str] = str
+) -> Mapping[Protocol, ChatProvider]:
+    """One of each, sharing a connection pool. `mask`: takes every known key out of a text."""
     return {
-        Protocol.OPENAI_CHAT: OpenAIChat(client),
-        Protocol.ANTHROPIC_MESSAGES: AnthropicMessages(client),
-        Protocol.GEMINI: Gemini(client),
+        Protocol.OPENAI_CHAT: OpenAIChat(client, mask),
+        Protocol.ANTHROPIC_MESSAGES: AnthropicMessages(client, mask),
+        Protocol.GEMINI: Gemini(client, mask),
     }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rightmodel.manifest.catalog import FilePolicy
 
 _SECRET_NAMES: Final = (
-    ".env*", "*.pem", "*.key", "*.p12", "*.pfx", "*.kdbx", "id_*", "credentials*",
+    ".env*", "*.env", "*.pem", "*.key", "*.p12", "*.pfx", "*.kdbx", "id_*", "credentials*",
     ".netrc", ".npmrc", ".pypirc", ".git-credentials",
 )  # fmt: skip
 _SECRET_FOLDERS: Final = frozenset({".ssh", ".aws", ".gnupg", ".kube", ".docker"})

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from rightmodel.errors import ExhaustedError, ProviderError, RightmodelError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rightmodel.dispatch.calls import Page
     from rightmodel.domain import Attempt, Candidate, Decision, Receipt
     from rightmodel.manifest.catalog import Catalog
@@ -90,8 +92,10 @@ def attempt_meta(attempt: Attempt) -> dict[str, Any]:
     return kept | ({"usage": usage} if usage else {})
 
 
-def choice(decision: Decision, catalog: Catalog, limit: int) -> dict[str, Any]:
-    """What `choose_model` returns."""
+def choice(
+    decision: Decision, catalog: Catalog, limit: int, notes: Mapping[str, str]
+) -> dict[str, Any]:
+    """What `choose_model` returns. `notes`: what should be known of a candidate now."""
     assessment = decision.assessment
     result: dict[str, Any] = plain(
         {
@@ -104,7 +108,9 @@ def choice(decision: Decision, catalog: Catalog, limit: int) -> dict[str, Any]:
             "assessed": assessment.note,
             "judge": decision.judge,
             "tier": decision.tier,
-            "candidates": [_candidate(c, catalog) for c in decision.candidates[:limit]],
+            "candidates": [
+                _candidate(c, catalog, notes.get(c.model, "")) for c in decision.candidates[:limit]
+            ],
             "more_candidates": max(0, len(decision.candidates) - limit),
             "rejected": [{"model": r.model, "reason": r.reason} for r in decision.rejections],
         }
@@ -112,7 +118,7 @@ def choice(decision: Decision, catalog: Catalog, limit: int) -> dict[str, Any]:
     return result
 
 
-def _candidate(candidate: Candidate, catalog: Catalog) -> dict[str, Any]:
+def _candidate(candidate: Candidate, catalog: Catalog, note: str) -> dict[str, Any]:
     model = catalog.find(candidate.model)
     first = model.endpoints[0]
     return {
@@ -123,6 +129,7 @@ def _candidate(candidate: Candidate, catalog: Catalog) -> dict[str, Any]:
         "cost_usd": None if candidate.cost_usd is None else amount(candidate.cost_usd),
         "time_s": candidate.time_s,
         "description": model.description,
+        "note": note,
     }
 
 

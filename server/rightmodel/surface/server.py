@@ -16,6 +16,7 @@ from mcp_types import CallToolResult, ListToolsResult, TextContent
 
 from rightmodel import __version__
 from rightmodel.dispatch.calls import Pending
+from rightmodel.dispatch.standing import cooling_down, fit_first
 from rightmodel.errors import RightmodelError, UnknownNameError
 from rightmodel.surface import render
 from rightmodel.surface.arguments import choose_task, complete_task, reported_outcome
@@ -123,7 +124,8 @@ class ToolCalls:
     async def _choose(self, engine: Engine, arguments: dict[str, Any]) -> CallToolResult:
         task, limit = choose_task(arguments, engine.catalog)
         decision = await engine.router.route(task)
-        shown = render.choice(decision, engine.catalog, limit)
+        cooling = cooling_down(decision, engine.catalog, engine.health)
+        shown = render.choice(fit_first(decision, cooling), engine.catalog, limit, cooling)
         text = json.dumps(shown, indent=2, ensure_ascii=False)
         return CallToolResult(content=[TextContent(text=text)], structured_content=shown)
 
