@@ -91,9 +91,9 @@ def totals(outcomes: Sequence[Outcome]) -> Totals:
 
 
 def outcome(
-    number: int, task: Subtask, result: CallToolResult, *, first: str, outage: bool
+    number: int, task: Subtask, result: CallToolResult, *, passed: str, outage: bool
 ) -> Outcome:
-    """Read a result. `first`: the model that `choose_model` put first, "" where not asked."""
+    """Read a result. `passed`: the first choice, where it was cooling down, else ""."""
     receipt: dict[str, Any] = (result.meta or {}).get(META_KEY, {})
     if result.is_error or not receipt:
         said = [block.text for block in result.content if isinstance(block, TextContent)]
@@ -112,7 +112,7 @@ def outcome(
         cost=_rounded(receipt["cost_usd"]),
         baseline=_rounded(receipt["baseline_usd"]),
         time_s=float(receipt["time_s"]),
-        notes=tuple(_notes(task, receipt, faults, first)),
+        notes=tuple(_notes(task, receipt, faults, passed)),
         outage=outage,
     )
 
@@ -127,7 +127,7 @@ def short(model: str) -> str:
 
 
 def _notes(
-    task: Subtask, receipt: dict[str, Any], faults: Sequence[dict[str, Any]], first: str
+    task: Subtask, receipt: dict[str, Any], faults: Sequence[dict[str, Any]], passed: str
 ) -> list[str]:
     """What is worth a line of its own."""
     notes = []
@@ -145,6 +145,6 @@ def _notes(
             status = f"{fault['status']} " if fault.get("status") else ""
             said = f"{fault['provider']} answered {status}{fault['fault']}"
             notes.append(f"{said}: fell over to {short(following)}")
-    if not faults and first and first != receipt["model"]:
-        notes.append(f"first choice {short(first)} is cooling down: went elsewhere at once")
+    if not faults and passed:
+        notes.append(f"first choice {short(passed)} is cooling down: went elsewhere at once")
     return notes

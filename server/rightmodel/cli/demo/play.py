@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -43,6 +44,9 @@ class View(Protocol):
         """Something happened to a provider."""
 
 
+NEXT: Final = re.compile(r"next in line: (\S+) is cooling down")
+
+
 @dataclass(slots=True)
 class Play:
     """One performance."""
@@ -70,7 +74,7 @@ class Play:
         for task in tasks:
             number = SUBTASKS.index(task) + 1
             self.view.begin(number, task)
-            first = await self._first_choice(task) if outage else ""
+            passed = await self._passed_over(task) if outage else ""
             arguments = {"prompt": task.prompt, **task.hints}
             result = await self.stage.session.call_tool(
                 "complete",
@@ -78,17 +82,18 @@ class Play:
                 read_timeout_seconds=CALL_S,
                 progress_callback=self._progress,
             )
-            done = outcome(number, task, result, first=first, outage=outage)
+            done = outcome(number, task, result, passed=passed, outage=outage)
             self.outcomes.append(done)
             self.view.finish(done)
 
-    async def _first_choice(self, task: Subtask) -> str:
-        """What `choose_model` says: it knows the task, but not who is cooling down."""
+    async def _passed_over(self, task: Subtask) -> str:
+        """The first choice, where `choose_model` says that it is cooling down; else ""."""
         arguments: dict[str, Any] = {k: v for k, v in task.hints.items() if k != "schema"}
         result = await self.stage.session.call_tool(
             "choose_model", {"task": task.prompt, **arguments}, read_timeout_seconds=CALL_S
         )
-        return str((result.structured_content or {}).get("model") or "")
+        found = NEXT.match(str((result.structured_content or {}).get("reason")))
+        return found[1] if found else ""
 
     async def _progress(
         self,
