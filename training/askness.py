@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 
 RIDGE = 3.0
 LEAST_LINES = 3
-LEAST_WEIGHT = 0.04
+LEAST_WEIGHT = 0.08
 PASTED_EACH = 4
 LONG_MATERIAL = 150
+SCARCE, SCARCE_WEIGHT = frozenset(("zh", "ja", "ko")), 3.0
+"""Languages that share no words with most rows: theirs count more."""
 
 
 def examples(
@@ -38,6 +40,7 @@ def examples(
     texts = [*contexts, *_materials(rows)]
     for row in rows:
         rng = random.Random(row.base)
+        weight = SCARCE_WEIGHT if row.lang in SCARCE else 1.0
         own = set(features.lines_of(request_of(row.prompt).ask))
         for _ in range(PASTED_EACH):
             paste = rng.choice((augment.pasted_before, augment.pasted_after))
@@ -48,7 +51,7 @@ def examples(
                 continue
             forms = features.forms_of(lines, request.material.lower())
             for line, form in zip(lines, forms, strict=True):
-                out.append((line, form, float(line in own), 1.0 / len(lines)))
+                out.append((line, form, float(line in own), weight / len(lines)))
     return out
 
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(learned.__file__).resolve().parent / "weights"
 MOST_BYTES = 1_950_000
-MOST_HEAD = 260_000
 
 
 @dataclass(slots=True)
@@ -44,12 +43,8 @@ def encode(fitted: Fitted, calibration: dict[str, Any], concepts: dict[str, str]
     kept = np.flatnonzero(np.abs(stored).max(1) > 0)
     importance = np.abs(fitted.skill_weights).max(1)
     sizes = np.array([len(k.encode()) + 1 + learned.HEADS for k in fitted.keys])
-    order = kept[np.argsort(-importance[kept], kind="stable")]
-    order = order[np.cumsum(sizes[order]) < MOST_BYTES - MOST_HEAD]
-    order.sort()
-    keys = "\n".join(fitted.keys[i] for i in order).encode()
     meta = {
-        "keys_bytes": len(keys),
+        "keys_bytes": MOST_BYTES,
         "skills": list(corpus_io.SKILLS),
         "scales": [float(f"{s:.6g}") for s in scales],
         "difficulty_base": float(fitted.number_base[0]),
@@ -57,8 +52,17 @@ def encode(fitted: Fitted, calibration: dict[str, Any], concepts: dict[str, str]
         **calibration,
         "concepts": concepts,
     }
-    head = json.dumps(meta, ensure_ascii=False, separators=(",", ":")).encode()
-    return head + b"\n" + keys + (stored[order] + 128).astype(np.uint8).tobytes()
+    room = MOST_BYTES - len(_line(meta))
+    order = kept[np.argsort(-importance[kept], kind="stable")]
+    order = order[np.cumsum(sizes[order]) < room]
+    order.sort()
+    keys = "\n".join(fitted.keys[i] for i in order).encode()
+    meta["keys_bytes"] = len(keys)
+    return _line(meta) + keys + (stored[order] + 128).astype(np.uint8).tobytes()
+
+
+def _line(meta: dict[str, Any]) -> bytes:
+    return json.dumps(meta, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 def write(

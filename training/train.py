@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--outcomes", type=Path, help="folder of outcome tables")
     parser.add_argument("--draft", action="store_true", help="ship the fit on train alone")
     options = parser.parse_args()
-    rows, contexts = corpus_io.load(), corpus_io.contexts()
+    rows, contexts, digest = corpus_io.load(), corpus_io.contexts(), corpus_io.corpus_hash()
     items = outcomes.load(options.outcomes) if options.outcomes else []
     lexicon = features.lexicon(corpus_io.concepts())
     asking = askness.fit_asking(features.Reader(lexicon), rows, contexts)
@@ -131,7 +131,7 @@ def main() -> None:
         "corpus": {
             "rows": len(rows),
             "files": len(corpus_io.files()),
-            "sha256": corpus_io.corpus_hash(),
+            "sha256": digest,
             "split": {"train": len(learn), "dev": len(dev), "test": len(test)},
         },
         "settings": SETTINGS,

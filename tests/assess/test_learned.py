@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from rightmodel.assess import learned
 from rightmodel.assess.learned import assess_learned
+from rightmodel.assess.wrappers import request_of
 from rightmodel.domain import SKILLS, Assessment, Attachment, Task
 
 if TYPE_CHECKING:
@@ -141,13 +142,28 @@ CHANGES: dict[str, Callable[[str], str]] = {
 def test_what_does_not_matter_changes_nothing(change: str) -> None:
     changed = [assess(CHANGES[change](prompt)).skill for prompt in PROMPTS]
     same = [a == assess(b).skill for a, b in zip(changed, PROMPTS, strict=True)]
-    assert sum(same) >= 0.6 * len(same)
+    assert sum(same) >= 0.9 * len(same)
 
 
 def test_hard_work_is_harder_than_easy_work() -> None:
     easy = assess("What is 2 + 2?").difficulty
     hard = assess("Prove that every continuous function on a compact set is uniformly continuous.")
     assert easy + 2 < hard.difficulty
+
+
+def test_a_question_with_answers_to_choose_from_is_read_whole() -> None:
+    question = "Which of these is least soluble in water?\nA. NaBr\nB. NiSO3\nC. CrCl3\nAnswer:"
+    reader = learned.load().reader
+    assert reader.read(request_of(question)).choices
+    assert "nabr" in reader.read(request_of(question)).words
+    assert not reader.read(request_of("Choose a name for my cat.\nA short one.")).choices
+    well_formed(assess(question))
+
+
+def test_a_request_at_the_end_of_a_paste_is_found() -> None:
+    ask = "Translate the second paragraph into French."
+    request = request_of(f"Minutes of the meeting, item 4:\n\n{LOG * 9}\n{PROSE * 3}{ask}")
+    assert "french" in learned.load().reader.asked(request)[0]
 
 
 def test_a_stated_length_is_believed() -> None:
