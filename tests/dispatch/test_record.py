@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -224,3 +226,22 @@ def test_a_failed_attempt_says_which_fault(tmp_path: Path) -> None:
         run(tmp_path, script, completing(Task("hi")))
     faults = {a.fault for a in store(tmp_path).attempts("2000-01-01", "2999-01-01")}
     assert faults == {Fault.OVERLOADED.value}
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "UPDATE attempts SET charged_usd = 'garbage'",
+        "UPDATE attempts SET charged_usd = 'NaN', time_s = 'soon'",
+        "INSERT INTO outcomes VALUES (9, 1, 0.0, 'p/cheap', '{', 'hard', 1.0, 'reported', '', '')",
+        "INSERT INTO cooldowns VALUES ('x', 9e9, 'a fault of tomorrow')",
+    ],
+)
+def test_a_cell_that_somebody_spoilt_does_not_end_serving(tmp_path: Path, spoil: str) -> None:
+    script = {"cheap": [openai_answer("yes")]}
+    extra = "[budget]\nper_day_usd = 1"
+    run(tmp_path, script, completing(Task("hi")), extra)
+    with closing(sqlite3.connect(ledger_file(settings(tmp_path).environment))) as db, db:
+        db.execute(spoil)
+    answer = run(tmp_path, script, completing(Task("hi")), extra)
+    assert answer.text == "yes"

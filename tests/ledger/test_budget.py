@@ -106,10 +106,18 @@ def test_a_refusal_says_what_is_left_when_it_resets_and_what_would_fit(store: Sq
 def test_a_model_that_costs_nothing_goes_on_when_all_is_spent(store: SqliteStore) -> None:
     limits = Limits(limits=(PER_DAY,))
     spend(store, "1.20")
-    take(store, limits, ask("0"))
+    take(store, limits, ask("0", "ollama/m", "code"))
     assert refusal(store, limits, ask("0.10", others=(("ollama/m", Decimal(0)),))).cheaper == (
         "ollama/m",
     )
+
+
+def test_a_model_that_is_said_to_cost_nothing_and_was_billed_stops_with_the_others(
+    store: SqliteStore,
+) -> None:
+    limits = Limits(limits=(PER_DAY,))
+    spend(store, "1.20", model="free/m")
+    assert refusal(store, limits, ask("0", "free/m", "code")).limit == "per_day_usd"
 
 
 def test_models_and_skills_have_budgets_of_their_own(store: SqliteStore) -> None:

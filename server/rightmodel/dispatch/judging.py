@@ -84,7 +84,7 @@ class JudgeCompleter:
             completion = await self._one_attempt(endpoint, request, deadline_s)
         except BaseException as error:
             fault = error.fault if isinstance(error, ProviderError) else Fault.TIMEOUT
-            cost = Decimal(0) if isinstance(error, ProviderError) else None  # late: who knows
+            cost = self._cost_of_failure(model, error)
             failed = replace(attempt, fault=fault, time_s=self._now() - began, cost_usd=cost)
             self._books.judged(failed, hold)
             raise
@@ -102,6 +102,14 @@ class JudgeCompleter:
         )
         self._books.judged(done, hold)
         return JudgeAnswer(completion.text, cost)
+
+    def _cost_of_failure(self, model: Model, error: BaseException) -> Decimal | None:
+        """What the upstream bills or reports all the same; one that was late: who knows."""
+        if not isinstance(error, ProviderError):
+            return None
+        if error.cost_usd is None and error.usage is not None:
+            return model.price.cost(error.usage, self._books.clock())
+        return error.cost_usd or Decimal(0)
 
     async def _one_attempt(
         self, endpoint: Endpoint, request: ModelRequest, deadline_s: float

@@ -6,7 +6,7 @@ a hash of a key is ever written down.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rightmodel.dispatch.health import OUT_S
 from rightmodel.errors import Fault
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from rightmodel.dispatch.health import Health
     from rightmodel.ledger.ledger import Ledger
     from rightmodel.manifest.catalog import Provider
+
+
+_FAULTS: Final = frozenset(fault.value for fault in Fault)
+"""Another server may be newer and know others."""
 
 
 class SharedKeys:
@@ -52,6 +56,7 @@ class SharedKeys:
         """What this or another server has found out before."""
         known = {c.key: c for c in cooldowns}
         for provider, which in self._hashes.items():
-            if which in known:
-                row = known[which]
-                self._health.rest(provider, row.until - self._clock(), Fault(row.fault))
+            row = known.get(which)
+            if row is not None:
+                fault = Fault(row.fault) if row.fault in _FAULTS else Fault.AUTH
+                self._health.rest(provider, row.until - self._clock(), fault)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("rightmodel")
 
 REFRESH_S: Final = 60.0
+PATIENCE_S: Final = 0.5
+"""How long a call waits for the ledger; then it goes by what is known."""
 RECENT: Final = 1000
 """Attempts from which speed and verbosity are read."""
 LEAST_ATTEMPTS: Final = 5
@@ -55,18 +57,22 @@ class Learning:
         self._now = now
         self._fresh_until = float("-inf")
         self._reading = asyncio.Lock()
+        self._reader: asyncio.Task[None] | None = None
         self._ratings = ratings_of(catalog)
         self._last = 0
 
     async def catalog(self) -> Catalog:
         """The manifest with what was learned, a minute old at most."""
         if self._now() >= self._fresh_until:
-            first = self._fresh_until < 0
-            if first or not self._reading.locked():
-                async with self._reading:
-                    if self._now() >= self._fresh_until:
-                        await self._refresh()
+            if self._reader is None or self._reader.done():
+                self._reader = asyncio.create_task(self._freshen())
+            await asyncio.wait({self._reader}, timeout=PATIENCE_S)
         return self._learned
+
+    async def _freshen(self) -> None:
+        async with self._reading:
+            if self._now() >= self._fresh_until:
+                await self._refresh()
 
     async def report(self, ref: str, *, good: bool, note: str) -> str:
         """Take a caller's word on a former call. Returns one line on what was learned.
@@ -110,6 +116,9 @@ class Learning:
                 self._ratings = ratings_of(self._manifest, outcomes, now=now)
         except LedgerTrouble as trouble:
             logger.warning("nothing can be learned from the ledger: %s", trouble)
+            return
+        except Exception:  # what a row holds that somebody else wrote must not end a call
+            logger.exception("nothing can be learned from the ledger")
             return
         self._last = max([self._last, *(outcome.id for outcome in outcomes)])
         self._learned = corrected(self._manifest, self._ratings, attempts, now=now)

@@ -55,6 +55,7 @@ async def probe(
         turns=(Turn("user", "Reply with the single word: ready"),),
         key=key,
         max_output_tokens=OUTPUT_TOKENS,
+        uncapped=True,
     )
     began = now()
     try:

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 JUDGING: Final = "classify"
 """The skill that a judge's work counts as, where a budget is set for skills."""
-HOLD_S: Final = 900.0
-"""A reservation outlives the longest attempt by far before it may be taken for forgotten."""
+HOLD_MARGIN_S: Final = 300.0
+"""A reservation outlives the longest call by so much before it may be taken for forgotten."""
 
 
 class Records(Protocol):
@@ -135,7 +135,7 @@ class Book:
                 skill=self.decision.assessment.skill,
                 worst_usd=estimate.worst_cost(step.model, tokens, step.allowance),
                 others=others,
-                lasts_s=HOLD_S,
+                lasts_s=self.keeper.catalog.routing.give_up_s + HOLD_MARGIN_S,
             )
         )
 

@@ -207,10 +207,13 @@ def _refused(store: Store, limits: Limits, ask: Ask, now: float, day: str) -> Bu
     """Why the worst case does not fit, `None` where it does."""
     if ask.worst_usd is None:
         return _unpriced(store, limits, ask, now, day)
-    if not ask.worst_usd:  # a local model goes on when the day's money is spent
-        return None
     covering = [limit for limit in limits.limits if limit.covers(ask.model, ask.skill)]
-    tight = [s for s in standings(store, covering, now=now, day=day) if ask.worst_usd > s.left_usd]
+    found = standings(store, covering, now=now, day=day)
+    if ask.worst_usd:
+        tight = [s for s in found if ask.worst_usd > s.left_usd]
+    else:  # a local model goes on when the day's money is spent, unless it was billed all the same
+        billed = store.charged(Key(day, ask.model)) > 0
+        tight = [s for s in found if billed and s.left_usd <= 0]
     if not tight:
         return None
     # The one that lasts longest is told: waiting for any other would not help.

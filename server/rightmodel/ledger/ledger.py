@@ -43,6 +43,10 @@ _T = TypeVar("_T")
 
 LINGER_S: Final = 0.05
 """How long a noted record may wait for others to share its transaction."""
+_BARE: Final[dict[str, Any]] = {
+    "served": "", "input": None, "cached": None, "cache_writes": None, "output": None,
+    "reasoning": None, "cost_usd": None, "cost_kind": "unknown",
+}  # fmt: skip
 CLOSE_S: Final = 1.5
 """How long closing waits for the disk: a server whose client is gone ends within two seconds."""
 
@@ -175,7 +179,8 @@ class Ledger:
         if hold is not None:
             self._held.pop(hold.id, None)
         attempts = [settled(row, hold) for row in rows if isinstance(row, AttemptRecord)]
-        others = [row for row in rows if not isinstance(row, AttemptRecord)]
+        others = [kept for row in rows if (kept := self._allowed(row)) is not None]
+        texts = [row for row in others if isinstance(row, Texts)]
         covering = [
             limit
             for limit in self.limits.limits
@@ -186,7 +191,7 @@ class Ledger:
             for row in attempts:
                 store.add_attempt(row)
             for other in others:
-                self._add(store, other)
+                _add(store, other)
             if hold is not None:
                 store.drop_holds([hold.id])
             if not covering:
@@ -195,17 +200,25 @@ class Ledger:
             found = standings(store, covering, now=now, day=day_of(now))
             return warnings(found, self.limits.warn_at)
 
-        return Job(do, durable=durable)
+        def least(store: Store) -> list[str]:
+            """What is left of a record that no database takes: that it was, what it may cost."""
+            for row in attempts:
+                charged = hold.usd if hold else row.charged_usd
+                store.add_attempt(row._replace(**_BARE, charged_usd=charged))
+            if hold is not None:
+                store.drop_holds([hold.id])
+            return []
 
-    def _add(self, store: Store, row: CallRecord | OutcomeRecord | Texts | Cooldown) -> None:
-        if isinstance(row, CallRecord):
-            store.add_call(row)
-        elif isinstance(row, OutcomeRecord):
-            store.add_outcome(row if self._store_text else row._replace(note=""))
-        elif isinstance(row, Cooldown):
-            store.add_cooldown(row)
-        elif self._store_text:
-            store.add_texts(row)
+        size = sum(len(row.prompt) + len(row.answer) + len(row.history) for row in texts)
+        return Job(do, least=least, durable=durable, size=size)
+
+    def _allowed(self, row: Row) -> CallRecord | OutcomeRecord | Texts | Cooldown | None:
+        """The row without text, where none may be kept: it must not lie in memory either."""
+        if isinstance(row, AttemptRecord) or (isinstance(row, Texts) and not self._store_text):
+            return None
+        if isinstance(row, OutcomeRecord) and not self._store_text:
+            return row._replace(note="")
+        return row
 
     def _give_back(self, store: Store, number: int) -> None:
         self._held.pop(number, None)
@@ -242,6 +255,17 @@ class Ledger:
             self._flushed = time.monotonic()
             self._writer.submit(self._pending)
             self._pending = []
+
+
+def _add(store: Store, row: CallRecord | OutcomeRecord | Texts | Cooldown) -> None:
+    if isinstance(row, CallRecord):
+        store.add_call(row)
+    elif isinstance(row, OutcomeRecord):
+        store.add_outcome(row)
+    elif isinstance(row, Cooldown):
+        store.add_cooldown(row)
+    else:
+        store.add_texts(row)
 
 
 def _spare(known: Mapping[Key, Decimal]) -> Store:

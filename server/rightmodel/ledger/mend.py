@@ -71,12 +71,16 @@ class SqliteOpener:
                 with suppress(FileNotFoundError):
                     self._file.with_name(self._file.name + end).rename(f"{aside}{end}")
         except OSError as error:
-            raise LedgerTrouble(
-                Trouble.DAMAGED,
-                f"the ledger {self._file} is damaged and cannot be moved aside: {error}",
-                place=str(self._file),
-            ) from error
+            raise _immovable(self._file, error) from error
         return aside
+
+
+def _immovable(file: Path, error: OSError) -> LedgerTrouble:
+    return LedgerTrouble(
+        Trouble.DAMAGED,
+        f"the ledger {file} is damaged and cannot be moved aside: {error}",
+        place=str(file),
+    )
 
 
 def _salvage(aside: Path, store: SqliteStore) -> int:
@@ -112,7 +116,10 @@ def _alone(file: Path) -> Iterator[None]:
     except ImportError:
         yield
         return
-    lock = os.open(file.with_name(f"{file.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        lock = os.open(file.with_name(f"{file.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as error:
+        raise _immovable(file, error) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -42,5 +42,5 @@ def make_private(file: Path) -> None:
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
         with suppress(OSError):  # on a read-only file system: what matters is told by SQLite
-            if os.name == "posix" and file.stat().st_mode & 0o077:
+            if os.name == "posix" and file.is_file() and file.stat().st_mode & 0o077:
                 file.chmod(0o600)

@@ -16,6 +16,7 @@ of the very same task counts 1/k.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from math import exp, sqrt
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -200,4 +201,4 @@ class Ratings:
 
 def _table(model: str, skills: Mapping[str, float]) -> str:
     inner = ", ".join(f"{skill} = {rating:.2f}" for skill, rating in skills.items())
-    return f'[[models]]\nid = "{model}"\nskills = {{ {inner} }}\n'
+    return f"[[models]]\nid = {json.dumps(model, ensure_ascii=False)}\nskills = {{ {inner} }}\n"

@@ -68,6 +68,14 @@ class Table(Generic[Record]):
             start += size
 
 
+def amount_of(text: str) -> Decimal:
+    """An amount as it was written. Raises `ArithmeticError` for what is no amount."""
+    amount = Decimal(text)
+    if not amount.is_finite():
+        raise ArithmeticError(f"{text} is no amount")
+    return amount
+
+
 def decimal_text(amount: Decimal) -> str:
     """Plain digits, never an exponent, so that any tool can read it."""
     return format(amount, "f")
@@ -79,11 +87,11 @@ def _skills_text(skills: tuple[tuple[str, float], ...]) -> str:
 
 
 def _skills(text: str) -> tuple[tuple[str, float], ...]:
-    return tuple(json.loads(text).items())
+    return tuple((str(skill), float(weight)) for skill, weight in json.loads(text).items())
 
 
 _WRITE: Mapping[str, Callable[[Any], Any]] = {"usd": decimal_text, "skills": _skills_text}
-_READ: Mapping[str, Callable[[Any], Any]] = {"usd": Decimal, "skills": _skills}
+_READ: Mapping[str, Callable[[Any], Any]] = {"usd": amount_of, "skills": _skills}
 
 
 def _coders(

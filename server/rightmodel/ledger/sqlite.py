@@ -8,6 +8,7 @@ which shall survive a power cut. Neither can damage the file.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from contextlib import contextmanager, suppress
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 _R = TypeVar("_R", bound=tuple[Any, ...])
 _ZERO: Final = Decimal(0)
+UNREADABLE: Final = (ArithmeticError, ValueError, TypeError, AttributeError)
+logger = logging.getLogger("rightmodel.ledger")
 
 BUSY_S: Final = 5.0
 """How long to wait for another process that writes, before it counts as locked."""
@@ -290,7 +293,12 @@ class SqliteStore:
         with self._told():
             self._flush()
             for row in self._db.execute(table.select + where, values):
-                yield table.record(row)
+                try:
+                    record = table.record(row)
+                except UNREADABLE as error:  # somebody else wrote it; the others are sound
+                    logger.warning("a row of the ledger %s cannot be read: %s", self.place, error)
+                    continue
+                yield record
 
     def _add(self, table: Table[_R], row: _R) -> None:
         """Put it by: rows of a transaction are written together, before anything is read."""

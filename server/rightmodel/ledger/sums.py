@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Final
 
+from rightmodel.ledger.rows import amount_of
 from rightmodel.ledger.store import Key
 
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ EXACT: Final = Context(prec=60)
 """Sums of money are exact: the default of 28 digits would be enough for most, and this for all."""
 
 MOST_MONTHS: Final = 3
+logger = logging.getLogger("rightmodel.ledger")
+
 _ZERO: Final = Decimal(0)
 
 
@@ -46,7 +50,7 @@ class Sums:
             sums = self._months.get(month)
             if sums is None or charged is None:
                 continue
-            amount = Decimal(charged)
+            amount = _counted(charged)
             noted = self._marked is not None and month not in self._begun
             for key in (
                 Key(day),
@@ -88,3 +92,12 @@ class Sums:
     def everything(self) -> Mapping[Key, Decimal]:
         """A copy of every sum."""
         return {key: amount for sums in self._months.values() for key, amount in sums.items()}
+
+
+def _counted(charged: str) -> Decimal:
+    """What somebody else has made unreadable counts as nothing, and is told."""
+    try:
+        return amount_of(charged)
+    except ArithmeticError:
+        logger.warning("an amount in the ledger is no number: %.40r counts as nothing", charged)
+        return _ZERO

@@ -33,6 +33,7 @@ RETRY_S: Final = 5.0
 """How long the store is left alone after trouble."""
 MOST_KEPT: Final = 10_000
 """Records kept in memory while the store is in trouble; the oldest are given up beyond that."""
+MOST_KEPT_CHARS: Final = 50_000_000
 MOST_AT_ONCE: Final = 500
 _REOPENED: Final = {Trouble.DAMAGED, Trouble.UNREACHABLE}
 """Trouble that a fresh look at the file may end at once: it was moved aside, or replaced."""
@@ -50,11 +51,14 @@ class OpenStore(Protocol):
 class Job:
     """Something to do with the store, and what came of it.
 
-    `kept`: it is done again when the store works. `reads`: outside any transaction, and not at all
-    while there is trouble. `waits`: who waits for it. `trouble`: the store was in trouble.
+    `least`: done in its place where it fails by a fault of its own. `size`: characters of text that
+    it holds. `kept`: it is done again when the store works. `reads`: outside any transaction, not
+    at all while there is trouble. `waits`: who waits for it. `trouble`: the store was in trouble.
     """
 
     do: Callable[[Store], Any]
+    least: Callable[[Store], Any] | None = None
+    size: int = 0
     kept: bool = True
     reads: bool = False
     durable: bool = False
@@ -90,6 +94,7 @@ class Writer:
         self._spare: Store | None = None
         self._sums: Mapping[Key, Decimal] = {}
         self._retry_at = 0.0
+        self._size = 0
         self._lost = 0
         self.trouble: LedgerTrouble | None = None
         self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
@@ -215,6 +220,7 @@ class Writer:
         if self._kept:
             logger.warning("the ledger works again: %d records caught up", len(self._kept))
         self._kept.clear()
+        self._size = 0
         self.trouble = None
         if self._spare:
             self._spare.close()
@@ -242,8 +248,9 @@ class Writer:
             job.trouble = self.trouble
             if job.kept:
                 self._kept.append(job)
-        while len(self._kept) > MOST_KEPT:
-            self._kept.popleft()
+                self._size += job.size
+        while len(self._kept) > MOST_KEPT or self._size > MOST_KEPT_CHARS:
+            self._size -= self._kept.popleft().size
             self._lost += 1
             if self._lost & (self._lost - 1) == 0:  # told at 1, 2, 4, 8 …
                 logger.error("%d ledger records are lost: too many to keep", self._lost)
@@ -263,9 +270,12 @@ def _apply(store: Store, jobs: Sequence[Job]) -> None:
         raise
     except Exception as error:
         if len(jobs) == 1:
+            job = jobs[0]
             logger.exception("a ledger record could not be written")
-            jobs[0].error, jobs[0].kept = error, False
-            return
+            if job.least is None:
+                job.error, job.kept = error, False
+                return
+            job.do, job.least = job.least, None
         for job in jobs:
             _apply(store, [job])
 
