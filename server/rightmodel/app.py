@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -51,13 +52,17 @@ class App:
 
 
 async def catalog_of(settings: Settings) -> Catalog:
-    """The effective manifest; without a file, local servers are asked what they have."""
+    """The effective manifest. Local servers that it connects are asked what they have."""
     local: Mapping[str, Sequence[str]] = {}
     if settings.manifest is None:
         from rightmodel.providers.discover import local_models
 
         local = await local_models()
     catalog = load_catalog(settings.manifest, has_key=settings.has_key, local_models=local)
+    if settings.manifest is not None:
+        from rightmodel.providers.discover import not_pulled
+
+        catalog = replace(catalog, absent=await not_pulled(catalog))
     for note in catalog.notes:
         logger.warning("%s", note)
     return catalog
@@ -87,7 +92,7 @@ def make_router(
         return assess_learned(task, catalog.skills)
 
     def unavailable(model: Model) -> str:
-        return settings.missing_keys(model) if settings else ""
+        return settings.missing_keys(model) or catalog.absent.get(model.id, "") if settings else ""
 
     locals_ = {"rules": rules, "learned": learned}
     return Router(catalog, Assessor(catalog, locals_, judge), unavailable, corrected, clock)
@@ -141,6 +146,7 @@ def make_engine(settings: Settings, catalog: Catalog) -> Engine:
     books = Bookkeeper(catalog, ledger, time.time)
     judging = JudgeCompleter(providers, health, key=settings.key, now=time.monotonic, books=books)
     out = {m.id: why for m in catalog.models.values() if (why := settings.missing_keys(m))}
+    out |= catalog.absent
     judge = Judge(catalog, judging, out)
     router = make_router(catalog, settings, judge, learning.catalog, time.time)
     dispatcher = Dispatcher(

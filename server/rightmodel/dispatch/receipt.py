@@ -165,6 +165,9 @@ def exhausted(
     if others:
         others_text = ", ".join(others[:5])
         advice += f"; only the named models were tried, others are connected: {others_text}"
+    spent = sum((a.cost_usd for a in attempts if a.cost_usd), Decimal(0))
+    if spent:
+        tried += f". That cost ${spent:.6f}"
     if no_room:
         advice += f"; {no_room}"
     retryable = any(e.fault in RETRYABLE for e in errors)

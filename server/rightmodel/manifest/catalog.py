@@ -173,7 +173,7 @@ class Catalog:
     `ledger_url`: where the ledger is, "" for the state directory. `excludes`: patterns of ids that
     are never used. `file`: the user's manifest, for messages. `origins`: "model id.key" → file.
     `notes`: what a user should know about how this came together (a provider left out for want of
-    a key, say).
+    a key, say). `absent`: models that their local server does not have → what to do about it.
     """
 
     models: Mapping[str, Model]
@@ -192,6 +192,7 @@ class Catalog:
     file: str = ""
     origins: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    absent: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def skills(self) -> tuple[str, ...]:
