@@ -6,9 +6,7 @@ n-grams of words, and n-grams of *concepts*: "übersetze", "traduis" and "翻译
 language teach about all of them. Of what was pasted only its size and sort are seen, and those only
 by the heads for difficulty and length: reading its words bought nothing on cross-validation and
 made decisions hang on it. Case, politeness, claims that a task is easy, and most punctuation are
-dropped before (`wrappers`), so that no decision can hang on them either.
-
-Training and serving both use this module and nothing else to look at text.
+dropped before (`wrappers`). Training and serving both look at text by this module alone.
 """
 
 from __future__ import annotations
