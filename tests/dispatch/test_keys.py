@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from rightmodel.app import make_engine
 from rightmodel.config import Settings
 from rightmodel.domain import Answer, Task
+from rightmodel.ledger.place import FILE
 from rightmodel.manifest.load import load_catalog
 from rightmodel.testing import Behaviour, SimulatedProvider, fault
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 MANIFEST = """
@@ -63,7 +66,12 @@ class Servers:
             await engine.close()
 
 
-def run(tmp_path: Path, faults: Sequence[object], steps: Sequence[dict[str, str]]) -> list[Answer]:
+def run(
+    tmp_path: Path,
+    faults: Sequence[object],
+    steps: Sequence[dict[str, str]],
+    between: Callable[[], object] = lambda: None,
+) -> list[Answer]:
     async def inner() -> list[Answer]:
         models = {"m": Behaviour()}
         async with (
@@ -72,7 +80,11 @@ def run(tmp_path: Path, faults: Sequence[object], steps: Sequence[dict[str, str]
         ):
             poor.script("m", list(faults))  # type: ignore[arg-type]
             servers = Servers(tmp_path, poor, rich)
-            return [await servers.ask(**step) for step in steps]
+            answers = []
+            for step in steps:
+                answers.append(await servers.ask(**step))
+                between()
+            return answers
 
     return asyncio.run(asyncio.wait_for(inner(), 30))
 
@@ -80,6 +92,15 @@ def run(tmp_path: Path, faults: Sequence[object], steps: Sequence[dict[str, str]
 def test_the_next_server_does_not_try_a_key_that_is_out_of_order(tmp_path: Path) -> None:
     first, second = run(tmp_path, [fault.status(402)], [{}, {}])
     assert tried(first) == ["poor/m", "rich/m"]
+    assert tried(second) == ["rich/m"]
+
+
+def test_a_fault_that_only_a_newer_server_knows_rests_the_key_all_the_same(tmp_path: Path) -> None:
+    def renamed() -> None:
+        with closing(sqlite3.connect(tmp_path / "state" / FILE)) as db, db:
+            db.execute("UPDATE cooldowns SET fault = 'a_fault_of_tomorrow'")
+
+    _, second = run(tmp_path, [fault.status(402)], [{}, {}], between=renamed)
     assert tried(second) == ["rich/m"]
 
 

@@ -13,6 +13,7 @@ from loopback import loopback, openai_answer
 from rightmodel.app import make_engine
 from rightmodel.config import Settings
 from rightmodel.decide.decide import Question, decide
+from rightmodel.dispatch import learning
 from rightmodel.dispatch.explore import MOST_REGRET, explored
 from rightmodel.dispatch.learning import corrected, ratings_of
 from rightmodel.domain import Assessment, Decision, Requirements
@@ -187,6 +188,38 @@ def test_outcomes_of_a_model_that_is_no_longer_connected_change_nothing(tmp_path
     catalog = catalog_of(tmp_path)
     ratings = ratings_of(catalog, [outcome(model="gone/m", good=0.0)], now=NOON)
     assert corrected(catalog, ratings, [], now=NOON).models == catalog.models
+
+
+def test_a_ledger_that_does_not_answer_holds_up_no_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learning, "PATIENCE_S", 0.01)
+    manifest = catalog_of(tmp_path)
+
+    class Slow:
+        def __init__(self) -> None:
+            self.free = asyncio.Event()
+
+        async def read(self, _: object) -> Any:
+            await self.free.wait()
+            return [outcome(model="p/cheap", good=0.0)], [], []
+
+    async def run() -> None:
+        ledger, heard = Slow(), asyncio.Event()
+        learned = learning.Learning(
+            manifest,
+            ledger,  # type: ignore[arg-type]
+            lambda _: heard.set(),
+            clock=lambda: NOON,
+            now=lambda: 0.0,
+        )
+        for _ in range(2):
+            assert (await learned.catalog()).models == manifest.models
+        ledger.free.set()
+        await heard.wait()
+        assert (await learned.catalog()).models["p/cheap"].skills["code"] < 7
+
+    asyncio.run(asyncio.wait_for(run(), 10))
 
 
 def test_exploring_takes_a_near_candidate_in_the_stated_share_of_calls(tmp_path: Path) -> None:

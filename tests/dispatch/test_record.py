@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rightmodel.dispatch.engine import Engine
+    from rightmodel.ledger.budget import Ask
 
 MANIFEST = """
 version = 1
@@ -159,6 +160,30 @@ def test_a_budget_per_call_is_a_ceiling_for_every_call(tmp_path: Path) -> None:
     script = {"cheap": [openai_answer("yes")], "dear": [openai_answer("yes")]}
     with pytest.raises(NoCandidateError, match=r"over the ceiling of \$0.000001"):
         run(tmp_path, script, completing(Task("hi")), "[budget]\nper_call_usd = 0.000001")
+
+
+@pytest.mark.parametrize("key", ["give_up_s", "deadline_s"])
+def test_a_reservation_lasts_longer_than_any_call(tmp_path: Path, key: str) -> None:
+    asks: list[Ask] = []
+
+    async def work(engine: Engine) -> None:
+        records: Any = engine.dispatcher._books.records
+        reserve = records.reserve
+
+        async def seen(ask: Ask) -> Any:
+            asks.append(ask)
+            return await reserve(ask)
+
+        records.reserve = seen
+        await engine.dispatcher.complete(Task("hi"), deadline_s=5.0)
+
+    async def inner() -> None:
+        async with loopback({"cheap": [openai_answer("yes")]}) as up:
+            extra = f"{key} = 3600\n[budget]\nper_day_usd = 1"
+            await worked(tmp_path, f"http://127.0.0.1:{up.port}/v1", extra, work)
+
+    asyncio.run(inner())
+    assert [ask.lasts_s > 3600 for ask in asks] == [True]
 
 
 def test_a_cancelled_attempt_is_recorded_and_its_reservation_settled(tmp_path: Path) -> None:

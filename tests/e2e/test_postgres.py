@@ -76,6 +76,8 @@ def store(opened: Callable[[], Store]) -> Store:
 
 
 class TestPostgresStore(StoreContract):
+    schema = "rightmodel."
+
     @pytest.fixture
     def opened(self, opened: Callable[[], Store]) -> Callable[[], Store]:
         return opened

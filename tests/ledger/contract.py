@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 
 class StoreContract:
+    schema: ClassVar[str] = ""
+    """What stands before a table's name in the store's own SQL."""
+
     @pytest.fixture
     def opened(self) -> Callable[[], Store]:
         raise NotImplementedError
@@ -249,6 +252,28 @@ class StoreContract:
             store.drop_cooldown("abc")
             store.drop_cooldown("nobody's")
         assert other.cooldowns(NOON) == []
+
+    def test_what_somebody_spoilt_is_passed_over(
+        self, store: Store, opened: Callable[[], Store]
+    ) -> None:
+        hold = Hold(1, "here", 1, "2", NOON, DAY, "p/m", "code", Decimal("0.25"))
+        with store.transaction():
+            for number in (1, 2):
+                store.add_attempt(attempt("0.30", number=number))
+                store.add_outcome(outcome(model=f"p/{number}"))
+                store.add_hold(hold._replace(id=number))
+        for statement in (
+            "attempts SET charged_usd = 'NaN' WHERE number = 1",
+            "outcomes SET skills = '{' WHERE model = 'p/1'",
+            "holds SET usd = 'NaN' WHERE id = 1",
+        ):
+            vars(store)["_db"].execute(f"UPDATE {self.schema}{statement}")
+        other = opened()
+        assert [a.number for a in other.attempts(DAY, DAY)] == [2]
+        assert [o.model for o in other.outcomes()] == ["p/2"]
+        with other.transaction():
+            assert [h.id for h in other.holds()] == [2]
+            assert other.charged(Key(DAY, "p/m")) == Decimal("0.30")
 
     def test_closing_twice_is_no_error(self, store: Store) -> None:
         store.close()

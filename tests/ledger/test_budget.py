@@ -118,6 +118,17 @@ def test_a_model_that_is_said_to_cost_nothing_and_was_billed_stops_with_the_othe
     limits = Limits(limits=(PER_DAY,))
     spend(store, "1.20", model="free/m")
     assert refusal(store, limits, ask("0", "free/m", "code")).limit == "per_day_usd"
+    free = (("free/m", Decimal(0)), ("ollama/m", Decimal(0)))
+    assert refusal(store, limits, ask("0.10", others=free)).cheaper == ("ollama/m",)
+
+
+def test_a_free_model_that_was_billed_earlier_in_the_month_stops_for_the_month(
+    store: SqliteStore,
+) -> None:
+    limits = Limits(limits=(Limit("per_month_usd", Decimal("1.00"), "month"),))
+    spend(store, "1.20", model="free/m", at=NOON - 86_400)
+    assert refusal(store, limits, ask("0", "free/m", "code")).limit == "per_month_usd"
+    take(store, limits, ask("0", "ollama/m", "code"))
 
 
 def test_models_and_skills_have_budgets_of_their_own(store: SqliteStore) -> None:

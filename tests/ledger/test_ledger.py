@@ -336,50 +336,6 @@ def test_a_lock_held_too_long_is_told_and_caught_up(
     assert run(file, test).charged(Key(DAY)) == Decimal("0.10")
 
 
-def test_what_is_kept_is_bounded(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "MOST_KEPT", 10)
-    file.parent.write_text("in the way")
-
-    async def test(ledger: Ledger) -> None:
-        for number in range(25):
-            await ledger.record(attempt("0.01", number=number))
-        file.parent.unlink()
-
-    assert [a.number for a in run(file, test).attempts(DAY, DAY)] == list(range(15, 25))
-
-
-def test_a_row_that_cannot_be_written_does_not_hold_up_the_others(file: Path) -> None:
-    async def test(ledger: Ledger) -> None:
-        hold = await held(ledger, "0.30")
-        broken = attempt("0.10", served=object())
-        await asyncio.gather(ledger.record(broken, hold=hold), ledger.record(attempt("0.20")))
-        assert await ledger.read(lambda store: store.holds()) == []
-
-    # Of the broken one is left what it may have cost.
-    assert run(file, test).charged(Key(DAY)) == Decimal("0.50")
-
-
-def test_text_that_may_not_be_kept_is_not_held_in_memory_either(file: Path) -> None:
-    file.mkdir(parents=True)  # no ledger can be opened there
-
-    async def test() -> None:
-        ledger = Ledger(SqliteOpener(file, lambda: NOON), clock=lambda: NOON)
-        told = await ledger.record(attempt(), Texts(1, "p" * 1_000_000, "a"))
-        assert told.trouble
-        assert [job.size for job in ledger._writer._kept] == [0]
-        await ledger.close()
-
-    asyncio.run(test())
-
-
-def test_a_lock_that_cannot_be_had_is_told_as_trouble(file: Path) -> None:
-    file.parent.mkdir()
-    file.write_bytes(b"no database" * 1000)
-    file.with_name(f"{file.name}.lock").mkdir()
-    with pytest.raises(LedgerTrouble, match="cannot be moved aside"):
-        SqliteOpener(file, lambda: NOON)()
-
-
 def test_a_closed_ledger_takes_nothing_more(file: Path) -> None:
     async def test(ledger: Ledger) -> None:
         await ledger.close()

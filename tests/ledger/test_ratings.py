@@ -166,6 +166,14 @@ def test_what_was_learned_can_be_exported() -> None:
     assert model["skills"]["code"] == round(made.rating("p/m", "code", now=NOON), 2)
 
 
+@pytest.mark.parametrize("model", ['p/a"b', "p/a\\b", "p/größer"])
+def test_any_models_name_can_be_exported(model: str) -> None:
+    made = ratings()
+    made.learn([outcome(model=model)], now=NOON)
+    (found,) = tomllib.loads(made.fragment(now=NOON))["models"]
+    assert found["id"] == model
+
+
 def test_speed_and_verbosity_come_from_what_was_measured() -> None:
     habits = Habits()
     assert habits.of("p/m").verbosity == 1.0

@@ -11,6 +11,7 @@ from ledger.contract import StoreContract
 from ledger.rows import DAY, NOON, attempt, call, outcome
 from rightmodel.ledger.mend import SqliteOpener
 from rightmodel.ledger.place import ledger_file
+from rightmodel.ledger.records import Cooldown
 from rightmodel.ledger.schema import MIGRATIONS
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.ledger.store import Key
@@ -194,6 +195,71 @@ def test_a_torn_log_loses_only_what_was_not_committed(file: Path) -> None:
     assert store.notice == ""
     assert len(list(store.attempts(DAY, DAY))) == 2
     store.close()
+
+
+def test_a_lock_that_cannot_be_had_is_told_as_trouble(file: Path) -> None:
+    file.parent.mkdir()
+    file.write_bytes(b"no database" * 1000)
+    file.with_name(f"{file.name}.lock").mkdir()
+    with pytest.raises(LedgerTrouble, match="cannot be moved aside"):
+        SqliteOpener(file, lambda: NOON)()
+
+
+@pytest.mark.parametrize("what", ["fcntl.flock", "pathlib.Path.rename"])
+def test_damage_in_a_place_that_cannot_be_changed_is_told_as_trouble(
+    file: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    file.parent.mkdir()
+    file.write_bytes(b"no database" * 1000)
+
+    def refused(*_: object) -> None:
+        raise PermissionError("not yours")
+
+    monkeypatch.setattr(what, refused)
+    with pytest.raises(LedgerTrouble, match="cannot be moved aside: not yours") as caught:
+        opener(file)()
+    assert caught.value.kind is Trouble.DAMAGED
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "UPDATE attempts SET time_s = 'soon'",
+        "UPDATE attempts SET output = 'many'",
+        "UPDATE outcomes SET difficulty = 'hard'",
+        "UPDATE outcomes SET skills = '[1]'",
+        """UPDATE outcomes SET skills = '{"code": 1e200}'""",
+        "UPDATE cooldowns SET until = 'later'",
+    ],
+)
+def test_a_row_of_which_somebody_spoilt_a_cell_is_passed_over(file: Path, spoil: str) -> None:
+    store = SqliteStore(file)
+    rows = (attempt(number=1, output=5), attempt(number=2, output=5))
+    outcomes, keys = (outcome(model="p/1"), outcome(model="p/2")), ("1", "2")
+    with store.transaction():
+        for row, said, key in zip(rows, outcomes, keys, strict=True):
+            store.add_attempt(row)
+            store.add_outcome(said)
+            store.add_cooldown(Cooldown(key, NOON + 60, "auth_failed"))
+        table = spoil.split()[1]
+        store._flush()
+        store._db.execute(f"{spoil} WHERE rowid = 1")
+    found = {
+        "attempts": [str(a.number) for a in store.recent_attempts(9)],
+        "outcomes": [o.model.removeprefix("p/") for o in store.outcomes()],
+        "cooldowns": [c.key for c in store.cooldowns(NOON)],
+    }
+    store.close()
+    assert found.pop(table) == ["2"]
+    assert set(map(tuple, found.values())) == {("1", "2")}
+
+
+def test_a_directory_in_its_place_keeps_its_mode(file: Path) -> None:
+    file.mkdir(parents=True)
+    file.chmod(0o755)
+    with pytest.raises(LedgerTrouble):
+        SqliteStore(file)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o755
 
 
 def test_two_that_find_the_damage_move_it_once(file: Path) -> None:

@@ -124,6 +124,7 @@ class Book:
         """Room for the step's worst case. Raises `BudgetError`, which names what would fit."""
         if not self.keeper.records.limits.any:
             return None
+        routing = self.keeper.catalog.routing
         tokens = self.decision.requirements.input_tokens
         others = tuple(
             (model.id, estimate.worst_cost(model, tokens, plan.allowance(model)))
@@ -135,7 +136,7 @@ class Book:
                 skill=self.decision.assessment.skill,
                 worst_usd=estimate.worst_cost(step.model, tokens, step.allowance),
                 others=others,
-                lasts_s=self.keeper.catalog.routing.give_up_s + HOLD_MARGIN_S,
+                lasts_s=max(routing.deadline_s, routing.give_up_s) + HOLD_MARGIN_S,
             )
         )
 
@@ -172,7 +173,8 @@ class Book:
             # A schema that nobody met says nothing about those who failed it: see `failed`.
             rows += [self._check(model, good=0.0) for model in self.failed_checks]
             rows.append(self._check(receipt.model, good=1.0))
-        rows.append(Texts(self.id, self.task.prompt, answer.text, kept_turns(self.task)))
+        if self.keeper.catalog.store_text:
+            rows.append(Texts(self.id, self.task.prompt, answer.text, kept_turns(self.task)))
         self.keeper.records.note(*rows)
         trouble = self.keeper.records.trouble
         if trouble:

@@ -209,11 +209,7 @@ def _refused(store: Store, limits: Limits, ask: Ask, now: float, day: str) -> Bu
         return _unpriced(store, limits, ask, now, day)
     covering = [limit for limit in limits.limits if limit.covers(ask.model, ask.skill)]
     found = standings(store, covering, now=now, day=day)
-    if ask.worst_usd:
-        tight = [s for s in found if ask.worst_usd > s.left_usd]
-    else:  # a local model goes on when the day's money is spent, unless it was billed all the same
-        billed = store.charged(Key(day, ask.model)) > 0
-        tight = [s for s in found if billed and s.left_usd <= 0]
+    tight = [s for s in found if not _fits(store, s, ask.model, ask.worst_usd, day)]
     if not tight:
         return None
     # The one that lasts longest is told: waiting for any other would not help.
@@ -229,6 +225,16 @@ def _refused(store: Store, limits: Limits, ask: Ask, now: float, day: str) -> Bu
         cheaper=cheaper,
         passing=passing,
     )
+
+
+def _fits(store: Store, standing: Standing, model: str, usd: Decimal, day: str) -> bool:
+    """Whether the limit has room.
+
+    A model that costs nothing goes on when all is spent, unless it was billed all the same.
+    """
+    if usd or standing.left_usd > 0:
+        return usd <= standing.left_usd
+    return not store.charged(Key(standing.limit.key(day).period, model))
 
 
 def _unpriced(store: Store, limits: Limits, ask: Ask, now: float, day: str) -> BudgetError | None:
@@ -255,7 +261,8 @@ def _cheaper(store: Store, limits: Limits, ask: Ask, now: float, day: str) -> tu
     def fits(model: str, usd: Decimal | None) -> bool:
         if usd is None or model == ask.model:
             return False
-        return not usd or all(usd <= s.left_usd for s in found if s.limit.covers(model, ask.skill))
+        covering = [s for s in found if s.limit.covers(model, ask.skill)]
+        return all(_fits(store, s, model, usd, day) for s in covering)
 
     return tuple(model for model, usd in ask.others if fits(model, usd))
 

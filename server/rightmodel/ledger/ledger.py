@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rightmodel.ledger.budget import Limits, reserve, settled, standings, warnings
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     from rightmodel.ledger.trouble import LedgerTrouble
     from rightmodel.ledger.writer import OpenStore
 
-    Row = AttemptRecord | CallRecord | OutcomeRecord | Texts | Cooldown
+    _Other = CallRecord | OutcomeRecord | Texts | Cooldown
+    Row = AttemptRecord | _Other
 
 _T = TypeVar("_T")
 
@@ -133,6 +135,7 @@ class Ledger:
         Of the rows the attempts are charged. A caller that is cancelled meanwhile loses nothing:
         the rows are written all the same.
         """
+        self._keep_texts(rows)
         done = await self._wait(self._recording(rows, hold, durable=self.limits.any))
         lines = [*_value(done), *self._notices]
         self._notices.clear()
@@ -140,6 +143,7 @@ class Ledger:
 
     def note(self, *rows: Row, hold: Hold | None = None) -> None:
         """The same without waiting, where nothing depends on it."""
+        self._keep_texts(rows)
         self._submit(self._recording(rows, hold, durable=False), soon=False)
 
     def release(self, hold: Hold) -> None:
@@ -179,8 +183,7 @@ class Ledger:
         if hold is not None:
             self._held.pop(hold.id, None)
         attempts = [settled(row, hold) for row in rows if isinstance(row, AttemptRecord)]
-        others = [kept for row in rows if (kept := self._allowed(row)) is not None]
-        texts = [row for row in others if isinstance(row, Texts)]
+        others = [self._allowed(r) for r in rows if not isinstance(r, AttemptRecord | Texts)]
         covering = [
             limit
             for limit in self.limits.limits
@@ -202,20 +205,26 @@ class Ledger:
 
         def least(store: Store) -> list[str]:
             """What is left of a record that no database takes: that it was, what it may cost."""
+            charged = hold.usd if hold else None
             for row in attempts:
-                charged = hold.usd if hold else row.charged_usd
                 store.add_attempt(row._replace(**_BARE, charged_usd=charged))
             if hold is not None:
                 store.drop_holds([hold.id])
             return []
 
-        size = sum(len(row.prompt) + len(row.answer) + len(row.history) for row in texts)
-        return Job(do, least=least, durable=durable, size=size)
+        return Job(do, least=least if attempts or hold else None, durable=durable)
 
-    def _allowed(self, row: Row) -> CallRecord | OutcomeRecord | Texts | Cooldown | None:
-        """The row without text, where none may be kept: it must not lie in memory either."""
-        if isinstance(row, AttemptRecord) or (isinstance(row, Texts) and not self._store_text):
-            return None
+    def _keep_texts(self, rows: Sequence[Row]) -> None:
+        """By jobs of their own: what is too long to be kept in memory must not cost the rest.
+
+        Where none may be kept none may lie in memory either.
+        """
+        for row in rows if self._store_text else ():
+            if isinstance(row, Texts):
+                size = len(row.prompt) + len(row.answer) + len(row.history)
+                self._submit(Job(partial(_add, row=row), size=size), soon=False)
+
+    def _allowed(self, row: CallRecord | OutcomeRecord | Cooldown) -> _Other:
         if isinstance(row, OutcomeRecord) and not self._store_text:
             return row._replace(note="")
         return row
@@ -257,7 +266,7 @@ class Ledger:
             self._pending = []
 
 
-def _add(store: Store, row: CallRecord | OutcomeRecord | Texts | Cooldown) -> None:
+def _add(store: Store, row: _Other) -> None:
     if isinstance(row, CallRecord):
         store.add_call(row)
     elif isinstance(row, OutcomeRecord):
@@ -268,8 +277,21 @@ def _add(store: Store, row: CallRecord | OutcomeRecord | Texts | Cooldown) -> No
         store.add_texts(row)
 
 
+class _Spare(SqliteStore):
+    """In memory, where only what budgets ask for is of use, and trouble may last for ever."""
+
+    def add_call(self, row: CallRecord) -> None:
+        """Nobody reads it."""
+
+    def add_outcome(self, row: OutcomeRecord) -> None:
+        """Nobody reads it."""
+
+    def add_texts(self, row: Texts) -> None:
+        """Nobody reads it."""
+
+
 def _spare(known: Mapping[Key, Decimal]) -> Store:
-    store = SqliteStore(None)
+    store = _Spare(None)
     store.presume(known)
     return store
 

@@ -51,8 +51,9 @@ SILENT_S: Final = 5.0
 
 _LOCK: Final = int.from_bytes(b"ledger")
 _SUMMED: Final = """
-    SELECT day, model, skill, sum(charged_usd)::text, max(id) FROM rightmodel.attempts
-    WHERE {} GROUP BY day, model, skill"""
+    SELECT day, model, skill, sum(charged_usd) FILTER (WHERE charged_usd - charged_usd = 0)::text,
+    max(id) FROM rightmodel.attempts WHERE {} GROUP BY day, model, skill"""
+"""One that is NaN or infinite, which no rightmodel writes, must not swallow the others."""
 _ADDED: Final = _SUMMED.format("id > %s")
 _OF_A_MONTH: Final = _SUMMED.format("day BETWEEN %s AND %s AND id <= %s")
 
@@ -204,7 +205,7 @@ class PostgresStore:
             statements.insert(1, "SET LOCAL synchronous_commit = on")
         every = self._db.execute(";".join(statements)).results()
         *_, held, added = [found.fetchall() if found.description else [] for found in every]
-        self._held = {hold.id: hold for hold in map(_HOLDS.record, held)}
+        self._held = {hold.id: hold for hold in _HOLDS.records(held)}
         self._take_in(added)
 
     def add_attempt(self, row: AttemptRecord) -> None:
@@ -309,7 +310,7 @@ class PostgresStore:
 
     def _all(self, table: _Table[_R], where: str, *values: object) -> list[_R]:
         with self._told():
-            return [table.record(row) for row in self._ask(table.select + where, *values)]
+            return list(table.records(self._ask(table.select + where, *values)))
 
     def _each(self, table: _Table[_R], where: str, *values: object) -> Iterator[_R]:
         """The same by and by, for what may not fit into memory; one such reading at a time."""
@@ -317,8 +318,7 @@ class PostgresStore:
             self._flush()
             with self._db.transaction(), self._db.cursor("rows") as cursor:
                 cursor.itersize = 1000
-                for row in cursor.execute(table.select + where, values):
-                    yield table.record(row)
+                yield from table.records(cursor.execute(table.select + where, values))
 
     def _add(self, table: _Table[_R], row: _R) -> None:
         """Put it by: rows of a transaction are written together, before anything is read."""

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, contextmanager
-from decimal import InvalidOperation
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rightmodel.ledger.records import AttemptRecord, CallRecord, Hold, OutcomeRecord
-from rightmodel.ledger.rows import Table
+from rightmodel.ledger.rows import RowError, Table
 from rightmodel.ledger.schema import MIGRATIONS
 from rightmodel.ledger.sqlite import BUSY_S, CHECKED_BYTES
 from rightmodel.ledger.trouble import LedgerTrouble, Trouble
@@ -110,7 +109,7 @@ def reading(file: Path, question: Callable[[Reader], _T], *, busy_s: float = BUS
         if not _beside(file):
             try:
                 value = _asked(file, "immutable=1", question, busy_s)
-            except (sqlite3.DatabaseError, LedgerTrouble, ArithmeticError, ValueError):
+            except (sqlite3.DatabaseError, LedgerTrouble, RowError):
                 if _stamp(file) == before and not _beside(file):
                     raise
             else:
@@ -162,9 +161,7 @@ def _told(file: Path) -> Iterator[None]:
         elif code in _BROKEN or isinstance(error, sqlite3.InterfaceError):
             kind = Trouble.DAMAGED
         raise _trouble(file, kind, str(error)) from error
-    except InvalidOperation as error:  # money that is no number
-        raise _trouble(file, Trouble.DAMAGED, "an amount is no number") from error
-    except ValueError as error:  # skills that are no JSON
+    except RowError as error:
         raise _trouble(file, Trouble.DAMAGED, f"a row cannot be read: {error}") from error
     except OSError as error:
         raise _trouble(file, Trouble.UNREACHABLE, str(error)) from error

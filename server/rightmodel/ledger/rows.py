@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from decimal import Decimal
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -13,6 +15,16 @@ Record = TypeVar("Record", bound=tuple[Any, ...])
 
 MOST_ROWS: Final = 16
 """In one statement. Each statement lets other threads in before and after: few are cheap."""
+MOST_DIGITS: Final = 15
+"""Before an amount's point: no money is that much, and sums of what is less stay exact."""
+MOST_WEIGHT: Final = 10.0
+"""Skill weights of a task add up to 1; what is far above is no weight."""
+
+logger = logging.getLogger("rightmodel.ledger")
+
+
+class RowError(ValueError):
+    """A row holds what no rightmodel writes."""
 
 
 class Table(Generic[Record]):
@@ -27,6 +39,7 @@ class Table(Generic[Record]):
         names: tuple[str, ...] = record._fields  # type: ignore[attr-defined]
         written = names[:-1] if numbered else names
         columns = ", ".join(written)
+        self._name = name
         self._insert = f"INSERT OR {unique} INTO {name} ({columns}) VALUES "  # noqa: S608
         self._holes = f"({', '.join('?' * len(written))})"
         self.select = f"SELECT {', '.join(names)} FROM {name} "  # noqa: S608 - our own names
@@ -48,12 +61,28 @@ class Table(Generic[Record]):
         return values[: self._width]
 
     def record(self, row: Sequence[Any]) -> Record:
-        """The record of a selected row."""
+        """The record of a selected row. Raises `RowError`."""
         values = list(row)
-        for place, code in self._read:
-            if values[place] is not None:
-                values[place] = code(values[place])
+        try:
+            for place, code in self._read:
+                if values[place] is not None:
+                    values[place] = code(values[place])
+        except (ArithmeticError, ValueError, TypeError, AttributeError) as error:
+            raise RowError(f"{self._name}: {error!r}") from error
         return self._make(values)
+
+    def records(self, rows: Iterable[Sequence[Any]]) -> Iterator[Record]:
+        """The records of selected rows. One that cannot be read is passed over, and that is told.
+
+        Somebody else wrote it; the others are sound.
+        """
+        for row in rows:
+            try:
+                record = self.record(row)
+            except RowError as error:
+                logger.warning("a row of the ledger cannot be read and is passed over: %s", error)
+            else:
+                yield record
 
     def inserts(self, records: Sequence[Record]) -> Iterator[tuple[str, list[Any]]]:
         """Statements that insert them in order, and the values of each. Of few different sizes."""
@@ -70,15 +99,32 @@ class Table(Generic[Record]):
 
 def amount_of(text: str) -> Decimal:
     """An amount as it was written. Raises `ArithmeticError` for what is no amount."""
-    amount = Decimal(text)
-    if not amount.is_finite():
-        raise ArithmeticError(f"{text} is no amount")
-    return amount
+    return _sane(Decimal(text))
 
 
 def decimal_text(amount: Decimal) -> str:
-    """Plain digits, never an exponent, so that any tool can read it."""
-    return format(amount, "f")
+    """Plain digits, never an exponent, so that any tool can read it. Raises like `amount_of`."""
+    return format(_sane(amount), "f")
+
+
+def _sane(amount: Decimal) -> Decimal:
+    if not amount.is_finite() or amount.adjusted() >= MOST_DIGITS:
+        raise ArithmeticError(f"{amount:.3e} is no amount of money")
+    return amount
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not isfinite(number):
+        raise ValueError(f"{value} is no number")
+    return number
+
+
+def _weight(value: Any) -> float:
+    weight = float(value)
+    if not 0 <= weight <= MOST_WEIGHT:
+        raise ValueError(f"{value} is no weight")
+    return weight
 
 
 def _skills_text(skills: tuple[tuple[str, float], ...]) -> str:
@@ -87,11 +133,20 @@ def _skills_text(skills: tuple[tuple[str, float], ...]) -> str:
 
 
 def _skills(text: str) -> tuple[tuple[str, float], ...]:
-    return tuple((str(skill), float(weight)) for skill, weight in json.loads(text).items())
+    return tuple((str(skill), _weight(weight)) for skill, weight in json.loads(text).items())
 
 
 _WRITE: Mapping[str, Callable[[Any], Any]] = {"usd": decimal_text, "skills": _skills_text}
-_READ: Mapping[str, Callable[[Any], Any]] = {"usd": amount_of, "skills": _skills}
+_FLOATS: Final = (
+    "at", "difficulty", "confidence", "good", "time_s", "first_token_s", "expires", "until",
+)  # fmt: skip
+_COUNTS: Final = ("input", "cached", "cache_writes", "output", "reasoning", "expected_output")
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "usd": amount_of,
+    "skills": _skills,
+    **dict.fromkeys(_FLOATS, _finite),
+    **dict.fromkeys(_COUNTS, int),  # SQLite keeps any text where a number is expected
+}
 
 
 def _coders(

@@ -8,7 +8,6 @@ which shall survive a power cut. Neither can damage the file.
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 import time
 from contextlib import contextmanager, suppress
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 
 _R = TypeVar("_R", bound=tuple[Any, ...])
 _ZERO: Final = Decimal(0)
-UNREADABLE: Final = (ArithmeticError, ValueError, TypeError, AttributeError)
-logger = logging.getLogger("rightmodel.ledger")
 
 BUSY_S: Final = 5.0
 """How long to wait for another process that writes, before it counts as locked."""
@@ -51,6 +48,7 @@ _CALLS: Final = Table("calls", CallRecord)
 _OUTCOMES: Final = Table("outcomes", OutcomeRecord, unique="REPLACE", numbered=True)
 _HOLDS: Final = Table("holds", Hold)
 _TEXTS: Final = Table("texts", Texts)
+_COOLDOWNS: Final = Table("cooldowns", Cooldown)
 
 _KINDS: Final[Mapping[int, Trouble]] = {
     sqlite3.SQLITE_BUSY: Trouble.LOCKED,
@@ -221,11 +219,7 @@ class SqliteStore:
 
     def cooldowns(self, now: float) -> list[Cooldown]:
         """See `Store`."""
-        with self._told():
-            found = self._db.execute(
-                "SELECT key, until, fault FROM cooldowns WHERE until > ?", (now,)
-            )
-            return [Cooldown(*row) for row in found]
+        return list(self._each(_COOLDOWNS, "WHERE until > ?", (now,)))
 
     def charged(self, key: Key) -> Decimal:
         """See `Store`. Only what was added since the last time is read."""
@@ -292,13 +286,7 @@ class SqliteStore:
     def _each(self, table: Table[_R], where: str, values: Sequence[object]) -> Iterator[_R]:
         with self._told():
             self._flush()
-            for row in self._db.execute(table.select + where, values):
-                try:
-                    record = table.record(row)
-                except UNREADABLE as error:  # somebody else wrote it; the others are sound
-                    logger.warning("a row of the ledger %s cannot be read: %s", self.place, error)
-                    continue
-                yield record
+            yield from table.records(self._db.execute(table.select + where, values))
 
     def _add(self, table: Table[_R], row: _R) -> None:
         """Put it by: rows of a transaction are written together, before anything is read."""

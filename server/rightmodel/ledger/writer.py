@@ -34,6 +34,7 @@ RETRY_S: Final = 5.0
 MOST_KEPT: Final = 10_000
 """Records kept in memory while the store is in trouble; the oldest are given up beyond that."""
 MOST_KEPT_CHARS: Final = 50_000_000
+"""Of text in them; what comes beyond that is given up."""
 MOST_AT_ONCE: Final = 500
 _REOPENED: Final = {Trouble.DAMAGED, Trouble.UNREACHABLE}
 """Trouble that a fresh look at the file may end at once: it was moved aside, or replaced."""
@@ -247,13 +248,22 @@ class Writer:
         for job in jobs:
             job.trouble = self.trouble
             if job.kept:
-                self._kept.append(job)
-                self._size += job.size
-        while len(self._kept) > MOST_KEPT or self._size > MOST_KEPT_CHARS:
+                self._keep(job)
+
+    def _keep(self, job: Job) -> None:
+        if job.size and self._size + job.size > MOST_KEPT_CHARS:
+            self._lose()
+            return
+        self._kept.append(job)
+        self._size += job.size
+        if len(self._kept) > MOST_KEPT:
             self._size -= self._kept.popleft().size
-            self._lost += 1
-            if self._lost & (self._lost - 1) == 0:  # told at 1, 2, 4, 8 …
-                logger.error("%d ledger records are lost: too many to keep", self._lost)
+            self._lose()
+
+    def _lose(self) -> None:
+        self._lost += 1
+        if self._lost & (self._lost - 1) == 0:  # told at 1, 2, 4, 8 …
+            logger.error("%d ledger records are lost: too many to keep", self._lost)
 
 
 def _apply(store: Store, jobs: Sequence[Job]) -> None:

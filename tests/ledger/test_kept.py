@@ -1,0 +1,144 @@
+"""What is kept in memory while the ledger is in trouble, and records that no database takes."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ledger.rows import DAY, NOON, attempt, outcome
+from rightmodel.ledger import writer
+from rightmodel.ledger.budget import Ask, Limit, Limits
+from rightmodel.ledger.ledger import Ledger
+from rightmodel.ledger.mend import SqliteOpener
+from rightmodel.ledger.records import Texts
+from rightmodel.ledger.sqlite import SqliteStore
+from rightmodel.ledger.store import Key
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
+
+PER_DAY = Limits(limits=(Limit("per_day_usd", Decimal("1.00")),))
+LEFT: list[SqliteStore] = []
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    while LEFT:
+        LEFT.pop().close()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "ledger.sqlite3"
+
+
+def run(
+    file: Path, test: Callable[[Ledger], Awaitable[None]], *, store_text: bool = False
+) -> SqliteStore:
+    """Runs the test, closes the ledger, and opens what it left."""
+
+    async def inner() -> None:
+        opener = SqliteOpener(file, lambda: NOON)
+        ledger = Ledger(opener, limits=PER_DAY, store_text=store_text, clock=lambda: NOON)
+        try:
+            await test(ledger)
+        finally:
+            await ledger.close()
+
+    asyncio.run(asyncio.wait_for(inner(), 20))
+    LEFT.append(SqliteStore(file))
+    return LEFT[-1]
+
+
+def test_what_is_kept_is_bounded(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "MOST_KEPT", 10)
+    file.parent.write_text("in the way")
+
+    async def test(ledger: Ledger) -> None:
+        for number in range(25):
+            await ledger.record(attempt("0.01", number=number))
+        file.parent.unlink()
+
+    assert [a.number for a in run(file, test).attempts(DAY, DAY)] == list(range(15, 25))
+
+
+def test_a_row_that_cannot_be_written_does_not_hold_up_the_others(file: Path) -> None:
+    async def test(ledger: Ledger) -> None:
+        hold = await ledger.reserve(Ask("p/m", "code", Decimal("0.30")))
+        broken = attempt("0.10", served=object())
+        await asyncio.gather(ledger.record(broken, hold=hold), ledger.record(attempt("0.20")))
+        assert await ledger.read(lambda store: store.holds()) == []
+
+    # Of the broken one is left what it may have cost.
+    assert run(file, test).charged(Key(DAY)) == Decimal("0.50")
+
+
+def test_counts_and_costs_beyond_measure_are_charged_with_what_was_reserved(file: Path) -> None:
+    async def test(ledger: Ledger) -> None:
+        hold = await ledger.reserve(Ask("p/m", "code", Decimal("0.30")))
+        told = await ledger.record(attempt("0.10", input=10**30), hold=hold)
+        assert told.trouble is None
+        ledger.note(attempt("1e7000000"))
+        await ledger.record(attempt("0.20"))
+
+    left = run(file, test)
+    assert left.holds() == []
+    assert left.charged(Key(DAY)) == Decimal("0.50")
+    assert [a.input for a in left.attempts(DAY, DAY)] == [None, None, None]
+
+
+def test_an_outcome_that_cannot_be_written_is_not_taken_for_kept(file: Path) -> None:
+    async def test(ledger: Ledger) -> None:
+        with pytest.raises(Exception, match="object"):
+            await ledger.record(outcome(difficulty=object()))
+
+    assert run(file, test).outcomes() == []
+
+
+class Watched(str):
+    """A text of which it can be told whether anybody still holds it."""
+
+    __slots__ = ("__weakref__",)
+
+
+def test_text_that_may_not_be_kept_is_not_held_in_memory_either(file: Path) -> None:
+    file.parent.write_text("in the way")
+
+    async def test(ledger: Ledger) -> None:
+        prompt, note = Watched("p" * 100), Watched("n" * 100)
+        refs = weakref.ref(prompt), weakref.ref(note)
+        told = await ledger.record(attempt(), outcome(note=note), Texts(1, prompt, "a"))
+        assert told.trouble
+        del prompt, note
+        gc.collect()
+        assert [ref() for ref in refs] == [None, None]
+        file.parent.unlink()
+
+    left = run(file, test)
+    assert (len(list(left.attempts(DAY, DAY))), len(left.outcomes())) == (1, 1)
+
+
+def test_text_that_is_too_long_to_keep_costs_no_attempt(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "MOST_KEPT_CHARS", 100)
+    file.parent.write_text("in the way")
+
+    async def test(ledger: Ledger) -> None:
+        for number in range(5):
+            await ledger.record(attempt("0.01", number=number), Texts(number, "p" * 60, "a"))
+        spare = ledger._writer._spare
+        assert spare is not None
+        assert spare.find_texts(0) is None
+        file.parent.unlink()
+
+    left = run(file, test, store_text=True)
+    assert [a.number for a in left.attempts(DAY, DAY)] == list(range(5))
+    assert [number for number in range(5) if left.find_texts(number)] == [0]
