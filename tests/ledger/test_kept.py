@@ -10,51 +10,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ledger.rows import DAY, NOON, attempt, outcome
+from ledger.books import run
+from ledger.rows import DAY, attempt, outcome
 from rightmodel.ledger import writer
-from rightmodel.ledger.budget import Ask, Limit, Limits
-from rightmodel.ledger.ledger import Ledger
-from rightmodel.ledger.mend import SqliteOpener
+from rightmodel.ledger.budget import Ask
 from rightmodel.ledger.records import Texts
-from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.ledger.store import Key
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
-PER_DAY = Limits(limits=(Limit("per_day_usd", Decimal("1.00")),))
-LEFT: list[SqliteStore] = []
-
-
-@pytest.fixture(autouse=True)
-def closed() -> Iterator[None]:
-    yield
-    while LEFT:
-        LEFT.pop().close()
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "ledger.sqlite3"
-
-
-def run(
-    file: Path, test: Callable[[Ledger], Awaitable[None]], *, store_text: bool = False
-) -> SqliteStore:
-    """Runs the test, closes the ledger, and opens what it left."""
-
-    async def inner() -> None:
-        opener = SqliteOpener(file, lambda: NOON)
-        ledger = Ledger(opener, limits=PER_DAY, store_text=store_text, clock=lambda: NOON)
-        try:
-            await test(ledger)
-        finally:
-            await ledger.close()
-
-    asyncio.run(asyncio.wait_for(inner(), 20))
-    LEFT.append(SqliteStore(file))
-    return LEFT[-1]
+    from rightmodel.ledger.ledger import Ledger
 
 
 def test_what_is_kept_is_bounded(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

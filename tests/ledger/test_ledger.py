@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ledger.books import PER_DAY, run
 from ledger.rows import DAY, NOON, attempt, call, outcome
 from rightmodel.ledger import writer
-from rightmodel.ledger.budget import Ask, Limit, Limits
+from rightmodel.ledger.budget import Ask, Limits
 from rightmodel.ledger.ledger import Ledger
 from rightmodel.ledger.mend import SqliteOpener
 from rightmodel.ledger.records import Texts
@@ -19,53 +20,9 @@ from rightmodel.ledger.store import Key
 from rightmodel.ledger.trouble import BudgetError, LedgerTrouble, Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
     from rightmodel.ledger.records import Hold
-
-PER_DAY = Limits(limits=(Limit("per_day_usd", Decimal("1.00")),))
-
-
-LEFT: list[SqliteStore] = []
-
-
-@pytest.fixture(autouse=True)
-def closed() -> Iterator[None]:
-    yield
-    while LEFT:
-        LEFT.pop().close()
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "ledger.sqlite3"
-
-
-def run(
-    file: Path,
-    test: Callable[[Ledger], Awaitable[None]],
-    *,
-    limits: Limits = PER_DAY,
-    store_text: bool = False,
-) -> SqliteStore:
-    """Runs the test, closes the ledger, and opens what it left."""
-
-    async def inner() -> None:
-        ledger = Ledger(
-            SqliteOpener(file, lambda: NOON, busy_s=0.2),
-            limits=limits,
-            store_text=store_text,
-            clock=lambda: NOON,
-        )
-        try:
-            await test(ledger)
-        finally:
-            await ledger.close()
-
-    asyncio.run(asyncio.wait_for(inner(), 20))
-    LEFT.append(SqliteStore(file))
-    return LEFT[-1]
 
 
 def ask(worst: str = "0.40") -> Ask:

@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "ledger.sqlite3"
-
-
 class TestSqliteStore(StoreContract):
     @pytest.fixture
     def opened(self, file: Path) -> Iterator[Callable[[], SqliteStore]]:

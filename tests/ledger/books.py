@@ -1,0 +1,46 @@
+"""A ledger at work, and what it leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from ledger.rows import NOON
+from rightmodel.ledger.budget import Limit, Limits
+from rightmodel.ledger.ledger import Ledger
+from rightmodel.ledger.mend import SqliteOpener
+from rightmodel.ledger.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+PER_DAY = Limits(limits=(Limit("per_day_usd", Decimal("1.00")),))
+LEFT: list[SqliteStore] = []
+
+
+def run(
+    file: Path,
+    test: Callable[[Ledger], Awaitable[None]],
+    *,
+    limits: Limits = PER_DAY,
+    store_text: bool = False,
+) -> SqliteStore:
+    """Runs the test, closes the ledger, and opens what it left until the test is over."""
+
+    async def inner() -> None:
+        ledger = Ledger(
+            SqliteOpener(file, lambda: NOON, busy_s=0.2),
+            limits=limits,
+            store_text=store_text,
+            clock=lambda: NOON,
+        )
+        try:
+            await test(ledger)
+        finally:
+            await ledger.close()
+
+    asyncio.run(asyncio.wait_for(inner(), 20))
+    LEFT.append(SqliteStore(file))
+    return LEFT[-1]
