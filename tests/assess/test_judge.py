@@ -125,7 +125,7 @@ def test_an_answer_off_the_list_is_ignored_but_paid_for(tmp_path: Path, text: st
 @pytest.mark.parametrize(
     ("error", "why"),
     [
-        (TimeoutError(), "late"),
+        (ProviderError(Fault.TIMEOUT, "late"), "late"),
         (ProviderError(Fault.SERVER, "x"), "failed"),
         (KeyError(), "failed"),
     ],

@@ -227,6 +227,34 @@ def test_a_judges_call_is_recorded_and_counts_against_the_budget(tmp_path: Path)
     assert answer.receipt.cost_usd == sum(a.cost_usd or 0 for a in rows)
 
 
+def test_a_late_judge_costs_its_prompt_in_the_receipt_as_in_the_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rightmodel.assess.judge.DEADLINE_S", 0.2)
+
+    async def inner() -> Answer:
+        async def held(_: float) -> None:
+            await asyncio.Event().wait()
+
+        late = Behaviour(first_token_s=30.0)
+        prompt = Behaviour("yes")
+        async with SimulatedProvider(
+            "openai-chat", models={"cheap": late, "dear": prompt}, sleep=held
+        ) as upstream:
+            extra = 'judge = "p/cheap"\n[[rules]]\nassess = "judge"'
+            task = Task("qwerty", model="p/dear")
+            found: Answer = await worked(tmp_path, upstream.base_url, extra, completing(task))
+            return found
+
+    answer = asyncio.run(inner())
+    judged, answered = store(tmp_path).attempts("2000-01-01", "2999-01-01")
+    assert (judged.role, judged.fault) == ("judge", "timeout")
+    assert judged.cost_usd == answer.receipt.decision.judge_usd
+    assert judged.cost_usd
+    assert answered.cost_usd is not None
+    assert answer.receipt.cost_usd == judged.cost_usd + answered.cost_usd
+
+
 def test_no_prompt_and_no_answer_is_kept_unless_the_manifest_allows(tmp_path: Path) -> None:
     script = {"cheap": [openai_answer("blue-answer")]}
     for allowed in (False, True):

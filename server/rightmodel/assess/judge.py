@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rightmodel.domain import Assessment
+from rightmodel.errors import Fault, ProviderError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +62,7 @@ class JudgeAnswer:
 
 
 class Completer(Protocol):
-    """Asks one model once. Raises `TimeoutError` or `ProviderError`."""
+    """Asks one model once. Raises `ProviderError`, with what it cost all the same."""
 
     async def ask(
         self,
@@ -129,9 +130,10 @@ class Judge:
                 deadline_s=DEADLINE_S,
             )
         except Exception as error:  # noqa: BLE001 - whatever a judge does, the call goes on
-            kind = "late" if isinstance(error, TimeoutError) else "failed"
+            known = error if isinstance(error, ProviderError) else None
+            kind = "late" if known and known.fault is Fault.TIMEOUT else "failed"
             self.counts[kind] += 1
-            cost = None if kind == "late" else Decimal(0)
+            cost = known.cost_usd if known else Decimal(0)
             return Verdict(None, model.id, cost, f"the judge was {kind}")
         cost = answer.cost_usd
         judged = self._read(answer.text)

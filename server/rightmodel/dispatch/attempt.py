@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rightmodel.dispatch.plan import Step
     from rightmodel.domain import Completion, Decision, Task
     from rightmodel.errors import ProviderError
-    from rightmodel.manifest.catalog import Model
+    from rightmodel.manifest.catalog import Endpoint, Model
 
 STALL_S: Final = 30.0
 """Silence in the middle of an answer that counts as a fault."""
@@ -81,70 +81,71 @@ def accepted_effort(model: Model, effort: str) -> str:
     return min(model.effort, key=lambda level: abs(EFFORTS.index(level) - wanted))
 
 
-def completed(
-    step: Step, completion: Completion, *, at: float, start_s: float, time_s: float
-) -> Attempt:
-    """The record of an attempt that brought a completion. `at`: its end, seconds since 1970."""
-    cost = completion.cost_usd
-    if cost is None and completion.usage is not None:
-        cost = step.model.price.cost(completion.usage, at)
-    return Attempt(
-        model=step.model.id,
-        provider=step.endpoint.provider.name,
-        name=step.endpoint.name,
-        start_s=start_s,
-        time_s=time_s,
-        first_token_s=completion.first_token_s,
-        usage=completion.usage,
-        cost_usd=cost,
-        billed=completion.cost_usd is not None,
-        served=completion.served,
-    )
+@dataclass(frozen=True, slots=True)
+class Try:
+    """An attempt under way, and the record it becomes.
 
-
-def broken_off(  # noqa: PLR0913 - what is known of it, and when it was
-    step: Step,
-    decision: Decision,
-    watch: Watch | None,
-    error: ProviderError | None,
-    *,
-    at: float,
-    start_s: float,
-    time_s: float,
-) -> Attempt:
-    """The record of an attempt that brought none. `at`: its end, seconds since 1970.
-
-    `error`: `None` where its caller cut it short. It cost what the upstream bills; else what it
-    reports, or was heard of it, comes to.
+    `input_tokens`: the prompt's, estimated. `start_s`: since its call began. Of the record, `at`:
+    its end, seconds since 1970; `time_s`: how long it took.
     """
-    cost = error.cost_usd if error else None
-    billed = cost is not None
-    used = _used(decision, watch, error)
-    if not billed:
-        cost = step.model.price.cost(used, at) if used else Decimal(0)
-    return Attempt(
-        model=step.model.id,
-        provider=step.endpoint.provider.name,
-        name=step.endpoint.name,
-        start_s=start_s,
-        time_s=time_s,
-        first_token_s=watch.first_s if watch else None,
-        usage=error.usage if error else None,
-        cost_usd=cost,
-        billed=billed,
-    )
 
+    model: Model
+    endpoint: Endpoint
+    input_tokens: int
+    start_s: float = 0.0
 
-def _used(decision: Decision, watch: Watch | None, error: ProviderError | None) -> Usage | None:
-    """What an attempt used that brought no completion, `None` for nothing.
+    def completed(self, completion: Completion, *, at: float, time_s: float) -> Attempt:
+        """The record where it brought a completion."""
+        cost = completion.cost_usd
+        if cost is None and completion.usage is not None:
+            cost = self.model.price.cost(completion.usage, at)
+        return Attempt(
+            model=self.model.id,
+            provider=self.endpoint.provider.name,
+            name=self.endpoint.name,
+            start_s=self.start_s,
+            time_s=time_s,
+            first_token_s=completion.first_token_s,
+            usage=completion.usage,
+            cost_usd=cost,
+            billed=completion.cost_usd is not None,
+            served=completion.served,
+        )
 
-    Before the first token that is the prompt, if the request was out and we gave up on it; and
-    nothing, if the upstream refused it or was not reached.
-    """
-    heard = watch.chars // CHARS_PER_TOKEN if watch else 0
-    if error is not None and error.usage is not None:
-        return replace(error.usage, output=max(error.usage.output, heard))
-    gave_up = error is None or (error.fault is Fault.TIMEOUT and not error.status)
-    if watch is None or (watch.first_s is None and not (watch.is_sent and gave_up)):
-        return None
-    return Usage(decision.requirements.input_tokens, heard)
+    def broken_off(
+        self, watch: Watch | None, error: ProviderError | None, *, at: float, time_s: float
+    ) -> Attempt:
+        """The record where it brought none. `error`: `None` where its caller cut it short.
+
+        It cost what the upstream bills; else what it reports, or was heard of it, comes to.
+        """
+        cost = error.cost_usd if error else None
+        billed = cost is not None
+        used = self._used(watch, error)
+        if not billed:
+            cost = self.model.price.cost(used, at) if used else Decimal(0)
+        return Attempt(
+            model=self.model.id,
+            provider=self.endpoint.provider.name,
+            name=self.endpoint.name,
+            start_s=self.start_s,
+            time_s=time_s,
+            first_token_s=watch.first_s if watch else None,
+            usage=error.usage if error else None,
+            cost_usd=cost,
+            billed=billed,
+        )
+
+    def _used(self, watch: Watch | None, error: ProviderError | None) -> Usage | None:
+        """What was used without a completion, `None` for nothing.
+
+        Before the first token that is the prompt, if the request was out and we gave up on it; and
+        nothing, if the upstream refused it or was not reached.
+        """
+        heard = watch.chars // CHARS_PER_TOKEN if watch else 0
+        if error is not None and error.usage is not None:
+            return replace(error.usage, output=max(error.usage.output, heard))
+        gave_up = error is None or (error.fault is Fault.TIMEOUT and not error.status)
+        if watch is None or (watch.first_s is None and not (watch.is_sent and gave_up)):
+            return None
+        return Usage(self.input_tokens, heard)

@@ -12,7 +12,7 @@ from decimal import Decimal
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.dispatch.attempt import Watch, broken_off, completed, request_of
+from rightmodel.dispatch.attempt import Try, Watch, request_of
 from rightmodel.dispatch.checks import check, refuse_foreign_references
 from rightmodel.dispatch.explore import explored
 from rightmodel.dispatch.gate import Gate
@@ -284,12 +284,8 @@ class Dispatcher:
         self, call: _Call, step: Step, completion: Completion, began: float
     ) -> Completion | None:
         """The completion if it holds; else the failed check is noted, and what it cost with it."""
-        attempt = completed(
-            step,
-            completion,
-            at=self._books.clock(),
-            start_s=began - call.began,
-            time_s=self._now() - began,
+        attempt = _try(call, step, began).completed(
+            completion, at=self._books.clock(), time_s=self._now() - began
         )
         try:
             answer = await check(call.task, completion)
@@ -308,14 +304,8 @@ class Dispatcher:
     def _broken_off(
         self, call: _Call, step: Step, began: float, error: ProviderError | None
     ) -> Attempt:
-        return broken_off(
-            step,
-            call.decision,
-            call.watch,
-            error,
-            at=self._books.clock(),
-            start_s=began - call.began,
-            time_s=self._now() - began,
+        return _try(call, step, began).broken_off(
+            call.watch, error, at=self._books.clock(), time_s=self._now() - began
         )
 
     def _note(
@@ -352,3 +342,8 @@ class Dispatcher:
         if state.fault is Fault.TIMEOUT:  # still a black hole? Another call should not lose as much
             share = min(share, max(PROBE_S, 3 * state.latency_s))
         return min(call.give_up, now + share)
+
+
+def _try(call: _Call, step: Step, began: float) -> Try:
+    tokens = call.decision.requirements.input_tokens
+    return Try(step.model, step.endpoint, tokens, began - call.began)

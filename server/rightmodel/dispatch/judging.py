@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from rightmodel.assess.judge import OUTPUT_TOKENS, JudgeAnswer
 from rightmodel.decide.tokens import estimate_tokens
-from rightmodel.domain import Attempt, Turn
+from rightmodel.dispatch.attempt import Try, Watch, accepted_effort
+from rightmodel.domain import Turn
 from rightmodel.errors import Fault, ProviderError
 from rightmodel.providers.base import ModelRequest
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from rightmodel.dispatch.health import Health
     from rightmodel.dispatch.record import Bookkeeper
-    from rightmodel.domain import Completion, Protocol, Trust
+    from rightmodel.domain import Attempt, Protocol, Trust
+    from rightmodel.ledger.records import Hold
     from rightmodel.manifest.catalog import Endpoint, Model, Provider
     from rightmodel.providers.base import ChatProvider
 
@@ -56,14 +58,10 @@ class JudgeCompleter:
     ) -> JudgeAnswer:
         """One short answer.
 
-        Raises `TimeoutError`, `ProviderError` or `BudgetError`; nothing is retried.
+        Raises `ProviderError` (late: a time-out), which carries what it cost all the same, or
+        `BudgetError`; nothing is retried.
         """
-        fit = [
-            e for e in model.endpoints if e.provider.trust >= trust and not self._health.wait_s(e)
-        ]
-        if not fit:
-            raise ProviderError(Fault.OVERLOADED, "no endpoint of the judge is fit now")
-        endpoint = self._health.pick(fit)
+        endpoint = self._endpoint(model, trust)
         request = ModelRequest(
             provider=endpoint.provider,
             name=endpoint.name,
@@ -72,59 +70,59 @@ class JudgeCompleter:
             system=system,
             schema=schema,
             native_schema="json_schema" in model.features,
-            effort="none" if "none" in model.effort else "low" if "low" in model.effort else "",
+            effort=accepted_effort(model, "none"),
             max_output_tokens=OUTPUT_TOKENS
             + (_THINKING_ROOM if "reasoning" in model.features else 0),
         )
         tokens = estimate_tokens(system) + estimate_tokens(prompt)
         hold = await self._books.reserve_judge(model, tokens, request.max_output_tokens)
-        began = self._now()
-        attempt = Attempt(model.id, endpoint.provider.name, endpoint.name)
-        try:
-            completion = await self._one_attempt(endpoint, request, deadline_s)
-        except BaseException as error:
-            fault = error.fault if isinstance(error, ProviderError) else Fault.TIMEOUT
-            cost = self._cost_of_failure(model, error)
-            failed = replace(attempt, fault=fault, time_s=self._now() - began, cost_usd=cost)
-            self._books.judged(failed, hold)
-            raise
-        cost = completion.cost_usd
-        if cost is None and completion.usage is not None:
-            cost = model.price.cost(completion.usage, self._books.clock())
-        done = replace(
-            attempt,
-            time_s=self._now() - began,
-            first_token_s=completion.first_token_s,
-            usage=completion.usage,
-            cost_usd=cost,
-            billed=completion.cost_usd is not None,
-            served=completion.served,
-        )
-        self._books.judged(done, hold)
-        return JudgeAnswer(completion.text, cost)
+        attempt, text = await self._attempt(Try(model, endpoint, tokens), request, deadline_s, hold)
+        self._books.judged(attempt, hold)
+        return JudgeAnswer(text, attempt.cost_usd)
 
-    def _cost_of_failure(self, model: Model, error: BaseException) -> Decimal | None:
-        """What the upstream bills or reports all the same; one that was late: who knows."""
-        if not isinstance(error, ProviderError):
-            return None
-        if error.cost_usd is None and error.usage is not None:
-            return model.price.cost(error.usage, self._books.clock())
-        return error.cost_usd or Decimal(0)
+    def _endpoint(self, model: Model, trust: Trust) -> Endpoint:
+        fit = [
+            e for e in model.endpoints if e.provider.trust >= trust and not self._health.wait_s(e)
+        ]
+        if not fit:
+            unfit = ProviderError(Fault.OVERLOADED, "no endpoint of the judge is fit now")
+            unfit.cost_usd = Decimal(0)
+            raise unfit
+        return self._health.pick(fit)
 
-    async def _one_attempt(
-        self, endpoint: Endpoint, request: ModelRequest, deadline_s: float
-    ) -> Completion:
-        began = self._now()
+    async def _attempt(
+        self, tried: Try, request: ModelRequest, deadline_s: float, hold: Hold | None
+    ) -> tuple[Attempt, str]:
+        """The attempt and what was said; one that failed is on record when it raises."""
+        endpoint, began = tried.endpoint, self._now()
+        watch: Watch | None = None
         self._health.begin(endpoint)
         try:
-            async with asyncio.timeout(deadline_s):
-                completion = await self._providers[endpoint.provider.protocol].complete(request)
-        except ProviderError as error:
-            self._health.fail(endpoint, error)
-            raise
-        except BaseException:
-            # A judge's deadline is far shorter than a call's: being late is no fault of health.
-            self._health.release(endpoint)
-            raise
-        self._health.succeed(endpoint, self._now() - began)
-        return completion
+            async with asyncio.timeout_at(began + deadline_s) as scope:
+                watch = Watch(scope, self._now, began + deadline_s, began)
+                provider = self._providers[endpoint.provider.protocol]
+                completion = await provider.complete(request, watch)
+        except BaseException as failed:
+            error = _fault(failed, deadline_s)
+            if error is failed:
+                self._health.fail(endpoint, error)
+            else:  # a judge's deadline is far shorter than a call's: being late is no bad health
+                self._health.release(endpoint)
+            time_s = self._now() - began
+            attempt = tried.broken_off(watch, error, at=self._books.clock(), time_s=time_s)
+            if error is None:
+                self._books.judged(attempt, hold, cancelled=True)
+                raise
+            self._books.judged(replace(attempt, fault=error.fault), hold)
+            error.cost_usd = attempt.cost_usd
+            raise error from None
+        time_s = self._now() - began
+        self._health.succeed(endpoint, time_s)
+        return tried.completed(completion, at=self._books.clock(), time_s=time_s), completion.text
+
+
+def _fault(failed: BaseException, deadline_s: float) -> ProviderError | None:
+    """What went wrong, `None` where the caller cut it short."""
+    if isinstance(failed, TimeoutError):
+        return ProviderError(Fault.TIMEOUT, f"not there within {deadline_s:.1f} s")
+    return failed if isinstance(failed, ProviderError) else None

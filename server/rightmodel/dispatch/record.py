@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 JUDGING: Final = "classify"
 """The skill that a judge's work counts as, where a budget is set for skills."""
+CANCELLED: Final = "cancelled"
 HOLD_MARGIN_S: Final = 300.0
 """A reservation outlives the longest call by so much before it may be taken for forgotten."""
 
@@ -98,12 +99,12 @@ class Bookkeeper:
         worst = estimate.worst_cost(model, input_tokens, allowed)
         return await self.records.reserve(Ask(model.id, JUDGING, worst))
 
-    def judged(self, attempt: Attempt, hold: Hold | None) -> None:
+    def judged(self, attempt: Attempt, hold: Hold | None, *, cancelled: bool = False) -> None:
         """A judge was asked; it is written down as a call's attempt of its own."""
         row = attempt_record(
             attempt, call=new_id(), number=0, at=self.clock(), skill=JUDGING, role="judge"
         )
-        self.records.note(row, hold=hold)
+        self.records.note(row._replace(fault=CANCELLED) if cancelled else row, hold=hold)
 
 
 @dataclass(slots=True)
@@ -153,7 +154,7 @@ class Book:
 
     def cancelled(self, attempt: Attempt, hold: Hold | None) -> None:
         """An attempt was cut short by its caller."""
-        self.keeper.records.note(self._row(attempt)._replace(fault="cancelled"), hold=hold)
+        self.keeper.records.note(self._row(attempt)._replace(fault=CANCELLED), hold=hold)
 
     def answered(self, answer: Answer) -> Answer:
         """The call ended well. Returns the answer, its receipt with what the ledger has to say."""
@@ -183,7 +184,7 @@ class Book:
 
     def failed(self, error: BaseException, time_s: float) -> None:
         """The call ended without an answer: what it cost is a loss against any baseline."""
-        code = error.code if isinstance(error, RightmodelError) else "cancelled"
+        code = error.code if isinstance(error, RightmodelError) else CANCELLED
         baseline = self.keeper.catalog.baseline
         if self.decision.judge:
             self.costs.append(self.decision.judge_usd)
