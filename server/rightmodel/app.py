@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
     from rightmodel.assess.judge import Judge
     from rightmodel.dispatch.engine import Engine
+    from rightmodel.dispatch.health import Health
+    from rightmodel.dispatch.learning import Learning
+    from rightmodel.dispatch.record import Bookkeeper
     from rightmodel.dispatch.route import Router
-    from rightmodel.domain import Assessment, Task
+    from rightmodel.domain import Assessment, Protocol, Task
     from rightmodel.ledger.ledger import Ledger
     from rightmodel.manifest.catalog import Catalog, Model
+    from rightmodel.providers.base import ChatProvider
 
 logger = logging.getLogger("rightmodel")
 
@@ -92,7 +96,7 @@ def make_router(
         return assess_learned(task, catalog.skills)
 
     def unavailable(model: Model) -> str:
-        return settings.missing_keys(model) or catalog.absent.get(model.id, "") if settings else ""
+        return _unavailable(model, settings, catalog) if settings else ""
 
     locals_ = {"rules": rules, "learned": learned}
     return Router(catalog, Assessor(catalog, locals_, judge), unavailable, corrected, clock)
@@ -116,14 +120,10 @@ def make_ledger(settings: Settings, catalog: Catalog) -> Ledger:
 
 def make_engine(settings: Settings, catalog: Catalog) -> Engine:
     """Everything that serving a call needs."""
-    from rightmodel.assess.judge import Judge
     from rightmodel.dispatch.calls import Calls
     from rightmodel.dispatch.dispatcher import Dispatcher
     from rightmodel.dispatch.engine import Engine
     from rightmodel.dispatch.health import Health
-    from rightmodel.dispatch.judging import JudgeCompleter
-    from rightmodel.dispatch.keys import SharedKeys
-    from rightmodel.dispatch.learning import Learning
     from rightmodel.dispatch.recall import recall
     from rightmodel.dispatch.record import Bookkeeper
     from rightmodel.providers.http import HttpClient
@@ -132,22 +132,12 @@ def make_engine(settings: Settings, catalog: Catalog) -> Engine:
     chance = random.Random()  # noqa: S311 - spreads load and retries, guards nothing
     health = Health(time.monotonic, chance)
     client = HttpClient()
-    keys = [k for k in map(settings.key, catalog.providers.values()) if k]
-
-    def mask(text: str) -> str:
-        return mask_keys(text, keys)
-
+    mask = _make_mask(settings, catalog)
     providers = make_providers(client, mask)
     ledger = make_ledger(settings, catalog)
-    shared = SharedKeys(
-        catalog.providers.values(), ledger, health, key=settings.key, clock=time.time
-    )
-    learning = Learning(catalog, ledger, shared.heard, clock=time.time, now=time.monotonic)
     books = Bookkeeper(catalog, ledger, time.time)
-    judging = JudgeCompleter(providers, health, key=settings.key, now=time.monotonic, books=books)
-    out = {m.id: why for m in catalog.models.values() if (why := settings.missing_keys(m))}
-    out |= catalog.absent
-    judge = Judge(catalog, judging, out)
+    learning = _make_learning(settings, catalog, ledger, health)
+    judge = _make_judge(settings, catalog, providers, health, books)
     router = make_router(catalog, settings, judge, learning.catalog, time.time)
     dispatcher = Dispatcher(
         catalog,
@@ -171,14 +161,41 @@ def make_engine(settings: Settings, catalog: Catalog) -> Engine:
         await client.close()
         await ledger.close()
 
-    return Engine(
-        catalog=catalog,
-        router=router,
-        dispatcher=dispatcher,
-        calls=calls,
-        health=health,
-        judge=judge,
-        learning=learning,
-        mask=mask,
-        close=close,
-    )
+    return Engine(catalog, router, dispatcher, calls, health, judge, learning, mask, close)
+
+
+def _make_mask(settings: Settings, catalog: Catalog) -> Callable[[str], str]:
+    """Takes every known key out of a text."""
+    keys = [k for k in map(settings.key, catalog.providers.values()) if k]
+    return lambda text: mask_keys(text, keys)
+
+
+def _make_learning(
+    settings: Settings, catalog: Catalog, ledger: Ledger, health: Health
+) -> Learning:
+    from rightmodel.dispatch.keys import SharedKeys
+    from rightmodel.dispatch.learning import Learning
+
+    providers = catalog.providers.values()
+    shared = SharedKeys(providers, ledger, health, key=settings.key, clock=time.time)
+    return Learning(catalog, ledger, shared.heard, clock=time.time, now=time.monotonic)
+
+
+def _make_judge(
+    settings: Settings,
+    catalog: Catalog,
+    providers: Mapping[Protocol, ChatProvider],
+    health: Health,
+    books: Bookkeeper,
+) -> Judge:
+    from rightmodel.assess.judge import Judge
+    from rightmodel.dispatch.judging import JudgeCompleter
+
+    asking = JudgeCompleter(providers, health, key=settings.key, now=time.monotonic, books=books)
+    why = {m.id: _unavailable(m, settings, catalog) for m in catalog.models.values()}
+    return Judge(catalog, asking, why)
+
+
+def _unavailable(model: Model, settings: Settings, catalog: Catalog) -> str:
+    """Why no request to the model can be sent at all, "" if one can."""
+    return settings.missing_keys(model) or catalog.absent.get(model.id, "")
