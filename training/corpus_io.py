@@ -7,23 +7,10 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rightmodel.domain import SKILLS
+
 HERE = Path(__file__).resolve().parent
 CORPUS = HERE / "corpus"
-SKILLS = (
-    "general",
-    "code",
-    "math",
-    "reasoning",
-    "writing",
-    "summarize",
-    "extract",
-    "classify",
-    "translate",
-    "research",
-    "knowledge",
-    "vision",
-    "agentic",
-)
 PLACE = {skill: i for i, skill in enumerate(SKILLS)}
 FOLDS = 10
 

@@ -35,6 +35,8 @@ def predict(
     share = learned.MATH_IS_EXAM * fit.softmax(values[:, :SKILLS])[:, corpus_io.PLACE["math"]]
     exam = values[:, learned.EXAM] - values[:, learned.DIFFICULTY]
     values[:, learned.DIFFICULTY] += share * exam
+    math = values[:, :SKILLS].argmax(1) == corpus_io.PLACE["math"]
+    values[math, learned.DIFFICULTY] = learned.spread(values[math, learned.DIFFICULTY])
     return values
 
 

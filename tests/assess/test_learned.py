@@ -142,7 +142,7 @@ CHANGES: dict[str, Callable[[str], str]] = {
 def test_what_does_not_matter_changes_nothing(change: str) -> None:
     changed = [assess(CHANGES[change](prompt)).skill for prompt in PROMPTS]
     same = [a == assess(b).skill for a, b in zip(changed, PROMPTS, strict=True)]
-    assert sum(same) >= 0.85 * len(same)  # 25 prompts; benchmarks/skills.py has the true share
+    assert sum(same) >= 0.9 * len(same)
 
 
 def test_hard_work_is_harder_than_easy_work() -> None:

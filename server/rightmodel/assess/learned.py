@@ -129,7 +129,7 @@ def assess_learned(task: Task, skills: Sequence[str]) -> Assessment:
     hard += exam * (values[EXAM] - hard)
     hard += float(model.meta["difficulty_base"])
     if first == "math":
-        hard += (MATH_SPREAD - 1.0) * (hard - MATH_PIVOT)
+        hard = spread(hard)
     hard = min(9.5, max(0.5, hard))
     stated = size.output_tokens(request, task.prompt, first)
     length = stated or round(
@@ -144,6 +144,11 @@ def assess_learned(task: Task, skills: Sequence[str]) -> Assessment:
         output_tokens=length,
         note=_note(kept),
     )
+
+
+def spread(hard: Any) -> Any:
+    """A difficulty of mathematics, or an array of them, set apart: see `MATH_SPREAD`."""
+    return MATH_PIVOT + MATH_SPREAD * (hard - MATH_PIVOT)
 
 
 def _softmax(

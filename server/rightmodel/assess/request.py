@@ -142,7 +142,7 @@ def _settle(paragraphs: list[str]) -> tuple[str, list[str]]:
             # What the first paragraph points to; a request may still follow at the very end.
             last = paragraphs[-1] if len(paragraphs) > WHOLE // 2 else ""
             return "\n".join([*asked, last]), [*material, *paragraphs[1:]]
-        prose, lines = _without_lines(part, least=1 if len(paragraphs) > ENDS else 2)
+        prose, lines = without_lines(part, least=1 if len(paragraphs) > ENDS else 2)
         material += lines
         if len(prose) > LONG:
             material.append(prose)
@@ -152,7 +152,7 @@ def _settle(paragraphs: list[str]) -> tuple[str, list[str]]:
     return "\n".join(asked), material
 
 
-def _without_lines(part: str, *, least: int) -> tuple[str, list[str]]:
+def without_lines(part: str, *, least: int) -> tuple[str, list[str]]:
     """A paragraph without its lines of code, data and logs, where there are at least `least`."""
     lines = part.split("\n")
     hits = [

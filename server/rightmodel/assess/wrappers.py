@@ -11,7 +11,7 @@ import re
 import unicodedata
 from typing import Final
 
-from rightmodel.assess.request import LONG, REACH, Request, split_request
+from rightmodel.assess.request import LONG, REACH, Request, split_request, without_lines
 
 EDGE: Final = 260
 """Wrappers are looked for in so many characters at the head and the tail."""
@@ -108,8 +108,10 @@ def request_of(prompt: str) -> Request:
     ask, material = split_request(text)
     last = text[text.rfind("\n\n") + 2 :] if "\n\n" in text else ""
     if 0 < len(last) <= LONG and last not in ask and last[:QUICK_LOOK] in material[-LONG:]:
-        # A request at the very end of what looked pasted: who reads on decides.
-        ask, material = f"{ask}\n{last}", material.removesuffix(last)
+        # A request at the very end of what looked pasted: who reads on decides, except on code.
+        prose, _ = without_lines(last, least=2)
+        if prose.strip():
+            ask, material = f"{ask}\n{last}", material.removesuffix(last)
     if not ask.isascii():
         ask = unicodedata.normalize("NFKC", ask)
     ask = ask.lower()
