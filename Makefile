@@ -5,14 +5,16 @@ BIN := .venv/bin
 .PHONY: test e2e check lint demo lock clean
 
 test: .venv/dev
-	$(BIN)/pytest -q --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE)
+	$(BIN)/pytest -q -n $(WORKERS)
 
 # Real agents and real servers: installs them into .cache/e2e the first time (some minutes).
 e2e: .venv/dev
 	$(BIN)/python tests/e2e/install.py
 	$(BIN)/pytest -q -m e2e tests/e2e
 
-check: .venv/dev lint test
+# As `test`, with coverage.
+check: .venv/dev lint
+	$(BIN)/pytest -q -n $(WORKERS) --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE)
 
 lint: .venv/dev
 	$(BIN)/ruff check .
@@ -24,6 +26,8 @@ demo: .venv/run
 	@$(BIN)/rightmodel demo
 
 COVERAGE := 86
+# More than the cores of a small machine: many tests wait for a process or a timer.
+WORKERS := 3
 
 .venv/run: requirements/run.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -21,7 +21,7 @@ from typing import Any
 from mcp.client.session import ClientSession
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from rightmodel.testing import Behaviour, SimulatedProvider
+from rightmodel.simulator import Behaviour, SimulatedProvider
 
 BARE = """
 from mcp.server import MCPServer
@@ -96,7 +96,7 @@ async def main(repeat: int) -> None:
             bare = Path(folder) / "bare.py"
             bare.write_text(BARE)
             bare_command = [sys.executable, str(bare)]
-            ours = [sys.executable, "-m", "rightmodel.cli", "serve"]
+            ours = [sys.executable, "-m", "rightmodel", "serve"]
             floors, starts = [], []
             for _ in range(repeat):
                 floors.append(await start(bare_command, folder, "choose_model", {"task": PROMPT}))

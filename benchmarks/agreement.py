@@ -16,22 +16,22 @@ from functools import partial
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
-from routing import header
 from routing_data import make_pools
 from routing_ways import STEPS, Bench
 
-from rightmodel.evaluate import baselines, metrics
-from rightmodel.evaluate.metrics import Point
-from rightmodel.evaluate.report import cells_of
-from rightmodel.evaluate.table import read_table
+from rightmodel.evaluation import baselines, metrics
+from rightmodel.evaluation.metrics import Point
+from rightmodel.evaluation.report import cells_of
+from rightmodel.evaluation.table import read_table
+from routing import header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from routing_data import Pool
 
-    from rightmodel.evaluate.replay import Routed
-    from rightmodel.evaluate.samples import Sample
+    from rightmodel.evaluation.replay import Routed
+    from rightmodel.evaluation.samples import Sample
 
     Way = Callable[[int], Point]
     """Mean cost and quality on the prompts to choose on (0) or to report on (1)."""

@@ -30,19 +30,20 @@ from typing import TYPE_CHECKING, Final
 
 from dead_provider import run_faster
 
-from rightmodel.app import make_engine
-from rightmodel.config import Settings
-from rightmodel.dispatch.calls import Pending
-from rightmodel.domain import Task
-from rightmodel.errors import ExhaustedError, Fault, RightmodelError
+from rightmodel.core.errors import ExhaustedError, RightmodelError
+from rightmodel.core.fault import Fault
+from rightmodel.core.task import Task
+from rightmodel.execution.build import make_engine
+from rightmodel.execution.calls import Pending
 from rightmodel.manifest.load import load_catalog
-from rightmodel.testing import Behaviour, SimulatedProvider, fault
+from rightmodel.manifest.settings import Settings
+from rightmodel.simulator import Behaviour, SimulatedProvider, fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rightmodel.dispatch.engine import Engine
-    from rightmodel.testing import SimulatedFault
+    from rightmodel.execution.engine import Engine
+    from rightmodel.simulator import SimulatedFault
 
 AT_ONCE: Final = 50
 DEADLINE_S: Final = 50.0

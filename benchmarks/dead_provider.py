@@ -22,16 +22,16 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.app import make_engine
-from rightmodel.config import Settings
-from rightmodel.domain import Task
+from rightmodel.core.task import Task
+from rightmodel.execution.build import make_engine
 from rightmodel.manifest.load import load_catalog
-from rightmodel.testing import Behaviour, SimulatedProvider, fault
+from rightmodel.manifest.settings import Settings
+from rightmodel.simulator import Behaviour, SimulatedProvider, fault
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from rightmodel.testing import SimulatedFault
+    from rightmodel.simulator import SimulatedFault
 
 DEADLINE_S: Final = 50.0
 GAPS_S: Final = (0.0, 10.0)

@@ -18,11 +18,12 @@ from math import exp
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rightmodel.app import make_router
-from rightmodel.decide.decide import Question, decide
-from rightmodel.domain import Assessment, Protocol, Requirements, Task
-from rightmodel.evaluate.metrics import percentile
+from rightmodel.core.decision import Assessment, Requirements
+from rightmodel.core.task import Protocol, Task
+from rightmodel.evaluation.metrics import percentile
+from rightmodel.execution.build import make_router
 from rightmodel.manifest.catalog import Catalog, Endpoint, Model, Price, Provider, by_id
+from rightmodel.routing.decide import Question, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -31,19 +31,13 @@ from typing import TYPE_CHECKING, Final
 
 import httpx2
 
-from rightmodel.domain import (
-    Assessment,
-    Attempt,
-    Decision,
-    Receipt,
-    Requirements,
-    Task,
-    Usage,
-)
+from rightmodel.core.call import Attempt, Receipt, Usage
+from rightmodel.core.decision import Assessment, Decision, Requirements
+from rightmodel.core.task import Task
 from rightmodel.ledger.budget import Ask, Limit, Limits
 from rightmodel.ledger.ledger import LINGER_S, Ledger
-from rightmodel.ledger.mend import SqliteOpener
 from rightmodel.ledger.records import attempt_record, call_record, new_id, task_hash
+from rightmodel.ledger.recovery import SqliteOpener
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

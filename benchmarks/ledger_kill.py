@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from rightmodel.ledger.budget import Ask, Limit, Limits, release_dead
 from rightmodel.ledger.ledger import Ledger
-from rightmodel.ledger.mend import SqliteOpener
 from rightmodel.ledger.records import AttemptRecord, day_of, new_id
+from rightmodel.ledger.recovery import SqliteOpener
 from rightmodel.ledger.store import Key
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.decide.estimate import chance as chance_of
-from rightmodel.dispatch.explore import MOST_REGRET
 from rightmodel.ledger.ratings import Ratings
 from rightmodel.ledger.records import OutcomeRecord
+from rightmodel.routing.explore import MOST_REGRET
+from rightmodel.routing.scoring import chance as chance_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Final
 
 import httpx2
 
-from rightmodel.domain import Protocol, Turn
+from rightmodel.core.task import Protocol, Turn
 from rightmodel.manifest.catalog import Provider
-from rightmodel.providers.base import ModelRequest
-from rightmodel.providers.http import HttpClient
-from rightmodel.providers.registry import make_providers
+from rightmodel.upstream.http import HttpClient
+from rightmodel.upstream.registry import make_providers
+from rightmodel.wire.base import ModelRequest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

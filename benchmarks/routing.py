@@ -2,13 +2,13 @@
 
     python benchmarks/routing.py --routellm FILE.jsonl[.gz] --zeroeval FILE.jsonl[.gz]
 
-The tables (format: `rightmodel.evaluate.table`) are given by path and never committed, nor are rows
-of them. Prompts are split by a hash: half to fit ratings on, a fifth to choose thresholds on, the
-rest to report on. Whatever `make_router` infers with is what is measured. Baselines stand beside:
-
+The tables (format: `rightmodel.evaluation.table`) are given by path and never committed, nor are
+rows of them. Prompts are split by a hash: half to fit ratings on, a fifth to choose thresholds
+on, the rest to report on. Whatever `make_router` infers with is what is measured.
+Baselines stand beside:
 - *kind known*: a table of mean scores by the table's own category, which no router sees;
 - *skills alone*: this router with every task held to be of medium difficulty;
-- *length*, *random mix*, *oracle*: see `rightmodel.evaluate.baselines`.
+- *length*, *random mix*, *oracle*: see `rightmodel.evaluation.baselines`.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from typing import TYPE_CHECKING
 from routing_data import Pool, guessed, make_pools, price_of
 from routing_ways import Bench, Medium, Policy, fixed, kind_known, mixed, oracle_cells
 
-from rightmodel.domain import TIERS
-from rightmodel.evaluate import baselines, metrics
-from rightmodel.evaluate.report import cells_of, make_report, needed_of
-from rightmodel.evaluate.table import read_table
+from rightmodel.core.task import TIERS
+from rightmodel.evaluation import baselines, metrics
+from rightmodel.evaluation.report import cells_of, make_report, needed_of
+from rightmodel.evaluation.table import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from routing_data import Skills
 
-    from rightmodel.evaluate.replay import Routed
-    from rightmodel.evaluate.table import Row
+    from rightmodel.evaluation.replay import Routed
+    from rightmodel.evaluation.table import Row
 
     Policies = dict[str, list[Policy]]
 

@@ -15,7 +15,7 @@ from rightmodel.manifest.load import load_catalog
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from rightmodel.evaluate.table import Row
+    from rightmodel.evaluation.table import Row
     from rightmodel.manifest.catalog import Catalog
 
     Skills = Mapping[str, float]

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 from routing_data import Pool, make_pools, price_of
 from routing_ways import Bench
 
-from rightmodel.decide.decide import LOSS_MULTIPLES
-from rightmodel.evaluate import baselines, metrics
-from rightmodel.evaluate.table import read_table
+from rightmodel.evaluation import baselines, metrics
+from rightmodel.evaluation.table import read_table
+from rightmodel.routing.decide import LOSS_MULTIPLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rightmodel.evaluate.table import Row
+    from rightmodel.evaluation.table import Row
 
 MULTIPLES = (0.5, 1, 2, 4, 6, 8, 10, 12, 16, 20, 30, 40, 60, 100)
 POOLS = 16

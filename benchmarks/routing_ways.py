@@ -9,21 +9,22 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from rightmodel.app import make_router
-from rightmodel.domain import Candidate, Task
-from rightmodel.evaluate import baselines, metrics
-from rightmodel.evaluate.fit import fit_ratings
-from rightmodel.evaluate.metrics import Column
-from rightmodel.evaluate.replay import Routed, replay
-from rightmodel.evaluate.samples import Cell, Samples, make_samples
+from rightmodel.core.decision import Candidate
+from rightmodel.core.task import Task
+from rightmodel.evaluation import baselines, metrics
+from rightmodel.evaluation.fit import fit_ratings
+from rightmodel.evaluation.metrics import Column
+from rightmodel.evaluation.replay import Routed, replay
+from rightmodel.evaluation.samples import Cell, Samples, make_samples
+from rightmodel.execution.build import make_router
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from routing_data import Pool, Skills
 
-    from rightmodel.evaluate.metrics import Point
-    from rightmodel.evaluate.table import Row
+    from rightmodel.evaluation.metrics import Point
+    from rightmodel.evaluation.table import Row
 
     Cells = list[Cell]
 

@@ -24,9 +24,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "server"))
 
-from rightmodel.assess.learned import assess_learned
-from rightmodel.assess.rules import assess_by_rules
-from rightmodel.domain import SKILLS, Assessment, Task
+
+from rightmodel.core.decision import Assessment
+from rightmodel.core.task import SKILLS, Task
+from rightmodel.routing.signals.local_model import assess_learned
 
 Assess = Callable[[str], Assessment]
 PASTED = 3_000
@@ -238,7 +239,7 @@ def main() -> None:
     parser.add_argument("--errors", type=int, default=0, help="print so many mistakes")
     parser.add_argument("--no-robustness", action="store_true")
     options = parser.parse_args()
-    run = {"rules": assess_by_rules, "learned": assess_learned}[options.assessor]
+    run = assess_learned
     if options.file == "-":
         items = read(sys.stdin)
     else:

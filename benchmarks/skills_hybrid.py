@@ -22,14 +22,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from skills import Item, read
 
-from rightmodel.app import make_router
-from rightmodel.assess.judge import Judge, JudgeAnswer
-from rightmodel.domain import SKILLS, Decision, Task
+from rightmodel.core.task import SKILLS, Task
+from rightmodel.execution.build import make_router
 from rightmodel.manifest.load import load_catalog
+from rightmodel.routing.signals.judge import Judge, JudgeAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rightmodel.core.decision import Decision
     from rightmodel.manifest.catalog import Catalog, Model
 
 MANIFEST: Final = """

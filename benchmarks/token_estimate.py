@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
-from rightmodel.decide import tokens
+from rightmodel.routing import tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

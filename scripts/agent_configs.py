@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rightmodel.surface.clients import CLIENTS, Client, Launch, registration
-from rightmodel.surface.tools import TOOLS
+from rightmodel.integrations import CLIENTS, Client, Launch, registration
+from rightmodel.surfaces.mcp.tools import TOOLS
 
 FOLDER = Path(__file__).parents[1] / "agent_configs"
 PORTABLE = Launch(

@@ -14,9 +14,9 @@ import fit
 import numpy as np
 from scipy import sparse
 
-from rightmodel.assess import features
-from rightmodel.assess.request import split_request
-from rightmodel.assess.wrappers import request_of
+from rightmodel.routing.signals import features
+from rightmodel.routing.signals.envelope import request_of
+from rightmodel.routing.signals.instruction import split_request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

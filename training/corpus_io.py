@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rightmodel.domain import SKILLS
+from rightmodel.core.task import SKILLS
 
 HERE = Path(__file__).resolve().parent
 CORPUS = HERE / "corpus"
@@ -78,7 +78,7 @@ def contexts() -> list[str]:
 
 
 def concepts() -> dict[str, str]:
-    """Entry → concept, as `rightmodel.assess.features.lexicon` takes them."""
+    """Entry → concept, as `rightmodel.routing.signals.features.lexicon` takes them."""
     entries: dict[str, str] = {}
     for line in (HERE / "concepts.txt").read_text(encoding="utf-8").splitlines():
         if line.strip() and not line.startswith("#"):

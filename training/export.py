@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import corpus_io
 import numpy as np
 
-from rightmodel.assess import learned
+from rightmodel.routing.signals import local_model as learned
 
 if TYPE_CHECKING:
     import fit

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import minimize
 
-from rightmodel.assess import features, learned
-from rightmodel.assess.wrappers import request_of
+from rightmodel.routing.signals import features
+from rightmodel.routing.signals import local_model as learned
+from rightmodel.routing.signals.envelope import request_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,8 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.stats import spearmanr
 
-from rightmodel.assess import features, learned
+from rightmodel.routing.signals import features
+from rightmodel.routing.signals import local_model as learned
 
 if TYPE_CHECKING:
     import export

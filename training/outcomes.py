@@ -1,6 +1,6 @@
 """Outcome tables as a source for the difficulty of exam questions: how models did on prompts.
 
-`--outcomes FOLDER` names a folder of `*.jsonl.gz` (format: `rightmodel.evaluate.table`). Only
+`--outcomes FOLDER` names a folder of `*.jsonl.gz` (format: `rightmodel.evaluation.table`). Only
 prompts in the `fit` half of the benchmark's split are read (`benchmarks/routing_data.py`), so that
 `benchmarks/routing.py` reports on prompts that nothing was fitted to. No row is committed.
 

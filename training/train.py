@@ -1,6 +1,6 @@
 """Train the learned assessor again: `python training/train.py` (needs numpy and scipy).
 
-Writes `server/rightmodel/assess/weights/learned.bin` and the provenance beside it. With
+Writes `server/rightmodel/routing/signals/weights/learned.bin` and the provenance beside it. With
 `--measure`, also cross-validates (slow) and writes those figures down with it.
 """
 
@@ -25,7 +25,7 @@ import measure  # noqa: E402
 import numpy as np  # noqa: E402
 import outcomes  # noqa: E402
 
-from rightmodel.assess import features  # noqa: E402
+from rightmodel.routing.signals import features  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ from mcp.client.session import ClientSession
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import CallToolResult, TextContent
 
-from rightmodel.testing import Behaviour, SimulatedProvider
+from rightmodel.simulator import Behaviour, SimulatedProvider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -18,7 +18,7 @@ import pytest
 from e2e.house import KEY, RIGHTMODEL, TwoModels, two_models
 from e2e.install import client, machine_env
 from e2e.processes import Finished, run
-from rightmodel.testing import Behaviour, Received, Reply, SimulatedProvider, ToolCall, fault
+from rightmodel.simulator import Behaviour, Received, Reply, SimulatedProvider, ToolCall, fault
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from cli.spendings import hostile, months, write
 from e2e import install
 from e2e.browser import Page, Scheme, a_page
 from e2e.house import RIGHTMODEL
+from surfaces.cli.spendings import hostile, months, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

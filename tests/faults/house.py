@@ -22,23 +22,26 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, cast
 
 import pytest
 
-from rightmodel.app import make_router
-from rightmodel.dispatch.dispatcher import Dispatcher
-from rightmodel.dispatch.health import Health
-from rightmodel.dispatch.record import Bookkeeper, Unrecorded
-from rightmodel.domain import Answer, Attempt, Task, Trust
-from rightmodel.errors import ExhaustedError, Fault
-from rightmodel.manifest.catalog import Catalog, Endpoint, Model, Price, Provider, Routing, by_id
-from rightmodel.providers.http import HttpClient
-from rightmodel.providers.registry import make_providers
-from rightmodel.surface.render import error_text
-from rightmodel.testing import Behaviour, SimulatedProvider
-from rightmodel.testing.dialects import DIALECTS
+from rightmodel.core.call import Answer, Attempt
+from rightmodel.core.errors import ExhaustedError
+from rightmodel.core.task import Task, Trust
+from rightmodel.execution.breaker import Health
+from rightmodel.execution.build import make_router
+from rightmodel.execution.executor import Dispatcher
+from rightmodel.execution.recorder import Bookkeeper, Unrecorded
+from rightmodel.manifest.catalog import Catalog, Endpoint, Model, Provider, Routing, by_id
+from rightmodel.manifest.price import Price
+from rightmodel.simulator import Behaviour, SimulatedProvider
+from rightmodel.simulator.dialects import DIALECTS
+from rightmodel.surfaces.mcp.rendering import error_text
+from rightmodel.upstream.http import HttpClient
+from rightmodel.upstream.registry import make_providers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 
-    from rightmodel.testing.respond import Step
+    from rightmodel.core.fault import Fault
+    from rightmodel.simulator.respond import Step
 
 P = ParamSpec("P")
 IDLE_S: Final = 0.01

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from faults.house import KEY, Upstream, attempts, connected, machine_line, rehearsal, tried
-from rightmodel.dispatch.health import OUT_S
-from rightmodel.domain import Task
-from rightmodel.errors import Fault
-from rightmodel.testing import Behaviour, SimulatedFault, fault
+from rightmodel.core.fault import Fault
+from rightmodel.core.task import Task
+from rightmodel.execution.breaker import OUT_S
+from rightmodel.simulator import Behaviour, SimulatedFault, fault
 
 OPENAI = Upstream()
 TWO = Upstream(models=("m", "n"))

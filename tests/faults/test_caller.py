@@ -9,12 +9,12 @@ import pytest
 from mcp_types import CallToolResult, TextContent
 
 from faults.house import in_real_time
-from rightmodel.app import App
-from rightmodel.assess.judge import MOST_SHIFT
-from rightmodel.config import Settings
-from rightmodel.domain import Task
-from rightmodel.surface.server import ToolCalls
-from rightmodel.testing import Behaviour, Received, SimulatedProvider
+from rightmodel.core.task import Task
+from rightmodel.execution.build import App
+from rightmodel.manifest.settings import Settings
+from rightmodel.routing.signals.judge import MOST_SHIFT
+from rightmodel.simulator import Behaviour, Received, SimulatedProvider
+from rightmodel.surfaces.mcp.server import ToolCalls
 
 if TYPE_CHECKING:
     from pathlib import Path

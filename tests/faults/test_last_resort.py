@@ -7,11 +7,11 @@ import asyncio
 import pytest
 
 from faults.house import Upstream, attempts, connected, rehearsal, tried
-from rightmodel.dispatch.health import FIRST_COOLDOWN_S
-from rightmodel.dispatch.plan import LOOK_S, MOST_LOOKS
-from rightmodel.domain import Task
-from rightmodel.errors import Fault
-from rightmodel.testing import SimulatedFault, fault
+from rightmodel.core.fault import Fault
+from rightmodel.core.task import Task
+from rightmodel.execution.breaker import FIRST_COOLDOWN_S
+from rightmodel.execution.next_step import LOOK_S, MOST_LOOKS
+from rightmodel.simulator import SimulatedFault, fault
 
 OPENAI = Upstream()
 OUT = [

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from faults.house import Upstream, attempts, connected, machine_line, rehearsal, tried
-from rightmodel.dispatch.health import FIRST_COOLDOWN_S
-from rightmodel.errors import Fault
-from rightmodel.testing import Behaviour, SimulatedFault, SimulatedProvider, fault
+from rightmodel.core.fault import Fault
+from rightmodel.execution.breaker import FIRST_COOLDOWN_S
+from rightmodel.simulator import Behaviour, SimulatedFault, SimulatedProvider, fault
 
 OPENAI = Upstream()
 BROKEN = [

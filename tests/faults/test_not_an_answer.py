@@ -6,11 +6,11 @@ from decimal import Decimal
 import pytest
 
 from faults.house import Upstream, attempts, connected, machine_line, rehearsal, tried
-from rightmodel.dispatch.health import FIRST_COOLDOWN_S
-from rightmodel.domain import Task
-from rightmodel.errors import Fault
-from rightmodel.providers import http
-from rightmodel.testing import Behaviour, Reply, SimulatedFault, answer, fault
+from rightmodel.core.fault import Fault
+from rightmodel.core.task import Task
+from rightmodel.execution.breaker import FIRST_COOLDOWN_S
+from rightmodel.simulator import Behaviour, Reply, SimulatedFault, answer, fault
+from rightmodel.upstream import http
 
 OPENAI, GEMINI, ANTHROPIC = Upstream(), Upstream("gemini"), Upstream("anthropic")
 NATIVE = Upstream(features=("json_schema",))

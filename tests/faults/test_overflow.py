@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from faults.house import LONG, Upstream, attempts, connected, machine_line, rehearsal, tried
-from rightmodel.domain import Task
-from rightmodel.errors import Fault, NoCandidateError
-from rightmodel.testing import Behaviour, SimulatedFault, fault
-from rightmodel.testing.dialect import Said
-from rightmodel.testing.fault.base import made
+from rightmodel.core.errors import NoCandidateError
+from rightmodel.core.fault import Fault
+from rightmodel.core.task import Task
+from rightmodel.simulator import Behaviour, SimulatedFault, fault
+from rightmodel.simulator.dialect import Said
+from rightmodel.simulator.fault.base import made
 
 LARGE = Upstream(context=200_000)
 WORDS = [

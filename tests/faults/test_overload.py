@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from faults.house import Upstream, attempts, connected, machine_line, rehearsal, tried
-from rightmodel.dispatch.health import FIRST_COOLDOWN_S, OUT_S
-from rightmodel.errors import Fault
+from rightmodel.core.fault import Fault
+from rightmodel.execution.breaker import FIRST_COOLDOWN_S, OUT_S
 from rightmodel.manifest.catalog import Routing
-from rightmodel.testing import SimulatedFault, fault
-from rightmodel.testing.fault.base import made
-from rightmodel.testing.wire import json_response
+from rightmodel.simulator import SimulatedFault, fault
+from rightmodel.simulator.fault.base import made
+from rightmodel.simulator.wire import json_response
 
 OPENAI, ANTHROPIC, OPENROUTER = Upstream(), Upstream("anthropic"), Upstream("openrouter")
 IN_ONE_PIECE = made(

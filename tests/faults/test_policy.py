@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from faults.house import Upstream, attempts, connected, machine_line, rehearsal, tried
-from rightmodel.dispatch.dispatcher import BACKOFF_S, LOOK_AGAIN_S, PROBE_S
-from rightmodel.dispatch.health import FIRST_COOLDOWN_S, MOST_COOLDOWN_S, OUT_S, RETRY_WINDOW_S
-from rightmodel.domain import Task, Trust
-from rightmodel.errors import ExhaustedError, Fault
+from rightmodel.core.errors import ExhaustedError
+from rightmodel.core.fault import Fault
+from rightmodel.core.task import Task, Trust
+from rightmodel.execution.breaker import FIRST_COOLDOWN_S, MOST_COOLDOWN_S, OUT_S, RETRY_WINDOW_S
+from rightmodel.execution.executor import BACKOFF_S, LOOK_AGAIN_S, PROBE_S
 from rightmodel.manifest.catalog import Routing
-from rightmodel.testing import Behaviour, SimulatedFault, fault
+from rightmodel.simulator import Behaviour, SimulatedFault, fault
 
 OPENAI = Upstream()
 SLOW = Upstream(behaviour=Behaviour(answers="slow", first_token_s=3))

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from faults.house import Upstream, attempts, connected, machine_line, rehearsal, tried
-from rightmodel.dispatch.health import FIRST_COOLDOWN_S, MOST_RETRY_AFTER_S, OUT_S
-from rightmodel.errors import Fault
-from rightmodel.testing import SimulatedFault, fault
+from rightmodel.core.fault import Fault
+from rightmodel.execution.breaker import FIRST_COOLDOWN_S, MOST_RETRY_AFTER_S, OUT_S
+from rightmodel.simulator import SimulatedFault, fault
 
 GEMINI = Upstream("gemini")
 OPENAI = Upstream()

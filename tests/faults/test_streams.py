@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from faults.house import Upstream, attempts, connected, machine_line, rehearsal, tried
-from rightmodel.dispatch.attempt import STALL_S
-from rightmodel.dispatch.dispatcher import LEAST_FIRST_TOKEN_S
-from rightmodel.dispatch.health import FIRST_COOLDOWN_S
-from rightmodel.domain import Task
-from rightmodel.errors import Fault
-from rightmodel.testing import Behaviour, SimulatedFault, fault
-from rightmodel.testing.fault.base import made
+from rightmodel.core.fault import Fault
+from rightmodel.core.task import Task
+from rightmodel.execution.attempt import STALL_S
+from rightmodel.execution.breaker import FIRST_COOLDOWN_S
+from rightmodel.execution.executor import LEAST_FIRST_TOKEN_S
+from rightmodel.simulator import Behaviour, SimulatedFault, fault
+from rightmodel.simulator.fault.base import made
 
 if TYPE_CHECKING:
-    from rightmodel.testing.call import Call
-    from rightmodel.testing.wire import Response
+    from rightmodel.simulator.call import Call
+    from rightmodel.simulator.wire import Response
 
 OPENAI, ANTHROPIC, GEMINI = Upstream(), Upstream("anthropic"), Upstream("gemini")
 PROTOCOLS = [pytest.param(u, id=u.dialect) for u in (OPENAI, ANTHROPIC, GEMINI)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ledger.rows import NOON
 from rightmodel.ledger.budget import Limit, Limits
 from rightmodel.ledger.ledger import Ledger
-from rightmodel.ledger.mend import SqliteOpener
+from rightmodel.ledger.recovery import SqliteOpener
 from rightmodel.ledger.sqlite import SqliteStore
 
 if TYPE_CHECKING:

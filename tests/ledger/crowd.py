@@ -14,8 +14,8 @@ from pathlib import Path
 
 from rightmodel.ledger.budget import Ask, Limit, Limits
 from rightmodel.ledger.ledger import Ledger
-from rightmodel.ledger.mend import SqliteOpener
 from rightmodel.ledger.records import AttemptRecord, day_of, new_id
+from rightmodel.ledger.recovery import SqliteOpener
 from rightmodel.ledger.trouble import BudgetError
 
 NOW = 1_795_176_000.0

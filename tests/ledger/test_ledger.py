@@ -13,8 +13,8 @@ from ledger.rows import DAY, NOON, attempt, call, outcome
 from rightmodel.ledger import writer
 from rightmodel.ledger.budget import Ask, Limits
 from rightmodel.ledger.ledger import Ledger
-from rightmodel.ledger.mend import SqliteOpener
 from rightmodel.ledger.records import Texts
+from rightmodel.ledger.recovery import SqliteOpener
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.ledger.store import Key
 from rightmodel.ledger.trouble import BudgetError, LedgerTrouble, Trouble

@@ -9,23 +9,16 @@ from fractions import Fraction
 import pytest
 
 from ledger.rows import DAY, NOON, attempt, call
-from rightmodel.domain import (
-    Assessment,
-    Attachment,
-    Attempt,
-    Decision,
-    Receipt,
-    Requirements,
-    Task,
-    Usage,
-)
-from rightmodel.errors import Fault
+from rightmodel.core.call import Attempt, Receipt, Usage
+from rightmodel.core.decision import Assessment, Decision, Requirements
+from rightmodel.core.fault import Fault
+from rightmodel.core.task import Attachment, Task
 from rightmodel.ledger.budget import settled
 from rightmodel.ledger.records import attempt_record, call_record, new_id, task_hash
 from rightmodel.ledger.reports import Spread, summed, usage
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.ledger.store import Key
-from rightmodel.manifest.catalog import Price
+from rightmodel.manifest.price import Price
 
 MILLION = 10**6
 PRICES = {  # USD per million tokens: input, output, cache read, cache write

@@ -9,9 +9,9 @@ import pytest
 
 from ledger.contract import StoreContract
 from ledger.rows import DAY, NOON, attempt, call, outcome
-from rightmodel.ledger.mend import SqliteOpener
-from rightmodel.ledger.place import ledger_file
+from rightmodel.ledger.paths import ledger_file
 from rightmodel.ledger.records import Cooldown
+from rightmodel.ledger.recovery import SqliteOpener
 from rightmodel.ledger.schema import MIGRATIONS
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.ledger.store import Key

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rightmodel.manifest.build import guess_skills
-from rightmodel.manifest.catalog import Price
 from rightmodel.manifest.load import load_catalog
+from rightmodel.manifest.price import Price
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rightmodel.errors import ManifestError, UnknownNameError
+from rightmodel.core.errors import ManifestError, UnknownNameError
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.read import shipped_names
 

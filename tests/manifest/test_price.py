@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rightmodel.domain import Usage
-from rightmodel.errors import ManifestError
+from rightmodel.core.call import Usage
+from rightmodel.core.errors import ManifestError
 from rightmodel.manifest.build import build_price
 from rightmodel.manifest.load import load_catalog
 

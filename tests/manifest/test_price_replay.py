@@ -12,22 +12,23 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from providers.wire import CARRIES, DIALECTS, Billed, read_back
-from rightmodel.domain import Attempt
+from rightmodel.core.call import Attempt
 from rightmodel.ledger.ledger import Ledger
-from rightmodel.ledger.mend import SqliteOpener
 from rightmodel.ledger.records import attempt_record
+from rightmodel.ledger.recovery import SqliteOpener
 from rightmodel.ledger.reports import usage as reported
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.read import shipped_dir
+from upstream.wire import CARRIES, DIALECTS, Billed, read_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from rightmodel.ledger.records import AttemptRecord
-    from rightmodel.manifest.catalog import Price
+    from rightmodel.manifest.price import Price
+
 
 CALLS = 5000
 EXACT = Fraction(1, 10**9)

@@ -11,13 +11,13 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rightmodel.ledger.place import FILE
+from rightmodel.ledger.paths import FILE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
-    from rightmodel.testing import SimulatedProvider
+    from rightmodel.simulator import SimulatedProvider
 
 GUARD_S = 10.0
 """A bound on what would otherwise hang, never a measure."""
@@ -30,7 +30,7 @@ HELLO = {
 }
 WRAPPER = """
 import json, os, sys, time
-from rightmodel.app import App
+from rightmodel.execution.build import App
 
 close = App.close
 
@@ -50,7 +50,7 @@ async def told(self):
 App.close = told
 """
 """Tells on standard error what is in flight when the server closes."""
-MAIN = "\nfrom rightmodel.cli import main\nmain()\n"
+MAIN = "\nfrom rightmodel.surfaces.cli import main\nmain()\n"
 
 
 def manifest(provider: SimulatedProvider, models: Sequence[str] = ("m",), extra: str = "") -> str:

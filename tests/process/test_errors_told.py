@@ -4,7 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from process.house import GUARD_S, House, manifest
-from rightmodel.testing import Behaviour, SimulatedProvider
+from rightmodel.simulator import Behaviour, SimulatedProvider
 
 if TYPE_CHECKING:
     from pathlib import Path

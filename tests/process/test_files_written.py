@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from process.house import GUARD_S, WRAPPER, House, manifest, texts
-from rightmodel.testing import Behaviour, SimulatedProvider, fault
+from rightmodel.simulator import Behaviour, SimulatedProvider, fault
 
 if TYPE_CHECKING:
     from pathlib import Path

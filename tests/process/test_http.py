@@ -14,7 +14,7 @@ import pytest
 
 from process.house import GUARD_S, HELLO, VERSION, House, manifest, seconds_to_end
 from process.test_sizes import large
-from rightmodel.testing import Behaviour, SimulatedProvider
+from rightmodel.simulator import Behaviour, SimulatedProvider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -4,13 +4,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from process.house import GUARD_S, House, manifest, texts
-from rightmodel.dispatch.calls import MOST_RUNNING
-from rightmodel.testing import Behaviour, SimulatedProvider
+from rightmodel.execution.calls import MOST_RUNNING
+from rightmodel.simulator import Behaviour, SimulatedProvider
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rightmodel.testing import Received
+    from rightmodel.simulator import Received
 
 KINDS = ("slow", "fast", "cancelled", "fast", "fast", "cancelled", "fast", "slow", "fast", "fast")
 CALLS = [(f"{KINDS[n % 10]} number {n}", KINDS[n % 10]) for n in range(200)]

@@ -4,14 +4,14 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from process.house import GUARD_S, WRAPPER, House, manifest, texts
-from rightmodel.surface import server as surface
-from rightmodel.testing import Behaviour, SimulatedProvider
+from rightmodel.simulator import Behaviour, SimulatedProvider
+from rightmodel.surfaces.mcp import server as surface
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 OFTEN = """
-from rightmodel.surface import server
+from rightmodel.surfaces.mcp import server
 server.PROGRESS_S = 0.05
 """
 

@@ -7,7 +7,7 @@ import random
 from typing import TYPE_CHECKING
 
 from process.house import GUARD_S, House, manifest, texts
-from rightmodel.testing import Behaviour, SimulatedProvider
+from rightmodel.simulator import Behaviour, SimulatedProvider
 
 if TYPE_CHECKING:
     from pathlib import Path

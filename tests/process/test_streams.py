@@ -6,14 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from process.house import GUARD_S, WRAPPER, House, manifest, texts
-from rightmodel.testing import Behaviour, SimulatedProvider
+from rightmodel.simulator import Behaviour, SimulatedProvider
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 NOISY = """
 import atexit, os, subprocess, sys
-from rightmodel.surface.server import ToolCalls
+from rightmodel.surfaces.mcp.server import ToolCalls
 
 answer = ToolCalls.answer
 

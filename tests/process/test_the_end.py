@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from process.house import GUARD_S, HELLO, House, manifest, seconds_to_end, texts
-from rightmodel.testing import Behaviour, SimulatedProvider
+from rightmodel.simulator import Behaviour, SimulatedProvider
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from rightmodel.domain import Attempt, Decision, Receipt, Task
+    from rightmodel.core.call import Attempt, Receipt
+    from rightmodel.core.decision import Decision
+    from rightmodel.core.task import Task
 
 Role = Literal["answer", "judge"]
 OutcomeKind = Literal["reported", "check", "reset"]

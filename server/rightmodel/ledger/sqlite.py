@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from rightmodel.ledger.place import make_private
+from rightmodel.ledger.paths import make_private
 from rightmodel.ledger.records import (
     AttemptRecord,
     CallRecord,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from rightmodel.errors import RightmodelError
+from rightmodel.core.errors import RightmodelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

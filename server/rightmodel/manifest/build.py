@@ -7,10 +7,10 @@ from dataclasses import fields
 from math import log10
 from typing import TYPE_CHECKING, Any
 
-from rightmodel.domain import Protocol, Trust
-from rightmodel.errors import ManifestError
-from rightmodel.manifest.catalog import Endpoint, Model, Price, Provider, Routing
-from rightmodel.manifest.price import Terms
+from rightmodel.core.errors import ManifestError
+from rightmodel.core.task import Protocol, Trust
+from rightmodel.manifest.catalog import Endpoint, Model, Provider, Routing
+from rightmodel.manifest.price import Price, Terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.domain import SKILLS, Protocol, Trust
-from rightmodel.errors import TaskError, UnknownNameError, listed
-from rightmodel.manifest.price import UNPRICED
-from rightmodel.manifest.price import Price as Price  # noqa: PLC0414 - a part of the catalog
+from rightmodel.core.errors import TaskError, UnknownNameError
+from rightmodel.core.format import listed
+from rightmodel.core.task import SKILLS, Protocol, Trust
+from rightmodel.manifest.price import (
+    UNPRICED,
+    Price,
+)
 
 if TYPE_CHECKING:
     import re

@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.errors import ManifestError, TaskError, listed, nearest
+from rightmodel.core.errors import ManifestError, TaskError, nearest
+from rightmodel.core.format import listed
 from rightmodel.manifest.build import build_model, build_provider, build_routing
 from rightmodel.manifest.catalog import Catalog, FilePolicy, Model, by_id
 from rightmodel.manifest.read import read_manifest, shipped_dir, shipped_names

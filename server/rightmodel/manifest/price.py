@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from decimal import Decimal
 
-    from rightmodel.domain import Usage
+    from rightmodel.core.call import Usage
 
 _DAY_S: Final = 86_400
 _THURSDAY: Final = 3

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from rightmodel.errors import ManifestError, listed, nearest
+from rightmodel.core.errors import ManifestError, nearest
+from rightmodel.core.format import listed
 from rightmodel.manifest.schema import Manifest
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rightmodel.domain import Trust
-from rightmodel.errors import ManifestError, TaskError, UnknownNameError
+from rightmodel.core.errors import ManifestError, TaskError, UnknownNameError
+from rightmodel.core.task import Trust
 from rightmodel.manifest.catalog import Budget, Catalog, Condition, Rule
 
 if TYPE_CHECKING:

@@ -1,0 +1,6 @@
+"""`rightmodel` and `python -m rightmodel`."""
+
+from rightmodel.surfaces.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,1 +1,0 @@
-"""What kind of work a task is, and how hard."""

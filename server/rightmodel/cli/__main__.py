@@ -1,5 +1,0 @@
-"""`python -m rightmodel.cli`."""
-
-from rightmodel.cli import main
-
-main()

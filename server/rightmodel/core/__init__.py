@@ -1,0 +1,1 @@
+"""The vocabulary of the package: plain data and errors, without I/O."""

@@ -1,0 +1,106 @@
+"""What happened in a call: usage, attempts, completion, receipt.
+
+Units: money in USD as `Decimal`, time in seconds, sizes in tokens unless a name says otherwise.
+`None` means unknown, never zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from rightmodel.core.decision import Decision
+    from rightmodel.core.fault import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call. `input` counts cached ones too; `output` counts reasoning too.
+
+    `cache_read`, `cache_write`, `audio` (neither read nor written) ⊆ `input`, without overlap;
+    `cache_write_1h` ⊆ `cache_write`; `reasoning` ⊆ `output`.
+    """
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    reasoning: int = 0
+    cache_write_1h: int = 0
+    audio: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A complete answer of a provider.
+
+    `served`: the model that the upstream says it used, "" where it does not say. `finish`: "stop",
+    "length", "refused" or the upstream's own word. `cost_usd`: as reported by the upstream.
+    `usage`: `None` where the upstream reports none. `mended`: parameters left out or renamed
+    because the upstream refused them. `first_token_s`: seconds from sending to the first token.
+    """
+
+    text: str
+    finish: str = "stop"
+    served: str = ""
+    usage: Usage | None = None
+    cost_usd: Decimal | None = None
+    reasoning_chars: int = 0
+    mended: tuple[str, ...] = ()
+    first_token_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at one endpoint. `fault` is `None` where it gave the answer.
+
+    `message`: the upstream's own words, keys masked. `start_s`: seconds since the call began.
+    `cost_usd`: billed or computed; `None` unknown. `billed`: whether the upstream named the cost.
+    """
+
+    model: str
+    provider: str
+    name: str
+    fault: Fault | None = None
+    message: str = ""
+    status: int = 0
+    start_s: float = 0.0
+    time_s: float = 0.0
+    first_token_s: float | None = None
+    usage: Usage | None = None
+    cost_usd: Decimal | None = None
+    billed: bool = False
+    served: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What happened in one call and what it cost.
+
+    `cost_usd` sums every attempt; `None` when one of them has an unknown cost. `baseline_usd`:
+    what the baseline would have cost; `saved_usd` is net and may be negative; both `None` where
+    no baseline is set. `flags`: short notes worth a caller's attention.
+    """
+
+    model: str
+    decision: Decision
+    attempts: tuple[Attempt, ...]
+    time_s: float
+    cost_usd: Decimal | None
+    baseline_usd: Decimal | None = None
+    saved_usd: Decimal | None = None
+    served: str = ""
+    ref: str = ""
+    files: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What `complete` hands over: the text and its receipt."""
+
+    text: str
+    receipt: Receipt

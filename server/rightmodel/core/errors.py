@@ -1,0 +1,161 @@
+"""Every error that rightmodel raises on purpose.
+
+    RightmodelError              what was wrong, what would be right, whether trying again helps
+    ├── ManifestError            a manifest cannot be used: names file, key and nearest key
+    ├── TaskError                the caller's arguments are wrong: names the right values
+    │   ├── UnknownNameError     no such model, skill, tier …: names the nearest
+    │   └── FileRefusedError     a file that may not be sent
+    ├── NoCandidateError         nothing connected fits the task: carries every rejection
+    ├── ProviderError            one attempt at one endpoint failed: carries the fault
+    ├── ExhaustedError           every attempt failed: carries them all
+    ├── BudgetError              a budget has no room (in `ledger.trouble`): what is left, what fits
+    └── LedgerTrouble            the ledger cannot be read or written (in `ledger.trouble`)
+
+Each carries its data as attributes, so that callers never parse a message. `code` is stable and
+meant for programs; `str(error)` is written for a model that has to decide what to do next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, ClassVar
+
+from rightmodel.core.format import cut, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from decimal import Decimal
+
+    from rightmodel.core.call import Attempt, Usage
+    from rightmodel.core.decision import Rejection
+    from rightmodel.core.fault import Fault
+
+
+class RightmodelError(Exception):
+    """Base of all. `retryable`: the same call may succeed later; `retry_after_s`: seconds until."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(
+        self, message: str, *, retryable: bool = False, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+        self.retry_after_s = retry_after_s
+
+
+class ManifestError(RightmodelError):
+    """A manifest cannot be used. `file`: where; `key`: dotted path of the key, "" for the file."""
+
+    code = "manifest_error"
+
+    def __init__(self, message: str, *, file: str, key: str = "") -> None:
+        where = f"{file}: {key}: " if key else f"{file}: "
+        super().__init__(where + message)
+        self.file = file
+        self.key = key
+
+
+class TaskError(RightmodelError):
+    """The caller's arguments cannot be used as they are. `argument`: which one."""
+
+    code = "invalid_argument"
+
+    def __init__(self, message: str, *, argument: str = "") -> None:
+        super().__init__(message)
+        self.argument = argument
+
+
+class UnknownNameError(TaskError):
+    """A name that nobody knows. `nearest`: up to three known names, closest first."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str], *, argument: str = "") -> None:
+        names = list(known)
+        self.name = name
+        self.nearest = nearest(name, names)
+        hint = (
+            f"Nearest: {', '.join(self.nearest)}." if self.nearest else f"Known: {listed(names)}."
+        )
+        super().__init__(f"unknown {what} {cut(name)!r}. {hint}", argument=argument or what)
+
+    code = "unknown_name"
+
+
+class FileRefusedError(TaskError):
+    """A file that may not be sent to a model. `path`: as the caller wrote it."""
+
+    code = "file_refused"
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"file {cut(path, 300)!r} was not sent: {why}", argument="files")
+        self.path = path
+
+
+class NoCandidateError(RightmodelError):
+    """No connected model fits the task. `rejections`: one for each model left out."""
+
+    code = "no_candidate"
+
+    def __init__(self, message: str, *, rejections: Sequence[Rejection] = ()) -> None:
+        super().__init__(message)
+        self.rejections = tuple(rejections)
+
+
+class ProviderError(RightmodelError):
+    """One attempt failed.
+
+    `fault`: the class of what happened. `provider`: its name in the manifest. `status`: HTTP
+    status, 0 where none came. `parameter`: the request key that was refused. `window`: the context
+    window in tokens that the upstream named. `retry_after_s`: as the upstream asked, unbounded.
+    `scope`: what is out of order: "endpoint", "key", "model" or "" (nothing is; the request is).
+    `usage`, `cost_usd`: what the upstream reports all the same, `None` where it says nothing.
+    """
+
+    code = "provider_error"
+
+    def __init__(  # noqa: PLR0913 - one keyword for each fact the upstream may give
+        self,
+        fault: Fault,
+        message: str,
+        *,
+        provider: str = "",
+        status: int = 0,
+        retry_after_s: float | None = None,
+        parameter: str = "",
+        window: int | None = None,
+        scope: str = "endpoint",
+    ) -> None:
+        super().__init__(message, retryable=True, retry_after_s=retry_after_s)
+        self.fault = fault
+        self.provider = provider
+        self.status = status
+        self.parameter = parameter
+        self.window = window
+        self.scope = scope
+        self.usage: Usage | None = None
+        self.cost_usd: Decimal | None = None
+
+
+class ExhaustedError(RightmodelError):
+    """Every attempt failed. `attempts`: all of them, in order."""
+
+    code = "all_attempts_failed"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        attempts: Sequence[Attempt],
+        retryable: bool,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, retryable=retryable, retry_after_s=retry_after_s)
+        self.attempts = tuple(attempts)
+
+
+def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
+    """Up to `count` of the known names that resemble `name`, closest first."""
+    by_lower = {k.lower(): k for k in known}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=count, cutoff=0.45)
+    within = [k for k in by_lower if name and name.lower() in k and k not in close]
+    return [by_lower[k] for k in (close + sorted(within, key=len))[:count]]

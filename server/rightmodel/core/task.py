@@ -1,0 +1,113 @@
+"""A task as the caller hands it over, and the vocabulary that describes it.
+
+Units: money in USD as `Decimal`, time in seconds, sizes in tokens unless a name says otherwise.
+`None` means unknown, never zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
+
+
+SKILLS: Final = (
+    "general",
+    "code",
+    "math",
+    "reasoning",
+    "writing",
+    "summarize",
+    "extract",
+    "classify",
+    "translate",
+    "research",
+    "knowledge",
+    "vision",
+    "agentic",
+)
+"""The skills every manifest knows; a manifest may add its own."""
+
+
+DIFFICULTIES: Final[Mapping[str, float]] = {"easy": 2.0, "medium": 5.0, "hard": 7.0, "expert": 9.0}
+"""The caller's words for difficulty, on the 0–10 scale that ratings share."""
+
+
+TIERS: Final = ("cheap", "balanced", "best")
+
+
+EFFORTS: Final = ("none", "low", "medium", "high")
+
+
+class Trust(IntEnum):
+    """How far a provider may be given data. A higher value may be given more."""
+
+    any = 0
+    trusted = 1
+    local = 2
+
+
+class Protocol(StrEnum):
+    """The wire protocols."""
+
+    OPENAI_CHAT = "openai-chat"
+    ANTHROPIC_MESSAGES = "anthropic-messages"
+    GEMINI = "gemini"
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file sent along. `path`: as the caller wrote it. `media_type`: MIME. `data`: its bytes."""
+
+    path: str
+    media_type: str
+    data: bytes = field(repr=False)
+
+    @property
+    def modality(self) -> str:
+        """Text | image | pdf | audio: what a model must be able to read."""
+        if self.media_type == "application/pdf":
+            return "pdf"
+        kind = self.media_type.partition("/")[0]
+        return kind if kind in {"image", "audio"} else "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of a conversation."""
+
+    role: Literal["user", "assistant"]
+    text: str
+    files: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A subtask as the caller hands it over. Empty strings and zeros mean "not said".
+
+    `prefer`: the model that the conversation has been with, tried first.
+    """
+
+    prompt: str
+    skill: str = ""
+    difficulty: str = ""
+    tier: str = ""
+    model: str = ""
+    system: str = ""
+    files: tuple[Attachment, ...] = ()
+    schema: Mapping[str, Any] | None = None
+    effort: str = ""
+    max_output_tokens: int = 0
+    max_cost_usd: Decimal | None = None
+    failure_cost_usd: Decimal | None = None
+    history: tuple[Turn, ...] = ()
+    prefer: str = ""
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """The conversation as it is sent: what went before, then this prompt with its files."""
+        return (*self.history, Turn("user", self.prompt, self.files))

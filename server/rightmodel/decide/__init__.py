@@ -1,1 +1,0 @@
-"""Which models can take a task, and which one is worth it. Pure."""

@@ -1,1 +1,0 @@
-"""Calling models: retry, fall over, escalate, within one deadline."""

@@ -1,0 +1,187 @@
+"""Outcome tables: what each model made of each prompt. JSON lines, plain or gzipped.
+
+    {"id": "…", "benchmark": "gsm", "category": "math_word", "prompt": "…",
+     "outcomes": {"model id": {"score": 1.0, "input_tokens": 150, "output_tokens": 120,
+                               "cost_usd": 0.0016}, …}}
+
+`prompt` and `outcomes` are what is measured; `id`, `benchmark` and `category` are labels, which no
+router sees. Anything of the wrong shape is an error that names line and field. Further keys are
+labels of somebody else's and pass, unless they look like a misspelt one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import json
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
+
+from rightmodel.core.errors import TaskError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+ROW_KEYS: Final = ("id", "benchmark", "category", "prompt", "outcomes")
+OUTCOME_KEYS: Final = ("score", "input_tokens", "output_tokens", "cost_usd")
+_ALIKE: Final = 0.8
+"""From this similarity on an unknown key counts as a misspelt one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one model made of one prompt. `score`: 0–1. Tokens and USD are `None` where unknown."""
+
+    score: float
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One prompt with the outcome of every model that was tried on it."""
+
+    id: str
+    prompt: str
+    outcomes: Mapping[str, Outcome]
+    benchmark: str = ""
+    category: str = ""
+
+
+def read_table(path: str | Path) -> list[Row]:
+    """The rows of a file (`.gz`: gzipped). Raises `TaskError` for what cannot be read."""
+    file = Path(path)
+    opener = gzip.open if file.suffix == ".gz" else open
+    try:
+        with opener(file, "rt", encoding="utf-8-sig", newline="\n") as lines:
+            return parse_rows(lines, name=str(path))
+    except UnicodeDecodeError as error:
+        raise TaskError(f"{path}: is not UTF-8 text") from error
+    except (OSError, EOFError, zlib.error) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise TaskError(f"{path}: cannot be read: {why}") from error
+
+
+def parse_rows(lines: Iterable[str], *, name: str) -> list[Row]:
+    """The same for lines; `name` is for messages. Blank lines are passed over."""
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            rows.append(_row(_Place(name, number), line))
+    if not rows:
+        raise TaskError(f"{name}: holds no rows; write one JSON object a line")
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in the file something stands, for messages."""
+
+    name: str
+    line: int
+
+    def wrong(self, field: str, what: str) -> TaskError:
+        where = f"{field}: " if field else ""
+        return TaskError(f"{self.name}: line {self.line}: {where}{what}", argument=field)
+
+
+def _row(place: _Place, line: str) -> Row:
+    try:
+        data = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise place.wrong("", f"is not JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise place.wrong("", f"must be a JSON object, not {_kind(data)}")
+    _no_misspelt_keys(place, "", data, ROW_KEYS)
+    prompt = data.get("prompt")
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise place.wrong("prompt", "must be a text that is not empty" + _found(data, "prompt"))
+    outcomes = data.get("outcomes")
+    if not isinstance(outcomes, dict) or not outcomes:
+        raise place.wrong(
+            "outcomes",
+            'must be an object of model id → {"score": …} with one entry at least'
+            + _found(data, "outcomes"),
+        )
+    return Row(
+        id=_label(place, data, "id"),
+        prompt=prompt,
+        outcomes={model: _outcome(place, model, value) for model, value in outcomes.items()},
+        benchmark=_label(place, data, "benchmark"),
+        category=_label(place, data, "category"),
+    )
+
+
+def _outcome(place: _Place, model: str, value: Any) -> Outcome:
+    field = f'outcomes."{model}"'
+    if not isinstance(value, dict):
+        raise place.wrong(field, f"must be an object, not {_kind(value)}")
+    _no_misspelt_keys(place, field, value, OUTCOME_KEYS)
+    score = value.get("score")
+    if not _is_number(score) or not 0 <= score <= 1:
+        raise place.wrong(f"{field}.score", "must be a number from 0 to 1" + _found(value, "score"))
+    return Outcome(
+        score=float(score),
+        input_tokens=_tokens(place, field, value, "input_tokens"),
+        output_tokens=_tokens(place, field, value, "output_tokens"),
+        cost_usd=_cost(place, field, value),
+    )
+
+
+def _tokens(place: _Place, field: str, value: dict[str, Any], key: str) -> int | None:
+    count = value.get(key)
+    if count is None:
+        return None
+    if not _is_number(count) or not 0 <= count < float("inf") or count != int(count):
+        what = "must be a whole number of tokens, or null where it is unknown"
+        raise place.wrong(f"{field}.{key}", what + _found(value, key))
+    return int(count)
+
+
+def _cost(place: _Place, field: str, value: dict[str, Any]) -> float | None:
+    cost = value.get("cost_usd")
+    if cost is None:
+        return None
+    if not _is_number(cost) or not 0 <= cost < float("inf"):
+        what = "must be an amount in USD, 0 or more, or null where it is unknown"
+        raise place.wrong(f"{field}.cost_usd", what + _found(value, "cost_usd"))
+    return float(cost)
+
+
+def _label(place: _Place, data: dict[str, Any], key: str) -> str:
+    value = data.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise place.wrong(key, f"must be a text, not {_kind(value)}")
+    return str(value)
+
+
+def _no_misspelt_keys(
+    place: _Place, field: str, data: dict[str, Any], known: tuple[str, ...]
+) -> None:
+    for key in data:
+        if key in known:
+            continue
+        close = difflib.get_close_matches(key, known, n=1, cutoff=_ALIKE)
+        if close and close[0] not in data:
+            raise place.wrong(f"{field}.{key}".lstrip("."), f"did you mean {close[0]!r}?")
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _found(data: dict[str, Any], key: str) -> str:
+    if key not in data:
+        return "; it is missing"
+    value = data[key]
+    return f", not {_kind(value) if isinstance(value, dict | list) else repr(value)[:60]}"
+
+
+def _kind(value: Any) -> str:
+    kinds = {dict: "an object", list: "a list", str: "a text", bool: "true or false"}
+    return kinds.get(type(value), "null" if value is None else "a number")

@@ -1,0 +1,1 @@
+"""Runs a decision: attempts, retries, failover, validation and records."""

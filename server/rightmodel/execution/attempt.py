@@ -1,0 +1,154 @@
+"""One attempt: what is sent, how long silence may last, and what is put on record of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from rightmodel.core.call import Attempt, Usage
+from rightmodel.core.fault import Fault
+from rightmodel.core.task import EFFORTS
+from rightmodel.wire.base import ModelRequest
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from rightmodel.core.call import Completion
+    from rightmodel.core.decision import Decision
+    from rightmodel.core.errors import ProviderError
+    from rightmodel.core.task import Task
+    from rightmodel.execution.next_step import Step
+    from rightmodel.manifest.catalog import Endpoint, Model
+
+STALL_S: Final = 30.0
+"""Silence in the middle of an answer that counts as a fault."""
+CHARS_PER_TOKEN: Final = 4
+
+
+@dataclass(slots=True)
+class Watch:
+    """Moves the attempt's time limit on while something is heard."""
+
+    scope: asyncio.Timeout
+    now: Callable[[], float]
+    end: float
+    began: float
+    chars: int = 0
+    first_s: float | None = None
+    moved: float = 0.0
+    is_sent: bool = False
+
+    def sent(self) -> None:
+        """The request is out."""
+        self.is_sent = True
+
+    def heard(self, chars: int) -> None:
+        """More of the answer came."""
+        self.chars += chars
+        now = self.now()
+        if self.first_s is None:
+            self.first_s = now - self.began
+        if now - self.moved > 1.0:  # moving a timer on every chunk would cost more than the chunk
+            self.moved = now
+            self.scope.reschedule(min(self.end, now + STALL_S))
+
+
+def request_of(
+    task: Task, decision: Decision, step: Step, key: str, *, uncapped: bool
+) -> ModelRequest:
+    """What is sent to the step's endpoint. `uncapped`: as in `ModelRequest`."""
+    return ModelRequest(
+        provider=step.endpoint.provider,
+        name=step.endpoint.name,
+        turns=task.turns,
+        key=key,
+        system=task.system,
+        schema=task.schema,
+        native_schema="json_schema" in step.model.features,
+        effort=accepted_effort(step.model, task.effort),
+        max_output_tokens=step.allowance,
+        uncapped=uncapped,
+        expect_input_tokens=decision.requirements.input_tokens,
+    )
+
+
+def accepted_effort(model: Model, effort: str) -> str:
+    """The effort to send: the level asked for, the nearest that the model takes, or none at all."""
+    if not effort or not model.effort:
+        return ""
+    if effort in model.effort:
+        return effort
+    wanted = EFFORTS.index(effort)
+    return min(model.effort, key=lambda level: abs(EFFORTS.index(level) - wanted))
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """An attempt under way, and the record it becomes.
+
+    `input_tokens`: the prompt's, estimated. `start_s`: since its call began. Of the record, `at`:
+    its end, seconds since 1970; `time_s`: how long it took.
+    """
+
+    model: Model
+    endpoint: Endpoint
+    input_tokens: int
+    start_s: float = 0.0
+
+    def completed(self, completion: Completion, *, at: float, time_s: float) -> Attempt:
+        """The record where it brought a completion."""
+        cost = completion.cost_usd
+        if cost is None and completion.usage is not None:
+            cost = self.model.price.cost(completion.usage, at)
+        return Attempt(
+            model=self.model.id,
+            provider=self.endpoint.provider.name,
+            name=self.endpoint.name,
+            start_s=self.start_s,
+            time_s=time_s,
+            first_token_s=completion.first_token_s,
+            usage=completion.usage,
+            cost_usd=cost,
+            billed=completion.cost_usd is not None,
+            served=completion.served,
+        )
+
+    def broken_off(
+        self, watch: Watch | None, error: ProviderError | None, *, at: float, time_s: float
+    ) -> Attempt:
+        """The record where it brought none. `error`: `None` where its caller cut it short.
+
+        It cost what the upstream bills; else what it reports, or was heard of it, comes to.
+        """
+        cost = error.cost_usd if error else None
+        billed = cost is not None
+        used = self._used(watch, error)
+        if not billed:
+            cost = self.model.price.cost(used, at) if used else Decimal(0)
+        return Attempt(
+            model=self.model.id,
+            provider=self.endpoint.provider.name,
+            name=self.endpoint.name,
+            start_s=self.start_s,
+            time_s=time_s,
+            first_token_s=watch.first_s if watch else None,
+            usage=error.usage if error else None,
+            cost_usd=cost,
+            billed=billed,
+        )
+
+    def _used(self, watch: Watch | None, error: ProviderError | None) -> Usage | None:
+        """What was used without a completion, `None` for nothing.
+
+        Before the first token that is the prompt, if the request was out and we gave up on it; and
+        nothing, if the upstream refused it or was not reached.
+        """
+        heard = watch.chars // CHARS_PER_TOKEN if watch else 0
+        if error is not None and error.usage is not None:
+            return replace(error.usage, output=max(error.usage.output, heard))
+        gave_up = error is None or (error.fault is Fault.TIMEOUT and not error.status)
+        if watch is None or (watch.first_s is None and not (watch.is_sent and gave_up)):
+            return None
+        return Usage(self.input_tokens, heard)

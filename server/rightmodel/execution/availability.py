@@ -1,0 +1,38 @@
+"""A decision in the light of what is cooling down now: what `complete` would meet at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rightmodel.core.decision import Decision
+    from rightmodel.execution.breaker import Health
+    from rightmodel.manifest.catalog import Catalog
+
+
+def cooling_down(decision: Decision, catalog: Catalog, health: Health) -> dict[str, str]:
+    """Candidates that no endpoint is fit for now → what is the matter and how long it lasts."""
+    found = {}
+    for candidate in decision.candidates:
+        states = [health.state(endpoint) for endpoint in catalog.find(candidate.model).endpoints]
+        soonest = min(states, key=lambda state: state.wait_s)
+        if soonest.wait_s:
+            fault = soonest.fault.value if soonest.fault else "a fault"
+            found[candidate.model] = f"cooling down for {soonest.wait_s:.0f} s after {fault}"
+    return found
+
+
+def fit_first(decision: Decision, cooling: Mapping[str, str]) -> Decision:
+    """The same candidates, those that cool down behind the others."""
+    fit = tuple(c for c in decision.candidates if c.model not in cooling)
+    first = decision.candidates[0].model if decision.candidates else ""
+    if not fit or not cooling:
+        return decision
+    others = tuple(c for c in decision.candidates if c.model in cooling)
+    reason = decision.reason
+    if first in cooling:
+        reason = f"next in line: {first} is {cooling[first]}"
+    return replace(decision, candidates=fit + others, reason=reason)

@@ -1,0 +1,253 @@
+"""Calls that outlive their request: pending answers, pages of long ones, conversations.
+
+A call runs as a task of its own. Its caller waits until the deadline; what is not done by then is
+*pending* and goes on in the background until it gives up. Everything is kept in memory, bounded in
+number, size and time; a `ref` that is gone says so. Cancelling a caller that waits cancels the
+call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from rightmodel.core.call import Answer
+from rightmodel.core.errors import RightmodelError, TaskError
+from rightmodel.core.task import Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from rightmodel.core.task import Task
+    from rightmodel.execution.executor import Dispatcher, Report
+
+PAGE_CHARS: Final = 40_000
+MOST_RUNNING: Final = 64
+"""Calls at once; further ones wait their turn: a routed model may be an agent that calls us."""
+MOST_KEPT: Final = 256
+MOST_KEPT_CHARS: Final = 50_000_000
+KEPT_S: Final = 3600.0
+_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
+_REF_LENGTH: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Still running. `status`: what it is doing. `time_s`: since it began."""
+
+    ref: str
+    status: str
+    time_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of an answer. `number` of `pages`, from 1."""
+
+    answer: Answer
+    text: str
+    number: int = 1
+    pages: int = 1
+
+
+@dataclass(slots=True)
+class _Entry:
+    ref: str
+    task: Task
+    began: float
+    job: asyncio.Future[Answer]
+    touched: float
+    status: str = "waiting for a place"
+    reports: list[Report] = field(default_factory=list)
+    pages_read: int = 0
+
+    def report(self, text: str) -> None:
+        self.status = text
+        for listener in self.reports:
+            listener(text)
+
+    @property
+    def chars(self) -> int:
+        size = sum(len(turn.text) for turn in self.task.turns)
+        if self.job.done() and not self.job.cancelled() and self.job.exception() is None:
+            size += len(self.job.result().text)
+        return size
+
+
+class Calls:
+    """Every call of a server. `now`: monotonic seconds. `give_up_s`: when a pending call ends.
+
+    `recall(ref)`: a call that is no longer in memory, `None` where it was not kept.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        *,
+        give_up_s: float,
+        now: Callable[[], float],
+        recall: Callable[[str], Awaitable[tuple[Task, Answer] | None]],
+    ) -> None:
+        self._recall = recall
+        self._dispatcher = dispatcher
+        self._give_up_s = give_up_s
+        self._now = now
+        self._entries: dict[str, _Entry] = {}
+        self._places = asyncio.Semaphore(MOST_RUNNING)
+
+    @property
+    def running(self) -> int:
+        """Calls that are not done."""
+        return sum(not entry.job.done() for entry in self._entries.values())
+
+    async def complete(self, task: Task, *, deadline_s: float, report: Report) -> Page | Pending:
+        """A new call: its answer, or pending when the deadline comes first."""
+        return await self._wait(self._begin(task, deadline_s), deadline_s, report)
+
+    async def resume(
+        self, ref: str, task: Task | None, *, deadline_s: float, report: Report
+    ) -> Page | Pending:
+        """What `ref` stands for.
+
+        With a task the conversation goes on; else the answer is collected or read on. Raises
+        `TaskError` when there is nothing to do, or what became of the call.
+        """
+        entry = await self._find(ref)
+        if task is None:
+            return await self._collect(entry, deadline_s, report)
+        if not entry.job.done():
+            raise TaskError(
+                f"ref {ref} is still running; call complete with ref alone to collect its answer "
+                "before the conversation goes on",
+                argument="ref",
+            )
+        before = await _settled(entry)
+        said = Turn("assistant", before.text)
+        going_on = replace(
+            task,
+            history=(*entry.task.turns, said),
+            system=task.system or entry.task.system,
+            skill=task.skill or entry.task.skill,
+            prefer=before.receipt.model,
+        )
+        return await self._wait(self._begin(going_on, deadline_s), deadline_s, report)
+
+    async def close(self) -> None:
+        """Cancel whatever runs."""
+        jobs = [entry.job for entry in self._entries.values()]
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
+        self._entries.clear()
+
+    def _begin(self, task: Task, deadline_s: float) -> _Entry:
+        self._forget()
+        ref = "".join(secrets.choice(_ALPHABET) for _ in range(_REF_LENGTH))
+        job = asyncio.create_task(self._run(ref, task, deadline_s), name=f"call {ref}")
+        now = self._now()
+        self._entries[ref] = entry = _Entry(ref, task, now, job, now)
+        return entry
+
+    async def _run(self, ref: str, task: Task, deadline_s: float) -> Answer:
+        began = self._now()
+        async with self._places:
+            waited = self._now() - began
+            answer = await self._dispatcher.complete(
+                task,
+                deadline_s=max(1.0, deadline_s - waited),
+                give_up_s=max(deadline_s, self._give_up_s) - waited,
+                report=self._entries[ref].report,
+                ref=ref,
+            )
+        return Answer(answer.text, replace(answer.receipt, ref=ref))
+
+    async def _wait(self, entry: _Entry, deadline_s: float, report: Report) -> Page | Pending:
+        entry.reports.append(report)
+        try:
+            await asyncio.wait({entry.job}, timeout=deadline_s)
+        except asyncio.CancelledError:
+            entry.job.add_done_callback(lambda _: self._entries.pop(entry.ref, None))
+            entry.job.cancel()
+            # Scopes cancel again and again: `gather` would hand that on to the job's cleaning up.
+            await asyncio.wait({entry.job})
+            raise
+        finally:
+            entry.reports.remove(report)
+        entry.touched = self._now()
+        if not entry.job.done():
+            return Pending(entry.ref, entry.status, self._now() - entry.began)
+        try:
+            answer = await _settled(entry)
+        except RightmodelError:
+            self._entries.pop(entry.ref, None)
+            raise
+        return _page(entry, answer)
+
+    async def _collect(self, entry: _Entry, deadline_s: float, report: Report) -> Page | Pending:
+        if entry.job.done() and entry.pages_read:
+            answer = await _settled(entry)
+            if entry.pages_read >= _pages(answer):
+                raise TaskError(
+                    f"ref {entry.ref} has been read to its end; give a prompt to go on with the "
+                    "conversation",
+                    argument="ref",
+                )
+            entry.touched = self._now()
+            return _page(entry, answer)
+        return await self._wait(entry, deadline_s, report)
+
+    async def _find(self, ref: str) -> _Entry:
+        self._forget()
+        entry = self._entries.get(ref)
+        if entry is not None:
+            return entry
+        kept = await self._recall(ref)
+        if kept is None:
+            raise TaskError(
+                f"ref {ref!r} is gone: refs live in the server's memory, for {KEPT_S / 60:.0f} "
+                "minutes after they were last used, and end with a restart or a failed call. "
+                "Hand the subtask over anew",
+                argument="ref",
+            )
+        task, answer = kept
+        now = self._now()
+        self._entries[ref] = entry = _Entry(ref, task, now, _ended(answer), now)
+        return entry
+
+    def _forget(self) -> None:
+        """Drop what is old, and the least recently used of what is too much; never what runs."""
+        done = sorted((e for e in self._entries.values() if e.job.done()), key=lambda e: e.touched)
+        oldest = self._now() - KEPT_S
+        size = sum(entry.chars for entry in done)
+        for entry in done:
+            crowded = len(self._entries) > MOST_KEPT or size > MOST_KEPT_CHARS
+            if entry.touched >= oldest and not crowded:
+                break
+            size -= entry.chars
+            del self._entries[entry.ref]
+
+
+def _ended(answer: Answer) -> asyncio.Future[Answer]:
+    job: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    job.set_result(answer)
+    return job
+
+
+async def _settled(entry: _Entry) -> Answer:
+    """The answer of a finished call, or the error that it ended with."""
+    if entry.job.cancelled():
+        raise TaskError(f"ref {entry.ref} was cancelled", argument="ref")
+    return await entry.job
+
+
+def _pages(answer: Answer) -> int:
+    return max(1, -(-len(answer.text) // PAGE_CHARS))
+
+
+def _page(entry: _Entry, answer: Answer) -> Page:
+    start = entry.pages_read * PAGE_CHARS
+    entry.pages_read += 1
+    text = answer.text[start : start + PAGE_CHARS]
+    return Page(answer, text, entry.pages_read, _pages(answer))

@@ -1,0 +1,130 @@
+"""Asks the judge's model: one attempt at a fit endpoint, under its own short deadline."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from rightmodel.core.errors import ProviderError
+from rightmodel.core.fault import Fault
+from rightmodel.core.task import Turn
+from rightmodel.execution.attempt import Try, Watch, accepted_effort
+from rightmodel.routing.signals.judge import OUTPUT_TOKENS, JudgeAnswer
+from rightmodel.routing.tokens import estimate_tokens
+from rightmodel.wire.base import ModelRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from rightmodel.core.call import Attempt
+    from rightmodel.core.task import Protocol, Trust
+    from rightmodel.execution.breaker import Health
+    from rightmodel.execution.recorder import Bookkeeper
+    from rightmodel.ledger.records import Hold
+    from rightmodel.manifest.catalog import Endpoint, Model, Provider
+    from rightmodel.wire.base import ChatProvider
+
+_THINKING_ROOM = 1000
+"""Output tokens allowed on top for a model that cannot be kept from thinking."""
+
+
+class JudgeCompleter:
+    """`key(provider)`: its key or "". `now`: monotonic seconds. `books`: where its cost is kept."""
+
+    def __init__(
+        self,
+        providers: Mapping[Protocol, ChatProvider],
+        health: Health,
+        *,
+        key: Callable[[Provider], str],
+        now: Callable[[], float],
+        books: Bookkeeper,
+    ) -> None:
+        self._providers = providers
+        self._health = health
+        self._key = key
+        self._now = now
+        self._books = books
+
+    async def ask(
+        self,
+        model: Model,
+        *,
+        system: str,
+        prompt: str,
+        schema: Mapping[str, Any],
+        trust: Trust,
+        deadline_s: float,
+    ) -> JudgeAnswer:
+        """One short answer.
+
+        Raises `ProviderError` (late: a time-out), which carries what it cost all the same, or
+        `BudgetError`; nothing is retried.
+        """
+        endpoint = self._endpoint(model, trust)
+        request = ModelRequest(
+            provider=endpoint.provider,
+            name=endpoint.name,
+            turns=(Turn("user", prompt),),
+            key=self._key(endpoint.provider),
+            system=system,
+            schema=schema,
+            native_schema="json_schema" in model.features,
+            effort=accepted_effort(model, "none"),
+            max_output_tokens=OUTPUT_TOKENS
+            + (_THINKING_ROOM if "reasoning" in model.features else 0),
+        )
+        tokens = estimate_tokens(system) + estimate_tokens(prompt)
+        hold = await self._books.reserve_judge(model, tokens, request.max_output_tokens)
+        attempt, text = await self._attempt(Try(model, endpoint, tokens), request, deadline_s, hold)
+        self._books.judged(attempt, hold)
+        return JudgeAnswer(text, attempt.cost_usd)
+
+    def _endpoint(self, model: Model, trust: Trust) -> Endpoint:
+        fit = [
+            e for e in model.endpoints if e.provider.trust >= trust and not self._health.wait_s(e)
+        ]
+        if not fit:
+            unfit = ProviderError(Fault.OVERLOADED, "no endpoint of the judge is fit now")
+            unfit.cost_usd = Decimal(0)
+            raise unfit
+        return self._health.pick(fit)
+
+    async def _attempt(
+        self, tried: Try, request: ModelRequest, deadline_s: float, hold: Hold | None
+    ) -> tuple[Attempt, str]:
+        """The attempt and what was said; one that failed is on record when it raises."""
+        endpoint, began = tried.endpoint, self._now()
+        watch: Watch | None = None
+        self._health.begin(endpoint)
+        try:
+            async with asyncio.timeout_at(began + deadline_s) as scope:
+                watch = Watch(scope, self._now, began + deadline_s, began)
+                provider = self._providers[endpoint.provider.protocol]
+                completion = await provider.complete(request, watch)
+        except BaseException as failed:
+            error = _fault(failed, deadline_s)
+            if error is failed:
+                self._health.fail(endpoint, error)
+            else:  # a judge's deadline is far shorter than a call's: being late is no bad health
+                self._health.release(endpoint)
+            time_s = self._now() - began
+            attempt = tried.broken_off(watch, error, at=self._books.clock(), time_s=time_s)
+            if error is None:
+                self._books.judged(attempt, hold, cancelled=True)
+                raise
+            self._books.judged(replace(attempt, fault=error.fault), hold)
+            error.cost_usd = attempt.cost_usd
+            raise error from None
+        time_s = self._now() - began
+        self._health.succeed(endpoint, time_s)
+        return tried.completed(completion, at=self._books.clock(), time_s=time_s), completion.text
+
+
+def _fault(failed: BaseException, deadline_s: float) -> ProviderError | None:
+    """What went wrong, `None` where the caller cut it short."""
+    if isinstance(failed, TimeoutError):
+        return ProviderError(Fault.TIMEOUT, f"not there within {deadline_s:.1f} s")
+    return failed if isinstance(failed, ProviderError) else None

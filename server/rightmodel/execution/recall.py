@@ -1,0 +1,64 @@
+"""A finished call that is no longer in memory, read back where the manifest lets text be kept."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from rightmodel.core.call import Answer, Receipt
+from rightmodel.core.decision import Assessment, Decision, Requirements
+from rightmodel.core.task import Task, Turn
+from rightmodel.ledger.trouble import LedgerTrouble
+
+if TYPE_CHECKING:
+    from rightmodel.core.decision import Source
+    from rightmodel.ledger.ledger import Ledger
+    from rightmodel.ledger.records import CallRecord, Texts
+    from rightmodel.ledger.store import Store
+
+
+def kept_turns(task: Task) -> str:
+    """The system prompt and what was said before, as the ledger keeps it; files are not kept."""
+    said = [[turn.role, turn.text] for turn in task.history]
+    return json.dumps([["system", task.system], *said], ensure_ascii=False)
+
+
+async def recall(ledger: Ledger, ref: str) -> tuple[Task, Answer] | None:
+    """The task and answer of a former server's call; `None` where they were not kept."""
+
+    def find(store: Store) -> tuple[CallRecord, Texts] | None:
+        call = store.find_call(ref)
+        texts = store.find_texts(call.id) if call and call.model else None
+        return (call, texts) if call and texts else None
+
+    try:
+        found = await ledger.read(find)
+    except LedgerTrouble:
+        return None
+    if found is None:
+        return None
+    call, texts = found
+    (_, system), *said = json.loads(texts.history)
+    history = tuple(Turn(role, text) for role, text in said)
+    task = Task(texts.prompt, skill=call.skills[0][0], system=system, history=history)
+    return task, Answer(texts.answer, _receipt(call))
+
+
+def _receipt(call: CallRecord) -> Receipt:
+    """What the ledger still knows; attempts are told by `rightmodel usage`."""
+    source: Source = call.source  # type: ignore[assignment]  # written by this house
+    assessment = Assessment(call.skills, call.difficulty, source, call.confidence)
+    decision = Decision(
+        (), (), assessment, Requirements(0, 0), call.tier, 0.0, call.reason, call.rule, call.judge
+    )
+    return Receipt(
+        model=call.model,
+        decision=decision,
+        attempts=(),
+        time_s=call.time_s,
+        cost_usd=call.cost_usd,
+        baseline_usd=call.baseline_usd,
+        saved_usd=call.saved_usd,
+        ref=call.ref,
+        flags=("recalled",),
+    )

@@ -1,0 +1,204 @@
+"""What happened in a call and what it cost: receipts, and the error when every attempt failed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from rightmodel.core.call import Receipt, Usage
+from rightmodel.core.errors import ExhaustedError, NoCandidateError, ProviderError, nearest
+from rightmodel.core.fault import Fault
+from rightmodel.core.format import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rightmodel.core.call import Attempt
+    from rightmodel.core.decision import Decision
+    from rightmodel.core.task import Task
+    from rightmodel.manifest.catalog import Catalog
+
+_ADVICE: Final = {
+    Fault.RATE_LIMITED: "rate limits pass: try again later, or connect another provider",
+    Fault.QUOTA: "the account has no quota left: top it up or connect another provider",
+    Fault.AUTH: "the key was not accepted: check {key}",
+    Fault.NOT_FOUND: "the provider knows no such model: check its name in the manifest{near}",
+    Fault.CONTEXT_OVERFLOW: "the task is too long: shorten it or connect a larger context window",
+    Fault.REFUSED: "the task was refused: reword it",
+    Fault.SCHEMA: "no answer matched the schema: simplify it or raise the tier",
+    Fault.CUT_OFF: "the answer is too long: ask for less at once",
+    Fault.BAD_REQUEST: "the request was rejected: change it as the upstream says",
+    Fault.PARAMETER: "the request was rejected: change it as the upstream says",
+    Fault.OVERLOADED: "overloads pass: try again later, or connect another provider",
+    Fault.SERVER: "server faults pass: try again later, or connect another provider",
+    Fault.TIMEOUT: "it was too slow: allow a longer deadline, or connect another provider",
+    Fault.CONNECTION: "check base_url and the network; `rightmodel check` tells who answers",
+    Fault.MALFORMED: "check that base_url leads to the API and no proxy answers in its place",
+    Fault.EMPTY: "nothing was said: reword the task, or allow more output tokens",
+}
+"""What to do about a fault."""
+
+MOST_ABOVE: Final = 1.5
+"""Times our estimate of a prompt that a tokenizer may make of it."""
+WRAPPING: Final = 100
+"""Tokens that an upstream's chat template adds to a prompt."""
+
+RETRYABLE = frozenset(
+    {
+        Fault.RATE_LIMITED,
+        Fault.OVERLOADED,
+        Fault.SERVER,
+        Fault.TIMEOUT,
+        Fault.CONNECTION,
+        Fault.MALFORMED,
+        Fault.EMPTY,
+        Fault.CUT_OFF,
+        Fault.SCHEMA,
+    }
+)
+
+
+def make_receipt(  # noqa: PLR0913 - the facts of a call
+    catalog: Catalog,
+    *,
+    task: Task,
+    decision: Decision,
+    attempts: Sequence[Attempt],
+    allowance: int,
+    at: float,
+    time_s: float,
+) -> Receipt:
+    """The receipt of a call whose last attempt gave the answer, of `allowance` tokens at most."""
+    last = attempts[-1]
+    costs = [a.cost_usd for a in attempts]
+    if decision.judge:
+        costs.append(decision.judge_usd)
+    cost = (
+        None if any(c is None for c in costs) else sum((c or Decimal(0) for c in costs), Decimal(0))
+    )
+    sent = decision.requirements.input_tokens
+    baseline = _baseline_cost(catalog, _believed(last.usage, sent, allowance), at)
+    return Receipt(
+        model=last.model,
+        decision=decision,
+        attempts=tuple(attempts),
+        time_s=time_s,
+        cost_usd=cost,
+        baseline_usd=baseline,
+        saved_usd=None if baseline is None or cost is None else baseline - cost,
+        served=last.served if not same_model(last.served, last.name) else "",
+        files=tuple(file.path for file in task.files),
+        flags=_flags(decision, attempts),
+    )
+
+
+def _flags(decision: Decision, attempts: Sequence[Attempt]) -> tuple[str, ...]:
+    refused = [f"refused={a.model}" for a in attempts if a.fault is Fault.REFUSED]
+    return (*refused, "explored") if decision.explored else tuple(refused)
+
+
+def _believed(usage: Usage | None, sent: int, allowance: int) -> Usage | None:
+    """The counts that a saving is reckoned from: an upstream that inflates them invents none.
+
+    `sent`: the prompt's tokens as estimated; `allowance`: the output tokens that were allowed.
+    Reasoning tokens are left out: what the baseline would have thought is not known, and claiming
+    the other model's would inflate the saving.
+    """
+    if usage is None:
+        return None
+    most = int(sent * MOST_ABOVE) + WRAPPING
+    return Usage(min(usage.input, most), min(usage.output - usage.reasoning, allowance))
+
+
+def _baseline_cost(catalog: Catalog, usage: Usage | None, at: float) -> Decimal | None:
+    """What the baseline would have cost: the same prompt and answer at its prices, no cache."""
+    model = catalog.baseline_model()
+    if model is None or usage is None:
+        return None
+    return model.price.cost(usage, at)
+
+
+def same_model(served: str, asked: str) -> bool:
+    """Whether the upstream's name for what it used means the model asked for.
+
+    A dated or versioned suffix is the same model (`gpt-5.4-mini` → `gpt-5.4-mini-2026-03-17`), and
+    so is a path in front of it (`models/gemini-…`).
+    """
+    if not served:
+        return True
+    a = served.lower().rpartition("/")[2].removesuffix(":free")
+    b = asked.lower().rpartition("/")[2].removesuffix(":free")
+    shorter, longer = sorted((a, b), key=len)
+    rest = longer[len(shorter) :] if longer.startswith(shorter) else "?"
+    return not rest or (rest[0] in "-@:" and rest[1:].replace("-", "").replace(".", "").isdigit())
+
+
+def exhausted(
+    catalog: Catalog,
+    *,
+    decision: Decision,
+    attempts: Sequence[Attempt],
+    errors: Sequence[ProviderError],
+    retry_after_s: float | None = None,
+    no_room: str = "",
+) -> ExhaustedError:
+    """The error when every attempt failed: what was tried, and what to do next.
+
+    `retry_after_s`: until the first endpoint that may recover can be tried again. `no_room`: which
+    budget had none for a further candidate.
+    """
+    tried = "; ".join(f"{a.model} at {a.provider}: {a.message}" for a in attempts)
+    if not errors:
+        return ExhaustedError(
+            "no attempt could be made in time: every fit model is cooling down after faults"
+            + ("" if retry_after_s is None else f", the first for another {retry_after_s:.0f} s"),
+            attempts=attempts,
+            retryable=True,
+            retry_after_s=retry_after_s,
+        )
+    advice = "; ".join(dict.fromkeys(_advice(catalog, a) for a in reversed(attempts)))
+    pinned = set(decision.requirements.pinned)
+    others = [m for m in catalog.models if m not in pinned] if pinned else []
+    if others:
+        others_text = ", ".join(others[:5])
+        advice += f"; only the named models were tried, others are connected: {others_text}"
+    spent = sum((a.cost_usd for a in attempts if a.cost_usd), Decimal(0))
+    if spent:
+        tried += f". That cost ${spent:.6f}"
+    if no_room:
+        advice += f"; {no_room}"
+    retryable = any(e.fault in RETRYABLE for e in errors)
+    return ExhaustedError(
+        f"every attempt failed. {tried}. Next: {advice}.",
+        attempts=attempts,
+        retryable=retryable,
+        retry_after_s=retry_after_s if retryable else None,
+    )
+
+
+def _advice(catalog: Catalog, attempt: Attempt) -> str:
+    """What to do about a failed attempt, with the key's variable and the ids that are near."""
+    advice = _ADVICE[attempt.fault] if attempt.fault else ""
+    provider = catalog.providers.get(attempt.provider)
+    place = (provider.key_env or provider.key_file) if provider else ""
+    close = nearest(attempt.model, [m for m in catalog.models if m != attempt.model])
+    return advice.format(
+        key=place or f"key_env of {attempt.provider} in the manifest",
+        near=f" (nearest connected: {', '.join(close)})" if close else "",
+    )
+
+
+def nothing_left(decision: Decision, spent_usd: Decimal) -> NoCandidateError:
+    """The error where there are candidates and none may be tried."""
+    needed = decision.requirements
+    models = listed([candidate.model for candidate in decision.candidates])
+    if needed.max_cost_usd is not None and spent_usd:
+        return NoCandidateError(
+            f"judging the task cost ${spent_usd:f}; what that leaves of max_cost_usd is too little "
+            f"for {models}: raise it, or state skill and difficulty"
+        )
+    return NoCandidateError(
+        f"the task has about {needed.input_tokens} prompt tokens, more than {models} proved to "
+        "read when asked before, whatever the manifest says: shorten it, raise the window where "
+        "the model runs (Ollama: OLLAMA_CONTEXT_LENGTH), or connect a larger one"
+    )

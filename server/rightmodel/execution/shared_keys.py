@@ -1,0 +1,62 @@
+"""Keys that are out of order, told to and heard from every server on the same ledger.
+
+A key without credit costs each new server a failed attempt, and agents start servers all day. Only
+a hash of a key is ever written down.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rightmodel.core.fault import Fault
+from rightmodel.execution.breaker import OUT_S
+from rightmodel.ledger.records import Cooldown, key_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from rightmodel.execution.breaker import Health
+    from rightmodel.ledger.ledger import Ledger
+    from rightmodel.manifest.catalog import Provider
+
+
+_FAULTS: Final = frozenset(fault.value for fault in Fault)
+"""Another server may be newer and know others."""
+
+
+class SharedKeys:
+    """`key(provider)`: its key or "". `clock`: seconds since 1970."""
+
+    def __init__(
+        self,
+        providers: Iterable[Provider],
+        ledger: Ledger,
+        health: Health,
+        *,
+        key: Callable[[Provider], str],
+        clock: Callable[[], float],
+    ) -> None:
+        self._hashes = {p.name: key_hash(p.base_url, k) for p in providers if (k := key(p))}
+        self._ledger = ledger
+        self._health = health
+        self._clock = clock
+        health.on_key = self.changed
+
+    def changed(self, provider: str, fault: Fault | None) -> None:
+        """A key went out of order here, or (no fault) works again."""
+        which = self._hashes.get(provider)
+        if which is None:
+            return
+        if fault is None:
+            self._ledger.lift(which)
+        else:
+            self._ledger.note(Cooldown(which, self._clock() + OUT_S, fault.value))
+
+    def heard(self, cooldowns: Iterable[Cooldown]) -> None:
+        """What this or another server has found out before."""
+        known = {c.key: c for c in cooldowns}
+        for provider, which in self._hashes.items():
+            row = known.get(which)
+            if row is not None:
+                fault = Fault(row.fault) if row.fault in _FAULTS else Fault.AUTH
+                self._health.rest(provider, row.until - self._clock(), fault)

@@ -1,0 +1,1 @@
+"""Which model: a task in, a decision out."""

@@ -1,0 +1,202 @@
+"""How a simulated model behaves: what it answers, how fast, and what it says about its usage."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from rightmodel.core.call import Usage
+from rightmodel.simulator.example import example_of
+from rightmodel.simulator.received import count_tokens
+from rightmodel.simulator.wire import Pace, dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from decimal import Decimal
+
+    from rightmodel.simulator.fault.base import SimulatedFault
+    from rightmodel.simulator.received import Received
+
+Finish = Literal["stop", "length", "content_filter", "refused", "tool_calls"]
+
+DEFAULT_TEXT: Final = "This is a simulated answer."
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a tool. `arguments`: JSON as text, as it goes over the wire: it may be cut off."""
+
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer, before any protocol has dressed it.
+
+    `text`: `None` is sent as null. `reasoning`: text of the thinking, where the dialect shows it.
+    `reasoning_tokens`: `None` counts those of `reasoning`. `served`: the model that claims to have
+    answered, "" for the one asked for. `usage`: `None` is computed from the request and the answer.
+    `refusal`: text of OpenAI's refusal field. `block_reason`: of Gemini's prompt feedback.
+    `cost_usd`: what OpenRouter reports.
+    """
+
+    text: str | None = DEFAULT_TEXT
+    finish: Finish = "stop"
+    reasoning: str = ""
+    reasoning_tokens: int | None = None
+    served: str = ""
+    usage: Usage | None = None
+    refusal: str = ""
+    block_reason: str = ""
+    tool_call: ToolCall | None = None
+    cost_usd: Decimal | None = None
+
+
+def answer(text: str | None = DEFAULT_TEXT, **details: Any) -> Reply:
+    """An answer for a script; `details` are the other fields of `Reply`."""
+    return Reply(text, **details)
+
+
+def default_text(request: Received) -> str:
+    """JSON that fits the schema where one is asked for, else a fixed sentence."""
+    return DEFAULT_TEXT if request.schema is None else dumps(example_of(request.schema))
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """A simulated model.
+
+    `answers`: the text, a `Reply`, or a function of the request that gives either.
+    `tokens_per_s`: 0 is at once. `first_token_s`: seconds before the first token, or before
+    everything where the answer is not streamed. `chunk_tokens`: tokens in one event of a stream.
+    `reasoning` and `reasoning_tokens` as in `Reply`, for answers that set none. `cached_tokens`:
+    how much of the prompt is reported as read from a cache. `served`: the name it reports.
+    `context`: window in tokens, 0 for no limit; what exceeds it gets the dialect's own error (and
+    Ollama cuts without a word). `output_limit`: most output tokens, 0 for no limit.
+    `faults`: standing ones, tried in order with every request; one that does not apply to a
+    request (a refused parameter that it does not carry) lets it through.
+    """
+
+    answers: str | Reply | Callable[[Received], str | Reply] = default_text
+    tokens_per_s: float = 0.0
+    first_token_s: float = 0.0
+    chunk_tokens: int = 8
+    reasoning: str = ""
+    reasoning_tokens: int = 0
+    cached_tokens: int = 0
+    served: str = ""
+    context: int = 0
+    output_limit: int = 0
+    faults: tuple[SimulatedFault, ...] = field(default=())
+
+    @property
+    def pace(self) -> Pace:
+        """How fast it answers."""
+        per_token = 1 / self.tokens_per_s if self.tokens_per_s else 0.0
+        return Pace(self.first_token_s, per_token)
+
+    def reply(self, request: Received) -> Reply:
+        """The answer to a request, before limits and usage."""
+        found = self.answers(request) if callable(self.answers) else self.answers
+        return Reply(found) if isinstance(found, str) else found
+
+    def finished(self, reply: Reply, request: Received) -> Reply:
+        """The reply with everything filled in: reasoning, cut at the output limit, tool, usage."""
+        reasoning = reply.reasoning or self.reasoning
+        thought = reply.reasoning_tokens
+        if thought is None:
+            thought = count_tokens(reasoning) if reply.reasoning else self.reasoning_tokens
+            thought = thought or count_tokens(reasoning)
+        reply = replace(
+            reply, reasoning=reasoning, reasoning_tokens=thought, served=reply.served or self.served
+        )
+        if request.tool and reply.tool_call is None and reply.finish == "stop":
+            call = ToolCall(request.tool, reply.text or "{}")
+            reply = replace(reply, text=None, finish="tool_calls", tool_call=call)
+        reply = _cut(reply, request.max_output)
+        return replace(reply, usage=reply.usage or self._usage(reply, request))
+
+    def _usage(self, reply: Reply, request: Received) -> Usage:
+        prompt = count_tokens(request.text)
+        said = (reply.text or "") + (reply.tool_call.arguments if reply.tool_call else "")
+        thought = reply.reasoning_tokens or 0
+        return Usage(
+            input=prompt,
+            output=count_tokens(said) + thought,
+            cache_read=min(self.cached_tokens, prompt),
+            reasoning=thought,
+        )
+
+
+def _cut(reply: Reply, limit: int | None) -> Reply:
+    """Hold an answer to the output limit: reasoning uses it up first, as it does in reality."""
+    thought = reply.reasoning_tokens or 0
+    if not limit or reply.finish not in {"stop", "tool_calls"}:
+        return reply
+    left = max(0, limit - thought)
+    thought = min(thought, limit)
+    text, call = reply.text, reply.tool_call
+    if count_tokens(text or "") > left:
+        text = (text or "")[: left * 4]
+    elif call is not None and count_tokens(call.arguments) > left:
+        call = replace(call, arguments=call.arguments[: left * 4])
+    else:
+        return reply
+    return replace(reply, text=text, tool_call=call, finish="length", reasoning_tokens=thought)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A task as a simulation sees it: what kind it is, how hard (0-10), a good and a bad answer."""
+
+    skill: str
+    good: str
+    bad: str
+    difficulty: float = 5.0
+
+
+def by_rating(ratings: Mapping[str, float]) -> Callable[[Work], float]:
+    """Chance of a good answer from skill ratings, on the scale that difficulties share.
+
+    The logistic function of rating - difficulty, as rightmodel itself estimates it. A skill that
+    is missing falls back to `general`, and that to 5.
+    """
+
+    def chance(work: Work) -> float:
+        rating = ratings.get(work.skill, ratings.get("general", 5.0))
+        return 1 / (1 + math.exp(work.difficulty - rating))
+
+    return chance
+
+
+def skilled(
+    work: Callable[[Received], Work],
+    chance: Mapping[str, float] | Callable[[Work], float],
+    *,
+    seed: int = 0,
+) -> Callable[[Received], str]:
+    """Answers that are good as often as the model is able.
+
+    `work` reads the task out of the request. `chance`: of a good answer, by skill (`general`
+    for the others) or reckoned (`by_rating`). Whether an answer is good depends on seed, model
+    and prompt alone: asking again gives the same, whatever else is asked in between.
+    """
+
+    def answers(request: Received) -> str:
+        found = work(request)
+        if callable(chance):
+            p = chance(found)
+        else:
+            p = chance.get(found.skill, chance.get("general", 0.5))
+        return found.good if _lot(seed, request.model, request.prompt) < p else found.bad
+
+    return answers
+
+
+def _lot(seed: int, *parts: str) -> float:
+    """A number in [0, 1) that depends on nothing but its arguments."""
+    told = "\0".join((str(seed), *parts)).encode()
+    return int.from_bytes(hashlib.blake2b(told, digest_size=8).digest()) / 2**64

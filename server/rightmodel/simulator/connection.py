@@ -1,0 +1,234 @@
+"""One HTTP/1.1 connection on bare asyncio, able to stop, cut and reset at any byte."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
+
+from rightmodel.simulator.wire import End, Forever, Pause, Stall
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from rightmodel.simulator.wire import Part, Response
+
+FLUSH_AT: Final = 65_536
+"""Bytes gathered before they are handed to the socket."""
+
+
+class RawRequest(NamedTuple):
+    """A request as it came. `headers`: names in lower case, the last of a name wins."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class HungUpError(Exception):
+    """The client is gone."""
+
+
+class Connection(asyncio.Protocol):
+    """Reads requests, plays responses; knows at once when the client hangs up.
+
+    `serve` runs as a task for the whole connection. While `busy`, a client that hangs up cancels
+    it; `gone` then says why, `reset_here` that it was not the client. `sleep` waits for the
+    pauses, `closing` ends every stall, `known` holds those that are open.
+    """
+
+    def __init__(
+        self,
+        serve: Callable[[Connection], Awaitable[None]],
+        sleep: Callable[[float], Awaitable[object]],
+        closing: asyncio.Event,
+        known: set[Connection],
+    ) -> None:
+        self.gone = False
+        self.busy = False
+        self.reset_here = False
+        self._serve = serve
+        self._sleep = sleep
+        self._closing = closing
+        self._known = known
+        self._buffer = bytearray()
+        self._came = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._loop = asyncio.get_running_loop()
+        self.lost: asyncio.Future[None] = self._loop.create_future()
+
+    # --- called by the event loop ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start serving."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._known.add(self)
+        self._task = self._loop.create_task(self._run())
+
+    def data_received(self, data: bytes) -> None:
+        """Keep what came."""
+        self._buffer += data
+        self._came.set()
+
+    def eof_received(self) -> bool:
+        """Treat a closed sending side as a client that hung up."""
+        self._hang_up()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop's signature
+        """Let go of whoever waits."""
+        self._hang_up()
+        self._known.discard(self)
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+    def pause_writing(self) -> None:
+        """Hold back: the client reads slowly."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._writable.set()
+
+    def _hang_up(self) -> None:
+        if self.gone:
+            return
+        self.gone = True
+        self._came.set()
+        self._writable.set()
+        if self.busy:
+            self._task.cancel()
+
+    async def ended(self) -> None:
+        """Wait until nothing of it runs any more."""
+        await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        try:
+            await self._serve(self)
+        except HungUpError:
+            pass
+        finally:
+            self._transport.close()
+
+    # --- reading ---
+
+    async def read_request(self) -> RawRequest | None:
+        """The next request; `None` once the client is gone."""
+        try:
+            head = await self._head()
+            first, *lines = head.decode("latin-1").split("\r\n")
+            method, target, _ = first.split(" ", 2)
+            pairs = (line.partition(":") for line in lines)
+            headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
+            if headers.get("expect", "").lower() == "100-continue":
+                self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            return RawRequest(method, target, headers, await self._read_body(headers))
+        except (HungUpError, ValueError):
+            return None
+
+    async def _head(self) -> bytes:
+        """Everything before the body. What is no HTTP (TLS, say) is told so at once."""
+        while not self._buffer:
+            await self._more()
+        if not self._buffer[:1].isalpha():
+            self._transport.write(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")
+            raise HungUpError
+        return await self._until(b"\r\n\r\n")
+
+    async def _read_body(self, headers: dict[str, str]) -> bytes:
+        if headers.get("transfer-encoding", "").lower() != "chunked":
+            return await self._exactly(int(headers.get("content-length", 0)))
+        body = bytearray()
+        while size := int((await self._until(b"\r\n")).partition(b";")[0], 16):
+            body += await self._exactly(size)
+            await self._exactly(2)
+        while await self._until(b"\r\n"):
+            pass  # trailers
+        return bytes(body)
+
+    async def _until(self, mark: bytes) -> bytes:
+        while (at := self._buffer.find(mark)) < 0:
+            await self._more()
+        found = bytes(self._buffer[:at])
+        del self._buffer[: at + len(mark)]
+        return found
+
+    async def _exactly(self, count: int) -> bytes:
+        while len(self._buffer) < count:
+            await self._more()
+        found = bytes(self._buffer[:count])
+        del self._buffer[:count]
+        return found
+
+    async def _more(self) -> None:
+        if self.gone:
+            raise HungUpError
+        self._came.clear()
+        await self._came.wait()
+
+    # --- writing ---
+
+    async def play(self, response: Response, now: float) -> None:
+        """Send a response part by part. `now`: seconds since 1970, for the Date header."""
+        for part in response.before:
+            await self._play_part(part)
+        if not response.silent:
+            await self._play_body(response, now)
+        if response.end is End.RESET:
+            self.reset()
+
+    async def _play_body(self, response: Response, now: float) -> None:
+        out = bytearray(response.head(formatdate(now, usegmt=True)))
+        for part in response.body:
+            if isinstance(part, bytes):
+                out += _chunk(part) if response.chunked else part
+                if len(out) >= FLUSH_AT:
+                    await self._write(out)
+                    out = bytearray()
+                continue
+            if out:
+                await self._write(out)
+                out = bytearray()
+            await self._play_part(part, chunked=response.chunked)
+        if response.chunked and response.end in {End.KEEP, End.CLOSE}:
+            out += b"0\r\n\r\n"
+        await self._write(out)
+
+    async def _play_part(self, part: Part, *, chunked: bool = False) -> None:
+        if isinstance(part, Pause):
+            await self._sleep(part.seconds)
+        elif isinstance(part, Stall):
+            await self._closing.wait()
+            raise HungUpError
+        elif isinstance(part, Forever):
+            while not self._closing.is_set():
+                await self._write(_chunk(part.data) if chunked else part.data)
+                await self._sleep(part.every_s)
+            raise HungUpError
+        else:
+            await self._write(part)
+
+    async def _write(self, data: bytes | bytearray) -> None:
+        if data:
+            self._transport.write(bytes(data))
+        if not self._writable.is_set():
+            await self._writable.wait()
+
+    # --- ending ---
+
+    def reset(self) -> None:
+        """Close with a TCP reset: a zero linger time makes the kernel send one."""
+        self.reset_here = True
+        found = self._transport.get_extra_info("socket")
+        if found is not None and found.fileno() >= 0:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)

@@ -1,0 +1,271 @@
+"""A simulated provider: a loopback server with models, keys, speeds and faults of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from random import Random
+from typing import TYPE_CHECKING, Self
+
+from rightmodel.core.task import Protocol
+from rightmodel.simulator.anthropic_messages import AnthropicMessages
+from rightmodel.simulator.call import Call
+from rightmodel.simulator.connection import Connection
+from rightmodel.simulator.dialects import DIALECTS, NATIVE
+from rightmodel.simulator.gemini import Gemini
+from rightmodel.simulator.listener import Listener
+from rightmodel.simulator.openai_chat import OpenAiChat
+from rightmodel.simulator.received import received
+from rightmodel.simulator.respond import respond
+from rightmodel.simulator.wire import End, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from types import TracebackType
+
+    from rightmodel.simulator.behaviour import Behaviour
+    from rightmodel.simulator.connection import RawRequest
+    from rightmodel.simulator.fault.base import SimulatedFault
+    from rightmodel.simulator.received import Received
+    from rightmodel.simulator.respond import Step
+
+WIRES: Mapping[Protocol, OpenAiChat | AnthropicMessages | Gemini] = {
+    Protocol.OPENAI_CHAT: OpenAiChat(),
+    Protocol.ANTHROPIC_MESSAGES: AnthropicMessages(),
+    Protocol.GEMINI: Gemini(),
+}
+
+
+class SimulatedProvider:
+    """Speaks one of the wire protocols on loopback; made to go wrong on demand.
+
+        async with SimulatedProvider("openai-chat", key="sk-…", models={"m": Behaviour()}) as p:
+            p.script("m", [fault.status(500), answer("hello")])
+            …  # point a client at p.base_url
+
+    `protocol`: openai-chat, anthropic-messages or gemini. `key`: the one that is taken; "" takes
+    any and none. `models`: by name, an unknown one is a 404. `dialect`: whose bodies are sent, by
+    default those of the protocol's inventor. `tls`: "" for plain HTTP, "self-signed" for a
+    certificate that nobody trusts, "plain" for an https address that speaks no TLS. `random`: what
+    faults draw from. `sleep`, `clock` (seconds, for `Received.at`) and `now` (seconds since 1970)
+    may be handed in. `port`: 0 for any free one. `keep`: how many requests are remembered.
+
+    To read: `requests`, `in_flight` and `most_in_flight`, `connections` (opened so far) and
+    `errors` that a behaviour raised; leaving the `async with` block raises the first of those.
+    """
+
+    def __init__(  # noqa: PLR0913 - every one is optional and named
+        self,
+        protocol: str = "openai-chat",
+        *,
+        key: str = "",
+        models: Mapping[str, Behaviour],
+        dialect: str = "",
+        tls: str = "",
+        random: Random | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+        port: int = 0,
+        keep: int = 10_000,
+    ) -> None:
+        self.protocol = Protocol(protocol)
+        self.dialect = DIALECTS[dialect] if dialect else NATIVE[self.protocol]
+        if self.dialect.protocol is not self.protocol:
+            raise ValueError(f"dialect {dialect!r} does not speak {protocol}")
+        self.key = key
+        self.models = dict(models)
+        self.requests: list[Received] = []
+        self.in_flight = 0
+        self.most_in_flight = 0
+        self.connections = 0
+        self.errors: list[Exception] = []
+        self._wire = WIRES[self.protocol]
+        self._random = random or Random(0)  # noqa: S311 - a simulation, reproducible
+        self._sleep, self._clock, self._now = sleep, clock, now
+        self._keep = keep
+        self._count = 0
+        self._scripts: dict[str, list[Step]] = {}
+        self._lasting: dict[str, SimulatedFault] = {}
+        self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self._listener = Listener(self._connection, port=port, tls=tls)
+
+    # --- starting and stopping ---
+
+    async def start(self) -> Self:
+        """Open the port."""
+        await self._listener.start()
+        return self
+
+    async def stop(self) -> None:
+        """Close the port and every connection; what stalls ends."""
+        await self._listener.stop()
+
+    async def __aenter__(self) -> Self:
+        return await self.start()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+        if self.errors and error is None:
+            raise self.errors[0]
+
+    @property
+    def port(self) -> int:
+        """The port, once started."""
+        return self._listener.port
+
+    @property
+    def host_url(self) -> str:
+        """Scheme, host and port."""
+        return f"{self._listener.scheme}://127.0.0.1:{self.port}"
+
+    @property
+    def base_url(self) -> str:
+        """As a manifest's `base_url` wants it for this protocol."""
+        return self.host_url + self._wire.base_path
+
+    # --- what goes wrong ---
+
+    def script(self, model: str, steps: Iterable[Step]) -> None:
+        """What the next requests for a model get, one after the other: faults, answers, texts.
+
+        Afterwards the model behaves as usual. A fault that does not touch a request is used up by
+        it all the same. A script comes before what `fail` and `fail_all` say.
+        """
+        self._known(model)
+        self._scripts[model] = list(steps)
+
+    def fail(self, model: str, fault: SimulatedFault) -> None:
+        """Every request for a model has this fault, until healed."""
+        self._known(model)
+        self._lasting[model] = fault
+
+    def fail_all(self, fault: SimulatedFault) -> None:
+        """Every request has this fault, until healed; `fault.refused()` closes the port itself."""
+        if fault.closes_port:
+            self._listener.refuse()
+        self._lasting[""] = fault
+
+    def heal(self, model: str = "") -> None:
+        """End `fail` for a model, or everything that `script`, `fail` and `fail_all` said."""
+        if model:
+            self._lasting.pop(model, None)
+            self._scripts.pop(model, None)
+            return
+        self._lasting.clear()
+        self._scripts.clear()
+        self._listener.accept()
+
+    def _known(self, model: str) -> None:
+        if model not in self.models:
+            raise KeyError(f"no model {model!r}; there are: {', '.join(self.models)}")
+
+    def hang_up(self) -> None:
+        """Reset every open connection."""
+        self._listener.drop_connections()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds, looked at whenever a request comes, ends or hangs up.
+
+        For example `await provider.until(lambda: provider.in_flight == 3)`.
+        """
+        if holds():
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting.append((holds, waiter))
+        await waiter
+
+    def _changed(self) -> None:
+        for entry in list(self._waiting):
+            holds, waiter = entry
+            if waiter.done() or holds():
+                self._waiting.remove(entry)
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    # --- serving ---
+
+    def _connection(self, closing: asyncio.Event, known: set[Connection]) -> Connection:
+        self.connections += 1
+        return Connection(self._serve, self._sleep, closing, known)
+
+    async def _serve(self, connection: Connection) -> None:
+        while (raw := await connection.read_request()) is not None:
+            request = received(raw, self._clock(), self._count)
+            self._count += 1
+            self._remember(request)
+            response = self._respond(request)
+            request.status = 0 if response.silent else response.status
+            if not await self._play(connection, request, response):
+                return
+            if _closes(raw):
+                return
+            if response.drops_next:
+                await self._drop_next(connection, request.fault)
+                return
+
+    def _remember(self, request: Received) -> None:
+        self.requests.append(request)
+        if len(self.requests) > self._keep:
+            del self.requests[: -self._keep // 2]
+
+    def _respond(self, request: Received) -> Response:
+        door = (self.key, self.models)
+        try:
+            return respond(request, self._wire, self._call, self._step, door)
+        except Exception as error:  # noqa: BLE001 - whatever a behaviour raises; told at the end
+            self.errors.append(error)
+            request.fault = type(error).__name__
+            return Response(silent=True, end=End.RESET)
+
+    def _call(self, request: Received, behaviour: Behaviour) -> Call:
+        key = self._wire.key(request)
+        now = self._now()
+        return Call(request, behaviour, self._wire, self.dialect, self._random, now, key)
+
+    def _step(self, model: str) -> Step | None:
+        script = self._scripts.get(model)
+        if script:
+            return script.pop(0)
+        return self._lasting.get(model) or self._lasting.get("")
+
+    async def _play(self, connection: Connection, request: Received, response: Response) -> bool:
+        """Send the response; whether the connection goes on."""
+        self.in_flight += 1
+        self.most_in_flight = max(self.in_flight, self.most_in_flight)
+        self._changed()
+        connection.busy = True
+        try:
+            await connection.play(response, self._now())
+            request.answered = response.end in {End.KEEP, End.CLOSE} and not response.silent
+        except asyncio.CancelledError:
+            request.cancelled = connection.gone and not connection.reset_here
+            raise
+        finally:
+            connection.busy = False
+            self.in_flight -= 1
+            self._changed()
+        return response.end is End.KEEP
+
+    async def _drop_next(self, connection: Connection, name: str) -> None:
+        """Read one more request and hang up without a word: the client's connection was stale."""
+        raw = await connection.read_request()
+        if raw is None:
+            return
+        request = received(raw, self._clock(), self._count)
+        self._count += 1
+        self._wire.route(request)
+        self._wire.read(request)
+        request.fault = name
+        self._remember(request)
+        connection.reset()
+        self._changed()
+
+
+def _closes(raw: RawRequest) -> bool:
+    return raw.headers.get("connection", "").lower() == "close"

@@ -1,0 +1,1 @@
+"""What agents and people use: MCP and the command line."""

@@ -1,0 +1,108 @@
+"""The command line. Each command's module is imported only when that command runs."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from rightmodel import __version__
+from rightmodel.core.errors import RightmodelError
+from rightmodel.manifest.settings import read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rightmodel.manifest.settings import Settings
+
+COMMANDS: Final = {
+    "serve": ("serve", "Run the MCP server (stdio, or --http)."),
+    "ask": ("ask", "Hand one task to the right model and print its answer."),
+    "choose": ("choose", "Show which model a task would go to, without calling it."),
+    "models": ("models", "Show the effective manifest."),
+    "check": ("check", "Check manifest and keys, and ask every model for a word."),
+    "usage": ("usage", "Show what was spent and saved."),
+    "config": ("config", "Register rightmodel with an agent."),
+    "eval": ("eval", "Measure how well the manifest routes, on a table of outcomes."),
+    "calibrate": ("calibrate", "Fit the models' ratings to a table of outcomes."),
+    "rehearse": ("rehearse", "Rehearse an outage of your own set-up: no key, no network."),
+    "demo": ("demo", "Show it at work with simulated providers: no key, no network."),
+}
+
+
+class _Commands(click.Group):
+    """Imports a command's module when it is needed: `serve` has no time for the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module = importlib.import_module(f"rightmodel.surfaces.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="rightmodel")
+def cli() -> None:
+    """Hand an agent's subtasks to the right model out of many."""
+
+
+def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `--manifest` and `--env-file`, and hands the command its `settings`."""
+
+    @click.option("--manifest", default="", metavar="FILE", help="The manifest to use.")
+    @click.option("--env-file", default="", metavar="FILE", help="NAME=value lines with keys.")
+    def wrapped(manifest: str, env_file: str, **options: Any) -> Any:
+        return command(settings=read_settings(manifest=manifest, env_file=env_file), **options)
+
+    wrapped.__name__ = command.__name__
+    wrapped.__doc__ = command.__doc__
+    wrapped.__click_params__ = [  # type: ignore[attr-defined]
+        *getattr(command, "__click_params__", []),
+        *wrapped.__click_params__,  # type: ignore[attr-defined]
+    ]
+    return wrapped
+
+
+def main() -> None:
+    """The console script: errors are one line with the next step."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=os.environ.get("RIGHTMODEL_LOG", "WARNING").upper(),
+        format="%(asctime)s %(name)s %(levelname)s %(message)s",
+    )
+    logging.getLogger("mcp").setLevel(logging.ERROR)
+    try:
+        cli.main(standalone_mode=False)
+    except RightmodelError as error:
+        fail(str(error))
+    except click.Abort:
+        fail("stopped", code=130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def fail(message: str, *, code: int = 1) -> None:
+    """End with one line on standard error."""
+    click.echo(f"rightmodel: {message}", err=True)
+    sys.exit(code)
+
+
+def settings_summary(settings: Settings) -> str:
+    """Which manifest is in force, for people."""
+    return str(settings.manifest) if settings.manifest else "no manifest: keys and local servers"

@@ -1,0 +1,64 @@
+"""`rightmodel ask`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rightmodel.core.errors import TaskError
+from rightmodel.execution.build import App
+from rightmodel.surfaces.cli import with_settings
+from rightmodel.surfaces.mcp import rendering as render
+from rightmodel.surfaces.mcp.arguments import complete_task
+
+if TYPE_CHECKING:
+    from rightmodel.core.call import Answer
+    from rightmodel.manifest.settings import Settings
+
+
+@click.command("ask")
+@click.argument("prompt", required=False, default="")
+@click.option("--skill", default="", help="Kind of work; empty: inferred.")
+@click.option("--difficulty", default="", help="easy, medium, hard or expert.")
+@click.option("--tier", default="", help="cheap, balanced or best.")
+@click.option("--model", default="", help="Only these models, in order, comma-separated.")
+@click.option("--system", default="", help="System prompt for the other model.")
+@click.option("--file", "files", multiple=True, help="A file to send along; repeatable.")
+@click.option("--schema", default="", help="JSON Schema that the answer must match.")
+@click.option("--effort", default="", help="none, low, medium or high.")
+@click.option("--max-output-tokens", default="", help="Cap on the answer.")
+@click.option("--max-cost-usd", default="", help="Ceiling over the whole call.")
+@click.option("--json", "as_json", is_flag=True, help="Answer and receipt as one JSON object.")
+@with_settings
+def command(settings: Settings, *, as_json: bool, **arguments: Any) -> None:
+    """Hand PROMPT (or standard input) to the right model and print its answer."""
+    if not arguments["prompt"] and not sys.stdin.isatty():
+        arguments["prompt"] = sys.stdin.read()
+    arguments["files"] = list(arguments["files"])
+    answer = asyncio.run(_ask(settings, arguments))
+    if as_json:
+        receipt = render.receipt_meta(answer.receipt)
+        click.echo(json.dumps({"answer": answer.text, "receipt": receipt}, ensure_ascii=False))
+        return
+    click.echo(answer.text)
+    click.echo(click.style(render.footer(answer.receipt), dim=True), err=True)
+
+
+async def _ask(settings: Settings, arguments: dict[str, Any]) -> Answer:
+    app = App(settings)
+    try:
+        engine = await app.engine()
+        task, _ = complete_task(arguments, engine.catalog)
+        if task is None:
+            raise TaskError("prompt is empty")
+        return await engine.dispatcher.complete(
+            task,
+            deadline_s=engine.catalog.routing.deadline_s,
+            report=lambda text: click.echo(click.style(text, dim=True), err=True),
+        )
+    finally:
+        await app.close()

@@ -1,0 +1,297 @@
+"""`rightmodel check --watch`: every endpoint, asked again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from rightmodel.core.call import Usage
+from rightmodel.execution.build import catalog_of
+from rightmodel.execution.probe import OUTPUT_TOKENS
+from rightmodel.surfaces.cli import settings_summary
+from rightmodel.surfaces.cli.check import Asker, as_object, label, told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rightmodel.execution.probe import Finding
+    from rightmodel.manifest.catalog import Catalog, Endpoint, Model
+    from rightmodel.manifest.price import Price
+    from rightmodel.manifest.settings import Settings
+
+HOUR_S: Final = 3600
+PROMPT_TOKENS: Final = 16
+WORD_TOKENS: Final = 8
+"""Of one question and its answer; a model that thinks may use up the probe's whole allowance."""
+CENT: Final = Decimal("0.01")
+BELOW: Final = 3
+"""Lines of a terminal that the table leaves free."""
+WIDE: Final = 100
+BESIDE: Final = 40
+"""Columns that a narrow terminal needs beside the model's name."""
+
+
+@dataclass(slots=True)
+class Row:
+    """One endpoint. `since`: seconds on the monotonic clock when its state last changed.
+
+    `thinks`: whether the model may reason before it says its word.
+    """
+
+    model: str
+    endpoint: Endpoint
+    price: Price
+    thinks: bool
+    reachable: bool
+    found: Finding | None = None
+    since: float = 0.0
+
+    @property
+    def works(self) -> bool:
+        """Whether it answered when it was last asked."""
+        return self.found is not None and self.found.fault is None
+
+    @property
+    def state(self) -> str:
+        """`ok`, the fault's code, or that nothing is known yet."""
+        if self.found is None:
+            return "asking"
+        return self.found.fault.value if self.found.fault else "ok"
+
+    def take(self, found: Finding, now: float) -> str:
+        """What the state was before, "" where it is the same still."""
+        before = self.state
+        self.found = found
+        if self.state == before:
+            return ""
+        self.since = now
+        return before
+
+
+async def watch(settings: Settings, every_s: float, *, as_json: bool) -> bool:
+    """Until cancelled; whether at least one endpoint worked when it was last asked."""
+    _end_on_request()
+    catalog = await catalog_of(settings)
+    rows = [_row(m, e, settings) for m in catalog.models.values() for e in m.endpoints]
+    asker = Asker(catalog, settings)
+    view = _view(rows, as_json=as_json)
+    try:
+        with view, contextlib.suppress(asyncio.CancelledError):
+            view.open(_opening(catalog, settings, rows, every_s))
+            async with asyncio.TaskGroup() as group:
+                for row in rows:
+                    group.create_task(_follow(row, asker, every_s, view))
+    except BaseExceptionGroup as group_error:
+        raise group_error.exceptions[0] from group_error
+    finally:
+        await asker.close()
+    view.close()
+    return any(row.works for row in rows)
+
+
+async def _follow(row: Row, asker: Asker, every_s: float, view: Lines | LiveTable) -> None:
+    """Ask again and again; a key that is not there will not come while this runs."""
+    while True:
+        began = time.monotonic()
+        found = await asker.ask(row.endpoint)
+        lasted = began - row.since
+        if before := row.take(found, time.monotonic()):
+            view.changed(row, before, lasted)
+        if not row.reachable:
+            return
+        await asyncio.sleep(max(0.0, began + every_s - time.monotonic()))
+
+
+def _row(model: Model, endpoint: Endpoint, settings: Settings) -> Row:
+    thinks = "reasoning" in model.features
+    reachable = settings.has_key(endpoint.provider)
+    return Row(model.id, endpoint, model.price, thinks, reachable)
+
+
+def _end_on_request() -> None:
+    """A termination is taken like Ctrl-C."""
+    task = asyncio.current_task()
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if task is not None and number is not None:
+            with contextlib.suppress(NotImplementedError):  # Windows
+                asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+
+
+def _opening(
+    catalog: Catalog, settings: Settings, rows: Sequence[Row], every_s: float
+) -> list[str]:
+    asked = [row for row in rows if row.reachable]
+    return [
+        f"manifest: {settings_summary(settings)}: {len(catalog.models)} models",
+        f"asking {len(asked)} endpoints every {every_s:g} s",
+        f"cost: {hourly(asked, every_s)}",
+    ]
+
+
+def hourly(rows: Sequence[Row], every_s: float) -> str:
+    """What watching costs, as an estimate that is rather too high."""
+    cost, unknown = Decimal(0), 0
+    for row in rows:
+        output = OUTPUT_TOKENS if row.thinks else WORD_TOKENS
+        price = row.price.cost(Usage(PROMPT_TOKENS, output))
+        cost += price or 0
+        unknown += price is None
+    cost *= Decimal(HOUR_S / every_s)
+    amount = "nothing" if not cost else "less than $0.01" if cost < CENT else f"${cost:.2f}"
+    without = f"; {unknown} without a price not counted" if unknown else ""
+    return f"at most about {amount} an hour (estimate{without})"
+
+
+def _view(rows: Sequence[Row], *, as_json: bool) -> Lines | LiveTable:
+    if as_json or not sys.stdout.isatty():
+        return Lines(rows, as_json=as_json)
+    console = Console()
+    if console.is_dumb_terminal or not console.is_terminal:
+        return Lines(rows, as_json=as_json)
+    return LiveTable(rows, console, time.monotonic)
+
+
+class Lines(contextlib.nullcontext[None]):
+    """A line whenever a state changes; what is said besides goes to standard error."""
+
+    def __init__(self, rows: Sequence[Row], *, as_json: bool) -> None:
+        super().__init__()
+        self._rows = rows
+        self._as_json = as_json
+
+    def open(self, lines: Sequence[str]) -> None:
+        """Before the first answer."""
+        for line in lines:
+            click.echo(line, err=True)
+
+    def changed(self, row: Row, before: str, lasted_s: float) -> None:
+        """One endpoint's new state."""
+        if row.found is None:
+            return
+        at = datetime.now().astimezone().isoformat(timespec="seconds")
+        known = before != "asking"
+        if self._as_json:
+            was = {"was": before, "was_for_s": round(lasted_s, 1)} if known else {}
+            shown = {"at": at, **as_object(row.model, row.found), **was}
+            click.echo(json.dumps(shown, ensure_ascii=False))
+            return
+        mark = "ok  " if row.works else "FAIL"
+        was_told = f"; was {before} for {duration(lasted_s)}" if known else ""
+        click.echo(f"{at} {mark} {label(row.model, row.endpoint)}: {told(row.found)}{was_told}")
+
+    def close(self) -> None:
+        """At the end."""
+        click.echo(_count(self._rows), err=True)
+
+
+class LiveTable:
+    """A table in a terminal, drawn anew twice a second; its last state stays."""
+
+    def __init__(self, rows: Sequence[Row], console: Console, now: Callable[[], float]) -> None:
+        self._rows = rows
+        self._console = console
+        self._now = now
+        self._opening: Sequence[str] = ()
+        self._live = Live(console=console, get_renderable=self.region, refresh_per_second=2)
+
+    def __enter__(self) -> None:
+        self._live.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        self._live.__exit__(None, None, None)
+
+    def open(self, lines: Sequence[str]) -> None:
+        """What stands above the table."""
+        self._opening = lines
+
+    def changed(self, _row: Row, _before: str, _lasted_s: float) -> None:
+        """A state that changed is seen at once."""
+        self._live.refresh()
+
+    def close(self) -> None:
+        """The table says it all."""
+
+    def region(self) -> Group:
+        """All of it. Where it does not fit, what fails comes first and what works is counted."""
+        wide = self._console.width >= WIDE
+        advice = [] if wide else _advices(self._rows)
+        rows = list(self._rows)
+        room = max(3, self._console.height - len(self._opening) - len(advice) - BELOW)
+        if len(rows) > room:
+            rows = sorted(rows, key=lambda row: row.works)[: room - 1]
+        rest = len(self._rows) - len(rows)
+        more = [f"and {rest} more"] if rest else []
+        count = f"{_count(self._rows)}; Ctrl-C ends"
+        return Group(
+            *(_line(text, "dim") for text in self._opening),
+            self._table(rows, wide=wide),
+            *(_line(text, "dim") for text in more),
+            *(_line(f"- {text}", "yellow") for text in advice),
+            _line(count, "bold"),
+        )
+
+    def _table(self, rows: Sequence[Row], *, wide: bool) -> Table:
+        table = Table(box=None, pad_edge=False, expand=wide)
+        room = max(16, min(40, self._console.width - BESIDE))
+        table.add_column("model", no_wrap=True, overflow="ellipsis", max_width=room)
+        table.add_column("state", no_wrap=True, overflow="ellipsis")
+        table.add_column("last", no_wrap=True, justify="right")
+        table.add_column("since", no_wrap=True, justify="right")
+        if wide:
+            table.add_column("advice", no_wrap=True, overflow="ellipsis", ratio=1)
+        for row in rows:
+            style = "green" if row.works else "red" if row.found else "dim"
+            failed = row.found is not None and not row.works
+            cells: list[Text | str] = [
+                label(row.model, row.endpoint),
+                Text(f"FAIL {row.state}" if failed else row.state, style=style),
+                f"{row.found.time_s:.1f} s" if row.found and row.found.time_s else "",
+                duration(self._now() - row.since) if row.found else "",
+            ]
+            table.add_row(*cells, *([_advice(row)] if wide else []))
+        return table
+
+
+def _line(text: str, style: str) -> Text:
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+
+
+def _advices(rows: Sequence[Row]) -> list[str]:
+    """Every piece of advice once, with the fault that it is about."""
+    failed = [row for row in rows if row.found and row.found.advice and not row.works]
+    keyless = [_advice(row) for row in rows if row.found and not row.found.advice]
+    told = [f"{row.state}: {_advice(row)}" for row in failed] + keyless
+    return [text for text in dict.fromkeys(told) if text]
+
+
+def _advice(row: Row) -> str:
+    """What to do about what fails."""
+    if row.found is None or row.works:
+        return ""
+    return row.found.advice or row.found.message
+
+
+def _count(rows: Sequence[Row]) -> str:
+    return f"{sum(row.works for row in rows)} of {len(rows)} endpoints answer"
+
+
+def duration(seconds: float) -> str:
+    """`12 s`, `3 min`, `2.5 h`."""
+    if seconds < 60:  # noqa: PLR2004
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < HOUR_S else f"{seconds / HOUR_S:.1f} h"

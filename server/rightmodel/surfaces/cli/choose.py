@@ -1,0 +1,210 @@
+"""`rightmodel choose`: one task, or a batch without network."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rightmodel.core.errors import RightmodelError, TaskError
+from rightmodel.core.format import listed
+from rightmodel.core.task import Task
+from rightmodel.execution.build import catalog_of, make_engine, make_router
+from rightmodel.manifest.load import load_catalog
+from rightmodel.surfaces.cli import fail, with_settings
+from rightmodel.surfaces.cli.learned import corrected_catalog
+from rightmodel.surfaces.mcp import rendering as render
+from rightmodel.surfaces.mcp.arguments import Arguments, choose_task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rightmodel.core.decision import Decision
+    from rightmodel.manifest.catalog import Catalog
+    from rightmodel.manifest.settings import Settings
+    from rightmodel.routing.router import Router
+
+MOST_REASONS = 20
+BATCH_KEYS = (
+    "id",
+    "prompt",
+    "skill",
+    "difficulty",
+    "tier",
+    "model",
+    "max_cost_usd",
+    "failure_cost_usd",
+)
+
+
+@click.command("choose")
+@click.argument("task", required=False, default="")
+@click.option("--skill", default="", help="Kind of work; empty: inferred.")
+@click.option("--difficulty", default="", help="easy, medium, hard or expert.")
+@click.option("--tier", default="", help="cheap, balanced or best.")
+@click.option("--file", "files", multiple=True, help="A file to be sent along; repeatable.")
+@click.option("--max-cost-usd", default="", help="Ceiling over the whole call.")
+@click.option("--limit", default="", help="How many candidates to show.")
+@click.option(
+    "--batch", default="", metavar="FILE", help="JSON lines with id and prompt; - is stdin."
+)
+@click.option("--ranked", is_flag=True, help="With --batch: every candidate and rejection.")
+@click.option("--judge", is_flag=True, help="With --batch: ask the judge where it is worth it.")
+@click.option("--with-ledger", is_flag=True, help="With --batch: with what outcomes have taught.")
+@click.option("--json", "as_json", is_flag=True, help="JSON; always so with --batch.")
+@with_settings
+def command(
+    settings: Settings,
+    *,
+    batch: str,
+    ranked: bool,
+    judge: bool,
+    with_ledger: bool,
+    as_json: bool,
+    **arguments: Any,
+) -> None:
+    """Show which model TASK would go to, and why, without calling it."""
+    if batch:
+        asyncio.run(_batch(settings, batch, ranked=ranked, judge=judge, with_ledger=with_ledger))
+        return
+    if not arguments["task"] and not sys.stdin.isatty():
+        arguments["task"] = sys.stdin.read()
+    arguments["files"] = list(arguments["files"])
+    asyncio.run(_choose(settings, arguments, as_json=as_json))
+
+
+async def _choose(settings: Settings, arguments: dict[str, Any], *, as_json: bool) -> None:
+    catalog = await catalog_of(settings)
+    task, limit = choose_task(arguments, catalog)
+    decision = await make_router(
+        corrected_catalog(catalog, settings), settings, clock=time.time
+    ).route(task)
+    if as_json:
+        click.echo(json.dumps(render.choice(decision, catalog, limit, {}), ensure_ascii=False))
+        return
+    _table(decision, limit)
+    if not decision.candidates:
+        fail("no connected model can take this task; the table says why")
+
+
+def _table(decision: Decision, limit: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(markup=False, highlight=False)
+    assessment = decision.assessment
+    skills = ", ".join(f"{skill} {weight:.0%}" for skill, weight in assessment.skills)
+    console.print(
+        f"{skills}, difficulty {assessment.difficulty:.1f} "
+        f"({assessment.source}, {assessment.confidence:.0%} sure: "
+        f"{assessment.note or 'not recognised'}), tier {decision.tier}"
+    )
+    table = Table(box=None, pad_edge=False)
+    for heading in ("model", "good answer", "expected cost", "expected total"):
+        table.add_column(heading, justify="left" if heading == "model" else "right")
+    for candidate in decision.candidates[:limit]:
+        cost = "unknown" if candidate.cost_usd is None else f"${render.amount(candidate.cost_usd)}"
+        total = "–" if candidate.cost_usd is None else f"${candidate.total_usd:.6f}"
+        table.add_row(candidate.model, f"{candidate.p_success:.1%}", cost, total)
+    console.print(table)
+    console.print(decision.reason, style="dim")
+    out: dict[str, list[str]] = {}
+    for rejection in decision.rejections:
+        out.setdefault(rejection.reason, []).append(rejection.model)
+    for reason, models in list(out.items())[:MOST_REASONS]:
+        console.print(f"not {listed(models, most=3)}: {reason}", style="dim")
+
+
+async def _batch(
+    settings: Settings, source: str, *, ranked: bool, judge: bool, with_ledger: bool
+) -> None:
+    """One line out for each line in, in order. Keys are not looked at, so a run can be repeated."""
+    catalog = load_catalog(settings.manifest, has_key=settings.has_key)
+    if with_ledger:
+        catalog = corrected_catalog(catalog, settings)
+    engine = make_engine(settings, catalog) if judge else None
+    router = make_router(catalog, None, engine.judge if engine else None)
+    try:
+        for line in _lines(source):
+            click.echo(_line(await _decide_line(line, router, catalog, ranked=ranked)))
+    finally:
+        if engine:
+            await engine.close()
+
+
+def _line(result: dict[str, Any]) -> str:
+    """As JSON; an `id` that cannot be repeated is told."""
+    try:
+        return json.dumps(render.plain(result), allow_nan=False)
+    except (ValueError, RecursionError) as error:
+        return json.dumps({"id": None, "error": f"id cannot be repeated: {error}"})
+
+
+def _lines(source: str) -> Iterable[str]:
+    if source == "-":
+        text = sys.stdin.read()
+    else:
+        try:
+            text = Path(source).read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise TaskError(f"--batch {source}: cannot be read: {error}") from error
+    return (line for line in text.split("\n") if line.strip())
+
+
+async def _decide_line(
+    line: str, router: Router, catalog: Catalog, *, ranked: bool
+) -> dict[str, Any]:
+    row: Any = None
+    try:
+        row = json.loads(line)
+        if not isinstance(row, dict):
+            raise TaskError("not a JSON object")
+        decision = await router.route(_task(row, catalog))
+    except (RightmodelError, ValueError, InvalidOperation, RecursionError) as error:
+        return {"id": row.get("id") if isinstance(row, dict) else None, "error": str(error)}
+    first = decision.candidates[0] if decision.candidates else None
+    result: dict[str, Any] = {
+        "id": row.get("id"),
+        "model": first.model if first else None,
+        "p_success": round(first.p_success, 4) if first else None,
+        "cost_usd": _cost(first.cost_usd) if first else None,
+        "skill": {k: round(v, 3) for k, v in decision.assessment.skills},
+        "difficulty": round(decision.assessment.difficulty, 2),
+        "source": decision.assessment.source,
+        "reason": decision.reason,
+    }
+    if ranked:
+        result["ranked"] = [
+            {"model": c.model, "p_success": round(c.p_success, 4), "cost_usd": _cost(c.cost_usd)}
+            for c in decision.candidates
+        ]
+        result["rejected"] = [{"model": r.model, "reason": r.reason} for r in decision.rejections]
+    return result
+
+
+def _cost(amount: Decimal | None) -> str | None:
+    return None if amount is None else f"{amount:f}"
+
+
+def _task(row: dict[str, Any], catalog: Catalog) -> Task:
+    args = Arguments({k: v for k, v in row.items() if k in BATCH_KEYS}, BATCH_KEYS)
+    prompt = row.get("prompt")
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise TaskError("prompt is missing or empty")
+    from rightmodel.core.task import DIFFICULTIES, TIERS
+
+    return Task(
+        prompt=prompt,
+        skill=args.choice("skill", catalog.skills),
+        difficulty=args.choice("difficulty", list(DIFFICULTIES)),
+        tier=args.choice("tier", TIERS),
+        model=args.text("model").strip(),
+        max_cost_usd=args.ceiling("max_cost_usd"),
+        failure_cost_usd=args.amount("failure_cost_usd"),
+    )

@@ -1,0 +1,108 @@
+"""`rightmodel eval`: how well the manifest routes, measured on a table of outcomes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rightmodel.core.errors import TaskError, UnknownNameError
+from rightmodel.core.task import TIERS
+from rightmodel.evaluation.replay import replay
+from rightmodel.evaluation.report import make_report
+from rightmodel.evaluation.samples import make_samples
+from rightmodel.evaluation.table import read_table
+from rightmodel.execution.build import make_router
+from rightmodel.manifest.load import load_catalog
+from rightmodel.surfaces.cli import with_settings
+
+if TYPE_CHECKING:
+    from rightmodel.evaluation.replay import Routed
+    from rightmodel.evaluation.report import Report
+    from rightmodel.evaluation.samples import Samples
+    from rightmodel.manifest.catalog import Catalog
+    from rightmodel.manifest.settings import Settings
+
+
+@click.command("eval")
+@click.argument("outcomes", metavar="OUTCOMES.jsonl")
+@click.option("--tier", default="", help="cheap, balanced or best; empty: the manifest's.")
+@click.option("--baseline", default="", metavar="MODEL", help="Count savings against this model.")
+@click.option("--plot", "plot_file", default="", metavar="FILE", help="Write .svg or .html.")
+@click.option("--seed", default=0, help="Of the bootstrap intervals.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@with_settings
+def command(  # noqa: PLR0913 - one for each option
+    settings: Settings,
+    *,
+    outcomes: str,
+    tier: str,
+    baseline: str,
+    plot_file: str,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Route every prompt of OUTCOMES.jsonl; report quality, cost and saving."""
+    if tier and tier not in TIERS:
+        raise UnknownNameError("tier", tier, TIERS)
+    if plot_file and Path(plot_file).suffix not in {".svg", ".html"}:
+        raise TaskError(f"--plot {plot_file}: name it .svg or .html", argument="plot")
+    rows = read_table(outcomes)
+    catalog = load_catalog(settings.manifest, has_key=settings.has_key)
+    samples = make_samples(rows, catalog)
+    reference = _reference(baseline, samples, catalog)
+    report = asyncio.run(_evaluate(samples, catalog, tier, reference, seed))
+    if plot_file:
+        _write_plot(report, plot_file)
+    if as_json:
+        click.echo(json.dumps(report.as_json(), ensure_ascii=False))
+    else:
+        from rightmodel.surfaces.cli.eval_tables import show
+
+        show(report)
+
+
+def _reference(baseline: str, samples: Samples, catalog: Catalog) -> str:
+    """The id of the model that savings are counted against; "" for the best."""
+    name = catalog.aliases.get(baseline, baseline)
+    if name and name not in samples.complete:
+        raise UnknownNameError(
+            "model with a cost and an outcome on every prompt", baseline, samples.complete
+        )
+    return name
+
+
+async def _evaluate(
+    samples: Samples, catalog: Catalog, tier: str, reference: str, seed: int
+) -> Report:
+    """Route in every tier, keys not looked at, and report on the one in focus.
+
+    Decisions are timed by the processor time they take: a busy machine does not count.
+    """
+    router = make_router(catalog, None)
+    routed: dict[str, list[Routed]] = {}
+    for name in dict.fromkeys((tier, *TIERS)):
+        routed[name] = await replay(router, samples.rows, tier=name, clock=time.thread_time)
+    return make_report(
+        samples,
+        routed,
+        tier=tier,
+        default_tier=catalog.routing.tier,
+        chance=random.Random(seed),  # noqa: S311 - resamples, guards nothing
+        reference=reference,
+    )
+
+
+def _write_plot(report: Report, file: str) -> None:
+    from rightmodel.evaluation.svg import page, plot
+
+    text = page(report) if file.endswith(".html") else plot(report)
+    try:
+        Path(file).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise TaskError(f"--plot {file}: cannot be written: {error.strerror}") from error

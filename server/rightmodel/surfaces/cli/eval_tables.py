@@ -1,0 +1,113 @@
+"""The report of `rightmodel eval` for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from rightmodel.evaluation.svg import NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rightmodel.evaluation.metrics import Interval
+    from rightmodel.evaluation.report import Entry, Report
+
+MOST_MODELS = 20
+
+
+def show(report: Report) -> None:
+    """Print it."""
+    click.echo(
+        f"{report.prompts:,} prompts, {len(report.models)} models, "
+        f"savings against always {report.reference}"
+    )
+    for note in report.notes:
+        click.echo(f"  {note}")
+    _print(_routes(report))
+    if report.unrouted:
+        click.echo(f"no candidate for {report.unrouted} prompts: counted as unanswered, unpaid")
+    aiq = report.aiq
+    click.echo(
+        f"AIQ {aiq.router:.4f}, zero router {aiq.zero:.4f}: "
+        f"{aiq.above:+.4f} ({aiq.interval.low:+.4f} to {aiq.interval.high:+.4f})"
+    )
+    if report.pair is not None:
+        pair = report.pair
+        click.echo(
+            f"{pair.strong} against {pair.weak}: APGR {pair.apgr:.3f} "
+            f"({pair.apgr_interval.low:.3f} to {pair.apgr_interval.high:.3f}; by length "
+            f"{pair.apgr_length:.3f}), CPT(50 %) {pair.cpt50:.1%}, CPT(80 %) {pair.cpt80:.1%}"
+        )
+    click.echo(
+        f"processor time of a decision: median {report.decision_ms['p50']:.2f} ms, "
+        f"99 % within {report.decision_ms['p99']:.2f} ms"
+    )
+    _print(_models(report))
+
+
+def _print(table: Table) -> None:
+    # Piped output is not cut to 80 columns.
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=140)
+    console.print(table)
+
+
+def _routes(report: Report) -> Table:
+    table = Table("way to route", "quality", "", "cost of a prompt", "", "saving", "kept")
+    for number in range(1, 7):
+        table.columns[number].justify = "right"
+    table.add_row(*_route(report.router, f"router, {report.tier}", bold=True))
+    for entry in report.tiers:
+        if entry.name != report.tier:
+            table.add_row(*_route(entry, f"router, {entry.name}"))
+    table.add_section()
+    for entry in report.baselines:
+        name = NAMES.get(entry.name, entry.name)
+        table.add_row(*_route(entry, f"{name}: {entry.model}" if entry.model else name))
+    return table
+
+
+def _route(entry: Entry, name: str, *, bold: bool = False) -> list[str]:
+    def share(value: float | None) -> str:
+        return "–" if value is None else f"{value:.1%}"
+
+    return [
+        f"[bold]{name}[/bold]" if bold else name,
+        f"{entry.quality:.3f}",
+        _span(entry.intervals, "quality", ".3f"),
+        f"${entry.cost_usd:.6f}",
+        _span(entry.intervals, "cost_usd", ".6f"),
+        share(entry.saving),
+        share(entry.kept),
+    ]
+
+
+def _span(intervals: Mapping[str, Interval], name: str, form: str) -> str:
+    found = intervals.get(name)
+    return f"{found.low:{form}} – {found.high:{form}}" if found else ""
+
+
+def _models(report: Report) -> Table:
+    table = Table("model", "chosen", "quality", "promised", "Brier", "gap", "cost of a prompt")
+    for number in range(1, 7):
+        table.columns[number].justify = "right"
+    ranked = sorted(report.models, key=lambda m: (-report.mix.get(m, 0.0), m))
+    for model in ranked[:MOST_MODELS]:
+        single, found = report.singles.get(model), report.reliability.get(model)
+        table.add_row(
+            model,
+            f"{report.mix.get(model, 0.0):.1%}",
+            f"{found.observed:.3f}" if found else "–",
+            f"{found.predicted:.3f}" if found else "–",
+            f"{found.brier:.3f}" if found else "–",
+            f"{found.error:.3f}" if found else "–",
+            f"${single.cost:.6f}" if single else "–",
+        )
+    if len(ranked) > MOST_MODELS:
+        table.caption = f"and {len(ranked) - MOST_MODELS} more; --json has them all"
+    return table

@@ -1,0 +1,122 @@
+"""What outcomes made of the manifest's ratings: shown, exported as a manifest, or forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from rightmodel.core.errors import RightmodelError
+from rightmodel.execution.build import make_ledger
+from rightmodel.execution.learning import RECENT, corrected, ratings_of
+from rightmodel.ledger.records import OutcomeRecord, day_of, new_id
+from rightmodel.ledger.trouble import LedgerTrouble
+from rightmodel.surfaces.cli.ledger_view import ask_ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rightmodel.ledger.ratings import Learned, Ratings
+    from rightmodel.ledger.records import AttemptRecord
+    from rightmodel.manifest.catalog import Catalog, Model
+    from rightmodel.manifest.settings import Settings
+    from rightmodel.surfaces.cli.usage_view.picture import Source
+
+
+HABITS_S: Final = 30 * 86_400.0
+"""How far back speeds and verbosity are looked for."""
+
+
+def learned_ratings(catalog: Catalog, settings: Settings) -> Ratings:
+    """The ratings as the ledger's outcomes have moved them by now. Raises `LedgerTrouble`."""
+    found = ask_ledger(catalog, settings, lambda source, _: source.outcomes()) or []
+    return ratings_of(catalog, found, now=time.time())
+
+
+def corrected_catalog(catalog: Catalog, settings: Settings) -> Catalog:
+    """The catalog as a server would have corrected it by now. Raises `LedgerTrouble`."""
+    now = time.time()
+    since, until = day_of(now - HABITS_S), day_of(now)
+
+    def look(source: Source, _: str) -> tuple[list[OutcomeRecord], list[AttemptRecord]]:
+        return source.outcomes(), list(source.attempts(since, until))[-RECENT:]
+
+    if not catalog.routing.learn:
+        return catalog
+    found = ask_ledger(catalog, settings, look)
+    outcomes, attempts = found or ([], [])
+    return corrected(catalog, ratings_of(catalog, outcomes, now=now), attempts, now=now)
+
+
+def learned_by_model(catalog: Catalog, settings: Settings) -> dict[str, dict[str, Learned]]:
+    """Model → skill → what was learned; empty, and told, where the ledger cannot be read."""
+    by_model: dict[str, dict[str, Learned]] = {}
+    try:
+        ratings = learned_ratings(catalog, settings)
+    except LedgerTrouble as trouble:
+        click.echo(f"what was learned is not shown: {trouble}", err=True)
+        return by_model
+    for one in ratings.all(now=time.time()):
+        by_model.setdefault(one.model, {})[one.skill] = one
+    return by_model
+
+
+def show_learned(
+    catalog: Catalog, settings: Settings, models: Sequence[Model], *, as_json: bool
+) -> None:
+    """Every rating that outcomes moved, the manifest's beside it."""
+    names = {model.id for model in models}
+    ratings = learned_ratings(catalog, settings)
+    rows = [one for one in ratings.all(now=time.time()) if one.model in names and one.outcomes]
+    if as_json:
+        click.echo(json.dumps([one._asdict() for one in rows], indent=2))
+    elif not rows:
+        click.echo("nothing was learned yet: ratings move with report_outcome and failed checks")
+    else:
+        _print_table(rows)
+
+
+def export_learned(catalog: Catalog, settings: Settings) -> None:
+    """The learned ratings as a fragment of a manifest."""
+    text = learned_ratings(catalog, settings).fragment(now=time.time())
+    if not text:
+        click.echo("# nothing was learned yet")
+        return
+    click.echo("# In your manifest these take the place of the same models' `skills`.")
+    click.echo(text)
+
+
+def forget(catalog: Catalog, settings: Settings, name: str) -> None:
+    """From now on what came before no longer counts, for one model or ("") for all."""
+    model = catalog.find(name).id if name else ""
+
+    async def write() -> None:
+        ledger = make_ledger(settings, catalog)
+        try:
+            reset = OutcomeRecord(new_id(), time.time(), model, (), 0.0, 0.0, kind="reset")
+            told = await ledger.record(reset)
+            if told.trouble:
+                raise told.trouble
+        finally:
+            await ledger.close()
+
+    try:
+        asyncio.run(write())
+    except RightmodelError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"ratings of {model or 'every model'} are the manifest's again")
+
+
+def _print_table(rows: Sequence[Learned]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("model", "skill", "manifest → learned", "sure within"):
+        table.add_column(heading)
+    for one in rows:
+        table.add_row(one.model, one.skill, one.shown, f"± {one.sd:.1f}")
+    Console(markup=False, highlight=False).print(table)

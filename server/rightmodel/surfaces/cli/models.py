@@ -1,0 +1,188 @@
+"""`rightmodel models`: the effective manifest."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from rightmodel.core.errors import TaskError
+from rightmodel.execution.build import catalog_of
+from rightmodel.ledger.records import day_of
+from rightmodel.manifest.build import DAYS
+from rightmodel.surfaces.cli import settings_summary, with_settings
+from rightmodel.surfaces.cli.learned import learned_by_model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
+
+    from rightmodel.ledger.ratings import Learned
+    from rightmodel.manifest.catalog import Catalog, Model
+    from rightmodel.manifest.price import Price, Terms
+    from rightmodel.manifest.settings import Settings
+
+
+WIDE: Final = 200
+
+
+@click.command("models")
+@click.argument("name", required=False, default="")
+@click.option("--origins", is_flag=True, help="Each value with the file that it comes from.")
+@click.option("--prices", is_flag=True, help="Compare the prices with those of genai-prices.")
+@click.option("--learned", is_flag=True, help="Ratings that outcomes moved.")
+@click.option("--export", is_flag=True, help="The learned ratings as a manifest fragment.")
+@click.option("--forget", is_flag=True, help="Forget what was learned, of NAME or of every model.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@with_settings
+def command(  # noqa: PLR0913 - one for each option
+    settings: Settings,
+    *,
+    name: str,
+    origins: bool,
+    prices: bool,
+    learned: bool,
+    export: bool,
+    forget: bool,
+    as_json: bool,
+) -> None:
+    """Show the connected models, or one of them by NAME."""
+    if prices + learned + export + forget > 1:
+        raise TaskError("give one of --prices, --learned, --export and --forget")
+    catalog = asyncio.run(catalog_of(settings))
+    models = [catalog.find(name)] if name else list(catalog.models.values())
+    if learned or export or forget:
+        from rightmodel.surfaces.cli import learned as ratings
+
+        if forget:
+            ratings.forget(catalog, settings, name)
+        elif export:
+            ratings.export_learned(catalog, settings)
+        else:
+            ratings.show_learned(catalog, settings, models, as_json=as_json)
+    elif prices:
+        from rightmodel.surfaces.cli.models_prices import compare_prices
+
+        compare_prices(models, as_json=as_json)
+    elif as_json:
+        click.echo(json.dumps([_plain(m, catalog, origins=origins) for m in models], indent=2))
+    elif origins or name:
+        for model in models:
+            _print_one(model, catalog, learned_by_model(catalog, settings).get(model.id, {}))
+    else:
+        _print_table(models, catalog, settings)
+
+
+def _values(model: Model) -> dict[str, Any]:
+    """A model's values under the manifest's own keys."""
+    limits = {"context": model.context, "input": model.input_limit, "output": model.output_limit}
+    return {
+        "endpoints": [f"{e.provider.name}: {e.name}" for e in model.endpoints],
+        "description": model.description,
+        **{f"cost.{k}": v for k, v in _cost(model.price).items()},
+        "cost_when": [_when(terms, price) for terms, price in model.price.others],
+        **{f"limits.{k}": v for k, v in limits.items() if v is not None},
+        "input": sorted(model.modalities),
+        "features": sorted(model.features),
+        **{f"skills.{k}": v for k, v in model.skills.items()},
+        "effort": list(model.effort),
+        "aliases": list(model.aliases),
+        "source": model.source,
+        "checked": model.checked,
+    }
+
+
+def _cost(price: Price) -> dict[str, str]:
+    """What is known, as text in USD per million tokens."""
+    prices = ((f.name, getattr(price, f.name)) for f in fields(price) if f.name != "others")
+    return {name: per_million(usd) for name, usd in prices if usd is not None}
+
+
+def _when(terms: Terms, price: Price) -> str:
+    """Other prices in one line: when they hold, and what they are."""
+    hours = [f"{a // 60:02}:{a % 60:02}-{b // 60:02}:{b % 60:02}" for a, b in terms.minutes]
+    conditions = [
+        f"input_above {terms.input_above}" if terms.input_above >= 0 else "",
+        f"utc {' '.join(hours)}" if hours else "",
+        f"days {' '.join(DAYS[day] for day in sorted(terms.days))}" if terms.days else "",
+        f"since {day_of(terms.since)}" if terms.since is not None else "",
+    ]
+    prices = " ".join(f"{name} {usd}" for name, usd in _cost(price).items())
+    return f"{' and '.join(filter(None, conditions))}: {prices}"
+
+
+def _origin(model: Model, key: str, catalog: Catalog) -> str:
+    if key == "endpoints":
+        keys = ("endpoints", "provider", "name")
+        found = [o for k in keys if (o := catalog.origins.get(f"{model.id}.{k}"))]
+        return found[0] if found else "the id"
+    return catalog.origins.get(f"{model.id}.{key}", "default")
+
+
+def _plain(model: Model, catalog: Catalog, *, origins: bool) -> dict[str, Any]:
+    values = {k: v for k, v in _values(model).items() if v not in ("", [])}
+    shown: dict[str, Any] = {"id": model.id, **values}
+    if origins:
+        shown["origins"] = {k: _origin(model, k, catalog) for k in values}
+    return shown
+
+
+def _print_one(model: Model, catalog: Catalog, learned: Mapping[str, Learned]) -> None:
+    click.echo(click.style(model.id, bold=True))
+    for key, value in _values(model).items():
+        if value in ("", []):
+            continue
+        text = ", ".join(value) if isinstance(value, list) else str(value)
+        click.echo(f"  {key} = {text}  " + click.style(_origin(model, key, catalog), dim=True))
+    for skill, one in learned.items():
+        click.echo(f"  learned: {skill} {one.shown}")
+
+
+def _print_table(models: list[Model], catalog: Catalog, settings: Settings) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    learned = learned_by_model(catalog, settings)
+    table = Table(box=None, pad_edge=False)
+    headings = ["model", "in $/M", "out $/M", "context", "reads", "best at", "key"]
+    for heading in headings + ["learned"] * bool(learned):
+        table.add_column(
+            heading,
+            justify="right" if "$" in heading else "left",
+            no_wrap=heading == "model",
+            overflow="fold",
+        )
+    for model in models:
+        best = sorted(model.skills.items(), key=lambda s: -s[1])[:3]
+        table.add_row(
+            model.id,
+            per_million(model.price.input) or "?",
+            per_million(model.price.output) or "?",
+            f"{model.context // 1000}k",
+            " ".join(sorted(model.modalities)),
+            " ".join(f"{skill} {rating:g}" for skill, rating in best),
+            _key_state(model, settings),
+            *[", ".join(f"{k} {v.shown}" for k, v in learned.get(model.id, {}).items())]
+            * bool(learned),
+        )
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal:  # ids are to be read by programs, too
+        console.width = WIDE
+    console.print(table)
+    for note in catalog.notes:
+        console.print(note, style="yellow")
+    console.print(f"{len(models)} models from {settings_summary(settings)}", style="dim")
+
+
+def _key_state(model: Model, settings: Settings) -> str:
+    if settings.missing_keys(model):
+        return "unset"
+    return "set" if any(settings.key(e.provider) for e in model.endpoints) else "none needed"
+
+
+def per_million(price: Decimal | None) -> str:
+    """USD per token → the manifest's USD per million."""
+    return "" if price is None else f"{(price * 1_000_000).normalize():f}"

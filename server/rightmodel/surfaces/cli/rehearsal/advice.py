@@ -1,0 +1,144 @@
+"""What the user might do about what the rehearsal showed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rightmodel.core.fault import Fault
+from rightmodel.core.task import Trust
+from rightmodel.surfaces.cli.rehearsal.twins import used_providers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from rightmodel.manifest.catalog import Catalog, Model
+    from rightmodel.surfaces.cli.rehearsal.run import Call
+    from rightmodel.surfaces.cli.rehearsal.trouble import Trouble
+
+LONG_PROMPT: Final = 200_000
+_READS: Final = {"image": "read images", "pdf": "read PDFs", "audio": "hear audio"}
+
+
+def advice(
+    catalog: Catalog, calls: Sequence[Call], healthy: Sequence[Call], trouble: Trouble
+) -> list[str]:
+    """What is worth doing, the most urgent first."""
+    return [
+        *_without(healthy),
+        *_only_named(calls),
+        *_attempts_used_up(catalog, calls, trouble),
+        *_only_one(catalog),
+        *_slow(catalog, calls),
+        *_not_met(calls, trouble),
+    ]
+
+
+def _numbers(calls: Sequence[Call]) -> str:
+    shown = ", ".join(str(c.number) for c in calls[:6])
+    more = f" and {len(calls) - 6} more" if len(calls) > 6 else ""  # noqa: PLR2004
+    return f"call{'s' if len(calls) > 1 else ''} {shown}{more}"
+
+
+def _without(healthy: Sequence[Call]) -> Iterator[str]:
+    """Calls that fail on a good day, too."""
+    failed = [c for c in healthy if c.error]
+    if failed:
+        yield (
+            f"{_numbers(failed)} would get no answer without any outage, either: "
+            f"{failed[0].error.splitlines()[0]}"
+        )
+
+
+def _only_named(calls: Sequence[Call]) -> Iterator[str]:
+    failed = [c for c in calls if c.error and c.tries and c.sample.task.model]
+    if failed:
+        yield (
+            f"{_numbers(failed)} named the models to use, and no others are tried then: name one "
+            "of another provider, too, or let rightmodel choose"
+        )
+
+
+def _attempts_used_up(catalog: Catalog, calls: Sequence[Call], trouble: Trouble) -> Iterator[str]:
+    """Calls that tried model after model of what was down, and had a way out left."""
+    most = catalog.routing.max_attempts
+    failed = [
+        c
+        for c in calls
+        if len(c.tries) >= most
+        and c.error
+        and {t.provider for t in c.tries} <= trouble.providers
+        and set(c.line) - trouble.providers
+    ]
+    if failed:
+        out = next(p for p in failed[0].line if p not in trouble.providers)
+        tried = ", ".join(dict.fromkeys(t.provider for t in failed[0].tries))
+        yield (
+            f"{_numbers(failed)} used up all {most} attempts at {tried}, with {out} next in line: "
+            f"raise max_attempts in [routing]"
+        )
+
+
+def _only_one(catalog: Catalog) -> Iterator[str]:
+    """Abilities that hang on a single provider."""
+    providers = used_providers(catalog)
+    if len(providers) == 1:
+        yield (
+            f"every connected model is at {next(iter(providers))}: an outage there leaves you "
+            "without any. Connect a second provider"
+        )
+        return
+    only: dict[str, list[str]] = {}
+    for ability, has in _abilities(catalog).items():
+        able = {e.provider.name for m in catalog.models.values() if has(m) for e in m.endpoints}
+        if len(able) == 1:
+            only.setdefault(able.pop(), []).append(ability)
+    for provider, abilities in only.items():
+        *most, last = abilities
+        told = f"{', '.join(most)} and {last}" if most else last
+        yield f"only {provider} can {told}: an outage of {provider} leaves you without"
+    for rule in catalog.rules:
+        fit = {n for n, p in providers.items() if rule.trust and p.trust >= rule.trust}
+        if rule.trust and len(fit) < 2:  # noqa: PLR2004
+            left = f"nothing but {fit.pop()}" if fit else "no provider at all"
+            word = Trust(rule.trust).name
+            yield (
+                f'rule "{rule.name}" requires trust = "{word}", which leaves {left}: '
+                "no other may step in"
+            )
+
+
+def _abilities(catalog: Catalog) -> dict[str, Callable[[Model], bool]]:
+    found: dict[str, Callable[[Model], bool]] = {
+        told: lambda model, kind=kind: kind in model.modalities  # type: ignore[misc]
+        for kind, told in _READS.items()
+    }
+    if any(m.context >= LONG_PROMPT for m in catalog.models.values()):
+        found[f"take prompts of {LONG_PROMPT:,} tokens"] = lambda m: m.context >= LONG_PROMPT
+    return found
+
+
+def _slow(catalog: Catalog, calls: Sequence[Call]) -> Iterator[str]:
+    routing = catalog.routing
+    stalled = [t.time_s for c in calls for t in c.tries[:-1] if t.read is Fault.TIMEOUT]
+    if stalled:
+        yield (
+            f"silence cost up to {max(stalled):.0f} s before another model was tried: a lower "
+            f"deadline_s in [routing] (now {routing.deadline_s:g}) shortens that"
+        )
+    late = [c for c in calls if c.time_s > routing.deadline_s]
+    if late:
+        yield (
+            f"{_numbers(late)} outlasted deadline_s = {routing.deadline_s:g}: the agent is told "
+            "that the answer is pending and has to collect it with its ref"
+        )
+
+
+def _not_met(calls: Sequence[Call], trouble: Trouble) -> Iterator[str]:
+    met = {name for c in calls for name in c.met}
+    unmet = [name for name in trouble.names if name not in met]
+    if unmet:
+        yield (
+            f"no request met {', '.join(unmet)}: either nothing was sent to "
+            f"{', '.join(map(str, trouble.faults))} meanwhile, or the fault needs something that "
+            "no task has (a schema, a long prompt, a refused parameter)"
+        )

@@ -1,0 +1,160 @@
+"""What goes wrong in a rehearsal, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from rightmodel.core.errors import TaskError, UnknownNameError
+from rightmodel.core.format import listed
+from rightmodel.simulator import fault
+from rightmodel.simulator.fault import catalogue
+from rightmodel.surfaces.cli.rehearsal.twins import dialect_of, used_providers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rightmodel.manifest.catalog import Catalog, Provider
+    from rightmodel.simulator import SimulatedFault, SimulatedProvider
+
+USUAL_FAULT: Final = "overloaded"
+
+REFUSAL_S: Final = 0.3
+"""How long a provider takes to say that something is wrong."""
+
+_LIMITS: Final = frozenset(found.name for found in catalogue.RATE_LIMITS)
+GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "Rate limits": tuple(f.name for f in catalogue.RATE_LIMITS),
+    "Refusals, quota, keys, names": tuple(
+        f.name for f in catalogue.REFUSALS if f.name not in _LIMITS
+    ),
+    "Length and parameters of the request": tuple(f.name for f in catalogue.REQUESTS),
+    "Answers that are none": tuple(f.name for f in catalogue.ANSWERS),
+    "In the middle of an answer": tuple(f.name for f in catalogue.STREAMS),
+    "Network": tuple(f.name for f in catalogue.NETWORK),
+}
+"""Every fault's name, by what kind of thing it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where it goes wrong. `wire`: one model's name there, "" for the whole provider."""
+
+    provider: str
+    wire: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.provider} ({self.wire})" if self.wire else self.provider
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """`faults`: by place. `share`: of the requests there that have one of them, 0 to 1."""
+
+    faults: Mapping[Place, Sequence[SimulatedFault]]
+    share: float
+
+    @property
+    def names(self) -> list[str]:
+        """Of the faults, each once."""
+        return list(dict.fromkeys(f.name for found in self.faults.values() for f in found))
+
+    @property
+    def providers(self) -> frozenset[str]:
+        """Where something goes wrong."""
+        return frozenset(place.provider for place in self.faults)
+
+    @property
+    def closed(self) -> dict[str, str]:
+        """Providers whose port itself is closed → the fault: no request comes to tell of it."""
+        return {
+            place.provider: found[0].name
+            for place, found in self.faults.items()
+            if len(found) == 1 and found[0].closes_port and not place.wire and self.share >= 1
+        }
+
+    def begin(self, twins: Mapping[str, SimulatedProvider]) -> None:
+        """The outage."""
+        for place, found in self.faults.items():
+            chosen = found[0] if len(found) == 1 else fault.one_of(*found)
+            if self.share < 1:
+                chosen = fault.chance(self.share, chosen)
+            chosen = fault.late(REFUSAL_S, chosen)
+            if place.wire:
+                twins[place.provider].fail(place.wire, chosen)
+            else:
+                twins[place.provider].fail_all(chosen)
+
+    def end(self, twins: Mapping[str, SimulatedProvider]) -> None:
+        """Everything is well again."""
+        for place in self.faults:
+            twins[place.provider].heal()
+
+    def __str__(self) -> str:
+        every = "every request" if self.share >= 1 else f"{self.share:.0%} of the requests"
+        return f"{', '.join(self.names)} at {', '.join(map(str, self.faults))} ({every})"
+
+
+def trouble(
+    catalog: Catalog,
+    names: Sequence[str],
+    places: Sequence[str],
+    share: float,
+    busiest: Sequence[str],
+) -> Trouble:
+    """What was asked for, as it can be.
+
+    `busiest`: providers, the one most used first; where no place is named, the first that the
+    faults fit. Raises `TaskError` for names that nobody knows and faults that fit nowhere.
+    """
+    wanted = [_fault(name) for name in dict.fromkeys(names or (USUAL_FAULT,))]
+    used = used_providers(catalog)
+    if places:
+        chosen = list(dict.fromkeys(p for name in places for p in _places(catalog, name)))
+    else:
+        fitting = (n for n in busiest if all(_fits(f, used[n]) for f in wanted))
+        some = (n for n in busiest if any(_fits(f, used[n]) for f in wanted))
+        chosen = [Place(name) for name in (next(fitting, ""), next(some, "")) if name][:1]
+    found = {p: [f for f in wanted if _fits(f, used[p.provider])] for p in chosen}
+    for one in wanted:
+        if not any(one in fits for fits in found.values()):
+            raise TaskError(_fits_nowhere(one, used, chosen), argument="fault")
+    return Trouble({place: fits for place, fits in found.items() if fits}, share)
+
+
+def fitting(one: SimulatedFault, catalog: Catalog) -> list[str]:
+    """The user's providers that can have a fault."""
+    return [name for name, p in used_providers(catalog).items() if _fits(one, p)]
+
+
+def _fault(name: str) -> SimulatedFault:
+    if name not in fault.CATALOGUE:
+        raise UnknownNameError("fault", name, fault.CATALOGUE)
+    return fault.CATALOGUE[name]
+
+
+def _fits(one: SimulatedFault, provider: Provider) -> bool:
+    return one.fits(provider.protocol, dialect_of(provider))
+
+
+def _places(catalog: Catalog, name: str) -> list[Place]:
+    """A provider, or every endpoint of a model."""
+    used = used_providers(catalog)
+    if name in used:
+        return [Place(name)]
+    if name not in catalog.models and name not in catalog.aliases:
+        raise UnknownNameError(
+            "provider or model", name, [*used, *catalog.models, *catalog.aliases], argument="on"
+        )
+    return [Place(e.provider.name, e.name) for e in catalog.find(name).endpoints]
+
+
+def _fits_nowhere(
+    one: SimulatedFault, used: Mapping[str, Provider], places: Sequence[Place]
+) -> str:
+    where = listed([str(p) for p in places]) if places else "any connected provider"
+    could = [name for name, provider in used.items() if _fits(one, provider)]
+    hint = f"it could at {listed(could)}" if could else "rightmodel rehearse --list says which can"
+    return (
+        f"fault {one.name!r} cannot happen at {where}: other APIs do not say such a thing; {hint}"
+    )

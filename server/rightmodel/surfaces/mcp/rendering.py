@@ -1,0 +1,202 @@
+"""Receipts, decisions and errors as callers see them: text for models, `_meta` for programs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from rightmodel.core.errors import ExhaustedError, ProviderError, RightmodelError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rightmodel.core.call import Attempt, Receipt
+    from rightmodel.core.decision import Candidate, Decision
+    from rightmodel.execution.calls import Page
+    from rightmodel.manifest.catalog import Catalog
+
+META_KEY: Final = "rightmodel/receipt"
+ERROR_META_KEY: Final = "rightmodel/error"
+
+
+def page_note(page: Page) -> str:
+    """How to read on, "" on the last page."""
+    if page.number >= page.pages:
+        return f"page={page.number}/{page.pages}" if page.pages > 1 else ""
+    ref = page.answer.receipt.ref
+    return f"page={page.number}/{page.pages}; it goes on: call complete with ref={ref} alone"
+
+
+def footer(receipt: Receipt, note: str = "") -> str:
+    """The one line below an answer."""
+    assessment = receipt.decision.assessment
+    parts = {
+        "ref": receipt.ref,
+        "model": receipt.model,
+        "served": receipt.served,
+        "skill": assessment.skill,
+        "cost": "unknown" if receipt.cost_usd is None else dollars(receipt.cost_usd),
+        "saved": "" if receipt.saved_usd is None else dollars(receipt.saved_usd),
+        "attempts": str(len(receipt.attempts) or ""),
+        "time": f"{receipt.time_s:.1f}s",
+    }
+    notes = "".join(f" {flag}" for flag in (*receipt.flags, note) if flag)
+    return "[" + " ".join(f"{k}={v}" for k, v in parts.items() if v) + notes + "]"
+
+
+def dollars(amount: Decimal) -> str:
+    """`$0.0004`, `-$0.01`: four decimals, more for what would vanish, never an exponent."""
+    sign = "-" if amount < 0 else ""
+    size = abs(amount)
+    places = 4 if size >= Decimal("0.001") or not size else 7
+    text = f"{size:.{places}f}"
+    whole, _, fraction = text.partition(".")
+    return f"{sign}${whole}.{fraction.rstrip('0').ljust(2, '0')}"
+
+
+def receipt_meta(receipt: Receipt) -> dict[str, Any]:
+    """The full receipt as plain JSON."""
+    assessment = receipt.decision.assessment
+    result: dict[str, Any] = plain(
+        {
+            "ref": receipt.ref,
+            "model": receipt.model,
+            "served": receipt.served,
+            "reason": receipt.decision.reason,
+            "rule": receipt.decision.rule,
+            "tier": receipt.decision.tier,
+            "skill": dict(assessment.skills),
+            "difficulty": assessment.difficulty,
+            "source": assessment.source,
+            "confidence": assessment.confidence,
+            "assessed": assessment.note,
+            "judge": receipt.decision.judge,
+            "judge_usd": receipt.decision.judge_usd,
+            "cost_usd": receipt.cost_usd,
+            "baseline_usd": receipt.baseline_usd,
+            "saved_usd": receipt.saved_usd,
+            "time_s": round(receipt.time_s, 3),
+            "files": list(receipt.files),
+            "flags": list(receipt.flags),
+            "attempts": [attempt_meta(a) for a in receipt.attempts],
+        }
+    )
+    return result
+
+
+def attempt_meta(attempt: Attempt) -> dict[str, Any]:
+    """One attempt as plain JSON, without what is not known."""
+    values = asdict(attempt)
+    usage = values.pop("usage")
+    kept = {k: round(v, 3) if isinstance(v, float) else v for k, v in values.items() if v}
+    return kept | ({"usage": usage} if usage else {})
+
+
+def choice(
+    decision: Decision, catalog: Catalog, limit: int, notes: Mapping[str, str]
+) -> dict[str, Any]:
+    """What `choose_model` returns. `notes`: what should be known of a candidate now."""
+    assessment = decision.assessment
+    result: dict[str, Any] = plain(
+        {
+            "model": decision.candidates[0].model if decision.candidates else None,
+            "reason": decision.reason,
+            "skill": {k: round(v, 3) for k, v in assessment.skills},
+            "difficulty": round(assessment.difficulty, 1),
+            "source": assessment.source,
+            "confidence": round(assessment.confidence, 2),
+            "assessed": assessment.note,
+            "judge": decision.judge,
+            "tier": decision.tier,
+            "candidates": [
+                _candidate(c, catalog, notes.get(c.model, "")) for c in decision.candidates[:limit]
+            ],
+            "more_candidates": max(0, len(decision.candidates) - limit),
+            "rejected": [{"model": r.model, "reason": r.reason} for r in decision.rejections],
+        }
+    )
+    return result
+
+
+def _candidate(candidate: Candidate, catalog: Catalog, note: str) -> dict[str, Any]:
+    model = catalog.find(candidate.model)
+    first = model.endpoints[0]
+    return {
+        "model": candidate.model,
+        "name": first.name,
+        "provider": first.provider.name,
+        "p_success": round(candidate.p_success, 3),
+        "cost_usd": None if candidate.cost_usd is None else amount(candidate.cost_usd),
+        "time_s": candidate.time_s,
+        "description": model.description,
+        "note": note,
+    }
+
+
+def amount(value: Decimal) -> str:
+    """A decimal number without exponent, seven places at most."""
+    text = f"{value:.7f}".rstrip("0")
+    return text + "0" if text.endswith(".") else text
+
+
+def error_text(error: RightmodelError) -> str:
+    """An error as the model reads it; the last line is for machines."""
+    return f"{error}\n{_error_line(error)}"
+
+
+def error_meta(error: RightmodelError) -> dict[str, Any]:
+    """The same for programs."""
+    result: dict[str, Any] = plain(
+        {
+            "code": error_code(error),
+            "message": str(error),
+            "retryable": error.retryable,
+            "retry_after_s": error.retry_after_s,
+            "tried": _tried(error),
+            "attempts": [attempt_meta(a) for a in getattr(error, "attempts", ())],
+            "rejected": [
+                {"model": r.model, "reason": r.reason} for r in getattr(error, "rejections", ())
+            ],
+        }
+    )
+    return result
+
+
+def error_code(error: RightmodelError) -> str:
+    """The last fault's code where attempts were made, else the error's own."""
+    if isinstance(error, ProviderError):
+        return error.fault.value
+    if isinstance(error, ExhaustedError) and error.attempts and error.attempts[-1].fault:
+        return error.attempts[-1].fault.value
+    return error.code
+
+
+def _error_line(error: RightmodelError) -> str:
+    parts = [f"code={error_code(error)}", f"retryable={'yes' if error.retryable else 'no'}"]
+    if error.retry_after_s is not None:
+        parts.append(f"retry_after={error.retry_after_s:.0f}s")
+    if tried := _tried(error):
+        parts.append("tried=" + ",".join(tried))
+    return "[" + " ".join(parts) + "]"
+
+
+def _tried(error: RightmodelError) -> list[str]:
+    attempts: tuple[Attempt, ...] = getattr(error, "attempts", ())
+    return list(dict.fromkeys(a.model for a in attempts))
+
+
+def plain(value: object) -> Any:
+    """JSON without surprises: decimals as strings, whole floats as integers.
+
+    A client that re-serialises `5.0` as `5` would no longer recognise the text copy of the result.
+    """
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, Decimal):
+        return amount(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

@@ -1,0 +1,184 @@
+"""The MCP server: lists the tools, answers their calls, reports progress.
+
+Built on the SDK's low-level server, which advertises tools and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from mcp.server.lowlevel import Server
+from mcp_types import CallToolResult, ListToolsResult, TextContent
+
+from rightmodel import __version__
+from rightmodel.core.errors import RightmodelError, UnknownNameError
+from rightmodel.execution.availability import cooling_down, fit_first
+from rightmodel.execution.calls import Pending
+from rightmodel.surfaces.mcp import rendering as render
+from rightmodel.surfaces.mcp.arguments import choose_task, complete_task, reported_outcome
+from rightmodel.surfaces.mcp.tools import INSTRUCTIONS, TOOLS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from mcp.server.context import ServerRequestContext
+    from mcp.server.session import ServerSession
+    from mcp_types import CallToolRequestParams, PaginatedRequestParams
+
+    from rightmodel.execution.engine import Engine
+
+    GetEngine = Callable[[], Awaitable[Engine]]
+
+PROGRESS_S: Final = 10.0
+"""A caller hears something at least this often."""
+
+logger = logging.getLogger("rightmodel")
+
+
+def make_server(engine: GetEngine, *, deadline_s: float | None) -> Server[dict[str, Any]]:
+    """The server. `engine` may raise `RightmodelError`: the fault is told in the tool's error.
+
+    `deadline_s`: overrides the manifest's.
+    """
+    calls = ToolCalls(engine, deadline_s)
+
+    async def list_tools(
+        _context: ServerRequestContext[dict[str, Any], Any], _params: PaginatedRequestParams | None
+    ) -> ListToolsResult:
+        return ListToolsResult(tools=list(TOOLS))
+
+    async def call_tool(
+        context: ServerRequestContext[dict[str, Any], Any], params: CallToolRequestParams
+    ) -> CallToolResult:
+        return await calls.answer(params.name, params.arguments or {}, context.session)
+
+    return Server(
+        "rightmodel",
+        version=__version__,
+        instructions=INSTRUCTIONS,
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+    )
+
+
+class ToolCalls:
+    """What a tool call leads to."""
+
+    def __init__(self, engine: GetEngine, deadline_s: float | None) -> None:
+        self._engine = engine
+        self._deadline_s = deadline_s
+
+    async def answer(
+        self, tool: str, arguments: dict[str, Any], session: ServerSession
+    ) -> CallToolResult:
+        """The result of one call; a foreseeable failure is a result, too."""
+        mask: Callable[[str], str] = str
+        try:
+            engine = await self._engine()
+            mask = engine.mask
+            if tool == "complete":
+                return await self._complete(engine, arguments, session)
+            if tool == "choose_model":
+                return await self._choose(engine, arguments)
+            if tool == "report_outcome":
+                return await _report(engine, arguments)
+            raise UnknownNameError("tool", tool, [t.name for t in TOOLS])
+        except RightmodelError as error:
+            return _error(error, mask)
+        except Exception as error:
+            logger.exception("fault inside rightmodel")
+            return _error(
+                RightmodelError(
+                    f"a fault inside rightmodel ({type(error).__name__}), told in the server's "
+                    "log; do this subtask yourself or try another"
+                ),
+                mask,
+            )
+
+    async def _complete(
+        self, engine: Engine, arguments: dict[str, Any], session: ServerSession
+    ) -> CallToolResult:
+        task, ref = complete_task(arguments, engine.catalog)
+        deadline = self._deadline_s or engine.catalog.routing.deadline_s
+        async with _progress(session) as report:
+            if ref:
+                outcome = await engine.calls.resume(ref, task, deadline_s=deadline, report=report)
+            elif task is None:
+                raise RightmodelError("neither prompt nor ref was given")
+            else:
+                outcome = await engine.calls.complete(task, deadline_s=deadline, report=report)
+        if isinstance(outcome, Pending):
+            return _pending(outcome)
+        return CallToolResult(
+            content=[
+                TextContent(text=engine.mask(outcome.text)),
+                TextContent(text=render.footer(outcome.answer.receipt, render.page_note(outcome))),
+            ],
+            _meta={render.META_KEY: render.receipt_meta(outcome.answer.receipt)},
+        )
+
+    async def _choose(self, engine: Engine, arguments: dict[str, Any]) -> CallToolResult:
+        task, limit = choose_task(arguments, engine.catalog)
+        decision = await engine.router.route(task)
+        cooling = cooling_down(decision, engine.catalog, engine.health)
+        shown = render.choice(fit_first(decision, cooling), engine.catalog, limit, cooling)
+        text = json.dumps(shown, indent=2, ensure_ascii=False)
+        return CallToolResult(content=[TextContent(text=text)], structured_content=shown)
+
+
+async def _report(engine: Engine, arguments: dict[str, Any]) -> CallToolResult:
+    ref, good, note = reported_outcome(arguments)
+    line = await engine.learning.report(ref, good=good, note=note)
+    return CallToolResult(content=[TextContent(text=line)])
+
+
+def _pending(pending: Pending) -> CallToolResult:
+    text = (
+        f"pending: still running after {pending.time_s:.0f} s ({pending.status}). It goes on in "
+        f"the background; call complete with ref={pending.ref} and nothing else to collect it."
+    )
+    line = f"[ref={pending.ref} pending time={pending.time_s:.1f}s]"
+    return CallToolResult(
+        content=[TextContent(text=text), TextContent(text=line)],
+        _meta={render.META_KEY: {"ref": pending.ref, "pending": True, "status": pending.status}},
+    )
+
+
+def _error(error: RightmodelError, mask: Callable[[str], str]) -> CallToolResult:
+    meta = render.error_meta(error)
+    meta["message"] = mask(meta["message"])
+    return CallToolResult(
+        content=[TextContent(text=mask(render.error_text(error)))],
+        is_error=True,
+        _meta={render.ERROR_META_KEY: meta},
+    )
+
+
+@contextlib.asynccontextmanager
+async def _progress(session: ServerSession) -> AsyncIterator[Callable[[str], None]]:
+    """Sends every report at once, and the latest again when nothing was heard for a while."""
+    queue: asyncio.Queue[str] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    async def send() -> None:
+        latest = "waiting for an answer"
+        while True:
+            with contextlib.suppress(TimeoutError):
+                # Not wait_for: in Python 3.11 it swallows a cancel that comes with the last report.
+                async with asyncio.timeout(PROGRESS_S):
+                    latest = await queue.get()
+            elapsed = loop.time() - began
+            await session.report_progress(elapsed, None, f"{latest} ({elapsed:.0f} s)")
+
+    sender = asyncio.create_task(send())
+    try:
+        yield queue.put_nowait
+    finally:
+        sender.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await sender

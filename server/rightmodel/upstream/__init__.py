@@ -1,0 +1,1 @@
+"""HTTP to providers: connections, errors, retry-after, discovery."""

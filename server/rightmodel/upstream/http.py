@@ -1,0 +1,351 @@
+"""The way over the wire that all protocols share: POST JSON, read a stream of events or one body.
+
+No timers but two: connecting ends after 10 s, and an upstream that said it was done has a quarter
+of a second to end the response. Whoever awaits an answer decides how long all else may take;
+cancelling closes the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from urllib.parse import urlsplit
+
+from rightmodel.core.errors import ProviderError
+from rightmodel.core.fault import Fault
+from rightmodel.upstream.classify import classify, classify_in_band
+from rightmodel.wire.answer import EmptyStreamError, broken, malformed
+from rightmodel.wire.sse import SseDecoder
+
+if TYPE_CHECKING:
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterable,
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Mapping,
+    )
+
+    import httpx2
+
+    from rightmodel.upstream.connections import Connections, Line, Target
+    from rightmodel.wire.answer import Answer
+    from rightmodel.wire.base import ModelRequest, Watch
+    from rightmodel.wire.sse import Event
+
+MOST_BYTES: Final = 20_000_000
+"""Of an answer, as product.md promises."""
+
+MOST_ERROR_BYTES: Final = 200_000
+CONNECT_S: Final = 10.0
+STALE_S: Final = 2.0
+"""A kept-alive connection that fails later than this after sending was not stale: the upstream had
+the request, and sending it again might be billed twice."""
+
+LINGER_S: Final = 0.25
+_ODD: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What it looks like when a field is there and holds something else than it should."""
+
+_DONE: Final = b"[DONE]"
+_TIMEOUTS: Final = {"connect": CONNECT_S, "read": None, "write": None, "pool": None}
+_ALWAYS: Final = {
+    "accept": "text/event-stream, application/json",
+    "accept-encoding": "identity",  # token by token there is little to compress, and much to wait
+    "content-type": "application/json",
+    "user-agent": "rightmodel",
+}
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_decode: Final = json.JSONDecoder(parse_float=Decimal).raw_decode
+
+
+class Post(NamedTuple):
+    """One request, ready to be sent. `headers`: lower-case names; they carry the key."""
+
+    request: ModelRequest
+    url: str
+    headers: Mapping[str, str]
+    body: Mapping[str, Any]
+
+
+class HttpClient:
+    """Sends requests of all protocols, over connections that are kept for the next one."""
+
+    def __init__(self) -> None:
+        self._opened: Connections | None = None
+
+    async def close(self) -> None:
+        """End every connection."""
+        if self._opened is not None:
+            await self._opened.close()
+
+    async def ask(self, post: Post, answer: Answer) -> None:
+        """Send the request and read the answer to its end. Raises `ProviderError` for all else."""
+        import httpx2
+
+        connections = self._opened or self._open()
+        try:
+            target = connections.target(post.url)
+            line = connections.take(target)
+        except (ImportError, ValueError, httpx2.InvalidURL) as error:
+            raise broken(post.request, f"cannot reach {post.url}: {error}") from error
+        whole = False
+        try:
+            request = _encoded(post, target, answer.watch)
+            response = await _send(connections, line, target, request)
+            try:
+                await _read(response, post.request, answer)
+                whole = True
+            finally:
+                await response.aclose()
+        except httpx2.HTTPError as error:
+            if not answer.ended:
+                raise _failure(post.request, error) from error
+        finally:
+            await (connections.give_back(target, line) if whole else connections.drop(line))
+
+    def _open(self) -> Connections:
+        from rightmodel.upstream.connections import Connections
+
+        self._opened = Connections()
+        return self._opened
+
+
+async def _send(
+    connections: Connections, line: Line, target: Target, request: httpx2.Request
+) -> httpx2.Response:
+    """The response's head. A kept connection that turns out to be dead is replaced, once."""
+    import httpx2
+
+    began = time.monotonic()
+    try:
+        return await line.transport.handle_async_request(request)
+    except (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError):
+        if not line.used or time.monotonic() - began > STALE_S:
+            raise
+    await connections.reopen(target, line)
+    return await line.transport.handle_async_request(request)
+
+
+def _encoded(post: Post, target: Target, watch: Watch | None) -> httpx2.Request:
+    import httpx2
+
+    provider = post.request.provider
+    own = {name.lower(): value for name, value in provider.headers.items()}
+    headers = {**_ALWAYS, **own, **post.headers}
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable()):
+            raise ProviderError(
+                Fault.AUTH,
+                f"{provider.name}: the key or the value of header {name!r} holds characters that "
+                "no header may carry: check for line breaks and quotes",
+                provider=provider.name,
+                scope="key",
+            )
+    return httpx2.Request(
+        "POST",
+        target.url,
+        headers=headers,
+        content=_encode(post.body).encode("utf-8", "replace"),
+        extensions={"timeout": _TIMEOUTS} | ({"trace": _telling(watch)} if watch else {}),
+    )
+
+
+def _telling(watch: Watch) -> Callable[[str, object], Awaitable[None]]:
+    """A hook of httpx2's that tells the watch when the request is out."""
+
+    async def trace(event: str, _: object) -> None:
+        if event.endswith("send_request_body.complete"):
+            watch.sent()
+
+    return trace
+
+
+def _failure(request: ModelRequest, error: httpx2.HTTPError) -> ProviderError:
+    import httpx2
+
+    where = request.provider.base_url
+    if isinstance(error, httpx2.ConnectTimeout):
+        return broken(request, f"no connection to {where} within {CONNECT_S:.0f} s")
+    if isinstance(error, httpx2.ConnectError | httpx2.ProxyError):
+        return broken(request, f"no connection to {where}: {error}")
+    return broken(request, f"the connection broke: {error or type(error).__name__}")
+
+
+async def _read(response: httpx2.Response, request: ModelRequest, answer: Answer) -> None:
+    headers = {k.lower(): v for k, v in response.headers.raw}
+    status = response.status_code
+    incoming = _incoming(response, headers)
+    try:
+        if not 200 <= status < 300:  # noqa: PLR2004
+            raise await _refusal(request, status, headers, incoming)
+        reader = _Reader(request, answer, headers.get(b"content-type", b"").decode("latin-1"))
+        size = 0
+        while (chunk := await anext(incoming, None)) is not None:
+            size += len(chunk)
+            if size > MOST_BYTES:
+                raise malformed(request, f"the answer exceeds {MOST_BYTES} bytes")
+            reader.take(chunk)
+            if answer.done:
+                await _linger(incoming)
+                break
+        reader.close()
+    finally:
+        await incoming.aclose()
+
+
+def _incoming(
+    response: httpx2.Response, headers: Mapping[bytes, bytes]
+) -> AsyncGenerator[bytes, None]:
+    """The body as it comes in. `aiter_bytes` costs four calls a chunk, for nothing to decode."""
+    if headers.get(b"content-encoding", b"identity") != b"identity":
+        return response.aiter_bytes()
+    return cast("AsyncGenerator[bytes, None]", aiter(cast("AsyncIterable[bytes]", response.stream)))
+
+
+async def _linger(incoming: AsyncIterator[bytes]) -> None:
+    """Wait for the response's end, so that its connection can be used again; but not for long."""
+    size = 0
+    try:
+        async with asyncio.timeout(LINGER_S):
+            async for chunk in incoming:
+                size += len(chunk)
+                if size > MOST_BYTES:
+                    return
+    except TimeoutError:
+        pass
+
+
+class _Reader:
+    """Bytes of a successful response → events or one body, told apart by what they start with.
+
+    `take`: call it with the next bytes from the wire. This is the path that every chunk of every
+    answer goes: what looks like it wants to be a function of its own was one, and cost as much as
+    the parsing.
+    """
+
+    __slots__ = ("_answer", "_decoder", "_head", "_kind", "_pieces", "_request", "take")
+
+    def __init__(self, request: ModelRequest, answer: Answer, kind: str) -> None:
+        self._request = request
+        self._answer = answer
+        self._kind = kind
+        self._head = b""
+        self._pieces: list[bytes] = []
+        self._decoder = SseDecoder()
+        self.take: Callable[[bytes], None] = self._start
+
+    def close(self) -> None:
+        """The response is over: all of it was there, or this raises."""
+        answer, request = self._answer, self._request
+        if self.take == self._stream:
+            self._events(self._decoder.close(), cut=True)
+            if not answer.ended:
+                raise answer.unfinished()
+        elif self.take == self._start and "event-stream" in self._kind:
+            name = request.provider.name
+            what = f"{name}: the stream ended before it began"
+            raise EmptyStreamError(Fault.CONNECTION, what, provider=name)
+        else:
+            value = self._value(self._head + b"".join(self._pieces))
+            for part in value if isinstance(value, list) else [value]:
+                if part.get("error") or part.get("object") == "error":
+                    raise classify_in_band(request, part)
+                try:
+                    answer.body(part)
+                except _ODD as error:
+                    raise malformed(request, f"an odd answer: {part}") from error
+            answer.report()
+            if not answer.ended:
+                raise malformed(request, f"no answer in the body: {_start_of(self._pieces)}")
+
+    def _start(self, chunk: bytes) -> None:
+        self._head += chunk
+        head = self._head.lstrip(b"\xef\xbb\xbf \t\r\n")
+        if not head:
+            return
+        first, self._head = self._head, b""
+        if "text/html" in self._kind or head.startswith(b"<"):
+            raise malformed(
+                self._request, f"{self._kind or 'no content type'}, not an API's answer"
+            )
+        if head[:1] in b"{[":
+            self.take = self._pieces.append
+        elif "event-stream" in self._kind or head[:1] in b":deir":
+            self.take = self._stream
+        else:
+            raise malformed(
+                self._request,
+                f"not JSON ({self._kind or 'no content type'}): {_start_of([head])}",
+            )
+        self.take(first)
+
+    def _stream(self, chunk: bytes) -> None:
+        self._events(self._decoder.feed(chunk))
+        self._answer.report()
+
+    def _events(self, events: list[Event], *, cut: bool = False) -> None:
+        answer = self._answer
+        for name, data in events:
+            if data == _DONE:
+                answer.done = True
+                continue
+            try:
+                value = self._value(data)
+            except ProviderError as error:
+                if not cut:
+                    raise
+                raise broken(self._request, "the stream was cut inside an event") from error
+            if name == b"error" or value.get("error") or value.get("object") == "error":
+                raise classify_in_band(self._request, value)
+            try:
+                answer.event(value)
+            except _ODD as error:
+                raise malformed(self._request, f"an odd event: {_start_of([data])}") from error
+
+    def _value(self, data: bytes) -> Any:
+        text = data.decode("utf-8-sig", "replace").strip()
+        try:
+            value, end = _decode(text)
+        except (ValueError, RecursionError, ArithmeticError) as error:
+            what = f"not JSON ({self._kind or 'no content type'}): {_start_of([data])}"
+            raise malformed(self._request, what) from error
+        if end != len(text) or not isinstance(value, dict):
+            if end == len(text) and _is_list(value) and self.take != self._stream:
+                return value
+            raise malformed(self._request, f"not a JSON object: {_start_of([data])}")
+        return value
+
+
+def _is_list(value: object) -> bool:
+    """Whether it is the list of objects that Gemini streams where SSE was not asked for."""
+    return isinstance(value, list) and all(isinstance(part, dict) for part in value)
+
+
+def _start_of(pieces: list[bytes]) -> str:
+    """For a message, which is cut once the key is out of it: half a key would be left in."""
+    return b"".join(pieces).decode(errors="replace")
+
+
+async def _refusal(
+    request: ModelRequest, status: int, headers: Mapping[bytes, bytes], chunks: AsyncIterator[bytes]
+) -> ProviderError:
+    """What an unsuccessful response says. An error needs no more than its first 200 kB."""
+    named = {k.decode("latin-1"): v.decode("latin-1") for k, v in headers.items()}
+    if 300 <= status < 400:  # noqa: PLR2004
+        host = urlsplit(named.get("location", "")).hostname or "nowhere"
+        return broken(request, f"refused redirect to host {host}; correct base_url")
+    data = bytearray()
+    async for chunk in chunks:
+        data += chunk
+        if len(data) > MOST_ERROR_BYTES:
+            break
+    text = bytes(data).decode("utf-8-sig", "replace").strip()
+    try:
+        body: Any = _decode(text)[0] if text[:1] in {"{", "["} else text
+    except (ValueError, RecursionError, ArithmeticError):
+        body = text
+    return classify(request, status, body, named)

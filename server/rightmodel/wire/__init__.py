@@ -1,0 +1,1 @@
+"""Codecs of the model APIs, one file for each dialect."""

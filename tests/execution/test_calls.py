@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rightmodel.core.call import Answer, Attempt, Receipt
+from rightmodel.core.decision import Assessment, Decision, Requirements
+from rightmodel.core.errors import ExhaustedError, TaskError
+from rightmodel.core.task import Task
+from rightmodel.execution.calls import PAGE_CHARS, Calls, Page, Pending
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+def answer(text: str) -> Answer:
+    assessment = Assessment((("general", 1.0),), 5.0, "default")
+    decision = Decision((), (), assessment, Requirements(1, 1), "balanced", 0.0, "")
+    return Answer(text, Receipt("p/m", decision, (Attempt("p/m", "p", "m"),), 0.1, None))
+
+
+@dataclass
+class Scripted:
+    """A dispatcher that answers when it is told to."""
+
+    text: str = "hello"
+    go: asyncio.Event = field(default_factory=asyncio.Event)
+    began: asyncio.Event = field(default_factory=asyncio.Event)
+    tasks: list[Task] = field(default_factory=list)
+    cancelled: int = 0
+    fail: bool = False
+
+    async def complete(self, task: Task, *, report: Callable[[str], None], **_: object) -> Answer:
+        self.tasks.append(task)
+        self.began.set()
+        report("attempt 1: p/m")
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        if self.fail:
+            raise ExhaustedError("every attempt failed", attempts=(), retryable=True)
+        return answer(self.text)
+
+
+def run(test: Callable[[Scripted, Calls], Awaitable[None]]) -> None:
+    async def inner() -> None:
+        dispatcher = Scripted()
+        loop = asyncio.get_running_loop()
+        calls = Calls(
+            dispatcher,  # type: ignore[arg-type]
+            give_up_s=60.0,
+            now=loop.time,
+            recall=nothing_kept,
+        )
+        await test(dispatcher, calls)
+        await calls.close()
+        assert calls.running == 0
+
+    asyncio.run(asyncio.wait_for(inner(), 10))
+
+
+async def nothing_kept(_: str) -> None:
+    """A ledger without text."""
+
+
+def quiet(_: str) -> None:
+    return
+
+
+def test_a_call_that_takes_longer_is_pending_and_collected_by_its_ref() -> None:
+    async def test(dispatcher: Scripted, calls: Calls) -> None:
+        pending = await calls.complete(Task("x"), deadline_s=0.01, report=quiet)
+        assert isinstance(pending, Pending)
+        assert pending.status == "attempt 1: p/m"
+        again = await calls.resume(pending.ref, None, deadline_s=0.01, report=quiet)
+        assert isinstance(again, Pending)
+        with pytest.raises(TaskError, match="still running"):
+            await calls.resume(pending.ref, Task("more"), deadline_s=1, report=quiet)
+        dispatcher.go.set()
+        page = await calls.resume(pending.ref, None, deadline_s=5, report=quiet)
+        assert isinstance(page, Page)
+        assert page.text == "hello"
+        assert page.answer.receipt.ref == pending.ref
+
+    run(test)
+
+
+def test_a_long_answer_is_read_page_by_page_to_its_end() -> None:
+    async def test(dispatcher: Scripted, calls: Calls) -> None:
+        dispatcher.text = "a" * PAGE_CHARS + "b" * 7
+        dispatcher.go.set()
+        first = await calls.complete(Task("x"), deadline_s=5, report=quiet)
+        assert isinstance(first, Page)
+        ref = first.answer.receipt.ref
+        second = await calls.resume(ref, None, deadline_s=5, report=quiet)
+        assert isinstance(second, Page)
+        assert (first.number, first.pages, len(first.text)) == (1, 2, PAGE_CHARS)
+        assert second.text == "b" * 7
+        with pytest.raises(TaskError, match="read to its end"):
+            await calls.resume(ref, None, deadline_s=5, report=quiet)
+
+    run(test)
+
+
+def test_a_prompt_with_a_ref_goes_on_with_the_conversation_and_its_model() -> None:
+    async def test(dispatcher: Scripted, calls: Calls) -> None:
+        dispatcher.go.set()
+        first = await calls.complete(Task("one", system="s"), deadline_s=5, report=quiet)
+        assert isinstance(first, Page)
+        await calls.resume(first.answer.receipt.ref, Task("two"), deadline_s=5, report=quiet)
+        went_on = dispatcher.tasks[1]
+        assert [turn.text for turn in went_on.turns] == ["one", "hello", "two"]
+        assert (went_on.system, went_on.prefer) == ("s", "p/m")
+
+    run(test)
+
+
+def test_cancelling_the_caller_cancels_the_call_and_its_ref_is_gone() -> None:
+    async def test(dispatcher: Scripted, calls: Calls) -> None:
+        waiting = asyncio.create_task(calls.complete(Task("x"), deadline_s=5, report=quiet))
+        await dispatcher.began.wait()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert dispatcher.cancelled == 1
+        assert calls.running == 0
+
+    run(test)
+
+
+def test_what_became_of_a_failed_call_is_told_once() -> None:
+    async def test(dispatcher: Scripted, calls: Calls) -> None:
+        pending = await calls.complete(Task("x"), deadline_s=0.01, report=quiet)
+        assert isinstance(pending, Pending)
+        dispatcher.fail = True
+        dispatcher.go.set()
+        with pytest.raises(ExhaustedError):
+            await calls.resume(pending.ref, None, deadline_s=5, report=quiet)
+        with pytest.raises(TaskError, match="is gone"):
+            await calls.resume(pending.ref, None, deadline_s=5, report=quiet)
+
+    run(test)
+
+
+def test_closing_cancels_what_runs_in_the_background() -> None:
+    async def test(dispatcher: Scripted, calls: Calls) -> None:
+        await calls.complete(Task("x"), deadline_s=0.01, report=quiet)
+        await calls.close()
+        assert dispatcher.cancelled == 1
+
+    run(test)

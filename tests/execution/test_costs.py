@@ -1,0 +1,204 @@
+"""What attempts are reckoned to have cost, and calls to have saved, whatever upstreams say."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from loopback import failure, loopback, openai_answer
+from rightmodel.core.errors import ExhaustedError
+from rightmodel.core.fault import Fault
+from rightmodel.core.task import Task
+from rightmodel.execution.build import make_engine
+from rightmodel.execution.receipts import MOST_ABOVE, WRAPPING
+from rightmodel.ledger.paths import ledger_file
+from rightmodel.ledger.sqlite import SqliteStore
+from rightmodel.manifest.load import load_catalog
+from rightmodel.manifest.settings import Settings
+from rightmodel.simulator import Behaviour, SimulatedProvider
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rightmodel.core.call import Answer
+    from rightmodel.execution.engine import Engine
+    from rightmodel.ledger.records import AttemptRecord
+
+MANIFEST = """
+version = 1
+baseline = "p/dear"
+[routing]
+assess = "rules"
+max_attempts = 1
+[providers.p]
+protocol = "openai-chat"
+base_url = "{url}"
+[[models]]
+id = "p/cheap"
+cost = {{ input = 1, output = 2 }}
+limits = {{ context = 100000, output = 1000 }}
+skills = {{ general = 8 }}
+[[models]]
+id = "p/dear"
+cost = {{ input = 10, output = 20 }}
+limits = {{ context = 100000, output = 1000 }}
+skills = {{ general = 9 }}
+"""
+M = Decimal(1_000_000)
+HUGE = {"prompt_tokens": 900_000_000, "completion_tokens": 900_000_000, "cost": 0}
+Script = dict[str, list[tuple[int, str, bytes]]]
+
+
+def engine_of(folder: Path, url: str, more: str = "") -> Engine:
+    settings = Settings(folder / "m.toml", {"RIGHTMODEL_STATE_DIR": str(folder / "state")})
+    (folder / "m.toml").write_text(MANIFEST.format(url=url) + more)
+    return make_engine(settings, load_catalog(folder / "m.toml", has_key=lambda _: True))
+
+
+def attempts(folder: Path) -> list[AttemptRecord]:
+    place = ledger_file({"RIGHTMODEL_STATE_DIR": str(folder / "state")})
+    return list(SqliteStore(place).attempts("2000-01-01", "2999-01-01"))
+
+
+def complete(folder: Path, script: Script, task: Task, more: str = "") -> tuple[Answer, list[Any]]:
+    """The answer, and the bodies that were sent."""
+
+    async def run() -> tuple[Answer, list[Any]]:
+        async with loopback(script) as server:
+            engine = engine_of(folder, f"http://127.0.0.1:{server.port}/v1", more)
+            try:
+                return await engine.dispatcher.complete(task, deadline_s=5), server.bodies
+            finally:
+                await engine.close()
+
+    return asyncio.run(run())
+
+
+def whole(message: dict[str, Any], usage: dict[str, Any]) -> tuple[int, str, bytes]:
+    choice = {"message": message, "finish_reason": "stop"}
+    return failure(200, {"choices": [choice], "usage": usage})
+
+
+def takes_no(parameter: str) -> tuple[int, str, bytes]:
+    said = f"Unsupported parameter: '{parameter}' is not supported with this model."
+    error = {"message": said, "param": parameter, "code": "unsupported_parameter"}
+    return failure(400, {"error": {**error, "type": "invalid_request_error"}})
+
+
+UNCAPPED = [takes_no("max_tokens"), takes_no("max_completion_tokens"), openai_answer("yes")]
+
+
+@pytest.mark.parametrize(
+    ("more", "task"),
+    [
+        ("[budget]\nper_day_usd = 5\n", Task("hi", model="p/cheap")),
+        ("[budget]\nper_call_usd = 5\n", Task("hi", model="p/cheap")),
+        ("", Task("hi", model="p/cheap", max_cost_usd=Decimal(5))),
+    ],
+    ids=["budget", "ceiling of the manifest", "ceiling of the call"],
+)
+def test_where_money_is_limited_no_answer_without_a_limit_is_asked_for(
+    tmp_path: Path, more: str, task: Task
+) -> None:
+    with pytest.raises(ExhaustedError, match="takes no limit on output tokens") as caught:
+        complete(tmp_path, {"cheap": list(UNCAPPED)}, task, more)
+    assert [a.fault for a in caught.value.attempts] == [Fault.PARAMETER]
+    assert [a.cost_usd for a in caught.value.attempts] == [0]
+
+
+def test_where_none_is_limited_it_is_asked_for(tmp_path: Path) -> None:
+    answer, bodies = complete(tmp_path, {"cheap": list(UNCAPPED)}, Task("hi", model="p/cheap"))
+    assert answer.text == "yes"
+    assert not {"max_tokens", "max_completion_tokens"} & set(bodies[-1])
+
+
+TOOL = {"tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}]}
+
+
+@pytest.mark.parametrize("billed", [None, Decimal("0.25")])
+def test_an_answer_that_is_none_costs_what_the_upstream_reports(
+    tmp_path: Path, billed: Decimal | None
+) -> None:
+    usage: dict[str, Any] = {"prompt_tokens": 100_000, "completion_tokens": 10_000}
+    if billed is not None:
+        usage["cost"] = float(billed)
+    with pytest.raises(ExhaustedError):
+        complete(tmp_path, {"cheap": [whole(TOOL, usage)]}, Task("hi", model="p/cheap"))
+    (row,) = attempts(tmp_path)
+    assert (row.fault, row.input, row.output) == ("malformed_answer", 100_000, 10_000)
+    assert row.cost_usd == (billed or (100_000 + 2 * 10_000) / M)
+    assert row.cost_kind == ("computed" if billed is None else "billed")
+
+
+def test_a_saving_is_not_reckoned_from_counts_past_belief(tmp_path: Path) -> None:
+    task = Task("hi", model="p/cheap", max_output_tokens=10)
+    answer, _ = complete(tmp_path, {"cheap": [whole({"content": "ok"}, HUGE)]}, task)
+    receipt = answer.receipt
+    prompt = int(receipt.decision.requirements.input_tokens * MOST_ABOVE) + WRAPPING
+    assert receipt.saved_usd == (10 * prompt + 20 * 10) / M
+    assert receipt.attempts[0].usage
+
+
+@pytest.mark.parametrize("usage", [{"prompt_tokens": 10**30, "completion_tokens": 10**30}])
+def test_counts_past_reckoning_lose_neither_answer_nor_record(
+    tmp_path: Path, usage: dict[str, int]
+) -> None:
+    budget = "[budget]\nper_day_usd = 5\n"
+    script = {"cheap": [whole({"content": "ok"}, usage)]}
+    answer, _ = complete(tmp_path, script, Task("hi", model="p/cheap"), budget)
+    assert answer.text == "ok"
+    (row,) = attempts(tmp_path)
+    assert row.input == 10**9
+
+
+def test_a_call_that_is_cancelled_before_the_first_token_costs_its_prompt(tmp_path: Path) -> None:
+    async def run() -> int:
+        async def held(_: float) -> None:
+            await asyncio.Event().wait()
+
+        slow = Behaviour(first_token_s=1.0, answers="done")
+        async with SimulatedProvider("openai-chat", models={"cheap": slow}, sleep=held) as up:
+            engine = engine_of(tmp_path, up.base_url)
+            task = Task("word " * 1000, model="p/cheap")
+            call = asyncio.create_task(engine.dispatcher.complete(task, deadline_s=20))
+            await up.until(lambda: up.in_flight == 1)
+            call.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await call
+            tokens = (await engine.router.route(task)).requirements.input_tokens
+            await engine.close()
+            return tokens
+
+    tokens = asyncio.run(run())
+    (row,) = attempts(tmp_path)
+    assert (row.fault, row.cost_usd) == ("cancelled", tokens / M)
+
+
+@pytest.mark.parametrize("status", [408, 503, 504])
+def test_an_error_in_place_of_an_answer_costs_nothing(tmp_path: Path, status: int) -> None:
+    script = {"cheap": [failure(status, {"error": {"message": "no"}})]}
+    with pytest.raises(ExhaustedError):
+        complete(tmp_path, script, Task("hi", model="p/cheap"))
+    assert [row.cost_usd for row in attempts(tmp_path)] == [0]
+
+
+def test_a_connection_that_is_refused_costs_nothing(tmp_path: Path) -> None:
+    async def run() -> None:
+        engine = engine_of(tmp_path, "http://127.0.0.1:9/v1")
+        with pytest.raises(ExhaustedError):
+            await engine.dispatcher.complete(Task("hi", model="p/cheap"), deadline_s=2)
+        await engine.close()
+
+    asyncio.run(run())
+    assert [row.cost_usd for row in attempts(tmp_path)] == [0]
+
+
+def test_a_bill_below_nothing_refills_no_budget(tmp_path: Path) -> None:
+    refund = {"is_byok": True, "cost_details": {"upstream_inference_cost": -1000}}
+    usage = {**HUGE, "cost": 1, **refund}
+    complete(tmp_path, {"cheap": [whole({"content": "ok"}, usage)]}, Task("hi", model="p/cheap"))
+    assert [row.cost_usd for row in attempts(tmp_path)] == [1]

@@ -1,0 +1,106 @@
+"""`max_concurrency` under every order of coming, going, cancelling and running out of time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rightmodel.core.errors import ProviderError
+from rightmodel.core.fault import Fault
+from rightmodel.core.task import Protocol
+from rightmodel.execution.limiter import Gate
+from rightmodel.manifest.catalog import Provider
+
+URL = "http://127.0.0.1:9/v1"
+EVENT = st.one_of(
+    st.just(("comes", 0)),
+    st.just(("comes too late", 0)),
+    st.tuples(st.sampled_from(["leaves", "is cancelled"]), st.integers(0, 8)),
+)
+TURNS = st.lists(st.lists(EVENT, min_size=1, max_size=6), min_size=1, max_size=12)
+"""What happens between two turns of the loop, before anybody can react to it."""
+
+
+class Call:
+    """One that wants a place, and holds it until it is told to go."""
+
+    def __init__(self, gate: Gate, provider: Provider, *, late: bool) -> None:
+        self.inside = False
+        self.go = asyncio.Event()
+        until = asyncio.get_running_loop().time() + (-1 if late else 3600)
+        self.task = asyncio.create_task(self._run(gate, provider, until))
+
+    async def _run(self, gate: Gate, provider: Provider, until: float) -> None:
+        async with gate.place(provider, until):
+            self.inside = True
+            try:
+                await self.go.wait()
+            finally:
+                self.inside = False
+
+
+def apply(calls: list[Call], what: str, which: int) -> None:
+    here = [call for call in calls if not call.task.done()]
+    if not here:
+        return
+    call = here[which % len(here)]
+    if what == "leaves":
+        call.go.set()
+    else:
+        call.task.cancel()
+
+
+async def settled() -> None:
+    for _ in range(12):
+        await asyncio.sleep(0)
+
+
+async def ended(call: Call) -> None:
+    with contextlib.suppress(asyncio.CancelledError, ProviderError):
+        await call.task
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(1, 3), TURNS)
+def test_places_go_to_those_who_came_first_and_none_is_lost(
+    most: int, turns: list[list[tuple[str, int]]]
+) -> None:
+    async def run() -> None:
+        gate = Gate()
+        provider = Provider("p", Protocol.OPENAI_CHAT, URL, max_concurrency=most)
+        calls: list[Call] = []
+        for events in turns:
+            for what, which in events:
+                if what.startswith("comes"):
+                    calls.append(Call(gate, provider, late=what == "comes too late"))
+                else:
+                    apply(calls, what, which)
+            await settled()
+            here = [call for call in calls if not call.task.done()]
+            assert [call.inside for call in here] == [n < most for n in range(len(here))]
+        for call in calls:
+            call.go.set()
+        for call in calls:
+            await ended(call)
+        for call in calls:
+            if not call.task.cancelled() and (error := call.task.exception()):
+                assert isinstance(error, ProviderError)
+                assert (error.fault, error.scope) == (Fault.TIMEOUT, "")
+
+    asyncio.run(run())
+
+
+def test_without_a_limit_nobody_waits() -> None:
+    async def run() -> None:
+        gate, provider = Gate(), Provider("p", Protocol.OPENAI_CHAT, URL)
+        calls = [Call(gate, provider, late=True) for _ in range(50)]
+        await settled()
+        assert all(call.inside for call in calls)
+        for call in calls:
+            call.go.set()
+        await asyncio.gather(*(call.task for call in calls))
+
+    asyncio.run(run())

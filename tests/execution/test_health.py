@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from random import Random
+
+from rightmodel.core.errors import ProviderError
+from rightmodel.core.fault import Fault
+from rightmodel.core.task import Protocol
+from rightmodel.execution.breaker import FIRST_COOLDOWN_S, OUT_S, Health
+from rightmodel.manifest.catalog import Endpoint, Provider
+
+P = Provider("p", Protocol.OPENAI_CHAT, "http://127.0.0.1:9/v1")
+A, B = Endpoint(P, "a"), Endpoint(P, "b")
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def fail(health: Health, endpoint: Endpoint, fault: Fault, **facts: object) -> None:
+    health.begin(endpoint)
+    health.fail(endpoint, ProviderError(fault, "x", **facts))  # type: ignore[arg-type]
+
+
+def test_a_server_fault_cools_the_endpoint_alone_and_lets_one_probe_through() -> None:
+    clock = Clock()
+    health = Health(clock, Random(0))
+    fail(health, A, Fault.SERVER)
+    assert health.wait_s(A) == FIRST_COOLDOWN_S
+    assert health.wait_s(B) == 0
+    clock.now += FIRST_COOLDOWN_S
+    assert health.wait_s(A) == 0
+    health.begin(A)
+    assert health.wait_s(A) > 0
+    health.succeed(A, 0.1)
+    assert health.wait_s(A) == 0
+    assert health.in_flight == 0
+
+
+def test_a_key_without_quota_takes_every_model_of_the_provider_out() -> None:
+    health = Health(Clock(), Random(0))
+    fail(health, A, Fault.QUOTA, scope="key")
+    assert health.wait_s(B) == OUT_S
+
+
+def test_retry_after_is_kept_to_and_never_shortened() -> None:
+    health = Health(Clock(), Random(0))
+    fail(health, A, Fault.RATE_LIMITED, retry_after_s=40.0)
+    fail(health, A, Fault.RATE_LIMITED, retry_after_s=1.0)
+    assert health.wait_s(A) == 40.0
+
+
+def test_a_cancelled_call_leaves_nothing_in_flight_and_no_cooldown() -> None:
+    health = Health(Clock(), Random(0))
+    health.begin(A)
+    health.release(A)
+    assert (health.in_flight, health.wait_s(A)) == (0, 0.0)
+
+
+def test_retries_stop_at_a_fifth_of_recent_calls_but_three_are_always_allowed() -> None:
+    health = Health(Clock(), Random(0))
+    for _ in range(3):
+        assert health.may_retry("p")
+        health.begin(A, retry=True)
+    assert not health.may_retry("p")
+    for _ in range(15):
+        health.begin(A)
+    assert health.may_retry("p")
+
+
+def test_load_goes_to_the_less_burdened_endpoint() -> None:
+    health = Health(Clock(), Random(0))
+    for _ in range(5):
+        health.begin(A)
+    assert health.pick([A, B]) == B
+    assert health.state(A).in_flight == 5

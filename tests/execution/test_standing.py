@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+
+from rightmodel.core.decision import Assessment, Requirements
+from rightmodel.core.errors import ProviderError
+from rightmodel.core.fault import Fault
+from rightmodel.execution.availability import cooling_down, fit_first
+from rightmodel.execution.breaker import Health
+from rightmodel.manifest.load import load_catalog
+from rightmodel.routing.decide import Question, decide
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MANIFEST = """
+version = 1
+[providers.p]
+protocol = "openai-chat"
+base_url = "http://127.0.0.1:9/v1"
+[providers.q]
+protocol = "openai-chat"
+base_url = "http://127.0.0.1:8/v1"
+[[models]]
+id = "p/m"
+cost = { input = 1, output = 2 }
+skills = { general = 8 }
+[[models]]
+id = "q/m"
+cost = { input = 2, output = 4 }
+skills = { general = 8 }
+"""
+
+
+def test_what_cools_down_stands_behind_and_says_for_how_long(tmp_path: Path) -> None:
+    (tmp_path / "m.toml").write_text(MANIFEST)
+    catalog = load_catalog(tmp_path / "m.toml", has_key=lambda _: True)
+    health = Health(lambda: 0.0, Random(0))
+    kind = Assessment((("general", 1.0),), 5.0, "hint")
+    decision = decide(catalog, Question(kind, Requirements(10, 10), "balanced"))
+    assert fit_first(decision, cooling_down(decision, catalog, health)) is decision
+
+    endpoint = catalog.models["p/m"].endpoints[0]
+    ticket = health.begin(endpoint)
+    health.fail(endpoint, ProviderError(Fault.AUTH, "no", scope="key"), ticket)
+    cooling = cooling_down(decision, catalog, health)
+    now = fit_first(decision, cooling)
+    assert cooling == {"p/m": "cooling down for 600 s after auth_failed"}
+    assert [c.model for c in now.candidates] == ["q/m", "p/m"]
+    assert now.reason == "next in line: p/m is cooling down for 600 s after auth_failed"

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rightmodel.core.task import SKILLS, Attachment, Task
+from rightmodel.routing.signals import local_model as learned
+from rightmodel.routing.signals.envelope import request_of
+from rightmodel.routing.signals.local_model import assess_learned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rightmodel.core.decision import Assessment
+
+MOST_BYTES = 2_000_000
+CODE = "def total(rows):\n    return sum(row.amount for row in rows)\n\n\n"
+PROSE = (
+    "The ferry was late again, which nobody on the quay found worth a remark. Two men carried a"
+    " wardrobe past the ticket office. By noon the wind had turned.\n\nThe lighthouse was built"
+    " twice: the first tower burnt down when a keeper dried his coat too near the lamp.\n\n"
+)
+LOG = "2025-03-02T10:14:07Z INFO gateway accepted conn=8821 peer=10.0.3.7\n"
+IMAGE = Attachment("shot.png", "image/png", b"\x89PNG\r\n\x1a\n")
+
+PLAIN = {
+    "code": [
+        "Write a Python function that merges two sorted lists.",
+        "Schreibe eine Python-Funktion, die zwei sortierte Listen zusammenführt.",
+        "Escribe una función de Python que una dos listas ordenadas.",
+        "写一个 Python 函数，合并两个有序列表。",
+        "2つのソート済みリストを結合するPythonの関数を書いてください。",
+    ],
+    "translate": [
+        "Translate into German: Good morning, Ms Meier.",
+        "Übersetze ins Englische: Guten Morgen, Frau Meier.",
+        "Traduce al inglés: Buenos días, señora Meier.",
+        "把下面这句话翻译成英文：早上好。",
+        "次の文を英語に翻訳してください：おはようございます。",
+    ],
+    "summarize": [
+        "Summarize the attached report in three sentences.",
+        "Fasse den angehängten Bericht in drei Sätzen zusammen.",
+        "Resume el informe adjunto en tres frases.",
+        "用三句话总结附件中的报告。",
+        "添付の報告書を3文で要約してください。",
+    ],
+    "math": [
+        "What is 17 % of 2,340?",
+        "Wie viel sind 17 % von 2.340?",
+        "¿Cuánto es el 17 % de 2.340?",
+        "2340 的 17% 是多少？",
+        "2340の17%はいくつですか？",
+    ],
+    "writing": [
+        "Write a friendly e-mail that invites the neighbours to a barbecue.",
+        "Schreibe eine freundliche E-Mail, die die Nachbarn zum Grillen einlädt.",
+        "Escribe un correo amable para invitar a los vecinos a una barbacoa.",
+        "写一封友好的邮件，邀请邻居来烧烤。",
+        "近所の人をバーベキューに招待する丁寧なメールを書いてください。",
+    ],
+}
+PROMPTS = [prompt for prompts in PLAIN.values() for prompt in prompts]
+
+
+def assess(prompt: str, *files: Attachment) -> Assessment:
+    return assess_learned(Task(prompt, files=files), SKILLS)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "skill"), [(prompt, skill) for skill, prompts in PLAIN.items() for prompt in prompts]
+)
+def test_plain_requests_in_five_languages_are_told(prompt: str, skill: str) -> None:
+    assessment = assess(prompt)
+    assert assessment.skill == skill
+    assert assessment.source == "learned"
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["", " ", "\n\n\n", "?", "\x00", "💡" * 50, "\ud800", "a" * 2_000_000, "word " * 200_000,
+     "\n" * 100_000, "```" * 5_000, "<" * 20_000, "(" * 20_000, "。" * 20_000, "翻" * 50_000,
+     "1" * 50_000, "please " * 20_000, "http://" * 9_000, "\u202e\u202d", "=\n" * 9_000],
+)  # fmt: skip
+def test_odd_prompts_get_an_assessment_too(prompt: str) -> None:
+    well_formed(assess(prompt))
+
+
+@given(st.text(max_size=1500))
+def test_any_text_gets_a_well_formed_assessment(prompt: str) -> None:
+    assessment = assess(prompt)
+    well_formed(assessment)
+    assert assessment == assess(prompt)
+
+
+def well_formed(assessment: Assessment) -> None:
+    weights = [weight for _, weight in assessment.skills]
+    assert sum(weights) == pytest.approx(1.0)
+    assert weights == sorted(weights, reverse=True)
+    assert {skill for skill, _ in assessment.skills} <= set(SKILLS)
+    assert 0 <= assessment.difficulty <= 10
+    assert 0 < assessment.confidence <= 1
+    assert 0 < assessment.difficulty_confidence < 1
+    assert assessment.output_tokens is not None
+    assert 1 <= assessment.output_tokens <= 100_000
+
+
+def test_only_skills_that_are_given_are_answered() -> None:
+    for skills in (("general", "writing"), ("general",), ("general", "legal_de")):
+        for prompt in PROMPTS:
+            assert assess_learned(Task(prompt), skills).skill in skills
+    assert assess_learned(Task("x"), ("legal_de",)).skill == "general"
+
+
+def test_an_attached_image_that_is_asked_about_is_vision() -> None:
+    assert assess("What does it show?", IMAGE).skill == "vision"
+    assert assess("Read the handwriting.", IMAGE).skill == "vision"
+
+
+CHANGES: dict[str, Callable[[str], str]] = {
+    "lower case": str.lower,
+    "upper case": str.upper,
+    "politeness": lambda p: f"Hi, could you please help me with this: {p} Thank you so much!",
+    "trivial": lambda p: f"{p}\nThis is trivial.",
+    "easy": lambda p: f"Pretend this is easy. {p}",
+    "code before": lambda p: f"{CODE * 45}\n\n{p}",
+    "code after": lambda p: f"{p}\n\n{CODE * 45}",
+    "prose before": lambda p: f"{PROSE * 10}\n\n{p}",
+    "prose after": lambda p: f"{p}\n\n{PROSE * 10}",
+    "log before": lambda p: f"{LOG * 44}\n\n{p}",
+    "log after": lambda p: f"{p}\n\n{LOG * 44}",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_does_not_matter_changes_nothing(change: str) -> None:
+    changed = [assess(CHANGES[change](prompt)).skill for prompt in PROMPTS]
+    same = [a == assess(b).skill for a, b in zip(changed, PROMPTS, strict=True)]
+    assert sum(same) >= 0.9 * len(same)
+
+
+def test_hard_work_is_harder_than_easy_work() -> None:
+    easy = assess("What is 2 + 2?").difficulty
+    hard = assess("Prove that every continuous function on a compact set is uniformly continuous.")
+    assert easy + 2 < hard.difficulty
+
+
+def test_a_question_with_answers_to_choose_from_is_read_whole() -> None:
+    question = "Which of these is least soluble in water?\nA. NaBr\nB. NiSO3\nC. CrCl3\nAnswer:"
+    reader = learned.load().reader
+    assert reader.read(request_of(question)).choices
+    assert "nabr" in reader.read(request_of(question)).words
+    assert not reader.read(request_of("Choose a name for my cat.\nA short one.")).choices
+    well_formed(assess(question))
+
+
+def test_a_request_at_the_end_of_a_paste_is_found() -> None:
+    ask = "Translate the second paragraph into French."
+    request = request_of(f"Minutes of the meeting, item 4:\n\n{LOG * 9}\n{PROSE * 3}{ask}")
+    assert "french" in learned.load().reader.asked(request)[0]
+
+
+def test_a_stated_length_is_believed() -> None:
+    short, long = (assess(f"Write a {n} word essay about tides.").output_tokens for n in (50, 2000))
+    assert short is not None
+    assert long is not None
+    assert short < 150
+    assert long > 2000
+
+
+def test_the_note_names_the_runner_up_where_there_is_one() -> None:
+    for prompt in PROMPTS:
+        assessment = assess(prompt)
+        assert ("less so" in assessment.note) == (len(assessment.skills) > 1)
+
+
+def test_the_weights_are_small_and_carry_their_provenance() -> None:
+    folder = resources.files("rightmodel.routing.signals").joinpath("weights")
+    data = folder.joinpath(learned.WEIGHTS).read_bytes()
+    provenance = json.loads(folder.joinpath(learned.PROVENANCE).read_text(encoding="utf-8"))
+    assert len(data) < MOST_BYTES
+    assert provenance["weights"]["bytes"] == len(data)
+    assert provenance["weights"]["sha256"] == hashlib.sha256(data).hexdigest()
+    assert provenance["corpus"]["rows"] > 0
+    assert provenance["held_out"]
+
+
+def test_weights_are_read_with_the_first_task_and_without_numpy() -> None:
+    code = (
+        "import sys\n"
+        "from rightmodel.routing.signals import local_model as learned\n"
+        "from rightmodel.core.task import Task\n"
+        "assert learned.load.cache_info().currsize == 0\n"
+        "learned.assess_learned(Task('x'), ('general',))\n"
+        "assert learned.load.cache_info().currsize == 1\n"
+        "assert not {'numpy', 'scipy'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=50)

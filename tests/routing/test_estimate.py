@@ -1,0 +1,94 @@
+"""What is expected of a model: chance, tokens and cost, and the order that follows."""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+
+import pytest
+
+from rightmodel.core.decision import Assessment, Candidate, Requirements
+from rightmodel.core.task import TIERS, Protocol
+from rightmodel.manifest.catalog import Catalog, Endpoint, Model, Provider, by_id
+from rightmodel.manifest.price import Price, Terms
+from rightmodel.routing import scoring as estimate
+from rightmodel.routing.decide import LOSS_MULTIPLES, Question, decide, loss_usd
+
+PROVIDER = Provider("p", Protocol.OPENAI_CHAT, "http://127.0.0.1:9/v1")
+TASK = Assessment((("code", 0.75), ("math", 0.25)), 5.0, "hint")
+
+
+def model(name: str, usd: str | None = "1", **values: object) -> Model:
+    """A model at so many dollars per million tokens, in and out."""
+    price = Price() if usd is None else Price(*[Decimal(usd).scaleb(-6)] * 2)
+    known = {"price": price, "context": 900_000, "output_limit": 9_000, "skills": {}}
+    return Model(id=name, endpoints=(Endpoint(PROVIDER, name),), **{**known, **values})  # type: ignore[arg-type]
+
+
+def question(tier: str = "balanced", **needed: object) -> Question:
+    return Question(TASK, Requirements(1000, 500, **needed), tier)  # type: ignore[arg-type]
+
+
+def decided(*models: Model, asked: Question | None = None) -> list[Candidate]:
+    catalog = Catalog(models=by_id(models), providers={"p": PROVIDER})
+    return list(decide(catalog, asked or question()).candidates)
+
+
+def test_a_rating_is_the_mean_under_the_weights_and_falls_back_to_general() -> None:
+    assert estimate.rating(model("m", skills={"code": 8.0, "math": 4.0}), TASK.skills) == 7.0
+    assert estimate.rating(model("m", skills={"code": 8.0, "general": 6.0}), TASK.skills) == 7.5
+    assert estimate.rating(model("m"), TASK.skills) == 5.0
+
+
+def test_half_at_the_model_s_own_level_and_nearly_all_three_points_below() -> None:
+    assert estimate.chance(7.0, 7.0) == 0.5
+    assert estimate.chance(7.0, 4.0) == pytest.approx(0.953, abs=0.001)
+
+
+def test_verbosity_and_reasoning_are_paid_for_as_output() -> None:
+    plain, wordy = decided(model("m"))[0], decided(model("m", verbosity=2.0))[0]
+    assert (plain.cost_usd, wordy.cost_usd) == (Decimal("0.0015"), Decimal("0.0020"))
+    thinking = decided(model("m", features=frozenset({"reasoning"}), thinking=300.0))[0]
+    assert thinking.cost_usd == Decimal("0.0018")
+    assert plain.p_success == wordy.p_success == thinking.p_success
+
+
+def test_a_price_that_depends_on_the_prompt_s_size_is_reckoned_with() -> None:
+    dearer = Price(Decimal("0.000002"), Decimal("0.000002"))
+    price = Price(
+        Decimal("0.000001"), Decimal("0.000001"), others=((Terms(input_above=900), dearer),)
+    )
+    assert decided(model("m", price=price))[0].cost_usd == Decimal("0.0030")
+
+
+def test_the_chance_does_not_depend_on_what_else_is_connected() -> None:
+    models = [model(f"m{n}", str(n + 1), skills={"code": 3.0 + n}) for n in range(5)]
+    together = {c.model: c.p_success for c in decided(*models)}
+    assert together == {m.id: decided(m)[0].p_success for m in models}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_candidates_are_in_the_order_of_their_total_whatever_the_manifest_s(seed: int) -> None:
+    dice = random.Random(seed)
+    prices = ["0.1", "1", "1", "5", None]
+    models = [
+        model(f"m{n}", dice.choice(prices), skills={"code": dice.choice([4.0, 6.0, 8.0])})
+        for n in range(20)
+    ]
+    ranked = decided(*models)
+    assert ranked == sorted(ranked, key=lambda c: (c.total_usd, -c.p_success))
+    named = decided(*models, asked=question(preferred=("m7", "m3")))
+    assert [c.model for c in named[:2]] == ["m7", "m3"]
+    assert named[2:] == [c for c in ranked if c.model not in {"m7", "m3"}]
+
+
+def test_a_wrong_answer_costs_more_in_a_better_tier() -> None:
+    catalog = Catalog(models=by_id([model("a", "1"), model("b", "10")]), providers={})
+    losses = [loss_usd(catalog, question(tier)) for tier in TIERS]
+    assert losses == sorted(losses)
+    assert losses == [pytest.approx(0.015 * LOSS_MULTIPLES[tier]) for tier in TIERS]
+
+
+def test_nothing_priced_still_has_a_loss() -> None:
+    catalog = Catalog(models=by_id([model("a", None), model("b", "0")]), providers={})
+    assert loss_usd(catalog, question("cheap")) == pytest.approx(0.01 * LOSS_MULTIPLES["cheap"])

@@ -1,0 +1,56 @@
+"""A simulated provider from the command line."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import httpx2
+
+from rightmodel.simulator.__main__ import main, parsed, serve
+from simulator.raw import body_of
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def test_the_faults_that_fit_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--protocol", "gemini", "--list"]) == 0
+    listed = capsys.readouterr().out.split()
+    assert "retry_info" in listed
+    assert "insufficient_quota" not in listed
+
+
+def test_an_unknown_fault_is_told_with_its_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--fault", "overlooded"]) == 2
+    assert "nearest: overloaded" in capsys.readouterr().err
+
+
+def test_it_serves_says_where_and_sums_up() -> None:
+    said: list[str] = []
+    started = asyncio.Event()
+
+    def say(text: str) -> None:
+        said.append(text)
+        started.set()
+
+    async def run() -> set[int]:
+        faults = ["--fault", "overloaded", "--fault", "status_500"]
+        options = parsed(["--model", "m", "--key", "k", "--share", "0.5", *faults])
+        task = asyncio.ensure_future(serve(options, say))
+        await started.wait()
+        url = said[0].split("\n")[0].removeprefix("base_url = ")
+        async with httpx2.AsyncClient(headers={"authorization": "Bearer k"}) as client:
+            body = body_of("openai-chat")
+            sent = [await client.post(f"{url}/chat/completions", json=body) for _ in range(20)]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return {response.status_code for response in sent}
+
+    assert asyncio.run(run()) == {200, 500, 503}
+    assert "models = m" in said[0]
+    assert {line.split()[1] for line in said[-1].splitlines()} == {
+        "answered",
+        "overloaded",
+        "status_500",
+    }

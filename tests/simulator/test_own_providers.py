@@ -1,0 +1,62 @@
+"""Our own providers against the simulated ones, over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rightmodel.core.errors import ProviderError
+from rightmodel.core.fault import Fault
+from rightmodel.core.task import Protocol, Turn
+from rightmodel.manifest.catalog import Provider
+from rightmodel.simulator import Behaviour, SimulatedFault, SimulatedProvider, answer, fault
+from rightmodel.upstream.http import HttpClient
+from rightmodel.upstream.registry import make_providers
+from rightmodel.wire.base import ModelRequest
+
+if TYPE_CHECKING:
+    from rightmodel.core.call import Completion
+
+PROTOCOLS = list(Protocol)
+
+
+def ask(protocol: Protocol, *script: SimulatedFault) -> Completion:
+    async def run() -> Completion:
+        async with SimulatedProvider(protocol, key="sk-abc12345", models={"m": Behaviour()}) as up:
+            up.script("m", [*script, answer("hello")])
+            request = ModelRequest(
+                Provider("p", protocol, up.base_url),
+                "m",
+                (Turn("user", "hi"),),
+                key="sk-abc12345",
+                max_output_tokens=50,
+            )
+            client = HttpClient()
+            try:
+                return await make_providers(client)[protocol].complete(request)
+            finally:
+                await client.close()
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_an_answer_comes_through(protocol: Protocol) -> None:
+    completion = ask(protocol)
+    assert completion.text == "hello"
+    assert completion.finish == "stop"
+    assert completion.usage is not None
+    assert completion.usage.output > 0
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_fault_comes_through_as_its_class(protocol: Protocol) -> None:
+    with pytest.raises(ProviderError) as overloaded:
+        ask(protocol, fault.overloaded())
+    assert overloaded.value.fault is Fault.OVERLOADED
+    with pytest.raises(ProviderError) as limited:
+        ask(protocol, fault.rate_limit(retry_after="1.5"))
+    assert limited.value.fault is Fault.RATE_LIMITED
+    assert limited.value.retry_after_s == 1.5

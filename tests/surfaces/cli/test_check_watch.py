@@ -1,0 +1,163 @@
+"""`rightmodel check --watch`: lines in a pipe, a table in a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import signal
+import sys
+import time
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+from rich.text import Text
+
+from rightmodel.core.fault import Fault
+from rightmodel.core.task import Protocol
+from rightmodel.execution.probe import ADVICE, Finding
+from rightmodel.manifest.catalog import Endpoint, Provider
+from rightmodel.manifest.price import Price
+from rightmodel.simulator import Behaviour, SimulatedProvider, fault
+from rightmodel.surfaces.cli import cli
+from rightmodel.surfaces.cli.check_watch import LiveTable, Row, duration, hourly
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MANIFEST = """
+version = 1
+[providers.alpha]
+protocol = "openai-chat"
+base_url = "{url}"
+key_env = "ALPHA_KEY"
+[[models]]
+id = "alpha/a1"
+cost = {{ input = 1, output = 2 }}
+"""
+PATIENCE_S = 15
+PROVIDER = Provider("alpha", Protocol.OPENAI_CHAT, "http://127.0.0.1:1/v1")
+
+
+def row(name: str, price: Price = Price(), *, thinks: bool = False) -> Row:  # noqa: B008 - frozen
+    return Row(f"alpha/{name}", Endpoint(PROVIDER, name), price, thinks=thinks, reachable=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_pipe_gets_a_line_when_a_state_changes_and_an_end(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    as_json = number is signal.SIGTERM
+
+    async def run() -> tuple[list[str], str, str, int | None]:
+        models = {"a1": Behaviour(answers="ready")}
+        async with SimulatedProvider("openai-chat", key="sk-alpha-1", models=models) as provider:
+            (tmp_path / "m.toml").write_text(MANIFEST.format(url=provider.base_url))
+            (tmp_path / "keys.env").write_text("ALPHA_KEY=sk-alpha-1\n")
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "rightmodel", "check", "--watch", "1",
+                "--manifest", "m.toml", "--env-file", "keys.env", *(["--json"] * as_json),
+                cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+            assert process.stdout is not None
+            async with asyncio.timeout(PATIENCE_S):
+                lines = [(await process.stdout.readline()).decode()]
+                asked = len(provider.requests)
+                if not as_json:  # asked again, and nothing to tell
+                    await provider.until(lambda: len(provider.requests) > asked)
+                provider.fail_all(fault.overloaded())
+                lines.append((await process.stdout.readline()).decode())
+                provider.heal()
+                lines.append((await process.stdout.readline()).decode())
+                process.send_signal(number)
+                out, error = await process.communicate()
+            return lines, out.decode(), error.decode(), process.returncode
+
+    (first, down, up), rest, error, code = asyncio.run(run())
+    assert (rest, code) == ("", 0)
+    assert "asking 1 endpoints every 1 s" in error
+    assert "an hour (estimate)" in error
+    assert error.endswith("1 of 1 endpoints answer\n")
+    assert "sk-alpha-1" not in first + down + up + error
+    if as_json:
+        assert [json.loads(line)["ok"] for line in (first, down, up)] == [True, False, True]
+        assert json.loads(down)["was"] == "ok"
+        assert json.loads(up)["was"] == "overloaded"
+        return
+    assert " ok   alpha/a1: ready" in first
+    assert " FAIL alpha/a1: alpha 503" in down
+    assert "calls fall over meanwhile; was ok for " in down
+    assert "; was overloaded for " in up
+
+
+def test_a_model_without_a_key_is_told_once_and_not_asked(tmp_path: Path) -> None:
+    (tmp_path / "m.toml").write_text(MANIFEST.format(url="https://models.example.com/v1"))
+    result = CliRunner().invoke(
+        cli,
+        ["check", "--watch", "1", "--manifest", str(tmp_path / "m.toml")],
+        env={"ALPHA_KEY": ""},
+    )
+    assert result.exit_code == 1
+    assert result.stdout.count("no key for alpha") == 1
+    assert "0 of 1 endpoints answer" in result.stderr
+
+
+def test_watching_without_calling_is_no_watching() -> None:
+    result = CliRunner().invoke(cli, ["check", "--watch", "--no-call"])
+    assert result.exit_code == 2
+    assert "--no-call asks none" in result.output
+
+
+def test_the_cost_of_watching_is_an_upper_estimate() -> None:
+    cheap = Price(Decimal("0.000001"), Decimal("0.000002"))
+    assert hourly([row("a", cheap)], 30) == "at most about less than $0.01 an hour (estimate)"
+    thinking = hourly([row("a", cheap, thinks=True), row("b")], 1)
+    assert thinking.startswith("at most about $1.90 an hour")
+    assert "1 without a price not counted" in thinking
+    assert hourly([row("a", Price(Decimal(0), Decimal(0)))], 1).startswith("at most about nothing")
+
+
+def test_a_state_that_stays_is_no_change() -> None:
+    one = row("a")
+    good = Finding(one.endpoint, None, "ready", "", 0.1)
+    assert one.take(good, 5.0) == "asking"
+    assert one.take(good, 6.0) == ""
+    assert one.since == 5.0
+    assert one.take(Finding(one.endpoint, Fault.SERVER, "x", "", 0.1), 7.0) == "ok"
+    assert (one.state, one.since) == ("server_error", 7.0)
+
+
+def test_durations_are_told_in_units_that_fit() -> None:
+    assert [duration(s) for s in (0.4, 59, 90, 7200)] == ["0 s", "59 s", "2 min", "2.0 h"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_table_fits_the_terminal_and_shows_first_what_fails(width: int) -> None:
+    written = io.StringIO()
+    console = Console(
+        file=written, force_terminal=True, width=width, height=12, color_system="standard",
+        _environ={"TERM": "xterm"},
+    )  # fmt: skip
+    rows = [row(f"model-{n}-with-a-rather-long-name-2026-11-24") for n in range(20)]
+    for one in rows[:-1]:
+        one.take(Finding(one.endpoint, None, "ready", "", 0.4), time.monotonic())
+    failed = Finding(rows[-1].endpoint, Fault.OVERLOADED, "busy", ADVICE[Fault.OVERLOADED], 0.1)
+    rows[-1].take(failed, time.monotonic() - 90)
+    view = LiveTable(rows, console, time.monotonic)
+    view.open(["manifest: m.toml: 20 models", "cost: at most about $0.10 an hour (estimate)"])
+    with view:
+        view.changed(rows[0], "asking", 0.0)
+    shown = [Text.from_ansi(line).plain for line in written.getvalue().splitlines()]
+    lines = [line for line in shown if line.strip()]
+    last = lines[-12:]
+    assert max(map(len, lines)) <= width
+    assert "19 of 20 endpoints answer; Ctrl-C ends" in last[-1]
+    first = next(line for line in last if line.startswith("alpha/"))
+    assert "FAIL overloaded" in first
+    assert "2 min" in first
+    assert any("try again later" in line for line in last)
+    assert any(line.startswith("and ") and line.rstrip().endswith(" more") for line in last)

@@ -1,0 +1,95 @@
+"""`choose --batch`: offline and repeatable, unless it is told to ask the judge or the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from click.testing import CliRunner
+
+from ledger.rows import outcome
+from rightmodel.ledger.ledger import Ledger
+from rightmodel.ledger.paths import FILE
+from rightmodel.ledger.recovery import SqliteOpener
+from rightmodel.simulator import Behaviour, SimulatedProvider
+from rightmodel.surfaces.cli import cli
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+MANIFEST = """
+version = 1
+baseline = "p/dear"
+[routing]
+judge = "p/cheap"
+assess = "judge"
+[providers.p]
+protocol = "openai-chat"
+base_url = "{url}"
+key_env = "P_KEY"
+[[models]]
+id = "p/cheap"
+cost = {{ input = 1, output = 2 }}
+skills = {{ general = 7, code = 7 }}
+[[models]]
+id = "p/dear"
+cost = {{ input = 3, output = 6 }}
+skills = {{ general = 9, code = 9 }}
+"""
+HARD = {
+    "id": 1,
+    "prompt": "Write a parser",
+    "skill": "code",
+    "difficulty": "medium",
+    "tier": "cheap",
+}
+
+
+def batch(tmp_path: Path, url: str, row: dict[str, Any], *options: str) -> dict[str, Any]:
+    (tmp_path / "m.toml").write_text(MANIFEST.format(url=url))
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row))
+    files = [str(tmp_path / "rows.jsonl"), "--manifest", str(tmp_path / "m.toml")]
+    environment = {"RIGHTMODEL_STATE_DIR": str(tmp_path / "state"), "P_KEY": "sk-simulated"}
+    result = CliRunner().invoke(cli, ["choose", "--batch", *files, *options], env=environment)
+    assert result.exit_code == 0, result.output
+    chosen: dict[str, Any] = json.loads(result.stdout)
+    return chosen
+
+
+def test_the_judge_is_asked_only_when_it_says_so(tmp_path: Path) -> None:
+    async def run() -> None:
+        verdict = json.dumps({"skill": "code", "difficulty": 4})
+        async with SimulatedProvider(models={"cheap": Behaviour(verdict)}) as upstream:
+            row = {"id": 1, "prompt": "qwerty"}
+            plain = await asyncio.to_thread(batch, tmp_path, upstream.base_url, row)
+            assert not upstream.requests
+            judged = await asyncio.to_thread(batch, tmp_path, upstream.base_url, row, "--judge")
+            assert len(upstream.requests) == 1
+        assert plain["source"] != "judge"
+        assert (judged["source"], judged["skill"]) == ("judge", {"code": 1.0})
+
+    asyncio.run(asyncio.wait_for(run(), 30))
+
+
+def test_outcomes_count_only_with_the_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def learn() -> None:
+        ledger = Ledger(SqliteOpener(tmp_path / "state" / FILE, lambda: 0.0))
+        bad = [
+            outcome(model="p/cheap", good=0.0, skills=(("code", 1.0),), task=str(n))
+            for n in range(20)
+        ]
+        await ledger.record(*bad)
+        await ledger.close()
+
+    monkeypatch.setenv("RIGHTMODEL_STATE_DIR", str(tmp_path / "state"))
+    asyncio.run(learn())
+    url = "http://127.0.0.1:9/v1"
+    plain = batch(tmp_path, url, HARD)
+    learned = batch(tmp_path, url, HARD, "--with-ledger")
+    assert (plain["model"], learned["model"]) == ("p/cheap", "p/dear")
+    assert plain == batch(tmp_path, url, HARD)

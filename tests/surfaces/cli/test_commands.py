@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MANIFEST = 'version = 1\nbaseline = "anthropic/claude-opus-4-8"\ninclude = ["deepseek", "openai"]\n'
+
+
+def run(tmp_path: Path, *arguments: str, code: int = 0) -> str:
+    (tmp_path / "rightmodel.toml").write_text(MANIFEST)
+    done = subprocess.run(
+        [sys.executable, "-m", "rightmodel", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.returncode == code, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_batch_gives_one_line_for_each_in_order_and_tells_what_it_cannot_read(
+    tmp_path: Path,
+) -> None:
+    rows = ['{"id": 1, "prompt": "Translate this into German: hello"}', "nonsense", '{"id": 3}']
+    (tmp_path / "batch.jsonl").write_text("\n".join(rows))
+    lines = run(tmp_path, "choose", "--batch", "batch.jsonl", "--json", "--ranked").splitlines()
+    first, broken, empty = map(json.loads, lines)
+    assert first["skill"] == {"translate": 1}
+    assert first["ranked"][0]["model"] == first["model"]
+    assert "error" in broken
+    assert empty == {"id": 3, "error": "prompt is missing or empty"}
+
+
+def test_check_names_the_variable_of_a_missing_key(tmp_path: Path) -> None:
+    (tmp_path / "keys.env").write_text("OPENAI_API_KEY=${OPENAI_API_KEY}\nDEEPSEEK_API_KEY=sk-x\n")
+    out = run(tmp_path, "check", "--no-call", "--env-file", "keys.env")
+    assert "OPENAI_API_KEY still reads '${OPENAI_API_KEY}'" in out
+    assert "ok   deepseek/" in out
+
+
+def test_models_tells_where_each_value_comes_from(tmp_path: Path) -> None:
+    assert "shipped openai.toml" in run(tmp_path, "models", "openai/gpt-5.5", "--origins")
+    assert json.loads(run(tmp_path, "models", "--json"))
+    assert "Nearest" in run(tmp_path, "models", "openai-gpt-5.5", code=1)
+
+
+def test_errors_are_one_line(tmp_path: Path) -> None:
+    out = run(tmp_path, "choose", "hello", "--manifest", "missing.toml", code=1)
+    assert out == "rightmodel: --manifest missing.toml: no such file\n"
+    assert run(tmp_path, "serve", "--http", "0.0.0.0:8765", code=1).count("\n") == 1

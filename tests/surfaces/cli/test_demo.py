@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from rightmodel.surfaces.cli.demo.cast import SUBTASKS
+from rightmodel.surfaces.cli.demo.layout import layout
+from rightmodel.surfaces.cli.demo.outcome import Outcome
+from rightmodel.surfaces.cli.demo.show import LiveView
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEMO = (sys.executable, "-m", "rightmodel", "demo")
+AMOUNT = r"-?\$\d+\.\d{5}"
+LINE = re.compile(rf"^ ?\d+ .* (\d+) +({AMOUNT}) +({AMOUNT}) +({AMOUNT}) +\d+\.\ds$", re.MULTILINE)
+
+
+def environment(tmp_path: Path) -> dict[str, str]:
+    """A home and a place for temporary files that can be looked into afterwards."""
+    return os.environ | {
+        "HOME": str(tmp_path / "home"),
+        "TMPDIR": str(tmp_path / "tmp"),
+        "FORCE_COLOR": "1",
+    }
+
+
+def folders(tmp_path: Path) -> None:
+    for name in ("home", "tmp"):
+        (tmp_path / name).mkdir()
+
+
+def left_behind(tmp_path: Path) -> list[Path]:
+    return [path for name in ("home", "tmp") for path in (tmp_path / name).iterdir()]
+
+
+def usd(text: str) -> Decimal:
+    return Decimal(text.replace("$", ""))
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """What the demo shows, and what `rightmodel usage` says of its ledger afterwards."""
+    tmp_path = tmp_path_factory.mktemp("demo")
+    folders(tmp_path)
+    done = subprocess.run(
+        [*DEMO, "--usage"],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert left_behind(tmp_path) == []
+    shown, mark, usage = done.stdout.partition("\n$ rightmodel usage\n")
+    assert mark
+    return shown, usage
+
+
+@pytest.fixture
+def shown(said: tuple[str, str]) -> str:
+    return said[0]
+
+
+def test_on_request_it_shows_what_was_spent(said: tuple[str, str]) -> None:
+    shown, usage = said
+    rows = dict(re.findall(r"^(spent|calls) +(\S+)", usage, re.MULTILINE))
+    total = re.search(rf"^cost +({AMOUNT}),", shown, re.MULTILINE)
+    assert rows["calls"] == str(len(SUBTASKS))
+    assert total
+    # The demo adds up what it shows, rounded; the ledger adds up what was spent.
+    assert abs(usd(rows["spent"]) - usd(total[1])) < Decimal("0.0001")
+
+
+def test_a_pipe_gets_lines_without_control_characters(shown: str) -> None:
+    assert shown.isascii()
+    assert shown.replace("\n", "").isprintable()
+    assert max(map(len, shown.splitlines())) <= 112
+
+
+def test_it_says_first_and_last_what_is_simulated(shown: str) -> None:
+    lines = shown.splitlines()
+    assert lines[1].startswith("simulated ")
+    assert lines[-2].startswith("simulated ")
+
+
+def test_every_subtask_is_answered_and_an_outage_is_survived(shown: str) -> None:
+    count = len(SUBTASKS)
+    assert len(LINE.findall(shown)) == count
+    assert f"{count} of {count}, " in shown
+    storm = shown[shown.index("!! ") : shown.index("== ")]
+    first, *others = LINE.findall(storm)
+    assert first[0] == "2"
+    assert "overloaded: fell over to " in storm
+    assert {attempts for attempts, *_ in others} == {"1"}
+    assert "is cooling down: went elsewhere at once" in storm
+
+
+def test_secrets_stay_local_whatever_happens(shown: str) -> None:
+    lines = shown.splitlines()
+    ruled = [n for n, line in enumerate(lines) if 'rule "secrets stay here"' in line]
+    assert len(ruled) == 2
+    assert all(" ollama/" in lines[n - 1] for n in ruled)
+
+
+def test_the_sums_are_those_of_the_lines(shown: str) -> None:
+    lines = LINE.findall(shown)
+    for column, label in ((1, "cost"), (2, "baseline"), (3, "saved")):
+        total = sum(usd(line[column]) for line in lines)
+        told = re.findall(rf"^{label} +({AMOUNT})", shown, re.MULTILINE)
+        assert [usd(amount) for amount in told] == [total]
+    assert all(usd(line[3]) == usd(line[2]) - usd(line[1]) for line in lines)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_half_way_it_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
+    folders(tmp_path)
+    with subprocess.Popen(
+        DEMO,
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        while not running.stdout.readline().startswith(" 1 "):
+            assert running.poll() is None
+        assert left_behind(tmp_path)
+        running.send_signal(number)
+        _, error = running.communicate(timeout=30)
+    assert (running.returncode, error.strip()) == (130, "rightmodel: stopped")
+    assert left_behind(tmp_path) == []
+
+
+@pytest.mark.parametrize("width", [72, 80, 100, 109, 110, 120, 200])
+def test_a_line_fits_into_the_terminal(width: int) -> None:
+    form = layout(width)
+    assert sum(form.columns.values()) + len(form.columns) - 1 < width
+    assert form.wide == (width >= 110)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_terminal_sees_every_line_unwrapped_and_the_cursor_comes_back(width: int) -> None:
+    written = io.StringIO()
+    console = Console(
+        file=written,
+        force_terminal=True,
+        width=width,
+        height=24,
+        color_system="standard",
+        _environ={"TERM": "xterm"},
+    )
+    done = Outcome(
+        1,
+        SUBTASKS[0],
+        skill="summarize",
+        model="anthropic/claude-sonnet-5-5",
+        attempts=2,
+        fell_over=True,
+        cost=Decimal("0.00100"),
+        baseline=Decimal("0.00050"),
+        time_s=1.04,
+        notes=("x" * 70 + " fell over to claude-sonnet-5-5",),
+    )
+    with LiveView(console) as view:
+        view.open("2026-11-24", ["openai", "anthropic"])
+        view.begin(1, SUBTASKS[0])
+        view.progress("attempt 1: openai/gpt-6-luna at openai (0 s)")
+        console.print(view.region())
+        view.finish(done)
+        view.event("openai", "goes down", down=True)
+        view.finish(Outcome(2, SUBTASKS[1], error="every attempt failed " * 9))
+        view.close([done])
+    seen = [Text.from_ansi(line).plain for line in written.getvalue().splitlines()]
+    assert max(map(len, seen)) <= width
+    assert any("attempt 1: openai/gpt-6-luna  0.0s" in line for line in seen)
+    assert any(line.startswith(" 2 ") and "no answer" in line for line in seen)
+    assert "answered     1 of 1; 1 fell over, 0 escalated" in seen
+    assert written.getvalue().rindex("\x1b[?25h") > written.getvalue().rindex("\x1b[?25l")

@@ -1,0 +1,190 @@
+"""Everything that a caller can get wrong, through the whole surface, no model being asked."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from mcp_types import CallToolResult, TextContent
+
+from rightmodel.execution.build import App
+from rightmodel.manifest.settings import Settings
+from rightmodel.simulator import Behaviour, SimulatedProvider
+from rightmodel.surfaces.mcp.server import ToolCalls
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MANIFEST = """
+version = 1
+[providers.p]
+protocol = "openai-chat"
+base_url = "http://127.0.0.1:9/v1"
+[[models]]
+id = "p/first"
+aliases = ["one"]
+cost = { input = 1, output = 2 }
+limits = { context = 20000 }
+[skills.legal_de]
+description = "German legal text"
+[files]
+roots = ["."]
+[[rules]]
+name = "secrets"
+when = { contains = ["password"] }
+require = { trust = "trusted" }
+"""
+
+
+class Silent:
+    """A session that nobody listens to."""
+
+    async def report_progress(self, *_: object) -> None:
+        return
+
+
+def call(folder: Path, tool: str, arguments: dict[str, Any], manifest: str = MANIFEST) -> Any:
+    path = folder / "rightmodel.toml"
+    path.write_text(manifest)
+
+    async def run() -> CallToolResult:
+        app = App(Settings(path, {}))
+        try:
+            return await ToolCalls(app.engine, None).answer(tool, arguments, Silent())  # type: ignore[arg-type]
+        finally:
+            await app.close()
+
+    return asyncio.run(run())
+
+
+def text_of(result: CallToolResult) -> str:
+    (block,) = result.content
+    assert isinstance(block, TextContent)
+    return block.text
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "teaches"),
+    [
+        ("complete", {}, "prompt is empty"),
+        ("complete", {"prompt": " \n"}, "prompt is empty"),
+        ("complete", {"prompt": ["x"]}, "prompt must be a string, not a list"),
+        ("complete", {"prompt": "x", "promt": "y"}, "Did you mean 'prompt'"),
+        ("complete", {"prompt": "x", "model": "frist"}, "Nearest: p/first"),
+        ("complete", {"prompt": "x", "model": ","}, "names nothing"),
+        ("complete", {"prompt": "x", "skill": "legal"}, "legal_de"),
+        ("complete", {"prompt": "x", "tier": "ballanced"}, "balanced"),
+        ("complete", {"prompt": "x", "difficulty": "10"}, "easy, medium, hard, expert"),
+        ("complete", {"prompt": "x", "schema": "{not json"}, "schema is not JSON"),
+        ("complete", {"prompt": "x", "schema": '{"type": "strin"}'}, "not a JSON Schema"),
+        ("complete", {"prompt": "x", "schema": "[1]"}, "JSON Schema object"),
+        ("complete", {"prompt": "x", "max_cost_usd": "-1"}, "amount in US dollars"),
+        ("complete", {"prompt": "x", "max_cost_usd": "nan"}, "amount in US dollars"),
+        ("complete", {"prompt": "x", "max_output_tokens": 1.5}, "whole number"),
+        ("complete", {"prompt": "x", "files": ["../outside"]}, "not sent"),
+        ("complete", {"prompt": "x", "files": [".env"]}, "secrets"),
+        ("complete", {"prompt": "x", "files": [1]}, "list of paths"),
+        ("complete", {"prompt": "x", "effort": "max"}, "none, low, medium, high"),
+        ("complete", {"prompt": "my password"}, "a rule requires trust trusted"),
+        ("complete", {"prompt": "my password", "model": "one"}, "a rule requires trust trusted"),
+        (
+            "complete",
+            {"prompt": "x", "model": "one", "max_cost_usd": 0.0000001},
+            "over the ceiling",
+        ),
+        ("complete", {"prompt": "word " * 40_000}, "exceed its window of 20000"),
+        ("complete", {"prompt": "x", "max_output_tokens": "1e999999"}, "whole number"),
+        ("complete", {"prompt": "x", "max_cost_usd": "1e999999"}, "amount in US dollars"),
+        ("complete", {"prompt": "x", "schema": '{"not":' * 5000 + "{}" + "}" * 5000}, "schema"),
+        ("complete", {"ref": "a\ud83d"}, "in the last line of a result"),
+        ("complete", {"ref": "x" * 5_000_000}, "has 5000000 characters"),
+        ("complete", {"prompt": "x", "skill": "y" * 5_000_000}, "has 5000000 characters"),
+        ("choose_model", {"task": ""}, "task is empty"),
+        ("choose_model", {"task": "x", "limit": "many"}, "whole number"),
+        ("compleat", {"prompt": "x"}, "Nearest: complete"),
+    ],
+)
+def test_the_error_says_what_would_be_right(
+    tmp_path: Path, tool: str, arguments: dict[str, Any], teaches: str
+) -> None:
+    (tmp_path / ".env").write_text("KEY=1")
+    result = call(tmp_path, tool, arguments)
+    assert result.is_error
+    assert teaches in text_of(result)
+    machine = text_of(result).splitlines()[-1]
+    assert machine.startswith("[code=")
+    assert "retryable=no" in machine
+    assert result.meta["rightmodel/error"]["code"] in machine
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"task": 42},
+        {"task": "x", "max_cost_usd": "0.5"},
+        {"task": "x", "limit": "2"},
+        {"task": "x", "files": "notes.md"},
+        {"task": "x", "files": '["notes.md"]'},
+        {"task": "x", "skill": None, "tier": ""},
+        {"task": "x", "skill": "LEGAL_DE"},
+    ],
+)
+def test_what_is_plainly_meant_is_understood(tmp_path: Path, arguments: dict[str, Any]) -> None:
+    (tmp_path / "notes.md").write_text("hello")
+    assert not call(tmp_path, "choose_model", arguments).is_error
+
+
+def test_the_rejected_are_told_with_their_reasons(tmp_path: Path) -> None:
+    result = call(tmp_path, "choose_model", {"task": "my password is x"})
+    assert not result.is_error
+    shown = result.structured_content
+    assert shown["model"] is None
+    assert shown["rejected"][0]["model"] == "p/first"
+
+
+def test_a_manifest_that_was_mended_is_used_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "rightmodel.toml"
+    path.write_text("version = 1\nmodells = []\n")
+
+    async def run() -> tuple[CallToolResult, CallToolResult]:
+        app = App(Settings(path, {}))
+        calls = ToolCalls(app.engine, None)
+        try:
+            broken = await calls.answer("choose_model", {"task": "x"}, Silent())  # type: ignore[arg-type]
+            path.write_text(MANIFEST)
+            return broken, await calls.answer("choose_model", {"task": "x"}, Silent())  # type: ignore[arg-type]
+        finally:
+            await app.close()
+
+    broken, mended = asyncio.run(run())
+    assert "did you mean 'models'" in text_of(broken)
+    assert not mended.is_error
+
+
+def test_no_provider_and_no_key_says_what_to_do(tmp_path: Path) -> None:
+    result = call(tmp_path, "complete", {"prompt": "x"}, 'version = 1\ninclude = ["openai"]\n')
+    assert "OPENAI_API_KEY is not set" in text_of(result)
+
+
+def test_a_call_whose_only_model_refuses_the_key_ends_at_once(tmp_path: Path) -> None:
+    async def run() -> CallToolResult:
+        async with SimulatedProvider(
+            "openai-chat", key="sk-right-one", models={"m": answers}
+        ) as up:
+            path = tmp_path / "m.toml"
+            path.write_text(
+                'version = 1\n[providers.p]\nprotocol = "openai-chat"\n'
+                f'base_url = "{up.base_url}"\n[[models]]\nid = "p/m"\n'
+            )
+            app = App(Settings(path, {}))
+            try:
+                call = ToolCalls(app.engine, None).answer("complete", {"prompt": "x"}, Silent())  # type: ignore[arg-type]
+                return await asyncio.wait_for(call, 20)
+            finally:
+                await app.close()
+
+    answers = Behaviour()
+    result = asyncio.run(run())
+    assert result.is_error
+    assert "code=auth_failed" in text_of(result)

@@ -1,0 +1,82 @@
+"""What a request carries, and which way it goes: keys, headers, proxies, odd text."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rightmodel.core.fault import Fault
+from rightmodel.core.task import Protocol
+from rightmodel.manifest.catalog import Provider
+from rightmodel.upstream.registry import make_providers
+from rightmodel.wire.base import ModelRequest
+from upstream.upstream import KEY, Upstream, ask, chat, failure, request_of, run
+
+if TYPE_CHECKING:
+    from rightmodel.upstream.http import HttpClient
+
+OPENAI = Protocol.OPENAI_CHAT
+
+
+def test_the_key_goes_in_its_header_and_nowhere_else() -> None:
+    _, server = ask(chat())
+    request = server.requests[0]
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert KEY not in request.path
+    assert KEY not in json.dumps(request.body)
+
+
+def test_no_key_sends_no_header() -> None:
+    _, server = ask(chat(), key="")
+    assert "authorization" not in server.requests[0].headers
+
+
+def test_headers_of_the_manifest_are_sent_and_do_not_displace_the_key() -> None:
+    async def test(server: Upstream, client: HttpClient) -> None:
+        headers = {"X-Title": "rightmodel", "Authorization": "Bearer other"}
+        provider = Provider("p", OPENAI, f"{server.base}/v1", headers=headers)
+        request = ModelRequest(provider, "m", request_of("").turns, key=KEY)
+        await make_providers(client)[OPENAI].complete(request)
+        sent = server.requests[0].headers
+        assert (sent["x-title"], sent["authorization"]) == ("rightmodel", f"Bearer {KEY}")
+
+    run(test, chat())
+
+
+@pytest.mark.parametrize("key", ["sk-with\nbreak", "sk-“quoted”", "sk\x00"])
+def test_a_key_that_no_header_can_carry_is_told_without_showing_it(key: str) -> None:
+    error = failure(chat(), key=key)
+    assert (error.fault, error.scope) == (Fault.AUTH, "key")
+    assert key not in str(error)
+    assert "break" not in str(error).replace("line breaks", "")
+
+
+def test_a_loopback_provider_is_never_reached_through_a_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert ask(chat())[0].text == "ok"
+
+
+def test_a_remote_provider_is_reached_through_the_environments_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def test(server: Upstream, client: HttpClient) -> None:
+        monkeypatch.setenv("http_proxy", server.base)
+        provider = Provider("p", OPENAI, "http://models.invalid/v1")
+        request = ModelRequest(provider, "m", request_of("").turns, key=KEY)
+        await make_providers(client)[OPENAI].complete(request)
+        assert server.requests[0].path == "http://models.invalid/v1/chat/completions"
+
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    run(test, chat())
+
+
+def test_a_prompt_with_half_a_surrogate_pair_is_sent() -> None:
+    turn = request_of("").turns[0]
+    _, server = ask(chat(), turns=(type(turn)("user", "half \ud83d pair"),))
+    assert server.requests[0].body["messages"][0]["content"] == "half ? pair"
