@@ -25,9 +25,9 @@ import httpx2
 
 from rightmodel.core.task import Protocol, Turn
 from rightmodel.manifest.catalog import Provider
+from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.upstream.http import HttpClient
-from rightmodel.upstream.registry import make_providers
-from rightmodel.wire.base import ModelRequest
+from rightmodel.wire.request import ModelRequest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -93,7 +93,7 @@ async def _serve() -> None:
 
 def _candidates(base: str, client: HttpClient, raw: httpx2.AsyncClient) -> dict[str, Call]:
     provider = Provider("bench", Protocol.OPENAI_CHAT, base)
-    chat = make_providers(client)[Protocol.OPENAI_CHAT]
+    chat = make_upstreams(client)[Protocol.OPENAI_CHAT]
     request = ModelRequest(
         provider, "m", (Turn("user", PROMPT),), key="sk-bench", max_output_tokens=500
     )

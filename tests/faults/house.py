@@ -34,8 +34,8 @@ from rightmodel.manifest.price import Price
 from rightmodel.simulator import Behaviour, SimulatedProvider
 from rightmodel.simulator.dialects import DIALECTS
 from rightmodel.surfaces.mcp.rendering import error_text
+from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.upstream.http import HttpClient
-from rightmodel.upstream.registry import make_providers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -227,7 +227,7 @@ async def connected(
         dispatcher = Dispatcher(
             catalog,
             make_router(catalog, None),
-            make_providers(client),
+            make_upstreams(client),
             health,
             key=lambda _: KEY,
             random=Random(0),

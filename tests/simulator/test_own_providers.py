@@ -12,9 +12,9 @@ from rightmodel.core.fault import Fault
 from rightmodel.core.task import Protocol, Turn
 from rightmodel.manifest.catalog import Provider
 from rightmodel.simulator import Behaviour, SimulatedFault, SimulatedProvider, answer, fault
+from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.upstream.http import HttpClient
-from rightmodel.upstream.registry import make_providers
-from rightmodel.wire.base import ModelRequest
+from rightmodel.wire.request import ModelRequest
 
 if TYPE_CHECKING:
     from rightmodel.core.call import Completion
@@ -35,7 +35,7 @@ def ask(protocol: Protocol, *script: SimulatedFault) -> Completion:
             )
             client = HttpClient()
             try:
-                return await make_providers(client)[protocol].complete(request)
+                return await make_upstreams(client)[protocol].complete(request)
             finally:
                 await client.close()
 

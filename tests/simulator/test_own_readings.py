@@ -13,9 +13,9 @@ from rightmodel.core.task import Turn
 from rightmodel.manifest.catalog import Provider
 from rightmodel.simulator import Behaviour, SimulatedFault, SimulatedProvider, fault
 from rightmodel.simulator.dialects import DIALECTS
+from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.upstream.http import HttpClient
-from rightmodel.upstream.registry import make_providers
-from rightmodel.wire.base import ModelRequest
+from rightmodel.wire.request import ModelRequest
 
 if TYPE_CHECKING:
     from rightmodel.core.call import Completion
@@ -37,7 +37,7 @@ async def read(provider: SimulatedProvider, name: str, client: HttpClient) -> se
     request = ModelRequest(
         endpoint, "m", turns, key=KEY, max_output_tokens=50, expect_input_tokens=20_000
     )
-    providers = make_providers(client)
+    providers = make_upstreams(client)
     try:
         return readings(await providers[provider.protocol].complete(request))
     except ProviderError as error:

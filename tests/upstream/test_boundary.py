@@ -11,13 +11,13 @@ from rightmodel.core.call import Usage
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Protocol
-from rightmodel.upstream.registry import make_providers
+from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.wire.answer import MOST_TOKENS, MOST_USD
 from upstream.upstream import (
     KEY,
     Heard,
     Reply,
-    Upstream,
+    ScriptedServer,
     ask,
     chat,
     chunk,
@@ -46,8 +46,8 @@ def takes_no(parameter: str) -> Reply:
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_limit_that_the_upstream_takes_in_no_form_is_not_given_up(times: int) -> None:
-    async def test(server: Upstream, client: HttpClient) -> None:
-        chat_model = make_providers(client)[Protocol.OPENAI_CHAT]
+    async def test(server: ScriptedServer, client: HttpClient) -> None:
+        chat_model = make_upstreams(client)[Protocol.OPENAI_CHAT]
         for _ in range(times):
             with pytest.raises(ProviderError, match="no cost ceiling or budget can be") as caught:
                 await chat_model.complete(request_of(server.base, max_output_tokens=99))
@@ -153,16 +153,16 @@ def hide(text: str) -> str:
 
 @pytest.mark.parametrize("key", [KEY, OTHER])
 def test_text_and_served_come_in_without_keys(key: str) -> None:
-    async def test(server: Upstream, client: HttpClient) -> None:
+    async def test(server: ScriptedServer, client: HttpClient) -> None:
         for protocol, served in (
             (Protocol.OPENAI_CHAT, "m-1"),
             (Protocol.ANTHROPIC_MESSAGES, "m-1"),
         ):
-            found = await make_providers(client, hide)[protocol].complete(
+            found = await make_upstreams(client, hide)[protocol].complete(
                 request_of(server.base, protocol)
             )
             assert (found.text, found.served) == ("a [key removed] b", served)
-        found = await make_providers(client, hide)[Protocol.OPENAI_CHAT].complete(
+        found = await make_upstreams(client, hide)[Protocol.OPENAI_CHAT].complete(
             request_of(server.base)
         )
         assert found.served == "m-_key_removed_"
@@ -180,8 +180,8 @@ def test_text_and_served_come_in_without_keys(key: str) -> None:
 @pytest.mark.parametrize("key", [KEY, OTHER])
 @pytest.mark.parametrize("status", [200, 400, 401, 500])
 def test_errors_come_in_without_keys(status: int, key: str) -> None:
-    async def test(server: Upstream, client: HttpClient) -> None:
-        chat_model = make_providers(client, hide)[Protocol.OPENAI_CHAT]
+    async def test(server: ScriptedServer, client: HttpClient) -> None:
+        chat_model = make_upstreams(client, hide)[Protocol.OPENAI_CHAT]
         with pytest.raises(ProviderError) as caught:
             await chat_model.complete(request_of(server.base))
         assert key not in str(caught.value)
@@ -213,8 +213,8 @@ def test_an_upstreams_words_are_printable() -> None:
 
 
 def test_a_request_is_out_once_it_was_sent_and_not_before() -> None:
-    async def test(server: Upstream, client: HttpClient) -> None:
-        chat_model = make_providers(client)[Protocol.OPENAI_CHAT]
+    async def test(server: ScriptedServer, client: HttpClient) -> None:
+        chat_model = make_upstreams(client)[Protocol.OPENAI_CHAT]
         away, out = Heard(), Heard()
         with pytest.raises(ProviderError):
             await chat_model.complete(request_of("http://127.0.0.1:9"), away)

@@ -17,15 +17,15 @@ from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Protocol
 from rightmodel.manifest.catalog import Provider
+from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.upstream.http import MOST_BYTES, HttpClient
-from rightmodel.upstream.registry import make_providers
-from rightmodel.wire.base import ModelRequest
+from rightmodel.wire.request import ModelRequest
 from upstream.upstream import (
     KEY,
     PATIENCE_S,
     Heard,
     Reply,
-    Upstream,
+    ScriptedServer,
     ask,
     chat,
     chunk,
@@ -53,9 +53,9 @@ ANSWER = {
 
 def test_importing_the_package_loads_no_http() -> None:
     code = (
-        "import sys, rightmodel.upstream.registry, rightmodel.upstream.http\n"
+        "import sys, rightmodel.upstream.exchange, rightmodel.upstream.http\n"
         "from rightmodel.upstream.http import HttpClient\n"
-        "rightmodel.upstream.registry.make_providers(HttpClient())\n"
+        "rightmodel.upstream.exchange.make_upstreams(HttpClient())\n"
         "print('httpx2' in sys.modules)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -68,8 +68,8 @@ def test_a_connection_is_used_again() -> None:
 
 
 def test_a_connection_serves_again_after_an_error() -> None:
-    async def test(server: Upstream, client: HttpClient) -> None:
-        asking = make_providers(client)[OPENAI]
+    async def test(server: ScriptedServer, client: HttpClient) -> None:
+        asking = make_upstreams(client)[OPENAI]
         with pytest.raises(ProviderError):
             await asking.complete(request_of(server.base))
         await asking.complete(request_of(server.base))
@@ -90,9 +90,9 @@ def test_a_second_dead_connection_is_a_fault() -> None:
 
 
 def test_a_fresh_connection_that_dies_is_not_tried_again() -> None:
-    async def test(server: Upstream, client: HttpClient) -> None:
+    async def test(server: ScriptedServer, client: HttpClient) -> None:
         with pytest.raises(ProviderError) as caught:
-            await make_providers(client)[OPENAI].complete(request_of(server.base))
+            await make_upstreams(client)[OPENAI].complete(request_of(server.base))
         assert caught.value.fault is Fault.CONNECTION
         assert len(server.requests) == 1
 
@@ -100,8 +100,8 @@ def test_a_fresh_connection_that_dies_is_not_tried_again() -> None:
 
 
 def test_an_idle_connection_that_was_closed_is_not_used() -> None:
-    async def test(server: Upstream, client: HttpClient) -> None:
-        asking = make_providers(client)[OPENAI]
+    async def test(server: ScriptedServer, client: HttpClient) -> None:
+        asking = make_upstreams(client)[OPENAI]
         await asking.complete(request_of(server.base))
         await server.stop()
         assert (await asking.complete(request_of(server.base))).text == "ok"
@@ -138,10 +138,10 @@ def test_an_upstream_that_is_done_need_not_end_the_response() -> None:
 
 
 def test_a_connection_that_is_refused_says_where() -> None:
-    async def test(server: Upstream, client: HttpClient) -> None:
+    async def test(server: ScriptedServer, client: HttpClient) -> None:
         request = request_of("http://127.0.0.1:9")
         with pytest.raises(ProviderError) as caught:
-            await make_providers(client)[OPENAI].complete(request)
+            await make_upstreams(client)[OPENAI].complete(request)
         assert caught.value.fault is Fault.CONNECTION
         assert "127.0.0.1:9" in str(caught.value)
 
@@ -149,11 +149,11 @@ def test_a_connection_that_is_refused_says_where() -> None:
 
 
 def test_a_name_that_is_not_found_is_a_connection_fault() -> None:
-    async def test(server: Upstream, client: HttpClient) -> None:
+    async def test(server: ScriptedServer, client: HttpClient) -> None:
         provider = Provider("p", OPENAI, "https://no-such-host.invalid/v1")
         request = ModelRequest(provider, "m", request_of("").turns, key=KEY)
         with pytest.raises(ProviderError) as caught:
-            await make_providers(client)[OPENAI].complete(request)
+            await make_upstreams(client)[OPENAI].complete(request)
         assert caught.value.fault is Fault.CONNECTION
 
     run(test, chat())
@@ -167,7 +167,7 @@ def test_a_certificate_that_nobody_vouches_for_is_a_connection_fault() -> None:
         async with asyncio.timeout(PATIENCE_S), upstream(chat(), tls=context) as server:
             try:
                 with pytest.raises(ProviderError) as caught:
-                    await make_providers(client)[OPENAI].complete(request_of(server.base))
+                    await make_upstreams(client)[OPENAI].complete(request_of(server.base))
             finally:
                 await client.close()
             assert caught.value.fault is Fault.CONNECTION
@@ -179,11 +179,11 @@ def test_a_certificate_that_nobody_vouches_for_is_a_connection_fault() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_refused_and_the_key_stays_home(status: int) -> None:
-    async def test(server: Upstream, client: HttpClient) -> None:
+    async def test(server: ScriptedServer, client: HttpClient) -> None:
         async with upstream(chat()) as elsewhere:
             server.replies = [Reply(status=status, headers={"location": f"{elsewhere.base}/x?k=1"})]
             with pytest.raises(ProviderError) as caught:
-                await make_providers(client)[OPENAI].complete(request_of(server.base))
+                await make_upstreams(client)[OPENAI].complete(request_of(server.base))
             assert caught.value.fault is Fault.CONNECTION
             assert "refused redirect to host 127.0.0.1" in str(caught.value)
             assert elsewhere.requests == []
@@ -280,7 +280,7 @@ def test_only_content_and_reasoning_are_heard() -> None:
 
 
 def test_cancelling_closes_the_socket() -> None:
-    async def test(server: Upstream, client: HttpClient) -> None:
+    async def test(server: ScriptedServer, client: HttpClient) -> None:
         call = asyncio.create_task(
             _complete(client, server)  # never ends by itself
         )
@@ -294,7 +294,7 @@ def test_cancelling_closes_the_socket() -> None:
 
 
 def test_what_was_cancelled_leaves_the_next_call_alone() -> None:
-    async def test(server: Upstream, client: HttpClient) -> None:
+    async def test(server: ScriptedServer, client: HttpClient) -> None:
         call = asyncio.create_task(_complete(client, server))
         await server.sent.wait()
         call.cancel()
@@ -305,7 +305,7 @@ def test_what_was_cancelled_leaves_the_next_call_alone() -> None:
 
 
 def test_a_deadline_of_the_caller_is_the_callers_own_time_out() -> None:
-    async def test(server: Upstream, client: HttpClient) -> None:
+    async def test(server: ScriptedServer, client: HttpClient) -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await _complete(client, server)
@@ -315,7 +315,7 @@ def test_a_deadline_of_the_caller_is_the_callers_own_time_out() -> None:
 
 
 def test_closing_the_client_ends_every_connection() -> None:
-    async def test(server: Upstream, client: HttpClient) -> None:
+    async def test(server: ScriptedServer, client: HttpClient) -> None:
         await _complete(client, server)
         await client.close()
         await server.hung_up.wait()
@@ -325,7 +325,7 @@ def test_closing_the_client_ends_every_connection() -> None:
 
 
 def test_two_hundred_calls_at_once_share_nothing_but_the_client() -> None:
-    async def test(server: Upstream, client: HttpClient) -> None:
+    async def test(server: ScriptedServer, client: HttpClient) -> None:
         found = await asyncio.gather(*(_complete(client, server) for _ in range(200)))
         assert [c.text for c in found] == ["ok"] * 200
         assert server.most_open > 100
@@ -334,7 +334,7 @@ def test_two_hundred_calls_at_once_share_nothing_but_the_client() -> None:
 
 
 def test_a_burst_leaves_a_bounded_number_of_connections() -> None:
-    async def test(server: Upstream, client: HttpClient) -> None:
+    async def test(server: ScriptedServer, client: HttpClient) -> None:
         await asyncio.gather(*(_complete(client, server) for _ in range(200)))
         for _ in range(100):
             await asyncio.sleep(0)
@@ -343,5 +343,5 @@ def test_a_burst_leaves_a_bounded_number_of_connections() -> None:
     run(test, chat())
 
 
-async def _complete(client: HttpClient, server: Upstream, **fields: Any) -> Completion:
-    return await make_providers(client)[OPENAI].complete(request_of(server.base, **fields))
+async def _complete(client: HttpClient, server: ScriptedServer, **fields: Any) -> Completion:
+    return await make_upstreams(client)[OPENAI].complete(request_of(server.base, **fields))

@@ -11,9 +11,9 @@ from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Protocol, Turn
 from rightmodel.manifest.catalog import Provider
+from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.upstream.http import HttpClient
-from rightmodel.upstream.registry import make_providers
-from rightmodel.wire.base import ModelRequest
+from rightmodel.wire.request import ModelRequest
 
 Response = tuple[int, str, bytes]
 
@@ -37,7 +37,7 @@ def ask(
             )
             client = HttpClient()
             try:
-                return await make_providers(client)[protocol].complete(request), server
+                return await make_upstreams(client)[protocol].complete(request), server
             finally:
                 await client.close()
 

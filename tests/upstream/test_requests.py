@@ -12,11 +12,10 @@ from pydantic import ConfigDict, TypeAdapter
 
 from rightmodel.core.task import Attachment, Protocol, Turn
 from rightmodel.manifest.catalog import Provider
-from rightmodel.upstream.http import HttpClient
 from rightmodel.wire.anthropic_messages import AnthropicMessages
-from rightmodel.wire.base import ModelRequest
 from rightmodel.wire.gemini import Gemini
 from rightmodel.wire.openai_chat import OpenAIChat
+from rightmodel.wire.request import ModelRequest
 
 PNG = Attachment("shot.png", "image/png", b"\x89PNG\r\n\x1a\n")
 PDF = Attachment("paper.pdf", "application/pdf", b"%PDF-1.7")
@@ -63,7 +62,7 @@ def keys_of_bases(typed_dict: Any) -> set[str]:
 @pytest.mark.parametrize("facts", VARIANTS.values(), ids=VARIANTS)
 @pytest.mark.parametrize("url", ["https://api.openai.com/v1", "http://127.0.0.1:11434/v1"])
 def test_openai_chat(facts: dict[str, Any], url: str) -> None:
-    body = OpenAIChat(HttpClient()).body(request(Protocol.OPENAI_CHAT, url, "gpt-5.5", **facts))
+    body = OpenAIChat().body(request(Protocol.OPENAI_CHAT, url, "gpt-5.5", **facts))
     strictly(CompletionCreateParamsStreaming, body)
     assert body["stream"] is True
 
@@ -71,7 +70,7 @@ def test_openai_chat(facts: dict[str, Any], url: str) -> None:
 @pytest.mark.parametrize("facts", VARIANTS.values(), ids=VARIANTS)
 def test_anthropic_messages(facts: dict[str, Any]) -> None:
     url = "https://api.anthropic.com"
-    body = AnthropicMessages(HttpClient()).body(
+    body = AnthropicMessages().body(
         request(Protocol.ANTHROPIC_MESSAGES, url, "claude-haiku-4-5", **facts)
     )
     strictly(MessageCreateParamsStreaming, body)
@@ -84,7 +83,7 @@ class Strict(genai.GenerationConfig):
 @pytest.mark.parametrize("facts", VARIANTS.values(), ids=VARIANTS)
 def test_gemini(facts: dict[str, Any]) -> None:
     url = "https://generativelanguage.googleapis.com"
-    body = Gemini(HttpClient()).body(request(Protocol.GEMINI, url, "gemini-3.8-flash", **facts))
+    body = Gemini().body(request(Protocol.GEMINI, url, "gemini-3.8-flash", **facts))
     for content in body["contents"]:
         genai.Content.model_validate(content)
     if "systemInstruction" in body:

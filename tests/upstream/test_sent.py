@@ -10,9 +10,9 @@ import pytest
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Protocol
 from rightmodel.manifest.catalog import Provider
-from rightmodel.upstream.registry import make_providers
-from rightmodel.wire.base import ModelRequest
-from upstream.upstream import KEY, Upstream, ask, chat, failure, request_of, run
+from rightmodel.upstream.exchange import make_upstreams
+from rightmodel.wire.request import ModelRequest
+from upstream.upstream import KEY, ScriptedServer, ask, chat, failure, request_of, run
 
 if TYPE_CHECKING:
     from rightmodel.upstream.http import HttpClient
@@ -34,11 +34,11 @@ def test_no_key_sends_no_header() -> None:
 
 
 def test_headers_of_the_manifest_are_sent_and_do_not_displace_the_key() -> None:
-    async def test(server: Upstream, client: HttpClient) -> None:
+    async def test(server: ScriptedServer, client: HttpClient) -> None:
         headers = {"X-Title": "rightmodel", "Authorization": "Bearer other"}
         provider = Provider("p", OPENAI, f"{server.base}/v1", headers=headers)
         request = ModelRequest(provider, "m", request_of("").turns, key=KEY)
-        await make_providers(client)[OPENAI].complete(request)
+        await make_upstreams(client)[OPENAI].complete(request)
         sent = server.requests[0].headers
         assert (sent["x-title"], sent["authorization"]) == ("rightmodel", f"Bearer {KEY}")
 
@@ -64,11 +64,11 @@ def test_a_loopback_provider_is_never_reached_through_a_proxy(
 def test_a_remote_provider_is_reached_through_the_environments_proxy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def test(server: Upstream, client: HttpClient) -> None:
+    async def test(server: ScriptedServer, client: HttpClient) -> None:
         monkeypatch.setenv("http_proxy", server.base)
         provider = Provider("p", OPENAI, "http://models.invalid/v1")
         request = ModelRequest(provider, "m", request_of("").turns, key=KEY)
-        await make_providers(client)[OPENAI].complete(request)
+        await make_upstreams(client)[OPENAI].complete(request)
         assert server.requests[0].path == "http://models.invalid/v1/chat/completions"
 
     for name in ("no_proxy", "NO_PROXY"):

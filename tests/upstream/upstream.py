@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any, Final
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.task import Protocol, Turn
 from rightmodel.manifest.catalog import Provider
+from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.upstream.http import HttpClient
-from rightmodel.upstream.registry import make_providers
-from rightmodel.wire.base import ModelRequest
+from rightmodel.wire.request import ModelRequest
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from rightmodel.core.call import Completion
-    from rightmodel.wire.base import ChatProvider, Watch
+    from rightmodel.upstream.exchange import Upstream
+    from rightmodel.wire.answer import Watch
 
 KEY: Final = "sk-very-secret-key"
 PATIENCE_S: Final = 10.0
@@ -50,7 +51,7 @@ class Received:
 
 
 @dataclass
-class Upstream:
+class ScriptedServer:
     """Answers every request with the next reply; the last one goes on."""
 
     replies: list[Reply]
@@ -131,8 +132,10 @@ async def _received(reader: asyncio.StreamReader, number: int) -> Received:
 
 
 @contextlib.asynccontextmanager
-async def upstream(*replies: Reply, tls: ssl.SSLContext | None = None) -> AsyncIterator[Upstream]:
-    found = Upstream(list(replies))
+async def upstream(
+    *replies: Reply, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[ScriptedServer]:
+    found = ScriptedServer(list(replies))
     server = await asyncio.start_server(found.serve, "127.0.0.1", 0, ssl=tls, backlog=1024)
     scheme = "https" if tls else "http"
     found.base = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -165,7 +168,9 @@ def request_of(base: str, protocol: Protocol = Protocol.OPENAI_CHAT, **fields: A
 
 
 def run(
-    test: Callable[[Upstream, HttpClient], Awaitable[Any]], *replies: Reply, patience: float = 0
+    test: Callable[[ScriptedServer, HttpClient], Awaitable[Any]],
+    *replies: Reply,
+    patience: float = 0,
 ) -> Any:
     """Run a test against an upstream; every wait is bounded."""
 
@@ -186,16 +191,16 @@ def ask(
     watch: Watch | None = None,
     times: int = 1,
     **fields: Any,
-) -> tuple[Completion, Upstream]:
+) -> tuple[Completion, ScriptedServer]:
     """The last of so many completions, asked one after the other, and the upstream."""
 
-    async def test(server: Upstream, client: HttpClient) -> tuple[Completion, Upstream]:
-        chat: ChatProvider = make_providers(client)[protocol]
+    async def test(server: ScriptedServer, client: HttpClient) -> tuple[Completion, ScriptedServer]:
+        chat: Upstream = make_upstreams(client)[protocol]
         for _ in range(times - 1):
             await chat.complete(request_of(server.base, protocol, **fields), watch)
         return await chat.complete(request_of(server.base, protocol, **fields), watch), server
 
-    found: tuple[Completion, Upstream] = run(test, *replies)
+    found: tuple[Completion, ScriptedServer] = run(test, *replies)
     return found
 
 

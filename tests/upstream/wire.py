@@ -14,9 +14,8 @@ from openai.types.completion_usage import CompletionTokensDetails, PromptTokensD
 
 from rightmodel.core.task import Protocol, Turn
 from rightmodel.manifest.catalog import Provider
-from rightmodel.upstream.http import HttpClient
-from rightmodel.upstream.registry import make_providers
-from rightmodel.wire.base import ModelRequest
+from rightmodel.upstream.exchange import CODECS
+from rightmodel.wire.request import ModelRequest
 from rightmodel.wire.sse import SseDecoder
 
 if TYPE_CHECKING:
@@ -213,7 +212,7 @@ def read_back(provider: str, events: Sequence[Mapping[str, Any]]) -> Completion:
     protocol = protocol_of(provider)
     at = Provider(provider, protocol, "https://api.example.com/v1")
     request = ModelRequest(at, "m", (Turn("user", "hi"),))
-    answer = PROTOCOLS[protocol].answer(request, None)
+    answer = CODECS[protocol].answer(request, None)
     decoder = SseDecoder()
     for event in events:
         line = f"data: {json.dumps(event)}\n\n".encode()
@@ -221,6 +220,3 @@ def read_back(provider: str, events: Sequence[Mapping[str, Any]]) -> Completion:
             answer.event(json.loads(data, parse_float=Decimal))
     found: Completion = answer.completion(())
     return found
-
-
-PROTOCOLS: Final[Mapping[Protocol, Any]] = make_providers(HttpClient())

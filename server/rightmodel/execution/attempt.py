@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rightmodel.core.call import Attempt, Usage
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import EFFORTS
-from rightmodel.wire.base import ModelRequest
+from rightmodel.wire.request import ModelRequest
 
 if TYPE_CHECKING:
     import asyncio

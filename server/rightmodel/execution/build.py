@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rightmodel.manifest.settings import Settings
     from rightmodel.routing.router import Router
     from rightmodel.routing.signals.judge import Judge
-    from rightmodel.wire.base import ChatProvider
+    from rightmodel.upstream.exchange import Upstream
 
 logger = logging.getLogger("rightmodel")
 
@@ -128,14 +128,14 @@ def make_engine(settings: Settings, catalog: Catalog) -> Engine:
     from rightmodel.execution.executor import Dispatcher
     from rightmodel.execution.recall import recall
     from rightmodel.execution.recorder import Bookkeeper
+    from rightmodel.upstream.exchange import make_upstreams
     from rightmodel.upstream.http import HttpClient
-    from rightmodel.upstream.registry import make_providers
 
     chance = random.Random()  # noqa: S311 - spreads load and retries, guards nothing
     health = Health(time.monotonic, chance)
     client = HttpClient()
     mask = _make_mask(settings, catalog)
-    providers = make_providers(client, mask)
+    providers = make_upstreams(client, mask)
     ledger = make_ledger(settings, catalog)
     books = Bookkeeper(catalog, ledger, time.time)
     learning = _make_learning(settings, catalog, ledger, health)
@@ -186,7 +186,7 @@ def _make_learning(
 def _make_judge(
     settings: Settings,
     catalog: Catalog,
-    providers: Mapping[Protocol, ChatProvider],
+    providers: Mapping[Protocol, Upstream],
     health: Health,
     books: Bookkeeper,
 ) -> Judge:

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from rightmodel.execution.recorder import Book, Bookkeeper
     from rightmodel.manifest.catalog import Catalog, Endpoint, Provider
     from rightmodel.routing.router import Router
-    from rightmodel.wire.base import ChatProvider, ModelRequest
+    from rightmodel.upstream.exchange import Upstream
+    from rightmodel.wire.request import ModelRequest
 
     Report = Callable[[str], None]
 
@@ -76,7 +77,7 @@ class Dispatcher:
         self,
         catalog: Catalog,
         router: Router,
-        providers: Mapping[Protocol, ChatProvider],
+        providers: Mapping[Protocol, Upstream],
         health: Health,
         *,
         key: Callable[[Provider], str],

@@ -13,7 +13,7 @@ from rightmodel.core.task import Turn
 from rightmodel.execution.attempt import Try, Watch, accepted_effort
 from rightmodel.routing.signals.judge import OUTPUT_TOKENS, JudgeAnswer
 from rightmodel.routing.tokens import estimate_tokens
-from rightmodel.wire.base import ModelRequest
+from rightmodel.wire.request import ModelRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rightmodel.execution.recorder import Bookkeeper
     from rightmodel.ledger.records import Hold
     from rightmodel.manifest.catalog import Endpoint, Model, Provider
-    from rightmodel.wire.base import ChatProvider
+    from rightmodel.upstream.exchange import Upstream
 
 _THINKING_ROOM = 1000
 """Output tokens allowed on top for a model that cannot be kept from thinking."""
@@ -35,7 +35,7 @@ class JudgeCompleter:
 
     def __init__(
         self,
-        providers: Mapping[Protocol, ChatProvider],
+        providers: Mapping[Protocol, Upstream],
         health: Health,
         *,
         key: Callable[[Provider], str],

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Turn
-from rightmodel.wire.base import ModelRequest
+from rightmodel.wire.request import ModelRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rightmodel.manifest.catalog import Endpoint
-    from rightmodel.wire.base import ChatProvider
+    from rightmodel.upstream.exchange import Upstream
 
 PATIENCE_S: Final = 30.0
 OUTPUT_TOKENS: Final = 256
@@ -47,7 +47,7 @@ class Finding:
 
 
 async def probe(
-    endpoint: Endpoint, provider: ChatProvider, key: str, now: Callable[[], float]
+    endpoint: Endpoint, provider: Upstream, key: str, now: Callable[[], float]
 ) -> Finding:
     """One short request. Never raises for what the endpoint does."""
     request = ModelRequest(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from rightmodel.upstream.error_rules import Rule
-    from rightmodel.wire.base import ModelRequest
+    from rightmodel.wire.request import ModelRequest
 
 READ: Final = 4000
 """Characters of a message that are searched for words."""

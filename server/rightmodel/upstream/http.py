@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.upstream.classify import classify, classify_in_band
-from rightmodel.wire.answer import EmptyStreamError, broken, malformed
+from rightmodel.wire.answer import EmptyStreamError, InBandError, broken, malformed
 from rightmodel.wire.sse import SseDecoder
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     import httpx2
 
     from rightmodel.upstream.connections import Connections, Line, Target
-    from rightmodel.wire.answer import Answer
-    from rightmodel.wire.base import ModelRequest, Watch
+    from rightmodel.wire.answer import Answer, Watch
+    from rightmodel.wire.request import ModelRequest
     from rightmodel.wire.sse import Event
 
 MOST_BYTES: Final = 20_000_000
@@ -256,6 +256,8 @@ class _Reader:
                     raise classify_in_band(request, part)
                 try:
                     answer.body(part)
+                except InBandError as error:
+                    raise classify_in_band(request, error.body) from None
                 except _ODD as error:
                     raise malformed(request, f"an odd answer: {part}") from error
             answer.report()
@@ -303,6 +305,8 @@ class _Reader:
                 raise classify_in_band(self._request, value)
             try:
                 answer.event(value)
+            except InBandError as error:
+                raise classify_in_band(self._request, error.body) from None
             except _ODD as error:
                 raise malformed(self._request, f"an odd event: {_start_of([data])}") from error
 

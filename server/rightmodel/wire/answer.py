@@ -7,6 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
+from typing import Protocol as TypingProtocol
 
 from rightmodel.core.call import Completion, Usage
 from rightmodel.core.errors import ProviderError
@@ -17,7 +18,7 @@ from rightmodel.manifest.catalog import is_loopback
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from rightmodel.wire.base import ModelRequest, Watch
+    from rightmodel.wire.request import ModelRequest
 
 SILENT_CUT_SHARE: Final = 0.6
 SILENT_CUT_TOKENS: Final = 1000
@@ -29,6 +30,24 @@ SHOWN: Final = 500
 _ODD_IN_NAMES: Final = re.compile(r"[^\w./:@-]+", re.ASCII)
 MOST_NAME: Final = 100
 """Characters of a model's name, which is printed into the receipt."""
+
+
+class Watch(TypingProtocol):
+    """Receives the progress of one request."""
+
+    def sent(self) -> None:
+        """The request is out: from here on, the upstream may bill for it."""
+
+    def heard(self, chars: int) -> None:
+        """So many characters of answer or reasoning came. Keep-alive comments do not count."""
+
+
+class InBandError(Exception):
+    """An error object inside a successful response. `body`: the object that holds `error`."""
+
+    def __init__(self, body: Mapping[str, Any]) -> None:
+        super().__init__("error inside a successful response")
+        self.body = body
 
 
 class Answer(ABC):

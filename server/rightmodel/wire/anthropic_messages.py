@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from rightmodel.wire.answer import Answer, malformed, usage_of, whole
+from rightmodel.wire.codec import Codec
 from rightmodel.wire.parts import base64_of, name_of, other_files, system_of, text_of
-from rightmodel.wire.protocol import WireProtocol
 from rightmodel.wire.schemas import closed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rightmodel.core.task import Attachment, Turn
-    from rightmodel.wire.base import ModelRequest, Watch
+    from rightmodel.wire.answer import Watch
+    from rightmodel.wire.request import ModelRequest
 
 VERSION: Final = "2023-06-01"
 DEFAULT_OUTPUT: Final = 8192
@@ -28,7 +29,7 @@ _FINISH: Final = {
 }
 
 
-class AnthropicMessages(WireProtocol):
+class AnthropicMessages(Codec):
     """`POST {base_url}/v1/messages`."""
 
     schema_path = "output_config.format"

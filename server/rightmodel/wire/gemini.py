@@ -6,14 +6,15 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.wire.answer import Answer, malformed, usage_of, whole
+from rightmodel.wire.codec import Codec
 from rightmodel.wire.parts import base64_of, other_files, system_of, text_of
-from rightmodel.wire.protocol import WireProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rightmodel.core.task import Turn
-    from rightmodel.wire.base import ModelRequest, Watch
+    from rightmodel.wire.answer import Watch
+    from rightmodel.wire.request import ModelRequest
 
 _REFUSED: Final = frozenset({
     "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY",
@@ -30,7 +31,7 @@ _BUDGETS: Final = {"none": 0, "low": 1024, "medium": 8192, "high": 24_576}
 _LEVELS: Final = {"none": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH"}
 
 
-class Gemini(WireProtocol):
+class Gemini(Codec):
     """`POST {base_url}/v1beta/models/{name}:streamGenerateContent?alt=sse`."""
 
     schema_path = "generationConfig.responseJsonSchema"

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
-from rightmodel.upstream.classify import classify_in_band
-from rightmodel.wire.answer import Answer, malformed, usage_of, usd, whole
+from rightmodel.wire.answer import Answer, InBandError, malformed, usage_of, usd, whole
+from rightmodel.wire.codec import Codec
 from rightmodel.wire.parts import base64_of, data_url, name_of, other_files, system_of, text_of
-from rightmodel.wire.protocol import WireProtocol
 from rightmodel.wire.schemas import is_strict
 
 if TYPE_CHECKING:
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
 
     from rightmodel.core.call import Usage
     from rightmodel.core.task import Attachment, Turn
-    from rightmodel.wire.base import ModelRequest, Watch
+    from rightmodel.wire.answer import Watch
+    from rightmodel.wire.request import ModelRequest
 
 _NEWER_CAP: Final = (
     "api.openai.com",
@@ -57,7 +57,7 @@ _TICKS_PER_USD: Final = 10_000_000_000
 """Of xAI's `cost_in_usd_ticks`."""
 
 
-class OpenAIChat(WireProtocol):
+class OpenAIChat(Codec):
     """`POST {base_url}/chat/completions`."""
 
     schema_path = "response_format"
@@ -197,7 +197,7 @@ class ChatAnswer(Answer):
 
     def _note_end(self, choice: Mapping[str, Any], reason: str) -> None:
         if isinstance(choice.get("error"), dict):
-            raise classify_in_band(self.request, choice)
+            raise InBandError(choice)
         if reason in _BROKEN_OFF:
             raise _broken_off(self.request, reason)
         if self.finish != "refused":
@@ -206,7 +206,7 @@ class ChatAnswer(Answer):
     def _note_groq(self, extra: Any) -> None:
         if isinstance(extra, dict):
             if extra.get("error"):
-                raise classify_in_band(self.request, {"error": str(extra["error"])})
+                raise InBandError({"error": str(extra["error"])})
             if isinstance(extra.get("usage"), dict):
                 self._note_usage(extra["usage"])
 

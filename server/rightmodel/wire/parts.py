@@ -9,7 +9,7 @@ from xml.sax.saxutils import quoteattr
 
 if TYPE_CHECKING:
     from rightmodel.core.task import Attachment, Turn
-    from rightmodel.wire.base import ModelRequest
+    from rightmodel.wire.request import ModelRequest
 
 
 def text_of(turn: Turn) -> str:

@@ -97,12 +97,12 @@ class Asker:
     """Asks endpoints for a word, over connections of its own."""
 
     def __init__(self, catalog: Catalog, settings: Settings) -> None:
+        from rightmodel.upstream.exchange import make_upstreams
         from rightmodel.upstream.http import HttpClient
-        from rightmodel.upstream.registry import make_providers
 
         self._settings = settings
         self._client = HttpClient()
-        self._providers = make_providers(self._client)
+        self._providers = make_upstreams(self._client)
         self._keys = [k for k in map(settings.key, catalog.providers.values()) if k]
 
     async def ask(self, endpoint: Endpoint, *, no_call: bool = False) -> Finding:

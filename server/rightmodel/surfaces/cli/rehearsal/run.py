@@ -16,8 +16,8 @@ from rightmodel.execution.executor import Dispatcher
 from rightmodel.execution.recorder import Bookkeeper, Unrecorded
 from rightmodel.surfaces.cli.rehearsal.twins import twins
 from rightmodel.surfaces.mcp import rendering as render
+from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.upstream.http import HttpClient
-from rightmodel.upstream.registry import make_providers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -142,7 +142,7 @@ class _Stage:
         self._dispatcher = Dispatcher(
             set_up.catalog,
             self._router,
-            make_providers(client),
+            make_upstreams(client),
             Health(self._now, chance),
             key=set_up.settings.key,
             random=chance,

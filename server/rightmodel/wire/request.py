@@ -1,15 +1,13 @@
-"""The seam between dispatch and the wire protocols: one request, one method, one completion."""
+"""One request to one model at one provider, whatever the wire format."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from typing import Protocol as TypingProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rightmodel.core.call import Completion
     from rightmodel.core.task import Turn
     from rightmodel.manifest.catalog import Provider
 
@@ -37,21 +35,3 @@ class ModelRequest:
     max_output_tokens: int = 0
     uncapped: bool = False
     expect_input_tokens: int = 0
-
-
-class Watch(TypingProtocol):
-    """Told what is heard from the upstream while an answer comes in."""
-
-    def sent(self) -> None:
-        """The request is out: from here on, the upstream may bill for it."""
-
-    def heard(self, chars: int) -> None:
-        """So many characters of answer or reasoning came. Keep-alive comments do not count."""
-
-
-class ChatProvider(TypingProtocol):
-    """One wire protocol. Stateless apart from the HTTP client and what it has learned to mend."""
-
-    async def complete(self, request: ModelRequest, watch: Watch | None = None) -> Completion:
-        """Ask for one complete answer. Raises `ProviderError`; cancelling closes the socket."""
-        ...

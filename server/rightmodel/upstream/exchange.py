@@ -1,30 +1,40 @@
-"""What the wire protocols share: build a request, send it, mend it once where it is refused."""
+"""One request and its response: encode, send, decode; repair once what the upstream refused."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
+from rightmodel.core.task import Protocol as WireFormat
 from rightmodel.upstream.classify import UpstreamError
 from rightmodel.upstream.http import Post
 from rightmodel.wire.answer import EmptyStreamError
+from rightmodel.wire.anthropic_messages import AnthropicMessages
+from rightmodel.wire.gemini import Gemini
+from rightmodel.wire.openai_chat import OpenAIChat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rightmodel.core.call import Completion
     from rightmodel.upstream.http import HttpClient
-    from rightmodel.wire.answer import Answer
-    from rightmodel.wire.base import ModelRequest, Watch
+    from rightmodel.wire.answer import Watch
+    from rightmodel.wire.codec import Codec
+    from rightmodel.wire.request import ModelRequest
 
 MOST_MENDS: Final = 3
 """Refused parameters that one call mends, each once. A refusal costs nothing but its round trip."""
 
 LEAST_ROOM: Final = 0.25
 """Share of the answer's allowance that must fit for a smaller one to be worth a try."""
+
+CODECS: Final[Mapping[WireFormat, Codec]] = {
+    WireFormat.OPENAI_CHAT: OpenAIChat(),
+    WireFormat.ANTHROPIC_MESSAGES: AnthropicMessages(),
+    WireFormat.GEMINI: Gemini(),
+}
 
 STREAMING: Final = ("stream", "stream_options")
 """Left out to ask for an answer in one piece."""
@@ -37,38 +47,22 @@ class Mend(NamedTuple):
     most: int = 0
 
 
-class WireProtocol(ABC):
-    """One wire protocol. What a model refused is remembered by (provider, model).
+class Upstream(Protocol):
+    """The seam between execution and the network."""
 
-    `schema_path`: where the JSON schema is in the body. `cap_paths`: where the output's limit can
-    be. `renamed`: what is tried instead of a refused parameter. `needed`: never left out.
-    """
+    async def complete(self, request: ModelRequest, watch: Watch | None = None) -> Completion:
+        """Request one complete answer. Raises `ProviderError`; cancelling closes the connection."""
+        ...
 
-    schema_path: ClassVar[str]
-    cap_paths: ClassVar[tuple[str, ...]]
-    renamed: ClassVar[Mapping[str, str]] = {}
-    needed: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, client: HttpClient, mask: Callable[[str], str] = str) -> None:
+class Exchange:
+    """An upstream over HTTP in one wire format. Remembers refusals by (provider, model)."""
+
+    def __init__(self, codec: Codec, client: HttpClient, mask: Callable[[str], str] = str) -> None:
+        self._codec = codec
         self._client = client
         self._mask = mask
         self._known: dict[tuple[str, str], dict[str, Mend]] = {}
-
-    @abstractmethod
-    def url(self, request: ModelRequest) -> str:
-        """Where the request goes."""
-
-    @abstractmethod
-    def headers(self, request: ModelRequest) -> dict[str, str]:
-        """Headers of the protocol's own, the key among them; names in lower case."""
-
-    @abstractmethod
-    def body(self, request: ModelRequest) -> dict[str, Any]:
-        """The request's JSON."""
-
-    @abstractmethod
-    def answer(self, request: ModelRequest, watch: Watch | None) -> Answer:
-        """What takes the answer apart."""
 
     async def complete(self, request: ModelRequest, watch: Watch | None = None) -> Completion:
         """Ask for one complete answer. Raises `ProviderError`; cancelling closes the connection.
@@ -100,10 +94,10 @@ class WireProtocol(ABC):
         mended: tuple[str, ...],
     ) -> Completion:
         """One request: the only place where an upstream's words enter the house, masked here."""
-        answer = self.answer(request, watch)
+        answer = self._codec.answer(request, watch)
         try:
             await self._client.ask(
-                Post(request, self.url(request), self.headers(request), body), answer
+                Post(request, self._codec.url(request), self._codec.headers(request), body), answer
             )
             return answer.completion(mended, self._mask)
         except ProviderError as error:
@@ -113,7 +107,7 @@ class WireProtocol(ABC):
 
     def _refuse_uncapped(self, request: ModelRequest, body: Mapping[str, Any]) -> None:
         """Without a limit on the answer, what it may cost has none either."""
-        if any(_value(body, path) for path in self.cap_paths):
+        if any(_value(body, path) for path in self._codec.cap_paths):
             return
         name = request.provider.name
         raise ProviderError(
@@ -129,12 +123,16 @@ class WireProtocol(ABC):
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The body as this model takes it, and which parameters are not as they were meant."""
         if not mends:
-            return self.body(request), ()
+            return self._codec.body(request), ()
         mended: list[str] = []
-        if self.schema_path in mends and request.schema is not None and request.native_schema:
+        if (
+            self._codec.schema_path in mends
+            and request.schema is not None
+            and request.native_schema
+        ):
             request = replace(request, native_schema=False)
-            mended.append(self.schema_path)
-        body = self.body(request)
+            mended.append(self._codec.schema_path)
+        body = self._codec.body(request)
         for path, mend in mends.items():
             if _apply(body, path, mend, mends):
                 mended.append(path)
@@ -157,23 +155,30 @@ class WireProtocol(ABC):
         path = error.parameter
         if error.fault is not Fault.PARAMETER or path in just_now or _value(body, path) is None:
             return False
-        mend = Mend(self.renamed.get(path, ""), 0)
+        mend = Mend(self._codec.renamed.get(path, ""), 0)
         if error.limit:
             mend = Mend(most=error.limit)
-        elif path in self.needed:
+        elif path in self._codec.needed:
             return False
         just_now[path] = mend
-        if path != self.schema_path or "schema" not in str(error).lower():
+        if path != self._codec.schema_path or "schema" not in str(error).lower():
             known[path] = mend
         return True
 
     def _smaller(self, room: int | None, body: Mapping[str, Any]) -> tuple[str, Mend]:
         """A smaller answer, where prompt and answer together were too much for the window."""
-        for path in self.cap_paths:
+        for path in self._codec.cap_paths:
             cap = _value(body, path)
             if room and isinstance(cap, int) and cap * LEAST_ROOM <= room < cap:
                 return path, Mend(most=room)
         return "", Mend()
+
+
+def make_upstreams(
+    client: HttpClient, mask: Callable[[str], str] = str
+) -> Mapping[WireFormat, Upstream]:
+    """One exchange for each wire format, over one client. `mask` removes every known key."""
+    return {name: Exchange(codec, client, mask) for name, codec in CODECS.items()}
 
 
 def _value(body: Mapping[str, Any], path: str) -> Any:
