@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "server"))
 
 from rightmodel.core.decision import Assessment
 from rightmodel.core.task import SKILLS, Task
-from rightmodel.routing.signals.local_model import assess_learned
+from rightmodel.routing.signals.local_model import assess
 
 Assess = Callable[[str], Assessment]
 PASTED = 3_000
@@ -239,7 +239,7 @@ def main() -> None:
     parser.add_argument("--errors", type=int, default=0, help="print so many mistakes")
     parser.add_argument("--no-robustness", action="store_true")
     options = parser.parse_args()
-    run = assess_learned
+    run = assess
     if options.file == "-":
         items = read(sys.stdin)
     else:

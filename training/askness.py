@@ -1,7 +1,7 @@
 """Which lines of a prompt ask, and which were pasted: a small logistic regression over lines.
 
 Requests of the corpus get contexts pasted around them; of the lines that are then left to choose
-from (`features.lines_of`), those that the bare request has ask, and the others do not.
+from (`features.edge_lines`), those that the bare request has ask, and the others do not.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from rightmodel.routing.signals import features
-from rightmodel.routing.signals.envelope import request_of
+from rightmodel.routing.signals.envelope import parse_request
 from rightmodel.routing.signals.instruction import split_request
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ RIDGE = 3.0
 LEAST_LINES = 3
 LEAST_WEIGHT = 0.08
 PASTED_EACH = 4
-LONG_MATERIAL = 150
+LONG_CONTEXT = 150
 SCARCE, SCARCE_WEIGHT = frozenset(("zh", "ja", "ko")), 3.0
 """Languages that share no words with most rows: theirs count more."""
 
@@ -37,28 +37,28 @@ def examples(
 ) -> list[tuple[str, str, float, float]]:
     """Line, its form, whether it asks, and its weight."""
     out: list[tuple[str, str, float, float]] = []
-    texts = [*contexts, *_materials(rows)]
+    texts = [*contexts, *_contexts(rows)]
     for row in rows:
         rng = random.Random(row.base)
         weight = SCARCE_WEIGHT if row.lang in SCARCE else 1.0
-        own = set(features.lines_of(request_of(row.prompt).ask))
+        own = set(features.edge_lines(parse_request(row.prompt).instruction))
         for _ in range(PASTED_EACH):
             paste = rng.choice((augment.pasted_before, augment.pasted_after))
             context = augment.trimmed(rng.choice(texts), rng)
-            request = request_of(paste(row, context, rng))
-            lines = features.lines_of(request.ask)
+            request = parse_request(paste(row, context, rng))
+            lines = features.edge_lines(request.instruction)
             if len(lines) < 2:
                 continue
-            forms = features.forms_of(lines, request.material.lower())
+            forms = features.line_forms(lines, request.context.lower())
             for line, form in zip(lines, forms, strict=True):
                 out.append((line, form, float(line in own), weight / len(lines)))
     return out
 
 
-def _materials(rows: Sequence[corpus_io.Row]) -> list[str]:
+def _contexts(rows: Sequence[corpus_io.Row]) -> list[str]:
     """What the rows themselves have pasted, where it is long."""
-    found = [split_request(row.prompt).material for row in rows]
-    return [material for material in found if len(material) >= LONG_MATERIAL]
+    found = [split_request(row.prompt).context for row in rows]
+    return [material for material in found if len(material) >= LONG_CONTEXT]
 
 
 def fit_asking(

@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 
 from rightmodel.routing.signals import features
 from rightmodel.routing.signals import local_model as learned
-from rightmodel.routing.signals.envelope import request_of
+from rightmodel.routing.signals.envelope import parse_request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ Keys = dict[str, float]
 
 def read(reader: features.Reader, prompt: str) -> Keys:
     """What is seen of a prompt: keys, and how often."""
-    seen = reader.read(request_of(prompt))
+    seen = reader.read(parse_request(prompt))
     keys: Keys = dict.fromkeys(seen.keys, 1.0)
     for word in seen.words:
         for key in features.word_keys(word):

@@ -88,14 +88,14 @@ def make_router(
     """
     from rightmodel.routing.assessor import Assessor
     from rightmodel.routing.router import Router
+    from rightmodel.routing.signals import local_model
     from rightmodel.routing.signals.hints import NOTHING_KNOWN
-    from rightmodel.routing.signals.local_model import assess_learned
 
     def rules(_task: Task) -> Assessment:
         return NOTHING_KNOWN
 
     def learned(task: Task) -> Assessment:
-        return assess_learned(task, catalog.skills)
+        return local_model.assess(task, catalog.skills)
 
     def unavailable(model: Model) -> str:
         return _unavailable(model, settings, catalog) if settings else ""

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from rightmodel.core.task import SKILLS, Attachment, Task
 from rightmodel.routing.signals import local_model as learned
-from rightmodel.routing.signals.envelope import request_of
-from rightmodel.routing.signals.local_model import assess_learned
+from rightmodel.routing.signals.envelope import parse_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +71,7 @@ PROMPTS = [prompt for prompts in PLAIN.values() for prompt in prompts]
 
 
 def assess(prompt: str, *files: Attachment) -> Assessment:
-    return assess_learned(Task(prompt, files=files), SKILLS)
+    return learned.assess(Task(prompt, files=files), SKILLS)
 
 
 @pytest.mark.parametrize(
@@ -116,8 +115,8 @@ def well_formed(assessment: Assessment) -> None:
 def test_only_skills_that_are_given_are_answered() -> None:
     for skills in (("general", "writing"), ("general",), ("general", "legal_de")):
         for prompt in PROMPTS:
-            assert assess_learned(Task(prompt), skills).skill in skills
-    assert assess_learned(Task("x"), ("legal_de",)).skill == "general"
+            assert learned.assess(Task(prompt), skills).skill in skills
+    assert learned.assess(Task("x"), ("legal_de",)).skill == "general"
 
 
 def test_an_attached_image_that_is_asked_about_is_vision() -> None:
@@ -156,16 +155,16 @@ def test_hard_work_is_harder_than_easy_work() -> None:
 def test_a_question_with_answers_to_choose_from_is_read_whole() -> None:
     question = "Which of these is least soluble in water?\nA. NaBr\nB. NiSO3\nC. CrCl3\nAnswer:"
     reader = learned.load().reader
-    assert reader.read(request_of(question)).choices
-    assert "nabr" in reader.read(request_of(question)).words
-    assert not reader.read(request_of("Choose a name for my cat.\nA short one.")).choices
+    assert reader.read(parse_request(question)).choices
+    assert "nabr" in reader.read(parse_request(question)).words
+    assert not reader.read(parse_request("Choose a name for my cat.\nA short one.")).choices
     well_formed(assess(question))
 
 
 def test_a_request_at_the_end_of_a_paste_is_found() -> None:
     ask = "Translate the second paragraph into French."
-    request = request_of(f"Minutes of the meeting, item 4:\n\n{LOG * 9}\n{PROSE * 3}{ask}")
-    assert "french" in learned.load().reader.asked(request)[0]
+    request = parse_request(f"Minutes of the meeting, item 4:\n\n{LOG * 9}\n{PROSE * 3}{ask}")
+    assert "french" in learned.load().reader.instruction(request)[0]
 
 
 def test_a_stated_length_is_believed() -> None:
@@ -199,7 +198,7 @@ def test_weights_are_read_with_the_first_task_and_without_numpy() -> None:
         "from rightmodel.routing.signals import local_model as learned\n"
         "from rightmodel.core.task import Task\n"
         "assert learned.load.cache_info().currsize == 0\n"
-        "learned.assess_learned(Task('x'), ('general',))\n"
+        "learned.assess(Task('x'), ('general',))\n"
         "assert learned.load.cache_info().currsize == 1\n"
         "assert not {'numpy', 'scipy'} & set(sys.modules)\n"
     )

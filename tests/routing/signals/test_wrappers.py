@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rightmodel.routing.signals.envelope import request_of, unwrapped
+from rightmodel.routing.signals.envelope import parse_request, strip_wrapping
 
 BARE = "Sort these tickets by urgency"
 
@@ -24,7 +24,7 @@ BARE = "Sort these tickets by urgency"
     ],
 )
 def test_politeness_and_claims_are_taken_off(prompt: str) -> None:
-    assert request_of(prompt).ask.rstrip(".") == BARE.lower()
+    assert parse_request(prompt).instruction.rstrip(".") == BARE.lower()
 
 
 @pytest.mark.parametrize(
@@ -39,30 +39,30 @@ def test_politeness_and_claims_are_taken_off(prompt: str) -> None:
     ],
 )
 def test_so_are_those_of_other_languages(prompt: str, bare: str) -> None:
-    assert request_of(prompt).ask.strip(" .。¡") == bare
+    assert parse_request(prompt).instruction.strip(" .。¡") == bare
 
 
 @pytest.mark.parametrize("prompt", ["Thanks!", "Please", "Hi", "你好", "", " ", "This is trivial."])
 def test_what_is_all_wrapper_is_left_as_it_is(prompt: str) -> None:
-    assert unwrapped(prompt) == prompt
+    assert strip_wrapping(prompt) == prompt
 
 
 def test_a_claim_in_the_middle_is_taken_out_and_the_rest_stays() -> None:
-    ask = request_of("Prove the lemma. This is trivial. Then say where it fails.").ask
+    ask = parse_request("Prove the lemma. This is trivial. Then say where it fails.").instruction
     assert "trivial" not in ask
     assert ask.startswith("prove the lemma")
     assert ask.endswith("then say where it fails.")
 
 
 def test_words_that_are_part_of_the_request_stay() -> None:
-    assert "easy" in request_of("Explain why easy money leads to inflation").ask
-    assert "thank" in request_of("Write a thank-you note to my teacher").ask
+    assert "easy" in parse_request("Explain why easy money leads to inflation").instruction
+    assert "thank" in parse_request("Write a thank-you note to my teacher").instruction
 
 
 @given(st.text(max_size=600))
 def test_any_text_can_be_unwrapped(prompt: str) -> None:
-    assert unwrapped(prompt) in prompt
-    assert request_of(prompt).ask == request_of(prompt).ask.strip()
+    assert strip_wrapping(prompt) in prompt
+    assert parse_request(prompt).instruction == parse_request(prompt).instruction.strip()
 
 
 @pytest.mark.parametrize(
@@ -71,5 +71,5 @@ def test_any_text_can_be_unwrapped(prompt: str) -> None:
 @pytest.mark.parametrize("end", ["", "x"])
 def test_wrappers_on_end_are_read_in_time(word: str, end: str) -> None:
     # Nothing is asserted of the time: one that backtracks would not come back within the suite's.
-    assert unwrapped("Summarize: " + word * 400 + end)
-    assert unwrapped(word * 400 + "Summarize this" + end)
+    assert strip_wrapping("Summarize: " + word * 400 + end)
+    assert strip_wrapping(word * 400 + "Summarize this" + end)

@@ -1,8 +1,7 @@
-"""A prompt without what people put around a request and no decision should hang on.
+"""Removes the wrapping of a request: greetings, "could you please", thanks, "this is trivial".
 
-Greetings, "could you please", "help me with the following:", thanks, "this is trivial", case.
-They are taken off before the ask is parted from pasted material, so that the same request is
-parted the same way with and without them.
+This happens before instruction and context are separated, so that the same request is separated
+alike with and without its wrapping.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ from rightmodel.routing.signals.instruction import (
 )
 
 EDGE: Final = 260
-"""Wrappers are looked for in so many characters at the head and the tail."""
+"""Characters at the head, and at the tail, that are searched for wrapping."""
 QUICK_LOOK: Final = 60
-"""So many characters tell whether the end of a prompt was taken for pasted."""
+"""Characters by which the last paragraph is looked up in the context."""
 LEAST_LEFT: Final = 3
-"""A prompt with fewer characters left is all wrapper, and is left as it is."""
+"""A prompt that would have fewer characters left is returned unchanged."""
 
 _DIFFICULTY: Final = (
     r"(?:trivial|easy|simple|quick|straightforward|basic|nothing (?:hard|special)|not hard|hard"
@@ -101,33 +100,33 @@ _TAIL_SIGNS: Final = (
     "straightforward", "basic", "hard", "difficult", "tricky", "impossible", "model", "special",
     "einfach", "leicht", "simpel", "fácil", "sencillo", "facile",
 )  # fmt: skip
-"""Without one of these there is nothing for `_TAIL` and `_MIDDLE` to find."""
+"""Without one of these `_TAIL` and `_MIDDLE` cannot match: cheaper than the patterns."""
 _MIDDLE_SIGNS: Final = (*_TAIL_SIGNS[15:], "bitte", "por favor", "s'il", "could you", "can you",
                         "would you", "think")  # fmt: skip
 
 
-def request_of(prompt: str) -> Request:
-    """Ask and material of a prompt, its wrappers taken off; the ask in lower case."""
+def parse_request(prompt: str) -> Request:
+    """Instruction and context of a prompt without wrapping; the instruction in lower case."""
     if len(prompt) > 2 * REACH:
         prompt = f"{prompt[:REACH]}\n\n{prompt[-REACH:]}"
-    text = unwrapped(prompt)
-    ask, material = split_request(text)
+    text = strip_wrapping(prompt)
+    instruction, context = split_request(text)
     last = text[text.rfind("\n\n") + 2 :] if "\n\n" in text else ""
-    if 0 < len(last) <= LONG and last not in ask and last[:QUICK_LOOK] in material[-LONG:]:
-        # A request at the very end of what looked pasted: who reads on decides, except on code.
+    if 0 < len(last) <= LONG and last not in instruction and last[:QUICK_LOOK] in context[-LONG:]:
+        # A request may follow the context: the line classifier decides, except on code.
         prose, _ = without_lines(last, least=2)
         if prose.strip():
-            ask, material = f"{ask}\n{last}", material.removesuffix(last)
-    if not ask.isascii():
-        ask = unicodedata.normalize("NFKC", ask)
-    ask = ask.lower()
-    if _has(ask, _MIDDLE_SIGNS):
-        ask = _MIDDLE.sub(" ", ask)
-    return Request(ask.strip(), material)
+            instruction, context = f"{instruction}\n{last}", context.removesuffix(last)
+    if not instruction.isascii():
+        instruction = unicodedata.normalize("NFKC", instruction)
+    instruction = instruction.lower()
+    if _has(instruction, _MIDDLE_SIGNS):
+        instruction = _MIDDLE.sub(" ", instruction)
+    return Request(instruction.strip(), context)
 
 
-def unwrapped(prompt: str) -> str:
-    """A prompt without wrappers at its head and tail; as it is where nothing else would be left."""
+def strip_wrapping(prompt: str) -> str:
+    """A prompt without wrapping at its head and tail; unchanged where nothing else is left."""
     start, end = 0, len(prompt)
     head = _HEAD.match(prompt[:EDGE])
     if head:

@@ -1,12 +1,12 @@
-"""What the learned assessor sees of a prompt: words, and what they mean in any of many languages.
+"""The features of a prompt: words, and the concepts that words of many languages share.
 
-A prompt becomes *keys*, strings that have a row of weights or have none. Words of the ask give
-n-grams of words, and n-grams of *concepts*: "übersetze", "traduis" and "翻译" are all TRANSLATE
-(`training/concepts.txt`; compiled into the weights). Concepts are what lets little text in one
-language teach about all of them. Of what was pasted only its size and sort are seen, and those only
-by the heads for difficulty and length: reading its words bought nothing on cross-validation and
-made decisions hang on it. Case, politeness, claims that a task is easy, and most punctuation are
-dropped before (`wrappers`). Training and serving both look at text by this module alone.
+A prompt becomes *keys*: strings, some of which have a row of weights. The words of the instruction
+give n-grams of words and n-grams of *concepts*: "übersetze", "traduis" and "翻译" are all TRANSLATE
+(`training/concepts.txt`, compiled into the weights), so that text in one language trains all of
+them. The context counts by its size and its kind of characters alone, and only for difficulty and
+length: its words gained nothing in cross-validation and made decisions depend on pasted text. Case,
+politeness, claims that a task is easy, and most punctuation are removed first (`envelope`).
+Training and serving use this module alone.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from itertools import pairwise
 from math import sqrt
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.routing.signals import lexicon as lx
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -26,25 +24,25 @@ if TYPE_CHECKING:
 
 HEAD_TOKENS: Final = 72
 TAIL_TOKENS: Final = 36
-"""Tokens of the ask that are read at its head and its tail."""
-ASK_CHARACTERS: Final = 900
-MATERIAL_CHARACTERS: Final = 360
+"""Tokens used from the head and the tail of the instruction."""
+INSTRUCTION_CHARACTERS: Final = 900
+CONTEXT_CHARACTERS: Final = 360
 BREAK: Final = "^"
-"""Stands for the end of a sentence."""
-SHORT_ASK: Final = 240
+"""The token for the end of a sentence."""
+SHORT_INSTRUCTION: Final = 240
 BIG: Final = 1_000
-"""A shorter ask with less material is all read; else, lines that look pasted are told apart."""
+"""An instruction or a context this long has its lines classified as request or pasted text."""
 CLEARLY_LESS: Final = 1.0
-"""A line is taken for pasted when it scores so much under the best one."""
+"""A line that scores this much below the best one counts as pasted."""
 EDGE_LINES: Final = 4
-"""Lines that are looked at, each at the head and the tail of a long ask."""
+"""Lines read at the head, and at the tail, of a long instruction."""
 LINE_CHARACTERS: Final = 480
 AGAIN: Final = 40
-"""A line that begins with so many characters of the material is an edge of it."""
+"""Characters of a line that are searched for in the context."""
 SIZES: Final = "=given"
 NEGATION: Final = "NEG"
 NEGATED_TOKENS: Final = 4
-"""So many tokens after a "not" or "without" are denied."""
+"""Tokens after a "not" or "without" that count as negated."""
 
 _CJK: Final = "぀-ヿ一-鿿가-힯々"
 _EXTENSIONS: Final[Mapping[str, str]] = {
@@ -65,29 +63,31 @@ _TOKEN: Final = re.compile(
 )
 _SIGNS: Final = {"?": "Q", "/": "SLASH", "→": "ARROW", ":": "COLON", "=": "EQUALS"}
 _ENDS: Final = frozenset(".!;。！\n^")  # noqa: RUF001
-_DROPPED: Final = lx.word_set(
-    "please pls plz kindly bitte gracias danke thanks thank thx merci trivial trivially easy easily"
-    " simple simply quick quickly just really very super leicht einfach schnell fácil facile"
-    " simplement rápido obvious obviously straightforward hard difficult tricky"
+_DROPPED: Final = frozenset(
+    """
+    please pls plz kindly bitte gracias danke thanks thank thx merci trivial trivially easy
+    easily simple simply quick quickly just really very super leicht einfach schnell fácil
+    facile simplement rápido obvious obviously straightforward hard difficult tricky
+    """.split()  # noqa: SIM905 - a list of this length is unreadable
 )
 _CHOICE: Final = re.compile(r"^[ (]{0,2}[a-e][).:]", re.MULTILINE)
 LEAST_CHOICES: Final = 3
-"""Lines that begin with a letter, from which on an ask has answers to choose from."""
+"""From this many lines that begin with a letter on, an instruction is multiple choice."""
 _QUOTED: Final = re.compile(r"[\"“”„«»「」『』]")
 _WORDS: Final = re.compile(rf"c\+\+|c#|[{_CJK}]+|[^\W_{_CJK}]+")
 _CJK_ONE: Final = re.compile(f"[{_CJK}]")
 LONGEST_STEM: Final = 12
 SHORTEST_STEM: Final = 3
-LEAST_MENDED: Final = 5
-"""Shorter words are not looked up with a letter less or more."""
+LEAST_CORRECTED: Final = 5
+"""Shorter words are not matched with one letter more or less."""
 
 Token = tuple[str, str]
-"""A word as it counts, and its concept, "" for none."""
+"""A normalised word, and its concept, "" for none."""
 
 
 @dataclass(slots=True)
 class Lexicon:
-    """What words mean. `words` whole, `stems` by their beginning, `runs` in scripts without spaces.
+    """Concepts by word: `words` whole, `stems` by prefix, `runs` in scripts without spaces.
 
     `phrases`: two or three words; `begins`: the first words of these. `near`: words with one
     letter left out → the word.
@@ -102,7 +102,7 @@ class Lexicon:
     longest_run: int
 
     def concept(self, word: str) -> str:
-        """The concept of a word, "" for none; one wrong letter is forgiven in a longer word."""
+        """The concept of a word, "" for none; longer words match with one letter wrong."""
         found = self.words.get(word)
         if found:
             return found
@@ -110,11 +110,11 @@ class Lexicon:
             found = self.stems.get(word[:end])
             if found:
                 return found
-        if len(word) < LEAST_MENDED or word in self.near:
+        if len(word) < LEAST_CORRECTED or word in self.near:
             return self.words.get(self.near.get(word, ""), "")
         for i in range(1, len(word)):
             shorter = word[:i] + word[i + 1 :]
-            near = shorter if shorter in self.words and len(shorter) >= LEAST_MENDED else ""
+            near = shorter if shorter in self.words and len(shorter) >= LEAST_CORRECTED else ""
             near = near or self.near.get(shorter, "")
             if near:
                 return self.words[near]
@@ -140,7 +140,7 @@ def lexicon(entries: Mapping[str, str]) -> Lexicon:
             words.setdefault(plain, concept)
     near: dict[str, str] = {}
     for word in words:
-        if len(word) > LEAST_MENDED:
+        if len(word) > LEAST_CORRECTED:
             for i in range(1, len(word)):
                 near.setdefault(word[:i] + word[i + 1 :], word)
     begins = frozenset(phrase.partition(" ")[0] for phrase in phrases)
@@ -148,10 +148,10 @@ def lexicon(entries: Mapping[str, str]) -> Lexicon:
 
 
 @dataclass(slots=True)
-class Seen:
-    """What was read. `words`: distinct ones of the ask. `keys`: n-grams and shapes.
+class FeatureSet:
+    """`words`: distinct words of the instruction. `keys`: n-grams and shapes.
 
-    `choices`: whether it is a question with answers to choose from.
+    `choices`: whether it is a multiple-choice question.
     """
 
     words: set[str]
@@ -159,16 +159,16 @@ class Seen:
     choices: bool = False
 
 
-def lines_of(ask: str) -> list[str]:
-    """The lines of a long ask that may ask something: those at its head and its tail."""
-    lines = [line for line in ask.split("\n") if line and not line.isspace()]
+def edge_lines(instruction: str) -> list[str]:
+    """The lines at the head and the tail of a long instruction, where requests are."""
+    lines = [line for line in instruction.split("\n") if line and not line.isspace()]
     if len(lines) > 2 * EDGE_LINES:
         lines = lines[:EDGE_LINES] + lines[-EDGE_LINES:]
-    return [_in_reach(line, LINE_CHARACTERS) for line in lines]
+    return [_head_and_tail(line, LINE_CHARACTERS) for line in lines]
 
 
 def line_keys(tokens: list[Token], form: str) -> set[str]:
-    """By what a line is known to ask: its words, its concepts, how it begins and ends, its form."""
+    """Features of a line: its words, concepts, first and last word, and form."""
     keys = {"=", f"={len(tokens).bit_length()}", *form.split()}
     if tokens:
         word, concept = tokens[0]
@@ -178,34 +178,34 @@ def line_keys(tokens: list[Token], form: str) -> set[str]:
     return keys
 
 
-def forms_of(lines: list[str], material: str) -> list[str]:
-    """Of each line its place, whether it is indented, looks like code, and is pasted elsewhere."""
+def line_forms(lines: list[str], context: str) -> list[str]:
+    """For each line: position, indentation, share of code characters, repeated in the context."""
     forms = []
     last = len(lines) - 1
     for number, line in enumerate(lines):
         form = "=first" if number == 0 else "=last" if number == last else "=middle"
         if line[0] in " \t":
             form += " =indented"
-        if line[:AGAIN] in material:
+        if line[:AGAIN] in context:
             form += f" =again {form}&again"
         odd = sum(map(line.count, "{}()[];=<>|_"))
         forms.append(f"{form} =odd{min(3, 20 * odd // len(line))}")
     return forms
 
 
-def _has_choices(ask: str) -> bool:
-    return "\n" in ask and len(_CHOICE.findall(ask)) >= LEAST_CHOICES
+def _has_choices(instruction: str) -> bool:
+    return "\n" in instruction and len(_CHOICE.findall(instruction)) >= LEAST_CHOICES
 
 
-def _in_reach(text: str, reach: int) -> str:
-    """The head and the tail of a text that is longer than `reach`."""
+def _head_and_tail(text: str, reach: int) -> str:
+    """The text, or where it is longer than `reach` its head and tail."""
     if len(text) <= reach:
         return text
     return f"{text[: reach * 2 // 3]}\n{text[-reach // 3 :]}"
 
 
 def _joined(read: list[list[Token]]) -> list[Token]:
-    """The tokens of several lines, a sentence's end between them."""
+    """The tokens of several lines with `BREAK` between them."""
     out: list[Token] = []
     for tokens in read:
         out += tokens
@@ -214,7 +214,7 @@ def _joined(read: list[list[Token]]) -> list[Token]:
 
 
 def word_keys(word: str) -> list[str]:
-    """A word and its beginnings and end, which survive inflection and typos."""
+    """A word with its prefixes and its suffix, which survive inflection and typos."""
     keys = [word]
     if len(word) > 4:  # noqa: PLR2004 - shorter words are their own stems
         keys += ["<" + word[:4], "<" + word[:6], ">" + word[-4:]]
@@ -222,57 +222,59 @@ def word_keys(word: str) -> list[str]:
 
 
 class Reader:
-    """Reads prompts with a lexicon; remembers words, boundedly."""
+    """Extracts features with a lexicon; caches words, up to `MOST_REMEMBERED`."""
 
     MOST_REMEMBERED: Final = 20_000
 
     def __init__(self, words: Lexicon, asking: Mapping[str, float] | None = None) -> None:
-        """`asking`: key of a line → how much it speaks for a request rather than a paste."""
+        """`asking`: feature of a line → its weight for request over pasted text."""
         self._lexicon = words
         self._asking = asking or {}
         self._known: dict[str, tuple[Token, ...]] = {}
 
-    def read(self, request: Request, *, images: bool = False) -> Seen:
-        """The keys of a request (`wrappers.request_of`)."""
-        ask, material, tokens = self.asked(request)
+    def read(self, request: Request, *, images: bool = False) -> FeatureSet:
+        """The features of a request (`envelope.parse_request`)."""
+        instruction, context, tokens = self.instruction(request)
         if len(tokens) > HEAD_TOKENS + TAIL_TOKENS:
             tokens = [*tokens[:HEAD_TOKENS], (BREAK, ""), *tokens[-TAIL_TOKENS:]]
         words = [BREAK, *(word for word, _ in tokens), BREAK]
         keys = {f"{a} {b}" for a, b in pairwise(words)}
         keys.update(_concept_keys(_concepts(tokens)))
-        keys.update(_shape(ask, material, images=images))
+        keys.update(_shape(instruction, context, images=images))
         distinct = set(words)
         distinct.discard(BREAK)
-        return Seen(distinct, keys, choices=_has_choices(ask))
+        return FeatureSet(distinct, keys, choices=_has_choices(instruction))
 
-    def asked(self, request: Request) -> tuple[str, str, list[Token]]:
-        """The lines that ask and their tokens, without those that look pasted; and what is."""
-        ask = request.ask
+    def instruction(self, request: Request) -> tuple[str, str, list[Token]]:
+        """The lines that are no pasted text, the context with the others, and the tokens."""
+        instruction = request.instruction
         if (
-            "\n" not in ask
-            or (len(ask) < SHORT_ASK and len(request.material) < BIG)
-            or _has_choices(ask)
+            "\n" not in instruction
+            or (len(instruction) < SHORT_INSTRUCTION and len(request.context) < BIG)
+            or _has_choices(instruction)
         ):
-            ask = _in_reach(ask, ASK_CHARACTERS)
-            return ask, request.material, self.tokens(ask)
-        lines = lines_of(ask)
+            instruction = _head_and_tail(instruction, INSTRUCTION_CHARACTERS)
+            return instruction, request.context, self.tokens(instruction)
+        lines = edge_lines(instruction)
         read = [self.tokens(line) for line in lines]
-        forms = forms_of(lines, request.material.lower())
-        scores = [self.asks(tokens, form) for tokens, form in zip(read, forms, strict=True)]
+        forms = line_forms(lines, request.context.lower())
+        scores = [
+            self.request_score(tokens, form) for tokens, form in zip(read, forms, strict=True)
+        ]
         least = max(scores) - CLEARLY_LESS
         asking = [i for i, score in enumerate(scores) if score >= least]
         rest = [line for i, line in enumerate(lines) if scores[i] < least]
-        material = "\n".join([request.material, *rest]) if rest else request.material
-        text = _in_reach("\n".join([lines[i] for i in asking]), ASK_CHARACTERS)
-        return text, material, _joined([read[i] for i in asking])
+        context = "\n".join([request.context, *rest]) if rest else request.context
+        text = _head_and_tail("\n".join([lines[i] for i in asking]), INSTRUCTION_CHARACTERS)
+        return text, context, _joined([read[i] for i in asking])
 
-    def asks(self, tokens: list[Token], form: str) -> float:
-        """How much a line looks like a request: above 0 more so than like pasted text."""
+    def request_score(self, tokens: list[Token], form: str) -> float:
+        """The classifier's score of a line: above 0 for a request, below for pasted text."""
         weights, keys = self._asking, line_keys(tokens, form)
         return sum([weights.get(key, 0.0) for key in keys]) / sqrt(len(keys))
 
     def tokens(self, text: str) -> list[Token]:
-        """Words and their concepts, in order."""
+        """Words with their concepts, in order."""
         known = self._known
         out: list[Token] = []
         for raw in _TOKEN.findall(text):
@@ -307,7 +309,7 @@ class Reader:
             yield (word, self._lexicon.concept(word))
 
     def _run(self, run: str) -> Iterator[Token]:
-        """Words of a script without spaces: the longest known ones, else single characters."""
+        """A script without spaces: the longest known words, else single characters."""
         start = 0
         runs = self._lexicon.runs
         while start < len(run):
@@ -321,7 +323,7 @@ class Reader:
             start += length
 
     def _with_phrases(self, tokens: list[Token]) -> list[Token]:
-        """The tokens with known phrases of two or three words made one."""
+        """Known phrases of two or three words become one token."""
         begins, phrases = self._lexicon.begins, self._lexicon.phrases
         if not any(word in begins for word, _ in tokens):
             return tokens
@@ -342,7 +344,7 @@ class Reader:
 
 
 def _concepts(tokens: list[Token]) -> list[str]:
-    """The concepts in order, sentence ends among them, denied ones marked with "!"."""
+    """The concepts in order with sentence ends; negated ones are marked with "!"."""
     out = [BREAK]
     denied = 0
     for word, concept in tokens:
@@ -373,26 +375,26 @@ def _concept_keys(found: list[str]) -> Iterator[str]:
             yield f"{first}__{concept}"
 
 
-def _shape(ask: str, material: str, *, images: bool) -> Iterator[str]:
-    """Lengths, what was pasted, the form of the whole: in steps, so that they are keys, too.
+def _shape(instruction: str, context: str, *, images: bool) -> Iterator[str]:
+    """Lengths and character counts, binned, as keys.
 
-    Keys that begin with `SIZES` speak about difficulty and length alone, never about the kind.
+    Keys that begin with `SIZES` count for difficulty and length, never for the kind of work.
     """
     yield "="
-    yield f"=ask{len(ask).bit_length()}"
-    pasted = len(material)
+    yield f"=ask{len(instruction).bit_length()}"
+    pasted = len(context)
     yield f"{SIZES}{pasted.bit_length()}"
     if images:
         yield "=image"
-    if ask.rstrip().endswith(("?", "？")):  # noqa: RUF001
+    if instruction.rstrip().endswith(("?", "？")):  # noqa: RUF001
         yield "=question"
-    if _QUOTED.search(ask):
+    if _QUOTED.search(instruction):
         yield "=quoted"
-    digits = sum(map(ask.count, "0123456789"))
+    digits = sum(map(instruction.count, "0123456789"))
     if digits:
         yield f"=digits{digits.bit_length()}"
     if pasted:
-        head = material[:MATERIAL_CHARACTERS]
+        head = context[:CONTEXT_CHARACTERS]
         odd = sum(map(head.count, "{}()[];=<>|_"))
         yield f"{SIZES} odd{min(5, 40 * odd // len(head))}"
         digits = sum(map(head.count, "0123456789"))

@@ -1,13 +1,13 @@
-"""What is asked, apart from the material it is asked about.
+"""Separates the instruction of a prompt from its context.
 
-A prompt is mostly a request sentence or two with something pasted before or after it: code, an
-e-mail, a table, a log. Words in pasted material say nothing about the kind of work, so everything
-that infers looks at `split_request(prompt).ask`.
+Most prompts are a sentence or two of instruction with code, an e-mail, a table or a log before or
+after it. Words of the context say nothing about the kind of work, so the classifier uses
+`split_request(prompt).instruction`.
 
-What counts as material: fenced blocks, XML-like blocks, long quotations, quoted lines, paragraphs
+Context is: fenced blocks, XML-like blocks, long quotations, quoted lines, paragraphs
 most of whose lines look like code, data, logs or stack traces, long paragraphs (all but their
-first and last sentence), and everything behind "Translate this: …" and the like. At most `REACH`
-characters at the head and at the tail are looked at, where requests stand.
+first and last sentence), and everything after "Translate this: …" and the like. At most `REACH`
+characters at the head and at the tail are read, where requests are.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import re
 from typing import Final, NamedTuple
 
 REACH: Final = 3_000
-"""Characters looked at, each at the head and the tail of a prompt."""
+"""Characters read at the head, and at the tail, of a prompt."""
 LONG: Final = 480
-"""A paragraph of more characters is material with a request at its head or tail at most."""
+"""A paragraph of more characters is context but for its first and last sentences."""
 EDGE: Final = 200
-"""Characters of a long paragraph in which its first or last sentences are looked for."""
+"""Characters of a long paragraph in which its first and last sentences are searched."""
 WHOLE: Final = 8
-"""So many paragraphs are all read; of more only the first and last `ENDS`."""
+"""Of more paragraphs than this only the first and last `ENDS` are read."""
 ENDS: Final = 2
-MOST_MATERIAL: Final = 2 * REACH
+MOST_CONTEXT: Final = 2 * REACH
 
 _BLOCK: Final = re.compile(
     r"(?:```|~~~)[^\n]*\n.*?(?:\n\s*(?:```|~~~)|\Z)"
@@ -36,7 +36,7 @@ _QUOTED: Final = re.compile(
     r'"[^"\n]{25,}"|“[^”]{25,}”|„[^“”]{25,}[“”]|«[^»]{25,}»|「[^」]{12,}」|『[^』]{12,}』|“[^”]{12,}”'
 )
 _PARAGRAPHS: Final = re.compile(r"\n[ \t\r]*\n\s*")
-_MATERIAL_LINE: Final = re.compile(
+_CONTEXT_LINE: Final = re.compile(
     r"""(?:\ {4}|\t)\s*\S | \s*(?:
       [>|] | at\s\S+[(:] | File\s" | Traceback\s | \w+(?:Error|Exception):
     | \[?\d{4}-\d\d-\d\d[T\s]\d\d: | \[?(?:ERROR|WARN(?:ING)?|INFO|DEBUG|FATAL)\b
@@ -67,7 +67,7 @@ POLITE: Final = (
     r"|i need (?:some )?help(?: with)?|i need you to|i'm trying to|i am trying to)"
     r"\b[\s,.:!*-]*){0,6}"
 )
-"""What may stand before the verb of a request and says nothing."""
+"""Words before the verb of a request that carry no information."""
 _VERBS_ON_TEXT: Final = (
     r"translate|locali[sz]e|summari[sz]e|condense|shorten|paraphrase|rephrase|reword|rewrite"
     r"|proofread"
@@ -95,40 +95,40 @@ _POINTING_LENGTH: Final = 300
 
 
 class Request(NamedTuple):
-    """`ask`: the sentences that say what to do. `material`: the head of what was pasted."""
+    """`instruction`: the sentences that say what to do. `context`: the head of the rest."""
 
-    ask: str
-    material: str
+    instruction: str
+    context: str
 
 
 def split_request(text: str) -> Request:
-    """Part a prompt into what is asked and what was pasted. Never raises; bounded work.
+    """Separate a prompt into instruction and context. Never raises; bounded work.
 
-    When everything looks like material, its first and last sentences are the ask.
+    Where everything looks like context, its first and last sentences are the instruction.
     """
     if len(text) > 2 * REACH:
         text = f"{text[:REACH]}\n\n{text[-REACH:]}"
     asked: list[str] = []
-    material: list[str] = []
+    context: list[str] = []
     if "```" in text or "~~~" in text or "<" in text or '"""' in text:
-        material += [found.group() for found in _BLOCK.finditer(text)]
+        context += [found.group() for found in _BLOCK.finditer(text)]
         text = _BLOCK.sub("\n\n", text)
     paragraphs = [part for part in _PARAGRAPHS.split(text.strip()) if part]
     for place, part in enumerate(paragraphs):
         inner = ENDS <= place < len(paragraphs) - ENDS and len(paragraphs) > WHOLE
-        (material if inner else asked).append(part)
-    ask, pasted = _settle(asked)
-    ask, quoted = _unquote(ask)
-    material += pasted + quoted
-    if not _WORD.search(ask) and material:
-        ask = "\n".join(_edges(material[0]))
-    return Request(ask, "\n".join(material)[:MOST_MATERIAL])
+        (context if inner else asked).append(part)
+    instruction, pasted = _settle(asked)
+    instruction, quoted = _unquote(instruction)
+    context += pasted + quoted
+    if not _WORD.search(instruction) and context:
+        instruction = "\n".join(_edges(context[0]))
+    return Request(instruction, "\n".join(context)[:MOST_CONTEXT])
 
 
 def _settle(paragraphs: list[str]) -> tuple[str, list[str]]:
-    """The ask in some paragraphs, and the material among them."""
+    """The instruction in some paragraphs, and the context among them."""
     asked: list[str] = []
-    material: list[str] = []
+    context: list[str] = []
     for place, part in enumerate(paragraphs):
         opened = _ON_TEXT.match(part) if place == 0 else None
         if opened:
@@ -139,38 +139,38 @@ def _settle(paragraphs: list[str]) -> tuple[str, list[str]]:
             and len(paragraphs[0]) < _POINTING_LENGTH
             and _POINTS_DOWN.search(paragraphs[0])
         ):
-            # What the first paragraph points to; a request may still follow at the very end.
+            # "The following:" announces context; a request may still come last.
             last = paragraphs[-1] if len(paragraphs) > WHOLE // 2 else ""
-            return "\n".join([*asked, last]), [*material, *paragraphs[1:]]
+            return "\n".join([*asked, last]), [*context, *paragraphs[1:]]
         prose, lines = without_lines(part, least=1 if len(paragraphs) > ENDS else 2)
-        material += lines
+        context += lines
         if len(prose) > LONG:
-            material.append(prose)
+            context.append(prose)
             asked += _edges(prose)
         else:
             asked.append(prose)
-    return "\n".join(asked), material
+    return "\n".join(asked), context
 
 
 def without_lines(part: str, *, least: int) -> tuple[str, list[str]]:
     """A paragraph without its lines of code, data and logs, where there are at least `least`."""
     lines = part.split("\n")
     hits = [
-        line.rstrip().endswith(_ENDS_LIKE_CODE) or _MATERIAL_LINE.match(line) is not None
+        line.rstrip().endswith(_ENDS_LIKE_CODE) or _CONTEXT_LINE.match(line) is not None
         for line in lines
     ]
     if sum(hits) < least:
         return part, []
-    # Between two such lines everything is material: a comment, a blank-looking statement.
+    # Between two such lines everything is context: a comment, a blank line.
     first, last = hits.index(True), len(hits) - 1 - hits[::-1].index(True)
     kept = lines[:first] + lines[last + 1 :]
     return "\n".join(kept), ["\n".join(lines[first : last + 1])]
 
 
-def _unquote(ask: str) -> tuple[str, list[str]]:
-    """The ask with long quotations left out, and these."""
-    quoted = _QUOTED.findall(ask)
-    return (_QUOTED.sub(" … ", ask), quoted) if quoted else (ask, quoted)
+def _unquote(instruction: str) -> tuple[str, list[str]]:
+    """The instruction without long quotations, and the quotations."""
+    quoted = _QUOTED.findall(instruction)
+    return (_QUOTED.sub(" … ", instruction), quoted) if quoted else (instruction, quoted)
 
 
 def _edges(prose: str) -> list[str]:

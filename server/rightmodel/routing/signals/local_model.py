@@ -1,9 +1,9 @@
-"""The learned assessor: a linear model over what `features` reads, shipped with the package.
+"""The local classifier: a linear model over `features`, shipped with the package.
 
-No numpy, no download: a table from keys to rows of small integers, packed so that one addition
-sums every head at once. Heads: a logit for each skill, difficulty, the logarithm of the answer's
-length, and the difficulty of exam questions, which was learned from how models did on such.
-`training/train.py` makes the weights; `weights/learned.json` says from what.
+A table from keys to rows of small integers, packed so that one addition sums every head at once; no
+numpy, no download. Heads: a logit for each skill, difficulty, the logarithm of the answer's length,
+and the difficulty of exam questions, trained on how models scored on them. `training/train.py`
+writes the weights; `weights/learned.json` states the data.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.decision import Assessment
 from rightmodel.routing.signals import features, size
-from rightmodel.routing.signals.envelope import request_of
+from rightmodel.routing.signals.envelope import parse_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 WEIGHTS: Final = "learned.bin"
 PROVENANCE: Final = "learned.json"
 LENGTH: Final = 5.0
-"""Length to which a prompt's vector is drawn, so that long asks are not surer than short ones."""
+"""Norm of a prompt's vector: long instructions get no more confidence than short ones."""
 IMAGE_LOGIT: Final = 3.0
-"""An attached image speaks for `vision` so much."""
+"""Added to the logit of `vision` where an image is attached."""
 LEAST_WEIGHT: Final = 0.08
-"""A skill with less of the weight is left out, unless it is the first."""
+"""Least weight of a skill other than the first."""
 MOST_SKILLS: Final = 4
 HEADS: Final = 16
 DIFFICULTY, LENGTH_OUT, EXAM = range(HEADS - 3, HEADS)
-"""The heads behind those of the skills."""
+"""The heads after those of the skills."""
 MATH_IS_EXAM: Final = 0.75
-"""How far a word problem without answers to choose from is taken for an exam question."""
+"""Share of the exam head in the difficulty of mathematics that is not multiple choice."""
 MATH_SPREAD: Final = 1.5
 MATH_PIVOT: Final = 4.6
-"""The fit draws difficulties of mathematics together: between GSM8K and the hardest level of MATH
-it sees 1.7 points, where the scores of 45 models say 3 (on prompts that nothing was fitted to, nor
-is reported on). They are spread apart from the middle between the two."""
+"""The fit compresses difficulties of mathematics: it puts 1.7 points between GSM8K and the hardest
+level of MATH, the scores of 45 models 3 (on prompts used for neither fitting nor reporting). They
+are spread from the midpoint of the two."""
 _LANES: Final = Struct("<17I")
 _OFFSET: Final = 128
 """Weights are stored as bytes, `value + 128`; the last lane counts rows to take it off again."""
@@ -60,8 +60,8 @@ class Model:
     meta: dict[str, Any]
     words: dict[str, int]
 
-    def heads(self, seen: features.Seen) -> list[float]:
-        """The value of each head for what was read."""
+    def heads(self, seen: features.FeatureSet) -> list[float]:
+        """The value of each head."""
         table, words = self.table, self.words
         total = 0
         for word in seen.words:
@@ -81,7 +81,7 @@ class Model:
 
 @lru_cache(maxsize=1)
 def load() -> Model:
-    """The shipped weights, read once, with the first task."""
+    """The shipped weights, read with the first task."""
     return decode(
         resources.files("rightmodel.routing.signals").joinpath("weights", WEIGHTS).read_bytes()
     )
@@ -109,15 +109,15 @@ def decode(data: bytes) -> Model:
     )
 
 
-def assess_learned(task: Task, skills: Sequence[str]) -> Assessment:
+def assess(task: Task, skills: Sequence[str]) -> Assessment:
     """What kind of work a task is, how hard, and how long its answer will be.
 
-    `skills`: the names that may be answered; others' weight goes to these. Never raises. A prompt
-    of any length is looked at in its ask, head and tail only.
+    `skills`: the names allowed in the result; the weight of others goes to these. Never raises.
+    Only instruction, head and tail of a prompt are read, whatever its length.
     """
     model = load()
     images = any(file.modality == "image" for file in task.files)
-    request = request_of(task.prompt)
+    request = parse_request(task.prompt)
     seen = model.reader.read(request, images=images)
     values = model.heads(seen)
     logits = dict(zip(model.skills, values, strict=False))
@@ -149,14 +149,14 @@ def assess_learned(task: Task, skills: Sequence[str]) -> Assessment:
 
 
 def spread(hard: Any) -> Any:
-    """A difficulty of mathematics, or an array of them, set apart: see `MATH_SPREAD`."""
+    """A difficulty of mathematics (or an array of them) after `MATH_SPREAD`."""
     return MATH_PIVOT + MATH_SPREAD * (hard - MATH_PIVOT)
 
 
 def _softmax(
     logits: Mapping[str, float], temperature: float, skills: Iterable[str]
 ) -> dict[str, float]:
-    """Chances of the skills that may be answered, the best first."""
+    """Probabilities of the allowed skills, highest first."""
     allowed = {skill: logits[skill] for skill in skills if skill in logits} or {"general": 0.0}
     most = max(allowed.values())
     powers = {s: exp((value - most) / temperature) for s, value in allowed.items()}
@@ -166,7 +166,7 @@ def _softmax(
 
 
 def _kept(chances: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
-    """The skills that matter, their weights summing to 1."""
+    """The heaviest skills, their weights summing to 1."""
     ranked = list(chances.items())[:MOST_SKILLS]
     kept = ranked[:1] + [item for item in ranked[1:] if item[1] >= LEAST_WEIGHT]
     total = sum(weight for _, weight in kept)
@@ -174,7 +174,7 @@ def _kept(chances: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
 
 
 def _sure(table: Mapping[str, float], skill: str) -> float:
-    """The measured chance that the difficulty is within 1.5 points, by kind of work."""
+    """The measured probability that the difficulty is within 1.5 points, by skill."""
     return table.get(skill, table["any"])
 
 

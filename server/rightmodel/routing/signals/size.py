@@ -1,59 +1,16 @@
-"""How hard a task looks and how long its answer will be, from the form of the request alone.
-
-Text says little about difficulty within a kind of work (`bars.md`: a correlation of 0.2 at best),
-so the kind sets the start, a few signs move it, and the confidence stays low.
-"""
+"""How long an answer will be: stated in the instruction, or implied by the kind of work."""
 
 from __future__ import annotations
 
 import re
-from math import log2
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.routing.signals import lexicon as lx
 from rightmodel.routing.tokens import estimate_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rightmodel.routing.signals.instruction import Request
-
-MIDDLE: Final = 5.0
-USUAL: Final = 150
-"""Characters of a usual request."""
-A_DOUBLING: Final = 0.8
-"""Points of difficulty that twice the length is worth."""
-START: Final[Mapping[str, float]] = {
-    "translate": 3.0,
-    "summarize": 3.0,
-    "extract": 3.0,
-    "classify": 2.5,
-    "writing": 3.5,
-    "knowledge": 3.0,
-    "math": 4.0,
-    "code": 4.5,
-    "reasoning": 5.5,
-    "research": 6.0,
-    "vision": 4.0,
-    "agentic": 6.0,
-    "general": 2.0,
-}
-"""Where each kind begins; `MIDDLE` for any other. Judgement, not measured."""
-UNSURE: Final = 0.3
-SOMEWHAT_SURE: Final = 0.5
-
-_CONSTRAINT: Final = re.compile(
-    r"\b(?:must|only|without|exactly|at least|at most|no more than|ensure|make sure|do not|don't"
-    r"|never"
-    r"|should|except|unless|under \d+|handle|support|muss|ohne|nur|sin|sans|doit)\b|必须|不要|只"
-)
-_STEP: Final = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+\S", re.MULTILINE)
-_PROOF: Final = re.compile(r"\b(?:prove|proof|olympiad|putnam|beweise|demuestra|démontre)\b|证明")
-_TINY_SUM: Final = re.compile(
-    r"^\W*(?:what(?:'s| is)|how much is)?\s*[\d.,%\s]{1,12}(?:[-+*/×]|of|plus|times"
-    r"|minus)?\s*[\d.,]{0,8}\W*$"
-)
-_EASY: Final = re.compile(r"\b(?:simple|quick|easy|basic|short|einfache?|kurz|sencill[oa])\b")
 
 _TOKENS_A_WORD: Final = 1.4
 _TOKENS_A_CHARACTER: Final = 0.25
@@ -97,69 +54,43 @@ _TERSE: Final = re.compile(
     r"|category|name|date)|true or false|ja oder nein|sí o no|oui ou non|single (?:word|letter"
     r"|number))\b|只(?:回答|输出)"
 )
-_TERSE_WORDS: Final = lx.word_set("only just yes true ja sí oui one single 只回答 只输出")
+_TERSE_WORDS: Final = frozenset(
+    ("only", "just", "yes", "true", "ja", "sí", "oui", "one", "single", "只回答", "只输出")
+)
 _DIGIT: Final = re.compile(r"\d")
 LABEL: Final = 15
 MOST_OUTPUT: Final = 100_000
 
 
-def difficulty(
-    request: Request, text_length: int, skill: str, *, known: bool
-) -> tuple[float, float]:
-    """Difficulty and the confidence in it. `known`: whether the skill was recognised.
-
-    `text_length`: characters of the whole prompt. Longer tasks are harder (`bars.md`: a rank
-    correlation of 0.44), pasted material included, up to a point.
-    """
-    ask = request.ask.lower()
-    moved = START.get(skill, MIDDLE) if known else MIDDLE
-    if known and skill == "math":
-        if _TINY_SUM.match(ask):
-            return 1.5, SOMEWHAT_SURE
-        moved += 3.0 if _PROOF.search(ask) else 0.0
-    moved += min(2.0, 0.8 * len(lx.EXPERT.intersection(ask.split())))
-    moved += min(1.5, 0.25 * len(_CONSTRAINT.findall(ask)))
-    moved += min(1.0, 0.2 * len(_STEP.findall(ask)))
-    length = min(len(ask), USUAL * 8) + min(text_length - len(ask), USUAL * 4) / 2
-    moved += max(-2.0, min(2.0, A_DOUBLING * log2(max(20.0, length) / USUAL)))
-    moved -= 0.4 if _EASY.search(ask) else 0.0
-    sure = UNSURE if not known else SOMEWHAT_SURE if skill in _STEADY else 0.4
-    return round(min(9.5, max(1.0, moved)), 1), sure
-
-
-_STEADY: Final = frozenset(("translate", "summarize", "extract", "classify", "knowledge"))
-"""Kinds whose tasks are mostly about equally hard."""
-
-
 def output_tokens(request: Request, text: str, skill: str) -> int | None:
-    """Expected tokens of the answer: stated in the ask, or implied by the kind; else `None`.
+    """Expected tokens of the answer: stated, or implied by the kind of work; else `None`.
 
     `text`: the whole prompt. A translation is as long as what is translated.
     """
-    ask = request.ask.lower()
-    words = set(ask.split())
-    if not words.isdisjoint(_TERSE_WORDS) and _TERSE.search(ask):
+    instruction = request.instruction.lower()
+    words = set(instruction.split())
+    if not words.isdisjoint(_TERSE_WORDS) and _TERSE.search(instruction):
         return LABEL
-    if _DIGIT.search(ask) or not words.isdisjoint(_NUMBERS):
-        stated = _stated(ask)
+    if _DIGIT.search(instruction) or not words.isdisjoint(_NUMBERS):
+        stated = _stated(instruction)
         if stated is not None:
             return stated
     if skill == "classify":
-        return A_LABELLED_LINE * max(2, request.material.count("\n") + 1)
+        return A_LABELLED_LINE * max(2, request.context.count("\n") + 1)
     if skill == "translate":
         return min(MOST_OUTPUT, max(5, round(1.1 * (estimate_tokens(text) - AN_INSTRUCTION))))
     return None
 
 
-def _stated(ask: str) -> int | None:
-    words = _WORDS.search(ask)
+def _stated(instruction: str) -> int | None:
+    words = _WORDS.search(instruction)
     if words:
         if words.group(4):
             return min(MOST_OUTPUT, int(words.group(4)))
         number = float((words.group(2) or words.group(1)).replace(",", "").replace(".", ""))
         per = _TOKENS_A_WORD if words.group(3)[0] in "wpm" else _TOKENS_A_CHARACTER
         return min(MOST_OUTPUT, max(1, round(number * per)))
-    units = _UNITS.search(ask)
+    units = _UNITS.search(instruction)
     if units:
         number_word, unit = units.group(1), units.group(2)
         count = int(number_word) if number_word.isdecimal() else _NUMBERS[number_word]
