@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_TERMINAL_CONTROLS: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and line feed, delete, C1
+    "\u2028\u2029\u202a-\u202e\u2066-\u2069"  # line separators, bidirectional overrides
+    "\ud800-\udfff]"  # half a surrogate pair: it cannot be encoded
+)
+
+
+def visible(text: str) -> str:
+    """The text with control characters escaped as JSON does; tabs and line ends stay.
+
+    For terminals. JSON text keeps its meaning.
+    """
+    text = text.replace("\r\n", "\n")
+    return _TERMINAL_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def cut(text: str, most: int = 80) -> str:

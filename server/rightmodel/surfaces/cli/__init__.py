@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from rightmodel import __version__
-from rightmodel.core.errors import RightmodelError
+from rightmodel.core.errors import RightmodelError, UnknownNameError
+from rightmodel.core.format import visible
 from rightmodel.manifest.settings import read_settings
+from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,13 +49,20 @@ class _Commands(click.Group):
         command: click.Command = module.command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            raise UnknownNameError("command", args[0], COMMANDS)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="rightmodel")
+@click.version_option(__version__, "-V", "--version", prog_name="rightmodel")
 def cli() -> None:
     """Hand an agent's subtasks to the right model out of many."""
 
@@ -77,12 +86,7 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def main() -> None:
     """The console script: errors are one line with the next step."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=os.environ.get("RIGHTMODEL_LOG", "WARNING").upper(),
-        format="%(asctime)s %(name)s %(levelname)s %(message)s",
-    )
-    logging.getLogger("mcp").setLevel(logging.ERROR)
+    _log_to_stderr()
     try:
         cli.main(standalone_mode=False)
     except RightmodelError as error:
@@ -90,16 +94,41 @@ def main() -> None:
     except click.Abort:
         fail("stopped", code=130)
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        fail(_usage(error), code=error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
 
 
+def _usage(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = f" See {context.command_path} --help." if context else ""
+    return error.format_message() + hint
+
+
+class _Formatter(logging.Formatter):
+    """Log lines with control characters as escapes: they may quote an upstream."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
+
+
+def log_formatter() -> logging.Formatter:
+    """How log lines look on standard error."""
+    return _Formatter("%(asctime)s %(name)s %(levelname)s %(message)s")
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(log_formatter())
+    level = os.environ.get("RIGHTMODEL_LOG", "WARNING").upper()
+    logging.basicConfig(handlers=[handler], level=level)
+    logging.getLogger("mcp").setLevel(logging.ERROR)
+
+
 def fail(message: str, *, code: int = 1) -> None:
     """End with one line on standard error."""
-    click.echo(f"rightmodel: {message}", err=True)
+    echo(f"rightmodel: {message}", err=True)
     sys.exit(code)
 
 

@@ -12,6 +12,7 @@ import click
 from rightmodel.core.errors import TaskError
 from rightmodel.execution.build import App
 from rightmodel.surfaces.cli import with_settings
+from rightmodel.surfaces.cli.terminal import echo, echo_data, styled
 from rightmodel.surfaces.mcp import rendering as render
 from rightmodel.surfaces.mcp.arguments import complete_task
 
@@ -42,10 +43,10 @@ def command(settings: Settings, *, as_json: bool, **arguments: Any) -> None:
     answer = asyncio.run(_ask(settings, arguments))
     if as_json:
         receipt = render.receipt_meta(answer.receipt)
-        click.echo(json.dumps({"answer": answer.text, "receipt": receipt}, ensure_ascii=False))
+        echo(json.dumps({"answer": answer.text, "receipt": receipt}, ensure_ascii=False))
         return
-    click.echo(answer.text)
-    click.echo(click.style(render.footer(answer.receipt), dim=True), err=True)
+    echo_data(answer.text)
+    echo(styled(render.footer(answer.receipt), dim=True), err=True)
 
 
 async def _ask(settings: Settings, arguments: dict[str, Any]) -> Answer:
@@ -58,7 +59,7 @@ async def _ask(settings: Settings, arguments: dict[str, Any]) -> Answer:
         return await engine.dispatcher.complete(
             task,
             deadline_s=engine.catalog.routing.deadline_s,
-            report=lambda text: click.echo(click.style(text, dim=True), err=True),
+            report=lambda text: echo(styled(text, dim=True), err=True),
         )
     finally:
         await app.close()

@@ -15,6 +15,7 @@ from rightmodel.evaluation.table import read_table
 from rightmodel.execution.build import make_router
 from rightmodel.manifest.load import load_catalog
 from rightmodel.surfaces.cli import with_settings
+from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,8 +42,8 @@ def command(settings: Settings, *, outcomes: str) -> None:
         )
     without = [model for model in catalog.models if model not in ratings]
     if without:
-        click.echo(f"rightmodel: no outcomes of {listed(without)}: not rated", err=True)
-    click.echo(as_toml(ratings), nl=False)
+        echo(f"rightmodel: no outcomes of {listed(without)}: not rated", err=True)
+    echo(as_toml(ratings), nl=False)
 
 
 async def calibrate(rows: Sequence[Row], catalog: Catalog) -> dict[str, dict[str, float]]:

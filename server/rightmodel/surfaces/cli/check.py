@@ -16,12 +16,14 @@ from rightmodel.core.format import mask_keys
 from rightmodel.execution.build import catalog_of
 from rightmodel.execution.probe import Finding, probe
 from rightmodel.surfaces.cli import settings_summary, with_settings
+from rightmodel.surfaces.cli.terminal import echo, styled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from rightmodel.manifest.catalog import Catalog, Endpoint
     from rightmodel.manifest.settings import Settings
+    from rightmodel.surfaces.cli.terminal import Styled
 
 
 USUAL_WATCH_S: Final = 30.0
@@ -61,18 +63,21 @@ def command(settings: Settings, *, no_call: bool, every_s: float | None, as_json
 async def _check(settings: Settings, *, no_call: bool, as_json: bool) -> bool:
     catalog = await catalog_of(settings)
     if not as_json:
-        click.echo(f"manifest: {settings_summary(settings)}: {len(catalog.models)} models")
+        echo(f"manifest: {settings_summary(settings)}: {len(catalog.models)} models")
         for note in catalog.notes:
-            click.echo(f"note: {note}")
+            echo(f"note: {note}")
     works = 0
     total = 0
     async for model, finding in _findings(catalog, settings, no_call=no_call):
         total += 1
         works += finding.fault is None
-        click.echo(_as_json(model, finding) if as_json else _as_line(model, finding))
+        if as_json:
+            echo(json.dumps(as_object(model, finding), ensure_ascii=False))
+        else:
+            echo(*_line(model, finding))
     if not as_json:
         verb = "could be called" if no_call else "answered"
-        click.echo(f"{works} of {total} endpoints {verb}")
+        echo(f"{works} of {total} endpoints {verb}")
     return works > 0
 
 
@@ -131,10 +136,10 @@ def label(model: str, endpoint: Endpoint) -> str:
     return model if model.startswith(f"{where}/") else f"{model} at {where}"
 
 
-def _as_line(model: str, finding: Finding) -> str:
+def _line(model: str, finding: Finding) -> tuple[Styled, str]:
     ok = finding.fault is None
-    mark = click.style("ok  ", fg="green") if ok else click.style("FAIL", fg="red")
-    return f"{mark} {label(model, finding.endpoint)}: {told(finding)}"
+    mark = styled("ok  ", fg="green") if ok else styled("FAIL", fg="red")
+    return mark, f" {label(model, finding.endpoint)}: {told(finding)}"
 
 
 def told(finding: Finding) -> str:
@@ -142,10 +147,6 @@ def told(finding: Finding) -> str:
     if finding.fault is None:
         return finding.message + (f" ({finding.time_s:.1f} s)" if finding.time_s else "")
     return finding.message + (f" → {finding.advice}" if finding.advice else "")
-
-
-def _as_json(model: str, finding: Finding) -> str:
-    return json.dumps(as_object(model, finding), ensure_ascii=False)
 
 
 def as_object(model: str, finding: Finding) -> dict[str, Any]:

@@ -13,8 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-import click
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -24,9 +23,13 @@ from rightmodel.execution.build import catalog_of
 from rightmodel.execution.probe import OUTPUT_TOKENS
 from rightmodel.surfaces.cli import settings_summary
 from rightmodel.surfaces.cli.check import Asker, as_object, label, told
+from rightmodel.surfaces.cli.console import console
+from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from rich.console import Console
 
     from rightmodel.execution.probe import Finding
     from rightmodel.manifest.catalog import Catalog, Endpoint, Model
@@ -160,10 +163,10 @@ def hourly(rows: Sequence[Row], every_s: float) -> str:
 def _view(rows: Sequence[Row], *, as_json: bool) -> Lines | LiveTable:
     if as_json or not sys.stdout.isatty():
         return Lines(rows, as_json=as_json)
-    console = Console()
-    if console.is_dumb_terminal or not console.is_terminal:
+    screen = console()
+    if screen.is_dumb_terminal or not screen.is_terminal:
         return Lines(rows, as_json=as_json)
-    return LiveTable(rows, console, time.monotonic)
+    return LiveTable(rows, screen, time.monotonic)
 
 
 class Lines(contextlib.nullcontext[None]):
@@ -177,7 +180,7 @@ class Lines(contextlib.nullcontext[None]):
     def open(self, lines: Sequence[str]) -> None:
         """Before the first answer."""
         for line in lines:
-            click.echo(line, err=True)
+            echo(line, err=True)
 
     def changed(self, row: Row, before: str, lasted_s: float) -> None:
         """One endpoint's new state."""
@@ -188,15 +191,15 @@ class Lines(contextlib.nullcontext[None]):
         if self._as_json:
             was = {"was": before, "was_for_s": round(lasted_s, 1)} if known else {}
             shown = {"at": at, **as_object(row.model, row.found), **was}
-            click.echo(json.dumps(shown, ensure_ascii=False))
+            echo(json.dumps(shown, ensure_ascii=False))
             return
         mark = "ok  " if row.works else "FAIL"
         was_told = f"; was {before} for {duration(lasted_s)}" if known else ""
-        click.echo(f"{at} {mark} {label(row.model, row.endpoint)}: {told(row.found)}{was_told}")
+        echo(f"{at} {mark} {label(row.model, row.endpoint)}: {told(row.found)}{was_told}")
 
     def close(self) -> None:
         """At the end."""
-        click.echo(_count(self._rows), err=True)
+        echo(_count(self._rows), err=True)
 
 
 class LiveTable:

@@ -19,6 +19,7 @@ from rightmodel.execution.build import catalog_of, make_engine, make_router
 from rightmodel.manifest.load import load_catalog
 from rightmodel.surfaces.cli import fail, with_settings
 from rightmodel.surfaces.cli.learned import corrected_catalog
+from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.mcp import rendering as render
 from rightmodel.surfaces.mcp.arguments import Arguments, choose_task
 
@@ -86,7 +87,7 @@ async def _choose(settings: Settings, arguments: dict[str, Any], *, as_json: boo
         corrected_catalog(catalog, settings), settings, clock=time.time
     ).route(task)
     if as_json:
-        click.echo(json.dumps(render.choice(decision, catalog, limit, {}), ensure_ascii=False))
+        echo(json.dumps(render.choice(decision, catalog, limit, {}), ensure_ascii=False))
         return
     _table(decision, limit)
     if not decision.candidates:
@@ -94,13 +95,14 @@ async def _choose(settings: Settings, arguments: dict[str, Any], *, as_json: boo
 
 
 def _table(decision: Decision, limit: int) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(markup=False, highlight=False)
+    from rightmodel.surfaces.cli.console import console
+
+    screen = console()
     assessment = decision.assessment
     skills = ", ".join(f"{skill} {weight:.0%}" for skill, weight in assessment.skills)
-    console.print(
+    screen.print(
         f"{skills}, difficulty {assessment.difficulty:.1f} "
         f"({assessment.source}, {assessment.confidence:.0%} sure: "
         f"{assessment.note or 'not recognised'}), tier {decision.tier}"
@@ -112,13 +114,13 @@ def _table(decision: Decision, limit: int) -> None:
         cost = "unknown" if candidate.cost_usd is None else f"${render.amount(candidate.cost_usd)}"
         total = "–" if candidate.cost_usd is None else f"${candidate.total_usd:.6f}"
         table.add_row(candidate.model, f"{candidate.p_success:.1%}", cost, total)
-    console.print(table)
-    console.print(decision.reason, style="dim")
+    screen.print(table)
+    screen.print(decision.reason, style="dim")
     out: dict[str, list[str]] = {}
     for rejection in decision.rejections:
         out.setdefault(rejection.reason, []).append(rejection.model)
     for reason, models in list(out.items())[:MOST_REASONS]:
-        console.print(f"not {listed(models, most=3)}: {reason}", style="dim")
+        screen.print(f"not {listed(models, most=3)}: {reason}", style="dim")
 
 
 async def _batch(
@@ -132,7 +134,7 @@ async def _batch(
     router = make_router(catalog, None, engine.judge if engine else None)
     try:
         for line in _lines(source):
-            click.echo(_line(await _decide_line(line, router, catalog, ranked=ranked)))
+            echo(_line(await _decide_line(line, router, catalog, ranked=ranked)))
     finally:
         if engine:
             await engine.close()

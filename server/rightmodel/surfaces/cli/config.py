@@ -16,6 +16,7 @@ import click
 from rightmodel.core.errors import TaskError, UnknownNameError
 from rightmodel.integrations import CLIENTS, CannotMergeError, Launch, merged, registration
 from rightmodel.manifest.settings import config_dir
+from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.mcp.tools import TOOLS
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def command(
     if not client:
         for known in CLIENTS.values():
             usual = file_of(known, "user", os.environ)
-            click.echo(f"{known.name:15} {known.title}: {usual or 'in code'}")
+            echo(f"{known.name:15} {known.title}: {usual or 'in code'}")
         return
     if client not in CLIENTS:
         raise UnknownNameError("client", client, CLIENTS)
@@ -62,7 +63,7 @@ def command(
     if write:
         _write(chosen, launch, place)
     else:
-        click.echo(registration(chosen, launch), nl=False)
+        echo(registration(chosen, launch), nl=False)
         _note(f"goes to {place}; --write merges it there" if place else "paste it into your code")
     _hints(chosen, launch)
 
@@ -107,7 +108,7 @@ def _existing(option: str, value: str) -> str:
 
 def _write(client: Client, launch: Launch, place: Path | None) -> None:
     if place is None:
-        click.echo(registration(client, launch), nl=False)
+        echo(registration(client, launch), nl=False)
         raise TaskError(f"{client.title} is configured in code: paste what is printed above")
     place = place.resolve()  # what a link points to is changed, not the link
     try:
@@ -115,14 +116,14 @@ def _write(client: Client, launch: Launch, place: Path | None) -> None:
         text, restore = _decoded(former or b"")
         changed = restore(merged(client, launch, text))
         if former == changed:
-            click.echo(f"{place}: already there")
+            echo(f"{place}: already there")
             return
         if former is not None:
             _replace(place.with_name(place.name + ".bak"), former, _mode(place))
         _replace(place, changed, _mode(place))
     except CannotMergeError as error:
         if error.by_hand:
-            click.echo(registration(client, launch), nl=False)
+            echo(registration(client, launch), nl=False)
         advice = "add what is printed above by hand" if error.by_hand else "nothing was changed"
         raise TaskError(f"{place} {error}; {advice}") from error
     except UnicodeError as error:
@@ -130,7 +131,7 @@ def _write(client: Client, launch: Launch, place: Path | None) -> None:
     except OSError as error:
         raise TaskError(f"{place} cannot be written: {error.strerror or error}") from error
     kept = "" if former is None else f"; as it was: {place.name}.bak"
-    click.echo(f"{place}: written{kept}")
+    echo(f"{place}: written{kept}")
 
 
 class _Restore:
@@ -190,4 +191,4 @@ def _hints(client: Client, launch: Launch) -> None:
 
 
 def _note(text: str) -> None:
-    click.echo(f"note: {text}", err=True)
+    echo(f"note: {text}", err=True)

@@ -20,6 +20,7 @@ from rightmodel.evaluation.table import read_table
 from rightmodel.execution.build import make_router
 from rightmodel.manifest.load import load_catalog
 from rightmodel.surfaces.cli import with_settings
+from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:
     from rightmodel.evaluation.replay import Routed
@@ -60,7 +61,7 @@ def command(  # noqa: PLR0913 - one for each option
     if plot_file:
         _write_plot(report, plot_file)
     if as_json:
-        click.echo(json.dumps(report.as_json(), ensure_ascii=False))
+        echo(json.dumps(report.as_json(), ensure_ascii=False))
     else:
         from rightmodel.surfaces.cli.eval_tables import show
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from rightmodel.evaluation.svg import NAMES
+from rightmodel.surfaces.cli.console import console
+from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,28 +22,28 @@ MOST_MODELS = 20
 
 def show(report: Report) -> None:
     """Print it."""
-    click.echo(
+    echo(
         f"{report.prompts:,} prompts, {len(report.models)} models, "
         f"savings against always {report.reference}"
     )
     for note in report.notes:
-        click.echo(f"  {note}")
+        echo(f"  {note}")
     _print(_routes(report))
     if report.unrouted:
-        click.echo(f"no candidate for {report.unrouted} prompts: counted as unanswered, unpaid")
+        echo(f"no candidate for {report.unrouted} prompts: counted as unanswered, unpaid")
     aiq = report.aiq
-    click.echo(
+    echo(
         f"AIQ {aiq.router:.4f}, zero router {aiq.zero:.4f}: "
         f"{aiq.above:+.4f} ({aiq.interval.low:+.4f} to {aiq.interval.high:+.4f})"
     )
     if report.pair is not None:
         pair = report.pair
-        click.echo(
+        echo(
             f"{pair.strong} against {pair.weak}: APGR {pair.apgr:.3f} "
             f"({pair.apgr_interval.low:.3f} to {pair.apgr_interval.high:.3f}; by length "
             f"{pair.apgr_length:.3f}), CPT(50 %) {pair.cpt50:.1%}, CPT(80 %) {pair.cpt80:.1%}"
         )
-    click.echo(
+    echo(
         f"processor time of a decision: median {report.decision_ms['p50']:.2f} ms, "
         f"99 % within {report.decision_ms['p99']:.2f} ms"
     )
@@ -50,11 +51,7 @@ def show(report: Report) -> None:
 
 
 def _print(table: Table) -> None:
-    # Piped output is not cut to 80 columns.
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=140)
-    console.print(table)
+    console().print(table)
 
 
 def _routes(report: Report) -> Table:
@@ -72,12 +69,12 @@ def _routes(report: Report) -> Table:
     return table
 
 
-def _route(entry: Entry, name: str, *, bold: bool = False) -> list[str]:
+def _route(entry: Entry, name: str, *, bold: bool = False) -> list[str | Text]:
     def share(value: float | None) -> str:
         return "–" if value is None else f"{value:.1%}"
 
     return [
-        f"[bold]{name}[/bold]" if bold else name,
+        Text(name, style="bold" if bold else ""),
         f"{entry.quality:.3f}",
         _span(entry.intervals, "quality", ".3f"),
         f"${entry.cost_usd:.6f}",

@@ -15,6 +15,7 @@ from rightmodel.execution.learning import RECENT, corrected, ratings_of
 from rightmodel.ledger.records import OutcomeRecord, day_of, new_id
 from rightmodel.ledger.trouble import LedgerTrouble
 from rightmodel.surfaces.cli.ledger_view import ask_ledger
+from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +58,7 @@ def learned_by_model(catalog: Catalog, settings: Settings) -> dict[str, dict[str
     try:
         ratings = learned_ratings(catalog, settings)
     except LedgerTrouble as trouble:
-        click.echo(f"what was learned is not shown: {trouble}", err=True)
+        echo(f"what was learned is not shown: {trouble}", err=True)
         return by_model
     for one in ratings.all(now=time.time()):
         by_model.setdefault(one.model, {})[one.skill] = one
@@ -72,9 +73,9 @@ def show_learned(
     ratings = learned_ratings(catalog, settings)
     rows = [one for one in ratings.all(now=time.time()) if one.model in names and one.outcomes]
     if as_json:
-        click.echo(json.dumps([one._asdict() for one in rows], indent=2))
+        echo(json.dumps([one._asdict() for one in rows], indent=2))
     elif not rows:
-        click.echo("nothing was learned yet: ratings move with report_outcome and failed checks")
+        echo("nothing was learned yet: ratings move with report_outcome and failed checks")
     else:
         _print_table(rows)
 
@@ -83,10 +84,10 @@ def export_learned(catalog: Catalog, settings: Settings) -> None:
     """The learned ratings as a fragment of a manifest."""
     text = learned_ratings(catalog, settings).fragment(now=time.time())
     if not text:
-        click.echo("# nothing was learned yet")
+        echo("# nothing was learned yet")
         return
-    click.echo("# In your manifest these take the place of the same models' `skills`.")
-    click.echo(text)
+    echo("# In your manifest these take the place of the same models' `skills`.")
+    echo(text)
 
 
 def forget(catalog: Catalog, settings: Settings, name: str) -> None:
@@ -107,16 +108,17 @@ def forget(catalog: Catalog, settings: Settings, name: str) -> None:
         asyncio.run(write())
     except RightmodelError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"ratings of {model or 'every model'} are the manifest's again")
+    echo(f"ratings of {model or 'every model'} are the manifest's again")
 
 
 def _print_table(rows: Sequence[Learned]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from rightmodel.surfaces.cli.console import console
 
     table = Table(box=None, pad_edge=False)
     for heading in ("model", "skill", "manifest → learned", "sure within"):
         table.add_column(heading)
     for one in rows:
         table.add_row(one.model, one.skill, one.shown, f"± {one.sd:.1f}")
-    Console(markup=False, highlight=False).print(table)
+    console().print(table)

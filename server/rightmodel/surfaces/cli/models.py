@@ -15,6 +15,7 @@ from rightmodel.ledger.records import day_of
 from rightmodel.manifest.build import DAYS
 from rightmodel.surfaces.cli import settings_summary, with_settings
 from rightmodel.surfaces.cli.learned import learned_by_model
+from rightmodel.surfaces.cli.terminal import echo, styled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +69,7 @@ def command(  # noqa: PLR0913 - one for each option
 
         compare_prices(models, as_json=as_json)
     elif as_json:
-        click.echo(json.dumps([_plain(m, catalog, origins=origins) for m in models], indent=2))
+        echo(json.dumps([_plain(m, catalog, origins=origins) for m in models], indent=2))
     elif origins or name:
         for model in models:
             _print_one(model, catalog, learned_by_model(catalog, settings).get(model.id, {}))
@@ -131,19 +132,20 @@ def _plain(model: Model, catalog: Catalog, *, origins: bool) -> dict[str, Any]:
 
 
 def _print_one(model: Model, catalog: Catalog, learned: Mapping[str, Learned]) -> None:
-    click.echo(click.style(model.id, bold=True))
+    echo(styled(model.id, bold=True))
     for key, value in _values(model).items():
         if value in ("", []):
             continue
         text = ", ".join(value) if isinstance(value, list) else str(value)
-        click.echo(f"  {key} = {text}  " + click.style(_origin(model, key, catalog), dim=True))
+        echo(f"  {key} = {text}  ", styled(_origin(model, key, catalog), dim=True))
     for skill, one in learned.items():
-        click.echo(f"  learned: {skill} {one.shown}")
+        echo(f"  learned: {skill} {one.shown}")
 
 
 def _print_table(models: list[Model], catalog: Catalog, settings: Settings) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from rightmodel.surfaces.cli.console import console
 
     learned = learned_by_model(catalog, settings)
     table = Table(box=None, pad_edge=False)
@@ -168,13 +170,11 @@ def _print_table(models: list[Model], catalog: Catalog, settings: Settings) -> N
             *[", ".join(f"{k} {v.shown}" for k, v in learned.get(model.id, {}).items())]
             * bool(learned),
         )
-    console = Console(markup=False, highlight=False)
-    if not console.is_terminal:  # ids are to be read by programs, too
-        console.width = WIDE
-    console.print(table)
+    screen = console(WIDE)
+    screen.print(table)
     for note in catalog.notes:
-        console.print(note, style="yellow")
-    console.print(f"{len(models)} models from {settings_summary(settings)}", style="dim")
+        screen.print(note, style="yellow")
+    screen.print(f"{len(models)} models from {settings_summary(settings)}", style="dim")
 
 
 def _key_state(model: Model, settings: Settings) -> str:

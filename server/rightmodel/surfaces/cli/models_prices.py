@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import click
-
 from rightmodel.core.errors import RightmodelError
 from rightmodel.manifest.build import build_price
 from rightmodel.surfaces.cli.models import per_million
 from rightmodel.surfaces.cli.price_list import KEYS, PriceList, read_genai
+from rightmodel.surfaces.cli.terminal import echo, styled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -110,7 +109,7 @@ def compare_prices(models: Iterable[Model], *, as_json: bool) -> None:
     if not found.same and not found.drifted and not found.unknown:
         raise RightmodelError(f"{found.name} has none of the models in the manifest")
     if as_json:
-        click.echo(json.dumps(found.as_json(), indent=2))
+        echo(json.dumps(found.as_json(), indent=2))
     else:
         _print(found)
 
@@ -180,17 +179,17 @@ def _spots(prices: tuple[Price, Price], today: dt.date) -> Iterator[Spot]:
 
 def _print(found: Comparison) -> None:
     newest = f", its newest dated price is of {found.newest}" if found.newest else ""
-    click.echo(f"compared with {found.name}{newest} (USD per million tokens; no network)")
+    echo(f"compared with {found.name}{newest} (USD per million tokens; no network)")
     for title, drifts in (("drifted", found.drifted), ("unknown to one", found.unknown)):
         if drifts:
-            click.echo(click.style(f"\n{title}", bold=True))
+            echo(styled(f"\n{title}", bold=True))
         for drift in drifts:
-            click.echo(f"  {drift.model} at {drift.provider}: {_age(drift)}")
+            echo(f"  {drift.model} at {drift.provider}: {_age(drift)}")
             for change in drift.changes:
-                click.echo(f"    {_line(change)}")
-    click.echo(f"\nsame: {len(found.same)} models")
+                echo(f"    {_line(change)}")
+    echo(f"\nsame: {len(found.same)} models")
     if found.not_listed:
-        click.echo(f"not listed: {len(found.not_listed)}: {', '.join(found.not_listed)}")
+        echo(f"not listed: {len(found.not_listed)}: {', '.join(found.not_listed)}")
 
 
 def _age(drift: Drift) -> str:

@@ -21,6 +21,7 @@ from rightmodel.surfaces.cli.rehearsal.run import Run
 from rightmodel.surfaces.cli.rehearsal.show import View, listing
 from rightmodel.surfaces.cli.rehearsal.trouble import GROUPS, fitting, trouble
 from rightmodel.surfaces.cli.rehearsal.twins import used_providers
+from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -92,7 +93,7 @@ def command(  # noqa: PLR0913 - one for each option
         if view:
             view.call(call, wrong)
         else:
-            click.echo(json.dumps(outcome.call_json(call, healthy[call.number - 1])))
+            echo(json.dumps(outcome.call_json(call, healthy[call.number - 1])))
 
     done = _run(catalog, samples, count, seed, wrong, tell)
     sums = outcome.totals(done, healthy, wrong)
@@ -100,7 +101,7 @@ def command(  # noqa: PLR0913 - one for each option
     if view:
         view.close(sums, told)
     else:
-        click.echo(json.dumps(outcome.summary_json(sums, wrong, told)))
+        echo(json.dumps(outcome.summary_json(sums, wrong, told)))
     sys.exit(sums.answered < sums.calls)
 
 
@@ -151,15 +152,15 @@ def _list(catalog: Catalog, *, as_json: bool) -> None:
     every = list(used_providers(catalog))
     groups = {title: [_row(name, catalog, every) for name in GROUPS[title]] for title in GROUPS}
     if not as_json:
-        click.echo("faults: where in your set-up each can happen; how it is to be read")
+        echo("faults: where in your set-up each can happen; how it is to be read")
         for line in listing(groups):
-            click.echo(line)
+            echo(line)
         return
     for title, rows in groups.items():
         for name, _, _ in rows:
             read = sorted(r.value for r in CATALOGUE[name].leads_to)
             where = fitting(CATALOGUE[name], catalog)
-            click.echo(json.dumps({"fault": name, "group": title, "read_as": read, "at": where}))
+            echo(json.dumps({"fault": name, "group": title, "read_as": read, "at": where}))
 
 
 def _row(name: str, catalog: Catalog, every: Sequence[str]) -> tuple[str, str, str]:

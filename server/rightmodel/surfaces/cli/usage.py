@@ -18,6 +18,7 @@ from rightmodel.ledger.records import day_of
 from rightmodel.manifest.load import load_catalog
 from rightmodel.surfaces.cli import with_settings
 from rightmodel.surfaces.cli.ledger_view import ask_ledger
+from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.cli.usage_view import picture as pictures
 from rightmodel.surfaces.cli.usage_view.picture import Picture, Span
 
@@ -66,7 +67,7 @@ def command(  # noqa: PLR0913 - one for each option
         return
     picture = books.picture(span, now)
     if as_json:
-        click.echo(json.dumps(picture.as_json(), ensure_ascii=False, indent=2))
+        echo(json.dumps(picture.as_json(), ensure_ascii=False, indent=2))
     elif as_csv and by is not None:
         from rightmodel.surfaces.cli.usage_view.rows import of_groups
 
@@ -153,7 +154,7 @@ def _catalog(settings: Settings) -> tuple[Catalog | None, tuple[str, ...]]:
 
 def _print(lines: Iterable[str]) -> None:
     for line in lines:
-        click.echo(line)
+        echo(line)
 
 
 def _write(text: str, file: str) -> None:
@@ -161,4 +162,4 @@ def _write(text: str, file: str) -> None:
         Path(file).write_text(text, encoding="utf-8")
     except OSError as error:
         raise TaskError(f"--html {file}: cannot be written: {error.strerror}") from error
-    click.echo(f"wrote {file}")
+    echo(f"wrote {file}")

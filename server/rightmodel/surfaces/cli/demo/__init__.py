@@ -9,13 +9,14 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 import click
-from rich.console import Console
 
 from rightmodel.ledger.ledger import LINGER_S
+from rightmodel.surfaces.cli.console import console
 from rightmodel.surfaces.cli.demo.cast import CAST
 from rightmodel.surfaces.cli.demo.play import Play
 from rightmodel.surfaces.cli.demo.show import LiveView, PlainView
 from rightmodel.surfaces.cli.demo.stage import stage
+from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:
     from rightmodel.surfaces.cli.demo.outcome import Outcome
@@ -51,19 +52,19 @@ async def _perform(*, usage: bool) -> list[Outcome]:
             view.close(outcomes)
         if usage:
             await asyncio.sleep(LINGER_S * 4)  # the last records are on their way
-            click.echo(f"\n$ rightmodel usage\n{await set_up.usage()}")
+            echo(f"\n$ rightmodel usage\n{await set_up.usage()}")
         if any(o.error for o in outcomes):
-            click.echo(set_up.logged(LOG_LINES), err=True)
+            echo(set_up.logged(LOG_LINES), err=True)
     return outcomes
 
 
 def _view() -> LiveView | PlainView:
     if not sys.stdout.isatty():
         return PlainView()
-    console = Console()
-    if console.is_dumb_terminal or not console.is_terminal:
-        return PlainView(console.width)
-    return LiveView(console)
+    screen = console()
+    if screen.is_dumb_terminal or not screen.is_terminal:
+        return PlainView(screen.width)
+    return LiveView(screen)
 
 
 def _end_on_request() -> None:

@@ -6,7 +6,6 @@ import re
 import time
 from typing import TYPE_CHECKING, Final, Self
 
-import click
 from rich.console import Group
 from rich.live import Live
 from rich.text import Text
@@ -23,6 +22,7 @@ from rightmodel.surfaces.cli.demo.layout import (
     values,
 )
 from rightmodel.surfaces.cli.demo.outcome import totals
+from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -56,9 +56,9 @@ class PlainView:
 
     def open(self, checked: str, _providers: Iterable[str]) -> None:
         """Before the play."""
-        click.echo(TITLE.format(len(SUBTASKS)))
+        echo(TITLE.format(len(SUBTASKS)))
         self._paragraphs(opening(checked))
-        click.echo("\n" + self._form.text(titles(self._form)))
+        echo("\n" + self._form.text(titles(self._form)))
 
     def begin(self, number: int, task: Subtask) -> None:
         """Nothing is said before there is an answer."""
@@ -68,23 +68,23 @@ class PlainView:
 
     def finish(self, done: Outcome) -> None:
         """One line, and one for each note."""
-        click.echo(self._form.text(values(done, self._form)))
+        echo(self._form.text(values(done, self._form)))
         for note in below(done, self._form, "-"):
-            click.echo(note)
+            echo(note)
 
     def event(self, provider: str, text: str, *, down: bool) -> None:
         """A line between two rulers."""
-        click.echo(f"{'!!' if down else '=='} {provider} {text}")
+        echo(f"{'!!' if down else '=='} {provider} {text}")
 
     def close(self, outcomes: list[Outcome]) -> None:
         """After the play."""
-        click.echo()
+        echo()
         self._paragraphs(closing(totals(outcomes)))
 
     def _paragraphs(self, told: Mapping[str, str]) -> None:
         for label, text in told.items():
             for beside, line in paragraph(label, text, self._form.width):
-                click.echo(f"{beside} {line}")
+                echo(f"{beside} {line}")
 
 
 class LiveView:

@@ -13,6 +13,7 @@ from rightmodel.surfaces.cli.demo.layout import dollars, paragraph
 from rightmodel.surfaces.cli.demo.outcome import SMALLEST, short
 from rightmodel.surfaces.cli.rehearsal.outcome import is_dull
 from rightmodel.surfaces.cli.rehearsal.run import EVERY_S, HEALED, HEALTHY, OUTAGE
+from rightmodel.surfaces.cli.terminal import echo, styled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -60,7 +61,7 @@ class View:
         self._paragraphs(told)
         for note in notes:
             self._paragraphs({"note": note})
-        click.echo()
+        echo()
         click.secho(self._line({title: title for title in self._columns}), bold=True)
 
     def call(self, call: Call, trouble: Trouble) -> None:
@@ -78,14 +79,14 @@ class View:
 
     def close(self, sums: Totals, advice: Sequence[str]) -> None:
         """After the last one."""
-        click.echo()
+        echo()
         self._paragraphs(_closing(sums))
         for reached in sums.reached:
             word = "calls" if len(reached.calls) > 1 else "call"
             numbers = listed([str(n) for n in reached.calls], most=8)
             click.secho(f"what the agent reads, code {reached.code} ({word} {numbers}):", fg="red")
             for line in reached.text.splitlines():
-                click.echo(textwrap.fill(line, self._width - 1, initial_indent="  | ",
+                echo(textwrap.fill(line, self._width - 1, initial_indent="  | ",
                                          subsequent_indent="  | ", break_long_words=False,
                                          break_on_hyphens=False))  # fmt: skip
         for line in advice or ("nothing: no weak point came up with these tasks and this fault.",):
@@ -132,7 +133,7 @@ class View:
     def _paragraphs(self, told: Mapping[str, str]) -> None:
         for label, text in told.items():
             for beside, line in paragraph(label, text, self._width):
-                click.echo(click.style(beside, fg=_LABELS.get(label), bold=True) + " " + line)
+                echo(styled(beside, fg=_LABELS.get(label), bold=True), " ", line)
 
 
 def notes(call: Call) -> Iterator[str]:
@@ -204,7 +205,7 @@ def _cost(sums: Totals) -> str:
 def listing(groups: Mapping[str, Sequence[tuple[str, str, str]]]) -> Iterator[str]:
     """Names of faults by group: (name, where it can happen, how it is to be read)."""
     for title, rows in groups.items():
-        yield click.style(title, bold=True)
+        yield title
         for name, where, read in rows:
             yield from textwrap.wrap(
                 f"  {name:{NAME}} {where}; {read}", 80, subsequent_indent=" " * (NAME + 3)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from rightmodel.surfaces.cli.console import console
 from rightmodel.surfaces.cli.usage_view import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from rich.console import Console
 
     from rightmodel.ledger.reports import UsageRow
     from rightmodel.surfaces.cli.usage_view.picture import Picture
@@ -27,26 +28,18 @@ NARROW: Final = ("spent", "saved", "calls", "faults", "time 50 %")
 
 def show(picture: Picture, groups: Iterable[str]) -> None:
     """Print it. `groups`: which tables, by day, model, skill or provider."""
-    console = _console()
+    screen = console(PLAIN_WIDTH)
     if sentence := words.empty(picture):
-        _say(console, sentence)
+        _say(screen, sentence)
     else:
-        _first(console, picture)
-    _budgets(console, picture)
+        _first(screen, picture)
+    _budgets(screen, picture)
     if not sentence:
         for group in groups:
-            _group(console, picture, group)
-        _faults(console, picture)
-        _quality(console, picture)
-        _last(console, picture)
-
-
-def _console() -> Console:
-    plain = bool(os.environ.get("NO_COLOR"))
-    console = Console(highlight=False, color_system=None if plain else "auto")
-    if console.is_terminal:
-        return console
-    return Console(highlight=False, color_system=None, width=PLAIN_WIDTH)
+            _group(screen, picture, group)
+        _faults(screen, picture)
+        _quality(screen, picture)
+        _last(screen, picture)
 
 
 def _table(*headings: str) -> Table:
