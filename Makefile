@@ -12,9 +12,9 @@ e2e: .venv/dev
 	$(BIN)/python tests/e2e/install.py
 	$(BIN)/pytest -q -m e2e tests/e2e
 
-# As `test`, with coverage.
+# As `test`, with coverage and more examples for each property.
 check: .venv/dev lint
-	$(BIN)/pytest -q -n $(WORKERS) --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE)
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -q -n $(WORKERS) --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE)
 
 lint: .venv/dev
 	$(BIN)/ruff check .

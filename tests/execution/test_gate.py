@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rightmodel.core.errors import ProviderError
@@ -63,7 +63,6 @@ async def ended(call: Call) -> None:
         await call.task
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.integers(1, 3), TURNS)
 def test_places_go_to_those_who_came_first_and_none_is_lost(
     most: int, turns: list[list[tuple[str, int]]]

@@ -200,7 +200,6 @@ def plan_of(models: Sequence[Model], needed: Requirements, most: int, waits: Ran
     )
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     st.builds(lambda rows: [model_of(f"m{i}", *row) for i, row in enumerate(rows)], MODELS),
     st.builds(

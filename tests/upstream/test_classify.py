@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rightmodel.core.errors import ProviderError
@@ -216,7 +216,6 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(body=JSON, status=st.sampled_from([200, 400, 403, 422, 429, 500]))
 @pytest.mark.parametrize("protocol", Protocol)
 def test_no_body_however_odd_breaks_the_classification(
