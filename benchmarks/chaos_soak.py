@@ -33,8 +33,8 @@ from dead_provider import run_faster
 from rightmodel.core.errors import ExhaustedError, RightmodelError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
-from rightmodel.execution.build import make_engine
 from rightmodel.execution.calls import Pending
+from rightmodel.execution.engine import build
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings
 from rightmodel.simulator import Behaviour, SimulatedProvider, fault
@@ -300,7 +300,7 @@ async def run_mode(mode: str, calls: int, seed: int) -> bool:
         manifest = Path(folder) / "rightmodel.toml"
         write_manifest(manifest, providers)
         settings = Settings(manifest, {"RIGHTMODEL_STATE_DIR": folder})
-        engine = make_engine(settings, load_catalog(manifest, has_key=lambda _: True))
+        engine = build(settings, load_catalog(manifest, has_key=lambda _: True))
         stack.push_async_callback(engine.close)
         weather = Weather(providers, seed)
         blowing = asyncio.create_task(weather.blow()) if mode == "episodes" else None

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.task import Task
-from rightmodel.execution.build import make_engine
+from rightmodel.execution.engine import build
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings
 from rightmodel.simulator import Behaviour, SimulatedProvider, fault
@@ -98,14 +98,14 @@ async def times(calls: int, gap_s: float, death: SimulatedFault | None) -> list[
             MANIFEST.format(deadline=DEADLINE_S, first=first.base_url, second=second.base_url)
         )
         settings = Settings(manifest, {"RIGHTMODEL_STATE_DIR": folder})
-        engine = make_engine(settings, load_catalog(manifest, has_key=lambda _: True))
+        engine = build(settings, load_catalog(manifest, has_key=lambda _: True))
         stack.push_async_callback(engine.close)
-        await engine.dispatcher.complete(Task("warm up"), deadline_s=DEADLINE_S)
+        await engine.executor.complete(Task("warm up"), deadline_s=DEADLINE_S)
         if death is not None:
             first.fail_all(death)
         for number in range(calls):
             began = time.monotonic()
-            answer = await engine.dispatcher.complete(Task(f"task {number}"), deadline_s=DEADLINE_S)
+            answer = await engine.executor.complete(Task(f"task {number}"), deadline_s=DEADLINE_S)
             found.append(time.monotonic() - began)
             if death is None and answer.receipt.model != "first/m":
                 raise SystemExit("the healthy run did not go to the first provider")

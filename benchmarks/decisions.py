@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from rightmodel.core.decision import Assessment, Requirements
 from rightmodel.core.task import Protocol, Task
 from rightmodel.evaluation.metrics import percentile
-from rightmodel.execution.build import make_router
+from rightmodel.execution.engine import make_router
 from rightmodel.manifest.catalog import Catalog, Endpoint, Model, Price, Provider, by_id
 from rightmodel.routing.decide import Question, decide
 

@@ -16,7 +16,7 @@ from rightmodel.evaluation.fit import fit_ratings
 from rightmodel.evaluation.metrics import Column
 from rightmodel.evaluation.replay import Routed, replay
 from rightmodel.evaluation.samples import Cell, Samples, make_samples
-from rightmodel.execution.build import make_router
+from rightmodel.execution.engine import make_router
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from skills import Item, read
 
 from rightmodel.core.task import SKILLS, Task
-from rightmodel.execution.build import make_router
+from rightmodel.execution.engine import make_router
 from rightmodel.manifest.load import load_catalog
 from rightmodel.routing.signals.judge import Judge, JudgeAnswer
 

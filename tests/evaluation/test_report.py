@@ -18,7 +18,7 @@ from rightmodel.evaluation.report import Report, make_report
 from rightmodel.evaluation.samples import Cell, Samples, make_samples
 from rightmodel.evaluation.svg import page, plot
 from rightmodel.evaluation.table import Outcome, Row
-from rightmodel.execution.build import make_router
+from rightmodel.execution.engine import make_router
 from rightmodel.manifest.load import load_catalog
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from loopback import failure, loopback, openai_answer
 from rightmodel.core.errors import ExhaustedError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
-from rightmodel.execution.build import make_engine
+from rightmodel.execution.engine import build
 from rightmodel.execution.receipts import MOST_ABOVE, WRAPPING
 from rightmodel.ledger.paths import ledger_file
 from rightmodel.ledger.sqlite import SqliteStore
@@ -56,7 +56,7 @@ Script = dict[str, list[tuple[int, str, bytes]]]
 def engine_of(folder: Path, url: str, more: str = "") -> Engine:
     settings = Settings(folder / "m.toml", {"RIGHTMODEL_STATE_DIR": str(folder / "state")})
     (folder / "m.toml").write_text(MANIFEST.format(url=url) + more)
-    return make_engine(settings, load_catalog(folder / "m.toml", has_key=lambda _: True))
+    return build(settings, load_catalog(folder / "m.toml", has_key=lambda _: True))
 
 
 def attempts(folder: Path) -> list[AttemptRecord]:
@@ -71,7 +71,7 @@ def complete(folder: Path, script: Script, task: Task, more: str = "") -> tuple[
         async with loopback(script) as server:
             engine = engine_of(folder, f"http://127.0.0.1:{server.port}/v1", more)
             try:
-                return await engine.dispatcher.complete(task, deadline_s=5), server.bodies
+                return await engine.executor.complete(task, deadline_s=5), server.bodies
             finally:
                 await engine.close()
 
@@ -164,7 +164,7 @@ def test_a_call_that_is_cancelled_before_the_first_token_costs_its_prompt(tmp_pa
         async with SimulatedProvider("openai-chat", models={"cheap": slow}, sleep=held) as up:
             engine = engine_of(tmp_path, up.base_url)
             task = Task("word " * 1000, model="p/cheap")
-            call = asyncio.create_task(engine.dispatcher.complete(task, deadline_s=20))
+            call = asyncio.create_task(engine.executor.complete(task, deadline_s=20))
             await up.until(lambda: up.in_flight == 1)
             call.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -190,7 +190,7 @@ def test_a_connection_that_is_refused_costs_nothing(tmp_path: Path) -> None:
     async def run() -> None:
         engine = engine_of(tmp_path, "http://127.0.0.1:9/v1")
         with pytest.raises(ExhaustedError):
-            await engine.dispatcher.complete(Task("hi", model="p/cheap"), deadline_s=2)
+            await engine.executor.complete(Task("hi", model="p/cheap"), deadline_s=2)
         await engine.close()
 
     asyncio.run(run())

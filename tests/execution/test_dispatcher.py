@@ -10,7 +10,7 @@ from loopback import failure, loopback, openai_answer
 from rightmodel.core.errors import ExhaustedError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
-from rightmodel.execution.build import make_engine
+from rightmodel.execution.engine import build
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings
 from rightmodel.simulator import Behaviour, SimulatedProvider, answer, fault
@@ -46,9 +46,9 @@ def complete(tmp_path: Path, task: Task, script: Script) -> Answer:
         async with loopback(script) as server:
             path = tmp_path / "m.toml"
             path.write_text(MANIFEST.format(port=server.port))
-            engine = make_engine(Settings(path, {}), load_catalog(path, has_key=lambda _: True))
+            engine = build(Settings(path, {}), load_catalog(path, has_key=lambda _: True))
             try:
-                return await engine.dispatcher.complete(task, deadline_s=3.0)
+                return await engine.executor.complete(task, deadline_s=3.0)
             finally:
                 assert engine.health.in_flight == 0
                 await engine.close()
@@ -113,9 +113,9 @@ def test_max_concurrency_lets_so_many_through_and_the_others_wait_in_line(tmp_pa
                 f'base_url = "{upstream.base_url}"\nmax_concurrency = 2\n'
                 '[[models]]\nid = "p/m"\n'
             )
-            engine = make_engine(Settings(path, {}), load_catalog(path, has_key=lambda _: True))
+            engine = build(Settings(path, {}), load_catalog(path, has_key=lambda _: True))
             calls = [
-                asyncio.create_task(engine.dispatcher.complete(Task(f"task {n}"), deadline_s=20))
+                asyncio.create_task(engine.executor.complete(Task(f"task {n}"), deadline_s=20))
                 for n in range(5)
             ]
             await upstream.until(lambda: upstream.in_flight == 2)
@@ -137,14 +137,14 @@ def test_a_lone_model_that_cools_down_is_tried_again_rather_than_shut_out(tmp_pa
                 'version = 1\n[providers.p]\nprotocol = "openai-chat"\n'
                 f'base_url = "{up.base_url}"\n[[models]]\nid = "p/m"\n'
             )
-            engine = make_engine(Settings(path, {}), load_catalog(path, has_key=lambda _: True))
+            engine = build(Settings(path, {}), load_catalog(path, has_key=lambda _: True))
             up.script("m", [fault.find("insufficient_quota"), answer("back")])
             faults = []
             try:
-                await engine.dispatcher.complete(Task("one"), deadline_s=3)
+                await engine.executor.complete(Task("one"), deadline_s=3)
             except ExhaustedError as error:
                 faults = [a.fault for a in error.attempts if a.fault]
-            text = (await engine.dispatcher.complete(Task("two"), deadline_s=3)).text
+            text = (await engine.executor.complete(Task("two"), deadline_s=3)).text
             await engine.close()
             return faults, text
 
@@ -172,8 +172,8 @@ def test_a_provider_that_is_down_does_not_use_up_every_attempt(tmp_path: Path) -
                 f'[providers.up]\nprotocol = "openai-chat"\nbase_url = "{up.base_url}"\n'
                 f'{models}[[models]]\nid = "up/m"\ncost = {{ input = 9, output = 9 }}\n'
             )
-            engine = make_engine(Settings(path, {}), load_catalog(path, has_key=lambda _: True))
-            answered = await engine.dispatcher.complete(Task("hi"), deadline_s=5)
+            engine = build(Settings(path, {}), load_catalog(path, has_key=lambda _: True))
+            answered = await engine.executor.complete(Task("hi"), deadline_s=5)
             await engine.close()
             return [a.model for a in answered.receipt.attempts]
 

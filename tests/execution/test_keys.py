@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from rightmodel.core.task import Task
-from rightmodel.execution.build import make_engine
+from rightmodel.execution.engine import build
 from rightmodel.ledger.paths import FILE
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings
@@ -61,9 +61,9 @@ class Servers:
         """One call to a server that starts for it."""
         keys = {"POOR_KEY": key, "RICH_KEY": "sk-rich-0001"}
         state = {"RIGHTMODEL_STATE_DIR": str(self.folder / "state")}
-        engine = make_engine(Settings(self.folder / "m.toml", keys | state), self.catalog)
+        engine = build(Settings(self.folder / "m.toml", keys | state), self.catalog)
         try:
-            return await engine.dispatcher.complete(Task("hi", model=model), deadline_s=5.0)
+            return await engine.executor.complete(Task("hi", model=model), deadline_s=5.0)
         finally:
             await engine.close()
 

@@ -12,7 +12,7 @@ from ledger.rows import NOON, attempt, outcome
 from loopback import loopback, openai_answer
 from rightmodel.core.decision import Assessment, Decision, Requirements
 from rightmodel.execution import learning
-from rightmodel.execution.build import make_engine
+from rightmodel.execution.engine import build
 from rightmodel.execution.learning import corrected, ratings_of
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings
@@ -59,7 +59,7 @@ def engine_of(tmp_path: Path, port: int, *, learn: bool = True) -> Any:
     path = tmp_path / "m.toml"
     path.write_text(MANIFEST.format(port=port, learn=str(learn).lower()))
     settings = Settings(path, {"RIGHTMODEL_STATE_DIR": str(tmp_path / "state")})
-    return make_engine(settings, load_catalog(path, has_key=lambda _: True))
+    return build(settings, load_catalog(path, has_key=lambda _: True))
 
 
 def catalog_of(tmp_path: Path) -> Catalog:

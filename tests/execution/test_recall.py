@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loopback import Loopback, loopback, openai_answer
-from rightmodel.execution.build import make_engine
+from rightmodel.execution.engine import build
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings
 from rightmodel.surfaces.mcp.server import ToolCalls
@@ -42,7 +42,7 @@ async def one_server(folder: Path, call: Call) -> list[str]:
     """A server that starts, answers one call and ends."""
     path = folder / "m.toml"
     settings = Settings(path, {"RIGHTMODEL_STATE_DIR": str(folder / "state")})
-    engine = make_engine(settings, load_catalog(path, has_key=lambda _: True))
+    engine = build(settings, load_catalog(path, has_key=lambda _: True))
 
     async def get() -> Any:
         return engine

@@ -16,7 +16,7 @@ from loopback import failure, loopback, openai_answer
 from rightmodel.core.errors import ExhaustedError, NoCandidateError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
-from rightmodel.execution.build import make_engine
+from rightmodel.execution.engine import build
 from rightmodel.ledger.paths import ledger_file
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.ledger.trouble import BudgetError
@@ -69,7 +69,7 @@ async def worked(tmp_path: Path, url: str, extra: str, work: Work) -> Any:
     made = settings(tmp_path)
     assert made.manifest
     made.manifest.write_text(MANIFEST.format(url=url, extra=extra))
-    engine = make_engine(made, load_catalog(made.manifest, has_key=lambda _: True))
+    engine = build(made, load_catalog(made.manifest, has_key=lambda _: True))
     try:
         return await work(engine)
     finally:
@@ -86,7 +86,7 @@ def run(tmp_path: Path, script: Script, work: Work, extra: str = "") -> Any:
 
 def completing(task: Task) -> Work:
     async def work(engine: Engine) -> Answer:
-        return await engine.dispatcher.complete(task, deadline_s=3.0, ref="r7")
+        return await engine.executor.complete(task, deadline_s=3.0, ref="r7")
 
     return work
 
@@ -148,7 +148,7 @@ def test_a_budget_that_fits_nothing_is_refused_before_anything_is_sent(tmp_path:
 def test_the_receipt_warns_before_the_wall(tmp_path: Path) -> None:
     async def work(engine: Engine) -> Answer:
         for _ in range(8):
-            answer = await engine.dispatcher.complete(Task("hi"), deadline_s=3.0)
+            answer = await engine.executor.complete(Task("hi"), deadline_s=3.0)
         return answer
 
     extra = "[budget]\nper_day_usd = 0.0031\nwarn_at = 0.3"
@@ -169,7 +169,7 @@ def test_a_reservation_lasts_longer_than_any_call(tmp_path: Path, key: str) -> N
     asks: list[Ask] = []
 
     async def work(engine: Engine) -> None:
-        records: Any = engine.dispatcher._books.records
+        records: Any = engine.executor._books.records
         reserve = records.reserve
 
         async def seen(ask: Ask) -> Any:
@@ -177,7 +177,7 @@ def test_a_reservation_lasts_longer_than_any_call(tmp_path: Path, key: str) -> N
             return await reserve(ask)
 
         records.reserve = seen
-        await engine.dispatcher.complete(Task("hi"), deadline_s=5.0)
+        await engine.executor.complete(Task("hi"), deadline_s=5.0)
 
     async def inner() -> None:
         async with loopback({"cheap": [openai_answer("yes")]}) as up:

@@ -1,4 +1,4 @@
-"""Dispatcher, providers and health against simulated upstreams, on a clock that skips waiting.
+"""Executor, providers and health against simulated upstreams, on a clock that skips waiting.
 
 Sockets are real. Where nothing happens on any of them for a hundredth of a second, the loop's clock
 is put on to its next timer: a cooldown of ten minutes takes as long as one of five seconds.
@@ -25,22 +25,21 @@ import pytest
 from rightmodel.core.call import Answer, Attempt
 from rightmodel.core.errors import ExhaustedError
 from rightmodel.core.task import Task, Trust
-from rightmodel.execution.breaker import Health
-from rightmodel.execution.build import make_router
-from rightmodel.execution.executor import Dispatcher
-from rightmodel.execution.recorder import Bookkeeper, Unrecorded
+from rightmodel.execution.engine import Clock, build
+from rightmodel.execution.records import Unrecorded
 from rightmodel.manifest.catalog import Catalog, Endpoint, Model, Provider, Routing, by_id
 from rightmodel.manifest.price import Price
+from rightmodel.manifest.settings import Settings
 from rightmodel.simulator import Behaviour, SimulatedProvider
 from rightmodel.simulator.dialects import DIALECTS
 from rightmodel.surfaces.mcp.rendering import error_text
-from rightmodel.upstream.exchange import make_upstreams
-from rightmodel.upstream.http import HttpClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 
     from rightmodel.core.fault import Fault
+    from rightmodel.execution.breaker import Health
+    from rightmodel.execution.executor import Executor
     from rightmodel.simulator.respond import Step
 
 P = ParamSpec("P")
@@ -128,7 +127,7 @@ class House:
 
     upstreams: Mapping[str, SimulatedProvider]
     catalog: Catalog
-    dispatcher: Dispatcher
+    executor: Executor
     health: Health
 
     async def complete(
@@ -136,7 +135,7 @@ class House:
     ) -> Answer:
         """An answer; nothing is left in flight."""
         try:
-            return await self.dispatcher.complete(
+            return await self.executor.complete(
                 task or Task("hi"), deadline_s=deadline_s, give_up_s=give_up_s
             )
         finally:
@@ -219,22 +218,17 @@ async def connected(
 ) -> AsyncIterator[House]:
     async with contextlib.AsyncExitStack() as stack:
         up = {n: await stack.enter_async_context(u.simulated()) for n, u in upstreams.items()}
-        client = HttpClient()
-        stack.push_async_callback(client.close)
         catalog = _catalog(up, upstreams, routing)
-        clock = asyncio.get_running_loop().time
-        health = Health(clock, Random(0))
-        dispatcher = Dispatcher(
+        now = asyncio.get_running_loop().time
+        engine = build(
+            Settings(None, {p.key_env: KEY for p in catalog.providers.values()}),
             catalog,
-            make_router(catalog, None),
-            make_upstreams(client),
-            health,
-            key=lambda _: KEY,
+            clock=Clock(now=now, wall=now),
             random=Random(0),
-            now=clock,
-            books=Bookkeeper(catalog, Unrecorded(), clock),
+            ledger=Unrecorded(),
         )
-        yield House(up, catalog, dispatcher, health)
+        stack.push_async_callback(engine.close)
+        yield House(up, catalog, engine.executor, engine.health)
 
 
 def _catalog(

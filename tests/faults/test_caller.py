@@ -10,7 +10,7 @@ from mcp_types import CallToolResult, TextContent
 
 from faults.house import in_real_time
 from rightmodel.core.task import Task
-from rightmodel.execution.build import App
+from rightmodel.execution.engine import App
 from rightmodel.manifest.settings import Settings
 from rightmodel.routing.signals.judge import MOST_SHIFT
 from rightmodel.simulator import Behaviour, Received, SimulatedProvider

@@ -88,7 +88,7 @@ async def test_calls_that_meet_the_same_outage_count_as_one_fault() -> None:
     async with connected(a=SLOW, b=OPENAI) as house:
         house.upstreams["a"].fail_all(fault.late(1, fault.status(503)))
         calls = [
-            asyncio.create_task(house.dispatcher.complete(Task(f"{n}"), deadline_s=50))
+            asyncio.create_task(house.executor.complete(Task(f"{n}"), deadline_s=50))
             for n in range(20)
         ]
         await asyncio.gather(*calls)
@@ -102,7 +102,7 @@ async def test_one_probe_alone_finds_out_whether_it_is_over() -> None:
         house.upstreams["a"].fail_all(fault.status(503))
         asyncio.get_running_loop().call_later(1, house.upstreams["a"].heal)
         calls = [
-            asyncio.create_task(house.dispatcher.complete(Task(f"{n}"), deadline_s=50))
+            asyncio.create_task(house.executor.complete(Task(f"{n}"), deadline_s=50))
             for n in range(3)
         ]
         answers = await asyncio.gather(*calls)
@@ -128,7 +128,7 @@ async def test_a_fault_that_comes_later_does_not_shorten_a_cooldown() -> None:
         limited = fault.late(1, fault.rate_limit("300"))
         house.script("a/m", limited, fault.late(2, fault.rate_limit("1")))
         calls = [
-            asyncio.create_task(house.dispatcher.complete(Task(f"{n}"), deadline_s=50))
+            asyncio.create_task(house.executor.complete(Task(f"{n}"), deadline_s=50))
             for n in range(2)
         ]
         await asyncio.gather(*calls)
@@ -139,7 +139,7 @@ async def test_a_fault_that_comes_later_does_not_shorten_a_cooldown() -> None:
 async def test_a_cancelled_call_hangs_up_and_leaves_nothing_in_flight() -> None:
     async with connected(a=SLOW) as house:
         upstream = house.upstreams["a"]
-        call = asyncio.create_task(house.dispatcher.complete(Task("hi"), deadline_s=50))
+        call = asyncio.create_task(house.executor.complete(Task("hi"), deadline_s=50))
         await upstream.until(lambda: upstream.in_flight == 1)
         assert house.health.in_flight == 1
         call.cancel()
@@ -155,7 +155,7 @@ async def test_load_goes_to_the_endpoint_with_fewer_calls_in_flight() -> None:
     async with connected(a=SLOW, b=SLOW) as house:
         house.join("a/m", "b/m")
         calls = [
-            asyncio.create_task(house.dispatcher.complete(Task(f"{n}"), deadline_s=50))
+            asyncio.create_task(house.executor.complete(Task(f"{n}"), deadline_s=50))
             for n in range(10)
         ]
         await asyncio.gather(*calls)
@@ -216,13 +216,13 @@ async def test_what_must_stay_local_is_not_sent_elsewhere_whatever_fails() -> No
     async with connected(a=Upstream(trust=Trust.local), b=OPENAI) as house:
         house.join("a/m", "b/m")
         house.upstreams["a"].fail_all(fault.status(503))
-        decision = await house.dispatcher._router.route(Task("hi"))
+        decision = await house.executor._router.route(Task("hi"))
         local = replace(decision, requirements=replace(decision.requirements, trust=Trust.local))
 
         async def route(_: Task) -> object:
             return local
 
-        house.dispatcher._router.route = route  # type: ignore[method-assign, assignment]
+        house.executor._router.route = route  # type: ignore[method-assign, assignment]
         with pytest.raises(ExhaustedError) as caught:
             await house.complete()
         assert {a.provider for a in caught.value.attempts} == {"a"}
@@ -233,10 +233,10 @@ async def test_what_must_stay_local_is_not_sent_elsewhere_whatever_fails() -> No
 async def test_a_place_that_stays_taken_is_no_fault_of_the_endpoint() -> None:
     hung = replace(SLOW, max_concurrency=1, behaviour=Behaviour(first_token_s=40))
     async with connected(a=hung) as house:
-        first = asyncio.create_task(house.dispatcher.complete(Task("one"), deadline_s=50))
+        first = asyncio.create_task(house.executor.complete(Task("one"), deadline_s=50))
         await house.upstreams["a"].until(lambda: house.upstreams["a"].in_flight == 1)
         with pytest.raises(ExhaustedError, match="all 1 places of a stayed taken"):
-            await house.dispatcher.complete(Task("two"), deadline_s=1)
+            await house.executor.complete(Task("two"), deadline_s=1)
         assert house.cooldown("a/m") == 0
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
@@ -264,7 +264,7 @@ async def test_whoever_waits_for_one_endpoint_notices_that_another_is_back() -> 
     async with connected(a=OPENAI, b=OPENAI) as house:
         house.upstreams["a"].fail_all(fault.rate_limit("40"))
         house.upstreams["b"].fail_all(fault.rate_limit("45"))
-        waiting = asyncio.create_task(house.dispatcher.complete(Task("hi"), deadline_s=50))
+        waiting = asyncio.create_task(house.executor.complete(Task("hi"), deadline_s=50))
         await house.upstreams["b"].until(lambda: bool(house.upstreams["b"].requests))
         await asyncio.sleep(3)
         house.upstreams["b"].heal()

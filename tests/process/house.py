@@ -30,7 +30,7 @@ HELLO = {
 }
 WRAPPER = """
 import json, os, sys, time
-from rightmodel.execution.build import App
+from rightmodel.execution.engine import App
 
 close = App.close
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from rightmodel.core.task import Task, Turn
-from rightmodel.execution.build import make_router
+from rightmodel.execution.engine import make_router
 from rightmodel.manifest.load import load_catalog
 from rightmodel.routing.tokens import estimate_tokens
 

@@ -4,7 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from rightmodel.core.task import Task
-from rightmodel.execution.build import catalog_of, make_router
+from rightmodel.execution.engine import effective_catalog, make_router
 from rightmodel.manifest.settings import Settings
 from rightmodel.simulator import Behaviour, SimulatedProvider
 
@@ -32,7 +32,7 @@ def decision(tmp_path: Path, url: str) -> Decision:
     (tmp_path / "m.toml").write_text(MANIFEST.format(url=url))
 
     async def route() -> Decision:
-        return await make_router(await catalog_of(settings), settings).route(Task("hi"))
+        return await make_router(await effective_catalog(settings), settings).route(Task("hi"))
 
     return asyncio.run(route())
 

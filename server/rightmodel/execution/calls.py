@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from rightmodel.core.task import Task
-    from rightmodel.execution.executor import Dispatcher, Report
+    from rightmodel.execution.executor import Executor, Report
 
 PAGE_CHARS: Final = 40_000
 MOST_RUNNING: Final = 64
@@ -84,14 +84,14 @@ class Calls:
 
     def __init__(
         self,
-        dispatcher: Dispatcher,
+        executor: Executor,
         *,
         give_up_s: float,
         now: Callable[[], float],
         recall: Callable[[str], Awaitable[tuple[Task, Answer] | None]],
     ) -> None:
         self._recall = recall
-        self._dispatcher = dispatcher
+        self._executor = executor
         self._give_up_s = give_up_s
         self._now = now
         self._entries: dict[str, _Entry] = {}
@@ -154,7 +154,7 @@ class Calls:
         began = self._now()
         async with self._places:
             waited = self._now() - began
-            answer = await self._dispatcher.complete(
+            answer = await self._executor.complete(
                 task,
                 deadline_s=max(1.0, deadline_s - waited),
                 give_up_s=max(deadline_s, self._give_up_s) - waited,

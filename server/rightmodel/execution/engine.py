@@ -1,32 +1,243 @@
-"""Everything a call needs, put together by the composition root."""
+"""The composition root: the only module that constructs what a call needs.
+
+Everything that makes time or chance, and everything that reaches a disk or a network, can be
+handed to `build`; what is not handed in is the real thing. Imports are local, so that serving
+`tools/list` does not load what only calls need.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import asyncio
+import logging
+import random as random_module
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from rightmodel.core.format import mask_keys
+from rightmodel.manifest.load import load_catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from random import Random
 
+    from rightmodel.core.decision import Assessment
+    from rightmodel.core.task import Protocol, Task
     from rightmodel.execution.breaker import Health
     from rightmodel.execution.calls import Calls
-    from rightmodel.execution.executor import Dispatcher
+    from rightmodel.execution.executor import Executor
     from rightmodel.execution.learning import Learning
-    from rightmodel.manifest.catalog import Catalog
+    from rightmodel.execution.records import Records
+    from rightmodel.ledger.ledger import Ledger
+    from rightmodel.manifest.catalog import Catalog, Model
+    from rightmodel.manifest.settings import Settings
     from rightmodel.routing.router import Router
     from rightmodel.routing.signals.judge import Judge
+    from rightmodel.upstream.exchange import Upstream
+
+logger = logging.getLogger("rightmodel")
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """`now`: monotonic seconds, on the event loop's clock. `wall`: seconds since 1970."""
+
+    now: Callable[[], float]
+    wall: Callable[[], float]
+
+
+SYSTEM_CLOCK: Final = Clock(time.monotonic, time.time)
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """`mask`: takes every known key out of a text. `close`: ends connections."""
+    """Everything that serving calls needs.
+
+    `mask`: replaces every known key in a text. `close`: cancels calls, closes connections and the
+    ledger.
+    """
 
     catalog: Catalog
     router: Router
-    dispatcher: Dispatcher
+    executor: Executor
     calls: Calls
     health: Health
     judge: Judge
     learning: Learning
     mask: Callable[[str], str]
     close: Callable[[], Awaitable[None]]
+
+
+class App:
+    """Builds the engine on first use; tries again after a broken manifest."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._engine: Engine | None = None
+        self._lock = asyncio.Lock()
+
+    async def engine(self) -> Engine:
+        """The engine. Raises `ManifestError` as long as the manifest is broken."""
+        if self._engine is None:
+            async with self._lock:
+                if self._engine is None:
+                    self._engine = build(self._settings, await effective_catalog(self._settings))
+        return self._engine
+
+    async def close(self) -> None:
+        """Close the engine, if it was built."""
+        if self._engine is not None:
+            await self._engine.close()
+
+
+async def effective_catalog(settings: Settings) -> Catalog:
+    """The catalog of the effective manifest; asks local servers which models they have."""
+    local: Mapping[str, Sequence[str]] = {}
+    if settings.manifest is None:
+        from rightmodel.upstream.discovery import local_models
+
+        local = await local_models()
+    catalog = load_catalog(settings.manifest, has_key=settings.has_key, local_models=local)
+    if settings.manifest is not None:
+        from rightmodel.upstream.discovery import not_pulled
+
+        catalog = replace(catalog, absent=await not_pulled(catalog))
+    for note in catalog.notes:
+        logger.warning("%s", note)
+    return catalog
+
+
+def build(
+    settings: Settings,
+    catalog: Catalog,
+    *,
+    clock: Clock = SYSTEM_CLOCK,
+    random: Random | None = None,
+    ledger: Records | None = None,
+    upstreams: Mapping[Protocol, Upstream] | None = None,
+) -> Engine:
+    """An engine. It closes the ledger, and the connections unless `upstreams` is handed in.
+
+    `ledger`: default the user's own; `Unrecorded()` for calls that are not paid for. `upstreams`:
+    default HTTP.
+    """
+    from rightmodel.execution.breaker import Health
+    from rightmodel.execution.calls import Calls
+    from rightmodel.execution.executor import Executor
+    from rightmodel.execution.judge_caller import JudgeCompleter
+    from rightmodel.execution.learning import Learning
+    from rightmodel.execution.recall import recall
+    from rightmodel.execution.recorder import Bookkeeper
+    from rightmodel.execution.shared_keys import SharedKeys
+    from rightmodel.routing.signals.judge import Judge
+
+    random = random or random_module.Random()  # noqa: S311 - spreads load and retries
+    records = ledger or make_ledger(settings, catalog)
+    mask = _make_mask(settings, catalog)
+    providers, disconnect = (upstreams, _nothing) if upstreams else _over_http(mask)
+    health = Health(clock.now, random)
+    books = Bookkeeper(catalog, records, clock.wall)
+    shared = SharedKeys(
+        catalog.providers.values(), records, health, key=settings.key, clock=clock.wall
+    )
+    learning = Learning(catalog, records, shared.heard, clock=clock.wall, now=clock.now)
+    asking = JudgeCompleter(providers, health, key=settings.key, now=clock.now, books=books)
+    why = {m.id: _unavailable(m, settings, catalog) for m in catalog.models.values()}
+    judge = Judge(catalog, asking, why)
+    router = make_router(catalog, settings, judge, learning.catalog, clock.wall)
+    executor = Executor(
+        catalog,
+        router,
+        providers,
+        health,
+        key=settings.key,
+        random=random,
+        now=clock.now,
+        books=books,
+    )
+    calls = Calls(
+        executor,
+        give_up_s=catalog.routing.give_up_s,
+        now=clock.now,
+        recall=partial(recall, records),
+    )
+
+    async def close() -> None:
+        await calls.close()
+        await disconnect()
+        await records.close()
+
+    return Engine(catalog, router, executor, calls, health, judge, learning, mask, close)
+
+
+def make_router(
+    catalog: Catalog,
+    settings: Settings | None,
+    judge: Judge | None = None,
+    corrected: Callable[[], Awaitable[Catalog]] | None = None,
+    clock: Callable[[], float] | None = None,
+) -> Router:
+    """Task to decision.
+
+    Without settings, keys are not looked up; without `corrected`, the manifest's ratings apply;
+    without a clock (seconds since 1970), prices that depend on the hour are the dearest.
+    """
+    from rightmodel.routing.assessor import Assessor
+    from rightmodel.routing.router import Router
+    from rightmodel.routing.signals import local_model
+    from rightmodel.routing.signals.hints import NOTHING_KNOWN
+
+    def rules(_task: Task) -> Assessment:
+        return NOTHING_KNOWN
+
+    def learned(task: Task) -> Assessment:
+        return local_model.assess(task, catalog.skills)
+
+    def unavailable(model: Model) -> str:
+        return _unavailable(model, settings, catalog) if settings else ""
+
+    locals_ = {"rules": rules, "learned": learned}
+    return Router(catalog, Assessor(catalog, locals_, judge), unavailable, corrected, clock)
+
+
+def make_ledger(settings: Settings, catalog: Catalog) -> Ledger:
+    """The user's ledger, opened on first use."""
+    from rightmodel.ledger.budget import limits_of
+    from rightmodel.ledger.ledger import Ledger
+    from rightmodel.ledger.paths import ledger_file
+    from rightmodel.ledger.recovery import SqliteOpener
+    from rightmodel.ledger.team import open_postgres
+
+    file = ledger_file(settings.environment)
+    return Ledger(
+        open_postgres(catalog.ledger_url) if catalog.ledger_url else SqliteOpener(file, time.time),
+        limits=limits_of(catalog.budget),
+        store_text=catalog.store_text,
+    )
+
+
+def _over_http(
+    mask: Callable[[str], str],
+) -> tuple[Mapping[Protocol, Upstream], Callable[[], Awaitable[None]]]:
+    """Every wire protocol over one connection pool, and what closes the pool."""
+    from rightmodel.upstream.exchange import make_upstreams
+    from rightmodel.upstream.http import HttpClient
+
+    client = HttpClient()
+    return make_upstreams(client, mask), client.close
+
+
+async def _nothing() -> None:
+    """Whoever handed in the upstreams closes them."""
+
+
+def _make_mask(settings: Settings, catalog: Catalog) -> Callable[[str], str]:
+    """Replaces every known key in a text."""
+    keys = [k for k in map(settings.key, catalog.providers.values()) if k]
+    return lambda text: mask_keys(text, keys)
+
+
+def _unavailable(model: Model, settings: Settings, catalog: Catalog) -> str:
+    """Why no request to the model can be sent at all, "" if one can."""
+    return settings.missing_keys(model) or catalog.absent.get(model.id, "")

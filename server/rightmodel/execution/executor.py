@@ -70,7 +70,7 @@ class _Call:
     watch: Watch | None = None
 
 
-class Dispatcher:
+class Executor:
     """`key(provider)`: its key or "". `now`: monotonic seconds, the event loop's clock."""
 
     def __init__(  # noqa: PLR0913 - the composition root hands in every collaborator

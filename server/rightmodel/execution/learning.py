@@ -22,7 +22,7 @@ from rightmodel.manifest.catalog import DEFAULT_RATING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from rightmodel.ledger.ledger import Ledger
+    from rightmodel.execution.records import Records
     from rightmodel.ledger.records import AttemptRecord, CallRecord, Cooldown
     from rightmodel.ledger.store import Store
     from rightmodel.manifest.catalog import Catalog, Model
@@ -44,7 +44,7 @@ class Learning:
     def __init__(
         self,
         catalog: Catalog,
-        ledger: Ledger,
+        ledger: Records,
         heard: Callable[[Iterable[Cooldown]], None],
         *,
         clock: Callable[[], float],

@@ -12,7 +12,7 @@ from rightmodel.ledger.trouble import LedgerTrouble
 
 if TYPE_CHECKING:
     from rightmodel.core.decision import Source
-    from rightmodel.ledger.ledger import Ledger
+    from rightmodel.execution.records import Records
     from rightmodel.ledger.records import CallRecord, Texts
     from rightmodel.ledger.store import Store
 
@@ -23,7 +23,7 @@ def kept_turns(task: Task) -> str:
     return json.dumps([["system", task.system], *said], ensure_ascii=False)
 
 
-async def recall(ledger: Ledger, ref: str) -> tuple[Task, Answer] | None:
+async def recall(ledger: Records, ref: str) -> tuple[Task, Answer] | None:
     """The task and answer of a former server's call; `None` where they were not kept."""
 
     def find(store: Store) -> tuple[CallRecord, Texts] | None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.errors import RightmodelError
 from rightmodel.core.fault import Fault
 from rightmodel.execution.recall import kept_turns
-from rightmodel.ledger.budget import Ask, Limits
-from rightmodel.ledger.ledger import Told
+from rightmodel.ledger.budget import Ask
 from rightmodel.ledger.records import (
     OutcomeRecord,
     Texts,
@@ -28,59 +27,17 @@ if TYPE_CHECKING:
     from rightmodel.core.decision import Decision
     from rightmodel.core.task import Task
     from rightmodel.execution.next_step import Plan, Step
+    from rightmodel.execution.records import Records
     from rightmodel.ledger.ledger import Row
     from rightmodel.ledger.records import AttemptRecord, Hold
-    from rightmodel.ledger.trouble import LedgerTrouble
     from rightmodel.manifest.catalog import Catalog, Model
+
 
 JUDGING: Final = "classify"
 """The skill that a judge's work counts as, where a budget is set for skills."""
 CANCELLED: Final = "cancelled"
 HOLD_MARGIN_S: Final = 300.0
 """A reservation outlives the longest call by so much before it may be taken for forgotten."""
-
-
-class Records(Protocol):
-    """The part of a ledger that calls need."""
-
-    @property
-    def limits(self) -> Limits:
-        """The budgets over time."""
-        ...
-
-    @property
-    def trouble(self) -> LedgerTrouble | None:
-        """What is wrong with it now."""
-        ...
-
-    async def reserve(self, ask: Ask) -> Hold | None:
-        """Room for the worst case. Raises `BudgetError`."""
-        ...
-
-    async def record(self, *rows: Row, hold: Hold | None = None) -> Told:
-        """Write rows, settle the hold, say what a caller should hear."""
-        ...
-
-    def note(self, *rows: Row, hold: Hold | None = None) -> None:
-        """The same without waiting."""
-        ...
-
-
-class Unrecorded:
-    """Records of calls that nobody pays for: a rehearsal's, a simulation's."""
-
-    limits = Limits()
-    trouble: LedgerTrouble | None = None
-
-    async def reserve(self, ask: Ask) -> None:
-        """Nothing is reserved."""
-
-    async def record(self, *rows: Row, hold: Hold | None = None) -> Told:  # noqa: ARG002
-        """Nothing is kept."""
-        return Told()
-
-    def note(self, *rows: Row, hold: Hold | None = None) -> None:
-        """Nothing is kept."""
 
 
 class Bookkeeper:

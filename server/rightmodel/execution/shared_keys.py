@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from rightmodel.execution.breaker import Health
-    from rightmodel.ledger.ledger import Ledger
+    from rightmodel.execution.records import Records
     from rightmodel.manifest.catalog import Provider
 
 
@@ -30,7 +30,7 @@ class SharedKeys:
     def __init__(
         self,
         providers: Iterable[Provider],
-        ledger: Ledger,
+        ledger: Records,
         health: Health,
         *,
         key: Callable[[Provider], str],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mcp_types import CallToolResult, TextContent
 
-from rightmodel.execution.build import App
+from rightmodel.execution.engine import App
 from rightmodel.manifest.settings import Settings
 from rightmodel.simulator import Behaviour, SimulatedProvider
 from rightmodel.surfaces.mcp.server import ToolCalls

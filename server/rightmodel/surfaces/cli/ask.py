@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rightmodel.core.errors import TaskError
-from rightmodel.execution.build import App
+from rightmodel.execution.engine import App
 from rightmodel.surfaces.cli import with_settings
 from rightmodel.surfaces.cli.terminal import echo, echo_data, styled
 from rightmodel.surfaces.mcp import rendering as render
@@ -56,7 +56,7 @@ async def _ask(settings: Settings, arguments: dict[str, Any]) -> Answer:
         task, _ = complete_task(arguments, engine.catalog)
         if task is None:
             raise TaskError("prompt is empty")
-        return await engine.dispatcher.complete(
+        return await engine.executor.complete(
             task,
             deadline_s=engine.catalog.routing.deadline_s,
             report=lambda text: echo(styled(text, dim=True), err=True),

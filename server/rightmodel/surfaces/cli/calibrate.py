@@ -12,7 +12,7 @@ from rightmodel.core.format import listed
 from rightmodel.core.task import Task
 from rightmodel.evaluation.fit import as_toml, fit_ratings
 from rightmodel.evaluation.table import read_table
-from rightmodel.execution.build import make_router
+from rightmodel.execution.engine import make_router
 from rightmodel.manifest.load import load_catalog
 from rightmodel.surfaces.cli import with_settings
 from rightmodel.surfaces.cli.terminal import echo

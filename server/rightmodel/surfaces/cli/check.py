@@ -13,7 +13,7 @@ import click
 
 from rightmodel.core.fault import Fault
 from rightmodel.core.format import mask_keys
-from rightmodel.execution.build import catalog_of
+from rightmodel.execution.engine import effective_catalog
 from rightmodel.execution.probe import Finding, probe
 from rightmodel.surfaces.cli import settings_summary, with_settings
 from rightmodel.surfaces.cli.terminal import echo, styled
@@ -61,7 +61,7 @@ def command(settings: Settings, *, no_call: bool, every_s: float | None, as_json
 
 
 async def _check(settings: Settings, *, no_call: bool, as_json: bool) -> bool:
-    catalog = await catalog_of(settings)
+    catalog = await effective_catalog(settings)
     if not as_json:
         echo(f"manifest: {settings_summary(settings)}: {len(catalog.models)} models")
         for note in catalog.notes:

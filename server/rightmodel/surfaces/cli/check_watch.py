@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rightmodel.core.call import Usage
-from rightmodel.execution.build import catalog_of
+from rightmodel.execution.engine import effective_catalog
 from rightmodel.execution.probe import OUTPUT_TOKENS
 from rightmodel.surfaces.cli import settings_summary
 from rightmodel.surfaces.cli.check import Asker, as_object, label, told
@@ -88,7 +88,7 @@ class Row:
 async def watch(settings: Settings, every_s: float, *, as_json: bool) -> bool:
     """Until cancelled; whether at least one endpoint worked when it was last asked."""
     _end_on_request()
-    catalog = await catalog_of(settings)
+    catalog = await effective_catalog(settings)
     rows = [_row(m, e, settings) for m in catalog.models.values() for e in m.endpoints]
     asker = Asker(catalog, settings)
     view = _view(rows, as_json=as_json)

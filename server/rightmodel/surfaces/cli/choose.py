@@ -15,7 +15,7 @@ import click
 from rightmodel.core.errors import RightmodelError, TaskError
 from rightmodel.core.format import listed
 from rightmodel.core.task import Task
-from rightmodel.execution.build import catalog_of, make_engine, make_router
+from rightmodel.execution.engine import build, effective_catalog, make_router
 from rightmodel.manifest.load import load_catalog
 from rightmodel.surfaces.cli import fail, with_settings
 from rightmodel.surfaces.cli.learned import corrected_catalog
@@ -81,7 +81,7 @@ def command(
 
 
 async def _choose(settings: Settings, arguments: dict[str, Any], *, as_json: bool) -> None:
-    catalog = await catalog_of(settings)
+    catalog = await effective_catalog(settings)
     task, limit = choose_task(arguments, catalog)
     decision = await make_router(
         corrected_catalog(catalog, settings), settings, clock=time.time
@@ -130,7 +130,7 @@ async def _batch(
     catalog = load_catalog(settings.manifest, has_key=settings.has_key)
     if with_ledger:
         catalog = corrected_catalog(catalog, settings)
-    engine = make_engine(settings, catalog) if judge else None
+    engine = build(settings, catalog) if judge else None
     router = make_router(catalog, None, engine.judge if engine else None)
     try:
         for line in _lines(source):

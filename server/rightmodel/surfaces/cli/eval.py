@@ -17,7 +17,7 @@ from rightmodel.evaluation.replay import replay
 from rightmodel.evaluation.report import make_report
 from rightmodel.evaluation.samples import make_samples
 from rightmodel.evaluation.table import read_table
-from rightmodel.execution.build import make_router
+from rightmodel.execution.engine import make_router
 from rightmodel.manifest.load import load_catalog
 from rightmodel.surfaces.cli import with_settings
 from rightmodel.surfaces.cli.terminal import echo

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from rightmodel.core.errors import RightmodelError
-from rightmodel.execution.build import make_ledger
+from rightmodel.execution.engine import make_ledger
 from rightmodel.execution.learning import RECENT, corrected, ratings_of
 from rightmodel.ledger.records import OutcomeRecord, day_of, new_id
 from rightmodel.ledger.trouble import LedgerTrouble

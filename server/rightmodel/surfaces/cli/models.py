@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from rightmodel.core.errors import TaskError
-from rightmodel.execution.build import catalog_of
+from rightmodel.execution.engine import effective_catalog
 from rightmodel.ledger.records import day_of
 from rightmodel.manifest.build import DAYS
 from rightmodel.surfaces.cli import settings_summary, with_settings
@@ -53,7 +53,7 @@ def command(  # noqa: PLR0913 - one for each option
     """Show the connected models, or one of them by NAME."""
     if prices + learned + export + forget > 1:
         raise TaskError("give one of --prices, --learned, --export and --forget")
-    catalog = asyncio.run(catalog_of(settings))
+    catalog = asyncio.run(effective_catalog(settings))
     models = [catalog.find(name)] if name else list(catalog.models.values())
     if learned or export or forget:
         from rightmodel.surfaces.cli import learned as ratings

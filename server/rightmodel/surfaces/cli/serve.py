@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rightmodel.core.errors import TaskError
-from rightmodel.execution.build import App
+from rightmodel.execution.engine import App
 from rightmodel.surfaces.cli import with_settings
 from rightmodel.surfaces.mcp.server import make_server
 from rightmodel.surfaces.mcp.transports import (

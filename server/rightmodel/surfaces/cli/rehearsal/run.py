@@ -10,14 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.errors import RightmodelError
 from rightmodel.core.fault import Fault
-from rightmodel.execution.breaker import Health
-from rightmodel.execution.build import make_router
-from rightmodel.execution.executor import Dispatcher
-from rightmodel.execution.recorder import Bookkeeper, Unrecorded
+from rightmodel.execution.engine import Clock, build
+from rightmodel.execution.records import Unrecorded
 from rightmodel.surfaces.cli.rehearsal.twins import twins
 from rightmodel.surfaces.mcp import rendering as render
-from rightmodel.upstream.exchange import make_upstreams
-from rightmodel.upstream.http import HttpClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -100,10 +96,9 @@ class Run:
     async def perform(self) -> list[Call]:
         """All calls, one after the other, on the event loop's clock."""
         loop = asyncio.get_running_loop()
-        client = HttpClient()
         done: list[Call] = []
         async with twins(self.catalog, self.samples, seed=self.seed, clock=loop.time) as set_up:
-            stage = _Stage(set_up, client, self.seed)
+            stage = _Stage(set_up, self.seed)
             try:
                 for number in range(1, self.calls + 1):
                     began = loop.time()
@@ -115,7 +110,7 @@ class Run:
                     self.tell(done[-1])
                     await asyncio.sleep(max(0.0, began + EVERY_S - loop.time()))
             finally:
-                await client.close()
+                await stage.close()
         return done
 
     def _turn(self, set_up: Twins, number: int) -> None:
@@ -128,27 +123,19 @@ class Run:
 
 
 class _Stage:
-    """The real way through the house, from the task to the wire, with its own state.
+    """An engine on the event loop's clock, with seeded chance, that records nothing."""
 
-    Not the composition root's engine: the clock is the loop's, chance is seeded, and nothing is
-    recorded.
-    """
-
-    def __init__(self, set_up: Twins, client: HttpClient, seed: int) -> None:
+    def __init__(self, set_up: Twins, seed: int) -> None:
         self._set_up = set_up
         self._now = asyncio.get_running_loop().time
-        chance = Random(seed)  # noqa: S311 - spreads load and retries, reproducibly
-        self._router = make_router(set_up.catalog, set_up.settings)
-        self._dispatcher = Dispatcher(
+        self._engine = build(
+            set_up.settings,
             set_up.catalog,
-            self._router,
-            make_upstreams(client),
-            Health(self._now, chance),
-            key=set_up.settings.key,
-            random=chance,
-            now=self._now,
-            books=Bookkeeper(set_up.catalog, Unrecorded(), self._now),
+            clock=Clock(now=self._now, wall=self._now),
+            random=Random(seed),  # noqa: S311 - spreads load and retries, reproducibly
+            ledger=Unrecorded(),
         )
+        self.close = self._engine.close
 
     async def call(
         self, number: int, sample: Sample, phase: str, closed: Mapping[str, str]
@@ -161,9 +148,9 @@ class _Stage:
         answer: Answer | None = None
         error: RightmodelError | None = None
         try:
-            decision = await self._router.route(sample.task)
+            decision = await self._engine.router.route(sample.task)
             order = [candidate.model for candidate in decision.candidates]
-            answer = await self._dispatcher.complete(
+            answer = await self._engine.executor.complete(
                 sample.task, deadline_s=routing.deadline_s, give_up_s=routing.give_up_s
             )
         except RightmodelError as failed:
