@@ -13,12 +13,12 @@ import sys
 from decimal import Decimal
 from itertools import takewhile
 
+from rightmodel.core.errors import BudgetError
 from rightmodel.ledger import writer
 from rightmodel.ledger.budget import Ask, Limit, Limits
 from rightmodel.ledger.ledger import Ledger
 from rightmodel.ledger.records import AttemptRecord, day_of, new_id
 from rightmodel.ledger.team import open_postgres
-from rightmodel.ledger.trouble import BudgetError
 
 NOW = 1_795_176_000.0
 WORKERS = 4

@@ -21,13 +21,13 @@ from psycopg.conninfo import conninfo_to_dict
 from e2e.postgres_server import PASSWORD, postgres
 from ledger.contract import StoreContract
 from ledger.rows import DAY, NOON, attempt, call, outcome
+from rightmodel.core.errors import BudgetError, LedgerError, LedgerFault
 from rightmodel.ledger.budget import Ask, Limit, Limits, release_dead, reserve
 from rightmodel.ledger.owner import Owner, this_process
 from rightmodel.ledger.postgres import PostgresStore
 from rightmodel.ledger.schema import POSTGRES
 from rightmodel.ledger.store import Key
 from rightmodel.ledger.team import open_postgres
-from rightmodel.ledger.trouble import BudgetError, LedgerTrouble, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -215,9 +215,9 @@ def test_one_that_falls_silent_in_a_transaction_loses_it(opened: Callable[[], St
             with other.transaction():  # waits until the server lets go of it
                 other.add_attempt(attempt("0.5"))
 
-    with pytest.raises(LedgerTrouble) as caught:
+    with pytest.raises(LedgerError) as caught:
         fall_silent()
-    assert caught.value.kind is Trouble.UNREACHABLE
+    assert caught.value.fault is LedgerFault.UNREACHABLE
     assert other.charged(Key(DAY)) == Decimal("0.5")
 
 
@@ -225,9 +225,9 @@ def test_a_server_that_freezes_is_let_go(server: PostgresServer) -> None:
     store = open_postgres(server.url, busy_s=0.1)()
     server.signal(signal.SIGSTOP)
     try:
-        with pytest.raises(LedgerTrouble) as caught, store.transaction():
+        with pytest.raises(LedgerError) as caught, store.transaction():
             raise AssertionError
-        assert caught.value.kind is Trouble.UNREACHABLE
+        assert caught.value.fault is LedgerFault.UNREACHABLE
         store.close()
     finally:
         server.signal(signal.SIGCONT)
@@ -238,9 +238,9 @@ def test_one_that_writes_too_long_is_told(
 ) -> None:
     store = open_postgres(server.url, busy_s=0.1)()
     with opened().transaction():
-        with pytest.raises(LedgerTrouble) as caught, store.transaction():
+        with pytest.raises(LedgerError) as caught, store.transaction():
             raise AssertionError
-        assert caught.value.kind is Trouble.LOCKED
+        assert caught.value.fault is LedgerFault.LOCKED
     with store.transaction():
         store.add_attempt(attempt())
     store.close()
@@ -268,7 +268,7 @@ def test_each_migration_runs_once_and_keeps_what_is_there(
 
 def test_a_failed_migration_changes_nothing(server: PostgresServer, store: Store) -> None:
     add = "ALTER TABLE rightmodel.calls ADD COLUMN team TEXT"
-    with pytest.raises(LedgerTrouble):
+    with pytest.raises(LedgerError):
         migrated(server, later(add, "CREATE TABLE rightmodel.calls (id BIGINT)"))
     assert server.ask("SELECT max(number) FROM rightmodel.version") == [(1,)]
     migrated(server, later(add)).close()
@@ -278,9 +278,9 @@ def test_a_newer_schema_is_left_alone(
     server: PostgresServer, store: Store, opened: Callable[[], Store]
 ) -> None:
     migrated(server, later("CREATE TABLE rightmodel.later (id BIGINT)")).close()
-    with pytest.raises(LedgerTrouble, match=r"newer rightmodel.*upgrade") as caught:
+    with pytest.raises(LedgerError, match=r"newer rightmodel.*upgrade") as caught:
         opened()
-    assert caught.value.kind is Trouble.NEWER
+    assert caught.value.fault is LedgerFault.NEWER
 
 
 def test_a_user_who_may_only_write_rows_can_use_what_another_made(
@@ -289,9 +289,9 @@ def test_a_user_who_may_only_write_rows_can_use_what_another_made(
     server.ask("DROP ROLE IF EXISTS member")
     server.ask("CREATE ROLE member LOGIN PASSWORD 'm'")
     url = server.url.replace(f"team:{PASSWORD}", "member:m")
-    with pytest.raises(LedgerTrouble, match=r"may not be written.*permission denied") as caught:
+    with pytest.raises(LedgerError, match=r"may not be written.*permission denied") as caught:
         open_postgres(url)()
-    assert caught.value.kind is Trouble.READ_ONLY
+    assert caught.value.fault is LedgerFault.READ_ONLY
     for statement in MEMBER.findall((ROOT / "docs" / "team.md").read_text()):
         server.ask(statement)
     member = open_postgres(url)()
@@ -313,9 +313,9 @@ def test_a_database_that_may_only_be_read_is_told(
     finally:
         with psycopg.connect(server.url, options="-c default_transaction_read_only=off") as db:
             db.execute("ALTER DATABASE postgres RESET default_transaction_read_only")
-    with pytest.raises(LedgerTrouble) as caught, reader.transaction():
+    with pytest.raises(LedgerError) as caught, reader.transaction():
         reader.add_attempt(attempt())
-    assert caught.value.kind is Trouble.READ_ONLY
+    assert caught.value.fault is LedgerFault.READ_ONLY
     assert list(reader.attempts(DAY, DAY)) == []
 
 
@@ -359,10 +359,10 @@ def test_no_message_holds_a_password(
 ) -> None:
     host, _, options = wrong.partition("&")
     url = server.url.replace(PASSWORD, host) + (f"?{options}&connect_timeout=1" if options else "")
-    with pytest.raises(LedgerTrouble) as caught:
+    with pytest.raises(LedgerError) as caught:
         open_postgres(url)()
     everything = "".join(traceback.format_exception(caught.value)) + caplog.text
-    assert caught.value.kind is Trouble.UNREACHABLE
+    assert caught.value.fault is LedgerFault.UNREACHABLE
     assert f"postgresql://127.0.0.1:{server.port}/postgres" in everything
     assert "p@ss" not in everything
     assert "p%40ss" not in everything

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loopback import failure, loopback, openai_answer
-from rightmodel.core.errors import ExhaustedError, NoCandidateError
+from rightmodel.core.errors import BudgetError, ExhaustedError, NoCandidateError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
 from rightmodel.execution.engine import build
 from rightmodel.ledger.paths import ledger_file
 from rightmodel.ledger.sqlite import SqliteStore
-from rightmodel.ledger.trouble import BudgetError
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings
 from rightmodel.simulator import Behaviour, SimulatedProvider

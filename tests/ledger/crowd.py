@@ -12,11 +12,11 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
+from rightmodel.core.errors import BudgetError
 from rightmodel.ledger.budget import Ask, Limit, Limits
 from rightmodel.ledger.ledger import Ledger
 from rightmodel.ledger.records import AttemptRecord, day_of, new_id
 from rightmodel.ledger.recovery import SqliteOpener
-from rightmodel.ledger.trouble import BudgetError
 
 NOW = 1_795_176_000.0
 WORKERS = 4

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ledger.rows import DAY, NOON, attempt
+from rightmodel.core.errors import BudgetError
 from rightmodel.ledger.budget import (
     Ask,
     Limit,
@@ -20,7 +21,6 @@ from rightmodel.ledger.budget import (
 from rightmodel.ledger.owner import Owner, alive, this_process
 from rightmodel.ledger.records import seconds_left
 from rightmodel.ledger.sqlite import SqliteStore
-from rightmodel.ledger.trouble import BudgetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,6 +10,7 @@ import pytest
 
 from ledger.books import PER_DAY, run
 from ledger.rows import DAY, NOON, attempt, call, outcome
+from rightmodel.core.errors import BudgetError, LedgerError, LedgerFault
 from rightmodel.ledger import writer
 from rightmodel.ledger.budget import Ask, Limits
 from rightmodel.ledger.ledger import Ledger
@@ -17,7 +18,6 @@ from rightmodel.ledger.records import Texts
 from rightmodel.ledger.recovery import SqliteOpener
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.ledger.store import Key
-from rightmodel.ledger.trouble import BudgetError, LedgerTrouble, Trouble
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -179,7 +179,7 @@ def test_in_a_place_that_cannot_be_written_calls_go_on_and_budgets_hold(file: Pa
         assert "85%" in told.flags[1]
         with pytest.raises(BudgetError):
             await ledger.reserve(ask("0.20"))
-        with pytest.raises(LedgerTrouble):
+        with pytest.raises(LedgerError):
             await ledger.find_call("k3f9")
         assert ledger.trouble is not None
         file.parent.unlink()  # closing tries once more
@@ -194,7 +194,7 @@ def test_after_a_full_disk_everything_is_caught_up(
     stores: list[SqliteStore] = []
 
     class Opener(SqliteOpener):
-        def __call__(self, after: LedgerTrouble | None = None) -> SqliteStore:
+        def __call__(self, after: LedgerError | None = None) -> SqliteStore:
             stores.append(super().__call__(after))
             return stores[-1]
 
@@ -217,7 +217,7 @@ def test_after_a_full_disk_everything_is_caught_up(
             if told.trouble:
                 break
         assert troubles[-1] is not None
-        assert troubles[-1].kind is Trouble.FULL
+        assert troubles[-1].fault is LedgerFault.FULL
         spent = Decimal("0.10") + Decimal("0.01") * len(troubles)
         # Budgets go on from what was known, with what still runs.
         with pytest.raises(BudgetError) as caught:

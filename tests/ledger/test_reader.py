@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ledger.rows import DAY, attempt, call, outcome
+from rightmodel.core.errors import LedgerError, LedgerFault
 from rightmodel.ledger.reader import Reader, reading
 from rightmodel.ledger.sqlite import SqliteStore
-from rightmodel.ledger.trouble import LedgerTrouble, Trouble
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,8 +115,8 @@ def test_no_ledger_is_no_error_and_none_is_made(tmp_path: Path, begun: bool) -> 
     assert file.exists() is begun
 
 
-def trouble(file: Path) -> LedgerTrouble:
-    with pytest.raises(LedgerTrouble) as caught:
+def trouble(file: Path) -> LedgerError:
+    with pytest.raises(LedgerError) as caught:
         reading(file, everything, busy_s=0.01)
     assert str(file) in str(caught.value)
     return caught.value
@@ -127,12 +127,12 @@ def test_damage_is_told_and_left_to_the_server_to_mend(tmp_path: Path) -> None:
     written(file)
     whole = file.read_bytes()
     file.write_bytes(b"this is no database at all" * 100)
-    assert trouble(file).kind is Trouble.DAMAGED
+    assert trouble(file).fault is LedgerFault.DAMAGED
     torn = bytearray(whole)
     torn[5000:9000] = b"\xa5" * 4000
     file.write_bytes(torn)
     found = trouble(file)
-    assert found.kind is Trouble.DAMAGED
+    assert found.fault is LedgerFault.DAMAGED
     assert "moves it aside" in str(found)
     assert [p.name for p in tmp_path.iterdir()] == [file.name]
 
@@ -145,7 +145,7 @@ def test_a_row_that_makes_no_sense_is_damage(tmp_path: Path, column: str, value:
     written(file)
     with closing(sqlite3.connect(file)) as db, db:
         db.execute(f"UPDATE calls SET {column} = ?", (value,))
-    assert trouble(file).kind is Trouble.DAMAGED
+    assert trouble(file).fault is LedgerFault.DAMAGED
 
 
 def test_another_schema_is_not_guessed_at(tmp_path: Path) -> None:
@@ -154,15 +154,15 @@ def test_another_schema_is_not_guessed_at(tmp_path: Path) -> None:
     with closing(sqlite3.connect(file)) as db, db:
         db.execute("PRAGMA user_version=999")
     found = trouble(file)
-    assert found.kind is Trouble.NEWER
+    assert found.fault is LedgerFault.NEWER
     assert "upgrade" in str(found)
 
 
 def test_what_cannot_be_opened_is_told(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite3").mkdir()
-    assert trouble(tmp_path / "ledger.sqlite3").kind is Trouble.UNREACHABLE
+    assert trouble(tmp_path / "ledger.sqlite3").fault is LedgerFault.UNREACHABLE
     (tmp_path / "file").write_text("x")
-    assert trouble(tmp_path / "file" / "ledger.sqlite3").kind is Trouble.UNREACHABLE
+    assert trouble(tmp_path / "file" / "ledger.sqlite3").fault is LedgerFault.UNREACHABLE
 
 
 def test_a_ledger_locked_for_long_is_told(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_ledger_locked_for_long_is_told(tmp_path: Path) -> None:
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
         db.execute("BEGIN EXCLUSIVE")
         db.execute("DELETE FROM calls")
-        assert trouble(file).kind is Trouble.LOCKED
+        assert trouble(file).fault is LedgerFault.LOCKED
 
 
 def test_the_ends_of_the_ledger(tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ import pytest
 
 from ledger.contract import StoreContract
 from ledger.rows import DAY, NOON, attempt, call, outcome
+from rightmodel.core.errors import LedgerError, LedgerFault
 from rightmodel.ledger.paths import ledger_file
 from rightmodel.ledger.records import Cooldown
 from rightmodel.ledger.recovery import SqliteOpener
 from rightmodel.ledger.schema import MIGRATIONS
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.ledger.store import Key
-from rightmodel.ledger.trouble import LedgerTrouble, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,7 +104,7 @@ def test_each_migration_runs_once_and_keeps_what_is_there(file: Path) -> None:
 def test_a_failed_migration_changes_nothing(file: Path) -> None:
     filled(file)
     broken = (*MIGRATIONS, ("ALTER TABLE calls ADD COLUMN team TEXT", "CREATE TABLE calls (id)"))
-    with pytest.raises(LedgerTrouble):
+    with pytest.raises(LedgerError):
         SqliteStore(file, migrations=broken)
     store = SqliteStore(file)
     assert len(list(store.calls(DAY, DAY))) == 3
@@ -115,9 +115,9 @@ def test_a_newer_schema_is_left_alone(file: Path) -> None:
     filled(file)
     SqliteStore(file, migrations=(*MIGRATIONS, ("CREATE TABLE later (id)",))).close()
     before = file.read_bytes()
-    with pytest.raises(LedgerTrouble, match=r"newer rightmodel.*upgrade") as caught:
+    with pytest.raises(LedgerError, match=r"newer rightmodel.*upgrade") as caught:
         opener(file)()
-    assert caught.value.kind is Trouble.NEWER
+    assert caught.value.fault is LedgerFault.NEWER
     assert not caught.value.retryable
     assert file.read_bytes() == before
 
@@ -196,7 +196,7 @@ def test_a_lock_that_cannot_be_had_is_told_as_trouble(file: Path) -> None:
     file.parent.mkdir()
     file.write_bytes(b"no database" * 1000)
     file.with_name(f"{file.name}.lock").mkdir()
-    with pytest.raises(LedgerTrouble, match="cannot be moved aside"):
+    with pytest.raises(LedgerError, match="cannot be moved aside"):
         SqliteOpener(file, lambda: NOON)()
 
 
@@ -211,9 +211,9 @@ def test_damage_in_a_place_that_cannot_be_changed_is_told_as_trouble(
         raise PermissionError("not yours")
 
     monkeypatch.setattr(what, refused)
-    with pytest.raises(LedgerTrouble, match="cannot be moved aside: not yours") as caught:
+    with pytest.raises(LedgerError, match="cannot be moved aside: not yours") as caught:
         opener(file)()
-    assert caught.value.kind is Trouble.DAMAGED
+    assert caught.value.fault is LedgerFault.DAMAGED
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_a_row_of_which_somebody_spoilt_a_cell_is_passed_over(file: Path, spoil:
 def test_a_directory_in_its_place_keeps_its_mode(file: Path) -> None:
     file.mkdir(parents=True)
     file.chmod(0o755)
-    with pytest.raises(LedgerTrouble):
+    with pytest.raises(LedgerError):
         SqliteStore(file)
     assert stat.S_IMODE(file.stat().st_mode) == 0o755
 
@@ -260,7 +260,7 @@ def test_a_directory_in_its_place_keeps_its_mode(file: Path) -> None:
 def test_two_that_find_the_damage_move_it_once(file: Path) -> None:
     file.parent.mkdir()
     file.write_bytes(b"\0" * 16 + b"x" * 5000)
-    first, second = opener(file)(), opener(file)(LedgerTrouble(Trouble.DAMAGED, ""))
+    first, second = opener(file)(), opener(file)(LedgerError(LedgerFault.DAMAGED, ""))
     assert first.notice
     assert not second.notice
     assert len([p for p in file.parent.iterdir() if "damaged" in p.name]) == 1
@@ -271,19 +271,19 @@ def test_two_that_find_the_damage_move_it_once(file: Path) -> None:
 def test_a_file_that_was_replaced_is_noticed(file: Path) -> None:
     store = SqliteStore(file)
     file.rename(file.with_name("elsewhere"))
-    with pytest.raises(LedgerTrouble), store.transaction():
+    with pytest.raises(LedgerError), store.transaction():
         store.add_attempt(attempt())
     SqliteStore(file).close()
-    with pytest.raises(LedgerTrouble, match="moved or replaced"), store.transaction():
+    with pytest.raises(LedgerError, match="moved or replaced"), store.transaction():
         store.add_attempt(attempt())
     store.close()
 
 
 def test_a_place_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file in the place of the directory")
-    with pytest.raises(LedgerTrouble, match="cannot be opened") as caught:
+    with pytest.raises(LedgerError, match="cannot be opened") as caught:
         opener(tmp_path / "state" / "ledger.sqlite3")()
-    assert caught.value.kind is Trouble.UNREACHABLE
+    assert caught.value.fault is LedgerFault.UNREACHABLE
 
 
 def test_a_full_disk_is_told_and_leaves_what_was_there(file: Path) -> None:
@@ -297,9 +297,9 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(file: Path) -> None:
             for _ in range(1000):
                 store.add_attempt(attempt())
 
-    with pytest.raises(LedgerTrouble) as caught:
+    with pytest.raises(LedgerError) as caught:
         fill()
-    assert caught.value.kind is Trouble.FULL
+    assert caught.value.fault is LedgerFault.FULL
     assert caught.value.flag == "ledger=disk_full"
     assert len(list(store.attempts(DAY, DAY))) == 3
     store.close()
@@ -308,9 +308,9 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(file: Path) -> None:
 def test_one_that_writes_too_long_is_told(file: Path) -> None:
     store = SqliteStore(file, busy_s=0.05)
     other = SqliteStore(file)
-    with other.transaction(), pytest.raises(LedgerTrouble) as caught, store.transaction():
+    with other.transaction(), pytest.raises(LedgerError) as caught, store.transaction():
         raise AssertionError
-    assert caught.value.kind is Trouble.LOCKED
+    assert caught.value.fault is LedgerFault.LOCKED
     with store.transaction():
         store.add_attempt(attempt())
     store.close()

@@ -5,9 +5,9 @@ import traceback
 
 import pytest
 
+from rightmodel.core.errors import LedgerError, LedgerFault
 from rightmodel.ledger.records import key_hash
 from rightmodel.ledger.team import open_postgres
-from rightmodel.ledger.trouble import LedgerTrouble, Trouble
 
 
 @pytest.mark.parametrize(
@@ -22,10 +22,10 @@ from rightmodel.ledger.trouble import LedgerTrouble, Trouble
     ],
 )
 def test_a_url_that_cannot_be_read_is_told_without_showing_its_password(url: str) -> None:
-    with pytest.raises(LedgerTrouble, match=r"cannot be read.*%40") as caught:
+    with pytest.raises(LedgerError, match=r"cannot be read.*%40") as caught:
         open_postgres(url)
     told = "".join(traceback.format_exception(caught.value, chain=True)).replace(url, "")
-    assert "se" not in caught.value.place
+    assert "se" not in caught.value.location
     assert "cret@" not in told
     assert "secret" not in str(caught.value)
 
@@ -46,24 +46,24 @@ def test_its_place_is_the_url_without_user_password_and_options(
     monkeypatch: pytest.MonkeyPatch, url: str, place: str
 ) -> None:
     _without_psycopg(monkeypatch)
-    with pytest.raises(LedgerTrouble) as caught:
+    with pytest.raises(LedgerError) as caught:
         open_postgres(url)
-    assert caught.value.place == place
+    assert caught.value.location == place
     assert f"the ledger {place} needs psycopg" in str(caught.value)
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     _without_psycopg(monkeypatch)
-    with pytest.raises(LedgerTrouble, match=r"pip install '\.\[postgres\]'") as caught:
+    with pytest.raises(LedgerError, match=r"pip install '\.\[postgres\]'") as caught:
         open_postgres("postgresql://db.example.com/ledger")
-    assert caught.value.kind is Trouble.UNREACHABLE
+    assert caught.value.fault is LedgerFault.UNREACHABLE
 
 
 def test_a_database_that_is_not_there_is_trouble_when_it_is_opened() -> None:
     opener = open_postgres("postgresql://team:secret@127.0.0.1:1/ledger")
-    with pytest.raises(LedgerTrouble, match="cannot be reached") as caught:
+    with pytest.raises(LedgerError, match="cannot be reached") as caught:
         opener()
-    assert caught.value.kind is Trouble.UNREACHABLE
+    assert caught.value.fault is LedgerFault.UNREACHABLE
     assert "secret" not in "".join(traceback.format_exception(caught.value))
 
 

@@ -8,8 +8,8 @@
     ├── NoCandidateError         nothing connected fits the task: carries every rejection
     ├── ProviderError            one attempt at one endpoint failed: carries the fault
     ├── ExhaustedError           every attempt failed: carries them all
-    ├── BudgetError              a budget has no room (in `ledger.trouble`): what is left, what fits
-    └── LedgerTrouble            the ledger cannot be read or written (in `ledger.trouble`)
+    ├── BudgetError              a budget has no room for the call: what is left, which models fit
+    └── LedgerError              the ledger cannot be read or written: carries the fault
 
 Each carries its data as attributes, so that callers never parse a message. `code` is stable and
 meant for programs; `str(error)` is written for a model that has to decide what to do next.
@@ -18,6 +18,7 @@ meant for programs; `str(error)` is written for a model that has to decide what 
 from __future__ import annotations
 
 import difflib
+from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 from rightmodel.core.format import cut, listed
@@ -151,6 +152,70 @@ class ExhaustedError(RightmodelError):
     ) -> None:
         super().__init__(message, retryable=retryable, retry_after_s=retry_after_s)
         self.attempts = tuple(attempts)
+
+
+class BudgetError(RightmodelError):
+    """A budget cannot cover the worst case of an attempt; nothing was reserved, nothing spent.
+
+    `limit`: its name in the manifest. `left_usd`: neither spent nor reserved. `held_usd`: reserved
+    under it by running calls. `resets_s`: seconds until the period ends, `None` for a limit per
+    call. `cheaper`: models that would fit, in the order given. `passing`: running calls hold the
+    room that is missing, and release it within seconds.
+    """
+
+    code = "budget_exhausted"
+
+    def __init__(  # noqa: PLR0913 - one keyword for each fact that a caller can act on
+        self,
+        message: str,
+        *,
+        limit: str,
+        left_usd: Decimal,
+        held_usd: Decimal,
+        resets_s: float | None,
+        cheaper: Sequence[str] = (),
+        passing: bool = False,
+    ) -> None:
+        super().__init__(
+            message,
+            retryable=passing or resets_s is not None,
+            retry_after_s=5.0 if passing else resets_s,
+        )
+        self.limit = limit
+        self.left_usd = left_usd
+        self.held_usd = held_usd
+        self.resets_s = resets_s
+        self.cheaper = tuple(cheaper)
+
+
+class LedgerFault(StrEnum):
+    """Why the ledger cannot be used."""
+
+    FULL = "disk_full"
+    READ_ONLY = "read_only"
+    DAMAGED = "damaged"
+    LOCKED = "locked"
+    NEWER = "newer_schema"
+    UNREACHABLE = "unreachable"
+
+
+class LedgerError(RightmodelError):
+    """The ledger cannot be read or written. `location`: its file, or its URL without a password.
+
+    No call fails because of it: records are kept in memory until the ledger works again.
+    """
+
+    code = "ledger_error"
+
+    def __init__(self, fault: LedgerFault, message: str, *, location: str = "") -> None:
+        super().__init__(message, retryable=fault is not LedgerFault.NEWER)
+        self.fault = fault
+        self.location = location
+
+    @property
+    def flag(self) -> str:
+        """The receipt's flag."""
+        return f"ledger={self.fault.value}"
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:

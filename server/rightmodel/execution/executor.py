@@ -13,7 +13,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.call import Answer, Attempt
-from rightmodel.core.errors import ProviderError
+from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.execution.attempt import Try, Watch, request_of
 from rightmodel.execution.limiter import Gate
@@ -21,7 +21,6 @@ from rightmodel.execution.next_step import Plan, Step
 from rightmodel.execution.receipts import RETRYABLE, exhausted, make_receipt, nothing_left
 from rightmodel.execution.tracing import answered, attempt_span, attempted, call_span
 from rightmodel.execution.validation import check, refuse_foreign_references
-from rightmodel.ledger.trouble import BudgetError
 from rightmodel.routing.explore import explored
 from rightmodel.routing.router import nothing_fits
 

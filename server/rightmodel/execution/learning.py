@@ -12,11 +12,10 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.errors import TaskError
+from rightmodel.core.errors import LedgerError, TaskError
 from rightmodel.ledger.habits import Habits
 from rightmodel.ledger.ratings import Ratings
 from rightmodel.ledger.records import OutcomeRecord
-from rightmodel.ledger.trouble import LedgerTrouble
 from rightmodel.manifest.catalog import DEFAULT_RATING
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ class Learning:
     async def report(self, ref: str, *, good: bool, note: str) -> str:
         """Take a caller's word on a former call. Returns one line on what was learned.
 
-        Raises `TaskError` for a ref without an answer, `LedgerTrouble` where it cannot be kept.
+        Raises `TaskError` for a ref without an answer, `LedgerError` where it cannot be kept.
         """
         call = await self._ledger.find_call(ref)
         if call is None or not call.model:
@@ -114,7 +113,7 @@ class Learning:
             if not self._ratings.learn(outcomes, now=now):  # a report was corrected
                 outcomes = await self._ledger.read(lambda store: store.outcomes())
                 self._ratings = ratings_of(self._manifest, outcomes, now=now)
-        except LedgerTrouble as trouble:
+        except LedgerError as trouble:
             logger.warning("nothing can be learned from the ledger: %s", trouble)
             return
         except Exception:  # what a row holds that somebody else wrote must not end a call

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from rightmodel.core.call import Answer, Receipt
 from rightmodel.core.decision import Assessment, Decision, Requirements
+from rightmodel.core.errors import LedgerError
 from rightmodel.core.task import Task, Turn
-from rightmodel.ledger.trouble import LedgerTrouble
 
 if TYPE_CHECKING:
     from rightmodel.core.decision import Source
@@ -33,7 +33,7 @@ async def recall(ledger: Records, ref: str) -> tuple[Task, Answer] | None:
 
     try:
         found = await ledger.read(find)
-    except LedgerTrouble:
+    except LedgerError:
         return None
     if found is None:
         return None

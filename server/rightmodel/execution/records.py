@@ -10,6 +10,7 @@ from rightmodel.ledger.ledger import Told
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rightmodel.core.errors import LedgerError
     from rightmodel.ledger.budget import Ask
     from rightmodel.ledger.ledger import Row
     from rightmodel.ledger.records import (
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
         OutcomeRecord,
     )
     from rightmodel.ledger.store import Store
-    from rightmodel.ledger.trouble import LedgerTrouble
 
 _T = TypeVar("_T")
 
@@ -34,7 +34,7 @@ class Records(Protocol):
         ...
 
     @property
-    def trouble(self) -> LedgerTrouble | None:
+    def trouble(self) -> LedgerError | None:
         """What is wrong with it now."""
         ...
 
@@ -55,7 +55,7 @@ class Records(Protocol):
         ...
 
     async def read(self, question: Callable[[Store], _T]) -> _T:
-        """Ask the store. Raises `LedgerTrouble`."""
+        """Ask the store. Raises `LedgerError`."""
         ...
 
     async def find_call(self, ref: str) -> CallRecord | None:
@@ -87,7 +87,7 @@ class Unrecorded:
     """Records of calls that are not paid for, such as a rehearsal's: nothing is kept."""
 
     limits = Limits()
-    trouble: LedgerTrouble | None = None
+    trouble: LedgerError | None = None
 
     async def reserve(self, ask: Ask) -> None:
         """Nothing is reserved."""

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from rightmodel.core.errors import BudgetError
 from rightmodel.ledger.owner import Owner, alive, this_process
 from rightmodel.ledger.records import Hold, day_of, new_id, seconds_left
 from rightmodel.ledger.store import Key
 from rightmodel.ledger.sums import EXACT
-from rightmodel.ledger.trouble import BudgetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

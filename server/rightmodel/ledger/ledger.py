@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from decimal import Decimal
 
+    from rightmodel.core.errors import LedgerError
     from rightmodel.ledger.budget import Ask, Standing
     from rightmodel.ledger.records import Hold
     from rightmodel.ledger.store import Key, Store
-    from rightmodel.ledger.trouble import LedgerTrouble
     from rightmodel.ledger.writer import OpenStore
 
     _Other = CallRecord | OutcomeRecord | Texts | Cooldown
@@ -57,7 +57,7 @@ CLOSE_S: Final = 1.5
 class Told:
     """What a caller should hear. `trouble`: nothing was written yet. `lines`: warnings, notices."""
 
-    trouble: LedgerTrouble | None = None
+    trouble: LedgerError | None = None
     lines: tuple[str, ...] = ()
 
     @property
@@ -100,7 +100,7 @@ class Ledger:
         )
 
     @property
-    def trouble(self) -> LedgerTrouble | None:
+    def trouble(self) -> LedgerError | None:
         """What is wrong now, for records that are noted."""
         return self._writer.trouble
 
@@ -156,7 +156,7 @@ class Ledger:
         self._submit(Job(lambda store: store.drop_cooldown(key)), soon=False)
 
     async def read(self, question: Callable[[Store], _T]) -> _T:
-        """Ask the store on its thread. Raises `LedgerTrouble` while it is in trouble."""
+        """Ask the store on its thread. Raises `LedgerError` while it is in trouble."""
         value: _T = _value(await self._wait(Job(question, kept=False, reads=True)))
         return value
 

@@ -18,7 +18,8 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg.types.string import StrDumperUnknown
 
-from rightmodel.ledger.postgres_trouble import trouble_of
+from rightmodel.core.errors import LedgerError, LedgerFault
+from rightmodel.ledger.postgres_faults import error_of
 from rightmodel.ledger.records import (
     AttemptRecord,
     CallRecord,
@@ -30,7 +31,6 @@ from rightmodel.ledger.records import (
 from rightmodel.ledger.rows import Table
 from rightmodel.ledger.schema import POSTGRES
 from rightmodel.ledger.sums import Sums
-from rightmodel.ledger.trouble import LedgerTrouble, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -102,20 +102,20 @@ class _Connection(psycopg.Connection[tuple[Any, ...]]):
 
 
 class PostgresStore:
-    """`settings`: of the connection, in libpq's names. `place`: for messages, without a password.
+    """`settings`: in libpq's names. `location`: for messages, without a password.
 
-    Raises `LedgerTrouble` when it cannot be opened.
+    Raises `LedgerError` when it cannot be opened.
     """
 
     def __init__(
         self,
         settings: Mapping[str, Any],
-        place: str,
+        location: str,
         *,
         busy_s: float = BUSY_S,
         migrations: Sequence[Migration] = POSTGRES,
     ) -> None:
-        self.place = place
+        self.location = location
         self.notice = ""
         self._alone = (
             "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;"
@@ -149,11 +149,12 @@ class PostgresStore:
             self._db.execute(self._alone)
             version = self._version()  # another server may have been first
             if version > len(migrations):
-                raise LedgerTrouble(
-                    Trouble.NEWER,
-                    f"a newer rightmodel wrote the ledger {self.place} (schema {version}, this one "
-                    f"knows {len(migrations)}): upgrade rightmodel, or keep a ledger of your own",
-                    place=self.place,
+                raise LedgerError(
+                    LedgerFault.NEWER,
+                    f"a newer rightmodel wrote the ledger {self.location} "
+                    f"(schema {version}, this one knows {len(migrations)}): upgrade rightmodel, or "
+                    "keep a ledger of your own",
+                    location=self.location,
                 )
             if not self._one(f"{_FIND} pg_namespace WHERE nspname = 'rightmodel'"):
                 self._db.execute("CREATE SCHEMA rightmodel")
@@ -361,11 +362,11 @@ class PostgresStore:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """The database's errors become `LedgerTrouble`."""
+        """The database's errors become `LedgerError`."""
         try:
             yield
         except psycopg.Error as error:
-            trouble = trouble_of(error, self.place)
+            trouble = error_of(error, self.location)
             if trouble is None:
                 raise
             raise trouble from error

@@ -11,11 +11,11 @@ import sqlite3
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from rightmodel.core.errors import LedgerError, LedgerFault
 from rightmodel.ledger.records import AttemptRecord, CallRecord, Hold, OutcomeRecord
 from rightmodel.ledger.rows import RowError, Table
 from rightmodel.ledger.schema import MIGRATIONS
 from rightmodel.ledger.sqlite import BUSY_S, CHECKED_BYTES
-from rightmodel.ledger.trouble import LedgerTrouble, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,10 +34,10 @@ _HOLDS: Final = Table("holds", Hold)
 _BUSY: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 _BROKEN: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _ADVICE: Final = {
-    Trouble.LOCKED: "another process has been writing to it for too long: try again",
-    Trouble.DAMAGED: "it is damaged. The next server that starts moves it aside, never deletes it, "
-    "and begins a new one with the rows that can still be read",
-    Trouble.UNREACHABLE: "it cannot be opened or read: see whether it is yours to read",
+    LedgerFault.LOCKED: "another process has been writing to it for too long: try again",
+    LedgerFault.DAMAGED: "it is damaged. The next server that starts moves it aside, never deletes "
+    "it, and begins a new one with the rows that can still be read",
+    LedgerFault.UNREACHABLE: "it cannot be opened or read: see whether it is yours to read",
 }
 
 
@@ -100,7 +100,7 @@ def reading(file: Path, question: Callable[[Reader], _T], *, busy_s: float = BUS
     """What the question finds in the ledger as it is at one moment; `None` where there is none yet.
 
     The question has to use up what it iterates over. It is asked again where the ledger changed
-    meanwhile, so it must not change anything itself. Raises `LedgerTrouble`.
+    meanwhile, so it must not change anything itself. Raises `LedgerError`.
     """
     with _told(file):
         before = _stamp(file)
@@ -109,7 +109,7 @@ def reading(file: Path, question: Callable[[Reader], _T], *, busy_s: float = BUS
         if not _beside(file):
             try:
                 value = _asked(file, "immutable=1", question, busy_s)
-            except (sqlite3.DatabaseError, LedgerTrouble, RowError):
+            except (sqlite3.DatabaseError, LedgerError, RowError):
                 if _stamp(file) == before and not _beside(file):
                     raise
             else:
@@ -131,7 +131,7 @@ def _asked(file: Path, how: str, question: Callable[[Reader], _T], busy_s: float
         if file.stat().st_size <= CHECKED_BYTES:
             (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
             if found != "ok":
-                raise _trouble(file, Trouble.DAMAGED, found)
+                raise _trouble(file, LedgerFault.DAMAGED, found)
         return question(Reader(db))
 
 
@@ -155,28 +155,28 @@ def _told(file: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        kind = Trouble.UNREACHABLE
+        kind = LedgerFault.UNREACHABLE
         if code in _BUSY:
-            kind = Trouble.LOCKED
+            kind = LedgerFault.LOCKED
         elif code in _BROKEN or isinstance(error, sqlite3.InterfaceError):
-            kind = Trouble.DAMAGED
+            kind = LedgerFault.DAMAGED
         raise _trouble(file, kind, str(error)) from error
     except RowError as error:
-        raise _trouble(file, Trouble.DAMAGED, f"a row cannot be read: {error}") from error
+        raise _trouble(file, LedgerFault.DAMAGED, f"a row cannot be read: {error}") from error
     except OSError as error:
-        raise _trouble(file, Trouble.UNREACHABLE, str(error)) from error
+        raise _trouble(file, LedgerFault.UNREACHABLE, str(error)) from error
 
 
-def _trouble(file: Path, kind: Trouble, words: str) -> LedgerTrouble:
-    return LedgerTrouble(kind, f"the ledger {file}: {_ADVICE[kind]} ({words})", place=str(file))
+def _trouble(file: Path, kind: LedgerFault, words: str) -> LedgerError:
+    return LedgerError(kind, f"the ledger {file}: {_ADVICE[kind]} ({words})", location=str(file))
 
 
-def _of_another_version(file: Path, version: int) -> LedgerTrouble:
+def _of_another_version(file: Path, version: int) -> LedgerError:
     newer = version > len(MIGRATIONS)
     what = "upgrade rightmodel" if newer else "start a server once: it brings it up to date"
-    return LedgerTrouble(
-        Trouble.NEWER if newer else Trouble.UNREACHABLE,
+    return LedgerError(
+        LedgerFault.NEWER if newer else LedgerFault.UNREACHABLE,
         f"the ledger {file} was written by {'a newer' if newer else 'an older'} rightmodel "
         f"(schema {version}, this one knows {len(MIGRATIONS)}): {what}",
-        place=str(file),
+        location=str(file),
     )

@@ -12,9 +12,9 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from rightmodel.core.errors import LedgerError, LedgerFault
 from rightmodel.ledger.schema import TABLES
 from rightmodel.ledger.sqlite import BUSY_S, SqliteStore
-from rightmodel.ledger.trouble import LedgerTrouble, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,13 +33,13 @@ class SqliteOpener:
         self._clock = clock
         self._busy_s = busy_s
 
-    def __call__(self, after: LedgerTrouble | None = None) -> SqliteStore:
-        """A store that works. `after`: what ended the last one. Raises `LedgerTrouble`."""
-        careful = after is not None and after.kind is Trouble.DAMAGED
+    def __call__(self, after: LedgerError | None = None) -> SqliteStore:
+        """A store that works. `after`: what ended the last one. Raises `LedgerError`."""
+        careful = after is not None and after.fault is LedgerFault.DAMAGED
         try:
             return SqliteStore(self._file, busy_s=self._busy_s, careful=careful)
-        except LedgerTrouble as trouble:
-            if trouble.kind is not Trouble.DAMAGED:
+        except LedgerError as trouble:
+            if trouble.fault is not LedgerFault.DAMAGED:
                 raise
         return self._begin_anew()
 
@@ -47,8 +47,8 @@ class SqliteOpener:
         with _alone(self._file):
             try:  # another process may have been first
                 return SqliteStore(self._file, busy_s=self._busy_s, careful=True)
-            except LedgerTrouble as trouble:
-                if trouble.kind is not Trouble.DAMAGED:
+            except LedgerError as trouble:
+                if trouble.fault is not LedgerFault.DAMAGED:
                     raise
             aside = self._set_aside()
             store = SqliteStore(self._file, busy_s=self._busy_s)
@@ -75,11 +75,11 @@ class SqliteOpener:
         return aside
 
 
-def _immovable(file: Path, error: OSError) -> LedgerTrouble:
-    return LedgerTrouble(
-        Trouble.DAMAGED,
+def _immovable(file: Path, error: OSError) -> LedgerError:
+    return LedgerError(
+        LedgerFault.DAMAGED,
         f"the ledger {file} is damaged and cannot be moved aside: {error}",
-        place=str(file),
+        location=str(file),
     )
 
 

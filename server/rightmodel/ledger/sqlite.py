@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from rightmodel.core.errors import LedgerError, LedgerFault
 from rightmodel.ledger.paths import make_private
 from rightmodel.ledger.records import (
     AttemptRecord,
@@ -26,7 +27,6 @@ from rightmodel.ledger.records import (
 from rightmodel.ledger.rows import Table
 from rightmodel.ledger.schema import MIGRATIONS
 from rightmodel.ledger.sums import EXACT, Sums
-from rightmodel.ledger.trouble import LedgerTrouble, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -50,33 +50,33 @@ _HOLDS: Final = Table("holds", Hold)
 _TEXTS: Final = Table("texts", Texts)
 _COOLDOWNS: Final = Table("cooldowns", Cooldown)
 
-_KINDS: Final[Mapping[int, Trouble]] = {
-    sqlite3.SQLITE_BUSY: Trouble.LOCKED,
-    sqlite3.SQLITE_LOCKED: Trouble.LOCKED,
-    sqlite3.SQLITE_PROTOCOL: Trouble.LOCKED,
-    sqlite3.SQLITE_FULL: Trouble.FULL,
-    sqlite3.SQLITE_READONLY: Trouble.READ_ONLY,
-    sqlite3.SQLITE_CORRUPT: Trouble.DAMAGED,
-    sqlite3.SQLITE_NOTADB: Trouble.DAMAGED,
-    sqlite3.SQLITE_CANTOPEN: Trouble.UNREACHABLE,
-    sqlite3.SQLITE_PERM: Trouble.UNREACHABLE,
-    sqlite3.SQLITE_IOERR: Trouble.UNREACHABLE,
-    sqlite3.SQLITE_AUTH: Trouble.UNREACHABLE,
-    sqlite3.SQLITE_ERROR: Trouble.UNREACHABLE,  # no such table: it is someone else's file
+_KINDS: Final[Mapping[int, LedgerFault]] = {
+    sqlite3.SQLITE_BUSY: LedgerFault.LOCKED,
+    sqlite3.SQLITE_LOCKED: LedgerFault.LOCKED,
+    sqlite3.SQLITE_PROTOCOL: LedgerFault.LOCKED,
+    sqlite3.SQLITE_FULL: LedgerFault.FULL,
+    sqlite3.SQLITE_READONLY: LedgerFault.READ_ONLY,
+    sqlite3.SQLITE_CORRUPT: LedgerFault.DAMAGED,
+    sqlite3.SQLITE_NOTADB: LedgerFault.DAMAGED,
+    sqlite3.SQLITE_CANTOPEN: LedgerFault.UNREACHABLE,
+    sqlite3.SQLITE_PERM: LedgerFault.UNREACHABLE,
+    sqlite3.SQLITE_IOERR: LedgerFault.UNREACHABLE,
+    sqlite3.SQLITE_AUTH: LedgerFault.UNREACHABLE,
+    sqlite3.SQLITE_ERROR: LedgerFault.UNREACHABLE,  # no such table: it is someone else's file
 }
-_ADVICE: Final[Mapping[Trouble, str]] = {
-    Trouble.LOCKED: "another process has been writing to it for too long",
-    Trouble.FULL: "the disk is full",
-    Trouble.READ_ONLY: "it may not be written",
-    Trouble.DAMAGED: "the file is damaged",
-    Trouble.UNREACHABLE: "it cannot be opened, read or written",
+_ADVICE: Final[Mapping[LedgerFault, str]] = {
+    LedgerFault.LOCKED: "another process has been writing to it for too long",
+    LedgerFault.FULL: "the disk is full",
+    LedgerFault.READ_ONLY: "it may not be written",
+    LedgerFault.DAMAGED: "the file is damaged",
+    LedgerFault.UNREACHABLE: "it cannot be opened, read or written",
 }
 
 
 class SqliteStore:
     """`file`: `None` for one in memory. `careful`: check every page and index before using it.
 
-    Raises `LedgerTrouble` when it cannot be opened.
+    Raises `LedgerError` when it cannot be opened.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class SqliteStore:
         careful: bool = False,
     ) -> None:
         self.file = file
-        self.place = str(file) if file else "memory"
+        self.location = str(file) if file else "memory"
         self.notice = ""
         self._inside = False
         self._waiting: dict[Table[Any], list[Any]] = {}
@@ -119,7 +119,7 @@ class SqliteStore:
                 check = "integrity_check" if careful else "quick_check"
                 (found,) = self._db.execute(f"PRAGMA {check}(1)").fetchone()
                 if found != "ok":
-                    raise self._trouble(Trouble.DAMAGED, found)
+                    raise self._trouble(LedgerFault.DAMAGED, found)
         if self._version() != len(migrations):
             self._migrate(migrations)
 
@@ -132,12 +132,12 @@ class SqliteStore:
         with self.transaction(durable=True):
             version = self._version()  # another process may have been first
             if version > len(migrations):
-                raise LedgerTrouble(
-                    Trouble.NEWER,
-                    f"a newer rightmodel wrote the ledger {self.place} (schema {version}, this one "
-                    f"knows {len(migrations)}): upgrade rightmodel, or let RIGHTMODEL_STATE_DIR "
-                    "name another directory",
-                    place=self.place,
+                raise LedgerError(
+                    LedgerFault.NEWER,
+                    f"a newer rightmodel wrote the ledger {self.location} "
+                    f"(schema {version}, this one knows {len(migrations)}): upgrade rightmodel, or "
+                    "point RIGHTMODEL_STATE_DIR at another directory",
+                    location=self.location,
                 )
             for statements in migrations[version:]:
                 for statement in statements:
@@ -152,7 +152,7 @@ class SqliteStore:
             return
         with self._told():
             if self.file and _stamp(self.file) != self._stamp:
-                raise self._trouble(Trouble.UNREACHABLE, "it was moved or replaced")
+                raise self._trouble(LedgerFault.UNREACHABLE, "it was moved or replaced")
             if durable != self._durable:
                 self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
                 self._durable = durable
@@ -228,7 +228,7 @@ class SqliteStore:
 
     def sums(self) -> Mapping[Key, Decimal]:
         """See `Store`."""
-        with suppress(LedgerTrouble, sqlite3.Error):
+        with suppress(LedgerError, sqlite3.Error):
             self._refresh("")
         return self._sums.everything()
 
@@ -320,7 +320,7 @@ class SqliteStore:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """The database's errors and the system's become `LedgerTrouble`."""
+        """The database's errors and the system's become `LedgerError`."""
         try:
             yield
         except sqlite3.Error as error:
@@ -329,11 +329,11 @@ class SqliteStore:
                 raise
             raise self._trouble(kind, str(error)) from error
         except OSError as error:
-            raise self._trouble(Trouble.UNREACHABLE, str(error)) from error
+            raise self._trouble(LedgerFault.UNREACHABLE, str(error)) from error
 
-    def _trouble(self, kind: Trouble, words: str) -> LedgerTrouble:
-        return LedgerTrouble(
-            kind, f"the ledger {self.place}: {_ADVICE[kind]} ({words})", place=self.place
+    def _trouble(self, kind: LedgerFault, words: str) -> LedgerError:
+        return LedgerError(
+            kind, f"the ledger {self.location}: {_ADVICE[kind]} ({words})", location=self.location
         )
 
 

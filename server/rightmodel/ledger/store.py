@@ -2,7 +2,7 @@
 
 Every method blocks, so a store is used on a thread of its own: never on the event loop. A store is
 used by one thread alone; several processes may use one ledger. What a store cannot do is told as
-`LedgerTrouble`, whatever the database's own errors are. The contract is `tests/ledger/contract.py`.
+`LedgerError`, whatever the database's own errors are. The contract is `tests/ledger/contract.py`.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Store(Protocol):
     """Rows in, rows out. Writing happens inside `transaction` only."""
 
     @property
-    def place(self) -> str:
-        """Where it is, for messages; without a password."""
+    def location(self) -> str:
+        """Its file or URL, for messages; without a password."""
         ...
 
     @property

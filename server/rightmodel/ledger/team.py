@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.ledger.trouble import LedgerTrouble, Trouble
+from rightmodel.core.errors import LedgerError, LedgerFault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,35 +29,35 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
 def open_postgres(url: str, *, busy_s: float | None = None) -> OpenStore:
     """Opens the store as often as needed. `url`: "postgresql://user:password@host/database".
 
-    Raises `LedgerTrouble` at once where the URL is none, or psycopg is missing. Neither that nor
+    Raises `LedgerError` at once where the URL is none, or psycopg is missing. Neither that nor
     anything that is told later holds a password.
     """
-    place = _place(url)
+    location = _location(url)
     try:
         from psycopg import Error  # noqa: PLC0415 - an extra
         from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - an extra
 
         from rightmodel.ledger.postgres import BUSY_S, PostgresStore  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise LedgerTrouble(
-            Trouble.UNREACHABLE,
-            f"the ledger {place} needs psycopg, which is not here ({error}): "
+        raise LedgerError(
+            LedgerFault.UNREACHABLE,
+            f"the ledger {location} needs psycopg, which is not here ({error}): "
             "pip install '.[postgres]' in a checkout, or pip install 'psycopg[binary]'",
-            place=place,
+            location=location,
         ) from error
     try:
         settings = {**_DEFAULTS, **conninfo_to_dict(url)}
     except Error:  # its words may hold a part of the password
-        raise _malformed(place) from None
+        raise _malformed(location) from None
     waits = BUSY_S if busy_s is None else busy_s
 
-    def opened(after: LedgerTrouble | None = None) -> Store:  # noqa: ARG001 - there is no mending
-        return PostgresStore(settings, place, busy_s=waits)
+    def opened(after: LedgerError | None = None) -> Store:  # noqa: ARG001 - there is no mending
+        return PostgresStore(settings, location, busy_s=waits)
 
     return opened
 
 
-def _place(url: str) -> str:
+def _location(url: str) -> str:
     """The URL without user, password and options."""
     found = _URL.fullmatch(url)
     if found is None:
@@ -65,11 +65,11 @@ def _place(url: str) -> str:
     return found[1] + found[2]
 
 
-def _malformed(place: str) -> LedgerTrouble:
-    return LedgerTrouble(
-        Trouble.UNREACHABLE,
-        f"the ledger's url {place or '(not shown)'} cannot be read: it has to be like "
+def _malformed(location: str) -> LedgerError:
+    return LedgerError(
+        LedgerFault.UNREACHABLE,
+        f"the ledger's url {location or '(not shown)'} cannot be read: it has to be like "
         "postgresql://user:password@host:5432/database?option=value, and in a password @ is "
         "written %40, / %2F and % %25",
-        place=place,
+        location=location,
     )

@@ -16,8 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from rightmodel.core.errors import BudgetError, LedgerError, LedgerFault
 from rightmodel.ledger.budget import release_dead
-from rightmodel.ledger.trouble import BudgetError, LedgerTrouble, Trouble
 
 if TYPE_CHECKING:
     import asyncio
@@ -36,14 +36,14 @@ MOST_KEPT: Final = 10_000
 MOST_KEPT_CHARS: Final = 50_000_000
 """Of text in them; what comes beyond that is given up."""
 MOST_AT_ONCE: Final = 500
-_REOPENED: Final = {Trouble.DAMAGED, Trouble.UNREACHABLE}
-"""Trouble that a fresh look at the file may end at once: it was moved aside, or replaced."""
+_REOPENED: Final = {LedgerFault.DAMAGED, LedgerFault.UNREACHABLE}
+"""Faults that a fresh look at the file may end at once: it was moved aside, or replaced."""
 
 
 class OpenStore(Protocol):
-    """Opens the store, for the first time or `after` trouble. Raises `LedgerTrouble`."""
+    """Opens the store, for the first time or `after` trouble. Raises `LedgerError`."""
 
-    def __call__(self, after: LedgerTrouble | None = None) -> Store:
+    def __call__(self, after: LedgerError | None = None) -> Store:
         """A store that works."""
         ...
 
@@ -66,7 +66,7 @@ class Job:
     waits: asyncio.Future[Any] | None = None
     value: Any = None
     error: Exception | None = None
-    trouble: LedgerTrouble | None = None
+    trouble: LedgerError | None = None
 
 
 class Writer:
@@ -97,7 +97,7 @@ class Writer:
         self._retry_at = 0.0
         self._size = 0
         self._lost = 0
-        self.trouble: LedgerTrouble | None = None
+        self.trouble: LedgerError | None = None
         self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
 
     def submit(self, jobs: Sequence[Job]) -> None:
@@ -167,8 +167,8 @@ class Writer:
                 break
             try:
                 _apply(store, jobs)
-            except LedgerTrouble as trouble:
-                self._fell(trouble, again=trouble.kind in _REOPENED)
+            except LedgerError as trouble:
+                self._fell(trouble, again=trouble.fault in _REOPENED)
             else:
                 return
         self._go_on_without(jobs)
@@ -181,8 +181,8 @@ class Writer:
                 return
             try:
                 job.value, job.error = job.do(store), None
-            except LedgerTrouble as trouble:
-                self._fell(trouble, again=trouble.kind in _REOPENED)
+            except LedgerError as trouble:
+                self._fell(trouble, again=trouble.fault in _REOPENED)
                 job.error = trouble
             except Exception as error:  # noqa: BLE001 - it belongs to the one who asked
                 job.error = error
@@ -196,7 +196,7 @@ class Writer:
             return self._store
         try:
             store = self._open(self.trouble)
-        except LedgerTrouble as trouble:
+        except LedgerError as trouble:
             self._fell(trouble)
             return None
         try:
@@ -206,7 +206,7 @@ class Writer:
                 release_dead(store, now=self._clock())
                 for hold in self._held():
                     store.add_hold(hold)
-        except LedgerTrouble as trouble:
+        except LedgerError as trouble:
             store.close()
             self._fell(trouble)
             return None
@@ -227,9 +227,9 @@ class Writer:
             self._spare.close()
             self._spare = None
 
-    def _fell(self, trouble: LedgerTrouble, *, again: bool = False) -> None:
+    def _fell(self, trouble: LedgerError, *, again: bool = False) -> None:
         self._retry_at = 0.0 if again else time.monotonic() + RETRY_S
-        if self.trouble is None or self.trouble.kind is not trouble.kind:
+        if self.trouble is None or self.trouble.fault is not trouble.fault:
             logger.warning("%s; calls go on, records are kept in memory", trouble)
         self.trouble = trouble
         if self._store:
@@ -243,7 +243,7 @@ class Writer:
             with self._spare.transaction():
                 for hold in self._held():
                     self._spare.add_hold(hold)
-        with suppress(LedgerTrouble):
+        with suppress(LedgerError):
             _apply(self._spare, jobs)
         for job in jobs:
             job.trouble = self.trouble
@@ -276,7 +276,7 @@ def _apply(store: Store, jobs: Sequence[Job]) -> None:
                     job.value = job.do(store)
                 except BudgetError as error:  # raised before anything is written
                     job.error = error
-    except LedgerTrouble:
+    except LedgerError:
         raise
     except Exception as error:
         if len(jobs) == 1:

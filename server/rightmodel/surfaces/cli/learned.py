@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from rightmodel.core.errors import RightmodelError
+from rightmodel.core.errors import LedgerError, RightmodelError
 from rightmodel.execution.engine import make_ledger
 from rightmodel.execution.learning import RECENT, corrected, ratings_of
 from rightmodel.ledger.records import OutcomeRecord, day_of, new_id
-from rightmodel.ledger.trouble import LedgerTrouble
 from rightmodel.surfaces.cli.ledger_view import ask_ledger
 from rightmodel.surfaces.cli.terminal import echo
 
@@ -32,13 +31,13 @@ HABITS_S: Final = 30 * 86_400.0
 
 
 def learned_ratings(catalog: Catalog, settings: Settings) -> Ratings:
-    """The ratings as the ledger's outcomes have moved them by now. Raises `LedgerTrouble`."""
+    """The ratings as the ledger's outcomes have moved them by now. Raises `LedgerError`."""
     found = ask_ledger(catalog, settings, lambda source, _: source.outcomes()) or []
     return ratings_of(catalog, found, now=time.time())
 
 
 def corrected_catalog(catalog: Catalog, settings: Settings) -> Catalog:
-    """The catalog as a server would have corrected it by now. Raises `LedgerTrouble`."""
+    """The catalog as a server would have corrected it by now. Raises `LedgerError`."""
     now = time.time()
     since, until = day_of(now - HABITS_S), day_of(now)
 
@@ -57,8 +56,8 @@ def learned_by_model(catalog: Catalog, settings: Settings) -> dict[str, dict[str
     by_model: dict[str, dict[str, Learned]] = {}
     try:
         ratings = learned_ratings(catalog, settings)
-    except LedgerTrouble as trouble:
-        echo(f"what was learned is not shown: {trouble}", err=True)
+    except LedgerError as error:
+        echo(f"learned ratings are not shown: {error}", err=True)
         return by_model
     for one in ratings.all(now=time.time()):
         by_model.setdefault(one.model, {})[one.skill] = one

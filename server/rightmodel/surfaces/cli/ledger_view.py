@@ -22,7 +22,7 @@ def ask_ledger(
 ) -> _T | None:
     """Ask the ledger (what it holds, where it is); `None` where there is none yet.
 
-    Raises `LedgerTrouble`.
+    Raises `LedgerError`.
     """
     if catalog is None or not catalog.ledger_url:
         file = ledger_file(settings.environment)
@@ -31,6 +31,6 @@ def ask_ledger(
 
     store = open_postgres(catalog.ledger_url)(None)
     try:
-        return question(StoreReader(store), store.place)
+        return question(StoreReader(store), store.location)
     finally:
         store.close()
