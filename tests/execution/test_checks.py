@@ -10,7 +10,7 @@ import pytest
 
 from rightmodel.core.call import Completion
 from rightmodel.core.errors import ProviderError
-from rightmodel.core.fault import Fault
+from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import Task
 from rightmodel.execution import schema_check as schemas
 from rightmodel.execution.schema_check import has_patterns
@@ -31,7 +31,7 @@ def checked(text: str, schema: Mapping[str, Any]) -> str:
 def mismatch(text: str, schema: Mapping[str, Any]) -> str:
     with pytest.raises(ProviderError) as caught:
         checked(text, schema)
-    assert (caught.value.fault, caught.value.scope) == (Fault.SCHEMA, "")
+    assert (caught.value.fault, caught.value.scope) == (Fault.SCHEMA, Scope.REQUEST)
     return str(caught.value)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rightmodel.core.errors import ProviderError
-from rightmodel.core.fault import Fault
+from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import Protocol
 from rightmodel.execution.limiter import Gate
 from rightmodel.manifest.catalog import Provider
@@ -87,7 +87,7 @@ def test_places_go_to_those_who_came_first_and_none_is_lost(
         for call in calls:
             if not call.task.cancelled() and (error := call.task.exception()):
                 assert isinstance(error, ProviderError)
-                assert (error.fault, error.scope) == (Fault.TIMEOUT, "")
+                assert (error.fault, error.scope) == (Fault.TIMEOUT, Scope.REQUEST)
 
     asyncio.run(run())
 

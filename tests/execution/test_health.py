@@ -3,7 +3,7 @@ from __future__ import annotations
 from random import Random
 
 from rightmodel.core.errors import ProviderError
-from rightmodel.core.fault import Fault
+from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import Protocol
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S, OUT_S, Health
 from rightmodel.manifest.catalog import Endpoint, Provider
@@ -41,7 +41,7 @@ def test_a_server_fault_cools_the_endpoint_alone_and_lets_one_probe_through() ->
 
 def test_a_key_without_quota_takes_every_model_of_the_provider_out() -> None:
     health = Health(Clock(), Random(0))
-    fail(health, A, Fault.QUOTA, scope="key")
+    fail(health, A, Fault.QUOTA, scope=Scope.KEY)
     assert health.wait_s(B) == OUT_S
 
 

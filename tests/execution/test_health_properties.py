@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from rightmodel.core.decision import Assessment, Candidate, Decision, Requirements
 from rightmodel.core.errors import ProviderError
-from rightmodel.core.fault import Fault
+from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import Protocol, Trust
 from rightmodel.execution.breaker import (
     MOST_RETRY_AFTER_S,
@@ -39,7 +39,7 @@ FAULTS = st.builds(
     ProviderError,
     st.sampled_from(list(Fault)),
     st.just("x"),
-    scope=st.sampled_from(["endpoint", "key", "model", ""]),
+    scope=st.sampled_from(Scope),
     retry_after_s=st.none() | st.floats(-10, 0) | st.floats(0.01, 2 * MOST_RETRY_AFTER_S),
     window=st.none() | st.integers(1, 10_000),
 )
@@ -105,7 +105,7 @@ class HealthMachine(RuleBasedStateMachine):
         self.health.fail(ENDPOINTS[place], error, ticket)
         provider = ENDPOINTS[place].provider
         family = [i for i in PLACES if ENDPOINTS[i].provider is provider]
-        touched = {"key": family, "": []}.get(error.scope, [place])
+        touched = {Scope.KEY: family, Scope.REQUEST: []}.get(error.scope, [place])
         for i, (was, wait) in enumerate(zip(before, self.waits(), strict=True)):
             assert wait >= was or was <= PROBING_S, "a cooldown got shorter"
             assert wait <= MOST_RETRY_AFTER_S + 1e-6

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from rightmodel.core.decision import Assessment, Requirements
 from rightmodel.core.errors import ProviderError
-from rightmodel.core.fault import Fault
+from rightmodel.core.fault import Fault, Scope
 from rightmodel.execution.availability import cooling_down, fit_first
 from rightmodel.execution.breaker import Health
 from rightmodel.manifest.load import load_catalog
@@ -43,7 +43,7 @@ def test_what_cools_down_stands_behind_and_says_for_how_long(tmp_path: Path) -> 
 
     endpoint = catalog.models["p/m"].endpoints[0]
     ticket = health.begin(endpoint)
-    health.fail(endpoint, ProviderError(Fault.AUTH, "no", scope="key"), ticket)
+    health.fail(endpoint, ProviderError(Fault.AUTH, "no", scope=Scope.KEY), ticket)
     cooling = cooling_down(decision, catalog, health)
     now = fit_first(decision, cooling)
     assert cooling == {"p/m": "cooling down for 600 s after auth_failed"}

@@ -9,7 +9,7 @@ import pytest
 
 from rightmodel.core.call import Usage
 from rightmodel.core.errors import ProviderError
-from rightmodel.core.fault import Fault
+from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import Protocol
 from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.wire.answer import MOST_TOKENS, MOST_USD
@@ -51,7 +51,7 @@ def test_a_limit_that_the_upstream_takes_in_no_form_is_not_given_up(times: int) 
         for _ in range(times):
             with pytest.raises(ProviderError, match="no cost ceiling or budget can be") as caught:
                 await chat_model.complete(request_of(server.base, max_output_tokens=99))
-            assert (caught.value.fault, caught.value.scope) == (Fault.PARAMETER, "")
+            assert (caught.value.fault, caught.value.scope) == (Fault.PARAMETER, Scope.REQUEST)
         assert [[cap for cap in CAPS if cap in r.body] for r in server.requests] == [
             ["max_tokens"],
             ["max_completion_tokens"],
@@ -75,7 +75,7 @@ def test_geminis_limit_is_not_given_up_either() -> None:
     ]
     body = {"error": {**error, "status": "INVALID_ARGUMENT", "details": details}}
     found = failure(refusal(400, body), generated(), protocol=Protocol.GEMINI, max_output_tokens=99)
-    assert (found.fault, found.scope) == (Fault.PARAMETER, "")
+    assert (found.fault, found.scope) == (Fault.PARAMETER, Scope.REQUEST)
     assert "no cost ceiling or budget can be held" in str(found)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rightmodel.core.errors import ProviderError
-from rightmodel.core.fault import Fault
+from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import Protocol, Turn
 from rightmodel.upstream.classify import UpstreamError, classify, classify_in_band
 from upstream.upstream import KEY, Reply, events, failure, refusal, request_of
@@ -94,7 +94,7 @@ def test_a_400_that_echoes_the_prompt_is_a_fault_of_the_request(
         error["failed_value"] = echo
     prompt = f"Translate this: {echo}"
     found = failure(refusal(400, body), protocol=protocol, turns=(Turn("user", prompt),))
-    assert (found.fault, found.scope) == (Fault.BAD_REQUEST, "")
+    assert (found.fault, found.scope) == (Fault.BAD_REQUEST, Scope.REQUEST)
 
 
 def test_the_key_is_masked_wherever_an_upstream_echoes_it() -> None:
@@ -116,22 +116,22 @@ def test_a_key_at_the_bound_of_a_message_is_masked_before_it_is_cut() -> None:
 @pytest.mark.parametrize(
     ("status", "fault", "scope"),
     [
-        (400, Fault.BAD_REQUEST, ""),
-        (401, Fault.AUTH, "key"),
-        (402, Fault.QUOTA, "key"),
-        (403, Fault.AUTH, "key"),
-        (404, Fault.NOT_FOUND, "model"),
-        (405, Fault.BAD_REQUEST, ""),
-        (408, Fault.SERVER, "endpoint"),
-        (413, Fault.CONTEXT_OVERFLOW, ""),
-        (422, Fault.BAD_REQUEST, ""),
-        (429, Fault.RATE_LIMITED, "endpoint"),
-        (500, Fault.SERVER, "endpoint"),
-        (502, Fault.SERVER, "endpoint"),
-        (503, Fault.OVERLOADED, "endpoint"),
-        (504, Fault.SERVER, "endpoint"),
-        (520, Fault.SERVER, "endpoint"),
-        (529, Fault.OVERLOADED, "endpoint"),
+        (400, Fault.BAD_REQUEST, Scope.REQUEST),
+        (401, Fault.AUTH, Scope.KEY),
+        (402, Fault.QUOTA, Scope.KEY),
+        (403, Fault.AUTH, Scope.KEY),
+        (404, Fault.NOT_FOUND, Scope.MODEL),
+        (405, Fault.BAD_REQUEST, Scope.REQUEST),
+        (408, Fault.SERVER, Scope.ENDPOINT),
+        (413, Fault.CONTEXT_OVERFLOW, Scope.REQUEST),
+        (422, Fault.BAD_REQUEST, Scope.REQUEST),
+        (429, Fault.RATE_LIMITED, Scope.ENDPOINT),
+        (500, Fault.SERVER, Scope.ENDPOINT),
+        (502, Fault.SERVER, Scope.ENDPOINT),
+        (503, Fault.OVERLOADED, Scope.ENDPOINT),
+        (504, Fault.SERVER, Scope.ENDPOINT),
+        (520, Fault.SERVER, Scope.ENDPOINT),
+        (529, Fault.OVERLOADED, Scope.ENDPOINT),
     ],
 )
 @pytest.mark.parametrize("body", ["", "<html><body>no</body></html>", "[]", "{}", "{broken"])

@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from rightmodel.core.errors import ProviderError
-from rightmodel.core.fault import Fault
+from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import Protocol
 from rightmodel.manifest.catalog import Provider
 from rightmodel.upstream.exchange import make_upstreams
@@ -86,7 +86,7 @@ def test_a_stale_connection_is_replaced_once_at_once() -> None:
 
 def test_a_second_dead_connection_is_a_fault() -> None:
     error = failure(chat(), Reply(end="none"), times=2)
-    assert (error.fault, error.scope) == (Fault.CONNECTION, "endpoint")
+    assert (error.fault, error.scope) == (Fault.CONNECTION, Scope.ENDPOINT)
 
 
 def test_a_fresh_connection_that_dies_is_not_tried_again() -> None:
@@ -113,7 +113,7 @@ def test_an_idle_connection_that_was_closed_is_not_used() -> None:
 @pytest.mark.parametrize("end", ["cut", "close", "reset"])
 def test_an_answer_that_breaks_off_is_not_handed_over(end: str) -> None:
     error = failure(events(HALF, end=end))
-    assert (error.fault, error.scope) == (Fault.CONNECTION, "endpoint")
+    assert (error.fault, error.scope) == (Fault.CONNECTION, Scope.ENDPOINT)
 
 
 def test_a_clean_end_without_a_finish_reason_is_no_success() -> None:

@@ -8,7 +8,7 @@ import pytest
 from loopback import Loopback, failure, loopback, openai_answer, sse
 from rightmodel.core.call import Completion, Usage
 from rightmodel.core.errors import ProviderError
-from rightmodel.core.fault import Fault
+from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import Protocol, Turn
 from rightmodel.manifest.catalog import Provider
 from rightmodel.upstream.exchange import make_upstreams
@@ -124,25 +124,25 @@ def test_a_refused_parameter_is_mended_once() -> None:
 @pytest.mark.parametrize(
     ("response", "fault", "scope"),
     [
-        (failure(500, {"error": {"message": "oops"}}), Fault.SERVER, "endpoint"),
-        ((502, "text/html", b"<html>Bad Gateway</html>"), Fault.SERVER, "endpoint"),
-        (failure(401, {"error": {"message": "bad sk-very-secret-key"}}), Fault.AUTH, "key"),
-        (failure(402, {"error": {"message": "Insufficient Balance"}}), Fault.QUOTA, "key"),
-        (failure(429, {"error": {"code": "insufficient_quota"}}), Fault.QUOTA, "key"),
-        (failure(429, {"error": {"message": "slow"}}), Fault.RATE_LIMITED, "endpoint"),
-        (failure(404, {"error": {"message": "no such model"}}), Fault.NOT_FOUND, "model"),
-        (failure(529, {"error": {"type": "overloaded_error"}}), Fault.OVERLOADED, "endpoint"),
-        (failure(200, {"error": {"code": 502, "message": "x"}}), Fault.SERVER, "endpoint"),
-        (failure(200, {"choices": []}), Fault.MALFORMED, "endpoint"),
-        ((200, "text/html", b"<html>login</html>"), Fault.MALFORMED, "endpoint"),
-        (sse({"choices": [{"delta": {"content": "half"}}]}), Fault.CONNECTION, "endpoint"),
+        (failure(500, {"error": {"message": "oops"}}), Fault.SERVER, Scope.ENDPOINT),
+        ((502, "text/html", b"<html>Bad Gateway</html>"), Fault.SERVER, Scope.ENDPOINT),
+        (failure(401, {"error": {"message": "bad sk-very-secret-key"}}), Fault.AUTH, Scope.KEY),
+        (failure(402, {"error": {"message": "Insufficient Balance"}}), Fault.QUOTA, Scope.KEY),
+        (failure(429, {"error": {"code": "insufficient_quota"}}), Fault.QUOTA, Scope.KEY),
+        (failure(429, {"error": {"message": "slow"}}), Fault.RATE_LIMITED, Scope.ENDPOINT),
+        (failure(404, {"error": {"message": "no such model"}}), Fault.NOT_FOUND, Scope.MODEL),
+        (failure(529, {"error": {"type": "overloaded_error"}}), Fault.OVERLOADED, Scope.ENDPOINT),
+        (failure(200, {"error": {"code": 502, "message": "x"}}), Fault.SERVER, Scope.ENDPOINT),
+        (failure(200, {"choices": []}), Fault.MALFORMED, Scope.ENDPOINT),
+        ((200, "text/html", b"<html>login</html>"), Fault.MALFORMED, Scope.ENDPOINT),
+        (sse({"choices": [{"delta": {"content": "half"}}]}), Fault.CONNECTION, Scope.ENDPOINT),
         (
             failure(
                 400,
                 {"error": {"message": "maximum context length is 8192 tokens. However, …"}},
             ),
             Fault.CONTEXT_OVERFLOW,
-            "",
+            Scope.REQUEST,
         ),
         (
             failure(
@@ -150,7 +150,7 @@ def test_a_refused_parameter_is_mended_once() -> None:
                 {"error": {"message": "bad"}, "echo": "rate limit 429 maximum context length"},
             ),
             Fault.BAD_REQUEST,
-            "",
+            Scope.REQUEST,
         ),
     ],
 )

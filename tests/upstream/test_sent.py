@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rightmodel.core.fault import Fault
+from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import Protocol
 from rightmodel.manifest.catalog import Provider
 from rightmodel.upstream.exchange import make_upstreams
@@ -48,7 +48,7 @@ def test_headers_of_the_manifest_are_sent_and_do_not_displace_the_key() -> None:
 @pytest.mark.parametrize("key", ["sk-with\nbreak", "sk-“quoted”", "sk\x00"])
 def test_a_key_that_no_header_can_carry_is_told_without_showing_it(key: str) -> None:
     error = failure(chat(), key=key)
-    assert (error.fault, error.scope) == (Fault.AUTH, "key")
+    assert (error.fault, error.scope) == (Fault.AUTH, Scope.KEY)
     assert key not in str(error)
     assert "break" not in str(error).replace("line breaks", "")
 

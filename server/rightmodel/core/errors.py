@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from rightmodel.core.call import Attempt, Usage
     from rightmodel.core.decision import Rejection
-    from rightmodel.core.fault import Fault
+    from rightmodel.core.fault import Fault, Scope
 
 
 class RightmodelError(Exception):
@@ -108,7 +108,7 @@ class ProviderError(RightmodelError):
     `fault`: the class of what happened. `provider`: its name in the manifest. `status`: HTTP
     status, 0 where none came. `parameter`: the request key that was refused. `window`: the context
     window in tokens that the upstream named. `retry_after_s`: as the upstream asked, unbounded.
-    `scope`: what is out of order: "endpoint", "key", "model" or "" (nothing is; the request is).
+    `scope`: what is out of order, by default as the fault's row says.
     `usage`, `cost_usd`: what the upstream reports all the same, `None` where it says nothing.
     """
 
@@ -124,7 +124,7 @@ class ProviderError(RightmodelError):
         retry_after_s: float | None = None,
         parameter: str = "",
         window: int | None = None,
-        scope: str = "endpoint",
+        scope: Scope | None = None,
     ) -> None:
         super().__init__(message, retryable=True, retry_after_s=retry_after_s)
         self.fault = fault
@@ -132,7 +132,7 @@ class ProviderError(RightmodelError):
         self.status = status
         self.parameter = parameter
         self.window = window
-        self.scope = scope
+        self.scope = scope or fault.scope
         self.usage: Usage | None = None
         self.cost_usd: Decimal | None = None
 

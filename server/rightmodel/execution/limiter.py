@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from rightmodel.core.errors import ProviderError
-from rightmodel.core.fault import Fault
+from rightmodel.core.fault import Fault, Scope
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,7 +39,7 @@ class Gate:
                 Fault.TIMEOUT,
                 f"all {provider.max_concurrency} places of {provider.name} stayed taken",
                 provider=provider.name,
-                scope="",
+                scope=Scope.REQUEST,
             ) from None
         try:
             yield

@@ -12,7 +12,7 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from rightmodel.core.errors import ProviderError, TaskError
-from rightmodel.core.fault import Fault
+from rightmodel.core.fault import Fault, Scope
 from rightmodel.execution.schema_check import has_patterns, mismatch, mismatch_in_time
 from rightmodel.wire.answer import shown
 
@@ -78,7 +78,7 @@ def _unresolvable(reference: str) -> TaskError:
 
 
 def _failed(fault: Fault, message: str) -> ProviderError:
-    return ProviderError(fault, message, scope="")
+    return ProviderError(fault, message, scope=Scope.REQUEST)
 
 
 async def _valid_json(text: str, schema: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rightmodel.core.errors import ProviderError
-from rightmodel.core.fault import Fault
+from rightmodel.core.fault import Fault, Scope
 from rightmodel.upstream.error_rules import INPUTS, RULES, STATUS_OF, WINDOWS
 from rightmodel.upstream.retry_after import wait_s
 from rightmodel.upstream.unsupported_parameters import refused_parameter
@@ -98,13 +98,13 @@ def _key_from(request: ModelRequest) -> str:
     return f" (key from {place})" if place else " (the manifest names no key_env)"
 
 
-def _decide(request: ModelRequest, said: _Said, words: _Words) -> tuple[Fault, str]:
+def _decide(request: ModelRequest, said: _Said, words: _Words) -> tuple[Fault, Scope]:
     for rule in RULES[request.provider.protocol]:
         if _fits(rule, said, words):
             return rule.fault, rule.scope
     if 400 <= said.status < 500:  # noqa: PLR2004
-        return Fault.BAD_REQUEST, ""
-    return Fault.SERVER, "endpoint"
+        return Fault.BAD_REQUEST, Scope.REQUEST
+    return Fault.SERVER, Scope.ENDPOINT
 
 
 def _fits(rule: Rule, said: _Said, words: _Words) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from rightmodel.core.fault import Fault
+from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import Protocol
 
 
@@ -19,18 +19,23 @@ class Rule(NamedTuple):
     """One row. `scope`: as in `ProviderError`. Empty `statuses`: any."""
 
     fault: Fault
-    scope: str
+    scope: Scope
     statuses: frozenset[int] = frozenset()
     codes: frozenset[str] = frozenset()
     words: re.Pattern[str] | None = None
 
 
 def _rule(
-    fault: Fault, scope: str, statuses: str = "", *, codes: str = "", words: tuple[str, ...] = ()
+    fault: Fault,
+    statuses: str = "",
+    *,
+    scope: Scope | None = None,
+    codes: str = "",
+    words: tuple[str, ...] = (),
 ) -> Rule:
     return Rule(
         fault,
-        scope,
+        scope or fault.scope,
         frozenset(map(int, statuses.split())),
         frozenset(codes.split()),
         re.compile("|".join(words), re.IGNORECASE) if words else None,
@@ -54,29 +59,27 @@ STATUS_OF: Final = {
 """The status that an error inside a 200 would have had, by its type."""
 
 _BY_STATUS: Final = (
-    _rule(Fault.AUTH, "key", "401 403"),
-    _rule(Fault.QUOTA, "key", "402"),
-    _rule(Fault.NOT_FOUND, "model", "404 410"),
-    _rule(Fault.CONTEXT_OVERFLOW, "", "413"),
-    _rule(Fault.RATE_LIMITED, "endpoint", "429"),
-    _rule(Fault.OVERLOADED, "endpoint", "498 503 529"),  # 498: Groq's flex tier
-    _rule(Fault.SERVER, "endpoint", "408 409 424 425 499"),
+    _rule(Fault.AUTH, "401 403"),
+    _rule(Fault.QUOTA, "402"),
+    _rule(Fault.NOT_FOUND, "404 410"),
+    _rule(Fault.CONTEXT_OVERFLOW, "413"),
+    _rule(Fault.RATE_LIMITED, "429"),
+    _rule(Fault.OVERLOADED, "498 503 529"),  # 498: Groq's flex tier
+    _rule(Fault.SERVER, "408 409 424 425 499"),
 )
 """What a status says by itself. Any other 4xx faults the request, anything else the server."""
 
 _OPENAI_OUT: Final = (
     # Comes with Retry-After: what runs at the moment would use up the balance.
-    _rule(Fault.RATE_LIMITED, "endpoint", "402", codes="openrouter_in_flight_budget"),
+    _rule(Fault.RATE_LIMITED, "402", codes="openrouter_in_flight_budget"),
     _rule(
         Fault.QUOTA,
-        "key",
         codes="insufficient_quota billing_hard_limit_reached billing_not_active access_terminated "
         "exceeded_current_quota_error insufficient_balance arrearage openrouter_credits "
         "openrouter_key_limit openrouter_workspace_budget openrouter_guardrail_budget 1112 1113",
     ),
     _rule(
         Fault.QUOTA,
-        "key",
         "400 403 412 429",
         words=(
             "used all available credits|run out of credits",
@@ -88,19 +91,16 @@ _OPENAI_OUT: Final = (
     ),
     _rule(
         Fault.OVERLOADED,
-        "endpoint",
         codes="overloaded_error engine_overloaded_error server_overloaded slow_down over_capacity "
         "queue_exceeded capacity_exceeded 1305 1312 3505",
     ),
-    _rule(Fault.OVERLOADED, "endpoint", "429", words=("(?:tier|over) capacity|overloaded",)),
+    _rule(Fault.OVERLOADED, "429", words=("(?:tier|over) capacity|overloaded",)),
     _rule(
         Fault.CONTEXT_OVERFLOW,
-        "",
         codes="context_length_exceeded exceed_context_size_error input_too_large 1261 3051",
     ),
     _rule(
         Fault.CONTEXT_OVERFLOW,
-        "",
         "400 403 413 422 429 500",
         words=(
             "maximum (?:context|prompt|model) length",  # OpenAI, DeepSeek, vLLM, OpenRouter, xAI
@@ -121,7 +121,6 @@ _OPENAI_OUT: Final = (
     ),
     _rule(
         Fault.RATE_LIMITED,
-        "endpoint",
         codes="rate_limit_exceeded rate_limit_error rate_limit_reached_error rate_limited "
         "limit_requests limit_burst_rate throttling throttling.ratequota "
         "throttling.allocationquota 1302 1303",
@@ -131,21 +130,18 @@ _OPENAI: Final = (
     *_OPENAI_OUT,
     _rule(
         Fault.AUTH,
-        "key",
         codes="invalid_api_key incorrect_api_key authentication_error incorrect_api_key_error "
         "invalid_authentication_error",
     ),
-    _rule(Fault.AUTH, "key", "400", words=("^(?:incorrect|invalid) api key",)),  # xAI
+    _rule(Fault.AUTH, "400", words=("^(?:incorrect|invalid) api key",)),  # xAI
     _rule(
         Fault.REFUSED,
-        "",
         "400 403 422 451",
         codes="content_filter content_policy_violation responsibleaipolicyviolation moderated "
         "data_inspection_failed datainspectionfailed safety_check_failed 1301",
     ),
     _rule(
         Fault.REFUSED,
-        "",
         "400 403 451",
         words=(
             "(?:input|prompt|content) was flagged|flagged as potentially violating",
@@ -154,12 +150,11 @@ _OPENAI: Final = (
             "data may contain inappropriate",  # DashScope
         ),
     ),
-    _rule(Fault.SCHEMA, "", "400", codes="json_validate_failed"),  # Groq: the model's JSON was none
-    _rule(Fault.MALFORMED, "", "400", codes="tool_use_failed"),
-    _rule(Fault.BAD_REQUEST, "", "404", words=("no endpoints found that support",)),
+    _rule(Fault.SCHEMA, "400", codes="json_validate_failed"),  # Groq: the model's JSON was none
+    _rule(Fault.MALFORMED, "400", scope=Scope.REQUEST, codes="tool_use_failed"),
+    _rule(Fault.BAD_REQUEST, "404", words=("no endpoints found that support",)),
     _rule(
         Fault.NOT_FOUND,
-        "model",
         "400 403 404 422",
         codes="model_not_found model_not_available model_decommissioned invalid_model "
         "model_not_exist model_permission_blocked_org model_permission_blocked_project "
@@ -167,7 +162,6 @@ _OPENAI: Final = (
     ),
     _rule(
         Fault.NOT_FOUND,
-        "model",
         "400 403 404 422",
         words=(
             r"not a valid model id|model not exist|^invalid model\b",
@@ -183,13 +177,11 @@ _OPENAI: Final = (
 _ANTHROPIC: Final = (
     _rule(
         Fault.QUOTA,
-        "key",
         codes="enforced_spend_limit_reached contract_spend_limit_reached billing_error "
         "linked_organization_spend_limit_reached linked_organization_billing_unavailable",
     ),
     _rule(
         Fault.QUOTA,
-        "key",
         "400 403 429",
         words=(
             "credit balance is too low",
@@ -197,40 +189,36 @@ _ANTHROPIC: Final = (
             "spend(?:ing)? limit",
         ),
     ),
-    _rule(Fault.AUTH, "key", codes="authentication_error organization_on_hold"),
-    _rule(Fault.AUTH, "key", "400 403", words=("organization has been disabled",)),
-    _rule(Fault.OVERLOADED, "endpoint", codes="overloaded_error"),
+    _rule(Fault.AUTH, codes="authentication_error organization_on_hold"),
+    _rule(Fault.AUTH, "400 403", words=("organization has been disabled",)),
+    _rule(Fault.OVERLOADED, codes="overloaded_error"),
     _rule(
         Fault.CONTEXT_OVERFLOW,
-        "",
         codes="request_too_large request_body_too_large_after_decoding",
     ),
     _rule(
         Fault.CONTEXT_OVERFLOW,
-        "",
         "400",
         words=("prompt is too long", "exceed context (?:limit|window)"),
     ),
-    _rule(Fault.CONTEXT_OVERFLOW, "", "429", words=("required for long context requests",)),
-    _rule(Fault.RATE_LIMITED, "endpoint", codes="rate_limit_error"),
-    _rule(Fault.REFUSED, "", "400", words=("blocked by (?:our )?content filter",)),
+    _rule(Fault.CONTEXT_OVERFLOW, "429", words=("required for long context requests",)),
+    _rule(Fault.RATE_LIMITED, codes="rate_limit_error"),
+    _rule(Fault.REFUSED, "400", words=("blocked by (?:our )?content filter",)),
     *_BY_STATUS,
 )
 
 _GEMINI: Final = (
     _rule(
         Fault.AUTH,
-        "key",
         codes="api_key_invalid api_key_expired api_key_service_blocked service_disabled "
         "api_key_http_referrer_blocked api_key_ip_address_blocked unauthenticated",
     ),
-    _rule(Fault.AUTH, "key", "400", words=("user location is not supported", "^api key ")),
-    _rule(Fault.QUOTA, "key", "400 403 429", codes="billing_disabled"),
-    _rule(Fault.QUOTA, "key", "400 403 429", words=("billing account", "prepayment credits")),
-    _rule(Fault.QUOTA, "model", "429", codes="perday_without_wait"),
+    _rule(Fault.AUTH, "400", words=("user location is not supported", "^api key ")),
+    _rule(Fault.QUOTA, "400 403 429", codes="billing_disabled"),
+    _rule(Fault.QUOTA, "400 403 429", words=("billing account", "prepayment credits")),
+    _rule(Fault.QUOTA, "429", scope=Scope.MODEL, codes="perday_without_wait"),
     _rule(
         Fault.CONTEXT_OVERFLOW,
-        "",
         "400",
         words=(
             r"input token count\b.{0,40}\bexceeds",
@@ -240,7 +228,6 @@ _GEMINI: Final = (
     ),
     _rule(
         Fault.NOT_FOUND,
-        "model",
         "400 403",
         words=("permission to access (?:the )?(?:tuned )?model", r"^models/\S+ is not found"),
     ),

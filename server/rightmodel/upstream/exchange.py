@@ -115,7 +115,6 @@ class Exchange:
             f"{name} takes no limit on output tokens for {request.name}, and without one no cost "
             "ceiling or budget can be held: it was not asked",
             provider=name,
-            scope="",
         )
 
     def _mended_body(

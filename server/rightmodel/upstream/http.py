@@ -143,7 +143,6 @@ def _encoded(post: Post, target: Target, watch: Watch | None) -> httpx2.Request:
                 f"{provider.name}: the key or the value of header {name!r} holds characters that "
                 "no header may carry: check for line breaks and quotes",
                 provider=provider.name,
-                scope="key",
             )
     return httpx2.Request(
         "POST",

@@ -152,7 +152,6 @@ class Answer(ABC):
             "OLLAMA_CONTEXT_LENGTH)",
             provider=provider.name,
             window=self.usage.input,
-            scope="",
         )
 
 
