@@ -50,6 +50,7 @@ def build_model(
     default = Model(id=model_id, endpoints=())
     price = build_price(values.get("cost") or {}, values.get("cost_when") or ())
     context = limits.get("context") or limits.get("input") or default.context
+    guess = {} if values.get("skills") else guess_skills(price)
     return Model(
         id=model_id,
         endpoints=_endpoints(model_id, values, provider, file),
@@ -59,7 +60,8 @@ def build_model(
         output_limit=limits.get("output") or min(default.output_limit, context),
         modalities=frozenset(values.get("input") or default.modalities) | {"text"},
         features=frozenset(values.get("features") or ()),
-        skills={k: float(v) for k, v in (values.get("skills") or guess_skills(price)).items()},
+        skills={k: float(v) for k, v in (values.get("skills") or guess).items()},
+        guessed=bool(guess),
         effort=tuple(values.get("effort") or ()),
         aliases=tuple(values.get("aliases") or ()),
         description=values.get("description") or "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rightmodel.core.errors import TaskError, UnknownNameError
 from rightmodel.core.format import listed
@@ -21,6 +21,26 @@ if TYPE_CHECKING:
 
 DEFAULT_RATING: Final = 5.0
 """Rating of a skill that neither the skill nor `general` is given for."""
+
+
+class Slope(NamedTuple):
+    """How much an estimated difficulty counts within one skill.
+
+    The difficulty that ratings are compared with is `center + slope * (difficulty - center)`.
+    `slope`: 0 ignores the estimate, 1 takes it in full. `center`: mean estimate for the skill.
+    """
+
+    slope: float
+    center: float
+
+    def level(self, difficulty: float) -> float:
+        """The difficulty that ratings are compared with."""
+        return self.center + self.slope * (difficulty - self.center)
+
+
+DEFAULT_SLOPE: Final = Slope(0.3, 5.0)
+DEFAULT_SLOPES: Final[Mapping[str, Slope]] = {"math": Slope(1.0, 5.0)}
+"""Slopes of known skills; others have `DEFAULT_SLOPE`. docs/routing.md states the evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +81,7 @@ class Model:
     `input_limit`: most prompt tokens, `None` where only `context` (prompt and answer) binds.
     Learned from usage: `verbosity`, answer tokens as a multiple of what is expected; seconds to the
     first token and tokens per second; `thinking`, mean reasoning tokens. `None`: not known yet.
+    `guessed`: whether the ratings are a guess from the price.
     """
 
     id: str
@@ -81,6 +102,7 @@ class Model:
     first_token_s: float | None = None
     tokens_s: float | None = None
     thinking: float | None = None
+    guessed: bool = False
 
     def rating(self, skill: str) -> float:
         """The rating for one skill; a missing skill falls back to `general`."""
@@ -177,6 +199,7 @@ class Catalog:
     are never used. `file`: the user's manifest, for messages. `origins`: "model id.key" → file.
     `notes`: what a user should know about how this came together (a provider left out for want of
     a key, say). `absent`: models that their local server does not have → what to do about it.
+    `slopes`: by skill, shipped and from `[skills.x] slope`.
     """
 
     models: Mapping[str, Model]
@@ -196,6 +219,7 @@ class Catalog:
     origins: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
+    slopes: Mapping[str, Slope] = field(default_factory=lambda: DEFAULT_SLOPES)
 
     @property
     def skills(self) -> tuple[str, ...]:
