@@ -191,11 +191,11 @@ async def one_call(engine: Engine, wanted: Task) -> Outcome:
     start = time.monotonic()
     end, attempts, error, heard = "answered", 0, "", 0.0
     try:
-        got = await engine.calls.complete(wanted, deadline_s=DEADLINE_S, report=lambda _: None)
+        got = await engine.calls.complete(wanted, deadline_s=DEADLINE_S, listener=lambda _: None)
         while isinstance(got, Pending):
             heard = heard or time.monotonic() - start
             got = await engine.calls.resume(
-                got.ref, None, deadline_s=DEADLINE_S, report=lambda _: None
+                got.ref, None, deadline_s=DEADLINE_S, listener=lambda _: None
             )
         attempts = len(got.answer.receipt.attempts)
     except ExhaustedError as failed:

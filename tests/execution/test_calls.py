@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rightmodel.core.call import Answer, Attempt, Receipt
+from rightmodel.core.call import Answer, Attempt, AttemptStarted, Receipt
 from rightmodel.core.decision import Assessment, Decision, Requirements
 from rightmodel.core.errors import ExhaustedError, TaskError
 from rightmodel.core.task import Task
@@ -14,6 +14,8 @@ from rightmodel.execution.calls import PAGE_CHARS, Calls, Page, Pending
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from rightmodel.core.call import CallEvent, Listener
 
 
 def answer(text: str) -> Answer:
@@ -33,10 +35,10 @@ class Scripted:
     cancelled: int = 0
     fail: bool = False
 
-    async def complete(self, task: Task, *, report: Callable[[str], None], **_: object) -> Answer:
+    async def complete(self, task: Task, *, listener: Listener, **_: object) -> Answer:
         self.tasks.append(task)
         self.began.set()
-        report("attempt 1: p/m")
+        listener(AttemptStarted(1, "p/m", "p"))
         try:
             await self.go.wait()
         except asyncio.CancelledError:
@@ -68,21 +70,21 @@ async def nothing_kept(_: str) -> None:
     """A ledger without text."""
 
 
-def quiet(_: str) -> None:
+def quiet(_: CallEvent) -> None:
     return
 
 
 def test_a_call_that_takes_longer_is_pending_and_collected_by_its_ref() -> None:
     async def test(dispatcher: Scripted, calls: Calls) -> None:
-        pending = await calls.complete(Task("x"), deadline_s=0.01, report=quiet)
+        pending = await calls.complete(Task("x"), deadline_s=0.01, listener=quiet)
         assert isinstance(pending, Pending)
-        assert pending.status == "attempt 1: p/m"
-        again = await calls.resume(pending.ref, None, deadline_s=0.01, report=quiet)
+        assert pending.status == AttemptStarted(1, "p/m", "p")
+        again = await calls.resume(pending.ref, None, deadline_s=0.01, listener=quiet)
         assert isinstance(again, Pending)
         with pytest.raises(TaskError, match="still running"):
-            await calls.resume(pending.ref, Task("more"), deadline_s=1, report=quiet)
+            await calls.resume(pending.ref, Task("more"), deadline_s=1, listener=quiet)
         dispatcher.go.set()
-        page = await calls.resume(pending.ref, None, deadline_s=5, report=quiet)
+        page = await calls.resume(pending.ref, None, deadline_s=5, listener=quiet)
         assert isinstance(page, Page)
         assert page.text == "hello"
         assert page.answer.receipt.ref == pending.ref
@@ -94,15 +96,15 @@ def test_a_long_answer_is_read_page_by_page_to_its_end() -> None:
     async def test(dispatcher: Scripted, calls: Calls) -> None:
         dispatcher.text = "a" * PAGE_CHARS + "b" * 7
         dispatcher.go.set()
-        first = await calls.complete(Task("x"), deadline_s=5, report=quiet)
+        first = await calls.complete(Task("x"), deadline_s=5, listener=quiet)
         assert isinstance(first, Page)
         ref = first.answer.receipt.ref
-        second = await calls.resume(ref, None, deadline_s=5, report=quiet)
+        second = await calls.resume(ref, None, deadline_s=5, listener=quiet)
         assert isinstance(second, Page)
         assert (first.number, first.pages, len(first.text)) == (1, 2, PAGE_CHARS)
         assert second.text == "b" * 7
         with pytest.raises(TaskError, match="read to its end"):
-            await calls.resume(ref, None, deadline_s=5, report=quiet)
+            await calls.resume(ref, None, deadline_s=5, listener=quiet)
 
     run(test)
 
@@ -110,9 +112,9 @@ def test_a_long_answer_is_read_page_by_page_to_its_end() -> None:
 def test_a_prompt_with_a_ref_goes_on_with_the_conversation_and_its_model() -> None:
     async def test(dispatcher: Scripted, calls: Calls) -> None:
         dispatcher.go.set()
-        first = await calls.complete(Task("one", system="s"), deadline_s=5, report=quiet)
+        first = await calls.complete(Task("one", system="s"), deadline_s=5, listener=quiet)
         assert isinstance(first, Page)
-        await calls.resume(first.answer.receipt.ref, Task("two"), deadline_s=5, report=quiet)
+        await calls.resume(first.answer.receipt.ref, Task("two"), deadline_s=5, listener=quiet)
         went_on = dispatcher.tasks[1]
         assert [turn.text for turn in went_on.turns] == ["one", "hello", "two"]
         assert (went_on.system, went_on.prefer) == ("s", "p/m")
@@ -122,7 +124,7 @@ def test_a_prompt_with_a_ref_goes_on_with_the_conversation_and_its_model() -> No
 
 def test_cancelling_the_caller_cancels_the_call_and_its_ref_is_gone() -> None:
     async def test(dispatcher: Scripted, calls: Calls) -> None:
-        waiting = asyncio.create_task(calls.complete(Task("x"), deadline_s=5, report=quiet))
+        waiting = asyncio.create_task(calls.complete(Task("x"), deadline_s=5, listener=quiet))
         await dispatcher.began.wait()
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -135,21 +137,21 @@ def test_cancelling_the_caller_cancels_the_call_and_its_ref_is_gone() -> None:
 
 def test_what_became_of_a_failed_call_is_told_once() -> None:
     async def test(dispatcher: Scripted, calls: Calls) -> None:
-        pending = await calls.complete(Task("x"), deadline_s=0.01, report=quiet)
+        pending = await calls.complete(Task("x"), deadline_s=0.01, listener=quiet)
         assert isinstance(pending, Pending)
         dispatcher.fail = True
         dispatcher.go.set()
         with pytest.raises(ExhaustedError):
-            await calls.resume(pending.ref, None, deadline_s=5, report=quiet)
+            await calls.resume(pending.ref, None, deadline_s=5, listener=quiet)
         with pytest.raises(TaskError, match="is gone"):
-            await calls.resume(pending.ref, None, deadline_s=5, report=quiet)
+            await calls.resume(pending.ref, None, deadline_s=5, listener=quiet)
 
     run(test)
 
 
 def test_closing_cancels_what_runs_in_the_background() -> None:
     async def test(dispatcher: Scripted, calls: Calls) -> None:
-        await calls.complete(Task("x"), deadline_s=0.01, report=quiet)
+        await calls.complete(Task("x"), deadline_s=0.01, listener=quiet)
         await calls.close()
         assert dispatcher.cancelled == 1
 

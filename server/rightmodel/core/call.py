@@ -6,6 +6,7 @@ Units: money in USD as `Decimal`, time in seconds, sizes in tokens unless a name
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -104,3 +105,46 @@ class Answer:
 
     text: str
     receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The call waits until fewer calls run than the server allows at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The next attempt begins in `wait_s` seconds: a backoff, or the rest of a cooldown."""
+
+    model: str
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    """An attempt begins. `number`: within its call, from 1."""
+
+    number: int
+    model: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Answer text arrived from the upstream: not validated yet, and void if the attempt fails."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed:
+    """An attempt ended without an answer. `number`: as in `AttemptStarted`."""
+
+    number: int
+    model: str
+    provider: str
+    fault: Fault
+
+
+CallEvent = Queued | Waiting | AttemptStarted | Token | AttemptFailed
+Listener = Callable[[CallEvent], object]

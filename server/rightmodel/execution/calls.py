@@ -13,15 +13,16 @@ import secrets
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.call import Answer
+from rightmodel.core.call import Answer, Queued, Token
 from rightmodel.core.errors import RightmodelError, TaskError
 from rightmodel.core.task import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from rightmodel.core.call import CallEvent, Listener
     from rightmodel.core.task import Task
-    from rightmodel.execution.executor import Executor, Report
+    from rightmodel.execution.executor import Executor
 
 PAGE_CHARS: Final = 40_000
 MOST_RUNNING: Final = 64
@@ -35,10 +36,10 @@ _REF_LENGTH: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Still running. `status`: what it is doing. `time_s`: since it began."""
+    """Still running. `status`: its latest event but tokens. `time_s`: since it began."""
 
     ref: str
-    status: str
+    status: CallEvent
     time_s: float
 
 
@@ -59,14 +60,15 @@ class _Entry:
     began: float
     job: asyncio.Future[Answer]
     touched: float
-    status: str = "waiting for a place"
-    reports: list[Report] = field(default_factory=list)
+    status: CallEvent = field(default_factory=Queued)
+    listeners: list[Listener] = field(default_factory=list)
     pages_read: int = 0
 
-    def report(self, text: str) -> None:
-        self.status = text
-        for listener in self.reports:
-            listener(text)
+    def notify(self, event: CallEvent) -> None:
+        if not isinstance(event, Token):
+            self.status = event
+        for listener in self.listeners:
+            listener(event)
 
     @property
     def chars(self) -> int:
@@ -102,12 +104,14 @@ class Calls:
         """Calls that are not done."""
         return sum(not entry.job.done() for entry in self._entries.values())
 
-    async def complete(self, task: Task, *, deadline_s: float, report: Report) -> Page | Pending:
+    async def complete(
+        self, task: Task, *, deadline_s: float, listener: Listener
+    ) -> Page | Pending:
         """A new call: its answer, or pending when the deadline comes first."""
-        return await self._wait(self._begin(task, deadline_s), deadline_s, report)
+        return await self._wait(self._begin(task, deadline_s), deadline_s, listener)
 
     async def resume(
-        self, ref: str, task: Task | None, *, deadline_s: float, report: Report
+        self, ref: str, task: Task | None, *, deadline_s: float, listener: Listener
     ) -> Page | Pending:
         """What `ref` stands for.
 
@@ -116,7 +120,7 @@ class Calls:
         """
         entry = await self._find(ref)
         if task is None:
-            return await self._collect(entry, deadline_s, report)
+            return await self._collect(entry, deadline_s, listener)
         if not entry.job.done():
             raise TaskError(
                 f"ref {ref} is still running; call complete with ref alone to collect its answer "
@@ -132,7 +136,7 @@ class Calls:
             skill=task.skill or entry.task.skill,
             prefer=before.receipt.model,
         )
-        return await self._wait(self._begin(going_on, deadline_s), deadline_s, report)
+        return await self._wait(self._begin(going_on, deadline_s), deadline_s, listener)
 
     async def close(self) -> None:
         """Cancel whatever runs."""
@@ -158,13 +162,13 @@ class Calls:
                 task,
                 deadline_s=max(1.0, deadline_s - waited),
                 give_up_s=max(deadline_s, self._give_up_s) - waited,
-                report=self._entries[ref].report,
+                listener=self._entries[ref].notify,
                 ref=ref,
             )
         return Answer(answer.text, replace(answer.receipt, ref=ref))
 
-    async def _wait(self, entry: _Entry, deadline_s: float, report: Report) -> Page | Pending:
-        entry.reports.append(report)
+    async def _wait(self, entry: _Entry, deadline_s: float, listener: Listener) -> Page | Pending:
+        entry.listeners.append(listener)
         try:
             await asyncio.wait({entry.job}, timeout=deadline_s)
         except asyncio.CancelledError:
@@ -174,7 +178,7 @@ class Calls:
             await asyncio.wait({entry.job})
             raise
         finally:
-            entry.reports.remove(report)
+            entry.listeners.remove(listener)
         entry.touched = self._now()
         if not entry.job.done():
             return Pending(entry.ref, entry.status, self._now() - entry.began)
@@ -185,7 +189,9 @@ class Calls:
             raise
         return _page(entry, answer)
 
-    async def _collect(self, entry: _Entry, deadline_s: float, report: Report) -> Page | Pending:
+    async def _collect(
+        self, entry: _Entry, deadline_s: float, listener: Listener
+    ) -> Page | Pending:
         if entry.job.done() and entry.pages_read:
             answer = await _settled(entry)
             if entry.pages_read >= _pages(answer):
@@ -196,7 +202,7 @@ class Calls:
                 )
             entry.touched = self._now()
             return _page(entry, answer)
-        return await self._wait(entry, deadline_s, report)
+        return await self._wait(entry, deadline_s, listener)
 
     async def _find(self, ref: str) -> _Entry:
         self._forget()

@@ -12,7 +12,7 @@ from decimal import Decimal
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.call import Answer, Attempt
+from rightmodel.core.call import Answer, Attempt, AttemptFailed, AttemptStarted, Waiting
 from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.execution.attempt import Try, Watch, request_of
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from random import Random
 
-    from rightmodel.core.call import Completion
+    from rightmodel.core.call import Completion, Listener
     from rightmodel.core.decision import Decision
     from rightmodel.core.task import Protocol, Task
     from rightmodel.execution.breaker import Health
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from rightmodel.routing.router import Router
     from rightmodel.upstream.exchange import Upstream
     from rightmodel.wire.request import ModelRequest
-
-    Report = Callable[[str], None]
 
 LEAST_FIRST_TOKEN_S: Final = 2.0
 BACKOFF_S: Final = 0.5
@@ -60,7 +58,7 @@ class _Call:
     began: float
     deadline: float
     give_up: float
-    report: Report
+    listener: Listener
     attempts: list[Attempt] = field(default_factory=list)
     errors: list[ProviderError] = field(default_factory=list)
     passing: list[Endpoint] = field(default_factory=list)
@@ -100,13 +98,13 @@ class Executor:
         *,
         deadline_s: float,
         give_up_s: float | None = None,
-        report: Report = lambda _: None,
+        listener: Listener = lambda _: None,
         ref: str = "",
     ) -> Answer:
         """Route the task and bring back a checked answer.
 
         `deadline_s` shares out the time over attempts; `give_up_s` (never before the deadline)
-        ends the call. `report` is told of every attempt. `ref`: by which the ledger finds the call
+        ends the call. `listener` receives every event. `ref`: by which the ledger finds the call
         again. Raises `NoCandidateError`, `ExhaustedError`, `BudgetError`, `TaskError`.
         """
         began = self._now()
@@ -123,7 +121,7 @@ class Executor:
             began,
             began + deadline_s,
             began + max(deadline_s, give_up_s or 0.0),
-            report,
+            listener,
         )
         try:
             with call_span(decision) as span:
@@ -165,7 +163,7 @@ class Executor:
                 call.soonest_s = step.wait_s
                 break
             if wait:
-                call.report(f"waiting {wait:.1f} s for {step.model.id}")
+                call.listener(Waiting(step.model.id, wait))
                 await asyncio.sleep(min(wait, LOOK_AGAIN_S))
                 if wait > LOOK_AGAIN_S or self._health.wait_s(step.endpoint):
                     continue  # another may be back; someone else is probing it, or it failed anew
@@ -249,7 +247,7 @@ class Executor:
 
     async def _ask(self, call: _Call, step: Step) -> Completion | None:
         provider = step.endpoint.provider
-        call.report(f"attempt {len(call.attempts) + 1}: {step.model.id} at {provider.name}")
+        call.listener(AttemptStarted(len(call.attempts) + 1, step.model.id, provider.name))
         began = self._now()
         ticket = self._health.begin(step.endpoint, retry=step.retry)
         try:
@@ -323,7 +321,9 @@ class Executor:
         call.plan.spent(attempt.cost_usd)
         unsent = error.fault is Fault.CONNECTION and not (call.watch and call.watch.is_sent)
         call.plan.failed(step, error, cut=cut, reached=not unsent)
-        call.report(f"{step.model.id}: {error.fault.value}")
+        call.listener(
+            AttemptFailed(len(call.attempts), attempt.model, attempt.provider, error.fault)
+        )
 
     def _end(self, call: _Call) -> float:
         """What time is shared out up to: the deadline; in the background, giving up."""

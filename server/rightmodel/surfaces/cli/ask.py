@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rightmodel.core.call import Token
 from rightmodel.core.errors import TaskError
 from rightmodel.execution.engine import App
 from rightmodel.surfaces.cli import with_settings
@@ -17,7 +18,7 @@ from rightmodel.surfaces.mcp import rendering as render
 from rightmodel.surfaces.mcp.arguments import complete_task
 
 if TYPE_CHECKING:
-    from rightmodel.core.call import Answer
+    from rightmodel.core.call import Answer, CallEvent
     from rightmodel.manifest.settings import Settings
 
 
@@ -59,7 +60,12 @@ async def _ask(settings: Settings, arguments: dict[str, Any]) -> Answer:
         return await engine.executor.complete(
             task,
             deadline_s=engine.catalog.routing.deadline_s,
-            report=lambda text: echo(styled(text, dim=True), err=True),
+            listener=_show,
         )
     finally:
         await app.close()
+
+
+def _show(event: CallEvent) -> None:
+    if not isinstance(event, Token):
+        echo(styled(render.event_text(event), dim=True), err=True)

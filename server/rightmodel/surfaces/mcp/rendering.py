@@ -6,12 +6,13 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from rightmodel.core.call import AttemptFailed, AttemptStarted, Waiting
 from rightmodel.core.errors import ExhaustedError, ProviderError, RightmodelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rightmodel.core.call import Attempt, Receipt
+    from rightmodel.core.call import Attempt, CallEvent, Receipt
     from rightmodel.core.decision import Candidate, Decision
     from rightmodel.execution.calls import Page
     from rightmodel.manifest.catalog import Catalog
@@ -26,6 +27,19 @@ def page_note(page: Page) -> str:
         return f"page={page.number}/{page.pages}" if page.pages > 1 else ""
     ref = page.answer.receipt.ref
     return f"page={page.number}/{page.pages}; it goes on: call complete with ref={ref} alone"
+
+
+def event_text(event: CallEvent) -> str:
+    """A call's progress as one line. `Token` has no line of its own."""
+    match event:
+        case Waiting(model, wait_s):
+            return f"waiting {wait_s:.1f} s for {model}"
+        case AttemptStarted(number, model, provider):
+            return f"attempt {number}: {model} at {provider}"
+        case AttemptFailed(_, model, _, fault):
+            return f"{model}: {fault.value}"
+        case _:
+            return "waiting until fewer calls run"
 
 
 def footer(receipt: Receipt, note: str = "") -> str:

@@ -15,6 +15,7 @@ from mcp.server.lowlevel import Server
 from mcp_types import CallToolResult, ListToolsResult, TextContent
 
 from rightmodel import __version__
+from rightmodel.core.call import Token
 from rightmodel.core.errors import RightmodelError, UnknownNameError
 from rightmodel.execution.availability import cooling_down, fit_first
 from rightmodel.execution.calls import Pending
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from mcp.server.session import ServerSession
     from mcp_types import CallToolRequestParams, PaginatedRequestParams
 
+    from rightmodel.core.call import CallEvent, Listener
     from rightmodel.execution.engine import Engine
 
     GetEngine = Callable[[], Awaitable[Engine]]
@@ -104,13 +106,15 @@ class ToolCalls:
     ) -> CallToolResult:
         task, ref = complete_task(arguments, engine.catalog)
         deadline = self._deadline_s or engine.catalog.routing.deadline_s
-        async with _progress(session) as report:
+        async with _progress(session) as listener:
             if ref:
-                outcome = await engine.calls.resume(ref, task, deadline_s=deadline, report=report)
+                outcome = await engine.calls.resume(
+                    ref, task, deadline_s=deadline, listener=listener
+                )
             elif task is None:
                 raise RightmodelError("neither prompt nor ref was given")
             else:
-                outcome = await engine.calls.complete(task, deadline_s=deadline, report=report)
+                outcome = await engine.calls.complete(task, deadline_s=deadline, listener=listener)
         if isinstance(outcome, Pending):
             return _pending(outcome)
         return CallToolResult(
@@ -137,14 +141,15 @@ async def _report(engine: Engine, arguments: dict[str, Any]) -> CallToolResult:
 
 
 def _pending(pending: Pending) -> CallToolResult:
+    status = render.event_text(pending.status)
     text = (
-        f"pending: still running after {pending.time_s:.0f} s ({pending.status}). It goes on in "
+        f"pending: still running after {pending.time_s:.0f} s ({status}). It goes on in "
         f"the background; call complete with ref={pending.ref} and nothing else to collect it."
     )
     line = f"[ref={pending.ref} pending time={pending.time_s:.1f}s]"
     return CallToolResult(
         content=[TextContent(text=text), TextContent(text=line)],
-        _meta={render.META_KEY: {"ref": pending.ref, "pending": True, "status": pending.status}},
+        _meta={render.META_KEY: {"ref": pending.ref, "pending": True, "status": status}},
     )
 
 
@@ -159,11 +164,15 @@ def _error(error: RightmodelError, mask: Callable[[str], str]) -> CallToolResult
 
 
 @contextlib.asynccontextmanager
-async def _progress(session: ServerSession) -> AsyncIterator[Callable[[str], None]]:
-    """Sends every report at once, and the latest again when nothing was heard for a while."""
+async def _progress(session: ServerSession) -> AsyncIterator[Listener]:
+    """Sends every event but tokens at once, and the latest again after `PROGRESS_S` of silence."""
     queue: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     began = loop.time()
+
+    def listen(event: CallEvent) -> None:
+        if not isinstance(event, Token):
+            queue.put_nowait(render.event_text(event))
 
     async def send() -> None:
         latest = "waiting for an answer"
@@ -177,7 +186,7 @@ async def _progress(session: ServerSession) -> AsyncIterator[Callable[[str], Non
 
     sender = asyncio.create_task(send())
     try:
-        yield queue.put_nowait
+        yield listen
     finally:
         sender.cancel()
         with contextlib.suppress(asyncio.CancelledError, Exception):
