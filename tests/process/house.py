@@ -147,7 +147,7 @@ class Server:
         self.told = asyncio.Event()
         self.errors = bytearray()
         self._numbers = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._waiting: dict[int | str, asyncio.Future[dict[str, Any]]] = {}
         self._readers = [asyncio.create_task(self._read()), asyncio.create_task(self._listen())]
 
     async def _read(self) -> None:
@@ -163,7 +163,7 @@ class Server:
                 params = message["params"]
                 self.progress.setdefault(params["progressToken"], []).append(params["message"])
                 self.told.set()
-            elif "id" in message:
+            elif message.get("id") is not None:
                 self._waiting.pop(message["id"]).set_result(message)
         for future in self._waiting.values():
             future.cancel(f"the server ended: {self.errors.decode()[-2000:]}")
@@ -174,17 +174,25 @@ class Server:
             self.errors += chunk
 
     def send(self, message: dict[str, Any]) -> None:
+        self.send_line(json.dumps({"jsonrpc": "2.0", **message}).encode())
+
+    def send_line(self, line: bytes) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+        self.process.stdin.write(line + b"\n")
+
+    def expect(self, request_id: int | str) -> asyncio.Future[dict[str, Any]]:
+        """The reply to a request that is sent as a line."""
+        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._waiting[request_id] = future
+        return future
 
     def notify(self, method: str, **params: object) -> None:
         self.send({"method": method, "params": params})
 
     def request(self, method: str, params: dict[str, Any]) -> asyncio.Future[dict[str, Any]]:
         number = next(self._numbers)
-        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        future = self.expect(number)
         future.number = number  # type: ignore[attr-defined]
-        self._waiting[number] = future
         self.send({"id": number, "method": method, "params": params})
         return future
 

@@ -46,3 +46,44 @@ def test_what_others_print_does_not_reach_the_protocol(tmp_path: Path) -> None:
         assert [kind for kind in KINDS if f"stray: {kind}" not in errors] == []
 
     asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
+
+
+INVALID = (
+    b"hello",
+    b'{"jsonrpc":"2.0","id":"cut","method":"tools/call","params":{"name":"complete"',
+    b'{"jsonrpc":"2.0","id":"list","method":"ping","params":[NaN]}',
+    b'[{"jsonrpc":"2.0","id":"batched","method":"ping"}]',
+    b"\xff\xfe\x00",
+    b"[" * 100_000,
+)
+
+
+def test_a_line_that_is_not_valid_is_answered_and_costs_no_call_in_flight(tmp_path: Path) -> None:
+    async def run() -> None:
+        reached = asyncio.Event()
+
+        async def until_reached(_: float) -> None:
+            await reached.wait()
+
+        slow = Behaviour(first_token_s=3600.0)
+        async with SimulatedProvider(
+            "openai-chat", models={"m": slow}, sleep=until_reached
+        ) as upstream:
+            house = House(tmp_path)
+            house.write(manifest(upstream))
+            async with house.server() as server:
+                running = server.call(prompt="before")
+                await upstream.until(lambda: upstream.in_flight == 1)
+                replies = [server.expect(name) for name in ("cut", "list", "batched")]
+                for line in INVALID:
+                    server.send_line(line)
+                cut = server.call("choose_model", task="half a pair: \ud83d", skill="\ud83d")
+                assert "error" in await replies[0]
+                assert "error" in await replies[1]
+                assert (await replies[2])["result"] == {}
+                assert "unknown skill" in (await cut)["result"]["content"][0]["text"]
+                reached.set()
+                assert texts(await running)
+            assert server.strange == []
+
+    asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))

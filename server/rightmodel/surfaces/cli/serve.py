@@ -11,13 +11,11 @@ import click
 from rightmodel.core.errors import TaskError
 from rightmodel.execution.engine import App
 from rightmodel.surfaces.cli import with_settings
+from rightmodel.surfaces.mcp.http import parse_address, serve_http
 from rightmodel.surfaces.mcp.server import make_server
-from rightmodel.surfaces.mcp.transports import (
-    end_on_signals,
-    parse_address,
-    serve_http,
-    serve_stdio,
-)
+from rightmodel.surfaces.mcp.shutdown import end_on_signals
+from rightmodel.surfaces.mcp.stdio import serve_stdio
+from rightmodel.surfaces.mcp.wire import take_standard_streams
 
 if TYPE_CHECKING:
     from rightmodel.manifest.settings import Settings
@@ -52,6 +50,6 @@ async def _serve(settings: Settings, address: str, token: str, deadline: float |
             host, port = parse_address(address)
             await serve_http(server, host, port, token)
         else:
-            await serve_stdio(server, app.close)
+            await serve_stdio(server, app.close, take_standard_streams())
     finally:
         await app.close()

@@ -1,101 +1,28 @@
-"""How clients reach the server: standard input and output, or streamable HTTP; and how it ends."""
+"""MCP over streamable HTTP."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hmac
 import json
 import logging
-import os
-import signal
 import socket
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.errors import TaskError
+from rightmodel.surfaces.mcp.shutdown import CLOSE_S
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
-
     from mcp.server.lowlevel import Server
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    Close = Callable[[], Awaitable[None]]
-
 PATH: Final = "/mcp"
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
-CLOSE_S: Final = 1.0
-"""What closing may take once there is nobody left to serve."""
-END_S: Final = 0.5
-"""And ending after that."""
 MOST_BODY_BYTES: Final = 80_000_000
 """Of an HTTP request: the longest prompt, were every character of it four bytes long."""
 
 logger = logging.getLogger("rightmodel")
-
-
-async def serve_stdio(server: Server[Any], close: Close) -> None:
-    """Serve until the client closes our standard input; then `close`, and end in any case.
-
-    A client that reads no more of what we write would otherwise keep us for ever.
-    """
-    from mcp.server.stdio import stdio_server
-
-    with _only_the_protocol():
-        async with stdio_server() as (read, write):
-            await server.run(read, write, server.create_initialization_options())
-            await _closed(close)
-            asyncio.get_running_loop().call_later(END_S, os._exit, 0)
-
-
-@contextlib.contextmanager
-def _only_the_protocol() -> Iterator[None]:
-    """Standard output carries nothing else: what is printed before and after goes elsewhere.
-
-    In between the SDK sees to it.
-    """
-    with contextlib.suppress(AttributeError, OSError, ValueError):
-        wire = os.dup(1)
-        os.dup2(2, 1)
-        sys.stdout.flush()
-        os.dup2(wire, 1)
-        os.close(wire)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            os.dup2(2, 1)
-
-
-def end_on_signals(close: Close) -> None:
-    """From now on SIGINT and SIGTERM `close` and end the process; a second one ends it at once.
-
-    Ends it hard: the thread that waits for standard input cannot be woken.
-    """
-    loop = asyncio.get_running_loop()
-    leaving: list[asyncio.Task[None]] = []
-
-    async def leave(code: int) -> None:
-        await _closed(close)
-        os._exit(code)
-
-    def told(number: int) -> None:
-        if leaving:
-            os._exit(128 + number)
-        leaving.append(loop.create_task(leave(128 + number)))
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):  # Windows
-            loop.add_signal_handler(number, told, number)
-
-
-async def _closed(close: Close) -> None:
-    try:
-        async with asyncio.timeout(CLOSE_S):
-            await close()
-    except Exception:
-        logger.exception("not everything could be closed")
 
 
 def parse_address(text: str) -> tuple[str, int]:
