@@ -92,20 +92,31 @@ class App:
 
 
 async def effective_catalog(settings: Settings) -> Catalog:
-    """The catalog of the effective manifest; asks local servers which models they have."""
+    """The catalog of the effective manifest; asks local servers which models they have.
+
+    Raises `ManifestError`, and `TaskError` for settings that cannot be used.
+    """
+    if settings.error is not None:
+        raise settings.error
     local: Mapping[str, Sequence[str]] = {}
     if settings.manifest is None:
         from rightmodel.upstream.discovery import local_models
 
         local = await local_models()
-    catalog = load_catalog(settings.manifest, has_key=settings.has_key, local_models=local)
+    catalog = load_catalog(
+        settings.manifest,
+        has_key=settings.has_key,
+        near_miss=settings.near_miss,
+        local_models=local,
+    )
     if settings.manifest is not None:
         from rightmodel.upstream.discovery import not_pulled
 
         catalog = replace(catalog, absent=await not_pulled(catalog))
-    for note in catalog.notes:
+    notes = (*settings.notes, *settings.key_file_notes(catalog), *catalog.notes)
+    for note in notes:
         logger.warning("%s", note)
-    return catalog
+    return replace(catalog, notes=notes)
 
 
 def build(
@@ -234,8 +245,8 @@ async def _nothing() -> None:
 
 def _make_mask(settings: Settings, catalog: Catalog) -> Callable[[str], str]:
     """Replaces every known key in a text."""
-    keys = [k for k in map(settings.key, catalog.providers.values()) if k]
-    return lambda text: mask_keys(text, keys)
+    secrets = settings.secrets(catalog)
+    return lambda text: mask_keys(text, secrets)
 
 
 def _unavailable(model: Model, settings: Settings, catalog: Catalog) -> str:

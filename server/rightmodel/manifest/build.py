@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from rightmodel.core.errors import ManifestError
 from rightmodel.core.task import Protocol, Trust
+from rightmodel.manifest.base_url import http_problem, is_loopback
 from rightmodel.manifest.catalog import Endpoint, Model, Provider, Routing
-from rightmodel.manifest.price import Price, Terms
+from rightmodel.manifest.price import FREE, Price, Terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +28,10 @@ def build_provider(name: str, values: Mapping[str, Any], file: str) -> Provider:
     for key in ("protocol", "base_url"):
         if not values.get(key):
             raise ManifestError(f"{key} is missing", file=file, key=f"providers.{name}")
+    allow_http = bool(values.get("allow_http"))
+    problem = http_problem(values["base_url"], allow_http=allow_http)
+    if problem:
+        raise ManifestError(problem, file=file, key=f"providers.{name}.base_url")
     return Provider(
         name=name,
         protocol=Protocol(values["protocol"]),
@@ -36,6 +41,8 @@ def build_provider(name: str, values: Mapping[str, Any], file: str) -> Provider:
         trust=Trust[values.get("trust") or "any"],
         max_concurrency=values.get("max_concurrency") or 0,
         headers=values.get("headers") or {},
+        allow_http=allow_http,
+        one_model_at_a_time=bool(values.get("one_model_at_a_time")),
     )
 
 
@@ -48,12 +55,15 @@ def build_model(
     """A model. `provider(name, key)` finds a provider or says that `key` names an unknown one."""
     limits = values.get("limits") or {}
     default = Model(id=model_id, endpoints=())
+    endpoints = _endpoints(model_id, values, provider, file)
     price = build_price(values.get("cost") or {}, values.get("cost_when") or ())
+    if values.get("cost") is None and all(is_loopback(e.provider.base_url) for e in endpoints):
+        price = FREE
     context = limits.get("context") or limits.get("input") or default.context
     guess = {} if values.get("skills") else guess_skills(price)
     return Model(
         id=model_id,
-        endpoints=_endpoints(model_id, values, provider, file),
+        endpoints=endpoints,
         price=price,
         context=context,
         input_limit=limits.get("input"),

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rightmodel.core.errors import TaskError, UnknownNameError
 from rightmodel.core.format import listed
 from rightmodel.core.task import SKILLS, Protocol, Trust
-from rightmodel.manifest.price import (
-    UNPRICED,
-    Price,
-)
+from rightmodel.manifest.base_url import is_loopback
+from rightmodel.manifest.price import FREE, UNPRICED, Price
 
 if TYPE_CHECKING:
     import re
@@ -47,7 +45,9 @@ DEFAULT_SLOPES: Final[Mapping[str, Slope]] = {"math": Slope(1.0, 5.0)}
 class Provider:
     """Where models are reached. `key_env`/`key_file`: where its key is found, never the key.
 
-    `max_concurrency`: requests at once, 0 for no limit.
+    `headers`: sent with every request. `max_concurrency`: requests at once, 0 for no limit.
+    `allow_http`: plain http to a private address is accepted.
+    `one_model_at_a_time`: the server holds one model; to ask for another one unloads it.
     """
 
     name: str
@@ -58,6 +58,8 @@ class Provider:
     trust: Trust = Trust.any
     max_concurrency: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
+    allow_http: bool = False
+    one_model_at_a_time: bool = False
 
     @property
     def needs_key(self) -> bool:
@@ -253,17 +255,13 @@ class Catalog:
 
 
 def unlisted(provider: Provider, model_id: str, wire: str) -> Model:
-    """A model that is in no manifest: unknown price, conservative limits, rated 5."""
+    """A model that is in no manifest: conservative limits, rated 5, free on loopback alone."""
     return Model(
-        id=model_id, endpoints=(Endpoint(provider, wire),), skills={"general": DEFAULT_RATING}
+        id=model_id,
+        endpoints=(Endpoint(provider, wire),),
+        price=FREE if is_loopback(provider.base_url) else UNPRICED,
+        skills={"general": DEFAULT_RATING},
     )
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a base URL stays on this machine."""
-    host = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
-    host = host.partition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
-    return host in {"localhost", "::1"} or host.startswith("127.")
 
 
 def by_id(models: Iterable[Model]) -> dict[str, Model]:

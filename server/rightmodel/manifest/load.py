@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError
 
 from rightmodel.core.errors import ManifestError, TaskError, nearest
 from rightmodel.core.format import listed
 from rightmodel.manifest.build import build_model, build_provider, build_routing
 from rightmodel.manifest.catalog import Catalog, FilePolicy, Model, by_id
-from rightmodel.manifest.read import read_manifest, shipped_dir, shipped_names
+from rightmodel.manifest.read import read_manifest, shipped_manifest, shipped_names
 from rightmodel.manifest.rules import build_budget, build_rules
-from rightmodel.manifest.schema import Manifest
+from rightmodel.manifest.schema import Manifest, ModelTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rightmodel.manifest.catalog import Provider
-    from rightmodel.manifest.schema import ModelTable, ProviderTable
+    from rightmodel.manifest.schema import ProviderTable
 
 _MERGED: Final = ("cost", "limits", "skills")
 """Tables of a model that an override changes key by key instead of replacing."""
@@ -44,6 +46,11 @@ class _Draft:
                 self.values[key] = value
                 self.origins[key] = origin
 
+    def lay_over_draft(self, other: _Draft) -> None:
+        """The same for what another draft has gathered."""
+        self.values.update(other.values)
+        self.origins.update(other.origins)
+
     def _outrank(self, cost: Mapping[str, Any]) -> None:
         """What is written as `cost` holds at every size and hour, whatever a lower layer says."""
         self.values["cost_when"] = [
@@ -57,7 +64,9 @@ class _Workbench:
 
     user: Manifest
     file: str
+    folder: Path
     has_key: Callable[[Provider], bool]
+    near_miss: Callable[[Provider], str]
     providers: dict[str, Provider] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -71,6 +80,8 @@ class _Workbench:
                 draft.lay_over(shipped.providers[name], _shipped_label(name))
             if name in self.user.providers:
                 draft.lay_over(self.user.providers[name], self.file)
+                if draft.values.get("key_file"):
+                    draft.values["key_file"] = str(self.path_of(draft.values["key_file"]))
             if not draft.values:
                 known = sorted({*self.user.providers, *shipped_names()})
                 close = nearest(name, known, count=1)
@@ -85,6 +96,10 @@ class _Workbench:
             self.origins.update({f"providers.{name}.{k}": o for k, o in draft.origins.items()})
         return self.providers[name]
 
+    def path_of(self, name: str) -> Path:
+        """A path of the manifest: relative ones start at the manifest's own folder."""
+        return (self.folder / Path(name).expanduser()).resolve()
+
     def model(self, draft: _Draft, model_id: str) -> Model:
         """A finished model; its origins are kept."""
         model = build_model(model_id, draft.values, self.provider, self.file)
@@ -96,16 +111,19 @@ def load_catalog(
     path: Path | None,
     *,
     has_key: Callable[[Provider], bool],
+    near_miss: Callable[[Provider], str] = lambda _: "",
     local_models: Mapping[str, Sequence[str]] | None = None,
 ) -> Catalog:
     """The effective manifest.
 
     `path`: the user's manifest, `None` for none at all. `has_key`: whether a provider's key is
-    set. `local_models`: shipped local provider → names of the models that it answers with; only
-    used when there is no manifest. Raises `ManifestError`.
+    set. `near_miss`: a misspelt variable that may hold it. `local_models`: shipped local provider
+    → names of the models that it answers with; only used when there is no manifest. Raises
+    `ManifestError`.
     """
     user = read_manifest(path) if path else Manifest(version=1)
-    bench = _Workbench(user, str(path) if path else "(no manifest)", has_key)
+    folder = path.resolve().parent if path else Path.cwd()
+    bench = _Workbench(user, str(path) if path else "(no manifest)", folder, has_key, near_miss)
     for name in user.providers:
         bench.provider(name, f"providers.{name}")
     drafts = _connected(bench, (local_models or {}) if path is None else {})
@@ -121,7 +139,7 @@ def load_catalog(
         routing=build_routing(user.routing),
         store_text=user.privacy.store_text,
         ledger_url=user.ledger.url or "",
-        files=_file_policy(user, path),
+        files=_file_policy(bench),
         baseline=user.baseline or "",
         reference=reference,
         aliases=aliases,
@@ -132,13 +150,6 @@ def load_catalog(
     )
     _check_judge(catalog)
     return build_rules(build_budget(catalog, user.budget), user.rules, bench.file)
-
-
-@cache
-def shipped_manifest(name: str) -> Manifest | None:
-    """A shipped file by its name, `None` where there is none."""
-    path = shipped_dir() / f"{name}.toml"
-    return read_manifest(path) if name and "/" not in name and path.is_file() else None
 
 
 def _shipped_label(name: str) -> str:
@@ -180,6 +191,9 @@ def _included(bench: _Workbench) -> Iterable[str]:
         return ()
     remote = [n for n in shipped_names() if bench.provider(n, "include").needs_key]
     ready = [n for n in remote if bench.has_key(bench.provider(n, "include"))]
+    for name in remote:
+        if miss := bench.near_miss(bench.provider(name, "include")):
+            bench.notes.append(f"{name} is not connected: {miss}")
     if not ready:
         bench.notes.append(
             "no provider's key is set; set one of "
@@ -214,15 +228,22 @@ def _shipped_draft(model_id: str) -> _Draft:
 
 
 def _local_drafts(bench: _Workbench, name: str, wires: Sequence[str]) -> dict[str, _Draft]:
-    """Models that a local server says it has: shipped facts where known, free in any case."""
+    """Models that a local server lists: what a shipped manifest knows of them, else defaults.
+
+    What the server sends is validated like the models of a file; what is invalid is left out.
+    """
     bench.provider(name, "include")
     drafts = {}
     for wire in wires:
-        model_id = f"{name}/{wire}".replace(" ", "-")
-        draft = _shipped_draft(model_id)
-        draft.values.setdefault("provider", name)
-        draft.values.setdefault("name", wire)
-        draft.values.setdefault("cost", {"input": 0, "output": 0})
+        model_id = re.sub(r"[\s,]", "-", f"{name}/{wire}")
+        try:
+            table = ModelTable(id=model_id, provider=name, name=wire)
+        except ValidationError:
+            bench.notes.append(f"{name} lists a model with an unusable name; it is left out")
+            continue
+        draft = _Draft()
+        draft.lay_over(table, f"the running {name}")
+        draft.lay_over_draft(_shipped_draft(model_id))
         drafts[model_id] = draft
     return drafts
 
@@ -292,10 +313,7 @@ def _check_judge(catalog: Catalog) -> None:
         raise ManifestError(str(error), file=catalog.file, key="routing.judge") from None
 
 
-def _file_policy(user: Manifest, path: Path | None) -> FilePolicy:
-    base = path.resolve().parent if path else Path.cwd()
-    roots = tuple(
-        str((base / Path(root).expanduser()).resolve()) for root in user.files.roots or ()
-    )
-    default = FilePolicy()
-    return FilePolicy(roots, user.files.max_bytes or default.max_bytes)
+def _file_policy(bench: _Workbench) -> FilePolicy:
+    table = bench.user.files
+    roots = tuple(str(bench.path_of(root)) for root in table.roots or ())
+    return FilePolicy(roots, table.max_bytes or FilePolicy().max_bytes)

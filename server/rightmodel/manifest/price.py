@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from decimal import Decimal
 
     from rightmodel.core.call import Usage
 
@@ -108,6 +108,9 @@ class Price:
 
 UNPRICED: Final = Price()
 """Nothing is known."""
+
+FREE: Final = Price(Decimal(0), Decimal(0))
+"""A model on this machine for which no `cost` is written."""
 
 
 def _sum(price: Price, usage: Usage) -> Decimal | None:

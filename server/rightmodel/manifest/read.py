@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import tomllib
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from rightmodel.core.errors import ManifestError, nearest
-from rightmodel.core.format import listed
+from rightmodel.core.format import cut, listed
 from rightmodel.manifest.schema import Manifest
+from rightmodel.manifest.secrets import looks_like_key
+from rightmodel.manifest.text_file import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pydantic_core import ErrorDetails
+
+
+_SECRET: Final = frozenset({"key_env", "key_file", "headers"})
+"""Keys of a manifest whose wrong values are never repeated."""
 
 
 def shipped_dir() -> Path:
@@ -30,10 +37,27 @@ def shipped_names() -> list[str]:
     return sorted(p.stem for p in shipped_dir().glob("*.toml"))
 
 
+@cache
+def shipped_manifest(name: str) -> Manifest | None:
+    """A shipped file by its name, `None` where there is none."""
+    path = shipped_dir() / f"{name}.toml"
+    return read_manifest(path) if name and "/" not in name and path.is_file() else None
+
+
+@cache
+def shipped_key_names() -> frozenset[str]:
+    """The variables that the shipped providers' keys are read from."""
+    manifests = filter(None, map(shipped_manifest, shipped_names()))
+    providers = (p for manifest in manifests for p in manifest.providers.values())
+    return frozenset(p.key_env for p in providers if p.key_env)
+
+
 def read_manifest(path: Path) -> Manifest:
     """Parse and validate one file. Raises `ManifestError` for the first thing that is wrong."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
+    except FileNotFoundError:
+        raise ManifestError("no such file", file=str(path)) from None
     except OSError as error:
         raise ManifestError(f"cannot be read: {error.strerror}", file=str(path)) from error
     except UnicodeDecodeError as error:
@@ -71,9 +95,16 @@ def _explain(detail: ErrorDetails) -> str:
     if detail["type"] == "missing":
         return "is missing" + ("; write version = 1" if detail["loc"] == ("version",) else "")
     message = detail["msg"].removeprefix("Value error, ")
+    return message[:1].lower() + message[1:] + _shown(detail)
+
+
+def _shown(detail: ErrorDetails) -> str:
+    """The wrong value, unless it may hold a key or a password."""
     value = detail["input"]
-    shown = f", not {str(value)!r}" if isinstance(value, str | int | float | Decimal) else ""
-    return message[:1].lower() + message[1:] + ("" if shown and shown in message else shown)
+    if not isinstance(value, str | int | float | Decimal) or _SECRET.intersection(detail["loc"]):
+        return ""
+    text = str(value)
+    return "" if looks_like_key(text) or "@" in text else f", not {cut(text)!r}"
 
 
 def _readable(location: tuple[int | str, ...], data: Any) -> Iterator[str]:

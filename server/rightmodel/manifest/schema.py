@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from rightmodel.manifest.catalog import is_loopback
+from rightmodel.manifest.base_url import clean_base_url
+from rightmodel.manifest.secrets import looks_like_key
 
 Usd = Annotated[Decimal, Field(ge=0, le=1_000_000)]
 Tokens = Annotated[int, Field(gt=0)]
@@ -25,6 +26,11 @@ Effort = Literal["none", "low", "medium", "high"]
 Tier = Literal["cheap", "balanced", "best"]
 Difficulty = Literal["easy", "medium", "hard", "expert"]
 TrustName = Literal["local", "trusted", "any"]
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+Variable = Annotated[str, Field(json_schema_extra={"pattern": f"^{VARIABLE.pattern}$"})]
+"""Checked by a validator, since pydantic's message would repeat a pasted key."""
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
+HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 Hours = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Assess = Literal["rules", "learned", "judge", "hybrid"]
@@ -127,33 +133,49 @@ class ProviderTable(Table):
 
     protocol: Literal["openai-chat", "anthropic-messages", "gemini"] | None = None
     base_url: str | None = None
-    key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    allow_http: bool | None = None
+    key_env: (
+        Annotated[str, Field(json_schema_extra={"pattern": f"^{VARIABLE.pattern}$"})] | None
+    ) = None
     key_file: str | None = None
     trust: TrustName | None = None
     max_concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    headers: dict[str, str] | None = None
+    one_model_at_a_time: bool | None = None
+    headers: dict[HeaderName, str] | None = None
 
     @field_validator("base_url")
     @classmethod
-    def _https_except_on_loopback(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        if not value.startswith("https://") and not (
-            value.startswith("http://") and is_loopback(value)
-        ):
-            msg = f"must start with https:// (plain http only on loopback), not {value!r}"
+    def _base_url_is_clean(cls, value: str | None) -> str | None:
+        return None if value is None else clean_base_url(value)
+
+    @field_validator("key_env")
+    @classmethod
+    def _names_a_variable(cls, value: str | None) -> str | None:
+        if value is None or (VARIABLE.fullmatch(value) and not looks_like_key(value)):
+            return value
+        msg = (
+            "takes the name of an environment variable, such as OPENAI_API_KEY, not the key "
+            "itself: put the key into that variable or into a file for --env-file"
+        )
+        raise ValueError(msg)
+
+    @field_validator("key_file")
+    @classmethod
+    def _names_a_file(cls, value: str | None) -> str | None:
+        if value is not None and looks_like_key(value):
+            msg = "takes the path of a file that contains the key, not the key itself"
             raise ValueError(msg)
-        if "@" in value.partition("://")[2].partition("/")[0]:
-            msg = "holds a user or password; put keys into key_env or key_file"
-            raise ValueError(msg)
-        return value.rstrip("/")
+        return value
 
     @field_validator("headers")
     @classmethod
-    def _no_keys_in_headers(cls, value: dict[str, str] | None) -> dict[str, str] | None:
-        for name in value or {}:
+    def _headers_can_be_sent(cls, value: dict[str, str] | None) -> dict[str, str] | None:
+        for name, text in (value or {}).items():
             if name.lower() in {"authorization", "x-api-key", "x-goog-api-key", "api-key"}:
                 msg = f"header {name} carries a key; use key_env or key_file"
+                raise ValueError(msg)
+            if not HEADER_VALUE.fullmatch(text):
+                msg = f"the value of header {name} contains a character that cannot be sent"
                 raise ValueError(msg)
         return value
 

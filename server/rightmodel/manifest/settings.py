@@ -7,121 +7,171 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import urlsplit
 
 from rightmodel.core.errors import TaskError
+from rightmodel.manifest.env_file import read_env_file
+from rightmodel.manifest.near_miss import near_misses
+from rightmodel.manifest.secrets import is_secret_header
+from rightmodel.manifest.text_file import read_text, readable_by_everyone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rightmodel.manifest.catalog import Model, Provider
+    from rightmodel.manifest.catalog import Catalog, Model, Provider
 
-_UNFILLED = re.compile(r"^\$\{.*\}$|^\$[A-Za-z_]\w*$|^\{env:.*\}$")
+_UNFILLED: Final = re.compile(r"\$\{.*\}|\$[A-Za-z_]\w*|\{env:.*\}|<[^<>]*>")
+_SENDABLE: Final = re.compile(r"[\x21-\x7e]*")
+
+
+class _Key(NamedTuple):
+    """A provider's key, or why there is none: one of the two is ""."""
+
+    value: str
+    problem: str
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`manifest`: the user's, `None` where there is none. `environment`: never shown."""
+    """`manifest`: the user's, `None` where there is none. `environment`: never shown.
+
+    `notes`: what a user should correct. `error`: why these settings cannot be used.
+    """
 
     manifest: Path | None
     environment: Mapping[str, str] = field(repr=False)
-    deadline_s: float | None = None
+    notes: tuple[str, ...] = ()
+    error: TaskError | None = None
+    _misses: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def key(self, provider: Provider) -> str:
-        """The provider's key, "" where it is unset or unreadable."""
-        if provider.key_env:
-            value = self.environment.get(provider.key_env, "").strip()
-            if value and not _UNFILLED.match(value):
-                return value
-        if provider.key_file:
-            try:
-                return Path(provider.key_file).expanduser().read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError):
-                return ""
-        return ""
+        """The provider's key, "" where it has none that can be used."""
+        return self._look_up(provider).value
 
     def has_key(self, provider: Provider) -> bool:
         """Whether requests to the provider can be authorised."""
         return not provider.needs_key or bool(self.key(provider))
 
     def missing_key(self, provider: Provider) -> str:
-        """What to do about a key that is not there; "" where none is missing."""
-        if self.has_key(provider):
-            return ""
-        if not provider.key_env:
-            return (
-                f"no key for {provider.name}: {provider.key_file} is missing, empty or unreadable"
-            )
-        raw = self.environment.get(provider.key_env)
-        state = "is not set"
-        if raw is not None:
-            literal = bool(_UNFILLED.match(raw.strip()))
-            state = (
-                f"still reads {raw.strip()!r}: the client did not fill it in"
-                if literal
-                else "is empty"
-            )
-        return f"no key for {provider.name}: {provider.key_env} {state}; set it or use --env-file"
+        """What to do about a key that is missing; "" where none is."""
+        return "" if self.has_key(provider) else self.no_key(provider)
+
+    def no_key(self, provider: Provider) -> str:
+        """Why requests to the provider carry no key, needed or not; "" where they carry one."""
+        problem = self._look_up(provider).problem
+        return f"no key for {provider.name}: {problem}" if problem else ""
 
     def missing_keys(self, model: Model) -> str:
         """Why no request to a model can be sent at all; "" if one of its endpoints has its key."""
         reasons = [self.missing_key(e.provider) for e in model.endpoints]
         return "" if "" in reasons else reasons[0]
 
+    def near_miss(self, provider: Provider) -> str:
+        """A variable that was probably meant to be the provider's `key_env`; "" where none is."""
+        if provider.name not in self._misses:  # asked for on every decision
+            found = near_misses(provider.key_env, provider.name, self.environment)
+            miss = f"{found[0]} found; {provider.key_env} is looked for" if found else ""
+            self._misses[provider.name] = miss
+        return self._misses[provider.name]
+
+    def secrets(self, catalog: Catalog) -> list[str]:
+        """Everything that must not appear in any output: keys, secret headers, passwords."""
+        found = {self.key(p) for p in catalog.providers.values()}
+        for provider in catalog.providers.values():
+            found.update(
+                value.rpartition(" ")[2]
+                for name, value in provider.headers.items()
+                if is_secret_header(name, value)
+            )
+        found.add(urlsplit(catalog.ledger_url).password or "")
+        found.add(self.environment.get("PGPASSWORD", ""))
+        return sorted(found - {""}, key=len, reverse=True)
+
+    def key_file_notes(self, catalog: Catalog) -> list[str]:
+        """Key files that every user of the machine can read."""
+        files = {p.key_file for p in catalog.providers.values() if p.key_file}
+        return [
+            f"key_file {file}: every user of this machine can read it; run chmod 600 on it"
+            for file in sorted(files)
+            if readable_by_everyone(Path(file).expanduser())
+        ]
+
+    def _look_up(self, provider: Provider) -> _Key:
+        named = self._from_variable(provider) if provider.key_env else _Key("", "")
+        if named.value or not provider.key_file:
+            return named
+        return _from_file(provider.key_file)
+
+    def _from_variable(self, provider: Provider) -> _Key:
+        name = provider.key_env
+        raw = self.environment.get(name)
+        value = (raw or "").strip()
+        if value and not _UNFILLED.fullmatch(value):
+            unsendable = _unsendable(value)
+            return _Key("", f"{name} {unsendable}") if unsendable else _Key(value, "")
+        if raw is None:
+            miss = self.near_miss(provider)
+            state = f"is not set ({miss})" if miss else "is not set"
+        elif value:
+            state = f"still reads {value!r}: the client did not fill it in"
+        else:
+            state = "is empty"
+        return _Key("", f"{name} {state}; set it or use --env-file")
+
+
+def _from_file(name: str) -> _Key:
+    try:
+        value = read_text(Path(name).expanduser()).strip()
+    except FileNotFoundError:
+        return _Key("", f"key_file {name} does not exist")
+    except OSError as error:
+        return _Key("", f"key_file {name} cannot be read: {error.strerror}")
+    except UnicodeDecodeError:
+        return _Key("", f"key_file {name} is not UTF-8 text")
+    unsendable = _unsendable(value) if value else "is empty"
+    return _Key("", f"key_file {name} {unsendable}") if unsendable else _Key(value, "")
+
+
+def _unsendable(key: str) -> str:
+    """Why a key cannot be a header's value, "" where it can."""
+    if "\n" in key or "\r" in key:
+        return "contains more than one line; a key is one word"
+    if not _SENDABLE.fullmatch(key):
+        return "contains a space or a character that no key has"
+    return ""
+
 
 def read_settings(
     *,
     manifest: str = "",
     env_file: str = "",
-    deadline_s: float | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Look up the manifest and gather the environment; `env_file` wins over the process's own.
+    """Find the manifest and gather the environment; `env_file` wins over the process's own.
 
-    Raises `TaskError` for a file that was named and is not there.
+    Never raises: a server must start to be able to say what is wrong. An env file that cannot be
+    read is the settings' `error`; a manifest that is missing is an error when it is loaded.
     """
     env = dict(os.environ if environment is None else environment)
+    notes: tuple[str, ...] = ()
+    error = None
     if env_file:
-        env.update(read_env_file(Path(env_file)))
-    return Settings(_find_manifest(manifest, env), env, deadline_s)
-
-
-def read_env_file(path: Path) -> dict[str, str]:
-    """`NAME=value` lines; `export`, comments and matching quotes are understood."""
-    try:
-        lines = path.expanduser().read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise TaskError(
-            f"--env-file {path}: cannot be read: {error}", argument="env-file"
-        ) from error
-    values = {}
-    for number, line in enumerate(lines, 1):
-        text = line.strip().removeprefix("export ").strip()
-        if not text or text.startswith("#"):
-            continue
-        name, equals, value = text.partition("=")
-        name, value = name.strip(), value.strip()
-        if not equals or not re.fullmatch(r"[A-Za-z_]\w*", name):
-            # The line is not quoted: it may well hold a key.
-            raise TaskError(
-                f"--env-file {path}, line {number}: not of the form NAME=value", argument="env-file"
-            )
-        quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-        values[name] = value[1:-1] if quoted else value
-    return values
+        try:
+            read = read_env_file(Path(env_file), env)
+        except TaskError as unreadable:
+            error = unreadable
+        else:
+            env.update(read.values)
+            notes = read.notes
+    return Settings(_find_manifest(manifest, env), env, notes, error)
 
 
 def _find_manifest(named: str, env: Mapping[str, str]) -> Path | None:
     """`--manifest`, `RIGHTMODEL_MANIFEST`, `rightmodel.toml` here, the user's configuration."""
-    for source, value in (
-        ("--manifest", named),
-        ("RIGHTMODEL_MANIFEST", env.get("RIGHTMODEL_MANIFEST", "")),
-    ):
-        if value and not _UNFILLED.match(value):
-            path = Path(value).expanduser()
-            if not path.is_file():
-                raise TaskError(f"{source} {value}: no such file", argument="manifest")
-            return path
+    for value in (named, env.get("RIGHTMODEL_MANIFEST", "").strip()):
+        if value and not _UNFILLED.fullmatch(value):
+            return Path(value).expanduser()
     here = Path("rightmodel.toml")
     if here.is_file():
         return here.resolve()

@@ -17,7 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
-from rightmodel.manifest.catalog import is_loopback
+from rightmodel.manifest.base_url import is_loopback
 
 KEEP_S: Final = 60.0
 """How long an idle connection is kept. The big providers' edges keep theirs longer."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.manifest.load import shipped_manifest
-from rightmodel.manifest.read import shipped_names
+from rightmodel.manifest.read import shipped_manifest, shipped_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

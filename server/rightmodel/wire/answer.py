@@ -13,7 +13,7 @@ from rightmodel.core.call import Completion, Usage
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Protocol as Wire
-from rightmodel.manifest.catalog import is_loopback
+from rightmodel.manifest.base_url import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

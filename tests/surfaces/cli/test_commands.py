@@ -53,5 +53,5 @@ def test_models_tells_where_each_value_comes_from(tmp_path: Path) -> None:
 
 def test_errors_are_one_line(tmp_path: Path) -> None:
     out = run(tmp_path, "choose", "hello", "--manifest", "missing.toml", code=1)
-    assert out == "rightmodel: --manifest missing.toml: no such file\n"
+    assert out == "rightmodel: missing.toml: no such file\n"
     assert run(tmp_path, "serve", "--http", "0.0.0.0:8765", code=1).count("\n") == 1

@@ -108,7 +108,7 @@ class Asker:
         self._settings = settings
         self._client = HttpClient()
         self._providers = make_upstreams(self._client)
-        self._keys = [k for k in map(settings.key, catalog.providers.values()) if k]
+        self._secrets = settings.secrets(catalog)
 
     async def ask(self, endpoint: Endpoint, *, no_call: bool = False) -> Finding:
         """What is found out about one endpoint, keys masked."""
@@ -123,7 +123,7 @@ class Asker:
             self._settings.key(endpoint.provider),
             time.monotonic,
         )
-        return replace(found, message=mask_keys(found.message, self._keys))
+        return replace(found, message=mask_keys(found.message, self._secrets))
 
     async def close(self) -> None:
         """End every connection."""

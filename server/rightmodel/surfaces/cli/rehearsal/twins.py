@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.call import Usage
 from rightmodel.core.task import Trust
-from rightmodel.manifest.catalog import is_loopback
+from rightmodel.manifest.base_url import is_loopback
 from rightmodel.manifest.settings import Settings
 from rightmodel.routing.router import count_tokens as prompt_tokens
 from rightmodel.routing.tokens import estimate_tokens
