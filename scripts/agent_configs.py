@@ -27,23 +27,24 @@ FILES = {
     "zed": "zed/settings.json",
     "continue": "continue/rightmodel.yaml",
 }
-_ENDINGS = {"json": "mcp.json", "toml": "config.toml", "yaml": "config.yaml", "python": "agent.py"}
+_ENDINGS = {"json": "mcp.json", "toml": "config.toml", "paste": "agent.py"}
 
 README = """\
 # Registrations, one for each agent
 
-Made by `python scripts/agent_configs.py` from what `rightmodel config` knows; do not edit them.
-On your own machine `rightmodel config CLIENT --write` is better: it puts in absolute paths, which
-programs started from a desktop need, and keeps what else is in the agent's file.
+`python scripts/agent_configs.py` generates these files; do not edit them. On your own machine use
+`rightmodel config CLIENT --write`: it writes absolute paths, which programs started from a desktop
+need, and keeps the rest of the agent's file.
 
-Here the command is `rightmodel`, found on the search path, and the keys are NAME=value lines in
-`~/.config/rightmodel/keys.env`. That file must exist; leave `--env-file` out where the agent passes
-your environment on ("env" below says which do).
+In these files the command is `rightmodel`, found on the search path, and the keys are NAME=value
+lines in `~/.config/rightmodel/keys.env`. That file must exist. Leave `--env-file` out where the
+agent passes your environment variables to the server (column "passes env").
 
-"Waits" is the agent's own limit for one call, set in its file where it can be; "deadline" is when
-rightmodel answers at the latest, with what it has or with `pending`, so that nobody hangs up on it.
+"Timeout" is the agent's own limit for one call, set in its file where that is possible. "Deadline"
+is the time within which rightmodel answers, with the result or with `pending`, so that the call
+does not time out in the agent.
 
-| agent | file here | goes to | waits | deadline | env | notes |
+| agent | file here | goes to | timeout | deadline | passes env | notes |
 |---|---|---|---|---|---|---|
 """
 
@@ -55,19 +56,17 @@ def file_name(client: Client) -> str:
 
 def row(client: Client) -> str:
     """The client's line in the README's table."""
-    if client.format == "python":
-        place = "your code"
-    else:
-        user = client.user.replace("{config}/", "(settings)/")
-        place = " or ".join(f"`{f}`" for f in (user, client.project) if f)
-    waits = f"{client.wall_s} s" + ("" if client.timeout or client.code else ", fixed")
+    user = client.user.replace("{config}/", "(settings)/")
+    file = " or ".join(f"`{f}`" for f in (user, client.project) if f)
+    settable = client.timeout_key or "$timeout" in client.snippet
+    timeout = f"{client.timeout_s} s" + ("" if settable else ", fixed")
     cells = (
         client.title,
         f"[{file_name(client)}]({file_name(client)})",
-        place,
-        waits,
+        file or "your code",
+        timeout,
         f"{client.deadline_s} s",
-        "passed on" if client.passes_env else "not, or not all",
+        "yes" if client.passes_env else "no, or not all",
         " ".join(client.notes),
     )
     return f"| {' | '.join(cells)} |\n"

@@ -1,13 +1,13 @@
-"""Registrations: what each agent must be told to start rightmodel, in its own file format.
+"""Registrations: what each agent needs to start rightmodel, in its own file format.
 
-Pure: `facts` says what is known of a client, `entry` makes the registration of it, `formats` reads
-and writes text. Nothing here touches a file.
+`clients` holds the facts of each agent, `registration` turns them into an entry, `edit` puts it
+into the text of a file or takes it out. Pure: nothing here touches a file.
 """
 
 from __future__ import annotations
 
-from rightmodel.integrations.entry import Launch, merged, registration
-from rightmodel.integrations.facts import CLIENTS, Client
-from rightmodel.integrations.formats import CannotMergeError
+from rightmodel.integrations.clients import CLIENTS, Client
+from rightmodel.integrations.registration import Launch, merged, registration, removed
+from rightmodel.integrations.tree import CannotMergeError
 
-__all__ = ["CLIENTS", "CannotMergeError", "Client", "Launch", "merged", "registration"]
+__all__ = ["CLIENTS", "CannotMergeError", "Client", "Launch", "merged", "registration", "removed"]

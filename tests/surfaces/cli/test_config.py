@@ -17,7 +17,6 @@ from click.testing import CliRunner
 
 from rightmodel.core.errors import TaskError
 from rightmodel.integrations import CLIENTS, Launch, merged, registration
-from rightmodel.integrations.yaml_read import read_yaml
 from rightmodel.surfaces.cli import COMMANDS, cli
 from rightmodel.surfaces.cli.config import command as config
 from rightmodel.surfaces.cli.config import file_of, own_command
@@ -32,17 +31,15 @@ ROOT = Path(__file__).parents[3]
 CONFIGS = ROOT / "agent_configs"
 TOOL_NAMES = {tool.name for tool in TOOLS}
 LAUNCH = Launch(("/opt/right model/rightmodel",), ("complete", "choose_model"), "/m.toml", "/k.env")
-IN_FILES = [name for name, client in CLIENTS.items() if client.format != "python"]
+IN_FILES = [name for name, client in CLIENTS.items() if client.format != "paste"]
 
 OTHERS = {
     "json": '{\n    "theme": "dark ☕",\n    "n": 12345678901234567890\n}\n',
     "toml": '# mine\nmodel = "o5"\n\n[mcp_servers.other]\ncommand = "x" # keep\n\n[tui]\nx = 1\n',
-    "yaml": "# mine\nMODEL: x  # keep\nother:\n- a: 'it''s'\n  b: |\n    # no comment\n    text\n",
 }
 PARSERS: dict[str, Callable[[str], Any]] = {
     "json": json.loads,
     "toml": tomllib.loads,
-    "yaml": read_yaml,
 }
 
 
@@ -76,7 +73,10 @@ def strings(tree: Any) -> list[str]:
 def argv(name: str, text: str) -> list[str]:
     """The command as the client would run it."""
     client = CLIENTS[name]
-    if client.format == "python":
+    if text.startswith(("extensions:", "name:")):  # YAML
+        command, args = re.findall(r"(?:cmd|command|args): (.*)", text)
+        return [json.loads(command), *json.loads(args)]
+    if client.format == "paste":
         nodes = list(ast.walk(ast.parse(text)))
         found: dict[str, Any] = {}
         for node in nodes:
@@ -96,7 +96,7 @@ def argv(name: str, text: str) -> list[str]:
 def entry(name: str, text: str) -> dict[str, Any]:
     tree = PARSERS[CLIENTS[name].format](text)
     for key in CLIENTS[name].at:
-        tree = next(e for e in tree if e["name"] == "rightmodel") if key == "[]" else tree[key]
+        tree = tree[key]
     found: dict[str, Any] = tree
     return found
 
@@ -140,18 +140,18 @@ def test_a_registration_names_an_existing_command_and_existing_flags(name: str) 
 @pytest.mark.parametrize("name", CLIENTS)
 def test_the_server_answers_before_the_client_hangs_up(name: str) -> None:
     client = CLIENTS[name]
-    assert 10 <= client.wall_s - client.deadline_s <= client.wall_s / 5
-    if client.timeout:
-        key, units = client.timeout
-        assert entry(name, registration(client, LAUNCH))[key] == client.wall_s * units
-    elif client.format == "python" and name != "langchain":
-        assert f"={client.wall_s}," in registration(client, LAUNCH)
+    assert 10 <= client.timeout_s - client.deadline_s <= client.timeout_s / 5
+    if client.timeout_key:
+        key, units = client.timeout_key
+        assert entry(name, registration(client, LAUNCH))[key] == client.timeout_s * units
+    elif "$timeout" in client.snippet:
+        assert str(client.timeout_s) in registration(client, LAUNCH)
 
 
 @pytest.mark.parametrize("name", CLIENTS)
 def test_tools_are_named_only_where_they_exist(name: str) -> None:
     text = GENERATED[generator().file_name(CLIENTS[name])]
-    if CLIENTS[name].format == "python":
+    if CLIENTS[name].format == "paste":
         return
     lists = [v for v in entry(name, text).values() if isinstance(v, (list, dict))]
     words = {s for v in lists for s in strings(v)}
@@ -246,7 +246,8 @@ def test_writing_keeps_everything_else_and_can_be_repeated(name: str, tmp_path: 
             assert after[key] == value
     assert argv(name, text)[-2:] == ["--deadline", str(client.deadline_s)]
     if client.format != "json":
-        assert text.startswith(former.rstrip("\n"))
+        lines = iter(text.splitlines())
+        assert all(line in lines for line in former.splitlines())  # each, in order
     if client.format == "toml":
         assert after["mcp_servers"]["other"] == {"command": "x"}
     assert (tmp_path / "settings.bak").read_text(encoding="utf-8") == former
@@ -311,12 +312,43 @@ def test_a_folder_in_the_file_s_place_is_told(tmp_path: Path) -> None:
     assert "cannot be written" in str(error)
 
 
-def test_code_is_shown_rather_than_written(tmp_path: Path) -> None:
-    for extra in ([], ["--path", str(tmp_path / "agent.py")]):
-        result = run("langchain", "--write", *extra)
-        assert "MultiServerMCPClient" in result.stdout
-        assert "by hand" in str(result.exception) or "paste" in str(result.exception)
+@pytest.mark.parametrize("name", [n for n in CLIENTS if n not in IN_FILES])
+def test_code_and_yaml_are_shown_with_where_to_paste_them(name: str, tmp_path: Path) -> None:
+    for extra in ([], ["--path", str(tmp_path / "settings")]):
+        result = run(name, "--write", *extra)
+        assert result.stdout == run(name).stdout
+        assert CLIENTS[name].why_paste in str(result.exception)
+        assert CLIENTS[name].why_paste in run(name).stderr
+        assert "by hand" in str(run(name, "--remove", *extra).exception)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", IN_FILES)
+def test_removing_undoes_writing_and_can_be_repeated(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "settings"
+    former = OTHERS[CLIENTS[name].format]
+    file.write_text(former, encoding="utf-8")
+    assert "not registered" in run(name, "--remove", "--path", str(file)).output
+    run(name, "--write", "--path", str(file))
+    assert run(name, "--remove", "--path", str(file)).exit_code == 0
+    assert file.read_text(encoding="utf-8") == former
+    assert "not registered" in run(name, "--remove", "--path", str(file)).output
+    assert (tmp_path / "settings.bak").read_text(encoding="utf-8") == former
+
+
+def test_removing_from_a_missing_file_makes_none(tmp_path: Path) -> None:
+    assert "not registered" in run("cursor", "--remove", "--path", str(tmp_path / "x")).output
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_backup_is_overwritten(tmp_path: Path) -> None:
+    file = tmp_path / "mcp.json"
+    texts = ['{"a": 1}\n', '{"a": 2}\n', '{"a": 3}\n']
+    for text in texts:
+        file.write_text(text)
+        run("cursor", "--write", "--path", str(file))
+    names = ["mcp.json.bak", "mcp.json.bak.2", "mcp.json.bak.3"]
+    assert [(tmp_path / name).read_text() for name in names] == texts
 
 
 def test_the_command_survives_where_rightmodel_was_started_from(

@@ -93,6 +93,8 @@ def main() -> None:
         fail(str(error))
     except click.Abort:
         fail("stopped", code=130)
+    except click.exceptions.NoArgsIsHelpError as error:
+        echo(error.format_message())
     except click.ClickException as error:
         fail(_usage(error), code=error.exit_code)
     except BrokenPipeError:

@@ -1,26 +1,31 @@
-"""`rightmodel config`: the registration for each agent, printed or written into its file."""
+"""`rightmodel config`: print, write or remove the registration for an agent."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import stat
 import sys
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from rightmodel.core.errors import TaskError, UnknownNameError
-from rightmodel.integrations import CLIENTS, CannotMergeError, Launch, merged, registration
+from rightmodel.integrations import (
+    CLIENTS,
+    CannotMergeError,
+    Launch,
+    merged,
+    registration,
+    removed,
+)
 from rightmodel.manifest.settings import config_dir
 from rightmodel.surfaces.cli.terminal import echo
+from rightmodel.surfaces.cli.text_file import change_file
 from rightmodel.surfaces.mcp.tools import TOOLS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from rightmodel.integrations import Client
 
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
 @click.command("config")
 @click.argument("client", default="")
 @click.option("--write", is_flag=True, help="Merge it into the agent's own file.")
+@click.option("--remove", is_flag=True, help="Take it out of the agent's own file.")
 @click.option("--path", default="", metavar="FILE", help="Another file than the agent's usual one.")
 @click.option(
     "--scope",
@@ -38,34 +44,52 @@ if TYPE_CHECKING:
 )
 @click.option("--manifest", default="", metavar="FILE", help="The manifest to serve.")
 @click.option("--env-file", default="", metavar="FILE", help="NAME=value lines with keys.")
-def command(
-    client: str, *, write: bool, path: str, scope: str, manifest: str, env_file: str
+def command(  # noqa: PLR0913 - one for each option
+    client: str, *, write: bool, remove: bool, path: str, scope: str, manifest: str, env_file: str
 ) -> None:
-    """Print the registration for CLIENT, or merge it into the agent's file with --write.
+    """Print the registration for CLIENT; --write merges it into the agent's file.
 
-    Without CLIENT: list the agents that are known.
+    Without CLIENT: list the supported agents.
     """
+    if write and remove:
+        raise TaskError("give one of --write and --remove")
     if not client:
-        for known in CLIENTS.values():
-            usual = file_of(known, "user", os.environ)
-            echo(f"{known.name:15} {known.title}: {usual or 'in code'}")
+        _list_clients()
         return
     if client not in CLIENTS:
         raise UnknownNameError("client", client, CLIENTS)
     chosen = CLIENTS[client]
+    file = Path(path).expanduser().absolute() if path else file_of(chosen, scope, os.environ)
+    if remove:
+        _change(chosen, file, lambda text: removed(chosen, text), "not registered")
+        return
     launch = Launch(
         command=own_command(),
         tools=tuple(tool.name for tool in TOOLS),
         manifest=_existing("--manifest", manifest),
         env_file=_existing("--env-file", env_file),
     )
-    place = Path(path).expanduser().absolute() if path else file_of(chosen, scope, os.environ)
-    if write:
-        _write(chosen, launch, place)
+    if write and chosen.format != "paste":
+        try:
+            _change(chosen, file, lambda text: merged(chosen, launch, text), "already there")
+        except CannotMergeError as error:
+            if error.by_hand:
+                echo(registration(chosen, launch), nl=False)
+                raise TaskError(f"{error}; add what is printed above by hand") from error
+            raise
     else:
         echo(registration(chosen, launch), nl=False)
-        _note(f"goes to {place}; --write merges it there" if place else "paste it into your code")
+        if write:
+            raise TaskError(f"{chosen.title} is not edited: {chosen.why_paste}")
+        goes_to = f"goes into {file}; --write merges it there"
+        _note(chosen.why_paste or goes_to)
     _hints(chosen, launch)
+
+
+def _list_clients() -> None:
+    for client in CLIENTS.values():
+        usual = file_of(client, "user", os.environ)
+        echo(f"{client.name:15} {client.title}: {usual or 'in code'}")
 
 
 def own_command() -> tuple[str, ...]:
@@ -106,75 +130,24 @@ def _existing(option: str, value: str) -> str:
     return str(path)
 
 
-def _write(client: Client, launch: Launch, place: Path | None) -> None:
-    if place is None:
-        echo(registration(client, launch), nl=False)
-        raise TaskError(f"{client.title} is configured in code: paste what is printed above")
-    place = place.resolve()  # what a link points to is changed, not the link
+def _change(client: Client, file: Path | None, change: Callable[[str], str], same: str) -> None:
+    """Change the agent's file and print what was done."""
+    if file is None or client.format == "paste":
+        raise TaskError(f"{client.title} is not edited: remove the registration by hand")
     try:
-        former = place.read_bytes() if place.exists() else None
-        text, restore = _decoded(former or b"")
-        changed = restore(merged(client, launch, text))
-        if former == changed:
-            echo(f"{place}: already there")
-            return
-        if former is not None:
-            _replace(place.with_name(place.name + ".bak"), former, _mode(place))
-        _replace(place, changed, _mode(place))
+        backup = change_file(file, change)
     except CannotMergeError as error:
-        if error.by_hand:
-            echo(registration(client, launch), nl=False)
-        advice = "add what is printed above by hand" if error.by_hand else "nothing was changed"
-        raise TaskError(f"{place} {error}; {advice}") from error
+        raise CannotMergeError(f"{file} {error}", by_hand=error.by_hand) from error
     except UnicodeError as error:
-        raise TaskError(f"{place} is not UTF-8 text; nothing was changed") from error
+        raise TaskError(f"{file} is not UTF-8 text; nothing was changed") from error
     except OSError as error:
-        raise TaskError(f"{place} cannot be written: {error.strerror or error}") from error
-    kept = "" if former is None else f"; as it was: {place.name}.bak"
-    echo(f"{place}: written{kept}")
-
-
-class _Restore:
-    """Gives a text back the byte order mark and line ends that its file had."""
-
-    def __init__(self, data: bytes) -> None:
-        self._mark = data.startswith(b"\xef\xbb\xbf")
-        self._windows = b"\r\n" in data and data.count(b"\r\n") == data.count(b"\n")
-
-    def plain(self, data: bytes) -> str:
-        text = data.decode("utf-8-sig")
-        return text.replace("\r\n", "\n") if self._windows else text
-
-    def __call__(self, text: str) -> bytes:
-        text = text.replace("\n", "\r\n") if self._windows else text
-        return text.encode("utf-8-sig" if self._mark else "utf-8")
-
-
-def _decoded(data: bytes) -> tuple[str, _Restore]:
-    restore = _Restore(data)
-    return restore.plain(data), restore
-
-
-def _mode(path: Path) -> int:
-    """A file's permissions; those of a new file may hold keys one day, so they are narrow."""
-    return stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600
-
-
-def _replace(path: Path, data: bytes, mode: int) -> None:
-    """Write beside the file and rename: whoever reads it sees the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(mode)
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
+        raise TaskError(f"{file} cannot be written: {error.strerror or error}") from error
+    if backup is None:
+        echo(f"{file}: written")
+    elif backup == file:
+        echo(f"{file}: {same}")
+    else:
+        echo(f"{file}: written; the former content is in {backup.name}")
 
 
 def _hints(client: Client, launch: Launch) -> None:

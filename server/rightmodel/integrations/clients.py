@@ -1,6 +1,6 @@
-"""What is known of each client: its file, what an entry looks like there, how long it waits.
+"""The facts of each client: its file, the entry's shape there, its timeout.
 
-Tried or read in November 2026; `notes` says what a person has to know beyond the entry itself.
+Tried or read in November 2026; `notes` are printed for the person who registers rightmodel.
 """
 
 from __future__ import annotations
@@ -12,53 +12,67 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SERVER: Final = "rightmodel"
-WALL_S: Final = 300
-"""How long a client is told to wait where it can be told."""
+TIMEOUT_S: Final = 300
+"""The timeout that is written where a client's own can be set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """One agent.
-
-    `user`, `project`: its file, "" where there is none. `~` is the home directory, `{config}` the
-    platform's directory for settings. `variables`: (name of a variable, what follows its value)
-    that move the user's file. `at`: the entry's place in the file. `command`, `args`: the keys for
-    the command; without `args` the command is one list. `timeout`: key and units a second.
-    `wall_s`: seconds after which the client hangs up. `tools_at`: where the tools are listed.
-    `rest`: further keys of the entry. `yields`: keys of the entry where the user's own value wins.
-    `settings`: what must be set elsewhere in the file. `header`: what a new file begins with.
-    `passes_env`: whether the server sees the variables that hold keys.
-    """
+    """One agent. In paths `~` is the home and `{config}` the platform's settings folder."""
 
     name: str
+    """What `rightmodel config` calls it."""
     title: str
-    format: Literal["json", "toml", "yaml", "python"] = "json"
+    """Its own name."""
+    format: Literal["json", "toml", "paste"] = "json"
+    """Of its file; "paste": the file is not edited, `snippet` is shown."""
     user: str = ""
+    """The user's file; "" where there is none."""
     windows: str = ""
+    """The user's file on Windows, where it differs."""
     project: str = ""
+    """The project's file; "" where there is none."""
     variables: tuple[tuple[str, str], ...] = ()
+    """(variable, path below its value) that move the user's file."""
     at: tuple[str, ...] = ("mcpServers", SERVER)
+    """Keys that lead to the entry."""
     before: Mapping[str, Any] = field(default_factory=dict)
+    """Keys of the entry before the command."""
     command: str = "command"
+    """Key of the command."""
     args: str = "args"
-    timeout: tuple[str, int] | None = None
-    wall_s: int = 60
+    """Key of its arguments; "" where the command is one list with them."""
+    timeout_key: tuple[str, int] | None = None
+    """Key of the timeout and its units per second; `None` where it cannot be set."""
+    timeout_s: int = 60
+    """Seconds after which a call times out in the client."""
     tools_at: tuple[str, ...] = ()
+    """Keys within the entry that lead to the list of allowed tools."""
     rest: Mapping[str, Any] = field(default_factory=dict)
-    yields: frozenset[str] = frozenset()
+    """Further keys of the entry; values that the user has set stay."""
     settings: tuple[tuple[tuple[str, ...], Any], ...] = ()
-    header: Mapping[str, Any] = field(default_factory=dict)
-    code: str = ""
+    """(keys, value) to be set elsewhere in the file, unless the user has set them."""
+    snippet: str = ""
+    """Template of what to paste: $command, $args, $timeout."""
+    why_paste: str = ""
+    """Why the file is not edited, and where the snippet goes."""
     passes_env: bool = False
+    """Whether the server gets environment variables that hold keys."""
     notes: tuple[str, ...] = ()
+    """What a person has to know beyond the entry."""
 
     @property
     def deadline_s(self) -> int:
-        """The server's deadline: the caller hears something before it hangs up.
+        """The deadline of `serve` that fits the client's timeout."""
+        return deadline_s(self.timeout_s)
 
-        A twentieth of the wait, at least 10 s, is left for the way there and back.
-        """
-        return self.wall_s - max(10, self.wall_s // 20)
+
+def deadline_s(timeout_s: int) -> int:
+    """Seconds within which the server answers, so that the client does not time out.
+
+    A twentieth of the timeout, at least 10 s where it is long enough, is left for the transport.
+    """
+    return max(1, timeout_s - max(min(10, timeout_s // 2), timeout_s // 20))
 
 
 _PYDANTIC_AI: Final = '''\
@@ -76,7 +90,7 @@ rightmodel = MCPToolset(
         args=$args,
     ),
     init_timeout=30,
-    read_timeout=$wall,
+    read_timeout=$timeout,
 )
 '''
 
@@ -94,7 +108,7 @@ rightmodel = MCPServerStdio(
         "command": $command,
         "args": $args,
     },
-    client_session_timeout_seconds=$wall,
+    client_session_timeout_seconds=$timeout,
     cache_tools_list=True,
 )
 '''
@@ -118,6 +132,30 @@ client = MultiServerMCPClient(
 )
 '''
 
+_GOOSE: Final = """\
+extensions:
+  rightmodel:
+    enabled: true
+    type: stdio
+    name: rightmodel
+    description: Hands subtasks to the right one of many models
+    cmd: $command
+    args: $args
+    timeout: $timeout
+"""
+
+_CONTINUE: Final = """\
+name: rightmodel
+version: 0.0.1
+schema: v1
+mcpServers:
+  - name: rightmodel
+    command: $command
+    args: $args
+"""
+
+_IN_CODE: Final = "paste the code into your program"
+
 _VSCODE_STORAGE: Final = "{config}/Code/User/globalStorage"
 
 _ALL: Final = (
@@ -127,16 +165,15 @@ _ALL: Final = (
         user="~/.openclaw/openclaw.json",
         variables=(("OPENCLAW_CONFIG_PATH", ""), ("OPENCLAW_STATE_DIR", "openclaw.json")),
         at=("mcp", "servers", SERVER),
-        timeout=("requestTimeoutMs", 1000),
-        wall_s=WALL_S,
+        timeout_key=("requestTimeoutMs", 1000),
+        timeout_s=TIMEOUT_S,
         tools_at=("toolFilter", "include"),
         rest={"supportsParallelToolCalls": True},
-        yields=frozenset({"toolFilter", "supportsParallelToolCalls"}),
         settings=((("tools", "toolSearch"), False),),
         notes=(
-            "tools.toolSearch is off: else the tools hide behind a search.",
-            "Without requestTimeoutMs it hangs up after 60 s.",
-            "Its skill file, SKILL.md, goes into ~/.openclaw/skills/rightmodel/.",
+            "tools.toolSearch is set to false: otherwise the tools are hidden behind a search.",
+            "Without requestTimeoutMs its calls time out after 60 s.",
+            "SKILL.md of agent_configs/openclaw/ belongs in ~/.openclaw/skills/rightmodel/.",
         ),
     ),
     Client(
@@ -145,12 +182,11 @@ _ALL: Final = (
         user="~/.claude.json",
         project=".mcp.json",
         before={"type": "stdio"},
-        timeout=("timeout", 1000),
-        wall_s=WALL_S,
+        timeout_key=("timeout", 1000),
+        timeout_s=TIMEOUT_S,
         rest={"alwaysLoad": True},
-        yields=frozenset({"alwaysLoad"}),
         passes_env=True,
-        notes=("Write it while Claude Code is closed: it keeps its own state in the user's file.",),
+        notes=("Close Claude Code first: it writes its own state into the user's file.",),
     ),
     Client(
         name="codex",
@@ -160,25 +196,23 @@ _ALL: Final = (
         project=".codex/config.toml",
         variables=(("CODEX_HOME", "config.toml"),),
         at=("mcp_servers", SERVER),
-        timeout=("tool_timeout_sec", 1),
-        wall_s=WALL_S,
+        timeout_key=("tool_timeout_sec", 1),
+        timeout_s=TIMEOUT_S,
         tools_at=("enabled_tools",),
         rest={"startup_timeout_sec": 30, "default_tools_approval_mode": "approve"},
-        yields=frozenset({"enabled_tools", "startup_timeout_sec", "default_tools_approval_mode"}),
-        notes=("Calls go out unasked: default_tools_approval_mode says so.",),
+        notes=("Calls run without asking for approval (default_tools_approval_mode).",),
     ),
     Client(
         name="gemini-cli",
         title="Gemini CLI",
         user="~/.gemini/settings.json",
         project=".gemini/settings.json",
-        timeout=("timeout", 1000),
-        wall_s=WALL_S,
+        timeout_key=("timeout", 1000),
+        timeout_s=TIMEOUT_S,
         tools_at=("includeTools",),
         rest={"trust": True},
-        yields=frozenset({"includeTools", "trust"}),
         notes=(
-            "Calls go out unasked: trust says so.",
+            "Calls run without asking for approval (trust).",
             "It removes variables that look like keys from the server's environment.",
         ),
     ),
@@ -190,40 +224,42 @@ _ALL: Final = (
         at=("mcp", SERVER),
         before={"type": "local"},
         args="",
-        timeout=("timeout", 1000),
-        wall_s=WALL_S,
+        timeout_key=("timeout", 1000),
+        timeout_s=TIMEOUT_S,
         rest={"enabled": True},
-        yields=frozenset({"enabled"}),
         passes_env=True,
     ),
     Client(
         name="pydantic-ai",
         title="Pydantic AI",
-        format="python",
-        wall_s=WALL_S,
-        code=_PYDANTIC_AI,
+        format="paste",
+        timeout_s=TIMEOUT_S,
+        snippet=_PYDANTIC_AI,
+        why_paste=_IN_CODE,
     ),
     Client(
         name="openai-agents",
         title="OpenAI Agents SDK",
-        format="python",
-        wall_s=WALL_S,
-        code=_OPENAI_AGENTS,
-        notes=("Without client_session_timeout_seconds it hangs up after 5 s.",),
+        format="paste",
+        timeout_s=TIMEOUT_S,
+        snippet=_OPENAI_AGENTS,
+        why_paste=_IN_CODE,
+        notes=("Without client_session_timeout_seconds its calls time out after 5 s.",),
     ),
     Client(
         name="langchain",
         title="LangChain (langchain-mcp-adapters)",
-        format="python",
-        wall_s=130,
-        code=_LANGCHAIN,
-        notes=("No limit of its own was met within 130 s.",),
+        format="paste",
+        timeout_s=130,
+        snippet=_LANGCHAIN,
+        why_paste=_IN_CODE,
+        notes=("No timeout of its own occurred within 130 s.",),
     ),
     Client(
         name="claude-desktop",
         title="Claude Desktop",
         user="{config}/Claude/claude_desktop_config.json",
-        notes=("Its wait cannot be set.", "Restart it afterwards."),
+        notes=("Its timeout cannot be set.", "Restart it afterwards."),
     ),
     Client(
         name="cursor",
@@ -231,7 +267,7 @@ _ALL: Final = (
         user="~/.cursor/mcp.json",
         project=".cursor/mcp.json",
         before={"type": "stdio"},
-        notes=("Its wait cannot be set.",),
+        notes=("Its timeout cannot be set.",),
     ),
     Client(
         name="vscode",
@@ -240,50 +276,47 @@ _ALL: Final = (
         project=".vscode/mcp.json",
         at=("servers", SERVER),
         before={"type": "stdio"},
-        notes=("Its wait cannot be set.",),
+        notes=("Its timeout cannot be set.",),
     ),
     Client(
         name="goose",
         title="Goose",
-        format="yaml",
+        format="paste",
         user="~/.config/goose/config.yaml",
         windows="{config}/Block/goose/config/config.yaml",
-        at=("extensions", SERVER),
-        before={"enabled": True, "type": "stdio", "name": SERVER},
-        command="cmd",
-        timeout=("timeout", 1),
-        wall_s=WALL_S,
-        rest={"description": "Hands subtasks to the right one of many models"},
-        yields=frozenset({"enabled", "description"}),
+        timeout_s=TIMEOUT_S,
+        snippet=_GOOSE,
+        why_paste="paste the entry under the file's own `extensions:`",
     ),
     Client(
         name="cline",
         title="Cline",
         user=f"{_VSCODE_STORAGE}/saoudrizwan.claude-dev/settings/cline_mcp_settings.json",
-        timeout=("timeout", 1),
-        wall_s=WALL_S,
+        timeout_key=("timeout", 1),
+        timeout_s=TIMEOUT_S,
         rest={"autoApprove": ["choose_model"], "disabled": False},
-        yields=frozenset({"autoApprove", "disabled"}),
-        notes=("It asks before each call, except for choose_model, which costs nothing.",),
+        notes=(
+            "It asks for approval before each call, except for choose_model, which costs nothing.",
+        ),
     ),
     Client(
         name="roo-code",
         title="Roo Code",
         user=f"{_VSCODE_STORAGE}/rooveterinaryinc.roo-cline/settings/mcp_settings.json",
         project=".roo/mcp.json",
-        timeout=("timeout", 1),
-        wall_s=WALL_S,
+        timeout_key=("timeout", 1),
+        timeout_s=TIMEOUT_S,
         rest={"alwaysAllow": ["choose_model"], "disabled": False},
-        yields=frozenset({"alwaysAllow", "disabled"}),
-        notes=("It asks before each call, except for choose_model, which costs nothing.",),
+        notes=(
+            "It asks for approval before each call, except for choose_model, which costs nothing.",
+        ),
     ),
     Client(
         name="windsurf",
         title="Windsurf",
         user="~/.codeium/windsurf/mcp_config.json",
         rest={"disabled": False},
-        yields=frozenset({"disabled"}),
-        notes=("Its wait cannot be set.",),
+        notes=("Its timeout cannot be set.",),
     ),
     Client(
         name="zed",
@@ -292,32 +325,33 @@ _ALL: Final = (
         windows="{config}/Zed/settings.json",
         at=("context_servers", SERVER),
         rest={"env": {}},
-        yields=frozenset({"env"}),
         notes=(
-            'Older versions want a further line in the entry: "source": "custom".',
-            "Its settings usually have comments: --write then shows what to add by hand.",
+            'Older versions need one more key in the entry: "source": "custom".',
+            "Settings with comments are not edited: --write then prints what to add by hand.",
         ),
     ),
     Client(
         name="continue",
         title="Continue",
-        format="yaml",
+        format="paste",
         user="~/.continue/config.yaml",
         project=".continue/mcpServers/rightmodel.yaml",
-        at=("mcpServers", "[]"),
-        before={"name": SERVER},
-        header={"name": SERVER, "version": "0.0.1", "schema": "v1"},
+        snippet=_CONTINUE,
+        why_paste=(
+            "save it as .continue/mcpServers/rightmodel.yaml in a project, or paste the entry "
+            "under `mcpServers:` of ~/.continue/config.yaml"
+        ),
         notes=(
-            "Its wait cannot be set: connectionTimeout is for the connection alone.",
-            "Tools are only offered in agent mode.",
+            "Its timeout cannot be set: connectionTimeout covers the connection alone.",
+            "It offers tools in agent mode only.",
         ),
     ),
     Client(
         name="lm-studio",
         title="LM Studio",
         user="~/.lmstudio/mcp.json",
-        timeout=("timeout", 1000),
-        wall_s=WALL_S,
+        timeout_key=("timeout", 1000),
+        timeout_s=TIMEOUT_S,
     ),
     Client(
         name="junie",
@@ -326,7 +360,7 @@ _ALL: Final = (
         project=".junie/mcp/mcp.json",
         notes=(
             "AI Assistant: paste it in Settings > Tools > AI Assistant > MCP.",
-            "Its wait cannot be set.",
+            "Its timeout cannot be set.",
         ),
     ),
 )

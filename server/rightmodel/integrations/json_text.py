@@ -1,16 +1,13 @@
-"""JSON, with the liberties that JSON5 takes: read, and written anew where nothing is lost."""
+"""Reading JSON and JSON5: comments, single quotes, bare names, trailing commas."""
 
 from __future__ import annotations
 
-import copy
 import json
+import math
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from rightmodel.integrations.formats import CannotMergeError, put, table_at
-
-if TYPE_CHECKING:
-    from rightmodel.integrations.formats import Change
+from rightmodel.integrations.tree import CannotMergeError
 
 _TOKEN: Final = re.compile(
     r"""(?P<comment>//[^\n]*|/\*.*?\*/)
@@ -24,28 +21,10 @@ _TOKEN: Final = re.compile(
 )
 
 
-def render_json(tree: Any, indent: int | str = 2) -> str:
-    """The tree as text that ends with a line break."""
-    return json.dumps(tree, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def merge_json(text: str, change: Change) -> str:
-    """The text with the change made. Raises `CannotMergeError` rather than lose anything."""
-    before, comments = read_json(text)
-    after = copy.deepcopy(before)
-    old = table_at(before, change.at) or {}
-    put(after, change.at, change.combined(old))
-    for at, value in change.settings:
-        put(after, at, value)
-    if after == before:
-        return text
-    if comments:
-        raise CannotMergeError("has comments, which would be lost", by_hand=True)
+def indentation(text: str) -> str | int:
+    """How far the text indents its members; 2 where it has none."""
     found = re.search(r'^([ \t]+)["}\]]', text, re.MULTILINE)
-    try:
-        return render_json(after, found[1] if found else 2)
-    except ValueError as error:
-        raise CannotMergeError(f"has a number that JSON cannot hold: {error}") from error
+    return found[1] if found else 2
 
 
 def read_json(text: str) -> tuple[dict[str, Any], bool]:
@@ -54,28 +33,27 @@ def read_json(text: str) -> tuple[dict[str, Any], bool]:
         return {}, False
     comments = False
     try:
+        tree = _loads(text)
+    except json.JSONDecodeError as error:
+        strict, comments = _strict(text)
         try:
-            tree = _loads(text)
-        except json.JSONDecodeError as error:
-            strict, comments = _strict(text)
-            try:
-                tree = _loads(strict) if strict.strip() else {}
-            except json.JSONDecodeError:
-                raise CannotMergeError(
-                    f"is not valid JSON: {error.msg}, line {error.lineno}"
-                ) from error
-    except RecursionError as error:
-        raise CannotMergeError("is nested too deeply") from error
+            tree = _loads(strict) if strict.strip() else {}
+        except json.JSONDecodeError:
+            raise CannotMergeError(
+                f"is not valid JSON: {error.msg}, line {error.lineno}"
+            ) from error
     if not isinstance(tree, dict):
         raise CannotMergeError("is not a JSON object")
     return tree, comments
 
 
 def _loads(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+    return json.loads(
+        text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite
+    )
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     tree = dict(pairs)
     if len(tree) < len(pairs):
         names = [name for name, _ in pairs]
@@ -84,15 +62,22 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return tree
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise CannotMergeError(f"has a number that JSON cannot hold: {text}")
+    return number
+
+
 def _no_constant(name: str) -> Any:
     raise CannotMergeError(f"has a number that JSON cannot hold: {name}")
 
 
 def _strict(text: str) -> tuple[str, bool]:
-    """JSON5's comments, quotes, bare names and trailing commas made plain JSON."""
+    """The text as plain JSON, and whether it has comments."""
     out: list[str] = []
     comments = False
-    last = -1  # the last token that is neither space nor comment
+    last = -1  # index of the last token that is neither space nor comment
     for token in _TOKEN.finditer(text):
         kind, found = token.lastgroup, token[0]
         if kind == "comment":
