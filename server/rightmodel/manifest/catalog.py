@@ -185,10 +185,14 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class FilePolicy:
-    """The `[files]` table. `roots`: absolute; empty means the server's working directory."""
+    """The `[files]` table. `roots`: absolute; empty means the server's working directory.
+
+    `allow`: patterns of names that may be sent although they look like secrets.
+    """
 
     roots: tuple[str, ...] = ()
     max_bytes: int = 10_000_000
+    allow: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
