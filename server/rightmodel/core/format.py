@@ -41,3 +41,12 @@ def mask_keys(text: str, keys: list[str]) -> str:
         if len(key) >= 8 and key in text:  # noqa: PLR2004 - shorter ones would mask ordinary words
             text = text.replace(key, "[key removed]")
     return text
+
+
+def well_formed(text: str) -> str:
+    """The text with split surrogate pairs joined and lone halves replaced: it can be encoded."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text

@@ -5,28 +5,32 @@ from __future__ import annotations
 import re
 import time
 from abc import ABC, abstractmethod
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from typing import Protocol as TypingProtocol
 
-from rightmodel.core.call import Completion, Usage
+from rightmodel.core.call import Completion
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
+from rightmodel.core.format import well_formed
 from rightmodel.core.task import Protocol as Wire
 from rightmodel.manifest.base_url import is_loopback
+from rightmodel.wire.inline_reasoning import split_reasoning
+from rightmodel.wire.usage import cost_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from decimal import Decimal
 
+    from rightmodel.core.call import Usage
     from rightmodel.wire.request import ModelRequest
 
 SILENT_CUT_SHARE: Final = 0.6
 SILENT_CUT_TOKENS: Final = 1000
-MOST_TOKENS: Final = 10**9
-MOST_USD: Final = Decimal(10**6)
-"""The most that one answer is believed to have used and cost."""
 SHOWN: Final = 500
 """Most characters of an upstream's words in a message."""
+_KNOWN: Final = frozenset({"stop", "length", "refused"})
+"""How an answer may end: with any other word it may be unfinished, and is none."""
+
 _ODD_IN_NAMES: Final = re.compile(r"[^\w./:@-]+", re.ASCII)
 MOST_NAME: Final = 100
 """Characters of a model's name, which is printed into the receipt."""
@@ -58,8 +62,8 @@ class Answer(ABC):
     """
 
     __slots__ = (
-        "_began", "_first_s", "_unheard", "cost_usd", "done", "finish", "parts",
-        "reasoning_chars", "request", "served", "tool_call", "usage", "watch",
+        "_began", "_first_s", "_unheard", "counts", "done", "finish", "parts",
+        "reasoning_chars", "request", "served", "tool_call", "watch",
     )  # fmt: skip
 
     def __init__(self, request: ModelRequest, watch: Watch | None) -> None:
@@ -69,8 +73,7 @@ class Answer(ABC):
         self.reasoning_chars = 0
         self.finish = ""
         self.served = ""
-        self.usage: Usage | None = None
-        self.cost_usd: Decimal | None = None
+        self.counts: dict[str, Any] = {}
         self.tool_call = False
         self.done = False
         self._unheard = 0
@@ -84,6 +87,16 @@ class Answer(ABC):
     @abstractmethod
     def body(self, value: Mapping[str, Any]) -> None:
         """The answer in one piece, from an upstream that does not stream."""
+
+    @property
+    @abstractmethod
+    def usage(self) -> Usage | None:
+        """Tokens as counted so far, `None` where the upstream counts none."""
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """What the upstream says that it billed so far, `None` where it says nothing."""
+        return cost_of(self.counts)
 
     @property
     def ended(self) -> bool:
@@ -118,40 +131,46 @@ class Answer(ABC):
 
     def completion(self, mended: tuple[str, ...], mask: Callable[[str], str] = str) -> Completion:
         """The finished answer, without keys. Raises `ProviderError` for what is not one."""
-        text = mask("".join(self.parts))
-        if self.tool_call and not text:
+        usage = self.usage
+        self._refuse_silent_cut(usage)
+        found = split_reasoning(well_formed("".join(self.parts)), self._prompt())
+        if self.tool_call or found.is_call:
             raise malformed(self.request, "a tool call instead of an answer")
-        self._refuse_silent_cut()
+        if self.finish not in _KNOWN:
+            raise unfinished(self.request, self.finish)
         return Completion(
-            text=text,
+            text=mask(found.text),
             finish=self.finish,
             served=_ODD_IN_NAMES.sub("_", mask(self.served))[:MOST_NAME],
-            usage=self.usage,
+            usage=usage,
             cost_usd=self.cost_usd,
-            reasoning_chars=self.reasoning_chars,
+            reasoning_chars=self.reasoning_chars + found.reasoning_chars,
             mended=mended,
             first_token_s=self._first_s,
         )
 
-    def _refuse_silent_cut(self) -> None:
+    def _prompt(self) -> str:
+        return "\n".join((self.request.system, *(turn.text for turn in self.request.turns)))
+
+    def _refuse_silent_cut(self, usage: Usage | None) -> None:
         """Ollama cuts a long prompt without a word; the reported prompt tokens give it away."""
         provider, expected = self.request.provider, self.request.expect_input_tokens
         if (
-            self.usage is None
-            or not self.usage.input
+            usage is None
+            or not usage.input
             or expected <= SILENT_CUT_TOKENS
-            or self.usage.input >= expected * SILENT_CUT_SHARE
+            or usage.input >= expected * SILENT_CUT_SHARE
             or provider.protocol is not Wire.OPENAI_CHAT
             or not is_loopback(provider.base_url)
         ):
             return
         raise ProviderError(
             Fault.CONTEXT_OVERFLOW,
-            f"{provider.name} read only {self.usage.input} of about {expected} prompt tokens: its "
+            f"{provider.name} read only {usage.input} of about {expected} prompt tokens: its "
             "window is smaller than the manifest says (Ollama: set num_ctx or "
             "OLLAMA_CONTEXT_LENGTH)",
             provider=provider.name,
-            window=self.usage.input,
+            window=usage.input,
         )
 
 
@@ -167,6 +186,15 @@ def malformed(request: ModelRequest, what: str) -> ProviderError:
     name = request.provider.name
     return ProviderError(
         Fault.MALFORMED, f"{name}: {shown(what, request.key)}", provider=name, status=200
+    )
+
+
+def unfinished(request: ModelRequest, reason: str) -> ProviderError:
+    """The error for an answer that ended for a reason that is none of the known ones."""
+    name = request.provider.name
+    what = f"the answer may be unfinished: finish reason {reason!r}"
+    return ProviderError(
+        Fault.MALFORMED, f"{name}: {shown(what)}", provider=name, status=200, scope=""
     )
 
 
@@ -186,42 +214,3 @@ def shown(text: str, key: str = "") -> str:
 def masked(text: str, key: str) -> str:
     """The text without the key."""
     return text.replace(key, "[key removed]") if key else text
-
-
-def whole(value: Any) -> int:
-    """A token count out of a body, 0 for anything else; no upstream makes it past reckoning."""
-    is_count = isinstance(value, int) and not isinstance(value, bool) and value > 0
-    return min(value, MOST_TOKENS) if is_count else 0
-
-
-def usd(value: Any) -> Decimal | None:
-    """An amount out of a body, `None` for anything else and for less than nothing."""
-    if isinstance(value, bool) or not isinstance(value, int | Decimal) or value < 0:
-        return None
-    return round(min(Decimal(value), MOST_USD), 12)
-
-
-def usage_of(  # noqa: PLR0913 - one keyword for each count
-    *,
-    input_tokens: int,
-    output: int,
-    read: int = 0,
-    write: int = 0,
-    write_1h: int = 0,
-    audio: int = 0,
-    reasoning: int = 0,
-) -> Usage | None:
-    """Counts that agree with each other; `None` where the upstream counted nothing."""
-    if not input_tokens and not output:
-        return None
-    read = min(read, input_tokens)
-    write = min(write, input_tokens - read)
-    return Usage(
-        input=input_tokens,
-        output=output,
-        cache_read=read,
-        cache_write=write,
-        reasoning=min(reasoning, output),
-        cache_write_1h=min(write_1h, write),
-        audio=min(audio, input_tokens - read - write),
-    )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from rightmodel.wire.answer import Answer, malformed, usage_of, whole
+from rightmodel.wire.answer import Answer, malformed
 from rightmodel.wire.codec import Codec
 from rightmodel.wire.parts import base64_of, name_of, other_files, system_of, text_of
 from rightmodel.wire.schemas import closed
+from rightmodel.wire.usage import merge_counts, part, usage_of, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rightmodel.core.call import Usage
     from rightmodel.core.task import Attachment, Turn
     from rightmodel.wire.answer import Watch
     from rightmodel.wire.request import ModelRequest
@@ -92,11 +94,10 @@ def _block(file: Attachment) -> dict[str, Any]:
 class MessageAnswer(Answer):
     """A message, or the events that build one up."""
 
-    __slots__ = ("_counts", "_reason")
+    __slots__ = ("_reason",)
 
     def __init__(self, request: ModelRequest, watch: Watch | None) -> None:
         super().__init__(request, watch)
-        self._counts: dict[str, Any] = {}
         self._reason = ""
 
     def event(self, value: Mapping[str, Any]) -> None:
@@ -138,23 +139,29 @@ class MessageAnswer(Answer):
         self._reason = str(message.get("stop_reason") or self._reason)
         usage = message.get("usage")
         if isinstance(usage, dict):
-            self._counts.update({k: v for k, v in usage.items() if v is not None})
+            merge_counts(self.counts, usage)
 
     def _end(self) -> None:
-        """Input is told without what was read from or written to the cache; ours is with it."""
+        self.tool_call = self.tool_call or self._reason == "tool_use"
         self.finish = _FINISH.get(self._reason, self._reason or "stop")
-        counts = self._counts
+
+    @property
+    def usage(self) -> Usage | None:
+        """The API counts input without what was read from or written to the cache; ours is with it.
+
+        Writes may be counted by how long they live and nowhere else.
+        """
+        counts = self.counts
+        by_life = part(counts, "cache_creation")
+        write_1h = whole(by_life.get("ephemeral_1h_input_tokens"))
+        write_5m = whole(by_life.get("ephemeral_5m_input_tokens"))
         read = whole(counts.get("cache_read_input_tokens"))
-        write = whole(counts.get("cache_creation_input_tokens"))
-        by_life = counts.get("cache_creation")
-        write_1h = by_life.get("ephemeral_1h_input_tokens") if isinstance(by_life, dict) else 0
-        details = counts.get("output_tokens_details")
-        thought = details.get("thinking_tokens") if isinstance(details, dict) else 0
-        self.usage = usage_of(
+        write = max(whole(counts.get("cache_creation_input_tokens")), write_1h + write_5m)
+        return usage_of(
             input_tokens=whole(counts.get("input_tokens")) + read + write,
             output=whole(counts.get("output_tokens")),
             read=read,
             write=write,
-            write_1h=whole(write_1h),
-            reasoning=whole(thought),
+            write_1h=write_1h,
+            reasoning=whole(part(counts, "output_tokens_details").get("thinking_tokens")),
         )

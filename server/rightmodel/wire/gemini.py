@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.wire.answer import Answer, malformed, usage_of, whole
+from rightmodel.wire.answer import Answer, malformed
 from rightmodel.wire.codec import Codec
 from rightmodel.wire.parts import base64_of, other_files, system_of, text_of
+from rightmodel.wire.usage import merge_counts, usage_of, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rightmodel.core.call import Usage
     from rightmodel.core.task import Turn
     from rightmodel.wire.answer import Watch
     from rightmodel.wire.request import ModelRequest
@@ -98,8 +100,8 @@ class GeminiAnswer(Answer):
         for candidate in (value.get("candidates") or ())[:1]:
             self._note_candidate(candidate)
         counts = value.get("usageMetadata")
-        if counts:
-            self._note_usage(counts)
+        if isinstance(counts, dict):
+            merge_counts(self.counts, counts)
 
     def body(self, value: Mapping[str, Any]) -> None:
         """The whole response, or one element of the list that a stream without SSE is."""
@@ -115,27 +117,26 @@ class GeminiAnswer(Answer):
                 self.tool_call = True
         reason = candidate.get("finishReason")
         if reason:
-            word = "refused" if reason in _REFUSED else str(reason).lower()
+            word = "refused" if reason in _REFUSED else str(reason)
             self.finish = _FINISH.get(reason, word)
             self.tool_call = self.tool_call or reason in _TOOL_CALL
 
-    def _note_usage(self, counts: Mapping[str, Any]) -> None:
+    @property
+    def usage(self) -> Usage | None:
         """Thoughts are counted beside the candidates; both are output.
 
         Audio counts as not read from the cache as long as the upstream does not say that it was.
         """
+        counts = self.counts
         thoughts = whole(counts.get("thoughtsTokenCount"))
         prompt = whole(counts.get("promptTokenCount"))
-        self.usage = (
-            usage_of(
-                input_tokens=prompt + whole(counts.get("toolUsePromptTokenCount")),
-                output=whole(counts.get("candidatesTokenCount")) + thoughts,
-                read=whole(counts.get("cachedContentTokenCount")),
-                audio=_audio(counts.get("promptTokensDetails"))
-                - _audio(counts.get("cacheTokensDetails")),
-                reasoning=thoughts,
-            )
-            or self.usage
+        return usage_of(
+            input_tokens=prompt + whole(counts.get("toolUsePromptTokenCount")),
+            output=whole(counts.get("candidatesTokenCount")) + thoughts,
+            read=whole(counts.get("cachedContentTokenCount")),
+            audio=_audio(counts.get("promptTokensDetails"))
+            - _audio(counts.get("cacheTokensDetails")),
+            reasoning=thoughts,
         )
 
 

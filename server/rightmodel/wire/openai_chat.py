@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
-from rightmodel.wire.answer import Answer, InBandError, malformed, usage_of, usd, whole
+from rightmodel.wire.answer import Answer, InBandError, malformed
 from rightmodel.wire.codec import Codec
 from rightmodel.wire.parts import base64_of, data_url, name_of, other_files, system_of, text_of
 from rightmodel.wire.schemas import is_strict
+from rightmodel.wire.usage import first, merge_counts, part, usage_of, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,18 +33,23 @@ _NO_STREAM_OPTIONS: Final = "api.mistral.ai"
 """Refuses what it does not know, and reports usage at a stream's end anyway."""
 
 _FINISH: Final = {
-    "stop": "stop",
-    "eos": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "model_length": "length",
-    "model_context_window_exceeded": "length",
-    "content_filter": "refused",
-    "sensitive": "refused",
-    "refusal": "refused",
-}
+    **dict.fromkeys(
+        ("stop", "eos", "eos_token", "end_turn", "end", "done", "complete", "completed",
+         "stop_sequence", "stop_token"),
+        "stop",
+    ),
+    **dict.fromkeys(
+        ("length", "max_tokens", "max_output_tokens", "token_limit", "model_length",
+         "model_context_window_exceeded"),
+        "length",
+    ),
+    **dict.fromkeys(
+        ("content_filter", "content_filtered", "guardrail_intervened", "safety", "recitation",
+         "sensitive", "refusal"),
+        "refused",
+    ),
+}  # fmt: skip
+_TOOL_CALL: Final = frozenset({"tool_calls", "tool_call", "tool_use", "function_call"})
 _BROKEN_OFF: Final = {
     "error": Fault.SERVER,  # OpenRouter
     "insufficient_system_resource": Fault.OVERLOADED,  # DeepSeek
@@ -52,9 +57,6 @@ _BROKEN_OFF: Final = {
     "abort": Fault.SERVER,  # SGLang, vLLM
 }
 """Finish reasons that say that the answer was not finished."""
-
-_TICKS_PER_USD: Final = 10_000_000_000
-"""Of xAI's `cost_in_usd_ticks`."""
 
 
 class OpenAIChat(Codec):
@@ -156,9 +158,8 @@ class ChatAnswer(Answer):
             self._note_choice(choices[0])
         if not self.served and isinstance(value.get("model"), str):
             self.served = value["model"]
-        usage = value.get("usage")
-        if usage:
-            self._note_usage(usage)
+        if value.get("usage"):
+            self._note_usage(value["usage"])
         if "x_groq" in value:
             self._note_groq(value["x_groq"])
 
@@ -174,16 +175,18 @@ class ChatAnswer(Answer):
                     self._note_parts(content)
             if len(said) > 1 or not content:
                 self._note_rest(said)
+        if choice.get("usage"):
+            self._note_usage(choice["usage"])  # Moonshot
         reason = choice.get("finish_reason")
         if reason or choice.get("error"):
             self._note_end(choice, str(reason or "error"))
 
     def _note_parts(self, content: Any) -> None:
         """Mistral's content as a list: text, and thinking that is a list of texts in turn."""
-        for part in content if isinstance(content, list) else ():
-            if isinstance(part, dict):
-                self.text(part.get("text"))
-                thinking = part.get("thinking")
+        for piece in content if isinstance(content, list) else ():
+            if isinstance(piece, dict):
+                self.text(piece.get("text"))
+                thinking = piece.get("thinking")
                 for thought in thinking if isinstance(thinking, list) else [thinking]:
                     self.reasoning(thought.get("text") if isinstance(thought, dict) else thought)
 
@@ -200,21 +203,24 @@ class ChatAnswer(Answer):
             raise InBandError(choice)
         if reason in _BROKEN_OFF:
             raise _broken_off(self.request, reason)
+        self.tool_call = self.tool_call or reason.lower() in _TOOL_CALL
         if self.finish != "refused":
-            self.finish = _FINISH.get(reason, reason)
+            self.finish = _FINISH.get(reason.lower(), reason)
 
     def _note_groq(self, extra: Any) -> None:
         if isinstance(extra, dict):
             if extra.get("error"):
                 raise InBandError({"error": str(extra["error"])})
-            if isinstance(extra.get("usage"), dict):
-                self._note_usage(extra["usage"])
+            self._note_usage(extra.get("usage"))
 
-    def _note_usage(self, usage: Mapping[str, Any]) -> None:
+    def _note_usage(self, usage: Any) -> None:
         if isinstance(usage, dict):
-            self.usage = _usage(usage) or self.usage
-            cost = _cost(usage)
-            self.cost_usd = self.cost_usd if cost is None else cost
+            merge_counts(self.counts, usage)
+
+    @property
+    def usage(self) -> Usage | None:
+        """The counts so far."""
+        return _usage(self.counts)
 
 
 def _broken_off(request: ModelRequest, reason: str) -> ProviderError:
@@ -230,36 +236,33 @@ def _broken_off(request: ModelRequest, reason: str) -> ProviderError:
 def _usage(usage: Mapping[str, Any]) -> Usage | None:
     """Input includes what was cached; output includes reasoning.
 
-    xAI counts reasoning beside `completion_tokens`: `total_tokens` tells, and so does more of it
-    than there is output. Cached tokens: OpenAI's details, DeepSeek's `prompt_cache_hit_tokens`,
-    Moonshot's `cached_tokens`.
+    Some servers count reasoning beside `completion_tokens` (xAI), or cached tokens beside
+    `prompt_tokens` (gateways to Anthropic): `total_tokens` shows it, and so does a part that is
+    larger than its whole. Other names: DeepSeek's `prompt_cache_hit_tokens`, Moonshot's
+    `cached_tokens`, `input_tokens` and `output_tokens` of mlx-vlm.
     """
-    prompt, output = whole(usage.get("prompt_tokens")), whole(usage.get("completion_tokens"))
-    of_prompt = usage.get("prompt_tokens_details") or {}
-    of_output = usage.get("completion_tokens_details") or {}
+    prompt = first(usage, "prompt_tokens", "input_tokens")
+    output = first(usage, "completion_tokens", "output_tokens")
+    of_prompt = part(usage, "prompt_tokens_details", "input_tokens_details")
+    of_output = part(usage, "completion_tokens_details", "output_tokens_details")
+    total = whole(usage.get("total_tokens"))
     reasoning = whole(of_output.get("reasoning_tokens")) or whole(usage.get("reasoning_tokens"))
-    beside = whole(usage.get("total_tokens")) == prompt + output + reasoning
-    if reasoning and (beside or reasoning > output):
+    if reasoning and (total == prompt + output + reasoning or reasoning > output):
         output += reasoning
+    read = whole(of_prompt.get("cached_tokens")) or first(
+        usage, "prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens"
+    )
+    write = whole(of_prompt.get("cache_write_tokens")) or whole(
+        usage.get("cache_creation_input_tokens")
+    )
+    cached = read + write
+    if cached and (total == prompt + cached + output or cached > prompt):
+        prompt += cached
     return usage_of(
         input_tokens=prompt,
         output=output,
-        read=whole(of_prompt.get("cached_tokens"))
-        or whole(usage.get("prompt_cache_hit_tokens"))
-        or whole(usage.get("cached_tokens")),
-        write=whole(of_prompt.get("cache_write_tokens")),
+        read=read,
+        write=write,
         audio=whole(of_prompt.get("audio_tokens")),
         reasoning=reasoning,
     )
-
-
-def _cost(usage: Mapping[str, Any]) -> Decimal | None:
-    """USD as billed: OpenRouter's `cost` (with an own key the provider's share is beside it)."""
-    ticks = usage.get("cost_in_usd_ticks")
-    if isinstance(ticks, int):
-        return usd(Decimal(ticks) / _TICKS_PER_USD)
-    cost = usd(usage.get("cost"))
-    details = usage.get("cost_details")
-    if cost is None or usage.get("is_byok") is not True or not isinstance(details, dict):
-        return cost
-    return cost + (usd(details.get("upstream_inference_cost")) or 0)
