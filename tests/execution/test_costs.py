@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from decimal import Decimal
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from loopback import failure, loopback, openai_answer
+from rightmodel.core.call import Usage
 from rightmodel.core.errors import ExhaustedError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
 from rightmodel.execution.engine import build
-from rightmodel.execution.receipts import MOST_ABOVE, WRAPPING
 from rightmodel.ledger.paths import ledger_file
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings
+from rightmodel.routing.scoring import INPUT_MARGIN
 from rightmodel.simulator import Behaviour, SimulatedProvider
 
 if TYPE_CHECKING:
@@ -123,14 +125,14 @@ TOOL = {"tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}
 def test_an_answer_that_is_none_costs_what_the_upstream_reports(
     tmp_path: Path, billed: Decimal | None
 ) -> None:
-    usage: dict[str, Any] = {"prompt_tokens": 100_000, "completion_tokens": 10_000}
+    usage: dict[str, Any] = {"prompt_tokens": 5_000, "completion_tokens": 1_500}
     if billed is not None:
         usage["cost"] = float(billed)
     with pytest.raises(ExhaustedError):
         complete(tmp_path, {"cheap": [whole(TOOL, usage)]}, Task("hi", model="p/cheap"))
     (row,) = attempts(tmp_path)
-    assert (row.fault, row.input, row.output) == ("malformed_answer", 100_000, 10_000)
-    assert row.cost_usd == (billed or (100_000 + 2 * 10_000) / M)
+    assert (row.fault, row.input, row.output) == ("malformed_answer", 5_000, 1_500)
+    assert row.cost_usd == (billed or (5_000 + 2 * 1_500) / M)
     assert row.cost_kind == ("computed" if billed is None else "billed")
 
 
@@ -138,9 +140,10 @@ def test_a_saving_is_not_reckoned_from_counts_past_belief(tmp_path: Path) -> Non
     task = Task("hi", model="p/cheap", max_output_tokens=10)
     answer, _ = complete(tmp_path, {"cheap": [whole({"content": "ok"}, HUGE)]}, task)
     receipt = answer.receipt
-    prompt = int(receipt.decision.requirements.input_tokens * MOST_ABOVE) + WRAPPING
-    assert receipt.saved_usd == (10 * prompt + 20 * 10) / M
-    assert receipt.attempts[0].usage
+    prompt = ceil(receipt.decision.requirements.input_tokens * INPUT_MARGIN)
+    assert receipt.attempts[0].usage == Usage(prompt, 10)
+    assert receipt.attempts[0].bounded
+    assert receipt.saved_usd == ((10 - 1) * prompt + (20 - 2) * 10) / M
 
 
 @pytest.mark.parametrize("usage", [{"prompt_tokens": 10**30, "completion_tokens": 10**30}])
@@ -152,7 +155,11 @@ def test_counts_past_reckoning_lose_neither_answer_nor_record(
     answer, _ = complete(tmp_path, script, Task("hi", model="p/cheap"), budget)
     assert answer.text == "ok"
     (row,) = attempts(tmp_path)
-    assert row.input == 10**9
+    assert row.input is not None
+    assert row.input < 100
+    assert row.cost_usd is not None
+    assert row.cost_usd < 5
+    assert answer.receipt.attempts[0].bounded
 
 
 def test_a_call_that_is_cancelled_before_the_first_token_costs_its_prompt(tmp_path: Path) -> None:
@@ -199,6 +206,6 @@ def test_a_connection_that_is_refused_costs_nothing(tmp_path: Path) -> None:
 
 def test_a_bill_below_nothing_refills_no_budget(tmp_path: Path) -> None:
     refund = {"is_byok": True, "cost_details": {"upstream_inference_cost": -1000}}
-    usage = {**HUGE, "cost": 1, **refund}
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "cost": 0.2, **refund}
     complete(tmp_path, {"cheap": [whole({"content": "ok"}, usage)]}, Task("hi", model="p/cheap"))
-    assert [row.cost_usd for row in attempts(tmp_path)] == [1]
+    assert [row.cost_usd for row in attempts(tmp_path)] == [Decimal("0.2")]

@@ -60,6 +60,7 @@ class Attempt:
 
     `message`: the upstream's own words, keys masked. `start_s`: seconds since the call began.
     `cost_usd`: billed or computed; `None` unknown. `billed`: whether the upstream named the cost.
+    `bounded`: whether it reported tokens or a cost beyond what was possible, which were replaced.
     """
 
     model: str
@@ -74,6 +75,7 @@ class Attempt:
     usage: Usage | None = None
     cost_usd: Decimal | None = None
     billed: bool = False
+    bounded: bool = False
     served: str = ""
 
 

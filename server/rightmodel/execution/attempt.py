@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.call import Attempt, Usage
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import EFFORTS
+from rightmodel.execution.plausibility import Worst, plausible
+from rightmodel.routing.scoring import INPUT_MARGIN
 from rightmodel.wire.request import ModelRequest
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from rightmodel.core.errors import ProviderError
     from rightmodel.core.task import Task
     from rightmodel.execution.next_step import Step
+    from rightmodel.execution.plausibility import Reported
     from rightmodel.manifest.catalog import Endpoint, Model
 
 STALL_S: Final = 30.0
@@ -88,7 +92,8 @@ def accepted_effort(model: Model, effort: str) -> str:
 class Try:
     """An attempt under way, and the record it becomes.
 
-    `input_tokens`: the prompt's, estimated. `start_s`: since its call began. Of the record, `at`:
+    `input_tokens`: the prompt's, estimated. `output_tokens`: the most allowed for the answer, 0
+    unknown. `start_s`: since its call began. Of the record, `at`:
     its end, seconds since 1970; `time_s`: how long it took.
     """
 
@@ -96,12 +101,12 @@ class Try:
     endpoint: Endpoint
     input_tokens: int
     start_s: float = 0.0
+    output_tokens: int = 0
 
     def completed(self, completion: Completion, *, at: float, time_s: float) -> Attempt:
         """The record where it brought a completion."""
-        cost = completion.cost_usd
-        if cost is None and completion.usage is not None:
-            cost = self.model.price.cost(completion.usage, at)
+        chars = len(completion.text) + completion.reasoning_chars
+        found = self._plausible(completion.usage, completion.cost_usd, chars, at)
         return Attempt(
             model=self.model.id,
             provider=self.endpoint.provider.name,
@@ -109,9 +114,10 @@ class Try:
             start_s=self.start_s,
             time_s=time_s,
             first_token_s=completion.first_token_s,
-            usage=completion.usage,
-            cost_usd=cost,
-            billed=completion.cost_usd is not None,
+            usage=found.usage,
+            cost_usd=found.cost_usd,
+            billed=found.billed,
+            bounded=found.bounded,
             served=completion.served,
         )
 
@@ -122,11 +128,9 @@ class Try:
 
         It cost what the upstream bills; else what it reports, or was heard of it, comes to.
         """
-        cost = error.cost_usd if error else None
-        billed = cost is not None
         used = self._used(watch, error)
-        if not billed:
-            cost = self.model.price.cost(used, at) if used else Decimal(0)
+        reported = error.cost_usd if error else None
+        found = self._plausible(used, reported, watch.chars if watch else 0, at)
         return Attempt(
             model=self.model.id,
             provider=self.endpoint.provider.name,
@@ -134,10 +138,19 @@ class Try:
             start_s=self.start_s,
             time_s=time_s,
             first_token_s=watch.first_s if watch else None,
-            usage=error.usage if error else None,
-            cost_usd=cost,
-            billed=billed,
+            usage=found.usage if error and error.usage else None,
+            cost_usd=Decimal(0) if used is None and reported is None else found.cost_usd,
+            billed=found.billed,
+            bounded=found.bounded,
         )
+
+    def _plausible(
+        self, usage: Usage | None, cost_usd: Decimal | None, chars: int, at: float
+    ) -> Reported:
+        """`chars`: of the answer and its reasoning, never fewer than their tokens."""
+        output = max(self.output_tokens, chars) if self.output_tokens else 0
+        worst = Worst(ceil(self.input_tokens * INPUT_MARGIN), output)
+        return plausible(usage, cost_usd, worst=worst, price=self.model.price, at=at)
 
     def _used(self, watch: Watch | None, error: ProviderError | None) -> Usage | None:
         """What was used without a completion, `None` for nothing.

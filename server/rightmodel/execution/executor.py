@@ -349,4 +349,4 @@ class Executor:
 
 def _try(call: _Call, step: Step, began: float) -> Try:
     tokens = call.decision.requirements.input_tokens
-    return Try(step.model, step.endpoint, tokens, began - call.began)
+    return Try(step.model, step.endpoint, tokens, began - call.began, step.allowance)

@@ -51,6 +51,8 @@ _ODD: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What it looks like when a field is there and holds something else than it should."""
 
 _DONE: Final = b"[DONE]"
+_SPACE: Final = b" \t\r\n"
+_BOM: Final = b"\xef\xbb\xbf"
 _TIMEOUTS: Final = {"connect": CONNECT_S, "read": None, "write": None, "pool": None}
 _ALWAYS: Final = {
     "accept": "text/event-stream, application/json",
@@ -264,11 +266,14 @@ class _Reader:
                 raise malformed(request, f"no answer in the body: {_start_of(self._pieces)}")
 
     def _start(self, chunk: bytes) -> None:
-        self._head += chunk
-        head = self._head.lstrip(b"\xef\xbb\xbf \t\r\n")
+        head = (self._head + chunk).lstrip(_SPACE)
+        if _BOM.startswith(head):
+            self._head = head
+            return
+        first = head = head.removeprefix(_BOM).lstrip(_SPACE)
+        self._head = b""
         if not head:
             return
-        first, self._head = self._head, b""
         if "text/html" in self._kind or head.startswith(b"<"):
             raise malformed(
                 self._request, f"{self._kind or 'no content type'}, not an API's answer"

@@ -9,6 +9,7 @@ import pytest
 from genai_prices import extract_usage
 
 from rightmodel.core.call import Usage
+from rightmodel.wire.usage import cost_of
 from upstream.wire import CARRIES, DIALECTS, Billed, chat_events, read_back
 
 FULL = Billed(
@@ -138,3 +139,113 @@ def test_writes_without_their_life_are_short_ones(odd: object) -> None:
         {"type": "message_stop"},
     ]
     assert read_back("anthropic", events).usage == Usage(45, 2, cache_write=40)
+
+
+COUNTS = {"prompt_tokens": 1000, "completion_tokens": 50, "total_tokens": 1050}
+SAID = {"index": 0, "delta": {"content": "yes"}, "finish_reason": None}
+END: dict[str, Any] = {"index": 0, "delta": {}, "finish_reason": "stop"}
+PLACES: dict[str, list[dict[str, Any]]] = {
+    "in the choice": [{"choices": [SAID]}, {"choices": [{**END, "usage": COUNTS}]}],
+    "other names": chat_events({"input_tokens": 1000, "output_tokens": 50}),
+    "spread over chunks": [
+        {"choices": [SAID], "usage": {"prompt_tokens": 1000, "completion_tokens": 0}},
+        {"choices": [END]},
+        {"choices": [], "usage": {"prompt_tokens": 0, "completion_tokens": 50}},
+    ],
+    "in every chunk": [
+        {"choices": [SAID], "usage": {"prompt_tokens": 1000, "completion_tokens": 1}},
+        {"choices": [END], "usage": {"prompt_tokens": 1000, "completion_tokens": 50}},
+        {"choices": [], "usage": None},
+    ],
+    "repeated as zero": [
+        {"choices": [SAID], "usage": COUNTS},
+        {"choices": [END], "usage": dict.fromkeys(COUNTS, 0)},
+    ],
+}
+
+
+@pytest.mark.parametrize("events", PLACES.values(), ids=PLACES)
+def test_usage_is_read_wherever_a_server_puts_it(events: list[dict[str, Any]]) -> None:
+    assert read_back("openai", events).usage == Usage(1000, 50)
+
+
+def test_a_count_that_gemini_leaves_out_at_the_end_stays() -> None:
+    content = {"content": {"parts": [{"text": "yes"}]}}
+    prompt = {"promptTokenCount": 9}
+    events = [
+        {"candidates": [content], "usageMetadata": {**prompt, "candidatesTokenCount": 5}},
+        {"candidates": [{"finishReason": "STOP"}], "usageMetadata": prompt},
+    ]
+    assert read_back("google", events).usage == Usage(9, 5)
+
+
+def message_events(start: dict[str, Any], end: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"type": "message_start", "message": {"usage": start}},
+        {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "yes"}},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": end},
+        {"type": "message_stop"},
+    ]
+
+
+def test_zeros_at_the_end_do_not_undo_what_was_counted_at_the_start() -> None:
+    start = {"input_tokens": 10, "cache_read_input_tokens": 900, "cache_creation_input_tokens": 90}
+    end = {"input_tokens": 0, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0}
+    found = read_back("anthropic", message_events(start, {**end, "output_tokens": 50}))
+    assert found.usage == Usage(1000, 50, 900, 90)
+
+
+def test_writes_that_are_counted_by_their_life_alone() -> None:
+    by_life = {"ephemeral_5m_input_tokens": 40, "ephemeral_1h_input_tokens": 50}
+    start = {"input_tokens": 10, "cache_creation": by_life}
+    found = read_back("anthropic", message_events(start, {"output_tokens": 2}))
+    assert found.usage == Usage(100, 2, cache_write=90, cache_write_1h=50)
+
+
+@pytest.mark.parametrize(
+    ("counts", "usage"),
+    [
+        (  # the total shows that the cached tokens are counted beside the prompt
+            {"prompt_tokens": 100, "completion_tokens": 5, "total_tokens": 1005,
+             "prompt_tokens_details": {"cached_tokens": 900}},
+            Usage(1000, 5, 900),
+        ),
+        (  # and so does a part that is larger than the whole
+            {"prompt_tokens": 100, "completion_tokens": 5,
+             "prompt_tokens_details": {"cached_tokens": 900}},
+            Usage(1000, 5, 900),
+        ),
+        (
+            {"prompt_tokens": 100, "completion_tokens": 5, "total_tokens": 105,
+             "prompt_tokens_details": {"cached_tokens": 90}},
+            Usage(100, 5, 90),
+        ),
+        (
+            {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 1005,
+             "cache_read_input_tokens": 900, "cache_creation_input_tokens": 90},
+            Usage(1000, 5, 900, 90),
+        ),
+    ],
+)  # fmt: skip
+def test_cached_tokens_inside_and_beside_the_prompt(counts: dict[str, Any], usage: Usage) -> None:
+    assert read_back("openai", chat_events(counts)).usage == usage
+
+
+BILLS: list[tuple[dict[str, Any], str | None]] = [
+    ({"cost": {"total_cost": Decimal("0.311"), "request_cost": Decimal("0.3")}}, "0.311"),
+    ({"cost": {"currency": "USD", "amount": "0.2"}}, "0.2"),
+    ({"cost": {"currency": "CNY", "amount": "0.2"}}, None),
+    ({"cost": {"input": 1}}, None),
+    ({"estimated_cost": Decimal("0.0165")}, "0.0165"),
+    ({"cost": 0, "estimated_cost": Decimal("0.0165")}, "0.0165"),
+    ({"total_cost": Decimal("0.01")}, "0.01"),
+    ({"cost": "0.0045"}, "0.0045"),
+    ({"cost": "free"}, None),
+    ({"cost": "NaN"}, None),
+    ({"cost": "1e999999"}, "1000000"),
+]
+
+
+@pytest.mark.parametrize(("bill", "cost"), BILLS)
+def test_a_cost_is_read_in_every_shape(bill: dict[str, Any], cost: str | None) -> None:
+    assert cost_of(bill) == (None if cost is None else Decimal(cost))
