@@ -26,7 +26,8 @@ def test_a_cost_of_zero_is_a_bill_where_no_price_says_otherwise() -> None:
     free = Price(input=Decimal(0), output=Decimal(0))
     for price in (UNPRICED, free):
         found = plausible(USED, Decimal(0), worst=WORST, price=price, at=0)
-        assert (found.cost_usd, found.billed) == (0, True)
+        assert found.cost_usd == 0
+        assert found.billed
 
 
 @pytest.mark.parametrize("bill", ["0.0001", "0.31", "0.6"])

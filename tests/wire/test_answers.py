@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rightmodel.core.fault import Fault
+from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import Protocol, Turn
 from upstream.upstream import Reply, ask, chat, chunk, events, failure, generated, message, plain
 
@@ -78,7 +78,7 @@ UNKNOWN: list[tuple[Protocol, Reply]] = [
 @pytest.mark.parametrize(("protocol", "reply"), UNKNOWN)
 def test_an_unknown_finish_reason_is_not_a_clean_stop(protocol: Protocol, reply: Reply) -> None:
     error = failure(reply, protocol=protocol)
-    assert (error.fault, error.scope) == (Fault.MALFORMED, "")
+    assert (error.fault, error.scope) == (Fault.MALFORMED, Scope.REQUEST)
     assert "may be unfinished" in str(error)
 
 

@@ -10,7 +10,7 @@ from typing import Protocol as TypingProtocol
 
 from rightmodel.core.call import Completion
 from rightmodel.core.errors import ProviderError
-from rightmodel.core.fault import Fault
+from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.format import well_formed
 from rightmodel.core.task import Protocol as Wire
 from rightmodel.manifest.base_url import is_loopback
@@ -194,7 +194,7 @@ def unfinished(request: ModelRequest, reason: str) -> ProviderError:
     name = request.provider.name
     what = f"the answer may be unfinished: finish reason {reason!r}"
     return ProviderError(
-        Fault.MALFORMED, f"{name}: {shown(what)}", provider=name, status=200, scope=""
+        Fault.MALFORMED, f"{name}: {shown(what)}", provider=name, status=200, scope=Scope.REQUEST
     )
 
 
