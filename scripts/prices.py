@@ -26,8 +26,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from price_list import KEYS, Listed, PriceList, read_genai
 from rightmodel.manifest.read import shipped_dir
-from rightmodel.surfaces.cli.price_list import KEYS, Listed, PriceList, read_genai
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
 
 _TERMINAL_CONTROLS: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and line feed, delete, C1
@@ -33,6 +34,11 @@ def listed(names: Sequence[str], most: int = 12) -> str:
     """The names, comma-separated; the rest counted rather than shown."""
     shown = ", ".join(names[:most]) or "none"
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def per_million(price: Decimal | None) -> str:
+    """USD per token → the manifest's USD per million tokens, "" for an unknown price."""
+    return "" if price is None else f"{(price * 1_000_000).normalize():f}"
 
 
 def mask_keys(text: str, keys: list[str]) -> str:

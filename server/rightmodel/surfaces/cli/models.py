@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from rightmodel.core.errors import TaskError
+from rightmodel.core.format import per_million
 from rightmodel.execution.engine import effective_catalog
 from rightmodel.ledger.records import day_of
 from rightmodel.manifest.build import DAYS
@@ -19,7 +20,6 @@ from rightmodel.surfaces.cli.terminal import echo, styled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from decimal import Decimal
 
     from rightmodel.ledger.ratings import Learned
     from rightmodel.manifest.catalog import Catalog, Model
@@ -33,7 +33,6 @@ WIDE: Final = 200
 @click.command("models")
 @click.argument("name", required=False, default="")
 @click.option("--origins", is_flag=True, help="Each value with the file that it comes from.")
-@click.option("--prices", is_flag=True, help="Compare the prices with those of genai-prices.")
 @click.option("--learned", is_flag=True, help="Ratings that outcomes moved.")
 @click.option("--export", is_flag=True, help="The learned ratings as a manifest fragment.")
 @click.option("--forget", is_flag=True, help="Forget what was learned, of NAME or of every model.")
@@ -44,15 +43,14 @@ def command(  # noqa: PLR0913 - one for each option
     *,
     name: str,
     origins: bool,
-    prices: bool,
     learned: bool,
     export: bool,
     forget: bool,
     as_json: bool,
 ) -> None:
     """Show the connected models, or one of them by NAME."""
-    if prices + learned + export + forget > 1:
-        raise TaskError("give one of --prices, --learned, --export and --forget")
+    if learned + export + forget > 1:
+        raise TaskError("give one of --learned, --export and --forget")
     catalog = asyncio.run(effective_catalog(settings))
     models = [catalog.find(name)] if name else list(catalog.models.values())
     if learned or export or forget:
@@ -64,10 +62,6 @@ def command(  # noqa: PLR0913 - one for each option
             ratings.export_learned(catalog, settings)
         else:
             ratings.show_learned(catalog, settings, models, as_json=as_json)
-    elif prices:
-        from rightmodel.surfaces.cli.models_prices import compare_prices
-
-        compare_prices(models, as_json=as_json)
     elif as_json:
         echo(json.dumps([_plain(m, catalog, origins=origins) for m in models], indent=2))
     elif origins or name:
@@ -181,8 +175,3 @@ def _key_state(model: Model, settings: Settings) -> str:
     if settings.missing_keys(model):
         return "unset"
     return "set" if any(settings.key(e.provider) for e in model.endpoints) else "none needed"
-
-
-def per_million(price: Decimal | None) -> str:
-    """USD per token → the manifest's USD per million."""
-    return "" if price is None else f"{(price * 1_000_000).normalize():f}"

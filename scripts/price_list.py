@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.core.errors import RightmodelError
+from genai_prices.data_snapshot import get_snapshot
+from genai_prices.types import ConditionalPrice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from genai_prices.data_snapshot import DataSnapshot
-    from genai_prices.types import ConditionalPrice, ModelPrice
+    from genai_prices.types import ModelPrice
 
 KEYS: Final = {
     "input_mtok": "input",
@@ -27,11 +28,6 @@ KEYS: Final = {
     "input_audio_mtok": "input_audio",
 }
 """Their name of a price → ours. What else they price (searches, batches) is not used here."""
-
-MISSING: Final = (
-    "the list to compare with is not installed: run "
-    "pip install '.[prices]' in a checkout, or pip install genai-prices"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +86,11 @@ class PriceList:
 
 
 def read_genai(today: dt.date) -> PriceList:
-    """The list as installed. Raises `RightmodelError` where it is not."""
-    try:
-        from genai_prices.data_snapshot import get_snapshot
-    except ModuleNotFoundError as error:
-        raise RightmodelError(MISSING) from error
+    """The list as installed."""
     return PriceList(get_snapshot(), today)
 
 
 def _conditional(prices: ModelPrice | list[ConditionalPrice]) -> list[ConditionalPrice]:
-    from genai_prices.types import ConditionalPrice
-
     return prices if isinstance(prices, list) else [ConditionalPrice(prices=prices)]
 
 

@@ -1,21 +1,31 @@
-"""`rightmodel models --prices`: where the manifest's prices and those of genai-prices differ."""
+"""Where a manifest's prices and those of genai-prices differ, by how much and since when.
+
+    python scripts/price_drift.py                     the shipped manifests
+    python scripts/price_drift.py --manifest FILE     the models of a manifest
+    python scripts/price_drift.py --json
+
+Differences are no error; the exit code is 1 only when nothing could be compared. No network:
+upgrade genai-prices first (`pip install -U genai-prices`).
+"""
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
 import json
+import sys
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rightmodel.core.errors import RightmodelError
+from price_list import KEYS, PriceList, read_genai
+from rightmodel.core.format import per_million
 from rightmodel.manifest.build import build_price
-from rightmodel.surfaces.cli.models import per_million
-from rightmodel.surfaces.cli.price_list import KEYS, PriceList, read_genai
-from rightmodel.surfaces.cli.terminal import echo, styled
+from rightmodel.manifest.load import load_catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rightmodel.manifest.catalog import Endpoint, Model
     from rightmodel.manifest.price import Price
@@ -102,18 +112,6 @@ class Comparison:
         }
 
 
-def compare_prices(models: Iterable[Model], *, as_json: bool) -> None:
-    """Print the comparison. Raises `RightmodelError` where nothing can be compared."""
-    today = dt.datetime.now(dt.UTC).date()
-    found = compare(models, read_genai(today), today)
-    if not found.same and not found.drifted and not found.unknown:
-        raise RightmodelError(f"{found.name} has none of the models in the manifest")
-    if as_json:
-        echo(json.dumps(found.as_json(), indent=2))
-    else:
-        _print(found)
-
-
 def compare(models: Iterable[Model], prices: PriceList, today: dt.date) -> Comparison:
     """Every endpoint's price as the manifest has it and as the list has it."""
     found = Comparison(prices.name, prices.newest)
@@ -179,17 +177,17 @@ def _spots(prices: tuple[Price, Price], today: dt.date) -> Iterator[Spot]:
 
 def _print(found: Comparison) -> None:
     newest = f", its newest dated price is of {found.newest}" if found.newest else ""
-    echo(f"compared with {found.name}{newest} (USD per million tokens; no network)")
+    print(f"compared with {found.name}{newest} (USD per million tokens; no network)")
     for title, drifts in (("drifted", found.drifted), ("unknown to one", found.unknown)):
         if drifts:
-            echo(styled(f"\n{title}", bold=True))
+            print(f"\n{title}")
         for drift in drifts:
-            echo(f"  {drift.model} at {drift.provider}: {_age(drift)}")
+            print(f"  {drift.model} at {drift.provider}: {_age(drift)}")
             for change in drift.changes:
-                echo(f"    {_line(change)}")
-    echo(f"\nsame: {len(found.same)} models")
+                print(f"    {_line(change)}")
+    print(f"\nsame: {len(found.same)} models")
     if found.not_listed:
-        echo(f"not listed: {len(found.not_listed)}: {', '.join(found.not_listed)}")
+        print(f"not listed: {len(found.not_listed)}: {', '.join(found.not_listed)}")
 
 
 def _age(drift: Drift) -> str:
@@ -205,3 +203,29 @@ def _line(change: Change) -> str:
     percent = "" if change.percent is None else f"  {change.percent:+} %"
     when = f"  {change.when}" if change.when else ""
     return f"{change.key:<14} {ours} → {theirs}{percent}{when}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command. Ends with 1 and one line where nothing can be compared."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--manifest", type=Path, metavar="FILE", help="default: the shipped ones")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    given = parser.parse_args(arguments)
+    today = dt.datetime.now(dt.UTC).date()
+    found = compare(_models(given.manifest), read_genai(today), today)
+    if not found.same and not found.drifted and not found.unknown:
+        sys.exit(f"{found.name} has none of the models in the manifest")
+    if given.json:
+        print(json.dumps(found.as_json(), indent=2))
+    else:
+        _print(found)
+
+
+def _models(manifest: Path | None) -> list[Model]:
+    if manifest is not None:
+        return list(load_catalog(manifest, has_key=lambda _: True).models.values())
+    return list(load_catalog(None, has_key=lambda _: True).models.values())
+
+
+if __name__ == "__main__":
+    main()
