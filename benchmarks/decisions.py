@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rightmodel.core.decision import Assessment, Requirements
-from rightmodel.core.task import Protocol, Task
+from rightmodel.core.task import Task, WireFormat
 from rightmodel.evaluation.metrics import percentile
 from rightmodel.execution.engine import make_router
 from rightmodel.manifest.catalog import Catalog, Endpoint, Model, Price, Provider, by_id
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 PROMPTS = Path(__file__).parent / "data" / "skills-heldout.jsonl"
 LENGTH = 800
-PROVIDER = Provider("p", Protocol.OPENAI_CHAT, "http://127.0.0.1:9/v1")
+PROVIDER = Provider("p", WireFormat.OPENAI_CHAT, "http://127.0.0.1:9/v1")
 
 
 def catalog_of(count: int) -> Catalog:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 import httpx2
 
-from rightmodel.core.task import Protocol, Turn
+from rightmodel.core.task import Turn, WireFormat
 from rightmodel.manifest.catalog import Provider
 from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.upstream.http import HttpClient
@@ -92,8 +92,8 @@ async def _serve() -> None:
 
 
 def _candidates(base: str, client: HttpClient, raw: httpx2.AsyncClient) -> dict[str, Call]:
-    provider = Provider("bench", Protocol.OPENAI_CHAT, base)
-    chat = make_upstreams(client)[Protocol.OPENAI_CHAT]
+    provider = Provider("bench", WireFormat.OPENAI_CHAT, base)
+    chat = make_upstreams(client)[WireFormat.OPENAI_CHAT]
     request = ModelRequest(
         provider, "m", (Turn("user", PROMPT),), key="sk-bench", max_output_tokens=500
     )

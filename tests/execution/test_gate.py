@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.core.task import Protocol
+from rightmodel.core.task import WireFormat
 from rightmodel.execution.limiter import Gate
 from rightmodel.manifest.catalog import Provider
 
@@ -69,7 +69,7 @@ def test_places_go_to_those_who_came_first_and_none_is_lost(
 ) -> None:
     async def run() -> None:
         gate = Gate()
-        provider = Provider("p", Protocol.OPENAI_CHAT, URL, max_concurrency=most)
+        provider = Provider("p", WireFormat.OPENAI_CHAT, URL, max_concurrency=most)
         calls: list[Call] = []
         for events in turns:
             for what, which in events:
@@ -94,7 +94,7 @@ def test_places_go_to_those_who_came_first_and_none_is_lost(
 
 def test_without_a_limit_nobody_waits() -> None:
     async def run() -> None:
-        gate, provider = Gate(), Provider("p", Protocol.OPENAI_CHAT, URL)
+        gate, provider = Gate(), Provider("p", WireFormat.OPENAI_CHAT, URL)
         calls = [Call(gate, provider, late=True) for _ in range(50)]
         await settled()
         assert all(call.inside for call in calls)

@@ -4,11 +4,11 @@ from random import Random
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.core.task import Protocol
+from rightmodel.core.task import WireFormat
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S, OUT_S, Health
 from rightmodel.manifest.catalog import Endpoint, Provider
 
-P = Provider("p", Protocol.OPENAI_CHAT, "http://127.0.0.1:9/v1")
+P = Provider("p", WireFormat.OPENAI_CHAT, "http://127.0.0.1:9/v1")
 A, B = Endpoint(P, "a"), Endpoint(P, "b")
 
 

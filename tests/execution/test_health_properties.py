@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from rightmodel.core.decision import Assessment, Candidate, Decision, Requirements
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.core.task import Protocol, Trust
+from rightmodel.core.task import Trust, WireFormat
 from rightmodel.execution.breaker import (
     MOST_RETRY_AFTER_S,
     OUT_S,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 URL = "http://127.0.0.1:9/v1"
-PROVIDERS = [Provider(name, Protocol.OPENAI_CHAT, URL) for name in ("p", "q")]
+PROVIDERS = [Provider(name, WireFormat.OPENAI_CHAT, URL) for name in ("p", "q")]
 ENDPOINTS = [Endpoint(provider, name) for provider in PROVIDERS for name in ("a", "b", "c")]
 PLACES = range(len(ENDPOINTS))
 FAULTS = st.builds(
@@ -160,7 +160,7 @@ TestHealth.settings = settings(max_examples=60, stateful_step_count=40, deadline
 
 def model_of(name: str, places: list[tuple[int, int]], price: int, context: int) -> Model:
     endpoints = tuple(
-        Endpoint(Provider(f"p{p}", Protocol.OPENAI_CHAT, URL, trust=Trust(trust)), name)
+        Endpoint(Provider(f"p{p}", WireFormat.OPENAI_CHAT, URL, trust=Trust(trust)), name)
         for p, trust in places
     )
     usd = Decimal(price) / 1_000_000

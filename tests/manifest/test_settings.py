@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rightmodel.core.errors import ManifestError
-from rightmodel.core.task import Protocol
+from rightmodel.core.task import WireFormat
 from rightmodel.manifest.catalog import Provider
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.near_miss import near_misses
@@ -28,7 +28,7 @@ PASTED = [
 
 def provider(key_env: str = "", key_file: str = "", name: str = "openai") -> Provider:
     url = "https://api.example.com"
-    return Provider(name, Protocol.OPENAI_CHAT, url, key_env=key_env, key_file=key_file)
+    return Provider(name, WireFormat.OPENAI_CHAT, url, key_env=key_env, key_file=key_file)
 
 
 def no_key(environment: dict[str, str], key_env: str = "OPENAI_API_KEY") -> str:

@@ -8,13 +8,13 @@ from decimal import Decimal
 import pytest
 
 from rightmodel.core.decision import Assessment, Candidate, Requirements
-from rightmodel.core.task import TIERS, Protocol
+from rightmodel.core.task import TIERS, WireFormat
 from rightmodel.manifest.catalog import Catalog, Endpoint, Model, Provider, by_id
 from rightmodel.manifest.price import Price, Terms
 from rightmodel.routing import scoring as estimate
 from rightmodel.routing.decide import LOSS_MULTIPLES, Question, decide, loss_usd
 
-PROVIDER = Provider("p", Protocol.OPENAI_CHAT, "http://127.0.0.1:9/v1")
+PROVIDER = Provider("p", WireFormat.OPENAI_CHAT, "http://127.0.0.1:9/v1")
 TASK = Assessment((("code", 0.75), ("math", 0.25)), 5.0, "hint")
 
 

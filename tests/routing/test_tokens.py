@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rightmodel.core.task import Attachment, Protocol
+from rightmodel.core.task import Attachment, WireFormat
 from rightmodel.routing.tokens import (
     PDF_PAGE,
     SAMPLED_ABOVE,
@@ -136,27 +136,27 @@ def test_any_bytes_are_an_image_of_some_size_or_none(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("width", "height", "protocol", "tokens"),
     [
-        (1024, 1024, Protocol.OPENAI_CHAT, 765),  # the guide's own examples
-        (2048, 4096, Protocol.OPENAI_CHAT, 1105),
-        (200, 200, Protocol.ANTHROPIC_MESSAGES, 54),
-        (1000, 1000, Protocol.ANTHROPIC_MESSAGES, 1334),
-        (384, 384, Protocol.GEMINI, 258),
-        (1536, 768, Protocol.GEMINI, 516),
+        (1024, 1024, WireFormat.OPENAI_CHAT, 765),  # the guide's own examples
+        (2048, 4096, WireFormat.OPENAI_CHAT, 1105),
+        (200, 200, WireFormat.ANTHROPIC_MESSAGES, 54),
+        (1000, 1000, WireFormat.ANTHROPIC_MESSAGES, 1334),
+        (384, 384, WireFormat.GEMINI, 258),
+        (1536, 768, WireFormat.GEMINI, 516),
     ],
 )
 def test_image_tokens_follow_the_published_formulae(
-    width: int, height: int, protocol: Protocol, tokens: int
+    width: int, height: int, protocol: WireFormat, tokens: int
 ) -> None:
     assert image_tokens(width, height, protocol) == tokens
 
 
 def test_an_unknown_provider_is_reckoned_as_the_dearest() -> None:
-    assert image_tokens(1000, 1000) == max(image_tokens(1000, 1000, p) for p in Protocol)
+    assert image_tokens(1000, 1000) == max(image_tokens(1000, 1000, p) for p in WireFormat)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 60_000), (60_000, 60_000)])
 def test_images_of_any_size_have_a_bounded_price(width: int, height: int) -> None:
-    for protocol in Protocol:
+    for protocol in WireFormat:
         assert 0 < image_tokens(width, height, protocol) < 10_000
 
 

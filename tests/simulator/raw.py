@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rightmodel.core.task import Protocol
+from rightmodel.core.task import WireFormat
 from rightmodel.simulator import Behaviour, SimulatedProvider
 from rightmodel.simulator.dialects import DIALECTS
 
@@ -19,15 +19,15 @@ SCHEMA = {"type": "object", "properties": {"count": {"type": "integer"}}, "requi
 
 
 def path_of(protocol: str, *, stream: bool = False) -> str:
-    if protocol == Protocol.GEMINI:
+    if protocol == WireFormat.GEMINI:
         action = "streamGenerateContent?alt=sse" if stream else "generateContent"
         return f"/v1beta/models/m:{action}"
-    chat = protocol == Protocol.OPENAI_CHAT
+    chat = protocol == WireFormat.OPENAI_CHAT
     return "/v1/chat/completions" if chat else "/v1/messages"
 
 
 def body_of(protocol: str, prompt: str = "hi", *, stream: bool = False, **more: Any) -> Any:
-    if protocol == Protocol.GEMINI:
+    if protocol == WireFormat.GEMINI:
         return {"contents": [{"role": "user", "parts": [{"text": prompt}]}], **more}
     common = {"model": "m", "max_tokens": 100, "stream": stream}
     return {**common, "messages": [{"role": "user", "content": prompt}], **more}
@@ -114,7 +114,7 @@ async def ask(
     """One request on a connection of its own."""
     protocol = provider.protocol
     client = await Client.to(provider)
-    names = {Protocol.GEMINI: "x-goog-api-key", Protocol.ANTHROPIC_MESSAGES: "x-api-key"}
+    names = {WireFormat.GEMINI: "x-goog-api-key", WireFormat.ANTHROPIC_MESSAGES: "x-api-key"}
     header = {names.get(protocol, "authorization"): key if protocol in names else f"Bearer {key}"}
     try:
         body = body_of(protocol, prompt, stream=stream, **more)

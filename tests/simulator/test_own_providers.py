@@ -9,7 +9,7 @@ import pytest
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
-from rightmodel.core.task import Protocol, Turn
+from rightmodel.core.task import Turn, WireFormat
 from rightmodel.manifest.catalog import Provider
 from rightmodel.simulator import Behaviour, SimulatedFault, SimulatedProvider, answer, fault
 from rightmodel.upstream.exchange import make_upstreams
@@ -19,10 +19,10 @@ from rightmodel.wire.request import ModelRequest
 if TYPE_CHECKING:
     from rightmodel.core.call import Completion
 
-PROTOCOLS = list(Protocol)
+PROTOCOLS = list(WireFormat)
 
 
-def ask(protocol: Protocol, *script: SimulatedFault) -> Completion:
+def ask(protocol: WireFormat, *script: SimulatedFault) -> Completion:
     async def run() -> Completion:
         async with SimulatedProvider(protocol, key="sk-abc12345", models={"m": Behaviour()}) as up:
             up.script("m", [*script, answer("hello")])
@@ -43,7 +43,7 @@ def ask(protocol: Protocol, *script: SimulatedFault) -> Completion:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_an_answer_comes_through(protocol: Protocol) -> None:
+def test_an_answer_comes_through(protocol: WireFormat) -> None:
     completion = ask(protocol)
     assert completion.text == "hello"
     assert completion.finish == "stop"
@@ -52,7 +52,7 @@ def test_an_answer_comes_through(protocol: Protocol) -> None:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_fault_comes_through_as_its_class(protocol: Protocol) -> None:
+def test_a_fault_comes_through_as_its_class(protocol: WireFormat) -> None:
     with pytest.raises(ProviderError) as overloaded:
         ask(protocol, fault.overloaded())
     assert overloaded.value.fault is Fault.OVERLOADED

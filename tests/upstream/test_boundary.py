@@ -10,7 +10,7 @@ import pytest
 from rightmodel.core.call import Usage
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.core.task import Protocol
+from rightmodel.core.task import WireFormat
 from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.wire.usage import MOST_TOKENS, MOST_USD
 from upstream.upstream import (
@@ -47,7 +47,7 @@ def takes_no(parameter: str) -> Reply:
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_limit_that_the_upstream_takes_in_no_form_is_not_given_up(times: int) -> None:
     async def test(server: ScriptedServer, client: HttpClient) -> None:
-        chat_model = make_upstreams(client)[Protocol.OPENAI_CHAT]
+        chat_model = make_upstreams(client)[WireFormat.OPENAI_CHAT]
         for _ in range(times):
             with pytest.raises(ProviderError, match="no cost ceiling or budget can be") as caught:
                 await chat_model.complete(request_of(server.base, max_output_tokens=99))
@@ -74,7 +74,9 @@ def test_geminis_limit_is_not_given_up_either() -> None:
         {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [violation]}
     ]
     body = {"error": {**error, "status": "INVALID_ARGUMENT", "details": details}}
-    found = failure(refusal(400, body), generated(), protocol=Protocol.GEMINI, max_output_tokens=99)
+    found = failure(
+        refusal(400, body), generated(), protocol=WireFormat.GEMINI, max_output_tokens=99
+    )
     assert (found.fault, found.scope) == (Fault.PARAMETER, Scope.REQUEST)
     assert "no cost ceiling or budget can be held" in str(found)
 
@@ -155,14 +157,14 @@ def hide(text: str) -> str:
 def test_text_and_served_come_in_without_keys(key: str) -> None:
     async def test(server: ScriptedServer, client: HttpClient) -> None:
         for protocol, served in (
-            (Protocol.OPENAI_CHAT, "m-1"),
-            (Protocol.ANTHROPIC_MESSAGES, "m-1"),
+            (WireFormat.OPENAI_CHAT, "m-1"),
+            (WireFormat.ANTHROPIC_MESSAGES, "m-1"),
         ):
             found = await make_upstreams(client, hide)[protocol].complete(
                 request_of(server.base, protocol)
             )
             assert (found.text, found.served) == ("a [key removed] b", served)
-        found = await make_upstreams(client, hide)[Protocol.OPENAI_CHAT].complete(
+        found = await make_upstreams(client, hide)[WireFormat.OPENAI_CHAT].complete(
             request_of(server.base)
         )
         assert found.served == "m-_key_removed_"
@@ -181,7 +183,7 @@ def test_text_and_served_come_in_without_keys(key: str) -> None:
 @pytest.mark.parametrize("status", [200, 400, 401, 500])
 def test_errors_come_in_without_keys(status: int, key: str) -> None:
     async def test(server: ScriptedServer, client: HttpClient) -> None:
-        chat_model = make_upstreams(client, hide)[Protocol.OPENAI_CHAT]
+        chat_model = make_upstreams(client, hide)[WireFormat.OPENAI_CHAT]
         with pytest.raises(ProviderError) as caught:
             await chat_model.complete(request_of(server.base))
         assert key not in str(caught.value)
@@ -214,7 +216,7 @@ def test_an_upstreams_words_are_printable() -> None:
 
 def test_a_request_is_out_once_it_was_sent_and_not_before() -> None:
     async def test(server: ScriptedServer, client: HttpClient) -> None:
-        chat_model = make_upstreams(client)[Protocol.OPENAI_CHAT]
+        chat_model = make_upstreams(client)[WireFormat.OPENAI_CHAT]
         away, out = Heard(), Heard()
         with pytest.raises(ProviderError):
             await chat_model.complete(request_of("http://127.0.0.1:9"), away)

@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.core.task import Protocol, Turn
+from rightmodel.core.task import Turn, WireFormat
 from rightmodel.upstream.classify import UpstreamError, classify, classify_in_band
 from upstream.upstream import KEY, Reply, events, failure, refusal, request_of
 
 BODIES = Path(__file__).parent / "bodies"
 PROTOCOLS = {
-    "anthropic": Protocol.ANTHROPIC_MESSAGES,
-    "gemini": Protocol.GEMINI,
-    "openai": Protocol.OPENAI_CHAT,
-    "compatible": Protocol.OPENAI_CHAT,
-    "local": Protocol.OPENAI_CHAT,
-    "openrouter": Protocol.OPENAI_CHAT,
+    "anthropic": WireFormat.ANTHROPIC_MESSAGES,
+    "gemini": WireFormat.GEMINI,
+    "openai": WireFormat.OPENAI_CHAT,
+    "compatible": WireFormat.OPENAI_CHAT,
+    "local": WireFormat.OPENAI_CHAT,
+    "openrouter": WireFormat.OPENAI_CHAT,
 }
 CASES = [
     pytest.param(PROTOCOLS[name], case, id=f"{name}: {case['name']}")
@@ -42,7 +42,7 @@ def recorded(case: dict[str, Any]) -> Reply:
 
 @pytest.mark.parametrize(("protocol", "case"), CASES)
 def test_a_recorded_body_is_the_fault_it_stands_for(
-    protocol: Protocol, case: dict[str, Any]
+    protocol: WireFormat, case: dict[str, Any]
 ) -> None:
     error = failure(recorded(case), protocol=protocol)
     expect = case["expect"]
@@ -58,7 +58,7 @@ def test_a_recorded_body_is_the_fault_it_stands_for(
 
 
 @pytest.mark.parametrize(("protocol", "case"), CASES)
-def test_the_upstreams_own_words_are_handed_on(protocol: Protocol, case: dict[str, Any]) -> None:
+def test_the_upstreams_own_words_are_handed_on(protocol: WireFormat, case: dict[str, Any]) -> None:
     body = case["body"]
     error = body if isinstance(body, str) else (body[0] if isinstance(body, list) else body)
     words = error if isinstance(error, str) else error.get("error", error)
@@ -68,7 +68,7 @@ def test_the_upstreams_own_words_are_handed_on(protocol: Protocol, case: dict[st
         assert said[:300] in str(failure(recorded(case), protocol=protocol))
 
 
-@pytest.mark.parametrize("protocol", Protocol)
+@pytest.mark.parametrize("protocol", WireFormat)
 @pytest.mark.parametrize(
     "echo",
     [
@@ -82,7 +82,7 @@ def test_the_upstreams_own_words_are_handed_on(protocol: Protocol, case: dict[st
 )
 @pytest.mark.parametrize("where", ["message", "beside", "param"])
 def test_a_400_that_echoes_the_prompt_is_a_fault_of_the_request(
-    protocol: Protocol, echo: str, where: str
+    protocol: WireFormat, echo: str, where: str
 ) -> None:
     error = {"message": "messages.0.content: invalid", "type": "invalid_request_error"}
     if where == "message":
@@ -135,9 +135,9 @@ def test_a_key_at_the_bound_of_a_message_is_masked_before_it_is_cut() -> None:
     ],
 )
 @pytest.mark.parametrize("body", ["", "<html><body>no</body></html>", "[]", "{}", "{broken"])
-@pytest.mark.parametrize("protocol", Protocol)
+@pytest.mark.parametrize("protocol", WireFormat)
 def test_a_status_says_enough_where_the_body_says_nothing(
-    protocol: Protocol, body: str, status: int, fault: Fault, scope: str
+    protocol: WireFormat, body: str, status: int, fault: Fault, scope: str
 ) -> None:
     found = classify(request_of("http://127.0.0.1:1", protocol), status, body, {})
     assert (found.fault, found.scope, found.status) == (fault, scope, status)
@@ -157,7 +157,7 @@ def test_an_error_event_of_anthropic_is_classified_by_its_type(
     error: dict[str, str], fault: Fault
 ) -> None:
     stream = events({"type": "message_start", "message": {}}, {"type": "error", "error": error})
-    assert failure(stream, protocol=Protocol.ANTHROPIC_MESSAGES).fault is fault
+    assert failure(stream, protocol=WireFormat.ANTHROPIC_MESSAGES).fault is fault
 
 
 @pytest.mark.parametrize(
@@ -217,9 +217,9 @@ JSON = st.recursive(
 
 
 @given(body=JSON, status=st.sampled_from([200, 400, 403, 422, 429, 500]))
-@pytest.mark.parametrize("protocol", Protocol)
+@pytest.mark.parametrize("protocol", WireFormat)
 def test_no_body_however_odd_breaks_the_classification(
-    protocol: Protocol, body: Any, status: int
+    protocol: WireFormat, body: Any, status: int
 ) -> None:
     request = request_of("http://127.0.0.1:1", protocol)
     assert isinstance(classify(request, status, body, {}), ProviderError)

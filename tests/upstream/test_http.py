@@ -15,7 +15,7 @@ import trustme
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.core.task import Protocol
+from rightmodel.core.task import WireFormat
 from rightmodel.manifest.catalog import Provider
 from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.upstream.http import MOST_BYTES, HttpClient
@@ -41,7 +41,7 @@ from upstream.upstream import (
 if TYPE_CHECKING:
     from rightmodel.core.call import Completion
 
-OPENAI = Protocol.OPENAI_CHAT
+OPENAI = WireFormat.OPENAI_CHAT
 HALF = chunk({"content": "half"})
 ANSWER = {
     "id": "c",

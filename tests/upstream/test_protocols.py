@@ -9,7 +9,7 @@ from loopback import Loopback, failure, loopback, openai_answer, sse
 from rightmodel.core.call import Completion, Usage
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.core.task import Protocol, Turn
+from rightmodel.core.task import Turn, WireFormat
 from rightmodel.manifest.catalog import Provider
 from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.upstream.http import HttpClient
@@ -19,12 +19,12 @@ Response = tuple[int, str, bytes]
 
 
 def ask(
-    protocol: Protocol, *responses: Response, expect_input_tokens: int = 0
+    protocol: WireFormat, *responses: Response, expect_input_tokens: int = 0
 ) -> tuple[Completion, Loopback]:
     async def run() -> tuple[Completion, Loopback]:
-        model = "" if protocol is Protocol.GEMINI else "m"
+        model = "" if protocol is WireFormat.GEMINI else "m"
         async with loopback({model: list(responses)}) as server:
-            suffix = "/v1" if protocol is Protocol.OPENAI_CHAT else ""
+            suffix = "/v1" if protocol is WireFormat.OPENAI_CHAT else ""
             provider = Provider("p", protocol, f"http://127.0.0.1:{server.port}{suffix}")
             request = ModelRequest(
                 provider,
@@ -45,7 +45,7 @@ def ask(
 
 
 def test_openai_chat_reads_a_stream_with_usage() -> None:
-    completion, server = ask(Protocol.OPENAI_CHAT, openai_answer("hello"))
+    completion, server = ask(WireFormat.OPENAI_CHAT, openai_answer("hello"))
     assert completion.text == "hello"
     assert completion.finish == "stop"
     assert completion.usage == Usage(input=100, output=20, cache_read=40)
@@ -56,7 +56,7 @@ def test_openai_chat_reads_a_stream_with_usage() -> None:
 def test_anthropic_counts_cached_tokens_as_input() -> None:
     usage = {"input_tokens": 10, "cache_read_input_tokens": 90, "output_tokens": 1}
     completion, server = ask(
-        Protocol.ANTHROPIC_MESSAGES,
+        WireFormat.ANTHROPIC_MESSAGES,
         sse(
             {"type": "message_start", "message": {"model": "m-1", "usage": usage}},
             {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "hello"}},
@@ -76,7 +76,7 @@ def test_anthropic_counts_cached_tokens_as_input() -> None:
 
 def test_gemini_counts_thoughts_as_output() -> None:
     completion, server = ask(
-        Protocol.GEMINI,
+        WireFormat.GEMINI,
         sse(
             {"candidates": [{"content": {"parts": [{"text": "hel"}]}}], "modelVersion": "m"},
             {
@@ -98,7 +98,7 @@ def test_gemini_counts_thoughts_as_output() -> None:
 def test_openrouter_reports_what_it_billed() -> None:
     usage = {"prompt_tokens": 1, "completion_tokens": 1, "cost": 0.00014}
     choice = {"delta": {"content": "x"}, "finish_reason": "stop"}
-    completion, _ = ask(Protocol.OPENAI_CHAT, sse({"choices": [choice], "usage": usage}))
+    completion, _ = ask(WireFormat.OPENAI_CHAT, sse({"choices": [choice], "usage": usage}))
     assert completion.cost_usd == Decimal("0.00014")
 
 
@@ -115,7 +115,7 @@ def test_a_refused_parameter_is_mended_once() -> None:
             }
         },
     )
-    completion, server = ask(Protocol.OPENAI_CHAT, refusal, openai_answer("ok"))
+    completion, server = ask(WireFormat.OPENAI_CHAT, refusal, openai_answer("ok"))
     assert completion.mended == ("max_tokens",)
     assert server.bodies[1]["max_completion_tokens"] == 99
     assert "max_tokens" not in server.bodies[1]
@@ -158,13 +158,13 @@ def test_what_is_not_an_answer_becomes_a_typed_fault(
     response: Response, fault: Fault, scope: str
 ) -> None:
     with pytest.raises(ProviderError) as caught:
-        ask(Protocol.OPENAI_CHAT, response)
+        ask(WireFormat.OPENAI_CHAT, response)
     assert (caught.value.fault, caught.value.scope) == (fault, scope)
     assert "sk-very-secret-key" not in str(caught.value)
 
 
 def test_a_prompt_that_was_cut_without_a_word_is_not_answered() -> None:
     with pytest.raises(ProviderError) as caught:
-        ask(Protocol.OPENAI_CHAT, openai_answer("cut"), expect_input_tokens=9000)
+        ask(WireFormat.OPENAI_CHAT, openai_answer("cut"), expect_input_tokens=9000)
     assert caught.value.fault is Fault.CONTEXT_OVERFLOW
     assert caught.value.window == 100

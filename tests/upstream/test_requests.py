@@ -10,7 +10,7 @@ from google.genai import types as genai
 from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
 from pydantic import ConfigDict, TypeAdapter
 
-from rightmodel.core.task import Attachment, Protocol, Turn
+from rightmodel.core.task import Attachment, Turn, WireFormat
 from rightmodel.manifest.catalog import Provider
 from rightmodel.wire.anthropic_messages import AnthropicMessages
 from rightmodel.wire.gemini import Gemini
@@ -45,7 +45,7 @@ TURNS = (
 )
 
 
-def request(protocol: Protocol, url: str, name: str, **facts: Any) -> ModelRequest:
+def request(protocol: WireFormat, url: str, name: str, **facts: Any) -> ModelRequest:
     return ModelRequest(Provider("p", protocol, url), name, TURNS, key="k", **facts)
 
 
@@ -62,7 +62,7 @@ def keys_of_bases(typed_dict: Any) -> set[str]:
 @pytest.mark.parametrize("facts", VARIANTS.values(), ids=VARIANTS)
 @pytest.mark.parametrize("url", ["https://api.openai.com/v1", "http://127.0.0.1:11434/v1"])
 def test_openai_chat(facts: dict[str, Any], url: str) -> None:
-    body = OpenAIChat().body(request(Protocol.OPENAI_CHAT, url, "gpt-5.5", **facts))
+    body = OpenAIChat().body(request(WireFormat.OPENAI_CHAT, url, "gpt-5.5", **facts))
     strictly(CompletionCreateParamsStreaming, body)
     assert body["stream"] is True
 
@@ -71,7 +71,7 @@ def test_openai_chat(facts: dict[str, Any], url: str) -> None:
 def test_anthropic_messages(facts: dict[str, Any]) -> None:
     url = "https://api.anthropic.com"
     body = AnthropicMessages().body(
-        request(Protocol.ANTHROPIC_MESSAGES, url, "claude-haiku-4-5", **facts)
+        request(WireFormat.ANTHROPIC_MESSAGES, url, "claude-haiku-4-5", **facts)
     )
     strictly(MessageCreateParamsStreaming, body)
 
@@ -83,7 +83,7 @@ class Strict(genai.GenerationConfig):
 @pytest.mark.parametrize("facts", VARIANTS.values(), ids=VARIANTS)
 def test_gemini(facts: dict[str, Any]) -> None:
     url = "https://generativelanguage.googleapis.com"
-    body = Gemini().body(request(Protocol.GEMINI, url, "gemini-3.8-flash", **facts))
+    body = Gemini().body(request(WireFormat.GEMINI, url, "gemini-3.8-flash", **facts))
     for content in body["contents"]:
         genai.Content.model_validate(content)
     if "systemInstruction" in body:

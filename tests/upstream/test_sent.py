@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.core.task import Protocol
+from rightmodel.core.task import WireFormat
 from rightmodel.manifest.catalog import Provider
 from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.wire.request import ModelRequest
@@ -17,7 +17,7 @@ from upstream.upstream import KEY, ScriptedServer, ask, chat, failure, request_o
 if TYPE_CHECKING:
     from rightmodel.upstream.http import HttpClient
 
-OPENAI = Protocol.OPENAI_CHAT
+OPENAI = WireFormat.OPENAI_CHAT
 
 
 def test_the_key_goes_in_its_header_and_nowhere_else() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rightmodel.core.fault import Fault
-from rightmodel.core.task import Protocol
+from rightmodel.core.task import WireFormat
 from rightmodel.upstream.retry_after import wait_s
 from upstream.upstream import failure, refusal
 
@@ -118,7 +118,7 @@ def test_when_limits_are_reset_means_nothing_where_none_was_hit() -> None:
 def test_retry_info_counts_in_a_list_too() -> None:
     info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34s"}
     body = [{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "details": [info]}}]
-    error = failure(refusal(429, body), protocol=Protocol.GEMINI)
+    error = failure(refusal(429, body), protocol=WireFormat.GEMINI)
     assert (error.fault, error.retry_after_s) == (Fault.RATE_LIMITED, 34.0)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.errors import ProviderError
-from rightmodel.core.task import Protocol, Turn
+from rightmodel.core.task import Turn, WireFormat
 from rightmodel.manifest.catalog import Provider
 from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.upstream.http import HttpClient
@@ -160,9 +160,11 @@ class Heard:
         self.chars.append(chars)
 
 
-def request_of(base: str, protocol: Protocol = Protocol.OPENAI_CHAT, **fields: Any) -> ModelRequest:
+def request_of(
+    base: str, protocol: WireFormat = WireFormat.OPENAI_CHAT, **fields: Any
+) -> ModelRequest:
     """A request with a key and one turn; `fields` are the other fields of `ModelRequest`."""
-    provider = Provider("p", protocol, base + ("/v1" if protocol is Protocol.OPENAI_CHAT else ""))
+    provider = Provider("p", protocol, base + ("/v1" if protocol is WireFormat.OPENAI_CHAT else ""))
     given = {"name": "m", "turns": (Turn("user", "hi"),), "key": KEY, **fields}
     return ModelRequest(**{"provider": provider, **given})
 
@@ -187,7 +189,7 @@ def run(
 
 def ask(
     *replies: Reply,
-    protocol: Protocol = Protocol.OPENAI_CHAT,
+    protocol: WireFormat = WireFormat.OPENAI_CHAT,
     watch: Watch | None = None,
     times: int = 1,
     **fields: Any,

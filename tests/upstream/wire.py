@@ -12,7 +12,7 @@ from google.genai import types as google
 from openai.types import CompletionUsage
 from openai.types.completion_usage import CompletionTokensDetails, PromptTokensDetails
 
-from rightmodel.core.task import Protocol, Turn
+from rightmodel.core.task import Turn, WireFormat
 from rightmodel.manifest.catalog import Provider
 from rightmodel.upstream.exchange import CODECS
 from rightmodel.wire.request import ModelRequest
@@ -202,9 +202,9 @@ CARRIES: Final[Mapping[str, frozenset[str]]] = {
 """What a dialect can tell apart; the others: cache reads and reasoning."""
 
 
-def protocol_of(provider: str) -> Protocol:
-    own = {"anthropic": Protocol.ANTHROPIC_MESSAGES, "google": Protocol.GEMINI}
-    return own.get(provider, Protocol.OPENAI_CHAT)
+def protocol_of(provider: str) -> WireFormat:
+    own = {"anthropic": WireFormat.ANTHROPIC_MESSAGES, "google": WireFormat.GEMINI}
+    return own.get(provider, WireFormat.OPENAI_CHAT)
 
 
 def read_back(provider: str, events: Sequence[Mapping[str, Any]]) -> Completion:

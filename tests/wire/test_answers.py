@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.core.task import Protocol, Turn
+from rightmodel.core.task import Turn, WireFormat
 from upstream.upstream import Reply, ask, chat, chunk, events, failure, generated, message, plain
 
 OPENAI, ANTHROPIC, GEMINI = (
-    Protocol.OPENAI_CHAT,
-    Protocol.ANTHROPIC_MESSAGES,
-    Protocol.GEMINI,
+    WireFormat.OPENAI_CHAT,
+    WireFormat.ANTHROPIC_MESSAGES,
+    WireFormat.GEMINI,
 )
 CALL = {"index": 0, "id": "x", "type": "function", "function": {"name": "read", "arguments": "{}"}}
 USE = {"type": "tool_use", "id": "x", "name": "read", "input": {}}
 SENTENCE = "Let me look at the file first."
-CALLS: dict[str, tuple[Protocol, Reply]] = {
+CALLS: dict[str, tuple[WireFormat, Reply]] = {
     "openai": (
         OPENAI,
         events(
@@ -59,13 +59,13 @@ CALLS: dict[str, tuple[Protocol, Reply]] = {
 
 
 @pytest.mark.parametrize(("protocol", "reply"), CALLS.values(), ids=CALLS)
-def test_an_answer_that_ends_in_a_tool_call_is_none(protocol: Protocol, reply: Reply) -> None:
+def test_an_answer_that_ends_in_a_tool_call_is_none(protocol: WireFormat, reply: Reply) -> None:
     error = failure(reply, protocol=protocol)
     assert error.fault is Fault.MALFORMED
     assert "tool call" in str(error)
 
 
-UNKNOWN: list[tuple[Protocol, Reply]] = [
+UNKNOWN: list[tuple[WireFormat, Reply]] = [
     (OPENAI, events(chunk({"content": "half"}), chunk(finish="new_reason"), done=True)),
     (ANTHROPIC, message("half", "pause_turn")),
     (ANTHROPIC, message("half", "new_reason")),
@@ -76,7 +76,7 @@ UNKNOWN: list[tuple[Protocol, Reply]] = [
 
 
 @pytest.mark.parametrize(("protocol", "reply"), UNKNOWN)
-def test_an_unknown_finish_reason_is_not_a_clean_stop(protocol: Protocol, reply: Reply) -> None:
+def test_an_unknown_finish_reason_is_not_a_clean_stop(protocol: WireFormat, reply: Reply) -> None:
     error = failure(reply, protocol=protocol)
     assert (error.fault, error.scope) == (Fault.MALFORMED, Scope.REQUEST)
     assert "may be unfinished" in str(error)
@@ -100,7 +100,7 @@ def test_markers_that_the_prompt_is_about_stay() -> None:
     assert completion.text == text
 
 
-def pieces(*texts: str) -> dict[str, tuple[Protocol, Reply]]:
+def pieces(*texts: str) -> dict[str, tuple[WireFormat, Reply]]:
     """The texts, escaped as JSON, as events of each protocol."""
 
     def text_delta(text: str) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def pieces(*texts: str) -> dict[str, tuple[Protocol, Reply]]:
 @pytest.mark.parametrize(
     ("protocol", "reply"), pieces("A\ud83d", "\ude00B").values(), ids=["o", "a", "g"]
 )
-def test_a_character_split_over_two_events_is_joined(protocol: Protocol, reply: Reply) -> None:
+def test_a_character_split_over_two_events_is_joined(protocol: WireFormat, reply: Reply) -> None:
     assert ask(reply, protocol=protocol)[0].text == "A😀B"
 
 

@@ -51,7 +51,7 @@ class Trust(IntEnum):
     local = 2
 
 
-class Protocol(StrEnum):
+class WireFormat(StrEnum):
     """The wire protocols."""
 
     OPENAI_CHAT = "openai-chat"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from rightmodel.core.decision import Assessment
-    from rightmodel.core.task import Protocol, Task
+    from rightmodel.core.task import Task, WireFormat
     from rightmodel.execution.breaker import Health
     from rightmodel.execution.calls import Calls
     from rightmodel.execution.executor import Executor
@@ -126,7 +126,7 @@ def build(
     clock: Clock = SYSTEM_CLOCK,
     random: Random | None = None,
     ledger: Records | None = None,
-    upstreams: Mapping[Protocol, Upstream] | None = None,
+    upstreams: Mapping[WireFormat, Upstream] | None = None,
 ) -> Engine:
     """An engine. It closes the ledger, and the connections unless `upstreams` is handed in.
 
@@ -230,7 +230,7 @@ def make_ledger(settings: Settings, catalog: Catalog) -> Ledger:
 
 def _over_http(
     mask: Callable[[str], str],
-) -> tuple[Mapping[Protocol, Upstream], Callable[[], Awaitable[None]]]:
+) -> tuple[Mapping[WireFormat, Upstream], Callable[[], Awaitable[None]]]:
     """Every wire protocol over one connection pool, and what closes the pool."""
     from rightmodel.upstream.exchange import make_upstreams
     from rightmodel.upstream.http import HttpClient

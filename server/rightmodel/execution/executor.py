@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from rightmodel.core.call import Completion, Listener
     from rightmodel.core.decision import Decision
-    from rightmodel.core.task import Protocol, Task
+    from rightmodel.core.task import Task, WireFormat
     from rightmodel.execution.breaker import Health
     from rightmodel.execution.recorder import Book, Bookkeeper
     from rightmodel.manifest.catalog import Catalog, Endpoint, Provider
@@ -74,7 +74,7 @@ class Executor:
         self,
         catalog: Catalog,
         router: Router,
-        providers: Mapping[Protocol, Upstream],
+        providers: Mapping[WireFormat, Upstream],
         health: Health,
         *,
         key: Callable[[Provider], str],

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rightmodel.core.call import Attempt
-    from rightmodel.core.task import Protocol, Trust
+    from rightmodel.core.task import Trust, WireFormat
     from rightmodel.execution.breaker import Health
     from rightmodel.execution.recorder import Bookkeeper
     from rightmodel.ledger.records import Hold
@@ -35,7 +35,7 @@ class JudgeCompleter:
 
     def __init__(
         self,
-        providers: Mapping[Protocol, Upstream],
+        providers: Mapping[WireFormat, Upstream],
         health: Health,
         *,
         key: Callable[[Provider], str],

@@ -8,7 +8,7 @@ from math import log10
 from typing import TYPE_CHECKING, Any
 
 from rightmodel.core.errors import ManifestError
-from rightmodel.core.task import Protocol, Trust
+from rightmodel.core.task import Trust, WireFormat
 from rightmodel.manifest.base_url import http_problem, is_loopback
 from rightmodel.manifest.catalog import Endpoint, Model, Provider, Routing
 from rightmodel.manifest.price import FREE, Price, Terms
@@ -34,7 +34,7 @@ def build_provider(name: str, values: Mapping[str, Any], file: str) -> Provider:
         raise ManifestError(problem, file=file, key=f"providers.{name}.base_url")
     return Provider(
         name=name,
-        protocol=Protocol(values["protocol"]),
+        protocol=WireFormat(values["protocol"]),
         base_url=values["base_url"],
         key_env=values.get("key_env") or "",
         key_file=values.get("key_file") or "",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rightmodel.core.errors import TaskError, UnknownNameError
 from rightmodel.core.format import listed
-from rightmodel.core.task import SKILLS, Protocol, Trust
+from rightmodel.core.task import SKILLS, Trust, WireFormat
 from rightmodel.manifest.base_url import is_loopback
 from rightmodel.manifest.price import FREE, UNPRICED, Price
 
@@ -51,7 +51,7 @@ class Provider:
     """
 
     name: str
-    protocol: Protocol
+    protocol: WireFormat
     base_url: str
     key_env: str = ""
     key_file: str = ""

@@ -23,7 +23,7 @@ from math import ceil, sqrt
 from operator import mul
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.task import Protocol
+from rightmodel.core.task import WireFormat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -190,7 +190,7 @@ AUDIO_BYTES_PER_TOKEN: Final = 500
 """Gemini counts 32 tokens a second (its guide to tokens); 128 kbit/s are 16,000 bytes a second."""
 
 
-def attachment_tokens(attachment: Attachment, protocol: Protocol | None = None) -> int:
+def attachment_tokens(attachment: Attachment, protocol: WireFormat | None = None) -> int:
     """About how many prompt tokens an attachment makes; a rule of thumb. Never raises.
 
     Images by `image_tokens`; PDFs by pages; audio by size; anything else as text. `protocol`:
@@ -207,7 +207,7 @@ def attachment_tokens(attachment: Attachment, protocol: Protocol | None = None) 
     return estimate_tokens(attachment.data.decode("utf-8", "replace"))
 
 
-def image_tokens(width: int, height: int, protocol: Protocol | None = None) -> int:
+def image_tokens(width: int, height: int, protocol: WireFormat | None = None) -> int:
     """Tokens of an image of that many pixels, by the formulae that the providers publish.
 
     OpenAI (guide "Images and vision", high detail): fitted into 2048², the short side brought
@@ -216,9 +216,9 @@ def image_tokens(width: int, height: int, protocol: Protocol | None = None) -> i
     count tokens"): 258 up to 384², else 258 for each tile of 768². Some newer models differ.
     """
     formulae = {
-        Protocol.OPENAI_CHAT: _openai_image,
-        Protocol.ANTHROPIC_MESSAGES: _anthropic_image,
-        Protocol.GEMINI: _gemini_image,
+        WireFormat.OPENAI_CHAT: _openai_image,
+        WireFormat.ANTHROPIC_MESSAGES: _anthropic_image,
+        WireFormat.GEMINI: _gemini_image,
     }
     if protocol is not None:
         return formulae[protocol](width, height)

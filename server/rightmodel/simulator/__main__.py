@@ -10,7 +10,7 @@ from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING
 
-from rightmodel.core.task import Protocol
+from rightmodel.core.task import WireFormat
 from rightmodel.simulator import Behaviour, SimulatedProvider, fault
 from rightmodel.simulator.dialects import DIALECTS
 
@@ -31,7 +31,7 @@ def parsed(argv: Sequence[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--protocol", choices=[str(p) for p in Protocol], default="openai-chat")
+    add("--protocol", choices=[str(p) for p in WireFormat], default="openai-chat")
     add("--dialect", choices=sorted(DIALECTS), default="", help="whose error bodies are sent")
     add("--key", default="", help="the one that is taken; any and none without")
     add("--model", action="append", default=[], help="name of a model; may be repeated")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
-    from rightmodel.core.task import Protocol
+    from rightmodel.core.task import WireFormat
     from rightmodel.simulator.behaviour import Behaviour, Reply
     from rightmodel.simulator.dialect import Dialect, Said
     from rightmodel.simulator.protocol import WireProtocol
@@ -43,7 +43,7 @@ class Call:
     key: str = ""
 
     @property
-    def protocol(self) -> Protocol:
+    def protocol(self) -> WireFormat:
         """The wire protocol."""
         return self.dialect.protocol
 

@@ -10,7 +10,7 @@ from rightmodel.simulator.wire import Json, Response, json_response
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from rightmodel.core.task import Protocol
+    from rightmodel.core.task import WireFormat
 
 Kind = str
 """What is wrong, in this package's words: a key of a dialect's table."""
@@ -123,7 +123,7 @@ class Dialect:
     """
 
     name: str
-    protocol: Protocol
+    protocol: WireFormat
     shape: Callable[[Said], Any]
     says: Mapping[Kind, Said]
     like: Dialect | None = None

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.task import Protocol
+from rightmodel.core.task import WireFormat
 from rightmodel.simulator.dialect import Dialect, Said, openai_shape
 from rightmodel.simulator.dialects_native import ANTHROPIC, GEMINI, OPENAI
 
 if TYPE_CHECKING:
     from rightmodel.simulator.wire import Json
 
-CHAT: Final = Protocol.OPENAI_CHAT
+CHAT: Final = WireFormat.OPENAI_CHAT
 INVALID: Final = "invalid_request_error"
 
 DEEPSEEK: Final = Dialect(
@@ -330,8 +330,8 @@ DIALECTS: Final = {
 """Every dialect by name."""
 
 NATIVE: Final = {
-    Protocol.OPENAI_CHAT: OPENAI,
-    Protocol.ANTHROPIC_MESSAGES: ANTHROPIC,
-    Protocol.GEMINI: GEMINI,
+    WireFormat.OPENAI_CHAT: OPENAI,
+    WireFormat.ANTHROPIC_MESSAGES: ANTHROPIC,
+    WireFormat.GEMINI: GEMINI,
 }
 """The dialect of a protocol's inventor."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.task import Protocol
+from rightmodel.core.task import WireFormat
 from rightmodel.simulator.dialect import Dialect, Said, openai_shape
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ REQUEST_ID: Final = "req_simulated"
 
 OPENAI: Final = Dialect(
     "openai",
-    Protocol.OPENAI_CHAT,
+    WireFormat.OPENAI_CHAT,
     openai_shape,
     {
         "no_key": Said(
@@ -143,7 +143,7 @@ def _anthropic_shape(said: Said) -> Json:
 # Types by status: platform.claude.com/docs/en/api/errors
 ANTHROPIC: Final = Dialect(
     "anthropic",
-    Protocol.ANTHROPIC_MESSAGES,
+    WireFormat.ANTHROPIC_MESSAGES,
     _anthropic_shape,
     {
         "no_key": Said(401, "x-api-key header is required", "authentication_error"),
@@ -231,7 +231,7 @@ ARGUMENT: Final = "INVALID_ARGUMENT"
 
 GEMINI: Final[Dialect] = Dialect(
     "gemini",
-    Protocol.GEMINI,
+    WireFormat.GEMINI,
     _gemini_shape,
     {
         "no_key": Said(

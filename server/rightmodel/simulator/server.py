@@ -7,7 +7,7 @@ import time
 from random import Random
 from typing import TYPE_CHECKING, Self
 
-from rightmodel.core.task import Protocol
+from rightmodel.core.task import WireFormat
 from rightmodel.simulator.anthropic_messages import AnthropicMessages
 from rightmodel.simulator.call import Call
 from rightmodel.simulator.connection import Connection
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from rightmodel.simulator.received import Received
     from rightmodel.simulator.respond import Step
 
-WIRES: Mapping[Protocol, OpenAiChat | AnthropicMessages | Gemini] = {
-    Protocol.OPENAI_CHAT: OpenAiChat(),
-    Protocol.ANTHROPIC_MESSAGES: AnthropicMessages(),
-    Protocol.GEMINI: Gemini(),
+WIRES: Mapping[WireFormat, OpenAiChat | AnthropicMessages | Gemini] = {
+    WireFormat.OPENAI_CHAT: OpenAiChat(),
+    WireFormat.ANTHROPIC_MESSAGES: AnthropicMessages(),
+    WireFormat.GEMINI: Gemini(),
 }
 
 
@@ -69,7 +69,7 @@ class SimulatedProvider:
         port: int = 0,
         keep: int = 10_000,
     ) -> None:
-        self.protocol = Protocol(protocol)
+        self.protocol = WireFormat(protocol)
         self.dialect = DIALECTS[dialect] if dialect else NATIVE[self.protocol]
         if self.dialect.protocol is not self.protocol:
             raise ValueError(f"dialect {dialect!r} does not speak {protocol}")

@@ -12,7 +12,7 @@ import re
 from typing import Final, NamedTuple
 
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.core.task import Protocol
+from rightmodel.core.task import WireFormat
 
 
 class Rule(NamedTuple):
@@ -235,9 +235,9 @@ _GEMINI: Final = (
 )
 
 RULES: Final = {
-    Protocol.OPENAI_CHAT: _OPENAI,
-    Protocol.ANTHROPIC_MESSAGES: _ANTHROPIC,
-    Protocol.GEMINI: _GEMINI,
+    WireFormat.OPENAI_CHAT: _OPENAI,
+    WireFormat.ANTHROPIC_MESSAGES: _ANTHROPIC,
+    WireFormat.GEMINI: _GEMINI,
 }
 
 _NUMBER: Final = r"(\d[\d,]*)"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
-from rightmodel.core.task import Protocol as WireFormat
+from rightmodel.core.task import WireFormat
 from rightmodel.upstream.classify import UpstreamError
 from rightmodel.upstream.http import Post
 from rightmodel.wire.answer import EmptyStreamError
@@ -52,7 +52,6 @@ class Upstream(Protocol):
 
     async def complete(self, request: ModelRequest, watch: Watch | None = None) -> Completion:
         """Request one complete answer. Raises `ProviderError`; cancelling closes the connection."""
-        ...
 
 
 class Exchange:

@@ -9,20 +9,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.core.task import Protocol
+from rightmodel.core.task import WireFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _MENDABLE: Final = {
-    Protocol.OPENAI_CHAT: (
+    WireFormat.OPENAI_CHAT: (
         "max_completion_tokens", "max_tokens", "reasoning_effort", "reasoning", "response_format",
         "stream_options", "usage",
     ),
-    Protocol.ANTHROPIC_MESSAGES: (
+    WireFormat.ANTHROPIC_MESSAGES: (
         "max_tokens", "thinking", "output_config.effort", "output_config.format",
     ),
-    Protocol.GEMINI: (
+    WireFormat.GEMINI: (
         "generationConfig.maxOutputTokens", "generationConfig.thinkingConfig",
         "generationConfig.responseJsonSchema",
     ),
@@ -86,9 +86,9 @@ _GEMINI: Final = tuple(
     )
 )
 _WORDS: Final = {
-    Protocol.OPENAI_CHAT: _OPENAI,
-    Protocol.ANTHROPIC_MESSAGES: _ANTHROPIC,
-    Protocol.GEMINI: _GEMINI,
+    WireFormat.OPENAI_CHAT: _OPENAI,
+    WireFormat.ANTHROPIC_MESSAGES: _ANTHROPIC,
+    WireFormat.GEMINI: _GEMINI,
 }
 _LIMITS: Final = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -127,7 +127,7 @@ _ALIASES: Final = {
 
 
 def refused_parameter(
-    protocol: Protocol, codes: frozenset[str], error: Mapping[str, Any], message: str
+    protocol: WireFormat, codes: frozenset[str], error: Mapping[str, Any], message: str
 ) -> tuple[str, int | None]:
     """The path of the parameter, "" where it is not about one, and the most it may be if said."""
     if codes and not codes & _CODES:
@@ -152,17 +152,17 @@ def _named(error: Mapping[str, Any]) -> Iterator[str]:
                 yield ".".join(str(part) for part in location[1:])
 
 
-def _worded(protocol: Protocol, message: str) -> Iterator[str]:
+def _worded(protocol: WireFormat, message: str) -> Iterator[str]:
     for pattern in _WORDS[protocol]:
         for found in pattern.finditer(message):
             yield found.group(1)
 
 
-def _path(protocol: Protocol, name: str) -> str:
+def _path(protocol: WireFormat, name: str) -> str:
     """The mendable parameter that a name means, "" for any other."""
     squeezed = name.lower().replace("_", "").replace(" ", "")
     name = _ALIASES.get(name.lower()) or _ALIASES.get(squeezed) or name
-    if protocol is Protocol.GEMINI and squeezed == "thinking":
+    if protocol is WireFormat.GEMINI and squeezed == "thinking":
         name = "generationConfig.thinkingConfig"
     known = _MENDABLE[protocol]
     return next((path for path in known if name == path or name.startswith(f"{path}.")), "")

@@ -12,7 +12,7 @@ from rightmodel.core.call import Completion
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.format import well_formed
-from rightmodel.core.task import Protocol as Wire
+from rightmodel.core.task import WireFormat
 from rightmodel.manifest.base_url import is_loopback
 from rightmodel.wire.inline_reasoning import split_reasoning
 from rightmodel.wire.usage import cost_of
@@ -160,7 +160,7 @@ class Answer(ABC):
             or not usage.input
             or expected <= SILENT_CUT_TOKENS
             or usage.input >= expected * SILENT_CUT_SHARE
-            or provider.protocol is not Wire.OPENAI_CHAT
+            or provider.protocol is not WireFormat.OPENAI_CHAT
             or not is_loopback(provider.base_url)
         ):
             return

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from rightmodel.core.fault import Fault
-from rightmodel.core.task import Protocol
+from rightmodel.core.task import WireFormat
 from rightmodel.execution.probe import ADVICE, Finding
 from rightmodel.manifest.catalog import Endpoint, Provider
 from rightmodel.manifest.price import Price
@@ -39,7 +39,7 @@ id = "alpha/a1"
 cost = {{ input = 1, output = 2 }}
 """
 PATIENCE_S = 15
-PROVIDER = Provider("alpha", Protocol.OPENAI_CHAT, "http://127.0.0.1:1/v1")
+PROVIDER = Provider("alpha", WireFormat.OPENAI_CHAT, "http://127.0.0.1:1/v1")
 
 
 def row(name: str, price: Price = Price(), *, thinks: bool = False) -> Row:  # noqa: B008 - frozen

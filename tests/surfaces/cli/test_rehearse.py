@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner, Result
 
-from rightmodel.core.task import Protocol
+from rightmodel.core.task import WireFormat
 from rightmodel.manifest.catalog import Provider
 from rightmodel.manifest.load import load_catalog
 from rightmodel.simulator import Behaviour, SimulatedProvider
@@ -217,7 +217,7 @@ def test_neither_keys_nor_headers_nor_addresses_of_the_user_are_used(tmp_path: P
     ],
 )
 def test_a_twin_sends_the_error_bodies_of_its_provider(name: str, url: str, dialect: str) -> None:
-    assert dialect_of(Provider(name, Protocol.OPENAI_CHAT, url)) == dialect
+    assert dialect_of(Provider(name, WireFormat.OPENAI_CHAT, url)) == dialect
 
 
 @pytest.mark.parametrize(

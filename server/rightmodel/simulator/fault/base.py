@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.task import Protocol
+from rightmodel.core.task import WireFormat
 from rightmodel.simulator.wire import Pause
 
 if TYPE_CHECKING:
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from rightmodel.simulator.received import Received
     from rightmodel.simulator.wire import Response
 
-ALL: Final = frozenset(Protocol)
-CHAT: Final = frozenset({Protocol.OPENAI_CHAT})
-ANTHROPIC: Final = frozenset({Protocol.ANTHROPIC_MESSAGES})
-GEMINI: Final = frozenset({Protocol.GEMINI})
+ALL: Final = frozenset(WireFormat)
+CHAT: Final = frozenset({WireFormat.OPENAI_CHAT})
+ANTHROPIC: Final = frozenset({WireFormat.ANTHROPIC_MESSAGES})
+GEMINI: Final = frozenset({WireFormat.GEMINI})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class SimulatedFault:
     name: str
     plan: Callable[[Call], Response | None] = field(repr=False, compare=False)
     leads_to: frozenset[Fault] = frozenset()
-    protocols: frozenset[Protocol] = ALL
+    protocols: frozenset[WireFormat] = ALL
     dialects: frozenset[str] = frozenset()
     streamed: bool = False
     closes_port: bool = False

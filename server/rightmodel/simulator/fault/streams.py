@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.fault import Fault
-from rightmodel.core.task import Protocol
+from rightmodel.core.task import WireFormat
 from rightmodel.simulator.fault.base import ANTHROPIC, CHAT, SimulatedFault, made
 from rightmodel.simulator.wire import End, Event, Forever, Response, Stall
 
@@ -61,7 +61,7 @@ def comments_forever(every_s: float = 1.0) -> SimulatedFault:
 
     def plan(call: Call) -> Response:
         comment = f"{call.dialect.comment}\n\n".encode()
-        if call.protocol == Protocol.ANTHROPIC_MESSAGES:
+        if call.protocol == WireFormat.ANTHROPIC_MESSAGES:
             comment = Event({"type": "ping"}, "ping").encode()
         return replace(call.answer(), body=(Forever(comment, every_s),), end=End.CUT)
 
@@ -175,7 +175,7 @@ def _error_event(call: Call, kind: str) -> Event:
     if call.dialect.name == "mistral" and kind == "overloaded":
         kind = "rate_limit"  # its words for overload are an invalid request without their 429
     body: Json = call.error_body(kind, window=8192)
-    if call.protocol == Protocol.ANTHROPIC_MESSAGES:
+    if call.protocol == WireFormat.ANTHROPIC_MESSAGES:
         return Event({k: v for k, v in body.items() if k != "request_id"}, "error")
     if call.dialect.name == "openrouter":
         choice = {"index": 0, "delta": {"content": ""}, "finish_reason": "error"}
