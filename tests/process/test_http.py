@@ -101,9 +101,9 @@ class Client:
 
 @contextlib.asynccontextmanager
 async def serving(
-    house: House, era: str
+    house: House, era: str, *options: str
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, Client]]:
-    async with house.process("--http", "127.0.0.1:0") as process:
+    async with house.process("--http", "127.0.0.1:0", *options) as process:
         assert process.stderr is not None
         line = (await asyncio.wait_for(process.stderr.readline(), GUARD_S)).decode()
         found = re.fullmatch(r"rightmodel: listening on http://127\.0\.0\.1:(\d+)/mcp\n", line)
@@ -183,5 +183,66 @@ def test_told_to_go_over_http(tmp_path: Path, how: signal.Signals) -> None:
                 assert process.stderr is not None
                 assert b"CLOSED" in await process.stderr.read()
             assert [r.cancelled for r in upstream.requests] == [True]
+
+    asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
+
+
+def test_half_a_surrogate_pair_in_a_body_costs_no_call(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as upstream:
+            house = House(tmp_path)
+            house.write(manifest(upstream))
+            async with serving(house, "session") as (_, client):
+                post = await client.call(1, prompt="cut \ud83d here")
+                assert "This is a simulated answer." in str(await post.answer())
+            assert [r.prompt for r in upstream.requests] == ["cut \ufffd here"]
+
+    asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
+
+
+HALF_A_HEAD = b"POST /mcp HTTP/1.1\r\nhost: 127.0.0.1\r\nx-slow: "
+HALF_A_BODY = b"POST /mcp HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 100\r\n\r\n{"
+QUICK = """
+from rightmodel.surfaces.mcp import connections
+connections.HEAD_S = 0.5
+connections.BODY_S = 0.5
+connections.MOST = 8
+"""
+
+
+def test_requests_that_never_end_are_closed_and_keep_nobody_out(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as upstream:
+            house = House(tmp_path, QUICK)
+            house.write(manifest(upstream))
+            async with serving(house, "session") as (_, client):
+                halves = []
+                for half in (HALF_A_HEAD, HALF_A_BODY, b"") * 10:
+                    reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+                    client.writers.append(writer)
+                    writer.write(half)
+                    halves.append(reader)
+                post = await client.call(1, prompt="an honest one")
+                assert "This is a simulated answer." in str(await post.answer())
+                for reader in halves:
+                    with contextlib.suppress(ConnectionError):
+                        assert await reader.read() == b""
+
+    asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
+
+
+def test_the_scheme_of_a_token_is_read_in_any_case(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as upstream:
+            house = House(tmp_path, env={"TOKEN": "t" * 16})
+            house.write(manifest(upstream))
+            options = ("--token-env", "TOKEN")
+            async with serving(house, "none", *options) as (_, client):
+                message = {"id": 0, "method": "initialize", "params": HELLO}
+                heads = []
+                for scheme in ("Bearer", "bearer", "BEARER", "Basic"):
+                    post = await client.post(message, authorization=f"{scheme} {'t' * 16}")
+                    heads.append((await post.head()).split()[1])
+                assert heads == ["200", "200", "200", "401"]
 
     asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))

@@ -11,7 +11,7 @@ import click
 from rightmodel.core.errors import TaskError
 from rightmodel.execution.engine import App
 from rightmodel.surfaces.cli import with_settings
-from rightmodel.surfaces.mcp.http import parse_address, serve_http
+from rightmodel.surfaces.mcp.http import check_token, listen, parse_address, serve_http
 from rightmodel.surfaces.mcp.server import make_server
 from rightmodel.surfaces.mcp.shutdown import end_on_signals
 from rightmodel.surfaces.mcp.stdio import serve_stdio
@@ -48,7 +48,9 @@ async def _serve(settings: Settings, address: str, token: str, deadline: float |
     try:
         if address:
             host, port = parse_address(address)
-            await serve_http(server, host, port, token)
+            check_token(host, token)
+            with listen(host, port) as listener:
+                await serve_http(server, listener, host, token)
         else:
             await serve_stdio(server, app.close, take_standard_streams())
     finally:

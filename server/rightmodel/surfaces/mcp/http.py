@@ -11,16 +11,20 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.errors import TaskError
+from rightmodel.manifest.base_url import BaseUrl
 from rightmodel.surfaces.mcp.shutdown import CLOSE_S
+from rightmodel.surfaces.mcp.wire import HALF_PAIR, well_formed_json
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel import Server
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PATH: Final = "/mcp"
-LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 MOST_BODY_BYTES: Final = 80_000_000
 """Of an HTTP request: the longest prompt, were every character of it four bytes long."""
+SESSION_IDLE_S: Final = 30 * 60
+MOST_SESSIONS: Final = 1000
+LEAST_TOKEN_CHARS: Final = 16
 
 logger = logging.getLogger("rightmodel")
 
@@ -34,49 +38,29 @@ def parse_address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-async def serve_http(server: Server[Any], host: str, port: int, token: str) -> None:
-    """Serve streamable HTTP at `/mcp`. Any address but loopback needs a token.
-
-    Raises `TaskError` when it has none.
-    """
-    import uvicorn
-    from mcp.server.transport_security import TransportSecuritySettings
-
-    if host not in LOOPBACK and not token:
+def check_token(host: str, token: str) -> None:
+    """Any address but loopback needs a token. Raises `TaskError`."""
+    if BaseUrl(secure=False, host=host).loopback:
+        return
+    if not token:
         raise TaskError(
             f"serving on {host} needs a token: put one into an environment variable and name it "
             "with --token-env NAME; clients send it as Authorization: Bearer TOKEN",
             argument="token-env",
         )
-    security = TransportSecuritySettings(
-        enable_dns_rebinding_protection=host in LOOPBACK,
-        allowed_hosts=["127.0.0.1:*", "localhost:*", "[::1]:*"],
-        allowed_origins=["http://127.0.0.1:*", "http://localhost:*", "http://[::1]:*"],
-    )
-    app: ASGIApp = HangUps(
-        server.streamable_http_app(
-            streamable_http_path=PATH,
-            host=host,
-            transport_security=security,
-            max_request_body_size=MOST_BODY_BYTES,
+    if len(token) < LEAST_TOKEN_CHARS:
+        raise TaskError(
+            f"the token has {len(token)} characters; serving on {host} needs at least "
+            f"{LEAST_TOKEN_CHARS}, for instance those of: openssl rand -hex 16",
+            argument="token-env",
         )
-    )
-    if token:
-        app = BearerToken(app, token)
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=round(CLOSE_S)
-    )
-    with _listening(host, port) as listener:
-        shown = f"[{host}]" if ":" in host else host
-        print(  # noqa: T201 - for whoever started it; standard output stays empty
-            f"rightmodel: listening on http://{shown}:{listener.getsockname()[1]}{PATH}",
-            file=sys.stderr,
-            flush=True,
-        )
-        await uvicorn.Server(config).serve(sockets=[listener])
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket, announced on standard error. Raises `TaskError`.
+
+    Clients may connect from now on; they are answered as soon as `serve_http` runs.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=1024)
@@ -88,15 +72,96 @@ def _listening(host: str, port: int) -> socket.socket:
         ) from error
     # Accepted sockets take it over: asyncio sets it only on those of which the protocol is named.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    shown = f"[{host}]" if ":" in host else host
+    print(  # noqa: T201 - for whoever started it; standard output stays empty
+        f"rightmodel: listening on http://{shown}:{listener.getsockname()[1]}{PATH}",
+        file=sys.stderr,
+        flush=True,
+    )
     return listener
 
 
-class HangUps:
-    """Cancels the call of a client that hangs up before it is answered.
+async def serve_http(server: Server[Any], listener: socket.socket, host: str, token: str) -> None:
+    """Serve streamable HTTP at `/mcp`. `host`: as it was given, for the check of `Host` headers."""
+    import uvicorn
+    from mcp.server.transport_security import TransportSecuritySettings
 
-    The protocol of 2026 says so and the SDK does it. Before that, in sessions, a client had to say
-    that it cancels, because a stream may be resumed; ours cannot be, and nobody would ever get the
-    answer. So what it has not said is said in its place.
+    from rightmodel.surfaces.mcp.connections import Connections, most_connections
+
+    names = {"127.0.0.1", "localhost", "[::1]", f"[{host}]" if ":" in host else host}
+    security = TransportSecuritySettings(
+        enable_dns_rebinding_protection=BaseUrl(secure=False, host=host).loopback,
+        allowed_hosts=[f"{name}:*" for name in names],
+        allowed_origins=[f"http://{name}:*" for name in names],
+    )
+    app: ASGIApp = WellFormedBodies(
+        CancelOnDisconnect(
+            server.streamable_http_app(
+                streamable_http_path=PATH,
+                host=host,
+                transport_security=security,
+                max_request_body_size=MOST_BODY_BYTES,
+                session_idle_timeout=SESSION_IDLE_S,
+                max_sessions=MOST_SESSIONS,
+            )
+        )
+    )
+    if token:
+        app = BearerToken(app, token)
+    most = most_connections()
+    config = uvicorn.Config(
+        app,
+        # Any factory will do, whatever its annotation says.
+        http=Connections(most).protocol,  # type: ignore[arg-type]
+        backlog=min(1024, most),
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=round(CLOSE_S),
+    )
+    await uvicorn.Server(config).serve(sockets=[listener])
+
+
+class WellFormedBodies:
+    """Replaces halves of surrogate pairs in requests: the SDK refuses a body that holds one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        body, more = bytearray(), True
+        while more and len(body) <= MOST_BODY_BYTES:
+            message = await receive()
+            if message["type"] != "http.request":
+                return
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        content: bytes | None = bytes(body)
+        if not more and HALF_PAIR.search(body):
+            content = well_formed_json(body.decode("utf-8", "replace")).encode()
+            headers = [(k, v) for k, v in scope["headers"] if k != b"content-length"]
+            length = (b"content-length", str(len(content)).encode())
+            scope = {**scope, "headers": [*headers, length]}
+
+        async def replayed() -> Message:
+            nonlocal content
+            if content is None:
+                return await receive()
+            first, content = content, None
+            return {"type": "http.request", "body": first, "more_body": more}
+
+        await self._app(scope, replayed, send)
+
+
+class CancelOnDisconnect:
+    """Cancels the call of a client that disconnects before it is answered.
+
+    The protocol of 2026 demands it and the SDK does it. Before that, in sessions, a client had to
+    send a cancellation, because a stream may be resumed; ours cannot be, and no client would ever
+    get the answer. So this sends the cancellation in the client's place.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -110,29 +175,29 @@ class HangUps:
             return
         body, answered, gone = bytearray(), False, False
 
-        async def heard() -> Message:
+        async def watched_receive() -> Message:
             nonlocal gone
             message = await receive()
             body.extend(message.get("body", b""))
             gone = gone or (message["type"] == "http.disconnect" and not answered)
             return message
 
-        async def said(message: Message) -> None:
+        async def watched_send(message: Message) -> None:
             nonlocal answered
             ends = message["type"] == "http.response.body" and not message.get("more_body")
             answered = answered or ends
             await send(message)
 
-        await self._app(scope, heard, said)
+        await self._app(scope, watched_receive, watched_send)
         if gone:
             await self._cancel(scope, bytes(body))
 
     async def _cancel(self, scope: Scope, body: bytes) -> None:
-        """Say in its session that the request is cancelled."""
+        """Cancel the request in its session."""
         with contextlib.suppress(ValueError, TypeError, KeyError):
-            params = {"requestId": json.loads(body)["id"], "reason": "the client hung up"}
-            said = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
-            content = json.dumps(said).encode()
+            params = {"requestId": json.loads(body)["id"], "reason": "the client disconnected"}
+            notice = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
+            content = json.dumps(notice).encode()
             headers = [(k, v) for k, v in scope["headers"] if k != b"content-length"]
             length = (b"content-length", str(len(content)).encode())
 
@@ -150,13 +215,15 @@ class BearerToken:
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
-        self._expected = f"Bearer {token}".encode()
+        self._expected = token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] == "http":
-            given = dict(scope["headers"]).get(b"authorization", b"")
-            if not hmac.compare_digest(given, self._expected):
+            header = dict(scope["headers"]).get(b"authorization", b"")
+            scheme, _, token = header.partition(b" ")
+            valid = hmac.compare_digest(token.strip(), self._expected)
+            if scheme.lower() != b"bearer" or not valid:
                 headers = [(b"www-authenticate", b"Bearer"), (b"content-type", b"text/plain")]
                 await send({"type": "http.response.start", "status": 401, "headers": headers})
                 body = b"This server needs the header Authorization: Bearer TOKEN.\n"

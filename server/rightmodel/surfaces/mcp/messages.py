@@ -15,6 +15,8 @@ from mcp_types import ErrorData, JSONRPCError, JSONRPCNotification, jsonrpc_mess
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
+from rightmodel.surfaces.mcp.wire import well_formed_json
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,20 +28,8 @@ MOST_DIGITS: Final = 4000
 """Of an integer: Python refuses to read more than 4,300."""
 MOST_ID_CHARS: Final = 1000
 
-_ESCAPE: Final = re.compile(
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair
-    r"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
-    r"|\\."
-)
-_HALF: Final = re.compile("[\ud800-\udfff]")
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]')
 _VALUE: Final = re.compile(r'\s*:\s*(-?\d{1,18}(?![\d.eE])|"(?:[^"\\]|\\.)*")')
-
-
-def well_formed(text: str) -> str:
-    """JSON text in which every half of a surrogate pair, escaped or not, is U+FFFD."""
-    text = _ESCAPE.sub(lambda m: "\\ufffd" if m["half"] else m[0], text)
-    return _HALF.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def decode(line: bytes) -> Iterator[JSONRPCMessage]:
@@ -62,7 +52,7 @@ def encode(message: JSONRPCMessage) -> bytes:
         text = message.model_dump_json(by_alias=True, exclude_unset=True)
     except PydanticSerializationError:
         plain = message.model_dump(by_alias=True, exclude_unset=True)
-        text = well_formed(json.dumps(plain, default=str))
+        text = well_formed_json(json.dumps(plain, default=str))
     return text.encode() + b"\n"
 
 
@@ -79,7 +69,7 @@ def _invalid(request_id: Any, code: int, why: str) -> InvalidMessageError:
 
 
 def _decode_leniently(line: bytes) -> Iterator[JSONRPCMessage]:
-    text = well_formed(line.decode("utf-8-sig", "replace"))
+    text = well_formed_json(line.decode("utf-8-sig", "replace"))
     if not text.strip():
         return
     try:

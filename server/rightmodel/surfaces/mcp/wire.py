@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from typing import Final, NamedTuple
 
 READ_BYTES: Final = 65_536
 MOST_LINE_BYTES: Final = 80_000_000
 """The longest prompt, were every character of it four bytes long."""
+
+
+HALF_PAIR: Final = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+"""What JSON bytes with half a surrogate pair contain; those with a whole one may, too."""
+_ESCAPE: Final = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair
+    r"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+    r"|\\."
+)
+_HALF: Final = re.compile("[\ud800-\udfff]")
 
 
 class Wire(NamedTuple):
@@ -73,3 +84,9 @@ class Lines:
         if part and self._size <= MOST_LINE_BYTES:
             self._parts.append(part)
             self._size += len(part)
+
+
+def well_formed_json(text: str) -> str:
+    """JSON text in which every half of a surrogate pair, escaped or not, is U+FFFD."""
+    text = _ESCAPE.sub(lambda m: "\\ufffd" if m["half"] else m[0], text)
+    return _HALF.sub("\N{REPLACEMENT CHARACTER}", text)

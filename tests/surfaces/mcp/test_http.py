@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+
+from rightmodel.core.errors import TaskError
+from rightmodel.surfaces.mcp.http import check_token, parse_address
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
+def test_loopback_needs_no_token(host: str) -> None:
+    check_token(host, "")
+    check_token(host, "short")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "127.0.0.1.evil.example", "a.b"])
+def test_any_other_address_needs_a_token_that_cannot_be_guessed(host: str) -> None:
+    with pytest.raises(TaskError, match="needs a token"):
+        check_token(host, "")
+    with pytest.raises(TaskError, match="at least 16"):
+        check_token(host, "t" * 15)
+    check_token(host, "t" * 16)
+
+
+def test_an_address_is_a_host_and_a_port() -> None:
+    assert parse_address("8765") == ("127.0.0.1", 8765)
+    assert parse_address("[::1]:1") == ("::1", 1)
+    for wrong in ("host:", "host:x", "host:70000", ""):
+        with pytest.raises(TaskError, match="not an address"):
+            parse_address(wrong)
