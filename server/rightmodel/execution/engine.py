@@ -140,6 +140,7 @@ def build(
     from rightmodel.execution.learning import Learning
     from rightmodel.execution.recall import recall
     from rightmodel.execution.recorder import Bookkeeper
+    from rightmodel.execution.schema_checker import SchemaChecker
     from rightmodel.execution.shared_keys import SharedKeys
     from rightmodel.routing.signals.judge import Judge
 
@@ -157,6 +158,7 @@ def build(
     why = {m.id: _unavailable(m, settings, catalog) for m in catalog.models.values()}
     judge = Judge(catalog, asking, why)
     router = make_router(catalog, settings, judge, learning.catalog, clock.wall)
+    checker = SchemaChecker()
     executor = Executor(
         catalog,
         router,
@@ -166,6 +168,7 @@ def build(
         random=random,
         now=clock.now,
         books=books,
+        checker=checker,
     )
     calls = Calls(
         executor,
@@ -175,6 +178,7 @@ def build(
     )
 
     async def close() -> None:
+        checker.close()
         await calls.close()
         await disconnect()
         await records.close()

@@ -20,7 +20,7 @@ from rightmodel.execution.limiter import Gate
 from rightmodel.execution.next_step import Plan, Step
 from rightmodel.execution.receipts import RETRYABLE, exhausted, make_receipt, nothing_left
 from rightmodel.execution.tracing import answered, attempt_span, attempted, call_span
-from rightmodel.execution.validation import check, refuse_foreign_references
+from rightmodel.execution.validation import check
 from rightmodel.routing.explore import explored
 from rightmodel.routing.router import nothing_fits
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rightmodel.core.task import Task, WireFormat
     from rightmodel.execution.breaker import Health
     from rightmodel.execution.recorder import Book, Bookkeeper
+    from rightmodel.execution.schema_checker import SchemaChecker
     from rightmodel.manifest.catalog import Catalog, Endpoint, Provider
     from rightmodel.routing.router import Router
     from rightmodel.upstream.exchange import Upstream
@@ -81,6 +82,7 @@ class Executor:
         random: Random,
         now: Callable[[], float],
         books: Bookkeeper,
+        checker: SchemaChecker,
     ) -> None:
         self._catalog = catalog
         self._router = router
@@ -90,6 +92,7 @@ class Executor:
         self._random = random
         self._now = now
         self._books = books
+        self._checker = checker
         self._gate = Gate()
 
     async def complete(
@@ -109,7 +112,7 @@ class Executor:
         """
         began = self._now()
         if task.schema is not None:
-            refuse_foreign_references(task.schema)
+            await self._checker.check_schema(task.schema)
         decision = explored(
             await self._router.route(task), self._catalog.routing.explore, self._random
         )
@@ -289,7 +292,7 @@ class Executor:
             completion, at=self._books.clock(), time_s=self._now() - began
         )
         try:
-            answer = await check(call.task, completion)
+            answer = await check(call.task, completion, self._checker)
         except ProviderError as error:
             self._note(call, step, error, attempt, cut=completion.finish == "length")
             return None
