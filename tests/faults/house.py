@@ -53,9 +53,10 @@ LONG: Final = "word " * 20_000
 
 class _Skipping(selectors.DefaultSelector):
     skipped = 0.0
+    threads = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None or timeout <= IDLE_S:
+        if timeout is None or timeout <= IDLE_S or self.threads:
             return super().select(timeout)
         began = time.monotonic()
         while True:
@@ -84,6 +85,18 @@ class SkippingLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._skipping = _Skipping()
         super().__init__(self._skipping)
+
+    def run_in_executor(  # type: ignore[override]  # a future can be watched
+        self, executor: Any, func: Any, *args: Any
+    ) -> asyncio.Future[Any]:
+        """Time is not skipped while a thread works."""
+        future = super().run_in_executor(executor, func, *args)
+        self._skipping.threads += 1
+        future.add_done_callback(self._returned)
+        return future
+
+    def _returned(self, _future: object) -> None:
+        self._skipping.threads -= 1
 
     def time(self) -> float:
         return super().time() + self._skipping.skipped

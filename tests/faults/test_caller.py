@@ -155,8 +155,8 @@ async def test_a_schema_that_refers_within_itself_is_held_against_the_answer(
     [
         ("../outside.txt", "outside the allowed folders"),
         ("link.txt", "outside the allowed folders"),
-        (".env.local", "secrets; never sent"),
-        ("innocent.txt", "secrets; never sent"),
+        (".env.local", "hold secrets and are never sent"),
+        ("innocent.txt", "hold secrets and are never sent"),
         ("posing.txt", "neither UTF-8 text nor a known image"),
     ],
 )

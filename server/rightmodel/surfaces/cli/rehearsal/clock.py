@@ -32,13 +32,14 @@ class _Selector(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self.skipped = 0.0
+        self.threads = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
-        if timeout is None:
-            return super().select(None)
+        if timeout is None or self.threads:
+            return super().select(timeout)
         ready = super().select(LONG_GRACE_S if timeout > LONG_S else GRACE_S)
         if not ready:
             self.skipped += timeout
@@ -62,6 +63,18 @@ class SkippingLoop(asyncio.SelectorEventLoop):
         for listening in server.sockets:
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return server
+
+    def run_in_executor(  # type: ignore[override]  # a future can be watched
+        self, executor: Any, func: Any, *args: Any
+    ) -> asyncio.Future[Any]:
+        """The clock does not jump while a thread works."""
+        future = super().run_in_executor(executor, func, *args)
+        self._skipping.threads += 1
+        future.add_done_callback(self._returned)
+        return future
+
+    def _returned(self, _future: object) -> None:
+        self._skipping.threads -= 1
 
     def time(self) -> float:
         """Simulated seconds."""
