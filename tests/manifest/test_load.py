@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rightmodel.core.errors import ManifestError, UnknownNameError
+from rightmodel.core.errors import ManifestError, TaskError, UnknownNameError
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.read import shipped_names
 
@@ -87,3 +87,17 @@ def test_a_model_in_no_manifest_is_used_with_unknown_price(tmp_path: Path) -> No
     model = load(tmp_path, 'include = ["openai"]').find("openai/released-this-morning")
     assert model.endpoints[0].name == "released-this-morning"
     assert not model.price.known
+
+
+def test_a_bare_model_name_is_enough_where_one_model_has_it(tmp_path: Path) -> None:
+    catalog = load(
+        tmp_path,
+        'version = 1\n[providers.a]\nprotocol = "openai-chat"\nbase_url = "http://127.0.0.1:9/v1"\n'
+        '[providers.b]\nprotocol = "openai-chat"\nbase_url = "http://127.0.0.1:8/v1"\n'
+        '[[models]]\nid = "a/one"\nname = "one:7b"\n[[models]]\nid = "a/two"\n'
+        '[[models]]\nid = "b/two"\n',
+    )
+    assert catalog.find("one").id == "a/one"
+    assert catalog.find("one:7b").id == "a/one"
+    with pytest.raises(TaskError, match="'two' is ambiguous: a/two, b/two"):
+        catalog.find("two")

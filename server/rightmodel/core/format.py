@@ -1,13 +1,19 @@
-"""Text for people: truncation, lists and masking."""
+"""Text for people: money, truncation, lists, masking, terminals."""
 
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from decimal import Decimal
+
+UNKNOWN: Final = "–"
+_FINE: Final = Decimal("0.00001")
+_CENTS: Final = Decimal("0.01")
+_WHOLE: Final = Decimal(1)
+_MUCH: Final = 100_000
 
 _TERMINAL_CONTROLS: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and line feed, delete, C1
@@ -39,6 +45,32 @@ def listed(names: Sequence[str], most: int = 12) -> str:
 def per_million(price: Decimal | None) -> str:
     """USD per token → the manifest's USD per million tokens, "" for an unknown price."""
     return "" if price is None else f"{(price * 1_000_000).normalize():f}"
+
+
+def amount(value: Decimal) -> str:
+    """A decimal number without exponent, at most seven decimals: for programs."""
+    text = f"{value:.7f}".rstrip("0")
+    return text + "0" if text.endswith(".") else text
+
+
+def dollars(value: Decimal) -> str:
+    """`$0.0004`, `-$0.01`: at least cents, at most seven decimals, no exponent: for sentences."""
+    size = abs(value)
+    places = 4 if size >= Decimal("0.001") or not size else 7
+    whole, _, fraction = f"{size:.{places}f}".partition(".")
+    sign = "-" if value < 0 else ""
+    return f"{sign}${whole}.{fraction.rstrip('0').ljust(2, '0')}"
+
+
+def usd(value: Decimal | None) -> str:
+    """For columns: five decimals below a dollar, then cents, at last whole dollars; "–" unknown."""
+    if value is None:
+        return UNKNOWN
+    sign, size = ("−" if value < 0 else ""), abs(value)
+    if size and size < _FINE / 2:
+        return f"{sign}<${_FINE}"
+    step = _FINE if size < 1 and size else _CENTS if size < _MUCH else _WHOLE
+    return f"{sign}${size.quantize(step):,}"
 
 
 def mask_keys(text: str, keys: list[str]) -> str:

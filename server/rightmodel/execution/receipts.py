@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rightmodel.core.call import Receipt, Usage
 from rightmodel.core.errors import ExhaustedError, NoCandidateError, ProviderError, nearest
 from rightmodel.core.fault import Fault
-from rightmodel.core.format import listed
+from rightmodel.core.format import dollars, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,7 +164,7 @@ def exhausted(
         advice += f"; only the named models were tried, others are connected: {others_text}"
     spent = sum((a.cost_usd for a in attempts if a.cost_usd), Decimal(0))
     if spent:
-        tried += f". That cost ${spent:.6f}"
+        tried += f". That cost {dollars(spent)}"
     if no_room:
         advice += f"; {no_room}"
     retryable = any(e.fault in RETRYABLE for e in errors)
@@ -194,8 +194,8 @@ def nothing_left(decision: Decision, spent_usd: Decimal) -> NoCandidateError:
     models = listed([candidate.model for candidate in decision.candidates])
     if needed.max_cost_usd is not None and spent_usd:
         return NoCandidateError(
-            f"judging the task cost ${spent_usd:f}; what that leaves of max_cost_usd is too little "
-            f"for {models}: raise it, or state skill and difficulty"
+            f"the judge's call cost {dollars(spent_usd)}; the rest of max_cost_usd cannot cover "
+            f"{models}: raise it, or state skill and difficulty"
         )
     return NoCandidateError(
         f"the task has about {needed.input_tokens} prompt tokens, more than {models} proved to "

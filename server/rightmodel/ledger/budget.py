@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from rightmodel.core.errors import BudgetError
+from rightmodel.core.format import dollars
 from rightmodel.ledger.owner import Owner, alive, this_process
 from rightmodel.ledger.records import Hold, day_of, new_id, seconds_left
 from rightmodel.ledger.store import Key
@@ -177,7 +178,7 @@ def standings(store: Store, limits: Iterable[Limit], *, now: float, day: str) ->
 def warnings(found: Iterable[Standing], warn_at: float) -> list[str]:
     """A line for each limit that is nearly used up."""
     return [
-        f"budget {s.limit.name}: {s.share:.0%} of ${s.limit.usd:f} spent, "
+        f"budget {s.limit.name}: {s.share:.0%} of {dollars(s.limit.usd)} spent, "
         f"resets in {_span(s.resets_s)}"
         for s in found
         if s.share >= warn_at
@@ -269,11 +270,11 @@ def _cheaper(store: Store, limits: Limits, ask: Ask, now: float, day: str) -> tu
 
 def _said(ask: Ask, standing: Standing, cheaper: Sequence[str]) -> str:
     text = (
-        f"budget {standing.limit.name} (${standing.limit.usd:f}): {ask.model} may cost up to "
-        f"${ask.worst_usd or _ZERO:f}, ${max(standing.left_usd, _ZERO):f} is left"
+        f"budget {standing.limit.name} ({dollars(standing.limit.usd)}): {ask.model} may cost up to "
+        f"{dollars(ask.worst_usd or _ZERO)}, {dollars(max(standing.left_usd, _ZERO))} is left"
     )
     if standing.held_usd:
-        text += f" and ${standing.held_usd:f} is reserved by running calls"
+        text += f" and {dollars(standing.held_usd)} is reserved by running calls"
     text += f"; it resets in {_span(standing.resets_s)} (UTC)"
     return text + _instead(cheaper) + "; a lower max_output_tokens lowers what a call may cost"
 

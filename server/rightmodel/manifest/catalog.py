@@ -233,8 +233,9 @@ class Catalog:
         return (*SKILLS, *self.own_skills)
 
     def find(self, name: str) -> Model:
-        """The model of an id, an alias, or `provider/name` of a connected provider.
+        """The model of an id, an alias, `provider/name` of a connected provider, or a bare name.
 
+        A bare name is an id without its provider, or a name on the wire, that one model has.
         Raises `UnknownNameError` that names the three nearest, `TaskError` for an excluded one.
         """
         model = self.models.get(self.aliases.get(name, name))
@@ -250,12 +251,22 @@ class Catalog:
             )
         if wire and provider in self.providers:
             return unlisted(self.providers[provider], name, wire)
+        bare = [m for m in self.models.values() if name in _bare_names(m)]
+        if len(bare) == 1:
+            return bare[0]
+        if bare:
+            ids = listed([m.id for m in bare])
+            raise TaskError(f"model {name!r} is ambiguous: {ids}", argument="model")
         raise UnknownNameError("model", name, [*self.models, *self.aliases], argument="model")
 
     def baseline_model(self) -> Model | None:
         """The model that savings are counted against, connected or not."""
         name = self.aliases.get(self.baseline, self.baseline)
         return self.models.get(name) or self.reference.get(name)
+
+
+def _bare_names(model: Model) -> set[str]:
+    return {model.id.partition("/")[2], *(e.name for e in model.endpoints)}
 
 
 def unlisted(provider: Provider, model_id: str, wire: str) -> Model:

@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.decision import Candidate, Decision, Rejection
+from rightmodel.core.format import dollars
 from rightmodel.routing import scoring as estimate
 from rightmodel.routing.eligibility import split
 
@@ -147,7 +148,8 @@ def _within(
         if candidate.cost_usd is None:
             why = "its price is unknown, and max_cost_usd or per_call_usd sets a ceiling"
         elif candidate.cost_usd > ceiling:
-            why = f"expected to cost ${candidate.cost_usd:.6f}, over the ceiling of ${ceiling}"
+            expected = dollars(candidate.cost_usd)
+            why = f"expected to cost {expected}, over the ceiling of {dollars(ceiling)}"
         else:
             kept.append(candidate)
             continue

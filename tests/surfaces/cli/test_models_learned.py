@@ -87,7 +87,10 @@ def test_the_export_is_a_manifest_fragment(models: Callable[..., Result], tmp_pa
 
 def test_what_was_learned_can_be_forgotten(models: Callable[..., Result], tmp_path: Path) -> None:
     learn(tmp_path, 0.0, 0.0)
-    assert "every model are the manifest's again" in models("--forget").output
+    refused = models("--forget")
+    assert "add --yes to confirm" in str(refused.exception)
+    assert "p/m" in models("--learned").output
+    assert "every model are the manifest's again" in models("--forget", "--yes").output
     assert json.loads(models("--learned", "--json").stdout) == []
 
 
@@ -98,7 +101,7 @@ def test_a_damaged_ledger_is_told_and_the_models_are_shown_all_the_same(
     (tmp_path / "state" / FILE).write_bytes(b"no database at all" * 100)
     result = models()
     assert "p/m" in result.stdout
-    assert "what was learned is not shown" in result.stderr
+    assert "learned ratings are not shown" in result.stderr
     assert models("--learned").exit_code != 0
 
 

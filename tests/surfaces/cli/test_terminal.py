@@ -119,3 +119,21 @@ def on_a_terminal(folder: Path, *arguments: str) -> bytes:
     os.close(main)
     done.wait(30)
     return out
+
+
+@pytest.mark.parametrize("width", [200, 60, 40])
+def test_columns_that_do_not_fit_are_dropped_from_the_right_and_named(width: int) -> None:
+    screen = rich_console.console()
+    screen.file, screen.width = io.StringIO(), width
+    made = rich_console.table("model", "price", "context", "best at", "reads")
+    made.add_row("openai/gpt-6-luna", "0.15", "400k", "summarize 8, extract 8", "image pdf text")
+    rich_console.print_table(screen, made)
+    lines = screen.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert lines[1].startswith("openai/gpt-6-luna")
+    if width == 200:
+        assert len(lines) == 2
+    else:
+        assert len(lines) == 3
+        assert lines[2].startswith(f"not shown at {width} columns: ")
+        assert lines[2].endswith("reads")

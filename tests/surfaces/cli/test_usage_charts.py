@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 from mcp_types import ListToolsResult
 
+from rightmodel.core.format import usd
 from rightmodel.ledger.reports import UsageRow
 from rightmodel.surfaces.cli.usage_view import charts, words
 from rightmodel.surfaces.cli.usage_view.charts import Bar, Column
@@ -73,11 +74,11 @@ def test_bars_of_nothing_have_no_length() -> None:
     ],
 )
 def test_money_is_told_as_finely_as_its_size_asks_for(amount: str, text: str) -> None:
-    assert words.usd(Decimal(amount)) == text
+    assert usd(Decimal(amount)) == text
 
 
 def test_an_amount_that_is_unknown_is_not_nothing() -> None:
-    assert words.usd(None) == "–"
+    assert usd(None) == "–"
 
 
 @pytest.mark.parametrize(

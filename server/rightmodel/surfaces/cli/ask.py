@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rightmodel.core.call import Token
+from rightmodel.core.call import AttemptFailed, Token
 from rightmodel.core.errors import TaskError
 from rightmodel.execution.engine import App
 from rightmodel.surfaces.cli import with_settings
+from rightmodel.surfaces.cli.standard_input import prompt_with_input
 from rightmodel.surfaces.cli.terminal import echo, echo_data, styled
 from rightmodel.surfaces.mcp import rendering as render
 from rightmodel.surfaces.mcp.arguments import complete_task
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 @click.option("--skill", default="", help="Kind of work; empty: inferred.")
 @click.option("--difficulty", default="", help="easy, medium, hard or expert.")
 @click.option("--tier", default="", help="cheap, balanced or best.")
-@click.option("--model", default="", help="Only these models, in order, comma-separated.")
+@click.option("-m", "--model", default="", help="Only these models, in order, comma-separated.")
 @click.option("--system", default="", help="System prompt for the other model.")
-@click.option("--file", "files", multiple=True, help="A file to send along; repeatable.")
+@click.option("-f", "--file", "files", multiple=True, help="A file to send along; repeatable.")
 @click.option("--schema", default="", help="JSON Schema that the answer must match.")
 @click.option("--effort", default="", help="none, low, medium or high.")
 @click.option("--max-output-tokens", default="", help="Cap on the answer.")
@@ -37,20 +38,23 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Answer and receipt as one JSON object.")
 @with_settings
 def command(settings: Settings, *, as_json: bool, **arguments: Any) -> None:
-    """Hand PROMPT (or standard input) to the right model and print its answer."""
-    if not arguments["prompt"] and not sys.stdin.isatty():
-        arguments["prompt"] = sys.stdin.read()
+    """Hand PROMPT to the right model and print its answer.
+
+    Text on standard input follows the prompt: `rightmodel ask "Summarize" < notes.md`.
+    """
+    arguments["prompt"] = prompt_with_input(arguments["prompt"])
     arguments["files"] = list(arguments["files"])
-    answer = asyncio.run(_ask(settings, arguments))
+    output = _Output(live=sys.stdout.isatty() and not as_json and not arguments["schema"])
+    answer = asyncio.run(_ask(settings, arguments, output))
     if as_json:
         receipt = render.receipt_meta(answer.receipt)
         echo(json.dumps({"answer": answer.text, "receipt": receipt}, ensure_ascii=False))
         return
-    echo_data(answer.text)
+    output.finish(answer.text)
     echo(styled(render.footer(answer.receipt), dim=True), err=True)
 
 
-async def _ask(settings: Settings, arguments: dict[str, Any]) -> Answer:
+async def _ask(settings: Settings, arguments: dict[str, Any], output: _Output) -> Answer:
     app = App(settings)
     try:
         engine = await app.engine()
@@ -58,14 +62,34 @@ async def _ask(settings: Settings, arguments: dict[str, Any]) -> Answer:
         if task is None:
             raise TaskError("prompt is empty")
         return await engine.executor.complete(
-            task,
-            deadline_s=engine.catalog.routing.deadline_s,
-            listener=_show,
+            task, deadline_s=engine.catalog.routing.deadline_s, listener=output.show
         )
     finally:
         await app.close()
 
 
-def _show(event: CallEvent) -> None:
-    if not isinstance(event, Token):
+class _Output:
+    """Progress on standard error; on a terminal, the answer while it arrives."""
+
+    def __init__(self, *, live: bool) -> None:
+        self._live = live
+        self._text = ""
+
+    def show(self, event: CallEvent) -> None:
+        """Print one event of the call."""
+        if isinstance(event, Token):
+            if self._live:
+                self._text += event.text
+                echo_data(event.text, nl=False)
+            return
+        if isinstance(event, AttemptFailed) and self._text:
+            self._text = ""
+            echo("\n", styled("this answer is void: its attempt failed", fg="yellow"), err=True)
         echo(styled(render.event_text(event), dim=True), err=True)
+
+    def finish(self, answer: str) -> None:
+        """Print the answer, unless it is on the terminal already."""
+        if self._text.strip() != answer.strip():
+            echo_data(f"\n{answer}" if self._text else answer)
+        elif not self._text.endswith("\n"):
+            echo_data("")

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rightmodel.core.errors import RightmodelError, TaskError
-from rightmodel.core.format import listed
+from rightmodel.core.format import dollars, listed
 from rightmodel.core.task import Task
 from rightmodel.execution.engine import build, effective_catalog, make_router
 from rightmodel.manifest.load import load_catalog
 from rightmodel.surfaces.cli import fail, with_settings
 from rightmodel.surfaces.cli.learned import corrected_catalog
+from rightmodel.surfaces.cli.standard_input import prompt_with_input
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.mcp import rendering as render
 from rightmodel.surfaces.mcp.arguments import Arguments, choose_task
@@ -74,8 +75,7 @@ def command(
     if batch:
         asyncio.run(_batch(settings, batch, ranked=ranked, judge=judge, with_ledger=with_ledger))
         return
-    if not arguments["task"] and not sys.stdin.isatty():
-        arguments["task"] = sys.stdin.read()
+    arguments["task"] = prompt_with_input(arguments["task"])
     arguments["files"] = list(arguments["files"])
     asyncio.run(_choose(settings, arguments, as_json=as_json))
 
@@ -95,9 +95,7 @@ async def _choose(settings: Settings, arguments: dict[str, Any], *, as_json: boo
 
 
 def _table(decision: Decision, limit: int) -> None:
-    from rich.table import Table
-
-    from rightmodel.surfaces.cli.console import console
+    from rightmodel.surfaces.cli.console import console, print_table, table
 
     screen = console()
     assessment = decision.assessment
@@ -107,14 +105,12 @@ def _table(decision: Decision, limit: int) -> None:
         f"({assessment.source}, {assessment.confidence:.0%} sure: "
         f"{assessment.note or 'not recognised'}), tier {decision.tier}"
     )
-    table = Table(box=None, pad_edge=False)
-    for heading in ("model", "good answer", "expected cost", "expected total"):
-        table.add_column(heading, justify="left" if heading == "model" else "right")
+    shown = table("model", "good answer", "expected cost", "expected total")
     for candidate in decision.candidates[:limit]:
-        cost = "unknown" if candidate.cost_usd is None else f"${render.amount(candidate.cost_usd)}"
-        total = "–" if candidate.cost_usd is None else f"${candidate.total_usd:.6f}"
-        table.add_row(candidate.model, f"{candidate.p_success:.1%}", cost, total)
-    screen.print(table)
+        cost = "unknown" if candidate.cost_usd is None else dollars(candidate.cost_usd)
+        total = "–" if candidate.cost_usd is None else dollars(Decimal(candidate.total_usd))
+        shown.add_row(candidate.model, f"{candidate.p_success:.1%}", cost, total)
+    print_table(screen, shown)
     screen.print(decision.reason, style="dim")
     out: dict[str, list[str]] = {}
     for rejection in decision.rejections:

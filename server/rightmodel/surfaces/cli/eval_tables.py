@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rightmodel.evaluation.svg import NAMES
-from rightmodel.surfaces.cli.console import console
+from rightmodel.surfaces.cli.console import console, print_table
 from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def show(report: Report) -> None:
 
 
 def _print(table: Table) -> None:
-    console().print(table)
+    print_table(console(), table)
 
 
 def _routes(report: Report) -> Table:

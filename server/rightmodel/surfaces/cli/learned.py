@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from rightmodel.core.errors import LedgerError, RightmodelError
+from rightmodel.core.errors import LedgerError, RightmodelError, TaskError
+from rightmodel.core.format import visible
 from rightmodel.execution.engine import make_ledger
 from rightmodel.execution.learning import RECENT, corrected, ratings_of
 from rightmodel.ledger.records import OutcomeRecord, day_of, new_id
@@ -89,9 +91,14 @@ def export_learned(catalog: Catalog, settings: Settings) -> None:
     echo(text)
 
 
-def forget(catalog: Catalog, settings: Settings, name: str) -> None:
-    """From now on what came before no longer counts, for one model or ("") for all."""
+def forget(catalog: Catalog, settings: Settings, name: str, *, sure: bool) -> None:
+    """Reset the ratings of one model, or of all (""), to the manifest's; asks unless `sure`."""
     model = catalog.find(name).id if name else ""
+    if not sure:
+        what = model or f"all {len(catalog.models)} models"
+        if not sys.stdin.isatty():
+            raise TaskError(f"--forget resets the learned ratings of {what}: add --yes to confirm")
+        click.confirm(f"Reset the learned ratings of {visible(what)}?", abort=True, err=True)
 
     async def write() -> None:
         ledger = make_ledger(settings, catalog)
@@ -111,13 +118,9 @@ def forget(catalog: Catalog, settings: Settings, name: str) -> None:
 
 
 def _print_table(rows: Sequence[Learned]) -> None:
-    from rich.table import Table
+    from rightmodel.surfaces.cli.console import console, print_table, table
 
-    from rightmodel.surfaces.cli.console import console
-
-    table = Table(box=None, pad_edge=False)
-    for heading in ("model", "skill", "manifest → learned", "sure within"):
-        table.add_column(heading)
+    shown = table("model", "skill", "manifest → learned", "sure within")
     for one in rows:
-        table.add_row(one.model, one.skill, one.shown, f"± {one.sd:.1f}")
-    console().print(table)
+        shown.add_row(one.model, one.skill, one.shown, f"± {one.sd:.1f}")
+    print_table(console(), shown, least=3)

@@ -36,6 +36,7 @@ WIDE: Final = 200
 @click.option("--learned", is_flag=True, help="Ratings that outcomes moved.")
 @click.option("--export", is_flag=True, help="The learned ratings as a manifest fragment.")
 @click.option("--forget", is_flag=True, help="Forget what was learned, of NAME or of every model.")
+@click.option("-y", "--yes", is_flag=True, help="With --forget: do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @with_settings
 def command(  # noqa: PLR0913 - one for each option
@@ -46,6 +47,7 @@ def command(  # noqa: PLR0913 - one for each option
     learned: bool,
     export: bool,
     forget: bool,
+    yes: bool,
     as_json: bool,
 ) -> None:
     """Show the connected models, or one of them by NAME."""
@@ -57,7 +59,7 @@ def command(  # noqa: PLR0913 - one for each option
         from rightmodel.surfaces.cli import learned as ratings
 
         if forget:
-            ratings.forget(catalog, settings, name)
+            ratings.forget(catalog, settings, name, sure=yes)
         elif export:
             ratings.export_learned(catalog, settings)
         else:
@@ -137,35 +139,28 @@ def _print_one(model: Model, catalog: Catalog, learned: Mapping[str, Learned]) -
 
 
 def _print_table(models: list[Model], catalog: Catalog, settings: Settings) -> None:
-    from rich.table import Table
-
-    from rightmodel.surfaces.cli.console import console
+    from rightmodel.surfaces.cli.console import console, print_table, table
 
     learned = learned_by_model(catalog, settings)
-    table = Table(box=None, pad_edge=False)
-    headings = ["model", "in $/M", "out $/M", "context", "reads", "best at", "key"]
-    for heading in headings + ["learned"] * bool(learned):
-        table.add_column(
-            heading,
-            justify="right" if "$" in heading else "left",
-            no_wrap=heading == "model",
-            overflow="fold",
-        )
+    headings = ["model", "in $/M", "out $/M", "context", "key", "best at", "reads"]
+    shown = table(*headings + ["learned"] * bool(learned))
+    for column in shown.columns[4:]:
+        column.justify = "left"
     for model in models:
         best = sorted(model.skills.items(), key=lambda s: -s[1])[:3]
-        table.add_row(
+        shown.add_row(
             model.id,
             per_million(model.price.input) or "?",
             per_million(model.price.output) or "?",
             f"{model.context // 1000}k",
-            " ".join(sorted(model.modalities)),
-            " ".join(f"{skill} {rating:g}" for skill, rating in best),
             _key_state(model, settings),
+            " ".join(f"{skill} {rating:g}" for skill, rating in best),
+            " ".join(sorted(model.modalities)),
             *[", ".join(f"{k} {v.shown}" for k, v in learned.get(model.id, {}).items())]
             * bool(learned),
         )
     screen = console(WIDE)
-    screen.print(table)
+    print_table(screen, shown)
     for note in catalog.notes:
         screen.print(note, style="yellow")
     screen.print(f"{len(models)} models from {settings_summary(settings)}", style="dim")

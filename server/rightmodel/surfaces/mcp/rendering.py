@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.call import AttemptFailed, AttemptStarted, Waiting
 from rightmodel.core.errors import ExhaustedError, ProviderError, RightmodelError
+from rightmodel.core.format import amount, dollars
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,16 +58,6 @@ def footer(receipt: Receipt, note: str = "") -> str:
     }
     notes = "".join(f" {flag}" for flag in (*receipt.flags, note) if flag)
     return "[" + " ".join(f"{k}={v}" for k, v in parts.items() if v) + notes + "]"
-
-
-def dollars(amount: Decimal) -> str:
-    """`$0.0004`, `-$0.01`: four decimals, more for what would vanish, never an exponent."""
-    sign = "-" if amount < 0 else ""
-    size = abs(amount)
-    places = 4 if size >= Decimal("0.001") or not size else 7
-    text = f"{size:.{places}f}"
-    whole, _, fraction = text.partition(".")
-    return f"{sign}${whole}.{fraction.rstrip('0').ljust(2, '0')}"
 
 
 def receipt_meta(receipt: Receipt) -> dict[str, Any]:
@@ -146,12 +137,6 @@ def _candidate(candidate: Candidate, catalog: Catalog, note: str) -> dict[str, A
         "description": model.description,
         "note": note,
     }
-
-
-def amount(value: Decimal) -> str:
-    """A decimal number without exponent, seven places at most."""
-    text = f"{value:.7f}".rstrip("0")
-    return text + "0" if text.endswith(".") else text
 
 
 def error_text(error: RightmodelError) -> str:

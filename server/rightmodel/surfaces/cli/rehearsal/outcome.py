@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from rightmodel.core.format import amount
 from rightmodel.surfaces.cli.rehearsal.run import HEALTHY, OUTAGE
-from rightmodel.surfaces.mcp.rendering import amount, plain
+from rightmodel.surfaces.mcp.rendering import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,8 +14,8 @@ from html import escape
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rightmodel.core.format import usd
 from rightmodel.ledger.sums import EXACT
-from rightmodel.surfaces.cli.usage_view import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -170,7 +170,7 @@ def over_time(columns: Sequence[Column], *, label: str) -> str:
 
 def _shapes(axis: _Axis, number: int, column: Column) -> str:
     saved = column.saved
-    told = f"{column.name}: spent {words.usd(column.spent)}, saved {words.usd(saved)}"
+    told = f"{column.name}: spent {usd(column.spent)}, saved {usd(saved)}"
     left = 10 * number
     kind = "lost" if saved is not None and saved < 0 else "saved"
     return (

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+from rightmodel.core.format import usd
 from rightmodel.surfaces.cli.usage_view import charts, words
 from rightmodel.surfaces.cli.usage_view.charts import Bar, text
 from rightmodel.surfaces.cli.usage_view.style import STYLE
@@ -90,7 +91,7 @@ def _cards(picture: Picture) -> str:
         ("spent", spent(total), f"{words.counted(total.attempts, 'attempt')}"),
         (
             "saved, net",
-            words.usd(total.saved_usd),
+            usd(total.saved_usd),
             f"{words.percent(share)} of what the baseline costs"
             if share is not None
             else "no baseline to compare with",
@@ -161,9 +162,9 @@ def _budgets(picture: Picture) -> str:
         (
             words.plain(s.limit.name),
             words.limit_of(s),
-            words.usd(s.spent_usd),
-            words.usd(s.held_usd),
-            words.usd(s.left_usd),
+            usd(s.spent_usd),
+            usd(s.held_usd),
+            usd(s.left_usd),
             words.resets(s),
         )
         for s in picture.budgets
@@ -178,7 +179,7 @@ def _over_time(picture: Picture) -> str:
     usage = picture.usage
     unit, columns = charts.columns_of(usage.by_day, usage.since, usage.until)
     label = f"Spent and saved in each {unit}"
-    rows = [(c.name, words.usd(c.spent), words.usd(c.saved)) for c in reversed(columns)]
+    rows = [(c.name, usd(c.spent), usd(c.saved)) for c in reversed(columns)]
     return (
         f'<p class="quiet">A pair of columns is one {unit}.</p>'
         + charts.legend(_MONEY)
@@ -193,7 +194,7 @@ def _money(rows: Sequence[UsageRow], group: str) -> str:
         found = [Bar(float(row.spent_usd), spent(row), "spent")]
         if row.saved_usd is not None:
             kind = "lost" if row.saved_usd < 0 else "saved"
-            found.append(Bar(abs(float(row.saved_usd)), words.usd(row.saved_usd), kind))
+            found.append(Bar(abs(float(row.saved_usd)), usd(row.saved_usd), kind))
         drawn.append((words.key(row, group), found))
     label = f"Spent and saved by {group}"
     note = "A saving counts where the call was answered, money where it was spent."
@@ -212,7 +213,7 @@ def _rows_table(rows: Sequence[UsageRow], group: str) -> str:
     heads += ["attempts", "faults", "tokens in", "tokens out"]
     lines = []
     for row in rows:
-        line = [words.key(row, group), spent(row), words.usd(row.billed_usd)]
+        line = [words.key(row, group), spent(row), usd(row.billed_usd)]
         line += [words.saved(row), f"{row.calls:,}", f"{row.failed:,}"] if by_calls else []
         line += [f"{row.attempts:,}", f"{row.faults:,}"]
         lines.append([*line, words.tokens(row.input), words.tokens(row.output)])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rich.table import Table
 from rich.text import Text
 
+from rightmodel.core.format import usd
 from rightmodel.surfaces.cli.console import console
 from rightmodel.surfaces.cli.usage_view import words
 
@@ -87,10 +88,10 @@ def _budgets(console: Console, picture: Picture) -> None:
         table.add_row(
             Text(words.plain(s.limit.name)),
             words.limit_of(s),
-            words.usd(s.spent_usd),
+            usd(s.spent_usd),
             words.percent(s.share),
-            words.usd(s.held_usd),
-            words.usd(s.left_usd),
+            usd(s.held_usd),
+            usd(s.left_usd),
             words.resets(s),
             style=style,
         )
@@ -137,7 +138,7 @@ def spent(row: UsageRow) -> str:
     """A sum that leaves something out says so."""
     if row.unpriced and row.unpriced == row.attempts:
         return "unknown"
-    return words.usd(row.spent_usd) + (" + ?" if row.unpriced else "")
+    return usd(row.spent_usd) + (" + ?" if row.unpriced else "")
 
 
 def _faults(console: Console, picture: Picture) -> None:

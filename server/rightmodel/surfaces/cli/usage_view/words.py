@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from rightmodel.core.format import usd
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,21 +18,7 @@ NONE: Final = "–"
 NO_ANSWER: Final = "(no answer)"
 _UNKNOWN: Final = "(unknown)"
 _CENTS: Final = Decimal("0.01")
-_WHOLE: Final = Decimal(1)
-_MUCH: Final = 100_000
-_FINE: Final = Decimal("0.00001")
 _THOUSAND: Final = 1000
-
-
-def usd(amount: Decimal | None) -> str:
-    """Five decimals below a dollar, then cents, at last whole dollars; `None` is told, never 0."""
-    if amount is None:
-        return NONE
-    sign, size = ("−" if amount < 0 else ""), abs(amount)
-    if size and size < _FINE / 2:
-        return f"{sign}<${_FINE}"
-    step = _FINE if size < 1 and size else _CENTS if size < _MUCH else _WHOLE
-    return f"{sign}${size.quantize(step):,}"
 
 
 def saved(row: UsageRow) -> str:

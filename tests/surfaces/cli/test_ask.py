@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rightmodel.core.call import AttemptFailed, AttemptStarted, Token
+from rightmodel.core.errors import TaskError
+from rightmodel.core.fault import Fault
+from rightmodel.surfaces.cli import standard_input
+from rightmodel.surfaces.cli.ask import _Output
+from rightmodel.surfaces.cli.standard_input import prompt_with_input
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Standard input is a pipe; the fixture is its writing end."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        yield writing
+
+
+def given(pipe: int, data: bytes) -> None:
+    os.write(pipe, data)
+    os.close(pipe)
+
+
+def test_standard_input_follows_the_prompt(pipe: int) -> None:
+    given(pipe, "ünïcode notes\n".encode())
+    assert prompt_with_input("Summarize") == "Summarize\n\nünïcode notes\n"
+
+
+@pytest.mark.parametrize("prompt", ["", "-"])
+def test_without_a_prompt_standard_input_is_the_prompt(pipe: int, prompt: str) -> None:
+    given(pipe, b"\xef\xbb\xbfHello")
+    assert prompt_with_input(prompt) == "Hello"
+
+
+def test_empty_standard_input_changes_nothing(pipe: int) -> None:
+    given(pipe, b" \n")
+    assert prompt_with_input("Hello") == "Hello"
+
+
+def test_a_pipe_that_nobody_closes_does_not_hang_a_prompt(
+    pipe: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(standard_input, "FIRST_BYTE_S", 0.01)
+    assert prompt_with_input("Hello") == "Hello"
+    assert "is not used" in capsys.readouterr().err
+    os.close(pipe)
+
+
+def test_a_terminal_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal("typed"))
+    assert prompt_with_input("Hello") == "Hello"
+    assert not prompt_with_input("")
+
+
+def test_binary_standard_input_is_an_error_that_says_so(pipe: int) -> None:
+    given(pipe, b"\xff\xfe\x00")
+    with pytest.raises(TaskError, match="standard input is not UTF-8 text"):
+        prompt_with_input("Hello")
+
+
+def printed(capsys: pytest.CaptureFixture[str], output: _Output, *, answer: str) -> tuple[str, str]:
+    output.show(AttemptStarted(1, "p/m", "p"))
+    output.show(Token("The ans"))
+    output.show(Token("wer"))
+    output.finish(answer)
+    return capsys.readouterr()
+
+
+def test_on_a_terminal_the_answer_appears_while_it_arrives(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output = _Output(live=True)
+    output.show(Token("The ans"))
+    assert capsys.readouterr().out == "The ans"
+    output.show(Token("wer"))
+    output.finish("The answer")
+    assert capsys.readouterr().out == "wer\n"
+
+
+def test_an_answer_that_differs_from_the_stream_is_printed_in_full(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out, err = printed(capsys, _Output(live=True), answer="Another answer")
+    assert out == "The answer\nAnother answer\n"
+    assert "attempt 1: p/m at p" in err
+
+
+def test_in_a_pipe_only_the_final_answer_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    out, _ = printed(capsys, _Output(live=False), answer="The answer")
+    assert out == "The answer\n"
+
+
+def test_text_of_a_failed_attempt_is_declared_void(capsys: pytest.CaptureFixture[str]) -> None:
+    output = _Output(live=True)
+    output.show(Token("Half an"))
+    output.show(AttemptFailed(1, "p/m", "p", Fault.SERVER))
+    assert "this answer is void" in capsys.readouterr().err
+    output.show(Token("Whole"))
+    output.finish("Whole")
+    assert capsys.readouterr().out == "Whole\n"
