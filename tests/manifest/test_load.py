@@ -92,7 +92,7 @@ def test_a_model_in_no_manifest_is_used_with_unknown_price(tmp_path: Path) -> No
 def test_a_bare_model_name_is_enough_where_one_model_has_it(tmp_path: Path) -> None:
     catalog = load(
         tmp_path,
-        'version = 1\n[providers.a]\nprotocol = "openai-chat"\nbase_url = "http://127.0.0.1:9/v1"\n'
+        '[providers.a]\nprotocol = "openai-chat"\nbase_url = "http://127.0.0.1:9/v1"\n'
         '[providers.b]\nprotocol = "openai-chat"\nbase_url = "http://127.0.0.1:8/v1"\n'
         '[[models]]\nid = "a/one"\nname = "one:7b"\n[[models]]\nid = "a/two"\n'
         '[[models]]\nid = "b/two"\n',
