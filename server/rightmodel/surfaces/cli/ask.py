@@ -12,11 +12,11 @@ import click
 from rightmodel.core.call import AttemptFailed, Token
 from rightmodel.core.errors import TaskError
 from rightmodel.execution.engine import App
+from rightmodel.surfaces.arguments import complete_task
 from rightmodel.surfaces.cli import with_settings
 from rightmodel.surfaces.cli.standard_input import prompt_with_input
 from rightmodel.surfaces.cli.terminal import echo, echo_data, styled
 from rightmodel.surfaces.mcp import rendering as render
-from rightmodel.surfaces.mcp.arguments import complete_task
 
 if TYPE_CHECKING:
     from rightmodel.core.call import Answer, CallEvent

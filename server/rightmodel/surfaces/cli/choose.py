@@ -17,12 +17,12 @@ from rightmodel.core.format import dollars, listed
 from rightmodel.core.task import Task
 from rightmodel.execution.engine import build, effective_catalog, make_router
 from rightmodel.manifest.load import load_catalog
+from rightmodel.surfaces.arguments import Arguments, choose_task
 from rightmodel.surfaces.cli import fail, with_settings
 from rightmodel.surfaces.cli.learned import corrected_catalog
 from rightmodel.surfaces.cli.standard_input import prompt_with_input
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.mcp import rendering as render
-from rightmodel.surfaces.mcp.arguments import Arguments, choose_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

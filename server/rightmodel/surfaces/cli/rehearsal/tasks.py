@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.errors import TaskError
 from rightmodel.core.task import Attachment, Task
-from rightmodel.surfaces.mcp.arguments import COMPLETE_ARGUMENTS, complete_task
+from rightmodel.surfaces.arguments import COMPLETE_ARGUMENTS, complete_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rightmodel.core.errors import TaskError, UnknownNameError, nearest
 from rightmodel.core.format import cut, listed
 from rightmodel.core.task import DIFFICULTIES, EFFORTS, TIERS, Task
-from rightmodel.surfaces.mcp.files import read_files
+from rightmodel.surfaces.files import read_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

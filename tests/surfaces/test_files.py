@@ -9,8 +9,8 @@ import pytest
 
 from rightmodel.core.errors import FileRefusedError
 from rightmodel.manifest.catalog import FilePolicy
-from rightmodel.surfaces.mcp import files
-from rightmodel.surfaces.mcp.files import read_files
+from rightmodel.surfaces import files
+from rightmodel.surfaces.files import read_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
