@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rightmodel.execution.calls import Calls
     from rightmodel.execution.executor import Executor
     from rightmodel.execution.learning import Learning
+    from rightmodel.execution.probe import Prober
     from rightmodel.execution.records import Records
     from rightmodel.ledger.ledger import Ledger
     from rightmodel.manifest.catalog import Catalog, Model
@@ -184,6 +185,23 @@ def build(
         await records.close()
 
     return Engine(catalog, router, executor, calls, health, judge, learning, mask, close)
+
+
+def make_prober(settings: Settings, catalog: Catalog, *, clock: Clock = SYSTEM_CLOCK) -> Prober:
+    """What `check` asks endpoints with, over the user's ledger."""
+    from rightmodel.execution.probe import Prober
+
+    mask = _make_mask(settings, catalog)
+    upstreams, disconnect = _over_http(mask)
+    return Prober(
+        upstreams,
+        disconnect,
+        settings=settings,
+        records=make_ledger(settings, catalog),
+        mask=mask,
+        now=clock.now,
+        wall=clock.wall,
+    )
 
 
 def make_router(

@@ -1,73 +1,190 @@
-"""Asks an endpoint for one word, to find out whether it works."""
+"""Asks an endpoint for one word, to find out whether it works; paid for like any other call."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.errors import ProviderError
+from rightmodel.core.call import Usage
+from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Turn
+from rightmodel.execution.attempt import Try, Watch
+from rightmodel.ledger.budget import Ask
+from rightmodel.ledger.records import attempt_record, new_id
 from rightmodel.wire.request import ModelRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
-    from rightmodel.manifest.catalog import Endpoint
+    from rightmodel.core.call import Attempt, Completion
+    from rightmodel.core.task import WireFormat
+    from rightmodel.execution.records import Records
+    from rightmodel.ledger.records import Hold
+    from rightmodel.manifest.catalog import Endpoint, Model
+    from rightmodel.manifest.settings import Settings
     from rightmodel.upstream.exchange import Upstream
 
 PATIENCE_S: Final = 30.0
 OUTPUT_TOKENS: Final = 256
-"""Enough for a model that thinks before it says one word."""
-
-ADVICE: Final = {
-    Fault.AUTH: "check the key",
-    Fault.QUOTA: "top up the account",
-    Fault.RATE_LIMITED: "try again later; calls fall over meanwhile",
-    Fault.NOT_FOUND: "check the model's name in the manifest, or exclude it",
-    Fault.CONNECTION: "check base_url and the network; is the server running?",
-    Fault.TIMEOUT: "it may be overloaded or loading; calls fall over meanwhile",
-    Fault.OVERLOADED: "try again later; calls fall over meanwhile",
-    Fault.SERVER: "the provider has trouble; calls fall over meanwhile",
-    Fault.MALFORMED: "check base_url and protocol: this is not the API it should be",
-    Fault.BAD_REQUEST: "the provider rejects the request: check protocol and model name",
-}
+"""Enough for a model that reasons before it says one word."""
+PROMPT_TOKENS: Final = 16
+WORD_TOKENS: Final = 8
+"""Of an answer without reasoning, with some room."""
+NO_KEY: Final = "no_key"
+SKILL: Final = "general"
+"""What a probe counts as, where a budget is set for skills."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What asking found out. `fault` is `None` where the endpoint works; `time_s` of the answer."""
+    """What a probe found. `code`: "" where the endpoint works, else a fault's or error's code.
+
+    `time_s`: of the request, 0 where none was sent. `cost_usd`: `None` is unknown.
+    """
 
     endpoint: Endpoint
-    fault: Fault | None
+    code: str
     message: str
-    advice: str
-    time_s: float
+    advice: str = ""
+    time_s: float = 0.0
+    cost_usd: Decimal | None = Decimal(0)
+
+    @property
+    def works(self) -> bool:
+        """Whether the endpoint can be used."""
+        return not self.code
 
 
-async def probe(
-    endpoint: Endpoint, provider: Upstream, key: str, now: Callable[[], float]
-) -> Finding:
-    """One short request. Never raises for what the endpoint does."""
-    request = ModelRequest(
-        provider=endpoint.provider,
-        name=endpoint.name,
-        turns=(Turn("user", "Reply with the single word: ready"),),
-        key=key,
-        max_output_tokens=OUTPUT_TOKENS,
-        uncapped=True,
-    )
-    began = now()
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            completion = await provider.complete(request)
-    except TimeoutError:
-        error = ProviderError(Fault.TIMEOUT, f"no answer within {PATIENCE_S:.0f} s")
-    except ProviderError as failed:
-        error = failed
-    else:
-        text = completion.text.strip()[:40] or f"(no text; finish {completion.finish})"
-        return Finding(endpoint, None, text, "", now() - began)
-    advice = ADVICE.get(error.fault, "see the message")
-    return Finding(endpoint, error.fault, str(error), advice, now() - began)
+def most_usd(model: Model) -> Decimal | None:
+    """What one probe costs, rather too high than too low; `None` without a price."""
+    output = OUTPUT_TOKENS if "reasoning" in model.features else WORD_TOKENS
+    return model.price.cost(Usage(PROMPT_TOKENS, output))
+
+
+class Prober:
+    """`settings`: for keys. `records`: where the attempts are recorded; closed with the prober.
+
+    `disconnect`: closes the connections. `mask`: replaces keys in a text. `now`: monotonic seconds,
+    `wall`: seconds since 1970.
+    """
+
+    def __init__(  # noqa: PLR0913 - one for each collaborator
+        self,
+        upstreams: Mapping[WireFormat, Upstream],
+        disconnect: Callable[[], Awaitable[None]],
+        *,
+        settings: Settings,
+        records: Records,
+        mask: Callable[[str], str],
+        now: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self._upstreams = upstreams
+        self._disconnect = disconnect
+        self._settings = settings
+        self._mask = mask
+        self._now = now
+        self._wall = wall
+        self.records = records
+
+    def without_call(self, endpoint: Endpoint) -> Finding:
+        """What is known without a request."""
+        missing = self._settings.missing_key(endpoint.provider)
+        return (
+            Finding(endpoint, NO_KEY, missing) if missing else Finding(endpoint, "", "not called")
+        )
+
+    async def probe(self, model: Model, endpoint: Endpoint) -> Finding:
+        """One short request. Never raises for what the endpoint does."""
+        known = self.without_call(endpoint)
+        if not known.works:
+            return known
+        try:
+            hold = await self._reserve(model)
+        except BudgetError as error:
+            return Finding(endpoint, error.code, str(error))
+        return await self._ask(model, endpoint, hold)
+
+    async def close(self) -> None:
+        """Write what was recorded and end every connection."""
+        await self._disconnect()
+        await self.records.close()
+
+    async def _reserve(self, model: Model) -> Hold | None:
+        if not self.records.limits.any:
+            return None
+        worst = model.price.cost(Usage(PROMPT_TOKENS, OUTPUT_TOKENS))
+        return await self.records.reserve(Ask(model.id, SKILL, worst))
+
+    async def _ask(self, model: Model, endpoint: Endpoint, hold: Hold | None) -> Finding:
+        began = self._now()
+        tried = Try(model, endpoint, PROMPT_TOKENS, output_tokens=OUTPUT_TOKENS)
+        watch: Watch | None = None
+        try:
+            async with asyncio.timeout_at(began + PATIENCE_S) as scope:
+                watch = Watch(scope, self._now, began + PATIENCE_S, began)
+                completion = await self._upstreams[endpoint.provider.protocol].complete(
+                    self._request(endpoint), watch
+                )
+        except BaseException as failed:
+            error = _fault(failed)
+            time_s = self._now() - began
+            attempt = tried.broken_off(watch, error, at=self._wall(), time_s=time_s)
+            self._record(attempt, hold, "cancelled" if error is None else error.fault)
+            if error is None:
+                raise
+            return self._failed(endpoint, error, attempt)
+        attempt = tried.completed(completion, at=self._wall(), time_s=self._now() - began)
+        self._record(attempt, hold)
+        text = self._mask(_word(completion))
+        return Finding(endpoint, "", text, "", attempt.time_s, attempt.cost_usd)
+
+    def _request(self, endpoint: Endpoint) -> ModelRequest:
+        return ModelRequest(
+            provider=endpoint.provider,
+            name=endpoint.name,
+            turns=(Turn("user", "Reply with the single word: ready"),),
+            key=self._settings.key(endpoint.provider),
+            max_output_tokens=OUTPUT_TOKENS,
+            uncapped=True,
+        )
+
+    def _failed(self, endpoint: Endpoint, error: ProviderError, attempt: Attempt) -> Finding:
+        provider = endpoint.provider
+        key = provider.key_env or provider.key_file or "the key"
+        advice = error.fault.advice.format(key=key, near="")
+        unsent = self._settings.no_key(provider) if error.fault is Fault.AUTH else ""
+        if unsent:
+            advice = f"the server wants a key: {unsent}"
+        return Finding(
+            endpoint,
+            error.fault.value,
+            self._mask(str(error)),
+            advice,
+            attempt.time_s,
+            attempt.cost_usd,
+        )
+
+    def _record(self, attempt: Attempt, hold: Hold | None, fault: str = "") -> None:
+        row = attempt_record(attempt, call=new_id(), number=1, at=self._wall(), skill=SKILL)
+        self.records.note(row._replace(fault=str(fault)) if fault else row, hold=hold)
+
+
+def _word(completion: Completion) -> str:
+    return completion.text.strip()[:40] or f"(no text; finish {completion.finish})"
+
+
+def _fault(failed: BaseException) -> ProviderError | None:
+    """What went wrong, `None` where the probe was cancelled."""
+    if isinstance(failed, TimeoutError):
+        return ProviderError(Fault.TIMEOUT, f"no answer within {PATIENCE_S:.0f} s")
+    if isinstance(failed, ProviderError):
+        return failed
+    if isinstance(failed, Exception):
+        return ProviderError(
+            Fault.MALFORMED, f"the answer cannot be read ({type(failed).__name__})"
+        )
+    return None

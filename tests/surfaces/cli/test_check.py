@@ -1,15 +1,20 @@
-"""`rightmodel check` against three simulated providers with seven models, keys from an env file."""
+"""`rightmodel check`: what it finds, what it announces and what it leaves in the ledger."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
+import json
 from typing import TYPE_CHECKING
 
+from click.testing import CliRunner
+
 from rightmodel.simulator import Behaviour, SimulatedProvider, fault
+from rightmodel.surfaces.cli import cli
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from click.testing import Result
 
 MANIFEST = """
 version = 1
@@ -27,15 +32,48 @@ base_url = "{gamma}"
 key_env = "GAMMA_KEY"
 """
 MODELS = ("alpha/a1", "alpha/a2", "alpha/gone", "beta/b1", "beta/b2", "gamma/g1", "gamma/g2")
+ONE = """
+version = 1
+[providers.alpha]
+protocol = "openai-chat"
+base_url = "{url}"
+key_env = "ALPHA_KEY"
+[[models]]
+id = "alpha/a1"
+cost = {{ input = 10, output = 20 }}
+"""
 
 
-def test_each_model_is_told_with_what_to_do_about_what_does_not_work(tmp_path: Path) -> None:
-    async def run() -> tuple[str, int | None]:
+def invoke(tmp_path: Path, command: str, *arguments: str, key: str = "sk-alpha-1") -> Result:
+    environment = {"RIGHTMODEL_STATE_DIR": str(tmp_path / "state"), "ALPHA_KEY": key}
+    arguments = (command, "--manifest", str(tmp_path / "m.toml"), *arguments)
+    return CliRunner().invoke(cli, arguments, env=environment)
+
+
+def check(tmp_path: Path, *arguments: str, key: str = "sk-alpha-1") -> Result:
+    return invoke(tmp_path, "check", *arguments, key=key)
+
+
+def checked_against(tmp_path: Path, provider: SimulatedProvider, more: str = "") -> Result:
+    """`check` of one model of a running provider."""
+
+    async def run() -> Result:
+        async with provider:
+            (tmp_path / "m.toml").write_text(ONE.format(url=provider.base_url) + more)
+            return await asyncio.to_thread(check, tmp_path)
+
+    return asyncio.run(run())
+
+
+def simulated(**models: Behaviour) -> SimulatedProvider:
+    return SimulatedProvider("openai-chat", key="sk-alpha-1", models=models)
+
+
+def test_each_model_is_shown_with_what_to_do_about_what_does_not_work(tmp_path: Path) -> None:
+    async def run() -> Result:
         two = {"b1": Behaviour(), "b2": Behaviour()}
         async with (
-            SimulatedProvider(
-                "openai-chat", key="sk-alpha-1", models={"a1": Behaviour(), "a2": Behaviour()}
-            ) as alpha,
+            simulated(a1=Behaviour(), a2=Behaviour()) as alpha,
             SimulatedProvider("anthropic-messages", key="sk-beta-1", models=two) as beta,
             SimulatedProvider(
                 "gemini", key="sk-gamma-1", models={"g1": Behaviour(), "g2": Behaviour()}
@@ -44,25 +82,90 @@ def test_each_model_is_told_with_what_to_do_about_what_does_not_work(tmp_path: P
             beta.fail("b2", fault.overloaded())
             text = MANIFEST.format(alpha=alpha.base_url, beta=beta.base_url, gamma=gamma.base_url)
             text += "".join(f'[[models]]\nid = "{model}"\n' for model in MODELS)
-            (tmp_path / "rightmodel.toml").write_text(text)
+            (tmp_path / "m.toml").write_text(text)
             (tmp_path / "keys.env").write_text(
                 "ALPHA_KEY=sk-alpha-1\nBETA_KEY=sk-beta-1\nGAMMA_KEY=sk-wrong-one\n"
             )
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "rightmodel", "check", "--env-file", "keys.env",
-                cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-            )  # fmt: skip
-            out, _ = await process.communicate()
-            return out.decode(), process.returncode
+            keys = str(tmp_path / "keys.env")
+            return await asyncio.to_thread(check, tmp_path, "--env-file", keys)
 
-    out, code = asyncio.run(run())
+    result = asyncio.run(run())
+    out = result.output
     lines = {line.split()[1].rstrip(":"): line for line in out.splitlines() if "/" in line}
-    assert code == 0
+    assert result.exit_code == 0
     for model in ("alpha/a1", "alpha/a2", "beta/b1"):
         assert lines[model].startswith("ok")
-    assert "check the model's name" in lines["alpha/gone"]
+    assert "check its name in the manifest" in lines["alpha/gone"]
     assert "try again later" in lines["beta/b2"]
     for model in ("gamma/g1", "gamma/g2"):
-        assert "check the key" in lines[model]
+        assert "check GAMMA_KEY" in lines[model]
     assert "sk-" not in out
     assert "3 of 7 endpoints answered" in out
+
+
+def test_the_calls_price_is_announced_and_recorded(tmp_path: Path) -> None:
+    result = checked_against(tmp_path, simulated(a1=Behaviour()))
+    first, second = result.output.splitlines()[1:3]
+    assert first == "cost of 1 calls: less than $0.01 (estimate)"
+    assert second.startswith("ok   alpha/a1")
+    usage = json.loads(invoke(tmp_path, "usage", "--json").output)
+    assert float(usage["today"]["spent_usd"]) > 0
+
+
+def test_a_failed_call_is_recorded_too(tmp_path: Path) -> None:
+    provider = simulated(a1=Behaviour())
+    provider.fail("a1", fault.overloaded())
+    assert checked_against(tmp_path, provider).exit_code == 1
+    text = invoke(tmp_path, "usage", "--json").output
+    assert "overloaded" in text
+
+
+def test_a_budget_without_room_is_not_exceeded(tmp_path: Path) -> None:
+    provider = simulated(a1=Behaviour())
+    result = checked_against(tmp_path, provider, "[budget]\nper_day_usd = 0.0001\n")
+    assert "FAIL alpha/a1" in result.output
+    assert "per_day_usd" in result.output or "budget" in result.output
+    assert provider.requests == []
+
+
+def test_a_server_that_wants_a_key_is_not_said_to_reject_one(tmp_path: Path) -> None:
+    async def run() -> Result:
+        async with simulated(a1=Behaviour()) as provider:
+            (tmp_path / "m.toml").write_text(ONE.format(url=provider.base_url))
+            return await asyncio.to_thread(check, tmp_path, key="")
+
+    out = asyncio.run(run()).output
+    assert "the server wants a key: no key for alpha: ALPHA_KEY is empty" in out
+
+
+def test_a_missing_key_has_its_own_code(tmp_path: Path) -> None:
+    (tmp_path / "m.toml").write_text(ONE.format(url="https://models.example.com/v1"))
+    result = check(tmp_path, "--json", key="")
+    found = json.loads(result.stdout)
+    assert (found["code"], found["ok"]) == ("no_key", False)
+    assert found["message"].startswith("no key for alpha: ALPHA_KEY is empty")
+
+
+def test_an_unreachable_ledger_is_noticed_without_a_call(tmp_path: Path) -> None:
+    ledger = '[ledger]\nurl = "postgresql://me:secret-word@127.0.0.1:1/x"\n'
+    (tmp_path / "m.toml").write_text(ONE.format(url="https://models.example.com/v1") + ledger)
+    result = check(tmp_path, "--no-call")
+    assert result.exit_code == 1
+    assert "FAIL ledger: " in result.output
+    assert "secret-word" not in result.output
+    assert "1 of 1 endpoints could be called" in result.output
+
+
+def test_plain_http_in_a_private_network_is_shown(tmp_path: Path) -> None:
+    text = ONE.format(url="http://192.168.1.5:8000/v1")
+    (tmp_path / "m.toml").write_text(text.replace("key_env", "allow_http = true\nkey_env"))
+    out = check(tmp_path, "--no-call").output
+    assert "note: alpha: plain http to http://192.168.1.5:8000/v1" in out
+
+
+def test_an_answer_cannot_drive_the_terminal(tmp_path: Path) -> None:
+    answers = "\x1b[2Jready\x07\x1b]0;title\x07"
+    out = checked_against(tmp_path, simulated(a1=Behaviour(answers=answers))).output
+    assert "\x1b" not in out
+    assert "\x07" not in out
+    assert "ready" in out

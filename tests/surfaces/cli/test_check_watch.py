@@ -16,14 +16,16 @@ from click.testing import CliRunner
 from rich.console import Console
 from rich.text import Text
 
+from rightmodel.core.errors import TaskError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import WireFormat
-from rightmodel.execution.probe import ADVICE, Finding
-from rightmodel.manifest.catalog import Endpoint, Provider
+from rightmodel.execution.probe import Finding
+from rightmodel.manifest.catalog import Endpoint, Model, Provider
 from rightmodel.manifest.price import Price
 from rightmodel.simulator import Behaviour, SimulatedProvider, fault
 from rightmodel.surfaces.cli import cli
-from rightmodel.surfaces.cli.check_watch import LiveTable, Row, duration, hourly
+from rightmodel.surfaces.cli.check import price_in_words
+from rightmodel.surfaces.cli.check_watch import LiveTable, Row, duration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,8 +44,15 @@ PATIENCE_S = 15
 PROVIDER = Provider("alpha", WireFormat.OPENAI_CHAT, "http://127.0.0.1:1/v1")
 
 
-def row(name: str, price: Price = Price(), *, thinks: bool = False) -> Row:  # noqa: B008 - frozen
-    return Row(f"alpha/{name}", Endpoint(PROVIDER, name), price, thinks=thinks, reachable=True)
+def model(name: str, price: Price = Price(), *, reasons: bool = False) -> Model:  # noqa: B008 - frozen
+    features = frozenset({"reasoning"} if reasons else ())
+    endpoint = Endpoint(PROVIDER, name)
+    return Model(f"alpha/{name}", (endpoint,), price=price, features=features)
+
+
+def row(name: str) -> Row:
+    made = model(name)
+    return Row(made, made.endpoints[0])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
@@ -59,7 +68,7 @@ def test_a_pipe_gets_a_line_when_a_state_changes_and_an_end(
             (tmp_path / "m.toml").write_text(MANIFEST.format(url=provider.base_url))
             (tmp_path / "keys.env").write_text("ALPHA_KEY=sk-alpha-1\n")
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "rightmodel", "check", "--watch", "1",
+                sys.executable, "-m", "rightmodel", "check", "--watch", "1", "--yes",
                 "--manifest", "m.toml", "--env-file", "keys.env", *(["--json"] * as_json),
                 cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             )  # fmt: skip
@@ -90,7 +99,7 @@ def test_a_pipe_gets_a_line_when_a_state_changes_and_an_end(
         return
     assert " ok   alpha/a1: ready" in first
     assert " FAIL alpha/a1: alpha 503" in down
-    assert "calls fall over meanwhile; was ok for " in down
+    assert "or connect another provider; was ok for " in down
     assert "; was overloaded for " in up
 
 
@@ -109,25 +118,42 @@ def test_a_model_without_a_key_is_told_once_and_not_asked(tmp_path: Path) -> Non
 def test_watching_without_calling_is_no_watching() -> None:
     result = CliRunner().invoke(cli, ["check", "--watch", "--no-call"])
     assert result.exit_code == 2
-    assert "--no-call asks none" in result.output
+    assert "--no-call calls none" in result.output
 
 
-def test_the_cost_of_watching_is_an_upper_estimate() -> None:
+def test_the_price_of_calls_is_an_upper_estimate() -> None:
     cheap = Price(Decimal("0.000001"), Decimal("0.000002"))
-    assert hourly([row("a", cheap)], 30) == "at most about less than $0.01 an hour (estimate)"
-    thinking = hourly([row("a", cheap, thinks=True), row("b")], 1)
-    assert thinking.startswith("at most about $1.90 an hour")
-    assert "1 without a price not counted" in thinking
-    assert hourly([row("a", Price(Decimal(0), Decimal(0)))], 1).startswith("at most about nothing")
+    assert price_in_words([model("a", cheap)], 120, " an hour") == (
+        "less than $0.01 an hour (estimate)"
+    )
+    reasoning = price_in_words([model("a", cheap, reasons=True), model("b")], 3600, " an hour")
+    assert reasoning == (
+        "at most about $1.90 an hour (estimate; 1 without a known price not counted)"
+    )
+    assert price_in_words([model("a", Price(Decimal(0), Decimal(0)))]) == "nothing (estimate)"
+
+
+def test_watching_what_costs_asks_first(tmp_path: Path) -> None:
+    (tmp_path / "m.toml").write_text(MANIFEST.format(url="https://models.example.com/v1"))
+    result = CliRunner().invoke(
+        cli,
+        ["check", "--watch", "1", "--manifest", str(tmp_path / "m.toml")],
+        env={"ALPHA_KEY": "sk-alpha-1"},
+    )
+    assert isinstance(result.exception, TaskError)
+    assert "asking 1 endpoints every 1 s; cost: at most about $0.12 an hour" in str(
+        result.exception
+    )
+    assert "give --yes" in str(result.exception)
 
 
 def test_a_state_that_stays_is_no_change() -> None:
     one = row("a")
-    good = Finding(one.endpoint, None, "ready", "", 0.1)
+    good = Finding(one.endpoint, "", "ready")
     assert one.take(good, 5.0) == "asking"
     assert one.take(good, 6.0) == ""
     assert one.since == 5.0
-    assert one.take(Finding(one.endpoint, Fault.SERVER, "x", "", 0.1), 7.0) == "ok"
+    assert one.take(Finding(one.endpoint, "server_error", "x"), 7.0) == "ok"
     assert (one.state, one.since) == ("server_error", 7.0)
 
 
@@ -144,8 +170,9 @@ def test_the_table_fits_the_terminal_and_shows_first_what_fails(width: int) -> N
     )  # fmt: skip
     rows = [row(f"model-{n}-with-a-rather-long-name-2026-11-24") for n in range(20)]
     for one in rows[:-1]:
-        one.take(Finding(one.endpoint, None, "ready", "", 0.4), time.monotonic())
-    failed = Finding(rows[-1].endpoint, Fault.OVERLOADED, "busy", ADVICE[Fault.OVERLOADED], 0.1)
+        one.take(Finding(one.endpoint, "", "ready", "", 0.4), time.monotonic())
+    overloaded = Fault.OVERLOADED
+    failed = Finding(rows[-1].endpoint, overloaded.value, "busy", overloaded.advice, 0.1)
     rows[-1].take(failed, time.monotonic() - 90)
     view = LiveTable(rows, console, time.monotonic)
     view.open(["manifest: m.toml: 20 models", "cost: at most about $0.10 an hour (estimate)"])

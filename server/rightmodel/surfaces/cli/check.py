@@ -1,37 +1,36 @@
-"""`rightmodel check`: manifest, keys, and which models answer."""
+"""`rightmodel check`: manifest, keys, ledger, and which models answer."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-import time
-from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from rightmodel.core.fault import Fault
-from rightmodel.core.format import mask_keys
-from rightmodel.execution.engine import effective_catalog
-from rightmodel.execution.probe import Finding, probe
+from rightmodel.core.errors import LedgerError
+from rightmodel.execution.engine import effective_catalog, make_prober
+from rightmodel.execution.probe import most_usd
 from rightmodel.surfaces.cli import settings_summary, with_settings
 from rightmodel.surfaces.cli.terminal import echo, styled
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
-    from rightmodel.manifest.catalog import Catalog, Endpoint
+    from rightmodel.execution.probe import Finding, Prober
+    from rightmodel.manifest.catalog import Catalog, Endpoint, Model
     from rightmodel.manifest.settings import Settings
-    from rightmodel.surfaces.cli.terminal import Styled
 
 
 USUAL_WATCH_S: Final = 30.0
 LEAST_WATCH_S: Final = 1.0
+CENT: Final = Decimal("0.01")
 
 
 @click.command("check")
-@click.option("--no-call", is_flag=True, help="Only manifest and keys; ask no model.")
+@click.option("--no-call", is_flag=True, help="Check manifest, keys and ledger; call no model.")
 @click.option(
     "--watch",
     "every_s",
@@ -39,22 +38,26 @@ LEAST_WATCH_S: Final = 1.0
     is_flag=False,
     flag_value=USUAL_WATCH_S,
     metavar="[SECONDS]",
-    help=f"Ask again and again, every {USUAL_WATCH_S:.0f} s by default, until Ctrl-C.",
+    help=f"Repeat, every {USUAL_WATCH_S:.0f} s by default, until Ctrl-C; asks first if it costs.",
 )
+@click.option("--yes", is_flag=True, help="With --watch: do not ask before spending money.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @with_settings
-def command(settings: Settings, *, no_call: bool, every_s: float | None, as_json: bool) -> None:
-    """Check the manifest and the keys, and ask every connected model for one word.
+def command(
+    settings: Settings, *, no_call: bool, every_s: float | None, yes: bool, as_json: bool
+) -> None:
+    """Check the manifest, the keys and the ledger, and ask every connected model for one word.
 
-    Ends with 0 when at least one model works. With --watch, a terminal shows a table that is kept
-    up to date; anything else gets a line whenever the state of an endpoint changes.
+    The calls are paid for: the price is printed first, and the ledger records them. The exit code
+    is 0 when at least one model works and the ledger can be used. With --watch, a terminal shows a
+    table that is kept up to date; a pipe gets a line whenever the state of an endpoint changes.
     """
     if every_s is not None:
         if no_call:
-            raise click.UsageError("--watch asks models; --no-call asks none")
+            raise click.UsageError("--watch calls models; --no-call calls none")
         from rightmodel.surfaces.cli.check_watch import watch
 
-        works = asyncio.run(watch(settings, every_s, as_json=as_json))
+        works = asyncio.run(watch(settings, every_s, as_json=as_json, agreed=yes))
     else:
         works = asyncio.run(_check(settings, no_call=no_call, as_json=as_json))
     sys.exit(0 if works else 1)
@@ -62,101 +65,111 @@ def command(settings: Settings, *, no_call: bool, every_s: float | None, as_json
 
 async def _check(settings: Settings, *, no_call: bool, as_json: bool) -> bool:
     catalog = await effective_catalog(settings)
-    if not as_json:
-        echo(f"manifest: {settings_summary(settings)}: {len(catalog.models)} models")
-        for note in catalog.notes:
-            echo(f"note: {note}")
-    works = 0
-    total = 0
-    async for model, finding in _findings(catalog, settings, no_call=no_call):
-        total += 1
-        works += finding.fault is None
-        if as_json:
-            echo(json.dumps(as_object(model, finding), ensure_ascii=False))
-        else:
-            echo(*_line(model, finding))
+    prober = make_prober(settings, catalog)
+    endpoints = [(m, e) for m in catalog.models.values() for e in m.endpoints]
+    try:
+        ledger_problem = await _ledger_problem(prober)
+        for line in _opening(settings, catalog, ledger_problem):
+            echo(line, err=as_json)
+        if not no_call:
+            called = [m for m, e in endpoints if settings.has_key(e.provider)]
+            echo(f"cost of {len(called)} calls: {price_in_words(called)}", err=as_json)
+        works = 0
+        async for model, finding in _findings(prober, endpoints, no_call=no_call):
+            works += finding.works
+            _show(model, finding, as_json=as_json)
+    finally:
+        await prober.close()
     if not as_json:
         verb = "could be called" if no_call else "answered"
-        echo(f"{works} of {total} endpoints {verb}")
-    return works > 0
+        echo(f"{works} of {len(endpoints)} endpoints {verb}")
+    return works > 0 and not ledger_problem
+
+
+def _opening(settings: Settings, catalog: Catalog, ledger_problem: str) -> list[str]:
+    return [
+        f"manifest: {settings_summary(settings)}: {len(catalog.models)} models",
+        *(f"note: {note}" for note in (*catalog.notes, *warnings_of(catalog))),
+        *([f"FAIL ledger: {ledger_problem}"] if ledger_problem else []),
+    ]
+
+
+def warnings_of(catalog: Catalog) -> list[str]:
+    """What is allowed and probably not meant."""
+    return [
+        f"{p.name}: plain http to {p.base_url}: everyone in that network can read prompts, answers "
+        "and the key (allow_http = true)"
+        for p in catalog.providers.values()
+        if p.allow_http and p.base_url.startswith("http:")
+    ]
+
+
+async def _ledger_problem(prober: Prober) -> str:
+    """Why the ledger cannot be used, "" where it can."""
+    try:
+        await prober.records.read(lambda store: store.recent_attempts(1))
+    except LedgerError as error:
+        return str(error)
+    return ""
+
+
+def price_in_words(models: Iterable[Model], times: float = 1, per: str = "") -> str:
+    """What it costs to call each of the models so many times: an estimate, rather too high."""
+    costs = [most_usd(model) for model in models]
+    known = sum((cost for cost in costs if cost is not None), Decimal(0)) * Decimal(times)
+    amount = "nothing"
+    if known:
+        amount = "less than $0.01" if known < CENT else f"at most about ${known:.2f}"
+    unknown = costs.count(None)
+    without = f"; {unknown} without a known price not counted" if unknown else ""
+    return f"{amount}{per} (estimate{without})"
 
 
 async def _findings(
-    catalog: Catalog, settings: Settings, *, no_call: bool
+    prober: Prober, endpoints: Iterable[tuple[Model, Endpoint]], *, no_call: bool
 ) -> AsyncIterator[tuple[str, Finding]]:
-    """Every endpoint with what was found out, in the order in which it is known."""
-    asker = Asker(catalog, settings)
+    """Every endpoint with what was found, in the order in which it is known."""
 
-    async def ask(model: str, endpoint: Endpoint) -> tuple[str, Finding]:
-        return model, await asker.ask(endpoint, no_call=no_call)
-
-    try:
-        asked = [ask(m.id, e) for m in catalog.models.values() for e in m.endpoints]
-        for next_done in asyncio.as_completed(asked):
-            yield await next_done
-    finally:
-        await asker.close()
-
-
-class Asker:
-    """Asks endpoints for a word, over connections of its own."""
-
-    def __init__(self, catalog: Catalog, settings: Settings) -> None:
-        from rightmodel.upstream.exchange import make_upstreams
-        from rightmodel.upstream.http import HttpClient
-
-        self._settings = settings
-        self._client = HttpClient()
-        self._providers = make_upstreams(self._client)
-        self._secrets = settings.secrets(catalog)
-
-    async def ask(self, endpoint: Endpoint, *, no_call: bool = False) -> Finding:
-        """What is found out about one endpoint, keys masked."""
-        missing = self._settings.missing_key(endpoint.provider)
-        if missing:
-            return Finding(endpoint, Fault.AUTH, missing, "", 0.0)
+    async def ask(model: Model, endpoint: Endpoint) -> tuple[str, Finding]:
         if no_call:
-            return Finding(endpoint, None, "not called", "", 0.0)
-        found = await probe(
-            endpoint,
-            self._providers[endpoint.provider.protocol],
-            self._settings.key(endpoint.provider),
-            time.monotonic,
-        )
-        return replace(found, message=mask_keys(found.message, self._secrets))
+            return model.id, prober.without_call(endpoint)
+        return model.id, await prober.probe(model, endpoint)
 
-    async def close(self) -> None:
-        """End every connection."""
-        await self._client.close()
+    for next_done in asyncio.as_completed([ask(m, e) for m, e in endpoints]):
+        yield await next_done
 
 
 def label(model: str, endpoint: Endpoint) -> str:
     """An endpoint by its model's name, and its provider where that does not name it."""
-    where = endpoint.provider.name
-    return model if model.startswith(f"{where}/") else f"{model} at {where}"
+    provider = endpoint.provider.name
+    return model if model.startswith(f"{provider}/") else f"{model} at {provider}"
 
 
-def _line(model: str, finding: Finding) -> tuple[Styled, str]:
-    ok = finding.fault is None
-    mark = styled("ok  ", fg="green") if ok else styled("FAIL", fg="red")
-    return mark, f" {label(model, finding.endpoint)}: {told(finding)}"
+def _show(model: str, finding: Finding, *, as_json: bool) -> None:
+    if as_json:
+        echo(json.dumps(as_object(model, finding), ensure_ascii=False))
+        return
+    mark = styled("ok  ", fg="green") if finding.works else styled("FAIL", fg="red")
+    echo(mark, f" {label(model, finding.endpoint)}: {described(finding)}")
 
 
-def told(finding: Finding) -> str:
-    """What was found out, in words."""
-    if finding.fault is None:
+def described(finding: Finding) -> str:
+    """What was found, in words."""
+    if finding.works:
         return finding.message + (f" ({finding.time_s:.1f} s)" if finding.time_s else "")
     return finding.message + (f" → {finding.advice}" if finding.advice else "")
 
 
 def as_object(model: str, finding: Finding) -> dict[str, Any]:
-    """What was found out, for programs."""
+    """What was found, for programs. `cost_usd`: decimal text, `null` unknown."""
+    cost = finding.cost_usd
     return {
         "model": model,
         "provider": finding.endpoint.provider.name,
-        "ok": finding.fault is None,
-        "code": finding.fault.value if finding.fault else None,
+        "ok": finding.works,
+        "code": finding.code or None,
         "message": finding.message,
         "advice": finding.advice,
         "time_s": round(finding.time_s, 3),
+        "cost_usd": None if cost is None else f"{cost:f}",
     }

@@ -10,19 +10,19 @@ import sys
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+import click
 from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from rightmodel.core.call import Usage
-from rightmodel.execution.engine import effective_catalog
-from rightmodel.execution.probe import OUTPUT_TOKENS
+from rightmodel.core.errors import TaskError
+from rightmodel.execution.engine import effective_catalog, make_prober
+from rightmodel.execution.probe import most_usd
 from rightmodel.surfaces.cli import settings_summary
-from rightmodel.surfaces.cli.check import Asker, as_object, label, told
+from rightmodel.surfaces.cli.check import as_object, described, label, price_in_words
 from rightmodel.surfaces.cli.console import console
 from rightmodel.surfaces.cli.terminal import echo
 
@@ -31,16 +31,11 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from rightmodel.execution.probe import Finding
+    from rightmodel.execution.probe import Finding, Prober
     from rightmodel.manifest.catalog import Catalog, Endpoint, Model
-    from rightmodel.manifest.price import Price
     from rightmodel.manifest.settings import Settings
 
 HOUR_S: Final = 3600
-PROMPT_TOKENS: Final = 16
-WORD_TOKENS: Final = 8
-"""Of one question and its answer; a model that thinks may use up the probe's whole allowance."""
-CENT: Final = Decimal("0.01")
 BELOW: Final = 3
 """Lines of a terminal that the table leaves free."""
 WIDE: Final = 100
@@ -50,30 +45,28 @@ BESIDE: Final = 40
 
 @dataclass(slots=True)
 class Row:
-    """One endpoint. `since`: seconds on the monotonic clock when its state last changed.
+    """One endpoint. `since`: seconds on the monotonic clock when its state last changed."""
 
-    `thinks`: whether the model may reason before it says its word.
-    """
-
-    model: str
+    model: Model
     endpoint: Endpoint
-    price: Price
-    thinks: bool
-    reachable: bool
+    reachable: bool = True
     found: Finding | None = None
     since: float = 0.0
 
     @property
+    def label(self) -> str:
+        """The model's name, and the provider's where that does not name it."""
+        return label(self.model.id, self.endpoint)
+
+    @property
     def works(self) -> bool:
         """Whether it answered when it was last asked."""
-        return self.found is not None and self.found.fault is None
+        return self.found is not None and self.found.works
 
     @property
     def state(self) -> str:
-        """`ok`, the fault's code, or that nothing is known yet."""
-        if self.found is None:
-            return "asking"
-        return self.found.fault.value if self.found.fault else "ok"
+        """`ok`, the code of what is wrong, or `asking` before the first answer."""
+        return "asking" if self.found is None else self.found.code or "ok"
 
     def take(self, found: Finding, now: float) -> str:
         """What the state was before, "" where it is the same still."""
@@ -85,32 +78,56 @@ class Row:
         return before
 
 
-async def watch(settings: Settings, every_s: float, *, as_json: bool) -> bool:
-    """Until cancelled; whether at least one endpoint worked when it was last asked."""
-    _end_on_request()
+async def watch(settings: Settings, every_s: float, *, as_json: bool, agreed: bool) -> bool:
+    """Until cancelled; whether at least one endpoint worked when it was last asked.
+
+    `agreed`: the user has accepted the price already.
+    """
     catalog = await effective_catalog(settings)
-    rows = [_row(m, e, settings) for m in catalog.models.values() for e in m.endpoints]
-    asker = Asker(catalog, settings)
+    rows = [
+        Row(m, e, reachable=settings.has_key(e.provider))
+        for m in catalog.models.values()
+        for e in m.endpoints
+    ]
+    opening = _opening(catalog, settings, rows, every_s)
+    if not agreed and _costs(rows):
+        _agree(opening)
+    _end_on_request()
+    prober = make_prober(settings, catalog)
     view = _view(rows, as_json=as_json)
     try:
         with view, contextlib.suppress(asyncio.CancelledError):
-            view.open(_opening(catalog, settings, rows, every_s))
+            view.open(opening)
             async with asyncio.TaskGroup() as group:
                 for row in rows:
-                    group.create_task(_follow(row, asker, every_s, view))
+                    group.create_task(_follow(row, prober, every_s, view))
     except BaseExceptionGroup as group_error:
         raise group_error.exceptions[0] from group_error
     finally:
-        await asker.close()
+        await prober.close()
     view.close()
     return any(row.works for row in rows)
 
 
-async def _follow(row: Row, asker: Asker, every_s: float, view: Lines | LiveTable) -> None:
-    """Ask again and again; a key that is not there will not come while this runs."""
+def _costs(rows: Sequence[Row]) -> bool:
+    """Whether asking may cost money."""
+    return any(most_usd(row.model) != 0 for row in rows if row.reachable)
+
+
+def _agree(opening: Sequence[str]) -> None:
+    """Ask the user at the terminal. Raises `TaskError` where there is none, `Abort` for a no."""
+    if not sys.stdin.isatty():
+        raise TaskError("; ".join([*opening[1:], "give --yes to start without being asked"]))
+    for line in opening:
+        echo(line, err=True)
+    click.confirm("Start?", abort=True, err=True)
+
+
+async def _follow(row: Row, prober: Prober, every_s: float, view: Lines | LiveTable) -> None:
+    """Ask again and again; a missing key stays missing while this runs."""
     while True:
         began = time.monotonic()
-        found = await asker.ask(row.endpoint)
+        found = await prober.probe(row.model, row.endpoint)
         lasted = began - row.since
         if before := row.take(found, time.monotonic()):
             view.changed(row, before, lasted)
@@ -119,14 +136,8 @@ async def _follow(row: Row, asker: Asker, every_s: float, view: Lines | LiveTabl
         await asyncio.sleep(max(0.0, began + every_s - time.monotonic()))
 
 
-def _row(model: Model, endpoint: Endpoint, settings: Settings) -> Row:
-    thinks = "reasoning" in model.features
-    reachable = settings.has_key(endpoint.provider)
-    return Row(model.id, endpoint, model.price, thinks, reachable)
-
-
 def _end_on_request() -> None:
-    """A termination is taken like Ctrl-C."""
+    """SIGTERM and SIGHUP end the watch like Ctrl-C."""
     task = asyncio.current_task()
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
@@ -138,26 +149,12 @@ def _end_on_request() -> None:
 def _opening(
     catalog: Catalog, settings: Settings, rows: Sequence[Row], every_s: float
 ) -> list[str]:
-    asked = [row for row in rows if row.reachable]
+    asked = [row.model for row in rows if row.reachable]
     return [
         f"manifest: {settings_summary(settings)}: {len(catalog.models)} models",
         f"asking {len(asked)} endpoints every {every_s:g} s",
-        f"cost: {hourly(asked, every_s)}",
+        f"cost: {price_in_words(asked, HOUR_S / every_s, ' an hour')}",
     ]
-
-
-def hourly(rows: Sequence[Row], every_s: float) -> str:
-    """What watching costs, as an estimate that is rather too high."""
-    cost, unknown = Decimal(0), 0
-    for row in rows:
-        output = OUTPUT_TOKENS if row.thinks else WORD_TOKENS
-        price = row.price.cost(Usage(PROMPT_TOKENS, output))
-        cost += price or 0
-        unknown += price is None
-    cost *= Decimal(HOUR_S / every_s)
-    amount = "nothing" if not cost else "less than $0.01" if cost < CENT else f"${cost:.2f}"
-    without = f"; {unknown} without a price not counted" if unknown else ""
-    return f"at most about {amount} an hour (estimate{without})"
 
 
 def _view(rows: Sequence[Row], *, as_json: bool) -> Lines | LiveTable:
@@ -190,12 +187,12 @@ class Lines(contextlib.nullcontext[None]):
         known = before != "asking"
         if self._as_json:
             was = {"was": before, "was_for_s": round(lasted_s, 1)} if known else {}
-            shown = {"at": at, **as_object(row.model, row.found), **was}
+            shown = {"at": at, **as_object(row.model.id, row.found), **was}
             echo(json.dumps(shown, ensure_ascii=False))
             return
         mark = "ok  " if row.works else "FAIL"
-        was_told = f"; was {before} for {duration(lasted_s)}" if known else ""
-        echo(f"{at} {mark} {label(row.model, row.endpoint)}: {told(row.found)}{was_told}")
+        was_text = f"; was {before} for {duration(lasted_s)}" if known else ""
+        echo(f"{at} {mark} {row.label}: {described(row.found)}{was_text}")
 
     def close(self) -> None:
         """At the end."""
@@ -261,7 +258,7 @@ class LiveTable:
             style = "green" if row.works else "red" if row.found else "dim"
             failed = row.found is not None and not row.works
             cells: list[Text | str] = [
-                label(row.model, row.endpoint),
+                row.label,
                 Text(f"FAIL {row.state}" if failed else row.state, style=style),
                 f"{row.found.time_s:.1f} s" if row.found and row.found.time_s else "",
                 duration(self._now() - row.since) if row.found else "",
@@ -278,8 +275,8 @@ def _advices(rows: Sequence[Row]) -> list[str]:
     """Every piece of advice once, with the fault that it is about."""
     failed = [row for row in rows if row.found and row.found.advice and not row.works]
     keyless = [_advice(row) for row in rows if row.found and not row.found.advice]
-    told = [f"{row.state}: {_advice(row)}" for row in failed] + keyless
-    return [text for text in dict.fromkeys(told) if text]
+    lines = [f"{row.state}: {_advice(row)}" for row in failed] + keyless
+    return [text for text in dict.fromkeys(lines) if text]
 
 
 def _advice(row: Row) -> str:
