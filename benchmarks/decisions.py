@@ -23,7 +23,8 @@ from rightmodel.core.task import Task, WireFormat
 from rightmodel.evaluation.metrics import percentile
 from rightmodel.execution.engine import make_router
 from rightmodel.manifest.catalog import Catalog, Endpoint, Model, Price, Provider, by_id
-from rightmodel.routing.decide import Question, decide
+from rightmodel.routing.decide import decide
+from rightmodel.routing.scoring import Question
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,9 +5,8 @@ import tomllib
 
 import pytest
 
-from rightmodel.core.decision import Assessment
+from rightmodel.core.decision import Assessment, success
 from rightmodel.evaluation.fit import as_toml, fit_ratings
-from rightmodel.routing.scoring import chance
 
 TRUE = {"code": 7.5, "math": 4.0, "writing": 6.2}
 PRIOR = {"general": 5.0}
@@ -22,7 +21,7 @@ def outcomes(count: int, seed: int = 0) -> list[tuple[Assessment, float]]:
             skills = (("code", 0.65), ("math", 0.35))
         difficulty = round(dice.uniform(2, 8), 1)
         rating = sum(TRUE[skill] * weight for skill, weight in skills)
-        right = dice.random() < chance(rating, difficulty)
+        right = dice.random() < success(rating, difficulty)
         found.append((Assessment(skills, difficulty, "rule"), float(right)))
     return found
 

@@ -30,7 +30,7 @@ MANIFEST = """
 version = 1
 [providers.p]
 protocol = "openai-chat"
-base_url = "http://127.0.0.1:9/v1"
+base_url = "https://api.p.example/v1"
 [[models]]
 id = "p/cheap"
 cost = { input = 0.1, output = 0.4 }

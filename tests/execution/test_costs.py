@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from decimal import Decimal
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +19,7 @@ from rightmodel.ledger.paths import ledger_file
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings
-from rightmodel.routing.scoring import INPUT_MARGIN
+from rightmodel.routing.tokens import billable_tokens
 from rightmodel.simulator import Behaviour, SimulatedProvider
 
 if TYPE_CHECKING:
@@ -140,7 +139,7 @@ def test_a_saving_is_not_reckoned_from_counts_past_belief(tmp_path: Path) -> Non
     task = Task("hi", model="p/cheap", max_output_tokens=10)
     answer, _ = complete(tmp_path, {"cheap": [whole({"content": "ok"}, HUGE)]}, task)
     receipt = answer.receipt
-    prompt = ceil(receipt.decision.requirements.input_tokens * INPUT_MARGIN)
+    prompt = billable_tokens(receipt.decision.requirements.input_tokens)
     assert receipt.attempts[0].usage == Usage(prompt, 10)
     assert receipt.attempts[0].bounded
     assert receipt.saved_usd == ((10 - 1) * prompt + (20 - 2) * 10) / M

@@ -16,8 +16,9 @@ from rightmodel.execution.engine import build
 from rightmodel.execution.learning import corrected, ratings_of
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings
-from rightmodel.routing.decide import Question, decide
+from rightmodel.routing.decide import decide
 from rightmodel.routing.explore import MOST_REGRET, explored
+from rightmodel.routing.scoring import Question
 from rightmodel.surfaces.mcp.server import ToolCalls
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from rightmodel.core.fault import Fault, Scope
 from rightmodel.execution.availability import cooling_down, fit_first
 from rightmodel.execution.breaker import Health
 from rightmodel.manifest.load import load_catalog
-from rightmodel.routing.decide import Question, decide
+from rightmodel.routing.decide import decide
+from rightmodel.routing.scoring import Question
 
 if TYPE_CHECKING:
     from pathlib import Path

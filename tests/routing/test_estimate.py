@@ -7,12 +7,13 @@ from decimal import Decimal
 
 import pytest
 
-from rightmodel.core.decision import Assessment, Candidate, Requirements
+from rightmodel.core.decision import Assessment, Candidate, Requirements, success
 from rightmodel.core.task import TIERS, WireFormat
 from rightmodel.manifest.catalog import Catalog, Endpoint, Model, Provider, by_id
 from rightmodel.manifest.price import Price, Terms
-from rightmodel.routing import scoring as estimate
-from rightmodel.routing.decide import LOSS_MULTIPLES, Question, decide, loss_usd
+from rightmodel.routing.columns import rating
+from rightmodel.routing.decide import LOSS_MULTIPLES, decide, loss_usd
+from rightmodel.routing.scoring import Question
 
 PROVIDER = Provider("p", WireFormat.OPENAI_CHAT, "http://127.0.0.1:9/v1")
 TASK = Assessment((("code", 0.75), ("math", 0.25)), 5.0, "hint")
@@ -35,14 +36,14 @@ def decided(*models: Model, asked: Question | None = None) -> list[Candidate]:
 
 
 def test_a_rating_is_the_mean_under_the_weights_and_falls_back_to_general() -> None:
-    assert estimate.rating(model("m", skills={"code": 8.0, "math": 4.0}), TASK.skills) == 7.0
-    assert estimate.rating(model("m", skills={"code": 8.0, "general": 6.0}), TASK.skills) == 7.5
-    assert estimate.rating(model("m"), TASK.skills) == 5.0
+    assert rating({"code": 8.0, "math": 4.0}, TASK.skills) == 7.0
+    assert rating({"code": 8.0, "general": 6.0}, TASK.skills) == 7.5
+    assert rating({}, TASK.skills) == 5.0
 
 
 def test_half_at_the_model_s_own_level_and_nearly_all_three_points_below() -> None:
-    assert estimate.chance(7.0, 7.0) == 0.5
-    assert estimate.chance(7.0, 4.0) == pytest.approx(0.953, abs=0.001)
+    assert success(7.0, 7.0) == 0.5
+    assert success(7.0, 4.0) == pytest.approx(0.953, abs=0.001)
 
 
 def test_verbosity_and_reasoning_are_paid_for_as_output() -> None:

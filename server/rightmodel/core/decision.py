@@ -6,8 +6,10 @@ Units: money in USD as `Decimal`, time in seconds, sizes in tokens unless a name
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from math import exp
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar, overload
 
 from rightmodel.core.task import Trust
 
@@ -17,6 +19,14 @@ if TYPE_CHECKING:
 
 Source = Literal["hint", "rule", "learned", "judge", "default"]
 """Who decided what kind of work a task is."""
+
+
+def success(rating: float, level: float) -> float:
+    """Chance of a good answer, 0–1: the one-parameter item response (Rasch) model.
+
+    `level`: the task's difficulty on the scale of ratings, 0–10.
+    """
+    return 1.0 / (1.0 + exp(max(-50.0, min(50.0, level - rating))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +73,7 @@ class Requirements:
 
 
 class Rejection(NamedTuple):
-    """A model that cannot take the task, and why. A tuple: made for every model of every call."""
+    """A model that cannot take the task, and why."""
 
     model: str
     code: str
@@ -71,7 +81,7 @@ class Rejection(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A model that can take the task. A tuple, because one is made per model per decision.
+    """A model that can take the task. A tuple: one is made per model per decision.
 
     `p_success`: chance of a good answer. `cost_usd`: expected, `None` where a price is unknown.
     `time_s`: expected, `None` where nothing is known. `total_usd`: the expected total cost by which
@@ -85,16 +95,64 @@ class Candidate(NamedTuple):
     total_usd: float
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Which model, who is next in line, who is out, and the two figures that settled it.
+T = TypeVar("T")
 
-    `judge`: the model that was asked what kind of work this is, "" for none; `judge_usd`: its cost.
-    `explored`: the first candidate is not the best one, but one to be learned about.
+
+class Deferred(Sequence[T]):
+    """A sequence of which only the first items are made before somebody asks for more.
+
+    A decision over a thousand models is mostly read at its head.
     """
 
-    candidates: tuple[Candidate, ...]
-    rejections: tuple[Rejection, ...]
+    __slots__ = ("_all", "_first", "_length", "_make")
+
+    def __init__(
+        self, length: int, first: tuple[T, ...], make: Callable[[], tuple[T, ...]]
+    ) -> None:
+        self._length = length
+        self._first = first
+        self._make = make
+        self._all: tuple[T, ...] | None = None
+
+    def _items(self) -> tuple[T, ...]:
+        if self._all is None:
+            self._all = self._make()
+        return self._all
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        if isinstance(index, int) and 0 <= index < len(self._first):
+            return self._first[index]
+        return self._items()[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._items() == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self._items())
+
+    def __repr__(self) -> str:
+        return repr(self._items())
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Which model, the fallback chain, what was rejected, and the two figures that decided.
+
+    `level`: the difficulty that ratings were compared with, 0–10, mean over the plausible readings.
+    `rule`: the names of the rules that applied. `judge`: the model that assessed the task, "" for
+    none; `judge_usd`: its cost, `None` where unknown. `explored`: the first candidate is not the
+    best one; it is tried so that its rating is learned.
+    """
+
+    candidates: Sequence[Candidate]
+    rejections: Sequence[Rejection]
     assessment: Assessment
     requirements: Requirements
     tier: str
@@ -104,3 +162,4 @@ class Decision:
     judge: str = ""
     judge_usd: Decimal | None = None
     explored: bool = False
+    level: float = 5.0

@@ -6,13 +6,15 @@ Units: money in USD as `Decimal`, time in seconds, sizes in tokens unless a name
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from decimal import Decimal
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from decimal import Decimal
+    from collections.abc import Iterator
 
 
 SKILLS: Final = (
@@ -41,6 +43,10 @@ TIERS: Final = ("cheap", "balanced", "best")
 
 
 EFFORTS: Final = ("none", "low", "medium", "high")
+
+
+NOT_TEXT: Final = {"text": False}
+"""Metadata of a field whose strings are names of the protocol, not text of the request."""
 
 
 class Trust(IntEnum):
@@ -80,9 +86,50 @@ class Attachment:
 class Turn:
     """One message of a conversation."""
 
-    role: Literal["user", "assistant"]
+    role: Literal["user", "assistant"] = field(metadata=NOT_TEXT)
     text: str
     files: tuple[Attachment, ...] = ()
+
+
+class Content(NamedTuple):
+    """Everything that a request carries to a model, whichever model that is."""
+
+    turns: tuple[Turn, ...]
+    system: str
+    schema: Mapping[str, Any] | None
+
+
+def texts_of(value: object) -> Iterator[str]:
+    """Every text within a value, at any depth: names and contents of files, keys, JSON as sent."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Attachment):
+        yield value.path
+        if value.modality == "text":
+            yield value.data.decode("utf-8-sig", "replace")
+    elif isinstance(value, Mapping):
+        yield json.dumps(value, ensure_ascii=False, default=str)
+        yield from _leaves(value)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from texts_of(item)
+    elif is_dataclass(value):
+        for part in fields(value):
+            if part.metadata.get("text", True):
+                yield from texts_of(getattr(value, part.name))
+
+
+def _leaves(value: object) -> Iterator[str]:
+    """The strings and numbers within JSON, without its escapes."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _leaves(key)
+            yield from _leaves(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _leaves(item)
+    elif isinstance(value, str | int | float | Decimal):
+        yield str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +153,11 @@ class Task:
     failure_cost_usd: Decimal | None = None
     history: tuple[Turn, ...] = ()
     prefer: str = ""
+
+    @property
+    def content(self) -> Content:
+        """What a model is sent of this task: the input of every encoder."""
+        return Content(self.turns, self.system, self.schema)
 
     @property
     def turns(self) -> tuple[Turn, ...]:

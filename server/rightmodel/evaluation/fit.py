@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from math import exp, log1p
 from typing import TYPE_CHECKING, Final
 
+from rightmodel.core.decision import success
 from rightmodel.manifest.catalog import DEFAULT_RATING
-from rightmodel.routing.scoring import chance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -131,7 +131,7 @@ def _slope_and_curvature(
     slope = [-p * a for p, a in zip(precision, at, strict=True)]
     curve = [[precision[i] if i == j else 0.0 for j in range(size)] for i in range(size)]
     for group in groups:
-        p = chance(_logit(group, at), 0.0)
+        p = success(_logit(group, at), 0.0)
         missed = group.score - group.count * p
         weight = group.count * p * (1.0 - p)
         for i, left in enumerate(group.row):

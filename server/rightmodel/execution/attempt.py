@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.call import Attempt, Usage
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import EFFORTS
 from rightmodel.execution.plausibility import Worst, plausible
-from rightmodel.routing.scoring import INPUT_MARGIN
+from rightmodel.routing.tokens import billable_tokens
 from rightmodel.wire.request import ModelRequest
 
 if TYPE_CHECKING:
@@ -66,10 +65,8 @@ def request_of(
     return ModelRequest(
         provider=step.endpoint.provider,
         name=step.endpoint.name,
-        turns=task.turns,
+        **task.content._asdict(),
         key=key,
-        system=task.system,
-        schema=task.schema,
         native_schema="json_schema" in step.model.features,
         effort=accepted_effort(step.model, task.effort),
         max_output_tokens=step.allowance,
@@ -149,7 +146,7 @@ class Try:
     ) -> Reported:
         """`chars`: of the answer and its reasoning, never fewer than their tokens."""
         output = max(self.output_tokens, chars) if self.output_tokens else 0
-        worst = Worst(ceil(self.input_tokens * INPUT_MARGIN), output)
+        worst = Worst(billable_tokens(self.input_tokens), output)
         return plausible(usage, cost_usd, worst=worst, price=self.model.price, at=at)
 
     def _used(self, watch: Watch | None, error: ProviderError | None) -> Usage | None:

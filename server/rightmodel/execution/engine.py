@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from random import Random
 
-    from rightmodel.core.decision import Assessment
-    from rightmodel.core.task import Task, WireFormat
+    from rightmodel.core.task import WireFormat
     from rightmodel.execution.breaker import Health
     from rightmodel.execution.calls import Calls
     from rightmodel.execution.executor import Executor
@@ -216,22 +215,12 @@ def make_router(
     Without settings, keys are not looked up; without `corrected`, the manifest's ratings apply;
     without a clock (seconds since 1970), prices that depend on the hour are the dearest.
     """
-    from rightmodel.routing.assessor import Assessor
     from rightmodel.routing.router import Router
-    from rightmodel.routing.signals import local_model
-    from rightmodel.routing.signals.hints import NOTHING_KNOWN
-
-    def rules(_task: Task) -> Assessment:
-        return NOTHING_KNOWN
-
-    def learned(task: Task) -> Assessment:
-        return local_model.assess(task, catalog.skills)
 
     def unavailable(model: Model) -> str:
         return _unavailable(model, settings, catalog) if settings else ""
 
-    locals_ = {"rules": rules, "learned": learned}
-    return Router(catalog, Assessor(catalog, locals_, judge), unavailable, corrected, clock)
+    return Router(catalog, unavailable, judge=judge, corrected=corrected, clock=clock)
 
 
 def make_ledger(settings: Settings, catalog: Catalog) -> Ledger:

@@ -9,6 +9,7 @@ from rightmodel.core.call import Receipt, Usage
 from rightmodel.core.errors import ExhaustedError, NoCandidateError, ProviderError, nearest
 from rightmodel.core.fault import Fault
 from rightmodel.core.format import dollars, listed
+from rightmodel.routing.tokens import billable_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,8 +39,6 @@ _ADVICE: Final = {
 }
 """What to do about a fault."""
 
-MOST_ABOVE: Final = 1.5
-"""Times our estimate of a prompt that a tokenizer may make of it."""
 WRAPPING: Final = 100
 """Tokens that an upstream's chat template adds to a prompt."""
 
@@ -106,7 +105,7 @@ def _believed(usage: Usage | None, sent: int, allowance: int) -> Usage | None:
     """
     if usage is None:
         return None
-    most = int(sent * MOST_ABOVE) + WRAPPING
+    most = billable_tokens(sent) + WRAPPING
     return Usage(min(usage.input, most), min(usage.output - usage.reasoning, allowance))
 
 

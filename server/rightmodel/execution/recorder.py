@@ -185,7 +185,7 @@ class Book:
             at=self.keeper.clock(),
             model=model,
             skills=assessment.skills,
-            difficulty=assessment.difficulty,
+            difficulty=self.decision.level,
             good=good,
             kind="check",
             task=task_hash(self.task),

@@ -18,8 +18,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from math import exp, sqrt
+from math import sqrt
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rightmodel.core.decision import success
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -180,7 +182,7 @@ class Ratings:
     def _likelihood(self, rating: float, difficulty: float, good: float) -> tuple[float, float]:
         """Slope of the log likelihood in the rating, and Fisher's information."""
         slip = self._how.slip
-        plain = 1.0 / (1.0 + exp(max(-50.0, min(50.0, difficulty - rating))))
+        plain = success(rating, difficulty)
         p = slip + (1 - 2 * slip) * plain
         steep = (1 - 2 * slip) * plain * (1 - plain)
         return (good - p) * steep / (p * (1 - p)), steep**2 / (p * (1 - p))

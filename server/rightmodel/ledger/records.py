@@ -287,7 +287,7 @@ def call_record(  # noqa: PLR0913 - one keyword for each thing a decision does n
         day=day_of(at),
         task=task,
         skills=assessment.skills,
-        difficulty=assessment.difficulty,
+        difficulty=decision.level,
         source=assessment.source,
         confidence=assessment.confidence,
         tier=decision.tier,

@@ -1,30 +1,36 @@
-"""Which model is worth it, and who is next in line? Pure: the same input gives the same decision.
+"""Which model is worth its cost, and the fallback chain. Pure: equal input, equal decision.
 
-The model with the least expected total cost wins: `cost + (1 − p) × loss`, where `loss` is what a
-wrong answer costs the caller: noticing it and doing the work again.
+The model with the least expected total cost wins: `cost + (1 − p) × loss`. `loss` is what a wrong
+answer costs the caller: noticing it and doing the work again. p is the mean over the plausible
+readings of the task. `weigh` computes one list of floats per reading; `decide` ranks.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from decimal import Decimal
-from math import exp, inf
-from operator import itemgetter
+from dataclasses import dataclass
+from itertools import pairwise
+from math import inf, isinf
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.decision import Candidate, Decision, Rejection
+from rightmodel.core.decision import Candidate, Decision, Deferred, Rejection
 from rightmodel.core.format import dollars
-from rightmodel.routing import scoring as estimate
+from rightmodel.routing import scoring
+from rightmodel.routing.columns import columns_of, make_columns
 from rightmodel.routing.eligibility import split
+from rightmodel.routing.readings import plausible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from decimal import Decimal
 
-    from rightmodel.core.decision import Assessment, Requirements
+    from rightmodel.core.decision import Requirements
     from rightmodel.manifest.catalog import Catalog, Model
+    from rightmodel.routing.columns import Columns
+    from rightmodel.routing.readings import Reading
+    from rightmodel.routing.scoring import Question
 
 LOSS_MULTIPLES: Final[Mapping[str, float]] = {"cheap": 2.0, "balanced": 10.0, "best": 60.0}
-"""What a wrong answer costs, as a multiple of what the baseline would cost on the task, by tier.
+"""What a wrong answer costs, as a multiple of the baseline's cost on the task, by tier.
 
 Set by `benchmarks/routing_tiers.py`, so that over pools of models with fitted ratings `balanced`
 keeps 95 % of the best model's quality and `best` 99 %."""
@@ -32,52 +38,78 @@ keeps 95 % of the best model's quality and `best` 99 %."""
 FALLBACK_LOSS_USD: Final = 0.01
 """Loss where neither the baseline nor any connected model has a known price above zero."""
 
-_NOTHING: Final = Decimal(0)
-_CHANCE: Final = itemgetter(Candidate._fields.index("p_success"))
-_TOTAL: Final = itemgetter(Candidate._fields.index("total_usd"))
-
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """All that a decision rests on.
+class Outlook:
+    """The models that can take the task, weighed under every plausible reading.
 
-    `unavailable`: model id → why it is out for now. `extra`: models named by the caller that are
-    in no manifest. `effort`, `max_output_tokens`, `failure_cost_usd`: as in the task. `at`: when
-    (seconds since 1970), for prices that depend on it; `None`: the dearest are reckoned with.
+    Parallel lists, one position per fit model: `models`, `costs` (USD, infinite where a price is
+    unknown), `totals` (expected total cost, USD), `misses` (mean chance of a bad answer). `missed`:
+    the same chance for each of `readings`. `baseline_usd`: what the baseline would cost.
     """
 
-    assessment: Assessment
-    requirements: Requirements
-    tier: str
-    effort: str = ""
-    max_output_tokens: int = 0
-    failure_cost_usd: Decimal | None = None
-    rule: str = ""
-    unavailable: Mapping[str, str] = field(default_factory=dict)
-    extra: tuple[Model, ...] = ()
-    at: float | None = None
+    models: Sequence[Model]
+    costs: Sequence[float]
+    misses: Sequence[float]
+    totals: Sequence[float]
+    readings: tuple[Reading, ...]
+    missed: Sequence[Sequence[float]]
+    loss_usd: float
+    baseline_usd: float
+    rejections: Sequence[Rejection]
+
+    @property
+    def level(self) -> float:
+        """The mean level over the readings, 0–10."""
+        return sum(reading.share * reading.level for reading in self.readings)
+
+    def winners(self) -> list[str]:
+        """The model with the least total under each reading; "" where none has a known price."""
+        return [
+            self.models[totals.index(least)].id if totals and (least := min(totals)) < inf else ""
+            for totals in map(self.totals_under, range(len(self.readings)))
+        ]
+
+    def totals_under(self, number: int) -> list[float]:
+        """The expected total costs under one reading."""
+        loss = self.loss_usd
+        return [
+            cost + miss * loss for cost, miss in zip(self.costs, self.missed[number], strict=True)
+        ]
 
 
 def decide(catalog: Catalog, question: Question) -> Decision:
     """Rank every model that can take the task; say why the others cannot."""
+    return ranked(weigh(catalog, question), question)
+
+
+def weigh(catalog: Catalog, question: Question) -> Outlook:
+    """Costs and chances of every model that can take the task."""
     needed = question.requirements
-    models: Sequence[Model] = (*catalog.models.values(), *question.extra)
-    fit, rejections = split(models, needed, question.unavailable)
-    loss = loss_usd(catalog, question)
-    ranked = _candidates(fit, question, loss)
+    columns = columns_of(catalog.models)
+    if question.extra:
+        columns = make_columns((*columns.models, *question.extra))
+    positions, rejections = split(columns, needed, question.unavailable)
+    costs = _costs(columns, question)
+    baseline = _baseline_usd(catalog, question, costs)
+    loss = _loss_usd(question, baseline)
     if needed.max_cost_usd is not None:
-        ranked, too_dear = _within(ranked, needed.max_cost_usd)
-        rejections += too_dear
-    _rank(ranked, needed)
-    return Decision(
-        candidates=tuple(ranked),
-        rejections=tuple(rejections),
-        assessment=question.assessment,
-        requirements=needed,
-        tier=question.tier,
+        positions, too_dear = _within(columns, positions, question, needed.max_cost_usd)
+        rejections = (*rejections, *too_dear)
+    readings = plausible(question.assessment, catalog.slopes)
+    missed = [_missed(columns, reading, positions) for reading in readings]
+    fit_costs = [costs[n] for n in positions]
+    misses = missed[0] if len(missed) == 1 else _mean(readings, missed)
+    return Outlook(
+        models=[columns.models[n] for n in positions],
+        costs=fit_costs,
+        misses=misses,
+        totals=[cost + miss * loss for cost, miss in zip(fit_costs, misses, strict=True)],
+        readings=readings,
+        missed=missed,
         loss_usd=loss,
-        reason=_reason(ranked, question, loss),
-        rule=question.rule,
+        baseline_usd=baseline,
+        rejections=rejections,
     )
 
 
@@ -87,114 +119,167 @@ def loss_usd(catalog: Catalog, question: Question) -> float:
     The stated failure cost; else the tier's multiple of what the baseline (or, with no baseline,
     the dearest connected model) would cost on this task.
     """
-    if question.failure_cost_usd is not None:
-        return float(question.failure_cost_usd)
-    price = _pricer(question)
-    baseline = catalog.baseline_model()
-    if baseline is not None and baseline.price.known:
-        costs = [price(baseline)[0]]
-    else:
-        costs = [price(model)[0] for model in catalog.models.values()]
-    dearest = max([c for c in costs if c is not None], default=_NOTHING)
-    return (float(dearest) or FALLBACK_LOSS_USD) * LOSS_MULTIPLES[question.tier]
+    costs = _costs(columns_of(catalog.models), question)
+    return _loss_usd(question, _baseline_usd(catalog, question, costs))
 
 
-def _pricer(question: Question) -> Callable[[Model], tuple[Decimal | None, int]]:
-    """Says what a model is expected to cost on this task, and for how many output tokens.
+def ranked(outlook: Outlook, question: Question) -> Decision:
+    """The decision: candidates in order, and the two figures that decided."""
+    order = _order(outlook, question.requirements)
+    head = tuple(_candidate(outlook, n, question) for n in order[:2])
 
-    It is asked about every model of every decision. Exact sums of decimals are cheap; making a
-    `Decimal` of an int each time is not.
-    """
-    input_tokens, answer = question.requirements.input_tokens, question.requirements.output_tokens
-    difficulty, effort, at = question.assessment.difficulty, question.effort, question.at
-    read, written = Decimal(input_tokens), Decimal(answer)
+    def every() -> tuple[Candidate, ...]:
+        return (*head, *(_candidate(outlook, n, question) for n in order[2:]))
 
-    def priced(model: Model) -> tuple[Decimal | None, int]:
-        price = model.price.rates(input_tokens, at) if model.price.others else model.price
-        if price.input is None or price.output is None:
-            return None, answer
-        if model.verbosity == 1.0 and "reasoning" not in model.features:
-            return read * price.input + written * price.output, answer
-        output = estimate.output_tokens(model, answer, difficulty, effort)
-        return read * price.input + output * price.output, output
-
-    return priced
-
-
-def _candidates(models: Sequence[Model], question: Question, loss: float) -> list[Candidate]:
-    """One candidate for each model. This loop is most of a decision."""
-    skills, difficulty = question.assessment.skills, question.assessment.difficulty
-    price, rating, make = _pricer(question), estimate.rating, tuple.__new__
-    candidates = []
-    for model in models:
-        p = 1.0 / (1.0 + exp(difficulty - rating(model, skills)))
-        cost, output = price(model)
-        if cost is None:
-            candidates.append(Candidate(model.id, p, None, None, inf))
-            continue
-        time_s = estimate.time_s(model, output) if model.tokens_s else None
-        total = float(cost) + (1.0 - p) * loss
-        candidates.append(make(Candidate, (model.id, p, cost, time_s, total)))
-    return candidates
-
-
-def _within(
-    candidates: Sequence[Candidate], ceiling: Decimal
-) -> tuple[list[Candidate], list[Rejection]]:
-    """The candidates whose expected cost keeps to a ceiling, and a rejection for each other."""
-    kept: list[Candidate] = []
-    out: list[Rejection] = []
-    for candidate in candidates:
-        if candidate.cost_usd is None:
-            why = "its price is unknown, and max_cost_usd or per_call_usd sets a ceiling"
-        elif candidate.cost_usd > ceiling:
-            expected = dollars(candidate.cost_usd)
-            why = f"expected to cost {expected}, over the ceiling of {dollars(ceiling)}"
-        else:
-            kept.append(candidate)
-            continue
-        out.append(Rejection(candidate.model, "max_cost_usd", why))
-    return kept, out
-
-
-def _rank(candidates: list[Candidate], needed: Requirements) -> None:
-    """Sort: named models in the order named, a rule's next, then least expected total cost.
-
-    Sorts are stable, so the last key weighs most.
-    """
-    candidates.sort(key=_CHANCE, reverse=True)
-    candidates.sort(key=_TOTAL)
-    named = needed.pinned or needed.preferred
-    if named:
-        place = {model: number for number, model in enumerate(named)}
-        candidates.sort(key=lambda c: place.get(c.model, len(place)))
-
-
-def _reason(ranked: Sequence[Candidate], question: Question, loss: float) -> str:
-    """One sentence with the two figures that settled it."""
-    if not ranked:
-        return "no connected model can take this task"
-    first = ranked[0]
-    if question.requirements.pinned:
-        return "named by the caller"
-    if first.model in question.requirements.preferred:
-        return question.requirements.preferred_why
-    if first.cost_usd is None:
-        return "the only fit models have unknown prices; rated best among them"
-    head = f"least expected total cost: ${_usd(first.total_usd)}"
-    if len(ranked) == 1 or ranked[1].cost_usd is None:
-        return f"{head}; no other priced model fits"
-    rival = ranked[1]
-    risk = f"{100 * (1 - first.p_success):.2g}%"
-    return (
-        f"{head} (${_usd(first.cost_usd)} + {risk} risk × ${_usd(loss)}) "
-        f"against ${_usd(rival.total_usd)} for {rival.model}"
+    return Decision(
+        candidates=Deferred(len(order), head, every),
+        rejections=outlook.rejections,
+        assessment=question.assessment,
+        requirements=question.requirements,
+        tier=question.tier,
+        loss_usd=outlook.loss_usd,
+        level=round(outlook.level, 2),
+        reason=_reason(head, question, outlook),
+        rule=question.rule,
     )
 
 
-def _usd(amount: Decimal | float) -> str:
-    """Two significant digits, never in exponent form."""
-    value = float(amount)
-    if value >= 1:
-        return f"{value:.2f}"
-    return f"{value:.2g}" if value >= 0.0001 else f"{value:.7f}".rstrip("0").rstrip(".")  # noqa: PLR2004
+# -- costs and chances ---------------------------------------------------------------------------
+
+
+def _costs(columns: Columns, question: Question) -> list[float]:
+    """Expected USD for every model. Plain prices are one product and one sum each."""
+    prompt = question.requirements.input_tokens
+    answer = max(question.requirements.output_tokens, 1)
+    costs = [
+        prompt * read + answer * written
+        for read, written in zip(columns.read, columns.written, strict=True)
+    ]
+    for n in columns.priced_apart:
+        cost = scoring.cost(columns.models[n], question)
+        costs[n] = inf if cost is None else float(cost)
+    return costs
+
+
+def _baseline_usd(catalog: Catalog, question: Question, costs: Sequence[float]) -> float:
+    baseline = catalog.baseline_model()
+    if baseline is not None and baseline.price.known:
+        return float(scoring.cost(baseline, question) or 0)
+    return max((cost for cost in costs if not isinf(cost)), default=0.0)
+
+
+def _loss_usd(question: Question, baseline_usd: float) -> float:
+    if question.failure_cost_usd is not None:
+        return float(question.failure_cost_usd)
+    return (baseline_usd or FALLBACK_LOSS_USD) * LOSS_MULTIPLES[question.tier]
+
+
+def _missed(columns: Columns, reading: Reading, positions: Sequence[int]) -> list[float]:
+    """The chance of a bad answer under one reading: 1 − `success`, from its odds."""
+    odds = columns.odds(reading.skills, reading.level)
+    return [(x := odds[n]) / (1.0 + x) for n in positions]
+
+
+def _mean(readings: Sequence[Reading], missed: Sequence[Sequence[float]]) -> list[float]:
+    shares = [reading.share for reading in readings]
+    return [
+        sum([share * miss for share, miss in zip(shares, row, strict=True)])
+        for row in zip(*missed, strict=True)
+    ]
+
+
+def _within(
+    columns: Columns, positions: Sequence[int], question: Question, ceiling: Decimal
+) -> tuple[list[int], list[Rejection]]:
+    """The positions whose expected cost is within a ceiling, and a rejection for each other."""
+    kept: list[int] = []
+    out: list[Rejection] = []
+    for n in positions:
+        model = columns.models[n]
+        cost = scoring.cost(model, question)
+        if cost is None:
+            why = "its price is unknown, and max_cost_usd or per_call_usd sets a ceiling"
+        elif cost > ceiling:
+            why = f"expected to cost {dollars(cost)}, over the ceiling of {dollars(ceiling)}"
+        else:
+            kept.append(n)
+            continue
+        out.append(Rejection(model.id, "max_cost_usd", why))
+    return kept, out
+
+
+# -- order and reason ----------------------------------------------------------------------------
+
+
+def _order(outlook: Outlook, needed: Requirements) -> list[int]:
+    """Named models in the order named, a rule's next, then least expected total cost.
+
+    A model whose rating is a guess from its price comes after every rated one, and one that costs
+    more than the baseline after those that do not: a price alone is no reason to pay more.
+    """
+    totals, misses = outlook.totals, outlook.misses
+    order = sorted(range(len(totals)), key=totals.__getitem__)
+    order = _ties_by_chance(order, totals, misses)
+    if any(model.guessed for model in outlook.models):
+        order.sort(key=lambda n: _guess_rank(outlook, n))
+    named = needed.pinned or needed.preferred
+    if named:
+        place = {model: number for number, model in enumerate(named)}
+        order.sort(key=lambda n: place.get(outlook.models[n].id, len(place)))
+    return order
+
+
+def _ties_by_chance(
+    order: list[int], totals: Sequence[float], misses: Sequence[float]
+) -> list[int]:
+    """Equal totals (free models, unknown prices): the better chance first."""
+    if any(totals[a] == totals[b] for a, b in pairwise(order)):
+        return sorted(order, key=lambda n: (totals[n], misses[n]))
+    return order
+
+
+def _guess_rank(outlook: Outlook, n: int) -> int:
+    cost = outlook.costs[n]
+    if isinf(cost):
+        return 3
+    if not outlook.models[n].guessed:
+        return 0
+    return 1 if cost <= outlook.baseline_usd else 2
+
+
+def _candidate(outlook: Outlook, n: int, question: Question) -> Candidate:
+    model = outlook.models[n]
+    cost = scoring.cost(model, question)
+    return Candidate(
+        model=model.id,
+        p_success=1.0 - outlook.misses[n],
+        cost_usd=cost,
+        time_s=None if cost is None else scoring.time_s(model, question),
+        total_usd=outlook.totals[n],
+    )
+
+
+def _reason(head: Sequence[Candidate], question: Question, outlook: Outlook) -> str:
+    """One sentence with the two figures that decided."""
+    if not head:
+        return "no connected model can take this task"
+    first = head[0]
+    needed = question.requirements
+    if needed.pinned:
+        return "named by the caller"
+    if first.model in needed.preferred:
+        return needed.preferred_why
+    if first.cost_usd is None:
+        return "the only fit models have unknown prices; rated best among them"
+    text = f"least expected total cost: {dollars(first.total_usd)}"
+    if len(head) == 1 or head[1].cost_usd is None:
+        return f"{text}; no other priced model fits"
+    rival = head[1]
+    risk = f"{100 * (1 - first.p_success):.2g}%"
+    text += (
+        f" ({dollars(first.cost_usd)} + {risk} risk × {dollars(outlook.loss_usd)}) "
+        f"against {dollars(rival.total_usd)} for {rival.model}"
+    )
+    if rival.total_usd < first.total_usd:
+        text += ", whose rating is only a guess from its price"
+    return text

@@ -2,51 +2,68 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from rightmodel.core.decision import Rejection
+from rightmodel.core.decision import Deferred, Rejection
 from rightmodel.core.task import Trust
+from rightmodel.routing.tokens import window_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from rightmodel.core.decision import Requirements
     from rightmodel.manifest.catalog import Model
+    from rightmodel.routing.columns import Columns
 
     Check = Callable[[Model], tuple[str, str] | None]
 
-CONTEXT_MARGIN: Final = 1.15
-"""Estimated prompt tokens are multiplied by this before they are held against a window: the
-estimate is good to 15 % on the texts that are common."""
-
 
 def split(
-    models: Iterable[Model], needed: Requirements, unavailable: Mapping[str, str]
-) -> tuple[list[Model], list[Rejection]]:
-    """The models that can take the task, and a rejection for each that cannot.
+    columns: Columns, needed: Requirements, unavailable: Mapping[str, str]
+) -> tuple[list[int], Sequence[Rejection]]:
+    """Positions of the models that can take the task, and a rejection for each other model.
 
     `unavailable`: model id → why it is out whatever the task (no key, cooling down …). The price
-    ceiling is not looked at here: it needs an estimate.
+    ceiling is checked later: it needs an estimate.
     """
     checks = _checks(needed)
-    fit: list[Model] = []
-    out: list[Rejection] = []
-    for model in models:
-        if unavailable and model.id in unavailable:
-            out.append(Rejection(model.id, "unavailable", unavailable[model.id]))
-            continue
-        for check in checks:
-            found = check(model)
-            if found is not None:
-                out.append(Rejection(model.id, *found))
-                break
-        else:
-            fit.append(model)
-    return fit, out
+    tokens, answer = window_tokens(needed.input_tokens), needed.output_tokens
+    both = tokens + answer
+    fit = [
+        n
+        for n, window in enumerate(columns.windows)
+        if both <= window
+        and tokens <= columns.input_limits[n]
+        and answer <= columns.output_limits[n]
+    ]
+    models = columns.models
+    if unavailable:
+        fit = [n for n in fit if models[n].id not in unavailable]
+    for check in checks:
+        fit = [n for n in fit if check(models[n]) is None]
+    out = len(models) - len(fit)
+    if not out:
+        return fit, ()
+
+    def rejected() -> tuple[Rejection, ...]:
+        kept = set(fit)
+        every = (*checks, _window(tokens, answer))
+        return tuple(
+            _rejection(model, every, unavailable) for n, model in enumerate(models) if n not in kept
+        )
+
+    return fit, Deferred(out, (), rejected)
+
+
+def _rejection(model: Model, checks: Sequence[Check], unavailable: Mapping[str, str]) -> Rejection:
+    if model.id in unavailable:
+        return Rejection(model.id, "unavailable", unavailable[model.id])
+    code, reason = next(why for check in checks if (why := check(model)))
+    return Rejection(model.id, code, reason)
 
 
 def _checks(needed: Requirements) -> list[Check]:
-    """Only the checks that this task makes necessary: most tasks need one."""
+    """Only the checks that this task makes necessary, windows apart: most tasks need none."""
     checks: list[Check] = []
     if needed.pinned:
         checks.append(_pinned(frozenset(needed.pinned)))
@@ -56,7 +73,6 @@ def _checks(needed: Requirements) -> list[Check]:
         checks.append(_modalities(needed.modalities))
     if needed.features:
         checks.append(_features(needed.features))
-    checks.append(_window(int(needed.input_tokens * CONTEXT_MARGIN), needed.output_tokens))
     return checks
 
 
@@ -106,8 +122,7 @@ def _window(input_tokens: int, output_tokens: int) -> Check:
             )
         if output_tokens > model.output_limit:
             return "output", (
-                f"the answer needs about {output_tokens} tokens, it writes at most "
-                f"{model.output_limit}"
+                f"the answer needs about {output_tokens} tokens, its limit is {model.output_limit}"
             )
         return None
 

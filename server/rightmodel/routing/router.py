@@ -1,83 +1,163 @@
-"""Task → decision: the part of the way that `choose_model` and `complete` share."""
+"""Task → decision, for `choose_model` and `complete` alike, in one straight line.
+
+Local assessment → plausible readings, weighed in one pass → worth asking? → judge → decide.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.decision import Requirements
 from rightmodel.core.errors import NoCandidateError, TaskError
 from rightmodel.core.format import listed
-from rightmodel.core.task import Trust
-from rightmodel.routing import scoring as estimate
-from rightmodel.routing.decide import Question, decide
+from rightmodel.routing import scoring
+from rightmodel.routing.decide import ranked, weigh
+from rightmodel.routing.scoring import Question
+from rightmodel.routing.signals import local_model, routing_rules
+from rightmodel.routing.signals.hints import NOTHING_KNOWN, settle
+from rightmodel.routing.signals.judge import price_for
+from rightmodel.routing.signals.routing_rules import Applied, least
 from rightmodel.routing.tokens import attachment_tokens, estimate_tokens
+from rightmodel.routing.worth_asking import reason_not_to_ask
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from decimal import Decimal
 
-    from rightmodel.core.decision import Decision
+    from rightmodel.core.decision import Assessment, Decision
     from rightmodel.core.task import Task
     from rightmodel.manifest.catalog import Catalog, Model, Rule
-    from rightmodel.routing.assessor import Assessed, Assessor
+    from rightmodel.routing.decide import Outlook
+    from rightmodel.routing.signals.judge import Judge
+
+    LocalAssess = Callable[[Task, Sequence[str]], Assessment]
+
+MODES: Final = ("rules", "learned", "judge", "hybrid")
+"""`assess`: hints and rules come first in all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What a decision needs of a task and its catalog, whatever the assessment.
+
+    `rules`: those that apply if their conditions on skill and difficulty hold. `named`: the models
+    that the caller named. `ceiling`: USD over the whole call.
+    """
+
+    task: Task
+    catalog: Catalog
+    input_tokens: int
+    rules: Sequence[Rule]
+    named: Sequence[Model]
+    ceiling: Decimal | None
+    unavailable: Mapping[str, str]
+    extra: tuple[Model, ...]
+    at: float | None
 
 
 class Router:
-    """`unavailable`: model → why no request to it can be sent at all ("" if one can).
+    """`unavailable`: model → why no request can be sent to it at all ("" if one can).
 
-    `learned`: the catalog as it has been corrected by now; without it the manifest is all.
+    `corrected`: the catalog with what was learned; default: the manifest's. `clock`: seconds since
+    1970; without it the dearest of prices that depend on time apply. `assess`: the classifier.
     """
 
     def __init__(
         self,
         catalog: Catalog,
-        assessor: Assessor,
         unavailable: Callable[[Model], str],
-        learned: Callable[[], Awaitable[Catalog]] | None = None,
+        *,
+        judge: Judge | None = None,
+        corrected: Callable[[], Awaitable[Catalog]] | None = None,
         clock: Callable[[], float] | None = None,
+        assess: LocalAssess = local_model.assess,
     ) -> None:
         self._catalog = catalog
-        self._learned = learned
+        self._corrected = corrected
         self._clock = clock
-        self._assessor = assessor
+        self._judge = judge
+        self._assess = assess
         self._unavailable = unavailable
         self._out = {m.id: why for m in catalog.models.values() if (why := unavailable(m))}
 
     async def route(self, task: Task) -> Decision:
-        """Assess, filter, estimate, decide. A decision without candidates is a valid one."""
+        """The decision. One without candidates is valid. Raises `UnknownNameError`."""
+        request = self._request(task, await self._corrected() if self._corrected else self._catalog)
+        mode, local = self._local(request)
+        question = question_for(request, local)
+        outlook = weigh(request.catalog, question)
+        if mode not in {"judge", "hybrid"}:
+            return ranked(outlook, question)
+        return await self._judged(request, question, outlook, always=mode == "judge")
+
+    async def _judged(
+        self,
+        request: _Request,
+        question: Question,
+        outlook: Outlook,
+        *,
+        always: bool,
+    ) -> Decision:
+        """The decision on the judge's assessment where asking pays, else on the local one."""
+        task = request.task
+        required = routing_rules.possible_requirement(request.rules, task)
+        model = self._judge.model(required) if self._judge else None
+        if self._judge is None or model is None:
+            why = "no judge" if self._judge is None else "no model is fit to judge"
+            return ranked(outlook, _noted(question, why))
+        why = reason_not_to_ask(
+            question.assessment,
+            outlook,
+            price_usd=price_for(model, task),
+            ceiling_usd=least(request.ceiling, required.max_cost_usd),
+            always=always,
+        )
+        if why:
+            return ranked(outlook, _noted(question, why))
+        verdict = await self._judge.ask(task, question.assessment, model, required.trust)
+        if verdict.assessment is None:
+            decision = ranked(outlook, _noted(question, verdict.why))
+        else:
+            judged = question_for(request, verdict.assessment)
+            decision = ranked(weigh(request.catalog, judged), judged)
+        return replace(decision, judge=model.id, judge_usd=verdict.cost_usd)
+
+    def _request(self, task: Task, catalog: Catalog) -> _Request:
         named = self._named(task)
-        catalog = await self._learned() if self._learned else self._catalog
-        input_tokens = count_tokens(task)
         extra = tuple(m for m in named if m.id not in self._catalog.models)
-        failure = task.failure_cost_usd
-        if failure is None and not task.tier:
-            failure = self._catalog.routing.failure_cost_usd
+        out = self._out
+        if extra:
+            out = out | {m.id: why for m in extra if (why := self._unavailable(m))}
+        tokens = count_tokens(task)
+        tier = task.tier or catalog.routing.tier
+        return _Request(
+            task=task,
+            catalog=catalog,
+            input_tokens=tokens,
+            rules=routing_rules.candidates(catalog.rules, task, tier=tier, input_tokens=tokens),
+            named=named,
+            ceiling=least(task.max_cost_usd, catalog.budget.per_call_usd),
+            unavailable=out,
+            extra=extra,
+            at=self._clock() if self._clock else None,
+        )
 
-        at = self._clock() if self._clock else None
-        ceiling = _least(task.max_cost_usd, self._catalog.budget.per_call_usd)
+    def _local(self, request: _Request) -> tuple[str, Assessment]:
+        """The mode of assessment and what is inferred without asking. A rule may set the mode."""
+        task = request.task
+        mode = _checked(request.catalog.routing.assess)
+        inferred = self._infer(mode, request)
+        wanted = _checked(routing_rules.apply(request.rules, task, inferred).assess or mode)
+        if "rules" in {mode, wanted} and mode != wanted:
+            inferred = self._infer(wanted, request)
+        return wanted, inferred
 
-        def consider(assessed: Assessed) -> Decision:
-            question = Question(
-                assessment=assessed.assessment,
-                requirements=_requirements(task, assessed, input_tokens, named, ceiling),
-                tier=assessed.tier,
-                effort=task.effort,
-                max_output_tokens=task.max_output_tokens,
-                failure_cost_usd=failure,
-                rule=assessed.rule.name if assessed.rule else "",
-                unavailable=self._out_with(extra),
-                extra=extra,
-                at=at,
-            )
-            return decide(catalog, question)
-
-        assessed = await self._assessor.assess(task, input_tokens, consider)
-        decision = consider(assessed)
-        if assessed.judge:
-            return replace(decision, judge=assessed.judge, judge_usd=assessed.judge_usd)
-        return decision
+    def _infer(self, mode: str, request: _Request) -> Assessment:
+        if mode == "rules":
+            return NOTHING_KNOWN
+        return self._assess(request.task, request.catalog.skills)
 
     def _named(self, task: Task) -> list[Model]:
         """The models that the caller named, in order. Raises `UnknownNameError`."""
@@ -86,10 +166,63 @@ class Router:
             raise TaskError("model names nothing; leave it empty to let rightmodel choose")
         return [self._catalog.find(name) for name in dict.fromkeys(names)]
 
-    def _out_with(self, extra: tuple[Model, ...]) -> Mapping[str, str]:
-        if not extra:
-            return self._out
-        return self._out | {m.id: why for m in extra if (why := self._unavailable(m))}
+
+def question_for(request: _Request, inferred: Assessment) -> Question:
+    """The rules and hints applied to what was inferred: all that a decision depends on. Pure."""
+    task, routing = request.task, request.catalog.routing
+    applied = routing_rules.apply(request.rules, task, inferred)
+    assessment = settle(task, applied, inferred)
+    failure = task.failure_cost_usd
+    if failure is None and not task.tier:
+        failure = routing.failure_cost_usd
+    return Question(
+        assessment=assessment,
+        requirements=_requirements(request, applied, assessment),
+        tier=task.tier or applied.tier or routing.tier,
+        effort=task.effort,
+        max_output_tokens=task.max_output_tokens,
+        failure_cost_usd=failure,
+        rule=", ".join(applied.names),
+        unavailable=request.unavailable,
+        extra=request.extra,
+        at=request.at,
+    )
+
+
+def _requirements(request: _Request, applied: Applied, assessment: Assessment) -> Requirements:
+    task, required = request.task, applied.required
+    preferred: tuple[str, ...] = ()
+    why = ""
+    if request.named:
+        pass
+    elif applied.use:
+        preferred, why = applied.use, f"rule {applied.use_rule!r} uses it"
+    elif task.prefer:
+        preferred, why = (task.prefer,), "the conversation continues with its model"
+    return Requirements(
+        input_tokens=request.input_tokens,
+        output_tokens=scoring.answer_tokens(assessment, task.max_output_tokens),
+        modalities=frozenset({"text"} | {f.modality for t in task.turns for f in t.files}),
+        features=required.features,
+        trust=required.trust,
+        max_cost_usd=least(request.ceiling, required.max_cost_usd),
+        pinned=tuple(model.id for model in request.named),
+        preferred=preferred,
+        preferred_why=why,
+    )
+
+
+def _checked(mode: str) -> str:
+    if mode not in MODES:
+        msg = f"unknown assess mode {mode!r}; known: {', '.join(MODES)}"
+        raise ValueError(msg)
+    return mode
+
+
+def _noted(question: Question, why: str) -> Question:
+    assessment = question.assessment
+    note = f"{assessment.note}; {why}" if assessment.note else why
+    return replace(question, assessment=replace(assessment, note=note))
 
 
 def count_tokens(task: Task) -> int:
@@ -105,14 +238,14 @@ def count_tokens(task: Task) -> int:
 
 def nothing_fits(decision: Decision) -> NoCandidateError:
     """The error for a decision without candidates: says what would help."""
-    named: dict[str, list[str]] = {}
+    models_by_reason: dict[str, list[str]] = {}
     for rejection in decision.rejections:
         if rejection.code != "not_named":
-            named.setdefault(rejection.reason, []).append(rejection.model)
+            models_by_reason.setdefault(rejection.reason, []).append(rejection.model)
     reasons = "; ".join(
-        f"{listed(models, most=3)}: {why}" for why, models in list(named.items())[:6]
+        f"{listed(models, most=3)}: {why}" for why, models in list(models_by_reason.items())[:6]
     )
-    if not named:
+    if not models_by_reason:
         return NoCandidateError(
             "no model is connected. Set a provider's key in the server's environment or "
             "--env-file, or write a manifest; `rightmodel check` says what is missing"
@@ -122,36 +255,3 @@ def nothing_fits(decision: Decision) -> NoCandidateError:
         "Loosen what excludes them, or call choose_model for the whole list",
         rejections=decision.rejections,
     )
-
-
-def _requirements(
-    task: Task,
-    assessed: Assessed,
-    input_tokens: int,
-    named: list[Model],
-    ceiling: Decimal | None,
-) -> Requirements:
-    rule = assessed.rule
-    preferred, why = _preferred(task, rule)
-    return Requirements(
-        input_tokens=input_tokens,
-        output_tokens=estimate.answer_tokens(assessed.assessment, task.max_output_tokens),
-        modalities=frozenset({"text"} | {f.modality for t in task.turns for f in t.files}),
-        features=rule.features if rule else frozenset(),
-        trust=(rule.trust if rule else None) or Trust.any,
-        max_cost_usd=_least(ceiling, rule.max_cost_usd if rule else None),
-        pinned=tuple(model.id for model in named),
-        preferred=preferred if not named else (),
-        preferred_why=why,
-    )
-
-
-def _preferred(task: Task, rule: Rule | None) -> tuple[tuple[str, ...], str]:
-    """A rule's models; else the one that the conversation has been with. And why."""
-    if rule and rule.use:
-        return rule.use, f"rule {rule.name!r} uses it"
-    return (task.prefer,) if task.prefer else (), "the conversation goes on with its model"
-
-
-def _least(*amounts: Decimal | None) -> Decimal | None:
-    return min((a for a in amounts if a is not None), default=None)

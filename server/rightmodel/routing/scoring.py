@@ -1,19 +1,15 @@
-"""For each model that can take a task: chance of a good answer, expected cost, worst cost.
-
-Chance: the one-parameter item response (Rasch) model, p = 1 / (1 + exp(difficulty − rating)), with
-rating the mean of the model's skill ratings under the task's skill weights. Both live on 0–10.
-Cost: prompt tokens × price + expected answer tokens × price, reasoning tokens included.
-"""
+"""What a model is expected to write, take and cost on a task; what it may cost at most."""
 
 from __future__ import annotations
 
-from math import ceil, exp
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.call import Usage
-from rightmodel.manifest.catalog import DEFAULT_RATING
+from rightmodel.routing.tokens import billable_tokens
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from decimal import Decimal
 
     from rightmodel.core.decision import Assessment, Requirements
@@ -34,33 +30,36 @@ ANSWER_TOKENS: Final = {
     "vision": 250,
     "agentic": 900,
 }
-"""Expected length of an answer by skill, in tokens, where the assessment does not know better.
-Set by judgement; they scale every candidate alike, so they matter for the amounts shown and little
-for the order."""
+"""Expected tokens of an answer by skill, where the assessment has none. Set by judgement: they
+scale every candidate alike and hardly change the order."""
 
 REASONING_TOKENS: Final = {"none": 0, "low": 300, "": 800, "medium": 1200, "high": 4000}
 """Expected reasoning tokens of a model with the `reasoning` feature on a task of difficulty 5, by
 effort; in proportion to difficulty. Set by judgement."""
 
-INPUT_MARGIN: Final = 1.5
-
 MIN_ALLOWANCE: Final = 16_384
 """Least output tokens allowed for an answer, where the model can: room to reason in."""
 
 
-def rating(model: Model, skills: tuple[tuple[str, float], ...]) -> float:
-    """The model's rating for a mix of skills; one that it has no rating for counts as `general`."""
-    ratings = model.skills
-    general = ratings.get("general", DEFAULT_RATING)
-    total = 0.0
-    for skill, weight in skills:
-        total += weight * ratings.get(skill, general)
-    return total
+@dataclass(frozen=True, slots=True)
+class Question:
+    """All that a decision depends on, beside the catalog.
 
+    `unavailable`: model id → why it is out for now. `extra`: models named by the caller that are
+    in no manifest. `effort`, `max_output_tokens`, `failure_cost_usd`: as in the task. `at`: when
+    (seconds since 1970), for prices that depend on it; `None`: the dearest apply.
+    """
 
-def chance(rating_: float, difficulty: float) -> float:
-    """Chance of a good answer, 0–1."""
-    return 1.0 / (1.0 + exp(difficulty - rating_))
+    assessment: Assessment
+    requirements: Requirements
+    tier: str
+    effort: str = ""
+    max_output_tokens: int = 0
+    failure_cost_usd: Decimal | None = None
+    rule: str = ""
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+    extra: tuple[Model, ...] = ()
+    at: float | None = None
 
 
 def answer_tokens(assessment: Assessment, max_output_tokens: int = 0) -> int:
@@ -69,12 +68,6 @@ def answer_tokens(assessment: Assessment, max_output_tokens: int = 0) -> int:
     if expected is None:
         expected = ANSWER_TOKENS.get(assessment.skill, ANSWER_TOKENS["general"])
     return min(expected, max_output_tokens) if max_output_tokens else expected
-
-
-def output_tokens(model: Model, answer: int, difficulty: float, effort: str) -> int:
-    """Expected tokens billed as output: the answer in the model's own words, and its reasoning."""
-    written = answer if model.verbosity == 1.0 else round(answer * model.verbosity)
-    return written + reasoning_tokens(model, difficulty, effort)
 
 
 def reasoning_tokens(model: Model, difficulty: float, effort: str) -> int:
@@ -86,11 +79,28 @@ def reasoning_tokens(model: Model, difficulty: float, effort: str) -> int:
     return int(REASONING_TOKENS[effort] * difficulty / 5.0)
 
 
-def time_s(model: Model, output_tokens: int) -> float | None:
-    """Expected seconds until the whole answer is there, `None` where its speed is not known."""
+def cost(model: Model, question: Question) -> Decimal | None:
+    """Expected USD on the task; `None` where a price is unknown."""
+    prompt, price = question.requirements.input_tokens, model.price
+    if price.others:
+        price = price.rates(prompt, question.at)
+    if price.input is None or price.output is None:
+        return None
+    return prompt * price.input + _output(model, question) * price.output
+
+
+def time_s(model: Model, question: Question) -> float | None:
+    """Expected seconds until the answer is complete, `None` where the speed is unknown."""
     if not model.tokens_s:
         return None
-    return round((model.first_token_s or 0.0) + output_tokens / model.tokens_s, 1)
+    return round((model.first_token_s or 0.0) + _output(model, question) / model.tokens_s, 1)
+
+
+def _output(model: Model, question: Question) -> int:
+    """Expected tokens billed as output: the answer at the model's verbosity, and its reasoning."""
+    answer = question.requirements.output_tokens
+    written = answer if model.verbosity == 1.0 else round(answer * model.verbosity)
+    return written + reasoning_tokens(model, question.assessment.difficulty, question.effort)
 
 
 def allowance(model: Model, needed: Requirements, max_output_tokens: int) -> int:
@@ -103,9 +113,9 @@ def allowance(model: Model, needed: Requirements, max_output_tokens: int) -> int
 
 
 def worst_cost(model: Model, input_tokens: int, allowed: int) -> Decimal | None:
-    """The most USD that an attempt can be billed: what a budget reserves. `allowed`: output tokens.
+    """The most USD that an attempt can be billed: what a budget reserves.
 
-    The prompt counts half as much again as estimated, which no text of the estimate's own test
-    set reaches. `None` where a price is unknown.
+    `input_tokens`: estimated; counted with the estimate's worst error. `allowed`: output tokens.
+    `None` where a price is unknown.
     """
-    return model.price.cost(Usage(ceil(input_tokens * INPUT_MARGIN), allowed))
+    return model.price.cost(Usage(billable_tokens(input_tokens), allowed))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rightmodel.core.call import Usage
+from rightmodel.core.decision import success
 from rightmodel.simulator.example import example_of
 from rightmodel.simulator.received import count_tokens
 from rightmodel.simulator.wire import Pace, dumps
@@ -167,7 +167,7 @@ def by_rating(ratings: Mapping[str, float]) -> Callable[[Work], float]:
 
     def chance(work: Work) -> float:
         rating = ratings.get(work.skill, ratings.get("general", 5.0))
-        return 1 / (1 + math.exp(work.difficulty - rating))
+        return success(rating, work.difficulty)
 
     return chance
 

@@ -14,7 +14,6 @@ from rightmodel.core.errors import ManifestError, ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
 from rightmodel.manifest.load import load_catalog
-from rightmodel.routing.assessor import Assessor
 from rightmodel.routing.router import Router
 from rightmodel.routing.signals.judge import MOST_SHIFT, Judge, JudgeAnswer
 
@@ -87,6 +86,10 @@ def catalog_of(tmp_path: Path, assess: str) -> Catalog:
     return load_catalog(path, has_key=lambda _: True)
 
 
+def router_of(catalog: Catalog, judge: Judge | None, local: Assessment) -> Router:
+    return Router(catalog, lambda _: "", judge=judge, assess=lambda *_: local)
+
+
 def route(
     tmp_path: Path,
     task: Task,
@@ -96,8 +99,7 @@ def route(
 ) -> Decision:
     catalog = catalog_of(tmp_path, assess)
     judge = Judge(catalog, scripted, {}) if scripted else None
-    assessor = Assessor(catalog, {"learned": lambda _: local}, judge)
-    return asyncio.run(Router(catalog, assessor, lambda _: "").route(task))
+    return asyncio.run(router_of(catalog, judge, local).route(task))
 
 
 def test_the_cheapest_model_that_is_good_enough_at_sorting_judges(tmp_path: Path) -> None:
@@ -144,7 +146,7 @@ def test_the_same_task_is_judged_once(tmp_path: Path) -> None:
     catalog = catalog_of(tmp_path, "judge")
     scripted = Scripted()
     judge = Judge(catalog, scripted, {})
-    router = Router(catalog, Assessor(catalog, {"learned": lambda _: LOCAL}, judge), lambda _: "")
+    router = router_of(catalog, judge, LOCAL)
 
     async def both() -> list[Decision]:
         return [await router.route(Task("x")), await router.route(Task("x"))]

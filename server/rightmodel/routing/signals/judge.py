@@ -1,9 +1,8 @@
 """The judge: a cheap connected model reads the task and names skill and difficulty.
 
 It answers from a closed list that includes the user's own skills, under its own deadline and price.
-It never names a model, and what it says of difficulty is held near what the local assessment says:
-a prompt that talks to the judge gains nothing by it. A late, broken or off-list answer is ignored
-and counted.
+It never names a model, and its difficulty is kept near that of the local assessment: a prompt that
+addresses the judge gains nothing. A late, failed or off-list answer is ignored and counted.
 """
 
 from __future__ import annotations
@@ -24,18 +23,22 @@ if TYPE_CHECKING:
 
     from rightmodel.core.task import Task, Trust
     from rightmodel.manifest.catalog import Catalog, Model
+    from rightmodel.routing.signals.routing_rules import Requirement
 
 DEADLINE_S: Final = 3.0
 LEAST_CLASSIFY_RATING: Final = 6.5
 """Rating in `classify` from which a model is fit to judge, where the manifest names none."""
 OUTPUT_TOKENS: Final = 60
 CONFIDENCE: Final = 0.85
-"""Taken as the chance that a judge's skill is right; to be replaced by a measured one."""
+"""Assumed chance that a judge's skill is right; not measured."""
 MOST_SHIFT: Final = 2.5
 """Points by which the judge may move the difficulty from the local assessment's."""
 HEAD_CHARS: Final = 2500
 TAIL_CHARS: Final = 1500
 MOST_CACHED: Final = 1024
+PROMPT_TOKENS: Final = 600
+"""What the judge's instructions add to a task."""
+MOST_TASK_TOKENS: Final = 1000
 
 DESCRIPTIONS: Final = {
     "general": "chat, small talk, light brainstorming, odd jobs that fit nothing else",
@@ -56,14 +59,14 @@ DESCRIPTIONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class JudgeAnswer:
-    """What the judge's model said. `cost_usd`: `None` where it is unknown."""
+    """The text of the judge's model. `cost_usd`: `None` where it is unknown."""
 
     text: str
     cost_usd: Decimal | None
 
 
-class Completer(Protocol):
-    """Asks one model once. Raises `ProviderError`, with what it cost all the same."""
+class JudgeCaller(Protocol):
+    """Calls one model once. Raises `ProviderError`, which carries the cost of the attempt."""
 
     async def ask(
         self,
@@ -81,9 +84,9 @@ class Completer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of asking. `assessment` is `None` where the answer was ignored; `why` says so.
+    """The judge's assessment, `None` where its answer was ignored, for the reason `why`.
 
-    `cost_usd`: `None` where nobody knows.
+    `cost_usd`: `None` where unknown.
     """
 
     assessment: Assessment | None
@@ -93,26 +96,34 @@ class Verdict:
 
 
 class Judge:
-    """`counts`: how many answers were used, cached, late, failed, broken or off the list."""
+    """`unavailable`: model id → why no request can be sent to it, "" if one can.
+
+    `counts`: how many answers were used, cached, late, failed or broken.
+    """
 
     def __init__(
-        self, catalog: Catalog, completer: Completer, available: Mapping[str, str]
+        self, catalog: Catalog, caller: JudgeCaller, unavailable: Mapping[str, str]
     ) -> None:
         self._catalog = catalog
-        self._completer = completer
-        self._unavailable = available
+        self._caller = caller
+        self._unavailable = unavailable
         self._cache: OrderedDict[str, Assessment] = OrderedDict()
         self.counts: Counter[str] = Counter()
 
-    def model(self, trust: Trust) -> Model | None:
-        """The model that judges under a required trust; `None` where none is fit."""
+    def model(self, required: Requirement) -> Model | None:
+        """The model that judges under what rules require; `None` where none is fit."""
         named = self._catalog.routing.judge
         if named:
             model = self._catalog.find(named)
-            return model if self._fit(model, trust) else None
-        fit = [m for m in self._catalog.models.values() if self._fit(m, trust) and m.price.known]
-        good = [m for m in fit if m.rating("classify") >= LEAST_CLASSIFY_RATING]
-        return min(good, key=lambda m: (price_of(m, 1000) or Decimal(0), m.id), default=None)
+            return model if self._fit(model, required) else None
+        fit = [
+            m
+            for m in self._catalog.models.values()
+            if self._fit(m, required)
+            and m.price.known
+            and m.rating("classify") >= LEAST_CLASSIFY_RATING
+        ]
+        return min(fit, key=lambda m: (price_of(m, 1000) or Decimal(0), m.id), default=None)
 
     async def ask(self, task: Task, local: Assessment, model: Model, trust: Trust) -> Verdict:
         """Ask, and check the answer against the closed lists."""
@@ -122,7 +133,7 @@ class Judge:
             self.counts["cached"] += 1
             return Verdict(bounded(self._cache[key], local), model.id, Decimal(0), "cached")
         try:
-            answer = await self._completer.ask(
+            answer = await self._caller.ask(
                 model,
                 system=self._system(),
                 prompt=_shown(task),
@@ -130,7 +141,7 @@ class Judge:
                 trust=trust,
                 deadline_s=DEADLINE_S,
             )
-        except Exception as error:  # noqa: BLE001 - whatever a judge does, the call goes on
+        except Exception as error:  # noqa: BLE001 - no failure of the judge fails the call
             known = error if isinstance(error, ProviderError) else None
             kind = "late" if known and known.fault is Fault.TIMEOUT else "failed"
             self.counts[kind] += 1
@@ -147,8 +158,12 @@ class Judge:
             self._cache.popitem(last=False)
         return Verdict(bounded(judged, local), model.id, cost)
 
-    def _fit(self, model: Model, trust: Trust) -> bool:
-        return model.trust >= trust and not self._unavailable.get(model.id)
+    def _fit(self, model: Model, required: Requirement) -> bool:
+        return (
+            model.trust >= required.trust
+            and model.features >= required.features
+            and not self._unavailable.get(model.id)
+        )
 
     def _key(self, task: Task, model: Model) -> str:
         names = " ".join(file.path for file in task.files)
@@ -201,19 +216,24 @@ class Judge:
 
 
 def bounded(judged: Assessment, local: Assessment) -> Assessment:
-    """The judge's skill with a difficulty near the local one, and what only the local one knows."""
+    """The judge's skill, its difficulty near the local one, and the local answer length."""
     low, high = local.difficulty - MOST_SHIFT, local.difficulty + MOST_SHIFT
     same = judged.skill == local.skill
     return replace(
         judged,
         difficulty=min(max(judged.difficulty, low, 0.0), high, 10.0),
         output_tokens=local.output_tokens if same else None,
-        note="the judge named it",
+        note="assessed by the judge",
     )
 
 
+def price_for(model: Model, task: Task) -> Decimal | None:
+    """Expected USD of judging a task; `None` where a price is unknown."""
+    return price_of(model, min(len(task.prompt) // 4, MOST_TASK_TOKENS) + PROMPT_TOKENS)
+
+
 def price_of(model: Model, prompt_tokens: int) -> Decimal | None:
-    """What one judgement is expected to cost, USD; `None` where a price is unknown."""
+    """Expected USD of a judgement; `None` where a price is unknown."""
     price = model.price.rates(prompt_tokens)
     if price.input is None or price.output is None:
         return None
@@ -221,7 +241,7 @@ def price_of(model: Model, prompt_tokens: int) -> Decimal | None:
 
 
 def _shown(task: Task) -> str:
-    """Head and tail of the task between marks that it cannot know."""
+    """Head and tail of the task between marks that its author cannot predict."""
     text = task.prompt
     if len(text) > HEAD_CHARS + TAIL_CHARS:
         text = f"{text[:HEAD_CHARS]}\n[… cut …]\n{text[-TAIL_CHARS:]}"

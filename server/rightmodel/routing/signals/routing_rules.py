@@ -1,73 +1,161 @@
-"""The user's rules: in order, first match wins. Deterministic, explainable, free."""
+"""The user's `[[rules]]`: deterministic, explainable, free.
+
+`require` of every matching rule holds, the strictest wins. Each other setting comes from the first
+matching rule that sets it. A skill or difficulty that a rule sets is what later rules compare with.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.task import Trust
+from rightmodel.core.task import DIFFICULTIES, Trust, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
 
+    from rightmodel.core.decision import Assessment
     from rightmodel.core.task import Attachment, Task
     from rightmodel.manifest.catalog import Condition, Rule
 
+UNSURE: Final = 0.5
+"""Below this confidence an inferred skill does not let a rule set the tier."""
 
-def match(
-    rules: Sequence[Rule], task: Task, *, tier: str, input_tokens: int, skill: str, difficulty: str
-) -> Rule | None:
-    """The first rule all of whose conditions hold.
 
-    `skill` and `difficulty` are what is known so far: the caller's hints, or the assessment's.
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """The strictest of what rules require. `max_cost_usd`: `None` for no ceiling."""
+
+    trust: Trust = Trust.any
+    features: frozenset[str] = frozenset()
+    max_cost_usd: Decimal | None = None
+
+    def and_of(self, rule: Rule) -> Requirement:
+        """This and the rule's own, the stricter of both."""
+        return Requirement(
+            max(self.trust, rule.trust or Trust.any),
+            self.features | rule.features,
+            least(self.max_cost_usd, rule.max_cost_usd),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What the matching rules come to. Empty strings and tuples: no rule sets it.
+
+    `names`: the rules that contribute, in order. `use_rule`, `skill_rule`: which rule set it.
     """
-    return next(
-        (
-            rule
-            for rule in rules
-            if _sent_holds(rule, task)
-            and _size_holds(rule.when, input_tokens)
-            and (not rule.when.tier or tier in rule.when.tier)
-            and (not rule.when.skill or skill in rule.when.skill)
-            and (not rule.when.difficulty or difficulty in rule.when.difficulty)
-        ),
-        None,
-    )
+
+    required: Requirement = Requirement()
+    use: tuple[str, ...] = ()
+    use_rule: str = ""
+    skill: str = ""
+    skill_rule: str = ""
+    difficulty: str = ""
+    tier: str = ""
+    assess: str = ""
+    names: tuple[str, ...] = ()
 
 
-def strictest_trust(rules: Sequence[Rule], task: Task, input_tokens: int) -> Trust:
-    """The highest trust that a rule requires which may yet turn out to apply."""
-    asked = (
-        rule.trust
-        for rule in rules
-        if rule.trust is not None
-        and _sent_holds(rule, task)
-        and _size_holds(rule.when, input_tokens)
-    )
-    return max(asked, default=Trust.any)
+NO_RULES: Final = Applied()
 
 
-def ask_for_assessment(rules: Sequence[Rule], task: Task) -> bool:
-    """Whether a rule's outcome hangs on a skill or difficulty that the caller did not state."""
-    return any(
-        (rule.when.skill and not task.skill) or (rule.when.difficulty and not task.difficulty)
-        for rule in rules
-    )
+def candidates(rules: Sequence[Rule], task: Task, *, tier: str, input_tokens: int) -> list[Rule]:
+    """The rules whose conditions on text, files, size and tier hold.
 
-
-def _sent_holds(rule: Rule, task: Task) -> bool:
-    """Whether the conditions on texts and files hold.
-
-    A rule that requires something looks at all that is sent, text files too: a secret does not
-    become less of one by being said a turn earlier. Any other rule looks at the prompt.
+    They apply if their conditions on skill and difficulty hold, too, which need an assessment.
+    `tier`: the call's, else the manifest's.
     """
-    texts, files = [task.prompt], task.files
-    if rule.trust is not None or rule.features:
-        texts += [task.system, *(turn.text for turn in task.history)]
-        files = tuple(file for turn in task.turns for file in turn.files)
-        if rule.when.matches or rule.when.contains:
-            texts += [f.data.decode("utf-8", "replace") for f in files if f.modality == "text"]
-    return _text_holds(rule.when, texts) and _attachments_hold(rule.when, files)
+    everything: tuple[list[str], list[Attachment]] | None = None
+    found = []
+    for rule in rules:
+        if rule.when.tier and tier not in rule.when.tier:
+            continue
+        if not _size_holds(rule.when, input_tokens):
+            continue
+        texts, files = [task.prompt], list(task.files)
+        if _requires(rule):
+            # A secret in the schema or in an earlier turn is sent, too.
+            everything = everything or (list(texts_of(task.content)), _all_files(task))
+            texts, files = everything
+        if _text_holds(rule.when, texts) and _files_hold(rule.when, files):
+            found.append(rule)
+    return found
+
+
+def apply(rules: Sequence[Rule], task: Task, assessment: Assessment) -> Applied:
+    """What the rules that `candidates` left come to under an assessment."""
+    if not rules:
+        return NO_RULES
+    skill = task.skill or assessment.skill
+    sure = bool(task.skill) or assessment.confidence >= UNSURE
+    difficulty = task.difficulty or nearest_word(assessment.difficulty)
+    applied = NO_RULES
+    for rule in rules:
+        if rule.when.skill and skill not in rule.when.skill:
+            continue
+        if rule.when.difficulty and difficulty not in rule.when.difficulty:
+            continue
+        before = applied
+        applied = _with(applied, rule, may_set_tier=sure or not rule.when.skill)
+        if applied != before:
+            applied = replace(applied, names=(*applied.names, rule.name))
+        if applied.skill and not task.skill:
+            skill, sure = applied.skill, True
+        difficulty = task.difficulty or applied.difficulty or difficulty
+    return applied
+
+
+def possible_requirement(rules: Sequence[Rule], task: Task) -> Requirement:
+    """What may yet be required, whatever the assessment will be: the judge obeys this."""
+    settable = {rule.skill for rule in rules}
+    required = Requirement()
+    for rule in rules:
+        skill_open = not task.skill or not rule.when.skill or task.skill in rule.when.skill
+        if skill_open or rule.when.skill & settable:
+            required = required.and_of(rule)
+    return required
+
+
+def _with(applied: Applied, rule: Rule, *, may_set_tier: bool) -> Applied:
+    """The rule's requirement added, and what no earlier rule has set."""
+    changes: dict[str, object] = {}
+    if _requires(rule):
+        changes["required"] = applied.required.and_of(rule)
+    if rule.use and not applied.use:
+        changes |= {"use": rule.use, "use_rule": rule.name}
+    if rule.skill and not applied.skill:
+        changes |= {"skill": rule.skill, "skill_rule": rule.name}
+    if rule.tier and not applied.tier and may_set_tier:
+        changes["tier"] = rule.tier
+    if rule.difficulty and not applied.difficulty:
+        changes["difficulty"] = rule.difficulty
+    if rule.assess and not applied.assess:
+        changes["assess"] = rule.assess
+    return replace(applied, **changes) if changes else applied  # type: ignore[arg-type]
+
+
+def nearest_word(difficulty: float) -> str:
+    """The word for a difficulty that is closest to it."""
+    return min(DIFFICULTIES, key=lambda word: abs(DIFFICULTIES[word] - difficulty))
+
+
+def least(*amounts: Decimal | None) -> Decimal | None:
+    """The lowest known amount."""
+    return min((a for a in amounts if a is not None), default=None)
+
+
+# -- conditions ----------------------------------------------------------------------------------
+
+
+def _requires(rule: Rule) -> bool:
+    return rule.trust is not None or bool(rule.features) or rule.max_cost_usd is not None
+
+
+def _all_files(task: Task) -> list[Attachment]:
+    return [file for turn in task.turns for file in turn.files]
 
 
 def _text_holds(when: Condition, texts: Sequence[str]) -> bool:
@@ -85,7 +173,7 @@ def _size_holds(when: Condition, input_tokens: int) -> bool:
     return when.max_input_tokens is None or input_tokens <= when.max_input_tokens
 
 
-def _attachments_hold(when: Condition, files: Sequence[Attachment]) -> bool:
+def _files_hold(when: Condition, files: Sequence[Attachment]) -> bool:
     if when.files and not any(
         fnmatchcase(file.path.rpartition("/")[2], pattern) or fnmatchcase(file.path, pattern)
         for file in files
@@ -97,3 +185,77 @@ def _attachments_hold(when: Condition, files: Sequence[Attachment]) -> bool:
         or any(file.modality in when.input for file in files)
         or (when.input == {"text"} and not files)
     )
+
+
+# -- rules without effect, for `check` -----------------------------------------------------------
+
+
+def ineffective(rules: Sequence[Rule]) -> list[tuple[Rule, str]]:
+    """Rules that can never have an effect, each with the reason."""
+    found = []
+    for number, rule in enumerate(rules):
+        why = _contradiction(rule.when) or _nothing_set(rule) or _shadowed(rule, rules[:number])
+        if why:
+            found.append((rule, why))
+    return found
+
+
+def _contradiction(when: Condition) -> str:
+    low, high = when.min_input_tokens, when.max_input_tokens
+    if low is not None and high is not None and low > high:
+        return f"min_input_tokens {low} is more than max_input_tokens {high}"
+    return ""
+
+
+def _settings(rule: Rule) -> dict[str, object]:
+    values = {
+        "use": rule.use,
+        "skill": rule.skill,
+        "difficulty": rule.difficulty,
+        "tier": rule.tier,
+        "assess": rule.assess,
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def _nothing_set(rule: Rule) -> str:
+    if _settings(rule) or _requires(rule):
+        return ""
+    return "it sets and requires nothing"
+
+
+def _shadowed(rule: Rule, earlier: Sequence[Rule]) -> str:
+    """Whether earlier rules, which match whenever this one does, set all that it sets."""
+    if _requires(rule):
+        return ""
+    open_settings = set(_settings(rule))
+    by = []
+    for number, other in enumerate(earlier):
+        between = earlier[number:]
+        if open_settings & set(_settings(other)) and _implied(other, rule, between):
+            open_settings -= set(_settings(other))
+            by.append(other.name)
+    if open_settings:
+        return ""
+    names = ", ".join(repr(name) for name in by)
+    return f"earlier rules match whenever it does and set the same: {names}"
+
+
+def _implied(earlier: Rule, later: Rule, between: Sequence[Rule]) -> bool:
+    """Whether `earlier` matches whenever `later` does. False where that cannot be shown."""
+    a, b = earlier.when, later.when
+    if (a.skill or a.difficulty) and any(rule.skill or rule.difficulty for rule in between):
+        return False
+    sets = ((a.skill, b.skill), (a.difficulty, b.difficulty), (a.tier, b.tier), (a.input, b.input))
+    return (
+        all(not wide or (narrow and narrow <= wide) for wide, narrow in sets)
+        and (a.matches is None or a.matches == b.matches)
+        and (not a.contains or _all_contain(b.contains, a.contains))
+        and (not a.files or (bool(b.files) and set(b.files) <= set(a.files)))
+        and (a.min_input_tokens or 0) <= (b.min_input_tokens or 0)
+        and (a.max_input_tokens is None or (b.max_input_tokens or 10**12) <= a.max_input_tokens)
+    )
+
+
+def _all_contain(words: Sequence[str], parts: Sequence[str]) -> bool:
+    return bool(words) and all(any(part in word for part in parts) for word in words)

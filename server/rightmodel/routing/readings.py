@@ -1,0 +1,80 @@
+"""The plausible readings of an assessment: what the task may well be, each with its probability."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rightmodel.manifest.catalog import DEFAULT_SLOPE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rightmodel.core.decision import Assessment
+    from rightmodel.manifest.catalog import Slope
+
+    Skills = tuple[tuple[str, float], ...]
+
+LEAST_WEIGHT: Final = 0.08
+"""Least weight of a skill that counts as plausible."""
+MOST_SKILLS: Final = 3
+SPREAD: Final = 1.5
+"""Points of difficulty to either side that count as plausible."""
+UNSURE: Final = 0.5
+"""Below this confidence `general` is plausible, too."""
+CERTAIN: Final = 1.0
+"""The confidence of what the caller or a rule states."""
+
+
+class Reading(NamedTuple):
+    """One reading. `share`: its probability; all shares sum to 1.
+
+    `level`: what ratings are compared with: the difficulty, after the skill's slope where it is an
+    estimate. A stated difficulty counts in full.
+    """
+
+    share: float
+    skills: Skills
+    difficulty: float
+    level: float
+
+
+def plausible(assessment: Assessment, slopes: Mapping[str, Slope]) -> tuple[Reading, ...]:
+    """Up to four skills times three difficulties; one reading where caller or rule state both."""
+    stated = assessment.difficulty_confidence >= CERTAIN
+    kinds = _kinds(assessment)
+    total = sum(weight for _, weight in kinds)
+    if stated:
+        steps: tuple[tuple[float, float], ...] = ((1.0, assessment.difficulty),)
+    else:
+        low = max(assessment.difficulty - SPREAD, 0.0)
+        high = min(assessment.difficulty + SPREAD, 10.0)
+        steps = ((0.25, low), (0.5, assessment.difficulty), (0.25, high))
+    return tuple(
+        Reading(
+            weight / total * share,
+            skills,
+            difficulty,
+            difficulty if stated else level_of(skills, difficulty, slopes),
+        )
+        for skills, weight in kinds
+        for share, difficulty in steps
+    )
+
+
+def level_of(skills: Skills, difficulty: float, slopes: Mapping[str, Slope]) -> float:
+    """An estimated difficulty after the skills' slopes, by their weights."""
+    return sum(
+        weight * slopes.get(skill, DEFAULT_SLOPE).level(difficulty) for skill, weight in skills
+    )
+
+
+def _kinds(assessment: Assessment) -> list[tuple[Skills, float]]:
+    """The skills that are plausible on their own, with their weights."""
+    if assessment.confidence >= CERTAIN:
+        return [(assessment.skills, 1.0)]
+    weights = {s: w for s, w in assessment.skills[:MOST_SKILLS] if w >= LEAST_WEIGHT}
+    if assessment.confidence < UNSURE:
+        weights.setdefault("general", LEAST_WEIGHT)
+    if not weights:
+        return [(assessment.skills, 1.0)]
+    return [(((skill, 1.0),), weight) for skill, weight in weights.items()]
