@@ -8,6 +8,7 @@ readings of the task. `weigh` computes one list of floats per reading; `decide` 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise
 from math import inf, isinf
 from typing import TYPE_CHECKING, Final
@@ -21,7 +22,6 @@ from rightmodel.routing.readings import plausible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from decimal import Decimal
 
     from rightmodel.core.decision import Requirements
     from rightmodel.manifest.catalog import Catalog, Model
@@ -271,14 +271,14 @@ def _reason(head: Sequence[Candidate], question: Question, outlook: Outlook) -> 
         return needed.preferred_why
     if first.cost_usd is None:
         return "the only fit models have unknown prices; rated best among them"
-    text = f"least expected total cost: {dollars(first.total_usd)}"
+    text = f"least expected total cost: {dollars(Decimal(first.total_usd))}"
     if len(head) == 1 or head[1].cost_usd is None:
         return f"{text}; no other priced model fits"
     rival = head[1]
     risk = f"{100 * (1 - first.p_success):.2g}%"
     text += (
-        f" ({dollars(first.cost_usd)} + {risk} risk × {dollars(outlook.loss_usd)}) "
-        f"against {dollars(rival.total_usd)} for {rival.model}"
+        f" ({dollars(first.cost_usd)} + {risk} risk × {dollars(Decimal(outlook.loss_usd))}) "
+        f"against {dollars(Decimal(rival.total_usd))} for {rival.model}"
     )
     if rival.total_usd < first.total_usd:
         text += ", whose rating is only a guess from its price"
