@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import difflib
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from rightmodel.core.format import cut, listed
 
@@ -218,9 +218,19 @@ class LedgerError(RightmodelError):
         return f"ledger={self.fault.value}"
 
 
-def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """Up to `count` of the known names that resemble `name`, closest first."""
+LEAST_RESEMBLANCE: Final = 0.45
+
+
+def nearest(
+    name: str, known: Iterable[str], count: int = 3, *, cutoff: float = LEAST_RESEMBLANCE
+) -> list[str]:
+    """Up to `count` of the known names that resemble `name`, closest first.
+
+    `cutoff`: the least resemblance, from 0 to 1, as `difflib` counts it.
+    """
     by_lower = {k.lower(): k for k in known}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=count, cutoff=0.45)
+    close = difflib.get_close_matches(name.lower()[:200], by_lower, n=count, cutoff=cutoff)
+    if cutoff > LEAST_RESEMBLANCE:
+        return [by_lower[k] for k in close]
     within = [k for k in by_lower if name and name.lower() in k and k not in close]
     return [by_lower[k] for k in (close + sorted(within, key=len))[:count]]

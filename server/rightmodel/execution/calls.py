@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from rightmodel.core.call import Answer, Queued, Token
 from rightmodel.core.errors import RightmodelError, TaskError
 from rightmodel.core.task import Turn
+from rightmodel.execution.pages import paged
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from rightmodel.core.task import Task
     from rightmodel.execution.executor import Executor
 
-PAGE_CHARS: Final = 40_000
 MOST_RUNNING: Final = 64
 """Calls at once; further ones wait their turn: a routed model may be an agent that calls us."""
 MOST_KEPT: Final = 256
@@ -62,6 +62,7 @@ class _Entry:
     touched: float
     status: CallEvent = field(default_factory=Queued)
     listeners: list[Listener] = field(default_factory=list)
+    pages: tuple[str, ...] = ()
     pages_read: int = 0
 
     def notify(self, event: CallEvent) -> None:
@@ -194,7 +195,7 @@ class Calls:
     ) -> Page | Pending:
         if entry.job.done() and entry.pages_read:
             answer = await _settled(entry)
-            if entry.pages_read >= _pages(answer):
+            if entry.pages_read >= len(entry.pages):
                 raise TaskError(
                     f"ref {entry.ref} has been read to its end; give a prompt to go on with the "
                     "conversation",
@@ -248,12 +249,9 @@ async def _settled(entry: _Entry) -> Answer:
     return await entry.job
 
 
-def _pages(answer: Answer) -> int:
-    return max(1, -(-len(answer.text) // PAGE_CHARS))
-
-
 def _page(entry: _Entry, answer: Answer) -> Page:
-    start = entry.pages_read * PAGE_CHARS
+    """The next page of a finished call."""
+    if not entry.pages:
+        entry.pages = paged(answer.text)
     entry.pages_read += 1
-    text = answer.text[start : start + PAGE_CHARS]
-    return Page(answer, text, entry.pages_read, _pages(answer))
+    return Page(answer, entry.pages[entry.pages_read - 1], entry.pages_read, len(entry.pages))

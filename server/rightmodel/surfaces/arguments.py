@@ -1,7 +1,8 @@
-"""What a caller sent → a `Task`. Lenient about types, exact about values, and every error teaches.
+"""What a caller sent → a `Task`: for the tools, the command line and batches alike.
 
-Clients and models send numbers as strings, a single file as a string, a schema as an object:
-whatever is plainly meant is understood.
+Lenient about types, exact about values. Clients and models send numbers as strings, one file as a
+string, "null" for nothing, a schema as an object: whatever is plainly meant is understood, and
+every error says which values are right.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
 
 from rightmodel.core.errors import TaskError, UnknownNameError, nearest
-from rightmodel.core.format import cut, listed
+from rightmodel.core.format import cut
 from rightmodel.core.task import DIFFICULTIES, EFFORTS, TIERS, Task
 from rightmodel.surfaces.files import read_files
 
@@ -26,23 +29,34 @@ MOST_PROMPT_CHARS: Final = 20_000_000
 MOST_NAME_CHARS: Final = 2_000
 MOST_USD: Final = 1_000_000
 DEFAULT_LIMIT: Final = 3
-YES: Final = frozenset({"true", "yes", "1", "1.0"})
-NO: Final = frozenset({"false", "no", "0", "0.0"})
+MISSPELT: Final = 0.75
+"""How alike an unknown argument must be to a known one to be an error, not an extra."""
+YES: Final = frozenset({"true", "yes", "on", "1", "1.0"})
+NO: Final = frozenset({"false", "no", "off", "0", "0.0"})
+NOTHING: Final = frozenset({"", "null", "none", "undefined"})
+"""What clients write for an argument without a value. A word that has a meaning keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """The arguments of one call, looked up by name. `known`: the names the tool has."""
+    """The arguments of one call, looked up by name. `known`: the names that there are."""
 
     values: Mapping[str, Any]
     known: Sequence[str]
 
-    def __post_init__(self) -> None:
-        for name in self.values:
-            if name not in self.known:
-                close = nearest(name, self.known, count=1)
-                hint = f"Did you mean {close[0]!r}?" if close else f"Known: {listed(self.known)}."
-                raise TaskError(f"unknown argument {cut(name)!r}. {hint}", argument=name)
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """Arguments that there are not, as workflow tools add some to every call.
+
+        Raises `TaskError` for one that looks misspelt.
+        """
+        unknown = [name for name in self.values if name not in self.known]
+        for name in unknown:
+            if close := nearest(name, self.known, count=1, cutoff=MISSPELT):
+                raise TaskError(
+                    f"unknown argument {cut(name)!r}. Did you mean {close[0]!r}?", argument=name
+                )
+        return tuple(cut(name) for name in unknown)
 
     def text(self, name: str) -> str:
         """A string; a number is taken as written."""
@@ -55,20 +69,26 @@ class Arguments:
             return str(value)
         raise TaskError(f"{name} must be a string, not {_kind(value)}", argument=name)
 
-    def short(self, name: str) -> str:
-        """A string that names something."""
-        value = self.text(name).strip()
-        if len(value) > MOST_NAME_CHARS:
+    def short(self, name: str, allowed: Sequence[str] = ()) -> str:
+        """A string that names something; several in a list are joined by commas."""
+        value = self.values.get(name)
+        items = _list_in(value)
+        if items is not None and all(isinstance(item, str) for item in items):
+            text = ",".join(items)
+        else:
+            text = self.text(name)
+        text = text.strip()
+        if len(text) > MOST_NAME_CHARS:
             raise TaskError(
-                f"{name} has {len(value)} characters ({cut(value)!r}); the most is "
+                f"{name} has {len(text)} characters ({cut(text)!r}); the most is "
                 f"{MOST_NAME_CHARS}: a task belongs into the prompt",
                 argument=name,
             )
-        return value
+        return "" if _is_nothing(text) and text.lower() not in allowed else text
 
     def choice(self, name: str, allowed: Sequence[str]) -> str:
         """One of the allowed words, in any case; "" for none."""
-        value = self.short(name).lower()
+        value = self.short(name, allowed).lower()
         if value and value not in allowed:
             raise UnknownNameError(name, value, allowed, argument=name)
         return value
@@ -76,7 +96,7 @@ class Arguments:
     def whole(self, name: str, most: int, default: int = 0) -> int:
         """A whole number from 0 to `most`."""
         value = self.values.get(name)
-        if value is None or value == "":
+        if _is_nothing(value):
             return default
         try:
             number = Decimal(str(value).strip())
@@ -91,13 +111,13 @@ class Arguments:
         return int(number)
 
     def ceiling(self, name: str) -> Decimal | None:
-        """US dollars; 0 and "" mean no limit."""
+        """US dollars; 0 and nothing mean no limit."""
         return self.amount(name) or None
 
     def amount(self, name: str) -> Decimal | None:
-        """US dollars; "" means not said."""
+        """US dollars, `None` where none are given."""
         value = self.values.get(name)
-        if value is None or value == "":
+        if _is_nothing(value):
             return None
         try:
             amount = Decimal(str(value).strip().lstrip("$"))
@@ -111,37 +131,37 @@ class Arguments:
         return amount
 
     def yes(self, name: str) -> bool:
-        """Yes or no. Raises `TaskError` where it is not said."""
+        """Yes or no. Raises `TaskError` where neither is given."""
         value = str(self.values.get(name, "")).strip().lower()
         if value not in YES and value not in NO:
             raise TaskError(f"{name} must be true or false, not {cut(value)!r}", argument=name)
         return value in YES
 
-    def names(self, name: str) -> list[str]:
-        """A list of strings; one string is a list of one, and JSON in a string is read."""
+    def paths(self, name: str) -> list[str]:
+        """Paths of files; one string is a list of one, and `file:` URLs are paths."""
         value = self.values.get(name)
-        if isinstance(value, str) and value.lstrip().startswith("["):
-            try:
-                value = json.loads(value)
-            except (ValueError, RecursionError):
-                value = [value]
-        if isinstance(value, str):
-            value = [value] if value else []
-        if value is None:
-            return []
-        if not isinstance(value, list) or not all(isinstance(v, str) and v for v in value):
+        items = _list_in(value)
+        if items is None:
+            items = [value]
+        if not all(item is None or isinstance(item, str) for item in items):
             raise TaskError(f'{name} must be a list of paths, like ["notes.md"]', argument=name)
-        return value
+        return [_path(item, name) for item in items if not _is_nothing(item)]
 
     def schema(self, name: str) -> Mapping[str, Any] | None:
-        """A JSON Schema as text (or an object); the executor checks that it is one."""
-        value = self.values.get(name)
-        if not value:
+        """A JSON Schema as text or an object; an empty one is none.
+
+        Whether it is a valid one, the executor finds out.
+        """
+        parsed = self.values.get(name)
+        for _ in range(2):  # some clients encode the text once more
+            if not isinstance(parsed, str) or _is_nothing(parsed):
+                break
+            try:
+                parsed = json.loads(parsed)
+            except (ValueError, RecursionError) as error:
+                raise TaskError(f"{name} is not JSON: {error}", argument=name) from error
+        if _is_nothing(parsed) or parsed in ({}, [], True):
             return None
-        try:
-            parsed = json.loads(value) if isinstance(value, str) else value
-        except (ValueError, RecursionError) as error:
-            raise TaskError(f"{name} is not JSON: {error}", argument=name) from error
         if not isinstance(parsed, dict):
             raise TaskError(
                 f'{name} must be a JSON Schema object like {{"type": "object", "properties": …}}, '
@@ -151,44 +171,71 @@ class Arguments:
         return parsed
 
 
-def complete_task(arguments: Mapping[str, Any], catalog: Catalog) -> tuple[Task | None, str]:
-    """The task of a `complete` call and its `ref`; no task where a `ref` stands alone.
+class CompleteCall(NamedTuple):
+    """A call of `complete`. `task`: `None` where `ref` stands alone."""
 
-    Raises `TaskError`.
-    """
+    task: Task | None
+    ref: str
+    ignored: tuple[str, ...]
+
+
+class ChooseCall(NamedTuple):
+    """A call of `choose_model`. `limit`: how many candidates to show."""
+
+    task: Task
+    limit: int
+    ignored: tuple[str, ...]
+
+
+def complete_task(arguments: Mapping[str, Any], catalog: Catalog) -> CompleteCall:
+    """Decode a `complete` call. Raises `TaskError`."""
     args = Arguments(arguments, COMPLETE_ARGUMENTS)
+    ignored = args.ignored
     ref = _ref(args)
     if ref and not args.text("prompt").strip():
-        return None, ref
+        return CompleteCall(None, ref, ignored)
     task = Task(
-        prompt=_prompt(args.text("prompt"), "prompt"),
+        prompt=_prompt(args, "prompt"),
         model=args.short("model"),
-        system=args.text("system"),
+        system=_optional_text(args, "system"),
         schema=args.schema("schema"),
         effort=args.choice("effort", EFFORTS),
         max_output_tokens=args.whole("max_output_tokens", 10_000_000),
-        **_shared(args, catalog),
+        files=_files(args, catalog),
+        **_hints(args, catalog),
     )
-    return task, ref
+    return CompleteCall(task, ref, ignored)
 
 
-def choose_task(arguments: Mapping[str, Any], catalog: Catalog) -> tuple[Task, int]:
-    """The task of a `choose_model` call, and how many candidates to show."""
+def choose_task(arguments: Mapping[str, Any], catalog: Catalog) -> ChooseCall:
+    """Decode a `choose_model` call. Raises `TaskError`."""
     args = Arguments(arguments, CHOOSE_ARGUMENTS)
-    prompt = _prompt(args.text("task"), "task")
-    limit = args.whole("limit", 1000, DEFAULT_LIMIT) or DEFAULT_LIMIT
-    return Task(prompt=prompt, **_shared(args, catalog)), limit
+    ignored = args.ignored
+    task = Task(prompt=_prompt(args, "task"), files=_files(args, catalog), **_hints(args, catalog))
+    return ChooseCall(task, args.whole("limit", 1000, DEFAULT_LIMIT) or DEFAULT_LIMIT, ignored)
+
+
+def batch_task(row: Mapping[str, Any], catalog: Catalog) -> Task:
+    """Decode a line of `choose --batch`; other keys are the user's own. Raises `TaskError`."""
+    args = Arguments(row, BATCH_ARGUMENTS)
+    return Task(
+        prompt=_prompt(args, "prompt"),
+        model=args.short("model"),
+        failure_cost_usd=args.amount("failure_cost_usd"),
+        **_hints(args, catalog),
+    )
 
 
 def reported_outcome(arguments: Mapping[str, Any]) -> tuple[str, bool, str]:
     """The ref, whether it was good, and the note of a `report_outcome` call."""
     args = Arguments(arguments, REPORT_ARGUMENTS)
+    _ = args.ignored
     ref = _ref(args)
     if not ref:
         raise TaskError(
             "ref is empty: it is in the last line of the result that this is about", argument="ref"
         )
-    return ref, args.yes("good"), args.text("note")
+    return ref, args.yes("good"), _optional_text(args, "note")
 
 
 COMPLETE_ARGUMENTS: Final = (
@@ -199,33 +246,37 @@ REPORT_ARGUMENTS: Final = ("ref", "good", "note")
 CHOOSE_ARGUMENTS: Final = (
     "task", "skill", "difficulty", "tier", "files", "max_cost_usd", "limit",
 )  # fmt: skip
+BATCH_ARGUMENTS: Final = (
+    "prompt", "skill", "difficulty", "tier", "model", "max_cost_usd", "failure_cost_usd",
+)  # fmt: skip
 
 
 def _ref(args: Arguments) -> str:
     ref = args.short("ref").removeprefix("ref=")
     if ref and not (ref.isascii() and ref.isalnum()):
         raise TaskError(
-            f"ref {cut(ref)!r} is none: it is a short word like k3f9, in the last line of a result",
+            f"invalid ref {cut(ref)!r}: it is a short word like k3f9, in the last line of a result",
             argument="ref",
         )
     return ref
 
 
-def _shared(args: Arguments, catalog: Catalog) -> dict[str, Any]:
-    """The arguments that both tools take."""
-    files: tuple[Attachment, ...] = ()
-    if paths := args.names("files"):
-        files = read_files(paths, catalog.files)
+def _hints(args: Arguments, catalog: Catalog) -> dict[str, Any]:
     return {
         "skill": args.choice("skill", catalog.skills),
         "difficulty": args.choice("difficulty", list(DIFFICULTIES)),
         "tier": args.choice("tier", TIERS),
-        "files": files,
         "max_cost_usd": args.ceiling("max_cost_usd"),
     }
 
 
-def _prompt(text: str, name: str) -> str:
+def _files(args: Arguments, catalog: Catalog) -> tuple[Attachment, ...]:
+    paths = args.paths("files")
+    return read_files(paths, catalog.files) if paths else ()
+
+
+def _prompt(args: Arguments, name: str) -> str:
+    text = args.text(name)
     if not text.strip():
         raise TaskError(
             f"{name} is empty. Give the whole subtask as text: the other model sees nothing else",
@@ -236,6 +287,37 @@ def _prompt(text: str, name: str) -> str:
             f"{name} has {len(text)} characters; the most is {MOST_PROMPT_CHARS}", argument=name
         )
     return text
+
+
+def _optional_text(args: Arguments, name: str) -> str:
+    text = args.text(name)
+    return "" if _is_nothing(text) else text
+
+
+def _is_nothing(value: object) -> bool:
+    return value is None or (isinstance(value, str) and value.strip().lower() in NOTHING)
+
+
+def _list_in(value: object) -> list[Any] | None:
+    """A list, or one written as JSON text; `None` for anything else."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    return value if isinstance(value, list) else None
+
+
+def _path(text: str, name: str) -> str:
+    if not text.lower().startswith("file:"):
+        return text
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return text
+    if parts.netloc not in {"", "localhost"}:
+        raise TaskError(f"{name}: {cut(text)!r} is on another machine", argument=name)
+    return url2pathname(unquote(parts.path)) if parts.path else text
 
 
 def _kind(value: object) -> str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from mcp_types import CallToolResult, TextContent
 
 from rightmodel.execution.engine import App
+from rightmodel.manifest.catalog import Catalog
 from rightmodel.manifest.settings import Settings
 from rightmodel.simulator import Behaviour, SimulatedProvider
+from rightmodel.surfaces.arguments import complete_task
 from rightmodel.surfaces.mcp.server import ToolCalls
 
 if TYPE_CHECKING:
@@ -128,11 +132,56 @@ def test_the_error_says_what_would_be_right(
         {"task": "x", "files": '["notes.md"]'},
         {"task": "x", "skill": None, "tier": ""},
         {"task": "x", "skill": "LEGAL_DE"},
+        {"task": "x", "skill": "null", "tier": "None", "difficulty": "undefined"},
+        {"task": "x", "skill": ["code"]},
+        {"task": "x", "files": [""]},
+        {"task": "x", "files": ["notes.md", None, "null"]},
+        {"task": "x", "files": "null"},
+        {"task": "x", "files": "[]"},
+        {"task": "x", "limit": "null", "max_cost_usd": "none"},
+        {"task": "x", "limit": "2.0"},
+        {"task": "x", "files": "file://FOLDER/notes.md"},
+        {"task": "x", "files": ["file://localhostFOLDER/my%20notes.md"]},
     ],
 )
 def test_what_is_plainly_meant_is_understood(tmp_path: Path, arguments: dict[str, Any]) -> None:
     (tmp_path / "notes.md").write_text("hello")
-    assert not call(tmp_path, "choose_model", arguments).is_error
+    (tmp_path / "my notes.md").write_text("hello")
+    text = json.dumps(arguments).replace("FOLDER", str(tmp_path))
+    assert not call(tmp_path, "choose_model", json.loads(text)).is_error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "understood"),
+    [
+        ({"model": ["one", "p/first"]}, {"model": "one,p/first"}),
+        ({"model": '["one"]'}, {"model": "one"}),
+        ({"model": "null", "system": "null"}, {"model": "", "system": ""}),
+        ({"schema": {}}, {"schema": None}),
+        ({"schema": "{}"}, {"schema": None}),
+        ({"schema": "null"}, {"schema": None}),
+        ({"schema": ""}, {"schema": None}),
+        ({"schema": {"type": "object"}}, {"schema": {"type": "object"}}),
+        ({"schema": json.dumps(json.dumps({"type": "null"}))}, {"schema": {"type": "null"}}),
+        ({"effort": "None"}, {"effort": "none"}),
+        ({"max_output_tokens": "300"}, {"max_output_tokens": 300}),
+        ({"max_cost_usd": "$0.05"}, {"max_cost_usd": Decimal("0.05")}),
+        ({"prompt": "null"}, {"prompt": "null"}),
+    ],
+)
+def test_a_call_of_complete_is_read_as_it_is_meant(
+    arguments: dict[str, Any], understood: dict[str, Any]
+) -> None:
+    task = complete_task({"prompt": "x"} | arguments, Catalog({}, {})).task
+    assert task is not None
+    assert {name: getattr(task, name) for name in understood} == understood
+
+
+def test_extra_arguments_are_passed_over_with_a_note(tmp_path: Path) -> None:
+    extra = {"sessionId": "1", "action": "sendMessage", "chatInput": "hi", "toolCallId": None}
+    result = call(tmp_path, "choose_model", {"task": "x"} | extra)
+    assert not result.is_error
+    assert result.structured_content["ignored_arguments"] == list(extra)
 
 
 def test_the_rejected_are_told_with_their_reasons(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ async def _ask(settings: Settings, arguments: dict[str, Any], output: _Output) -
     app = App(settings)
     try:
         engine = await app.engine()
-        task, _ = complete_task(arguments, engine.catalog)
+        task = complete_task(arguments, engine.catalog).task
         if task is None:
             raise TaskError("prompt is empty")
         return await engine.executor.complete(

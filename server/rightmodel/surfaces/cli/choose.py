@@ -14,10 +14,9 @@ import click
 
 from rightmodel.core.errors import RightmodelError, TaskError
 from rightmodel.core.format import dollars, listed
-from rightmodel.core.task import Task
 from rightmodel.execution.engine import build, effective_catalog, make_router
 from rightmodel.manifest.load import load_catalog
-from rightmodel.surfaces.arguments import Arguments, choose_task
+from rightmodel.surfaces.arguments import batch_task, choose_task
 from rightmodel.surfaces.cli import fail, with_settings
 from rightmodel.surfaces.cli.learned import corrected_catalog
 from rightmodel.surfaces.cli.standard_input import prompt_with_input
@@ -33,16 +32,6 @@ if TYPE_CHECKING:
     from rightmodel.routing.router import Router
 
 MOST_REASONS = 20
-BATCH_KEYS = (
-    "id",
-    "prompt",
-    "skill",
-    "difficulty",
-    "tier",
-    "model",
-    "max_cost_usd",
-    "failure_cost_usd",
-)
 
 
 @click.command("choose")
@@ -82,7 +71,7 @@ def command(
 
 async def _choose(settings: Settings, arguments: dict[str, Any], *, as_json: bool) -> None:
     catalog = await effective_catalog(settings)
-    task, limit = choose_task(arguments, catalog)
+    task, limit, _ = choose_task(arguments, catalog)
     decision = await make_router(
         corrected_catalog(catalog, settings), settings, clock=time.time
     ).route(task)
@@ -163,7 +152,7 @@ async def _decide_line(
         row = json.loads(line)
         if not isinstance(row, dict):
             raise TaskError("not a JSON object")
-        decision = await router.route(_task(row, catalog))
+        decision = await router.route(batch_task(row, catalog))
     except (RightmodelError, ValueError, InvalidOperation, RecursionError) as error:
         return {"id": row.get("id") if isinstance(row, dict) else None, "error": str(error)}
     first = decision.candidates[0] if decision.candidates else None
@@ -188,21 +177,3 @@ async def _decide_line(
 
 def _cost(amount: Decimal | None) -> str | None:
     return None if amount is None else f"{amount:f}"
-
-
-def _task(row: dict[str, Any], catalog: Catalog) -> Task:
-    args = Arguments({k: v for k, v in row.items() if k in BATCH_KEYS}, BATCH_KEYS)
-    prompt = row.get("prompt")
-    if not isinstance(prompt, str) or not prompt.strip():
-        raise TaskError("prompt is missing or empty")
-    from rightmodel.core.task import DIFFICULTIES, TIERS
-
-    return Task(
-        prompt=prompt,
-        skill=args.choice("skill", catalog.skills),
-        difficulty=args.choice("difficulty", list(DIFFICULTIES)),
-        tier=args.choice("tier", TIERS),
-        model=args.text("model").strip(),
-        max_cost_usd=args.ceiling("max_cost_usd"),
-        failure_cost_usd=args.amount("failure_cost_usd"),
-    )

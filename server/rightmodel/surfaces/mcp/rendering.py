@@ -11,7 +11,7 @@ from rightmodel.core.errors import ExhaustedError, ProviderError, RightmodelErro
 from rightmodel.core.format import amount, dollars
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rightmodel.core.call import Attempt, CallEvent, Receipt
     from rightmodel.core.decision import Candidate, Decision
@@ -43,7 +43,12 @@ def event_text(event: CallEvent) -> str:
             return "waiting until fewer calls run"
 
 
-def footer(receipt: Receipt, note: str = "") -> str:
+def ignored_note(names: Sequence[str]) -> str:
+    """Which arguments were passed over, "" for none."""
+    return f"ignored_arguments={','.join(names)}" if names else ""
+
+
+def footer(receipt: Receipt, *notes: str) -> str:
     """The one line below an answer."""
     assessment = receipt.decision.assessment
     parts = {
@@ -56,8 +61,8 @@ def footer(receipt: Receipt, note: str = "") -> str:
         "attempts": str(len(receipt.attempts) or ""),
         "time": f"{receipt.time_s:.1f}s",
     }
-    notes = "".join(f" {flag}" for flag in (*receipt.flags, note) if flag)
-    return "[" + " ".join(f"{k}={v}" for k, v in parts.items() if v) + notes + "]"
+    flags = "".join(f" {flag}" for flag in (*receipt.flags, *notes) if flag)
+    return "[" + " ".join(f"{k}={v}" for k, v in parts.items() if v) + flags + "]"
 
 
 def receipt_meta(receipt: Receipt) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mcp.server.lowlevel import Server
 from mcp_types import CallToolResult, ListToolsResult, TextContent
@@ -32,8 +32,11 @@ if TYPE_CHECKING:
 
     from rightmodel.core.call import CallEvent, Listener
     from rightmodel.execution.engine import Engine
+    from rightmodel.manifest.catalog import Catalog
 
     GetEngine = Callable[[], Awaitable[Engine]]
+
+T = TypeVar("T")
 
 PROGRESS_S: Final = 10.0
 """A caller hears something at least this often."""
@@ -92,11 +95,11 @@ class ToolCalls:
         except RightmodelError as error:
             return _error(error, mask)
         except Exception as error:
-            logger.exception("fault inside rightmodel")
+            logger.exception("internal error")
             return _error(
                 RightmodelError(
-                    f"a fault inside rightmodel ({type(error).__name__}), told in the server's "
-                    "log; do this subtask yourself or try another"
+                    f"internal error ({type(error).__name__}); details are in the server log; "
+                    "do this subtask yourself or try another"
                 ),
                 mask,
             )
@@ -104,34 +107,47 @@ class ToolCalls:
     async def _complete(
         self, engine: Engine, arguments: dict[str, Any], session: ServerSession
     ) -> CallToolResult:
-        task, ref = complete_task(arguments, engine.catalog)
+        call = await _decoded(complete_task, arguments, engine.catalog)
         deadline = self._deadline_s or engine.catalog.routing.deadline_s
         async with _progress(session) as listener:
-            if ref:
+            if call.task is None or call.ref:
                 outcome = await engine.calls.resume(
-                    ref, task, deadline_s=deadline, listener=listener
+                    call.ref, call.task, deadline_s=deadline, listener=listener
                 )
-            elif task is None:
-                raise RightmodelError("neither prompt nor ref was given")
             else:
-                outcome = await engine.calls.complete(task, deadline_s=deadline, listener=listener)
+                outcome = await engine.calls.complete(
+                    call.task, deadline_s=deadline, listener=listener
+                )
         if isinstance(outcome, Pending):
             return _pending(outcome)
+        receipt = outcome.answer.receipt
+        notes = (render.page_note(outcome), render.ignored_note(call.ignored))
         return CallToolResult(
             content=[
                 TextContent(text=engine.mask(outcome.text)),
-                TextContent(text=render.footer(outcome.answer.receipt, render.page_note(outcome))),
+                TextContent(text=render.footer(receipt, *notes)),
             ],
-            _meta={render.META_KEY: render.receipt_meta(outcome.answer.receipt)},
+            _meta={render.META_KEY: render.receipt_meta(receipt)},
         )
 
     async def _choose(self, engine: Engine, arguments: dict[str, Any]) -> CallToolResult:
-        task, limit = choose_task(arguments, engine.catalog)
-        decision = await engine.router.route(task)
+        call = await _decoded(choose_task, arguments, engine.catalog)
+        decision = await engine.router.route(call.task)
         cooling = cooling_down(decision, engine.catalog, engine.health)
-        shown = render.choice(fit_first(decision, cooling), engine.catalog, limit, cooling)
+        shown = render.choice(fit_first(decision, cooling), engine.catalog, call.limit, cooling)
+        if call.ignored:
+            shown["ignored_arguments"] = list(call.ignored)
         text = json.dumps(shown, indent=2, ensure_ascii=False)
         return CallToolResult(content=[TextContent(text=text)], structured_content=shown)
+
+
+async def _decoded(
+    decode: Callable[[dict[str, Any], Catalog], T], arguments: dict[str, Any], catalog: Catalog
+) -> T:
+    """Decode a call's arguments; in a thread where files are to be read."""
+    if arguments.get("files"):
+        return await asyncio.to_thread(decode, arguments, catalog)
+    return decode(arguments, catalog)
 
 
 async def _report(engine: Engine, arguments: dict[str, Any]) -> CallToolResult:

@@ -135,7 +135,7 @@ def _lines(source: str) -> Iterator[tuple[int, str]]:
 def _sample(row: Any, catalog: Catalog) -> Sample:
     if not isinstance(row, dict):
         raise TaskError('a line must be an object like {"prompt": "…", "skill": "code"}')
-    task, _ = complete_task({k: v for k, v in row.items() if k in KEYS}, catalog)
+    task = complete_task({k: v for k, v in row.items() if k in KEYS}, catalog).task
     if task is None:
         raise TaskError("prompt is missing or empty")
     named = str(row.get("label") or row.get("id") or "") or " ".join(task.prompt.split())
