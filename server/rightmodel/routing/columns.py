@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import exp, inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rightmodel.manifest.catalog import DEFAULT_RATING
 
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from rightmodel.routing.readings import Skills
 
     Column = list[float]
+    Step = tuple[float, float]  # share and level
+
+MOST_CACHED: Final = 256
+A_SPREAD: Final = 3
+"""Levels of a difficulty that is an estimate: below, at, above."""
 
 
 @dataclass(slots=True)
@@ -24,7 +29,7 @@ class Columns:
 
     `read`, `written`: USD per prompt and per answer token, infinite where a price is unknown.
     `priced_apart`: positions whose cost is no plain sum of these (reasoning, verbosity, terms).
-    `misses`: skill → exp(−rating), of which exp(level) times is the odds of a bad answer.
+    `misses`: skills → exp(−rating): exp(level) times that is the odds of a bad answer.
     """
 
     models: tuple[Model, ...]
@@ -35,21 +40,29 @@ class Columns:
     input_limits: Column
     output_limits: list[int]
     any_guessed: bool
-    misses: dict[str, Column] = field(default_factory=dict)
+    misses: dict[Skills, Column] = field(default_factory=dict)
 
-    def odds(self, skills: Skills, level: float) -> Column:
-        """The odds of a bad answer for every model: exp(level − rating)."""
-        scale = exp(level)
-        if len(skills) == 1:
-            return [scale * miss for miss in self._miss(skills[0][0])]
-        ratings = [rating(model.skills, skills) for model in self.models]
-        return [scale * exp(-value) for value in ratings]
+    def chances(self, skills: Skills, steps: Sequence[Step], positions: Sequence[int]) -> Column:
+        """`success` at these positions, weighted: Σ share / (1 + exp(level − rating))."""
+        misses = self._misses(skills)
+        if len(positions) < len(misses):
+            misses = [misses[n] for n in positions]
+        scaled = [(share, exp(level)) for share, level in steps]
+        if len(scaled) == A_SPREAD:
+            (a, x), (b, y), (c, z) = scaled
+            return [a / (1.0 + x * m) + b / (1.0 + y * m) + c / (1.0 + z * m) for m in misses]
+        if len(scaled) == 1:
+            ((share, scale),) = scaled
+            return [share / (1.0 + scale * miss) for miss in misses]
+        return [sum([share / (1.0 + scale * m) for share, scale in scaled]) for m in misses]
 
-    def _miss(self, skill: str) -> Column:
-        column = self.misses.get(skill)
+    def _misses(self, skills: Skills) -> Column:
+        column = self.misses.get(skills)
         if column is None:
-            column = [exp(-model.rating(skill)) for model in self.models]
-            self.misses[skill] = column
+            if len(self.misses) >= MOST_CACHED:
+                self.misses.clear()
+            column = [exp(-rating(model.skills, skills)) for model in self.models]
+            self.misses[skills] = column
         return column
 
 

@@ -2,15 +2,16 @@
 
 The model with the least expected total cost wins: `cost + (1 − p) × loss`. `loss` is what a wrong
 answer costs the caller: noticing it and doing the work again. p is the mean over the plausible
-readings of the task. `weigh` computes one list of floats per reading; `decide` ranks.
+readings of the task. `weigh` computes lists of floats over all models; `decide` ranks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import pairwise
+from itertools import groupby
 from math import inf, isinf
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.decision import Candidate, Decision, Deferred, Rejection
@@ -35,47 +36,52 @@ LOSS_MULTIPLES: Final[Mapping[str, float]] = {"cheap": 2.0, "balanced": 10.0, "b
 Set by `benchmarks/routing_tiers.py`, so that over pools of models with fitted ratings `balanced`
 keeps 95 % of the best model's quality and `best` 99 %."""
 
+HEAD: Final = 2
+"""Candidates that every decision makes at once: the choice and its rival."""
+_SKILLS: Final = attrgetter("skills")
+
 FALLBACK_LOSS_USD: Final = 0.01
 """Loss where neither the baseline nor any connected model has a known price above zero."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """The models that can take the task, weighed under every plausible reading.
+    """The models that can take the task, weighed over the plausible readings.
 
-    Parallel lists, one position per fit model: `models`, `costs` (USD, infinite where a price is
-    unknown), `totals` (expected total cost, USD), `misses` (mean chance of a bad answer). `missed`:
-    the same chance for each of `readings`. `baseline_usd`: what the baseline would cost.
+    `positions`: of these models in `columns`. Parallel to it: `costs` (USD, infinite where a price
+    is unknown), `chances` (mean chance of a good answer), `totals` (expected total cost, USD).
+    `baseline_usd`: what the baseline would cost.
     """
 
-    models: Sequence[Model]
+    columns: Columns
+    positions: Sequence[int]
     costs: Sequence[float]
-    misses: Sequence[float]
+    chances: Sequence[float]
     totals: Sequence[float]
     readings: tuple[Reading, ...]
-    missed: Sequence[Sequence[float]]
     loss_usd: float
     baseline_usd: float
     rejections: Sequence[Rejection]
+
+    def model(self, n: int) -> Model:
+        """The n-th fit model."""
+        return self.columns.models[self.positions[n]]
 
     @property
     def level(self) -> float:
         """The mean level over the readings, 0–10."""
         return sum(reading.share * reading.level for reading in self.readings)
 
-    def winners(self) -> list[str]:
-        """The model with the least total under each reading; "" where none has a known price."""
-        return [
-            self.models[totals.index(least)].id if totals and (least := min(totals)) < inf else ""
-            for totals in map(self.totals_under, range(len(self.readings)))
-        ]
+    def totals_under(self, reading: Reading) -> list[float]:
+        """The expected total costs if that reading is true."""
+        chances = self.columns.chances(reading.skills, [(1.0, reading.level)], self.positions)
+        return _totals(self.costs, chances, self.loss_usd)
 
-    def totals_under(self, number: int) -> list[float]:
-        """The expected total costs under one reading."""
-        loss = self.loss_usd
-        return [
-            cost + miss * loss for cost, miss in zip(self.costs, self.missed[number], strict=True)
-        ]
+    def winner_under(self, reading: Reading) -> str:
+        """The model with the least total if that reading is true, "" without a known price."""
+        totals = self.totals_under(reading)
+        least = min(totals, default=inf)
+        return "" if isinf(least) else self.model(totals.index(least)).id
 
 
 def decide(catalog: Catalog, question: Question) -> Decision:
@@ -97,16 +103,16 @@ def weigh(catalog: Catalog, question: Question) -> Outlook:
         positions, too_dear = _within(columns, positions, question, needed.max_cost_usd)
         rejections = (*rejections, *too_dear)
     readings = plausible(question.assessment, catalog.slopes)
-    missed = [_missed(columns, reading, positions) for reading in readings]
-    fit_costs = [costs[n] for n in positions]
-    misses = missed[0] if len(missed) == 1 else _mean(readings, missed)
+    chances = _chances(columns, readings, positions)
+    if len(positions) < len(costs):
+        costs = [costs[n] for n in positions]
     return Outlook(
-        models=[columns.models[n] for n in positions],
-        costs=fit_costs,
-        misses=misses,
-        totals=[cost + miss * loss for cost, miss in zip(fit_costs, misses, strict=True)],
+        columns=columns,
+        positions=positions,
+        costs=costs,
+        chances=chances,
+        totals=_totals(costs, chances, loss),
         readings=readings,
-        missed=missed,
         loss_usd=loss,
         baseline_usd=baseline,
         rejections=rejections,
@@ -125,14 +131,15 @@ def loss_usd(catalog: Catalog, question: Question) -> float:
 
 def ranked(outlook: Outlook, question: Question) -> Decision:
     """The decision: candidates in order, and the two figures that decided."""
-    order = _order(outlook, question.requirements)
-    head = tuple(_candidate(outlook, n, question) for n in order[:2])
+    needed = question.requirements
+    head = tuple(_candidate(outlook, n, question) for n in _head(outlook, needed))
 
     def every() -> tuple[Candidate, ...]:
-        return (*head, *(_candidate(outlook, n, question) for n in order[2:]))
+        order = _order(outlook, needed)
+        return (*head, *(_candidate(outlook, n, question) for n in order[len(head) :]))
 
     return Decision(
-        candidates=Deferred(len(order), head, every),
+        candidates=Deferred(len(outlook.positions), head, every),
         rejections=outlook.rejections,
         assessment=question.assessment,
         requirements=question.requirements,
@@ -174,18 +181,19 @@ def _loss_usd(question: Question, baseline_usd: float) -> float:
     return (baseline_usd or FALLBACK_LOSS_USD) * LOSS_MULTIPLES[question.tier]
 
 
-def _missed(columns: Columns, reading: Reading, positions: Sequence[int]) -> list[float]:
-    """The chance of a bad answer under one reading: 1 − `success`, from its odds."""
-    odds = columns.odds(reading.skills, reading.level)
-    return [(x := odds[n]) / (1.0 + x) for n in positions]
-
-
-def _mean(readings: Sequence[Reading], missed: Sequence[Sequence[float]]) -> list[float]:
-    shares = [reading.share for reading in readings]
-    return [
-        sum([share * miss for share, miss in zip(shares, row, strict=True)])
-        for row in zip(*missed, strict=True)
+def _chances(
+    columns: Columns, readings: Sequence[Reading], positions: Sequence[int]
+) -> list[float]:
+    """The mean of `success` over the readings: one pass for each skill."""
+    rows = [
+        columns.chances(skills, [(r.share, r.level) for r in group], positions)
+        for skills, group in groupby(readings, key=_SKILLS)
     ]
+    return rows[0] if len(rows) == 1 else list(map(sum, zip(*rows, strict=True)))
+
+
+def _totals(costs: Sequence[float], chances: Sequence[float], loss: float) -> list[float]:
+    return [cost + (1.0 - p) * loss for cost, p in zip(costs, chances, strict=True)]
 
 
 def _within(
@@ -211,30 +219,34 @@ def _within(
 # -- order and reason ----------------------------------------------------------------------------
 
 
+def _head(outlook: Outlook, needed: Requirements) -> list[int]:
+    """The first two of `_order`, without sorting where the totals alone decide."""
+    totals = outlook.totals
+    plain = not (needed.pinned or needed.preferred or outlook.columns.any_guessed)
+    if plain and len(totals) > HEAD:
+        least = min(totals)
+        first = totals.index(least)
+        rest = [*totals[:first], inf, *totals[first + 1 :]]
+        next_least = min(rest)
+        if least < next_least and rest.count(next_least) == 1:
+            return [first, rest.index(next_least)]
+    return _order(outlook, needed)[:HEAD]
+
+
 def _order(outlook: Outlook, needed: Requirements) -> list[int]:
     """Named models in the order named, a rule's next, then least expected total cost.
 
     A model whose rating is a guess from its price comes after every rated one, and one that costs
     more than the baseline after those that do not: a price alone is no reason to pay more.
     """
-    totals, misses = outlook.totals, outlook.misses
-    order = sorted(range(len(totals)), key=totals.__getitem__)
-    order = _ties_by_chance(order, totals, misses)
-    if any(model.guessed for model in outlook.models):
+    totals, chances = outlook.totals, outlook.chances
+    order = sorted(range(len(totals)), key=lambda n: (totals[n], -chances[n]))
+    if outlook.columns.any_guessed:
         order.sort(key=lambda n: _guess_rank(outlook, n))
     named = needed.pinned or needed.preferred
     if named:
         place = {model: number for number, model in enumerate(named)}
-        order.sort(key=lambda n: place.get(outlook.models[n].id, len(place)))
-    return order
-
-
-def _ties_by_chance(
-    order: list[int], totals: Sequence[float], misses: Sequence[float]
-) -> list[int]:
-    """Equal totals (free models, unknown prices): the better chance first."""
-    if any(totals[a] == totals[b] for a, b in pairwise(order)):
-        return sorted(order, key=lambda n: (totals[n], misses[n]))
+        order.sort(key=lambda n: place.get(outlook.model(n).id, len(place)))
     return order
 
 
@@ -242,17 +254,17 @@ def _guess_rank(outlook: Outlook, n: int) -> int:
     cost = outlook.costs[n]
     if isinf(cost):
         return 3
-    if not outlook.models[n].guessed:
+    if not outlook.model(n).guessed:
         return 0
     return 1 if cost <= outlook.baseline_usd else 2
 
 
 def _candidate(outlook: Outlook, n: int, question: Question) -> Candidate:
-    model = outlook.models[n]
+    model = outlook.model(n)
     cost = scoring.cost(model, question)
     return Candidate(
         model=model.id,
-        p_success=1.0 - outlook.misses[n],
+        p_success=outlook.chances[n],
         cost_usd=cost,
         time_s=None if cost is None else scoring.time_s(model, question),
         total_usd=outlook.totals[n],

@@ -8,9 +8,10 @@ brings a part of it: much of what the skill hides, little of what the difficulty
 
 from __future__ import annotations
 
-from collections import defaultdict
 from decimal import Decimal
+from itertools import groupby
 from math import inf
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.routing.readings import CERTAIN
@@ -48,7 +49,7 @@ def reason_not_to_ask(
         return "judge not asked: max_cost_usd cannot cover the judge's call"
     if always:
         return ""
-    if len(set(outlook.winners())) < 2:  # noqa: PLR2004 - one winner
+    if len(set(map(outlook.winner_under, outlook.readings))) <= 1:
         return "judge not asked: every plausible reading leads to one model"
     if price_usd is None or value_of_asking(outlook) <= float(price_usd):
         return "judge not asked: it would cost more than it could save"
@@ -57,16 +58,15 @@ def reason_not_to_ask(
 
 def value_of_asking(outlook: Outlook) -> float:
     """USD that the judge's answer is expected to save."""
-    known = 0.0
-    by_skill: dict[object, list[float]] = defaultdict(lambda: [0.0] * len(outlook.models))
-    for number, reading in enumerate(outlook.readings):
-        totals = outlook.totals_under(number)
-        known += reading.share * _least(totals)
-        sums = by_skill[reading.skills]
-        for n, total in enumerate(totals):
-            sums[n] += reading.share * total
+    known = skill_known = 0.0
+    for _, group in groupby(outlook.readings, key=attrgetter("skills")):
+        sums = [0.0] * len(outlook.positions)
+        for reading in group:
+            totals = outlook.totals_under(reading)
+            known += reading.share * _least(totals)
+            sums = [s + reading.share * total for s, total in zip(sums, totals, strict=True)]
+        skill_known += _least(sums)
     blind = _least(outlook.totals)
-    skill_known = sum(map(_least, by_skill.values()))
     return SKILL_SHARE * (blind - skill_known) + DIFFICULTY_SHARE * (skill_known - known)
 
 
