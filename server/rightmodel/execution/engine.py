@@ -16,10 +16,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.format import mask_keys
-from rightmodel.manifest.load import load_catalog
+from rightmodel.manifest.load import load_catalog, local_servers
+from rightmodel.manifest.local_servers import addresses
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping
     from random import Random
 
     from rightmodel.core.task import WireFormat
@@ -82,7 +83,10 @@ class App:
         if self._engine is None:
             async with self._lock:
                 if self._engine is None:
-                    self._engine = build(self._settings, await effective_catalog(self._settings))
+                    catalog = await effective_catalog(self._settings)
+                    for note in catalog.notes:
+                        logger.warning("%s", note)
+                    self._engine = build(self._settings, catalog)
         return self._engine
 
     async def close(self) -> None:
@@ -98,24 +102,19 @@ async def effective_catalog(settings: Settings) -> Catalog:
     """
     if settings.error is not None:
         raise settings.error
-    local: Mapping[str, Sequence[str]] = {}
-    if settings.manifest is None:
-        from rightmodel.upstream.discovery import local_models
+    from rightmodel.upstream.discovery import ask_local_servers
 
-        local = await local_models()
+    local = addresses(settings.environment)
+    served = await ask_local_servers(local_servers(settings.manifest, local.urls))
     catalog = load_catalog(
         settings.manifest,
         has_key=settings.has_key,
         near_miss=settings.near_miss,
-        local_models=local,
+        urls=local.urls,
+        served=served,
     )
-    if settings.manifest is not None:
-        from rightmodel.upstream.discovery import not_pulled
-
-        catalog = replace(catalog, absent=await not_pulled(catalog))
-    notes = (*settings.notes, *settings.key_file_notes(catalog), *catalog.notes)
-    for note in notes:
-        logger.warning("%s", note)
+    keys = settings.key_file_notes(catalog)
+    notes = (*settings.notes, *local.notes, *keys, *catalog.notes)
     return replace(catalog, notes=notes)
 
 

@@ -2,60 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING
 
 from rightmodel.core.errors import ManifestError, TaskError, nearest
 from rightmodel.core.format import listed
 from rightmodel.manifest.build import build_model, build_provider, build_routing
 from rightmodel.manifest.catalog import Catalog, FilePolicy, Model, by_id
+from rightmodel.manifest.draft import Draft, served_drafts, shipped_draft, shipped_label
+from rightmodel.manifest.local_servers import LOCAL
 from rightmodel.manifest.read import read_manifest, shipped_manifest, shipped_names
 from rightmodel.manifest.rules import build_budget, build_rules
-from rightmodel.manifest.schema import Manifest, ModelTable
+from rightmodel.manifest.schema import Manifest, ProviderTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from rightmodel.manifest.catalog import Provider
-    from rightmodel.manifest.schema import ProviderTable
-
-_MERGED: Final = ("cost", "limits", "skills")
-"""Tables of a model that an override changes key by key instead of replacing."""
-
-
-@dataclass(slots=True)
-class _Draft:
-    """Values laid over one another, and the file that each came from."""
-
-    values: dict[str, Any] = field(default_factory=dict)
-    origins: dict[str, str] = field(default_factory=dict)
-
-    def lay_over(self, table: ModelTable | ProviderTable, origin: str) -> None:
-        for key, value in table.model_dump(exclude_unset=True).items():
-            if key == "cost" and value and self.values.get("cost_when"):
-                self._outrank(value)
-            if key in _MERGED and isinstance(value, dict):
-                self.values[key] = {**self.values.get(key, {}), **value}
-                self.origins.update({f"{key}.{sub}": origin for sub in value})
-            else:
-                self.values[key] = value
-                self.origins[key] = origin
-
-    def lay_over_draft(self, other: _Draft) -> None:
-        """The same for what another draft has gathered."""
-        self.values.update(other.values)
-        self.origins.update(other.origins)
-
-    def _outrank(self, cost: Mapping[str, Any]) -> None:
-        """What is written as `cost` holds at every size and hour, whatever a lower layer says."""
-        self.values["cost_when"] = [
-            {k: v for k, v in entry.items() if k not in cost} for entry in self.values["cost_when"]
-        ]
+    from rightmodel.manifest.local_servers import Served
 
 
 @dataclass(slots=True)
@@ -67,6 +33,8 @@ class _Workbench:
     folder: Path
     has_key: Callable[[Provider], bool]
     near_miss: Callable[[Provider], str]
+    urls: Mapping[str, str]
+    served: Mapping[str, Served]
     providers: dict[str, Provider] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -74,10 +42,14 @@ class _Workbench:
     def provider(self, name: str, key: str) -> Provider:
         """A provider, shipped or the user's own or one laid over the other."""
         if name not in self.providers:
-            draft = _Draft()
+            draft = Draft()
             shipped = shipped_manifest(name)
             if shipped and name in shipped.providers:
-                draft.lay_over(shipped.providers[name], _shipped_label(name))
+                draft.lay_over(shipped.providers[name], shipped_label(name))
+            if name in self.urls:
+                draft.lay_over(ProviderTable(base_url=self.urls[name]), "the environment")
+            if name in self.served and self.served[name].on_disk:
+                draft.lay_over(ProviderTable(one_model_at_a_time=True), f"the running {name}")
             if name in self.user.providers:
                 draft.lay_over(self.user.providers[name], self.file)
                 if draft.values.get("key_file"):
@@ -100,11 +72,40 @@ class _Workbench:
         """A path of the manifest: relative ones start at the manifest's own folder."""
         return (self.folder / Path(name).expanduser()).resolve()
 
-    def model(self, draft: _Draft, model_id: str) -> Model:
+    def model(self, draft: Draft, model_id: str) -> Model:
         """A finished model; its origins are kept."""
         model = build_model(model_id, draft.values, self.provider, self.file)
         self.origins.update({f"{model_id}.{k}": o for k, o in draft.origins.items()})
         return model
+
+
+def local_servers(path: Path | None, urls: Mapping[str, str]) -> dict[str, str]:
+    """Local provider → base URL of those that the manifest uses; without a manifest, of all.
+
+    `urls`: from the environment. Raises `ManifestError`.
+    """
+    user = read_manifest(path) if path else None
+    found = {}
+    for name in LOCAL:
+        shipped = shipped_manifest(name)
+        own = user.providers.get(name) if user else None
+        url = (
+            (own and own.base_url)
+            or urls.get(name)
+            or (shipped.providers[name].base_url if shipped else "")
+        )
+        if url and (user is None or _uses(user, name)):
+            found[name] = url
+    return found
+
+
+def _uses(user: Manifest, provider: str) -> bool:
+    """Whether a manifest takes models from a provider."""
+    return provider in (user.include or ()) or any(
+        provider == (model.provider or model.id.partition("/")[0])
+        or any(e.provider == provider for e in model.endpoints or ())
+        for model in user.models
+    )
 
 
 def load_catalog(
@@ -112,21 +113,23 @@ def load_catalog(
     *,
     has_key: Callable[[Provider], bool],
     near_miss: Callable[[Provider], str] = lambda _: "",
-    local_models: Mapping[str, Sequence[str]] | None = None,
+    urls: Mapping[str, str] | None = None,
+    served: Mapping[str, Served] | None = None,
 ) -> Catalog:
     """The effective manifest.
 
     `path`: the user's manifest, `None` for none at all. `has_key`: whether a provider's key is
-    set. `near_miss`: a misspelt variable that may hold it. `local_models`: shipped local provider
-    → names of the models that it answers with; only used when there is no manifest. Raises
+    set. `near_miss`: a misspelt variable that may hold it. `urls`: local provider → base URL from
+    the environment. `served`: local provider → what its running server lists. Raises
     `ManifestError`.
     """
     user = read_manifest(path) if path else Manifest(version=1)
     folder = path.resolve().parent if path else Path.cwd()
-    bench = _Workbench(user, str(path) if path else "(no manifest)", folder, has_key, near_miss)
+    file = str(path) if path else "(no manifest)"
+    bench = _Workbench(user, file, folder, has_key, near_miss, urls or {}, served or {})
     for name in user.providers:
         bench.provider(name, f"providers.{name}")
-    drafts = _connected(bench, (local_models or {}) if path is None else {})
+    drafts = _connected(bench)
     models = by_id(bench.model(draft, model_id) for model_id, draft in drafts.items())
     excluded = _excluded(bench, models)
     models = {k: m for k, m in models.items() if k not in excluded}
@@ -146,25 +149,26 @@ def load_catalog(
         excludes=tuple(user.exclude or ()),
         origins=bench.origins,
         notes=tuple(bench.notes),
+        absent=_absent(models, bench.served),
         file=bench.file,
     )
     _check_judge(catalog)
     return build_rules(build_budget(catalog, user.budget), user.rules, bench.file)
 
 
-def _shipped_label(name: str) -> str:
-    return f"shipped {name}.toml"
-
-
-def _connected(bench: _Workbench, local: Mapping[str, Sequence[str]]) -> dict[str, _Draft]:
+def _connected(bench: _Workbench) -> dict[str, Draft]:
     """Every model that is to be connected, as drafts by id, in order."""
-    drafts: dict[str, _Draft] = {}
+    drafts: dict[str, Draft] = {}
     for name in _included(bench):
-        for table in _shipped_or_fail(bench, name).models:
-            drafts[table.id] = _Draft()
-            drafts[table.id].lay_over(table, _shipped_label(name))
-    for name, wires in local.items():
-        drafts.update(_local_drafts(bench, name, wires))
+        shipped = _shipped_or_fail(bench, name)
+        if name in bench.served:
+            drafts.update(served_drafts(name, bench.served[name], bench.notes))
+            continue
+        if not shipped.models:
+            bench.notes.append(_nothing_answers(bench.provider(name, "include")))
+        for table in shipped.models:
+            drafts[table.id] = Draft()
+            drafts[table.id].lay_over(table, shipped_label(name))
     seen: set[str] = set()
     for table in bench.user.models:
         if table.id in seen:
@@ -175,7 +179,7 @@ def _connected(bench: _Workbench, local: Mapping[str, Sequence[str]]) -> dict[st
                 key=f'models."{table.id}"',
             )
         seen.add(table.id)
-        draft = drafts.setdefault(table.id, _shipped_draft(table.id))
+        draft = drafts.setdefault(table.id, shipped_draft(table.id))
         if table.endpoints:
             draft.values.pop("provider", None), draft.values.pop("name", None)
         elif table.provider or table.name:
@@ -194,12 +198,13 @@ def _included(bench: _Workbench) -> Iterable[str]:
     for name in remote:
         if miss := bench.near_miss(bench.provider(name, "include")):
             bench.notes.append(f"{name} is not connected: {miss}")
-    if not ready:
+    if not ready and not bench.served:
         bench.notes.append(
             "no provider's key is set; set one of "
             + ", ".join(bench.provider(n, "include").key_env for n in remote)
             + ", or write a manifest"
         )
+    ready += bench.served
     bench.providers = {
         n: p for n, p in bench.providers.items() if n in ready or n in bench.user.providers
     }
@@ -216,36 +221,27 @@ def _shipped_or_fail(bench: _Workbench, name: str) -> Manifest:
     return shipped
 
 
-def _shipped_draft(model_id: str) -> _Draft:
-    """What a shipped manifest says of an id, nothing where none does."""
-    draft = _Draft()
-    provider = model_id.partition("/")[0]
-    shipped = shipped_manifest(provider)
-    for table in shipped.models if shipped else ():
-        if table.id == model_id:
-            draft.lay_over(table, _shipped_label(provider))
-    return draft
+def _nothing_answers(provider: Provider) -> str:
+    """What to do about an included local provider without models of its own."""
+    name = provider.name
+    return (
+        f"{name} is included, but no server answers at {provider.base_url}: start it, or write "
+        f"[providers.{name}] with its base_url, or name its model: [[models]] with "
+        f'id = "{name}/NAME"'
+    )
 
 
-def _local_drafts(bench: _Workbench, name: str, wires: Sequence[str]) -> dict[str, _Draft]:
-    """Models that a local server lists: what a shipped manifest knows of them, else defaults.
-
-    What the server sends is validated like the models of a file; what is invalid is left out.
-    """
-    bench.provider(name, "include")
-    drafts = {}
-    for wire in wires:
-        model_id = re.sub(r"[\s,]", "-", f"{name}/{wire}")
-        try:
-            table = ModelTable(id=model_id, provider=name, name=wire)
-        except ValidationError:
-            bench.notes.append(f"{name} lists a model with an unusable name; it is left out")
-            continue
-        draft = _Draft()
-        draft.lay_over(table, f"the running {name}")
-        draft.lay_over_draft(_shipped_draft(model_id))
-        drafts[model_id] = draft
-    return drafts
+def _absent(models: Mapping[str, Model], served: Mapping[str, Served]) -> dict[str, str]:
+    """Models that a running local server does not list → what to do about it."""
+    names = {name: {model.name for model in listed.models} for name, listed in served.items()}
+    found = {}
+    for model in models.values():
+        local = [e for e in model.endpoints if e.provider.name in names]
+        has = any({e.name, f"{e.name}:latest"} & names[e.provider.name] for e in local)
+        if local and len(local) == len(model.endpoints) and not has:
+            first = local[0]
+            found[model.id] = f"{first.provider.name} does not have {first.name}: pull or load it"
+    return found
 
 
 def _excluded(bench: _Workbench, models: Mapping[str, Model]) -> set[str]:
@@ -288,7 +284,7 @@ def _baseline_reference(
     name = bench.user.baseline
     if not name or aliases.get(name, name) in models:
         return {}
-    draft = _shipped_draft(name)
+    draft = shipped_draft(name)
     if not draft.values:
         shipped = shipped_manifest(name.partition("/")[0])
         known = [*models, *aliases, *(t.id for t in (shipped.models if shipped else ()))]

@@ -71,6 +71,8 @@ def command(
 
 async def _choose(settings: Settings, arguments: dict[str, Any], *, as_json: bool) -> None:
     catalog = await effective_catalog(settings)
+    for note in catalog.notes:
+        echo(f"note: {note}", err=True)
     task, limit, _ = choose_task(arguments, catalog)
     decision = await make_router(
         corrected_catalog(catalog, settings), settings, clock=time.time

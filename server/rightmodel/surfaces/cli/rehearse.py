@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from rightmodel.core.errors import TaskError
+from rightmodel.execution.engine import effective_catalog
 from rightmodel.manifest.load import load_catalog
 from rightmodel.simulator.fault import CATALOGUE
 from rightmodel.surfaces.cli import settings_summary, with_settings
@@ -107,12 +108,7 @@ def command(  # noqa: PLR0913 - one for each option
 
 def _catalog(settings: Settings) -> tuple[Catalog, list[str]]:
     """The effective manifest; where no key is set at all, as if every one were. And what to say."""
-    local = {}
-    if settings.manifest is None:
-        from rightmodel.upstream.discovery import local_models
-
-        local = asyncio.run(local_models())
-    catalog = load_catalog(settings.manifest, has_key=settings.has_key, local_models=local)
+    catalog = asyncio.run(effective_catalog(settings))
     notes = list(catalog.notes)
     if not catalog.models:
         catalog = load_catalog(settings.manifest, has_key=lambda _: True)

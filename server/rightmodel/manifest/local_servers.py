@@ -1,0 +1,104 @@
+"""Servers on this machine: where they are, and the models that one lists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rightmodel.manifest.base_url import clean_base_url, is_loopback, parse_base_url
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LOCAL: Final = ("ollama", "lmstudio", "llamacpp", "vllm")
+"""Shipped providers that are looked for on their usual ports."""
+_VARIABLES: Final = {
+    "ollama": ("OLLAMA_HOST", "OLLAMA_BASE_URL", "OLLAMA_API_BASE"),
+    "lmstudio": ("LMSTUDIO_BASE_URL", "LM_STUDIO_BASE_URL", "LM_STUDIO_API_BASE"),
+    "llamacpp": ("LLAMA_ARG_HOST", "LLAMACPP_BASE_URL", "LLAMA_SERVER_URL"),
+    "vllm": ("VLLM_BASE_URL", "VLLM_API_BASE", "HOSTED_VLLM_API_BASE"),
+}
+"""Variables that the servers themselves or their usual clients read, the servers' own first."""
+_PORTS: Final = {"ollama": 11434, "lmstudio": 1234, "llamacpp": 8080, "vllm": 8000}
+_PORT_VARIABLES: Final = {"llamacpp": "LLAMA_ARG_PORT"}
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A model that a server lists. `context`: tokens, `None` unknown. `features`: as in a manifest.
+
+    `image`: whether it reads images.
+    """
+
+    name: str
+    context: int | None = None
+    features: tuple[str, ...] = ()
+    image: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a running server lists. `on_disk`: models that it would first have to load."""
+
+    models: tuple[ServedModel, ...]
+    on_disk: bool = False
+
+
+class Addresses(NamedTuple):
+    """`urls`: local provider → base URL from the environment. `notes`: variables not followed."""
+
+    urls: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def addresses(environment: Mapping[str, str]) -> Addresses:
+    """Where the environment says that local servers are.
+
+    Only loopback is followed: another machine is no local server, however it is named, and has to
+    be written into a manifest.
+    """
+    urls: dict[str, str] = {}
+    notes: list[str] = []
+    for name in LOCAL:
+        variable = next((v for v in _VARIABLES[name] if environment.get(v, "").strip()), "")
+        port = environment.get(_PORT_VARIABLES.get(name, ""), "").strip()
+        if not variable and not port:
+            continue
+        text = environment.get(variable, "").strip() or "127.0.0.1"
+        try:
+            url = _base_url(text, port or str(_PORTS[name]))
+        except ValueError as error:
+            notes.append(f"{variable or _PORT_VARIABLES[name]} is not followed: it {error}")
+            continue
+        if is_loopback(url):
+            urls[name] = url
+        else:
+            notes.append(
+                f"{variable} is not followed, because it names another machine; to use that "
+                f"server, write [providers.{name}] with base_url into a manifest"
+            )
+    return Addresses(urls, tuple(notes))
+
+
+def _base_url(text: str, port: str) -> str:
+    """`0.0.0.0`, `:9000`, `host:9000`, `http://host:9000/v1` → a base URL. Raises `ValueError`."""
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        scheme, rest = "http", text
+        host, slash, path = rest.partition("/")
+        if not _has_port(host):
+            host = f"{host}:{port}"
+        rest = f"{host}{slash}{path}"
+    if rest.startswith(":"):
+        rest = f"127.0.0.1{rest}"
+    for every in ("0.0.0.0", "[::]"):  # noqa: S104 - an address to listen on reaches this machine
+        if rest.startswith(every):
+            rest = f"127.0.0.1{rest.removeprefix(every)}"
+    url = clean_base_url(f"{scheme}://{rest}")
+    parse_base_url(url)
+    return url if url.endswith("/v1") else f"{url}/v1"
+
+
+def _has_port(host: str) -> bool:
+    """Whether `host`, `host:1` or `[::1]:1` ends in a port."""
+    return ":" in host.rpartition("]")[2]
