@@ -10,6 +10,8 @@ from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
 from rightmodel.execution.breaker import OUT_S
 from rightmodel.simulator import Behaviour, SimulatedFault, fault
+from rightmodel.simulator.fault.base import made
+from rightmodel.simulator.wire import Response
 
 OPENAI = Upstream()
 TWO = Upstream(models=("m", "n"))
@@ -58,6 +60,63 @@ async def test_a_moderated_prompt_is_a_refusal_and_nothing_cools_down() -> None:
         assert tried(answer) == [("a/m", Fault.REFUSED), ("b/m", None)]
         assert attempts(answer)[0].status == 403
         assert house.cooldown("a/m") == 0
+
+
+def plain(name: str, status: int, body: bytes, kind: str = "text/html") -> SimulatedFault:
+    """A response that none of the API's own words are in."""
+    return made(name, lambda _: Response(status, (("content-type", kind),), (body,)))
+
+
+@pytest.mark.parametrize(
+    "firewall",
+    [
+        plain("page", 403, b"<html><title>403 Forbidden</title>Your key is not allowed</html>"),
+        plain("nothing", 403, b""),
+        plain("words", 403, b'{"error": "Access denied. Check the network."}', "application/json"),
+    ],
+    ids=lambda f: f.name,
+)
+@rehearsal
+async def test_a_403_without_a_reason_moves_on_and_puts_nothing_out_of_order(
+    firewall: SimulatedFault,
+) -> None:
+    async with connected(a=TWO, b=OPENAI) as house:
+        house.script("a/m", firewall)
+        answer = await house.complete()
+        assert tried(answer) == [("a/m", Fault.FORBIDDEN), ("b/m", None)]
+        assert [house.cooldown(model) for model in ("a/m", "a/n")] == [0, 0]
+        assert tried(await house.complete()) == [("a/m", None)]
+
+
+@rehearsal
+async def test_a_403_without_a_reason_leaves_the_same_providers_other_models_last() -> None:
+    async with connected(a=TWO) as house:
+        house.script("a/m", plain("page", 403, b"<html>no</html>"))
+        assert tried(await house.complete()) == [("a/m", Fault.FORBIDDEN), ("a/n", None)]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        plain("page", 404, b"<html>404 Not Found</html>"),
+        plain("Go", 404, b"404 page not found", "text/plain"),
+        plain("FastAPI", 404, b'{"detail": "Not Found"}', "application/json"),
+    ],
+    ids=lambda f: f.name,
+)
+@rehearsal
+async def test_a_path_that_is_not_there_is_a_wrong_base_url_and_says_so(
+    path: SimulatedFault,
+) -> None:
+    async with connected(a=TWO, b=OPENAI) as house:
+        house.script("a/m", path)
+        assert tried(await house.complete()) == [("a/m", Fault.WRONG_URL), ("b/m", None)]
+    async with connected(a=OPENAI) as house:
+        house.script("a/m", path)
+        error = await house.fails()
+        assert house.upstreams["a"].host_url in str(error)
+        assert "check base_url and protocol" in str(error)
+        assert machine_line(error).startswith("[code=wrong_base_url retryable=no")
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ async def test_a_lone_model_that_gave_no_answer_is_asked_again(
         house.upstreams["a"].fail_all(broken)
         error = await house.fails()
         assert tried(error) == [("a/m", Fault.MALFORMED)] * 3
-        assert "base_url leads to the API" in str(error)
+        assert "check protocol and base_url" in str(error)
         assert "code=malformed_answer retryable=yes retry_after=" in machine_line(error)
 
 
@@ -218,7 +218,7 @@ async def test_a_second_mismatch_ends_the_call() -> None:
             upstream.fail_all(fault.schema_mismatch())
         error = await house.fails(Task("hi", schema=SCHEMA))
         assert tried(error) == [("a/m", Fault.SCHEMA), ("b/m", Fault.SCHEMA)]
-        assert "no answer matched the schema: simplify it or raise the tier" in str(error)
+        assert "no answer matched the schema: simplify it, or raise the tier" in str(error)
         assert machine_line(error) == "[code=schema_mismatch retryable=yes tried=a/m,b/m]"
 
 

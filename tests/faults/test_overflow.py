@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 
 from faults.house import LONG, Upstream, attempts, connected, machine_line, rehearsal, tried
+from rightmodel.core.call import Usage
 from rightmodel.core.errors import NoCandidateError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
 from rightmodel.simulator import Behaviour, SimulatedFault, fault
+from rightmodel.simulator.behaviour import Reply
 from rightmodel.simulator.dialect import Said
 from rightmodel.simulator.fault.base import made
 
@@ -70,7 +72,7 @@ async def test_with_no_larger_window_the_error_says_that_the_task_is_too_long(
         house.script("a/m", overflow)
         error = await house.fails(Task(LONG))
         assert tried(error) == [("a/m", Fault.CONTEXT_OVERFLOW)]
-        assert "too long: shorten it or connect a larger context window" in str(error)
+        assert "too long: shorten it, or connect a model with a larger context window" in str(error)
         assert machine_line(error) == "[code=context_overflow retryable=no tried=a/m]"
 
 
@@ -125,3 +127,31 @@ async def test_a_lone_model_that_proved_too_small_is_told_as_such_and_not_asked_
             await house.complete(Task(LONG))
         assert not caught.value.retryable
         assert len(house.asked("a")) == 1
+
+
+def full_at(window: int, prompt: int) -> Upstream:
+    """A model whose window, smaller than the manifest says, fills while it answers."""
+    cut = Reply("word " * 50, finish="length", usage=Usage(prompt, window - prompt))
+    return Upstream(behaviour=Behaviour(answers=cut))
+
+
+@pytest.mark.parametrize(("window", "prompt"), [(4096, 900), (4095, 3000), (32_768, 31_000)])
+@rehearsal
+async def test_a_window_that_fills_in_mid_answer_is_learned_and_half_an_answer_is_not_whole(
+    window: int, prompt: int
+) -> None:
+    async with connected(a=full_at(window, prompt), b=LARGE) as house:
+        answer = await house.complete()
+        assert tried(answer) == [("a/m", Fault.CONTEXT_OVERFLOW), ("b/m", None)]
+        assert f"full at {window} tokens" in attempts(answer)[0].message
+        assert house.health.window(house.endpoint("a/m")) == window
+        assert house.cooldown("a/m") == 0
+
+
+@rehearsal
+async def test_an_output_limit_of_the_provider_is_no_window() -> None:
+    limited = Reply("word " * 50, finish="length", usage=Usage(777, 4096))
+    async with connected(a=Upstream(behaviour=Behaviour(answers=limited)), b=LARGE) as house:
+        answer = await house.complete()
+        assert {fault for _, fault in tried(answer)} == {Fault.CUT_OFF, None}
+        assert house.health.window(house.endpoint("a/m")) is None

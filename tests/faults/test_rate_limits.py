@@ -6,6 +6,8 @@ from faults.house import Upstream, attempts, connected, machine_line, rehearsal,
 from rightmodel.core.fault import Fault
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S, MOST_RETRY_AFTER_S, OUT_S
 from rightmodel.simulator import SimulatedFault, fault
+from rightmodel.simulator.dialect import Said
+from rightmodel.simulator.fault.base import made
 
 GEMINI = Upstream("gemini")
 OPENAI = Upstream()
@@ -25,12 +27,17 @@ ODD = [
     pytest.param(fault.rate_limit(date_in_s=3, clock_skew_s=7200), 3.0, id="clock ahead"),
     pytest.param(fault.rate_limit(date_in_s=3, clock_skew_s=-7200), 3.0, id="clock behind"),
 ]
+NO_CREDIT = made(
+    "no credit",
+    lambda call: call.error(Said(402, "Insufficient credits. Add more to go on.")),
+    Fault.QUOTA,
+)
 NO_MONEY = [
     pytest.param("openai", fault.insufficient_quota(), id="429 insufficient_quota"),
     pytest.param("anthropic", fault.spend_limit_enforced(), id="429 spend limit enforced"),
     pytest.param("anthropic", fault.spend_limit_set(), id="400 spend limit"),
     pytest.param("deepseek", fault.payment_required(), id="402 of DeepSeek"),
-    pytest.param("openrouter", fault.payment_required(), id="402 of OpenRouter"),
+    pytest.param("openrouter", NO_CREDIT, id="402 of OpenRouter"),
     pytest.param("anthropic", fault.credit_balance_too_low(), id="400 credit balance"),
 ]
 
@@ -78,7 +85,7 @@ async def test_a_wait_beyond_the_deadline_fails_at_once_and_says_when() -> None:
         house.upstreams["a"].fail_all(fault.rate_limit("120"))
         error = await house.fails()
         assert tried(error) == [("a/m", Fault.RATE_LIMITED)]
-        assert "rate limits pass: try again later" in str(error)
+        assert "rate limited: try again later" in str(error)
         assert machine_line(error) == (
             "[code=rate_limited retryable=yes retry_after=120s tried=a/m]"
         )
@@ -122,3 +129,15 @@ async def test_a_key_without_money_is_not_tried_again_in_the_call(
         assert tried(error) == [("a/m", Fault.QUOTA)]
         assert "no quota left: top it up" in str(error)
         assert machine_line(error) == "[code=quota_exhausted retryable=no tried=a/m]"
+
+
+@rehearsal
+async def test_credit_for_a_shorter_answer_gets_a_shorter_answer() -> None:
+    async with connected(a=Upstream("openrouter")) as house:
+        house.script("a/m", fault.payment_required())
+        answer = await house.complete()
+        assert tried(answer) == [("a/m", None)]
+        first, second = (r.value("max_tokens") for r in house.upstreams["a"].requests)
+        assert (first > second, second) == (True, 3919)
+        await house.complete()
+        assert house.upstreams["a"].requests[-1].value("max_tokens") == 3919

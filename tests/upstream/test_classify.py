@@ -23,6 +23,7 @@ PROTOCOLS = {
     "openai": WireFormat.OPENAI_CHAT,
     "compatible": WireFormat.OPENAI_CHAT,
     "local": WireFormat.OPENAI_CHAT,
+    "local-anthropic": WireFormat.ANTHROPIC_MESSAGES,
     "openrouter": WireFormat.OPENAI_CHAT,
 }
 CASES = [
@@ -119,11 +120,9 @@ def test_a_key_at_the_bound_of_a_message_is_masked_before_it_is_cut() -> None:
         (400, Fault.BAD_REQUEST, Scope.REQUEST),
         (401, Fault.AUTH, Scope.KEY),
         (402, Fault.QUOTA, Scope.KEY),
-        (403, Fault.AUTH, Scope.KEY),
-        (404, Fault.NOT_FOUND, Scope.MODEL),
-        (405, Fault.BAD_REQUEST, Scope.REQUEST),
+        (403, Fault.FORBIDDEN, Scope.REQUEST),
+        (405, Fault.WRONG_URL, Scope.ENDPOINT),
         (408, Fault.SERVER, Scope.ENDPOINT),
-        (413, Fault.CONTEXT_OVERFLOW, Scope.REQUEST),
         (422, Fault.BAD_REQUEST, Scope.REQUEST),
         (429, Fault.RATE_LIMITED, Scope.ENDPOINT),
         (500, Fault.SERVER, Scope.ENDPOINT),

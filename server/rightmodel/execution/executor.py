@@ -18,7 +18,7 @@ from rightmodel.core.fault import Fault
 from rightmodel.execution.attempt import Try, Watch, request_of
 from rightmodel.execution.limiter import Gate
 from rightmodel.execution.next_step import Plan, Step
-from rightmodel.execution.receipts import RETRYABLE, exhausted, make_receipt, nothing_left
+from rightmodel.execution.receipts import exhausted, make_receipt, nothing_left
 from rightmodel.execution.tracing import answered, attempt_span, attempted, call_span
 from rightmodel.execution.validation import check
 from rightmodel.routing.explore import explored
@@ -319,7 +319,7 @@ class Executor:
         failed = replace(attempt, fault=error.fault, message=str(error), status=error.status)
         call.attempts.append(failed)
         call.errors.append(error)
-        if error.fault in RETRYABLE:
+        if error.fault.retryable:
             call.passing.append(step.endpoint)
         call.plan.spent(attempt.cost_usd)
         unsent = error.fault is Fault.CONNECTION and not (call.watch and call.watch.is_sent)

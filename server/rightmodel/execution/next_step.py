@@ -41,7 +41,6 @@ ELSEWHERE_ONCE: Final = frozenset({Fault.REFUSED, Fault.BAD_REQUEST, Fault.PARAM
 ROOM_BY_FAR: Final = 2
 """Times our estimate of a prompt: more than it is off by, rare scripts apart."""
 
-SHUT: Final = frozenset({Fault.AUTH, Fault.QUOTA, Fault.NOT_FOUND})
 MOST_SHUT: Final = 10
 """Endpoints in one call that may turn out to be shut without using up an attempt."""
 
@@ -153,7 +152,7 @@ class Plan:
         it does not use up an attempt: three shut doors must not hide nine open ones.
         """
         fault, place = error.fault, _place(step.endpoint)
-        shut = not reached or fault in SHUT
+        shut = not reached or not fault.reached
         if shut and self._shut < MOST_SHUT and not self.is_lone(step):
             self._shut += 1
             self.attempts -= 1

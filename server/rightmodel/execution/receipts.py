@@ -19,42 +19,8 @@ if TYPE_CHECKING:
     from rightmodel.core.task import Task
     from rightmodel.manifest.catalog import Catalog
 
-_ADVICE: Final = {
-    Fault.RATE_LIMITED: "rate limits pass: try again later, or connect another provider",
-    Fault.QUOTA: "the account has no quota left: top it up or connect another provider",
-    Fault.AUTH: "the key was not accepted: check {key}",
-    Fault.NOT_FOUND: "the provider knows no such model: check its name in the manifest{near}",
-    Fault.CONTEXT_OVERFLOW: "the task is too long: shorten it or connect a larger context window",
-    Fault.REFUSED: "the task was refused: reword it",
-    Fault.SCHEMA: "no answer matched the schema: simplify it or raise the tier",
-    Fault.CUT_OFF: "the answer is too long: ask for less at once",
-    Fault.BAD_REQUEST: "the request was rejected: change it as the upstream says",
-    Fault.PARAMETER: "the request was rejected: change it as the upstream says",
-    Fault.OVERLOADED: "overloads pass: try again later, or connect another provider",
-    Fault.SERVER: "server faults pass: try again later, or connect another provider",
-    Fault.TIMEOUT: "it was too slow: allow a longer deadline, or connect another provider",
-    Fault.CONNECTION: "check base_url and the network; `rightmodel check` tells who answers",
-    Fault.MALFORMED: "check that base_url leads to the API and no proxy answers in its place",
-    Fault.EMPTY: "nothing was said: reword the task, or allow more output tokens",
-}
-"""What to do about a fault."""
-
 WRAPPING: Final = 100
 """Tokens that an upstream's chat template adds to a prompt."""
-
-RETRYABLE = frozenset(
-    {
-        Fault.RATE_LIMITED,
-        Fault.OVERLOADED,
-        Fault.SERVER,
-        Fault.TIMEOUT,
-        Fault.CONNECTION,
-        Fault.MALFORMED,
-        Fault.EMPTY,
-        Fault.CUT_OFF,
-        Fault.SCHEMA,
-    }
-)
 
 
 def make_receipt(  # noqa: PLR0913 - the facts of a call
@@ -166,7 +132,7 @@ def exhausted(
         tried += f". That cost {dollars(spent)}"
     if no_room:
         advice += f"; {no_room}"
-    retryable = any(e.fault in RETRYABLE for e in errors)
+    retryable = any(e.fault.retryable for e in errors)
     return ExhaustedError(
         f"every attempt failed. {tried}. Next: {advice}.",
         attempts=attempts,
@@ -177,7 +143,7 @@ def exhausted(
 
 def _advice(catalog: Catalog, attempt: Attempt) -> str:
     """What to do about a failed attempt, with the key's variable and the ids that are near."""
-    advice = _ADVICE[attempt.fault] if attempt.fault else ""
+    advice = attempt.fault.advice if attempt.fault else ""
     provider = catalog.providers.get(attempt.provider)
     place = (provider.key_env or provider.key_file) if provider else ""
     close = nearest(attempt.model, [m for m in catalog.models if m != attempt.model])

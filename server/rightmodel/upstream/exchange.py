@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
-from rightmodel.core.task import WireFormat
+from rightmodel.core.task import Turn, WireFormat
 from rightmodel.upstream.classify import UpstreamError
 from rightmodel.upstream.http import Post
-from rightmodel.wire.answer import EmptyStreamError
+from rightmodel.upstream.repairs import SYSTEM
+from rightmodel.upstream.windows import refuse_cut_answer
+from rightmodel.wire.answer import EmptyStreamError, malformed
 from rightmodel.wire.anthropic_messages import AnthropicMessages
 from rightmodel.wire.gemini import Gemini
 from rightmodel.wire.openai_chat import OpenAIChat
+from rightmodel.wire.parts import system_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,11 +30,20 @@ if TYPE_CHECKING:
     from rightmodel.wire.codec import Codec
     from rightmodel.wire.request import ModelRequest
 
-MOST_MENDS: Final = 3
-"""Refused parameters that one call mends, each once. A refusal costs nothing but its round trip."""
+MOST_REPAIRS: Final = 4
+"""Repairs of one call, each field once. A refusal costs nothing but its round trip."""
 
 LEAST_ROOM: Final = 0.25
-"""Share of the answer's allowance that must fit for a smaller one to be worth a try."""
+"""Share of the output limit that must fit the window for a smaller one to be worth a try."""
+
+LEAST_AFFORDABLE: Final = 64
+"""Output tokens below which a request that the credit allows is not worth sending."""
+
+CREDIT_S: Final = 600.0
+"""How long it is remembered that the credit allows only so many tokens: it may be topped up."""
+
+MOST_SCHEMAS: Final = 1024
+"""Schemas remembered as too complex for a model's grammar."""
 
 CODECS: Final[Mapping[WireFormat, Codec]] = {
     WireFormat.OPENAI_CHAT: OpenAIChat(),
@@ -37,14 +52,20 @@ CODECS: Final[Mapping[WireFormat, Codec]] = {
 }
 
 STREAMING: Final = ("stream", "stream_options")
-"""Left out to ask for an answer in one piece."""
+"""Left out to request the response in one piece."""
+
+_log: Final = logging.getLogger(__name__)
 
 
-class Mend(NamedTuple):
-    """What is done about a refused parameter: left out, renamed, or no more than `most`."""
+class Repair(NamedTuple):
+    """What is done about a refused field: left out, renamed to `instead`, or limited to `most`.
+
+    `until`: monotonic seconds after which the upstream may have changed its mind.
+    """
 
     instead: str = ""
     most: int = 0
+    until: float = inf
 
 
 class Upstream(Protocol):
@@ -61,115 +82,139 @@ class Exchange:
         self._codec = codec
         self._client = client
         self._mask = mask
-        self._known: dict[tuple[str, str], dict[str, Mend]] = {}
+        self._known: dict[tuple[str, str], dict[str, Repair]] = {}
+        self._refused_schemas: dict[tuple[str, str, int], None] = {}
 
     async def complete(self, request: ModelRequest, watch: Watch | None = None) -> Completion:
-        """Ask for one complete answer. Raises `ProviderError`; cancelling closes the connection.
+        """Request one complete answer. Raises `ProviderError`; cancelling closes the connection.
 
-        A stream without an event is asked for once more in one piece: then the server says why.
+        A stream without an event is requested once more in one piece: then the server says why.
         """
         known = self._known.setdefault((request.provider.name, request.name), {})
-        just_now: dict[str, Mend] = {}
+        repairs = {path: r for path, r in known.items() if r.until > time.monotonic()}
+        if self._refused_schemas and self._schema_key(request) in self._refused_schemas:
+            repairs[self._codec.schema_path] = Repair()
+        new: set[str] = set()
         while True:
-            mends = {**known, **just_now}
-            body, mended = self._mended_body(request, mends)
+            body, repaired = self._repaired_body(request, repairs)
             if request.max_output_tokens and not request.uncapped:
                 self._refuse_uncapped(request, body)
             try:
-                return await self._asked(request, body, watch, mended)
+                return await self._send(request, body, watch, repaired)
             except UpstreamError as error:
-                if len(just_now) >= MOST_MENDS or not self._learn(error, body, known, just_now):
+                path, repair = self._repair_for(error, body)
+                if not path or path in new or len(new) >= MOST_REPAIRS:
                     raise
+                self._remember(error, request, path, repair)
             except EmptyStreamError:
                 if "stream" not in body:
                     raise
-                just_now |= dict.fromkeys(STREAMING, Mend())
+                path, repair = "stream", Repair()
+            new.add(path)
+            repairs |= dict.fromkeys(STREAMING if path == "stream" else (path,), repair)
 
-    async def _asked(
+    async def _send(
         self,
         request: ModelRequest,
         body: Mapping[str, Any],
         watch: Watch | None,
-        mended: tuple[str, ...],
+        repaired: tuple[str, ...],
     ) -> Completion:
-        """One request: the only place where an upstream's words enter the house, masked here."""
+        """One request: the only place where an upstream's words enter, masked here.
+
+        Whatever goes wrong while its response is read is a fault of the upstream's: the call must
+        fail over, not end.
+        """
         answer = self._codec.answer(request, watch)
         try:
             await self._client.ask(
                 Post(request, self._codec.url(request), self._codec.headers(request), body), answer
             )
-            return answer.completion(mended, self._mask)
+            completion = answer.completion(repaired, self._mask)
+            refuse_cut_answer(request, completion, self._cap(body))
         except ProviderError as error:
             error.args = (self._mask(str(error)),)
             error.usage, error.cost_usd = answer.usage, answer.cost_usd
             raise
+        except Exception as error:
+            _log.exception("reading the response of %s failed", request.provider.name)
+            what = f"reading the response failed: {type(error).__name__}: {error}"
+            raise malformed(request, self._mask(what)) from error
+        return completion
+
+    def _cap(self, body: Mapping[str, Any]) -> int:
+        """The limit on output tokens in the body, 0 where there is none."""
+        return next((v for path in self._codec.cap_paths if (v := _value(body, path))), 0)
 
     def _refuse_uncapped(self, request: ModelRequest, body: Mapping[str, Any]) -> None:
         """Without a limit on the answer, what it may cost has none either."""
-        if any(_value(body, path) for path in self._codec.cap_paths):
+        if self._cap(body):
             return
         name = request.provider.name
         raise ProviderError(
             Fault.PARAMETER,
             f"{name} takes no limit on output tokens for {request.name}, and without one no cost "
-            "ceiling or budget can be held: it was not asked",
+            "ceiling or budget can be held: the request was not sent",
             provider=name,
         )
 
-    def _mended_body(
-        self, request: ModelRequest, mends: Mapping[str, Mend]
+    def _repaired_body(
+        self, request: ModelRequest, repairs: Mapping[str, Repair]
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """The body as this model takes it, and which parameters are not as they were meant."""
-        if not mends:
+        """The body as this model takes it, and which fields differ from what was meant."""
+        if not repairs:
             return self._codec.body(request), ()
-        mended: list[str] = []
-        if (
-            self._codec.schema_path in mends
-            and request.schema is not None
-            and request.native_schema
-        ):
+        repaired: list[str] = []
+        schema_path = self._codec.schema_path
+        if schema_path in repairs and request.schema is not None and request.native_schema:
             request = replace(request, native_schema=False)
-            mended.append(self._codec.schema_path)
+            repaired.append(schema_path)
+        if SYSTEM in repairs and system_of(request):
+            request = _without_system(request)
+            repaired.append(SYSTEM)
         body = self._codec.body(request)
-        for path, mend in mends.items():
-            if _apply(body, path, mend, mends):
-                mended.append(path)
-        return body, tuple(mended)
+        repaired += [path for path in repairs if _apply(body, path, repairs)]
+        return body, tuple(dict.fromkeys(repaired))
 
-    def _learn(
-        self,
-        error: UpstreamError,
-        body: Mapping[str, Any],
-        known: dict[str, Mend],
-        just_now: dict[str, Mend],
-    ) -> bool:
-        """Whether the request can be mended. What is true of this request alone is not kept."""
+    def _repair_for(self, error: UpstreamError, body: Mapping[str, Any]) -> tuple[str, Repair]:
+        """The field that caused the refusal and what to do about it, "" where nothing helps."""
+        path, limit = error.parameter, error.limit or 0
         if error.fault is Fault.CONTEXT_OVERFLOW:
-            path, mend = self._smaller(error.room, body)
-            if not path or path in just_now:
-                return False
-            just_now[path] = mend
-            return True
-        path = error.parameter
-        if error.fault is not Fault.PARAMETER or path in just_now or _value(body, path) is None:
-            return False
-        mend = Mend(self._codec.renamed.get(path, ""), 0)
-        if error.limit:
-            mend = Mend(most=error.limit)
-        elif path in self._codec.needed:
-            return False
-        just_now[path] = mend
-        if path != self._codec.schema_path or "schema" not in str(error).lower():
-            known[path] = mend
-        return True
+            return self._smaller_output(error.room, body)
+        if error.fault is Fault.QUOTA:
+            repair = Repair(most=limit, until=time.monotonic() + CREDIT_S)
+            enough = path and limit >= LEAST_AFFORDABLE
+            path = next((p for p in self._codec.cap_paths if enough and _value(body, p)), "")
+        else:
+            repair = Repair(most=limit) if limit else Repair(self._codec.renamed.get(path, ""))
+        is_sent = path == SYSTEM or (path and _value(body, path) is not None)
+        helps = repair.most or path not in self._codec.needed
+        return (path, repair) if is_sent and helps else ("", repair)
 
-    def _smaller(self, room: int | None, body: Mapping[str, Any]) -> tuple[str, Mend]:
-        """A smaller answer, where prompt and answer together were too much for the window."""
+    def _smaller_output(self, room: int | None, body: Mapping[str, Any]) -> tuple[str, Repair]:
+        """A smaller output limit, where prompt and answer together were too much for the window."""
         for path in self._codec.cap_paths:
             cap = _value(body, path)
             if room and isinstance(cap, int) and cap * LEAST_ROOM <= room < cap:
-                return path, Mend(most=room)
-        return "", Mend()
+                return path, Repair(most=room)
+        return "", Repair()
+
+    def _remember(
+        self, error: UpstreamError, request: ModelRequest, path: str, repair: Repair
+    ) -> None:
+        """Keep what holds for later requests: not the room in a window; a schema for itself."""
+        if error.fault is Fault.CONTEXT_OVERFLOW:
+            return
+        if path == self._codec.schema_path and "schema" in str(error).lower():
+            if len(self._refused_schemas) >= MOST_SCHEMAS:
+                self._refused_schemas.clear()
+            self._refused_schemas[self._schema_key(request)] = None
+            return
+        paths = STREAMING if path == "stream" else (path,)
+        self._known[request.provider.name, request.name] |= dict.fromkeys(paths, repair)
+
+    def _schema_key(self, request: ModelRequest) -> tuple[str, str, int]:
+        return request.provider.name, request.name, hash(repr(request.schema))
 
 
 def make_upstreams(
@@ -177,6 +222,15 @@ def make_upstreams(
 ) -> Mapping[WireFormat, Upstream]:
     """One exchange for each wire format, over one client. `mask` removes every known key."""
     return {name: Exchange(codec, client, mask) for name, codec in CODECS.items()}
+
+
+def _without_system(request: ModelRequest) -> ModelRequest:
+    """The same request with the system prompt at the head of the first user message."""
+    first = next(i for i, turn in enumerate(request.turns) if turn.role == "user")
+    turns = list(request.turns)
+    turns[first] = Turn("user", f"{system_of(request)}\n\n{turns[first].text}", turns[first].files)
+    schema = request.schema if request.native_schema else None
+    return replace(request, system="", schema=schema, turns=tuple(turns))
 
 
 def _value(body: Mapping[str, Any], path: str) -> Any:
@@ -187,24 +241,24 @@ def _value(body: Mapping[str, Any], path: str) -> Any:
     return value
 
 
-def _apply(body: dict[str, Any], path: str, mend: Mend, mends: Mapping[str, Mend]) -> bool:
-    """Mend one parameter, if the body has it."""
-    value = _value(body, path)
-    if value is None:
+def _apply(body: dict[str, Any], path: str, repairs: Mapping[str, Repair]) -> bool:
+    """Repair one field, if the body has it."""
+    value, repair = _value(body, path), repairs[path]
+    if value is None or path == SYSTEM:
         return False
-    *folders, key = path.split(".")
+    *parents, key = path.split(".")
     holders = [body]
-    for folder in folders:
-        holders.append(holders[-1][folder])
-    if mend.most:
-        if value <= mend.most:
+    for parent in parents:
+        holders.append(holders[-1][parent])
+    if repair.most:
+        if value <= repair.most:
             return False
-        holders[-1][key] = mend.most
+        holders[-1][key] = repair.most
         return True
     del holders[-1][key]
-    if mend.instead and mend.instead not in mends:
-        holders[-1][mend.instead] = value
-    for holder, folder in zip(reversed(holders[:-1]), reversed(folders), strict=True):
-        if not holder[folder]:
-            del holder[folder]
+    if repair.instead and repair.instead not in repairs:
+        holders[-1][repair.instead] = value
+    for holder, parent in zip(reversed(holders[:-1]), reversed(parents), strict=True):
+        if not holder[parent]:
+            del holder[parent]
     return True

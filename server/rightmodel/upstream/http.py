@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
@@ -92,8 +93,8 @@ class HttpClient:
         try:
             target = connections.target(post.url)
             line = connections.take(target)
-        except (ImportError, ValueError, httpx2.InvalidURL) as error:
-            raise broken(post.request, f"cannot reach {post.url}: {error}") from error
+        except Exception as error:  # a proxy without its library, certificates that are not there
+            raise broken(post.request, _no_connection(post, error)) from error
         whole = False
         try:
             request = _encoded(post, target, answer.watch)
@@ -130,6 +131,15 @@ async def _send(
             raise
     await connections.reopen(target, line)
     return await line.transport.handle_async_request(request)
+
+
+def _no_connection(post: Post, error: Exception) -> str:
+    """What kept the connection from being made, with the variable that may be behind it."""
+    hint = ""
+    if isinstance(error, OSError):
+        named = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
+        hint = "".join(f" ({name} is {os.environ[name]})" for name in named)
+    return f"cannot reach {post.url}: {type(error).__name__}: {error}{hint}"
 
 
 def _encoded(post: Post, target: Target, watch: Watch | None) -> httpx2.Request:
@@ -344,8 +354,9 @@ async def _refusal(
     """What an unsuccessful response says. An error needs no more than its first 200 kB."""
     named = {k.decode("latin-1"): v.decode("latin-1") for k, v in headers.items()}
     if 300 <= status < 400:  # noqa: PLR2004
-        host = urlsplit(named.get("location", "")).hostname or "nowhere"
-        return broken(request, f"refused redirect to host {host}; correct base_url")
+        return broken(
+            request, f"refused redirect to {_host(named.get('location', ''))}; correct base_url"
+        )
     data = bytearray()
     async for chunk in chunks:
         data += chunk
@@ -357,3 +368,12 @@ async def _refusal(
     except (ValueError, RecursionError, ArithmeticError):
         body = text
     return classify(request, status, body, named)
+
+
+def _host(location: str) -> str:
+    """Where a redirect leads: the host alone, which carries no key."""
+    try:
+        host = urlsplit(location).hostname
+    except ValueError:
+        host = None
+    return f"host {host}" if host else "an invalid location"
