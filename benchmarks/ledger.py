@@ -34,7 +34,7 @@ import httpx2
 from rightmodel.core.call import Attempt, Receipt, Usage
 from rightmodel.core.decision import Assessment, Decision, Requirements
 from rightmodel.core.task import Task
-from rightmodel.ledger.budget import Ask, Limit, Limits
+from rightmodel.ledger.budget import HoldRequest, Limit, Limits
 from rightmodel.ledger.ledger import LINGER_S, Ledger
 from rightmodel.ledger.records import attempt_record, call_record, new_id, task_hash
 from rightmodel.ledger.recovery import SqliteOpener
@@ -159,9 +159,11 @@ async def _measure(base: str, repeats: int, folder: Path) -> Figures:
         await plain.record(*_rows())
 
     async def budget() -> None:
-        hold = await money.reserve(Ask("deepseek/deepseek-v4-flash", "summarize", Decimal("0.01")))
+        hold = await money.reserve(
+            HoldRequest("deepseek/deepseek-v4-flash", "summarize", Decimal("0.01"))
+        )
         await raw()
-        await money.record(*_rows(), hold=hold)
+        money.settle(hold, *_rows())
 
     async def alone() -> None:
         for _ in range(TOGETHER):

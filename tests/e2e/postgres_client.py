@@ -13,9 +13,9 @@ import sys
 from decimal import Decimal
 from itertools import takewhile
 
-from rightmodel.core.errors import BudgetError
+from rightmodel.core.errors import BudgetError, LedgerError
 from rightmodel.ledger import writer
-from rightmodel.ledger.budget import Ask, Limit, Limits
+from rightmodel.ledger.budget import HoldRequest, Limit, Limits
 from rightmodel.ledger.ledger import Ledger
 from rightmodel.ledger.records import AttemptRecord, day_of, new_id
 from rightmodel.ledger.team import open_postgres
@@ -49,7 +49,7 @@ async def main(url: str, count: int, limit: Decimal, seed: int) -> None:
         for _ in takewhile(lambda _: going, left):
             worst = Decimal(chance.randint(1, 1000)) / 100_000
             try:
-                hold = await ledger.reserve(Ask("p/m", "code", worst))
+                hold = await ledger.reserve(HoldRequest("p/m", "code", worst))
             except BudgetError as error:
                 say(refused=str(worst), left=str(error.left_usd))
                 continue
@@ -57,9 +57,14 @@ async def main(url: str, count: int, limit: Decimal, seed: int) -> None:
                 new_id(), 1, NOW, day_of(NOW), "answer", "p", "p/m", "m", "code",
                 cost_usd=worst * chance.randint(0, 100) / 100,
             )  # fmt: skip
-            told = await ledger.record(row, hold=hold)
-            troubles += told.trouble is not None
-            say(call=row.call, spent=str(row.cost_usd), safe=told.trouble is None)
+            ledger.settle(hold, row)
+            safe = True
+            try:
+                await ledger.flush()
+            except LedgerError:
+                safe = False
+            troubles += not safe
+            say(call=row.call, spent=str(row.cost_usd), safe=safe)
 
     loop.add_reader(sys.stdin, stop)
     await asyncio.gather(*(work() for _ in range(WORKERS)))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from rightmodel.core.call import Answer
     from rightmodel.execution.engine import Engine
-    from rightmodel.ledger.budget import Ask
+    from rightmodel.ledger.budget import HoldRequest
 
 MANIFEST = """
 version = 1
@@ -165,13 +165,13 @@ def test_a_budget_per_call_is_a_ceiling_for_every_call(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", ["give_up_s", "deadline_s"])
 def test_a_reservation_lasts_longer_than_any_call(tmp_path: Path, key: str) -> None:
-    asks: list[Ask] = []
+    asks: list[HoldRequest] = []
 
     async def work(engine: Engine) -> None:
         records: Any = engine.executor._books.records
         reserve = records.reserve
 
-        async def seen(ask: Ask) -> Any:
+        async def seen(ask: HoldRequest) -> Any:
             asks.append(ask)
             return await reserve(ask)
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from ledger.rows import NOON
 from rightmodel.ledger.budget import Limit, Limits
 from rightmodel.ledger.ledger import Ledger
+from rightmodel.ledger.owner import Owner, this_process
 from rightmodel.ledger.recovery import SqliteOpener
+from rightmodel.ledger.spill import Spill
 from rightmodel.ledger.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PER_DAY = Limits(limits=(Limit("per_day_usd", Decimal("1.00")),))
+GONE = Owner(this_process().place, 2**22 + 1, "1")
+"""A process that has ended."""
 LEFT: list[SqliteStore] = []
 
 
@@ -35,6 +39,7 @@ def run(
             limits=limits,
             store_text=store_text,
             clock=lambda: NOON,
+            spill=Spill(file),
         )
         try:
             await test(ledger)

@@ -125,7 +125,7 @@ class StoreContract:
     def test_a_transaction_joins_the_one_around_it(self, store: Store) -> None:
         def fail() -> None:
             with store.transaction():
-                with store.transaction(durable=True):
+                with store.transaction():
                     store.add_attempt(attempt())
                 raise LookupError
 
@@ -168,7 +168,8 @@ class StoreContract:
             store.add_hold(hold)
         assert sorted(h.id for h in store.holds()) == [7, 8]
         with store.transaction():
-            store.drop_holds([8, 9])
+            assert store.drop_hold(8)
+            assert not store.drop_hold(9)
         assert store.holds() == [hold]
 
     def test_a_later_report_corrects_the_former(self, store: Store) -> None:
@@ -212,7 +213,7 @@ class StoreContract:
         with store.transaction():
             store.add_hold(hold)
             assert store.holds() == [hold]
-            store.drop_holds([7])
+            assert store.drop_hold(7)
             assert store.holds() == []
             store.add_hold(hold._replace(usd=Decimal("0.5")))
             store.add_hold(hold._replace(id=8))
@@ -221,7 +222,7 @@ class StoreContract:
             (8, Decimal("0.25")),
         ]
         with store.transaction():
-            store.drop_holds(h.id for h in store.holds())
+            assert all(store.drop_hold(h.id) for h in store.holds())
             assert store.holds() == []
         assert store.holds() == []
 
@@ -253,7 +254,7 @@ class StoreContract:
             store.drop_cooldown("nobody's")
         assert other.cooldowns(NOON) == []
 
-    def test_what_somebody_spoilt_is_passed_over(
+    def test_an_invalid_cell_costs_at_most_its_own_row(
         self, store: Store, opened: Callable[[], Store]
     ) -> None:
         hold = Hold(1, "here", 1, "2", NOON, DAY, "p/m", "code", Decimal("0.25"))
@@ -269,7 +270,11 @@ class StoreContract:
         ):
             vars(store)["_db"].execute(f"UPDATE {self.schema}{statement}")
         other = opened()
-        assert [a.number for a in other.attempts(DAY, DAY)] == [2]
+        amounts = [(a.number, a.cost_usd, a.charged_usd) for a in other.attempts(DAY, DAY)]
+        assert amounts == [
+            (1, Decimal("0.30"), None),
+            (2, Decimal("0.30"), Decimal("0.30")),
+        ]
         assert [o.model for o in other.outcomes()] == ["p/2"]
         with other.transaction():
             assert [h.id for h in other.holds()] == [2]

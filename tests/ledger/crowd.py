@@ -12,8 +12,8 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
-from rightmodel.core.errors import BudgetError
-from rightmodel.ledger.budget import Ask, Limit, Limits
+from rightmodel.core.errors import BudgetError, LedgerError
+from rightmodel.ledger.budget import HoldRequest, Limit, Limits
 from rightmodel.ledger.ledger import Ledger
 from rightmodel.ledger.records import AttemptRecord, day_of, new_id
 from rightmodel.ledger.recovery import SqliteOpener
@@ -34,7 +34,7 @@ async def main(file: Path, count: int, limit: Decimal, seed: int) -> None:
         for _ in left:
             worst = Decimal(chance.randint(1, 1000)) / 100_000
             try:
-                hold = await ledger.reserve(Ask("p/m", "code", worst))
+                hold = await ledger.reserve(HoldRequest("p/m", "code", worst))
             except BudgetError as error:
                 refusals.append([str(worst), str(error.left_usd)])
                 continue
@@ -42,8 +42,13 @@ async def main(file: Path, count: int, limit: Decimal, seed: int) -> None:
             row = AttemptRecord(
                 new_id(), 1, NOW, day_of(NOW), "answer", "p", "p/m", "m", "code", cost_usd=cost
             )
-            told = await ledger.record(row, hold=hold)
-            troubles += told.trouble is not None
+            ledger.settle(hold, row)
+            safe = True
+            try:
+                await ledger.flush()
+            except LedgerError:
+                safe = False
+            troubles += not safe
             spent += cost
 
     await asyncio.gather(*(work() for _ in range(WORKERS)))

@@ -8,19 +8,12 @@ import pytest
 
 from ledger.rows import DAY, NOON, attempt
 from rightmodel.core.errors import BudgetError
-from rightmodel.ledger.budget import (
-    Ask,
-    Limit,
-    Limits,
-    release_dead,
-    reserve,
-    settled,
-    standings,
-    warnings,
-)
+from rightmodel.ledger.budget import HoldRequest, Limit, Limits, settled, standings, warnings
 from rightmodel.ledger.owner import Owner, alive, this_process
-from rightmodel.ledger.records import seconds_left
+from rightmodel.ledger.records import AttemptRecord, seconds_left
+from rightmodel.ledger.reservations import charge_interrupted, reserve, settling, write
 from rightmodel.ledger.sqlite import SqliteStore
+from rightmodel.ledger.store import Key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,25 +32,38 @@ def store() -> Iterator[SqliteStore]:
     made.close()
 
 
-def ask(worst: str | None = "0.40", model: str = "p/m", skill: str = "code", **more: object) -> Ask:
-    return replace(Ask(model, skill, None if worst is None else Decimal(worst)), **more)  # type: ignore[arg-type]
+def ask(
+    worst: str | None = "0.40", model: str = "p/m", skill: str = "code", **more: object
+) -> HoldRequest:
+    return replace(HoldRequest(model, skill, None if worst is None else Decimal(worst)), **more)  # type: ignore[arg-type]
 
 
 def take(
-    store: SqliteStore, limits: Limits, asked: Ask, *, now: float = NOON, owner: Owner = OWNER
+    store: SqliteStore,
+    limits: Limits,
+    asked: HoldRequest,
+    *,
+    now: float = NOON,
+    owner: Owner = OWNER,
 ) -> Hold:
     with store.transaction():
-        return reserve(store, limits, asked, now=now, owner=owner)
+        hold, _ = reserve(store, limits, asked, now=now, owner=owner)
+        return hold
 
 
 def spend(store: SqliteStore, usd: str | None, hold: Hold | None = None, **more: Any) -> None:
     with store.transaction():
         store.add_attempt(settled(attempt(usd, **more), hold))
-        store.drop_holds([hold.id] if hold else [])
+        assert hold is None or store.drop_hold(hold.id)
 
 
 def refusal(
-    store: SqliteStore, limits: Limits, asked: Ask, *, now: float = NOON, owner: Owner = OWNER
+    store: SqliteStore,
+    limits: Limits,
+    asked: HoldRequest,
+    *,
+    now: float = NOON,
+    owner: Owner = OWNER,
 ) -> BudgetError:
     with pytest.raises(BudgetError) as caught:
         take(store, limits, asked, now=now, owner=owner)
@@ -129,6 +135,11 @@ def test_a_free_model_that_was_billed_earlier_in_the_month_stops_for_the_month(
     spend(store, "1.20", model="free/m", at=NOON - 86_400)
     assert refusal(store, limits, ask("0", "free/m", "code")).limit == "per_month_usd"
     take(store, limits, ask("0", "ollama/m", "code"))
+    per_day = Limits(limits=(PER_DAY,))
+    take(store, per_day, ask("0", "free/m", "code"))
+    spend(store, "1.00")
+    assert refusal(store, per_day, ask("0", "free/m", "code")).limit == "per_day_usd"
+    take(store, per_day, ask("0", "ollama/m", "code"))
 
 
 def test_models_and_skills_have_budgets_of_their_own(store: SqliteStore) -> None:
@@ -178,17 +189,18 @@ def test_what_was_reserved_before_midnight_is_charged_to_that_day(store: SqliteS
     late = take(store, limits, ask("1.00"), now=midnight - 1)
     take(store, limits, ask("1.00"), now=midnight + 1)
     spend(store, "0.90", late, at=midnight + 2)
-    (standing,) = standings(store, [PER_DAY], now=NOON, day=DAY)
+    (standing,) = standings([PER_DAY], store.charged, store.holds(), now=NOON)
     assert standing.spent_usd == Decimal("0.90")
     refusal(store, limits, ask("0.10"), now=midnight + 3)
 
 
 def test_a_warning_comes_before_the_wall(store: SqliteStore) -> None:
     spend(store, "0.79")
-    found = standings(store, [PER_DAY], now=NOON, day=DAY)
+    found = standings([PER_DAY], store.charged, (), now=NOON)
     assert warnings(found, 0.8) == []
+    assert "80%" in warnings(found, 0.8, more=Decimal("0.01"))[0]
     spend(store, "0.01")
-    found = standings(store, [PER_DAY], now=NOON, day=DAY)
+    found = standings([PER_DAY], store.charged, (), now=NOON)
     assert warnings(found, 0.8) == ["budget per_day_usd: 80% of $1.00 spent, resets in 12 h"]
 
 
@@ -198,26 +210,68 @@ def test_a_budget_of_nothing_refuses_everything_that_costs(store: SqliteStore) -
     refusal(store, limits, ask("0.000001"))
 
 
-def test_what_a_dead_process_reserved_is_given_to_who_needs_it(store: SqliteStore) -> None:
+def charged(store: SqliteStore) -> list[AttemptRecord]:
+    return [row for row in store.attempts(DAY, DAY) if row.cost_kind == "estimated"]
+
+
+def test_the_reservation_of_a_dead_process_is_charged_and_marked(store: SqliteStore) -> None:
     limits = Limits(limits=(PER_DAY,))
-    take(store, limits, ask("1.00"), owner=GONE)
-    hold = take(store, limits, ask("1.00"))
-    assert store.holds() == [hold]
+    asked = ask("0.70", call=77, number=2, provider="p", name="m-1", client="alice")
+    take(store, limits, asked, owner=GONE)
+    error = refusal(store, limits, ask("0.40"))
+    assert (error.left_usd, error.held_usd) == (Decimal("0.30"), Decimal(0))
+    assert error.retry_after_s == 12 * 3600  # nothing is released within seconds
+    with store.transaction():
+        assert charge_interrupted(store, now=NOON) == 1
+        assert charge_interrupted(store, now=NOON) == 0
+    assert store.holds() == []
+    (row,) = charged(store)
+    assert (row.cost_usd, row.charged_usd) == (Decimal("0.70"), Decimal("0.70"))
+    assert (row.call, row.number, row.provider, row.name, row.client, row.fault) == (
+        77, 2, "p", "m-1", "alice", "interrupted",
+    )  # fmt: skip
+    take(store, limits, ask("0.30"))
+
+
+def test_the_reservation_of_a_dead_judge_call_is_a_judges_attempt(store: SqliteStore) -> None:
+    take(store, Limits(limits=(PER_DAY,)), ask("0.10", call=78), owner=GONE)
+    with store.transaction():
+        charge_interrupted(store, now=NOON)
+    assert [(row.role, row.number) for row in charged(store)] == [("judge", 0)]
+
+
+def test_an_attempt_that_was_charged_as_dead_and_ends_all_the_same_corrects_the_estimate(
+    store: SqliteStore,
+) -> None:
+    hold = take(store, Limits(limits=(PER_DAY,)), ask("0.70", call=77, number=1), owner=GONE)
+    with store.transaction():
+        charge_interrupted(store, now=NOON)
+    late = attempt("0.20", call=77, number=1)
+    for _ in range(2):
+        with store.transaction():
+            write(store, settling([late], hold))
+        assert store.charged(Key(DAY)) == Decimal("0.20")
+        kinds = [row.cost_kind for row in store.attempts(DAY, DAY)]
+        assert kinds == ["estimated", "corrected"]
 
 
 def test_a_process_id_that_was_given_out_again_is_another_process(store: SqliteStore) -> None:
-    limits = Limits(limits=(PER_DAY,))
-    take(store, limits, ask("1.00"), owner=OWNER._replace(started="12"))
-    take(store, limits, ask("1.00"))
+    take(store, Limits(limits=(PER_DAY,)), ask("1.00"), owner=OWNER._replace(started="12"))
+    with store.transaction():
+        assert charge_interrupted(store, now=NOON) == 1
 
 
-def test_of_another_machine_only_time_tells(store: SqliteStore) -> None:
+def test_a_process_on_another_machine_counts_as_dead_once_its_reservation_expired(
+    store: SqliteStore,
+) -> None:
     limits = Limits(limits=(PER_DAY,))
     elsewhere = GONE._replace(place="another kernel")
     assert alive(elsewhere) is None
     take(store, limits, ask("1.00", lasts_s=600.0), owner=elsewhere)
-    refusal(store, limits, ask(), now=NOON + 599)
-    take(store, limits, ask(), now=NOON + 601)
+    for after, count in ((599, 0), (601, 1)):
+        with store.transaction():
+            assert charge_interrupted(store, now=NOON + after) == count
+    assert [row.cost_usd for row in charged(store)] == [Decimal("1.00")]
 
 
 @pytest.mark.parametrize("jump", [-40 * 86_400.0, -3600.0, 3600.0, 40 * 86_400.0, 1e12, -1e12])
@@ -227,7 +281,7 @@ def test_no_jump_of_the_clock_releases_what_a_living_process_holds(
     limits = Limits(limits=(PER_DAY,))
     hold = take(store, limits, ask("1.00", lasts_s=1.0))
     with store.transaction():
-        assert release_dead(store, now=NOON + jump) == 0
+        assert charge_interrupted(store, now=NOON + jump) == 0
     assert store.holds() == [hold]
     refusal(store, limits, ask("0.01"), now=NOON + 2)
     spend(store, "1.00", hold, at=NOON + jump)

@@ -3,16 +3,17 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ledger.books import PER_DAY, run
+from ledger.books import GONE, PER_DAY, run
 from ledger.rows import DAY, NOON, attempt, call, outcome
 from rightmodel.core.errors import BudgetError, LedgerError, LedgerFault
 from rightmodel.ledger import writer
-from rightmodel.ledger.budget import Ask, Limits
+from rightmodel.ledger.budget import HoldRequest, Limits
 from rightmodel.ledger.ledger import Ledger
 from rightmodel.ledger.records import Texts
 from rightmodel.ledger.recovery import SqliteOpener
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from rightmodel.ledger.records import Hold
 
 
-def ask(worst: str = "0.40") -> Ask:
-    return Ask("p/m", "code", Decimal(worst))
+def ask(worst: str = "0.40") -> HoldRequest:
+    return HoldRequest("p/m", "code", Decimal(worst))
 
 
 async def held(ledger: Ledger, worst: str = "0.40") -> Hold:
@@ -40,8 +41,7 @@ def test_a_call_with_its_attempts_is_written_and_settled(file: Path) -> None:
         hold = await held(ledger, "1.00")
         with pytest.raises(BudgetError):
             await ledger.reserve(ask("0.01"))
-        told = await ledger.record(attempt("0.10"), call(), hold=hold)
-        assert told.flags == ()
+        assert ledger.settle(hold, attempt("0.10"), call()) == ()
         await held(ledger, "0.90")
 
     store = run(file, test)
@@ -59,27 +59,44 @@ def test_what_is_noted_is_written_without_waiting_and_at_the_latest_when_closed(
     assert len(list(store.calls(DAY, DAY))) == 100
 
 
-def test_without_budgets_nothing_is_reserved(file: Path) -> None:
+def test_without_budgets_a_running_attempt_is_on_record_with_its_expected_cost(file: Path) -> None:
     async def test(ledger: Ledger) -> None:
-        assert await ledger.reserve(ask("1000")) is None
+        hold = await ledger.reserve(replace(ask("1000"), expected_usd=Decimal("0.02"), call=7))
+        assert hold is not None
+        await ledger.flush()
+        assert await ledger.read(lambda store: store.holds()) == [hold]
+        ledger.settle(hold, attempt("0.01", call=7))
+        short = await ledger.reserve(ask("1000"))
+        ledger.settle(short, attempt("0.01"))
+        assert await ledger.reserve(replace(ask(), worst_usd=None)) is None
 
-    run(file, test, limits=Limits())
+    store = run(file, test, limits=Limits())
+    assert store.holds() == []
+    assert [a.cost_usd for a in store.attempts(DAY, DAY)] == [Decimal("0.01")] * 2
 
 
-def test_a_warning_is_told_with_the_record(file: Path) -> None:
+def test_settling_warns_of_a_limit_that_is_nearly_used_up(file: Path) -> None:
     async def test(ledger: Ledger) -> None:
-        told = await ledger.record(attempt("0.85"))
-        assert told.flags == ("budget per_day_usd: 85% of $1.00 spent, resets in 12 h",)
+        assert ledger.settle(await held(ledger, "0.90"), attempt("0.75")) == ()
+        flags = ledger.settle(await held(ledger, "0.20"), attempt("0.10"))
+        assert flags == ("budget per_day_usd: 85% of $1.00 spent, resets in 12 h",)
 
     run(file, test)
 
 
-def test_released_room_is_free(file: Path) -> None:
-    async def test(ledger: Ledger) -> None:
-        ledger.release(await held(ledger, "1.00"))
-        await held(ledger, "1.00")
+def test_the_next_server_charges_what_a_killed_one_had_reserved(file: Path) -> None:
+    store = SqliteStore(file)
+    with store.transaction():
+        store.add_hold(ask("0.70").hold(Decimal("0.70"), id=5, now=NOON, owner=GONE))
+    store.close()
 
-    run(file, test)
+    async def test(ledger: Ledger) -> None:
+        (standing,) = await ledger.standings()
+        assert (standing.spent_usd, standing.held_usd) == (Decimal("0.70"), Decimal(0))
+        with pytest.raises(BudgetError):
+            await ledger.reserve(ask("0.40"))
+
+    assert [a.cost_kind for a in run(file, test).attempts(DAY, DAY)] == ["estimated"]
 
 
 def test_one_that_stops_waiting_for_room_leaves_none_reserved(file: Path) -> None:
@@ -108,7 +125,7 @@ def test_one_that_stops_waiting_for_a_record_loses_nothing(file: Path) -> None:
 def test_200_at_once_are_all_written(file: Path) -> None:
     async def one(ledger: Ledger) -> None:
         hold = await held(ledger, "0.005")
-        await ledger.record(attempt("0.004"), call(), hold=hold)
+        ledger.settle(hold, attempt("0.004"), call())
 
     async def test(ledger: Ledger) -> None:
         await asyncio.gather(*(one(ledger) for _ in range(200)))
@@ -173,10 +190,9 @@ def test_in_a_place_that_cannot_be_written_calls_go_on_and_budgets_hold(file: Pa
         hold = await held(ledger, "0.90")
         with pytest.raises(BudgetError):
             await ledger.reserve(ask("0.20"))
-        told = await ledger.record(attempt("0.85"), call(), hold=hold)
-        assert told.trouble is not None
-        assert told.flags[0] == "ledger=unreachable"
-        assert "85%" in told.flags[1]
+        flags = ledger.settle(hold, attempt("0.85"), call())
+        assert flags[0] == "ledger=unreachable"
+        assert "85%" in flags[1]
         with pytest.raises(BudgetError):
             await ledger.reserve(ask("0.20"))
         with pytest.raises(LedgerError):
@@ -201,7 +217,7 @@ def test_after_a_full_disk_everything_is_caught_up(
     async def inner() -> None:
         ledger = Ledger(Opener(file, lambda: NOON), limits=PER_DAY, clock=lambda: NOON)
         hold = await held(ledger, "0.10")
-        await ledger.record(attempt("0.10"), hold=hold)
+        ledger.settle(hold, attempt("0.10"))
         running = await held(ledger, "0.20")
 
         def no_room(store: object) -> None:
@@ -210,15 +226,15 @@ def test_after_a_full_disk_everything_is_caught_up(
             store._db.execute(f"PRAGMA max_page_count={pages}")
 
         await ledger.read(no_room)
-        troubles = []
+        spent, fault = Decimal("0.10"), None
         for _ in range(60):
-            told = await ledger.record(attempt("0.01"), call(reason="x" * 2000))
-            troubles.append(told.trouble)
-            if told.trouble:
+            spent += Decimal("0.01")
+            try:
+                await ledger.record(attempt("0.01"), call(reason="x" * 2000))
+            except LedgerError as error:
+                fault = error.fault
                 break
-        assert troubles[-1] is not None
-        assert troubles[-1].fault is LedgerFault.FULL
-        spent = Decimal("0.10") + Decimal("0.01") * len(troubles)
+        assert fault is LedgerFault.FULL
         # Budgets go on from what was known, with what still runs.
         with pytest.raises(BudgetError) as caught:
             await ledger.reserve(ask("1.00"))
@@ -230,7 +246,7 @@ def test_after_a_full_disk_everything_is_caught_up(
         (standing,) = await ledger.standings()
         assert standing.spent_usd == spent
         assert standing.held_usd == Decimal("0.20")
-        ledger.release(running)
+        ledger.settle(running)
         await ledger.close()
 
     asyncio.run(asyncio.wait_for(inner(), 20))
@@ -247,9 +263,10 @@ def test_a_ledger_damaged_under_way_is_begun_anew_and_told_once(file: Path) -> N
         with file.open("r+b") as raw:
             raw.seek(100)
             raw.write(b"\xff" * 8000)
-        told = await ledger.record(attempt("0.20"), call(), hold=hold)
-        later = await ledger.record(attempt("0.01"))
-        notices = [line for line in (*told.flags, *later.flags) if "damaged" in line]
+        flags = ledger.settle(hold, attempt("0.20"), call())
+        await ledger.flush()
+        flags += ledger.settle(None, attempt("0.01")) + ledger.settle(None)
+        notices = [line for line in flags if "damaged" in line]
         assert len(notices) == 1
         assert "moved to ledger.sqlite3.damaged-20261120T120000Z" in notices[0]
 
@@ -262,7 +279,7 @@ def test_a_removed_file_is_begun_anew(file: Path) -> None:
     async def test(ledger: Ledger) -> None:
         await ledger.record(attempt("0.10"))
         await asyncio.to_thread(file.unlink)
-        assert (await ledger.record(attempt("0.20"))).trouble is None
+        await ledger.record(attempt("0.20"))
 
     assert run(file, test).charged(Key(DAY)) == Decimal("0.20")
 
@@ -285,8 +302,9 @@ def test_a_lock_held_too_long_is_told_and_caught_up(
         thread = threading.Thread(target=keep)
         thread.start()
         await asyncio.to_thread(locked.wait, 10)
-        told = await ledger.record(attempt("0.10"))
-        assert told.flags == ("ledger=locked",)
+        with pytest.raises(LedgerError):
+            await ledger.record(attempt("0.10"))
+        assert ledger.settle(None) == ("ledger=locked",)
         go.set()
         await asyncio.to_thread(thread.join)
 
@@ -308,7 +326,8 @@ def test_two_ledgers_share_one_budget(file: Path) -> None:
         hold = await held(ledger, "0.60")
         with pytest.raises(BudgetError):
             await other.reserve(ask("0.50"))
-        await ledger.record(attempt("0.10"), hold=hold)
+        ledger.settle(hold, attempt("0.10"))
+        await ledger.flush()
         await held(other, "0.90")
         await other.close()
 

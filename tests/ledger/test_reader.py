@@ -137,15 +137,28 @@ def test_damage_is_told_and_left_to_the_server_to_mend(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == [file.name]
 
 
-@pytest.mark.parametrize(
-    ("column", "value"), [("cost_usd", "a lot"), ("skills", "{"), ("saved_usd", "")]
-)
-def test_a_row_that_makes_no_sense_is_damage(tmp_path: Path, column: str, value: str) -> None:
+@pytest.mark.parametrize(("column", "value"), [("cost_usd", "a lot"), ("saved_usd", "NaN")])
+def test_an_invalid_amount_is_unknown(tmp_path: Path, column: str, value: str) -> None:
+    file = tmp_path / "ledger.sqlite3"
+    written(file)
+    before = reading(file, lambda reader: len(list(reader.calls("0000", "9999"))))
+    with closing(sqlite3.connect(file)) as db, db:
+        db.execute(f"UPDATE calls SET {column} = ?", (value,))
+    calls = reading(file, lambda reader: list(reader.calls("0000", "9999")))
+    assert calls is not None
+    assert len(calls) == before
+    assert {getattr(call, column) for call in calls} == {None}
+
+
+def test_a_row_that_cannot_be_read_is_skipped_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     file = tmp_path / "ledger.sqlite3"
     written(file)
     with closing(sqlite3.connect(file)) as db, db:
-        db.execute(f"UPDATE calls SET {column} = ?", (value,))
-    assert trouble(file).fault is LedgerFault.DAMAGED
+        db.execute("UPDATE calls SET skills = '{'")
+    assert reading(file, lambda reader: list(reader.calls("0000", "9999"))) == []
+    assert "skipped a row" in caplog.text
 
 
 def test_another_schema_is_not_guessed_at(tmp_path: Path) -> None:

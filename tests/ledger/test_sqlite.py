@@ -72,13 +72,9 @@ def test_the_state_directory_is_the_users_or_the_platforms(tmp_path: Path) -> No
     assert ledger_file(unfilled) == tmp_path / "rightmodel" / "ledger.sqlite3"
 
 
-def test_committed_rows_are_fsynced_only_where_that_is_asked_for(file: Path) -> None:
+def test_committed_rows_survive_a_killed_process_without_an_fsync_for_each(file: Path) -> None:
     store = SqliteStore(file)
-    seen = []
-    for durable in (False, True, False):
-        with store.transaction(durable=durable):
-            seen.append(store._db.execute("PRAGMA synchronous").fetchone()[0])
-    assert seen == [1, 2, 1]
+    assert store._db.execute("PRAGMA synchronous").fetchone() == (1,)  # NORMAL
     assert store._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     store.close()
 
@@ -95,7 +91,7 @@ def test_each_migration_runs_once_and_keeps_what_is_there(file: Path) -> None:
     newer = (*MIGRATIONS, ("ALTER TABLE calls ADD COLUMN team TEXT NOT NULL DEFAULT ''",))
     for _ in range(2):
         store = SqliteStore(file, migrations=newer)
-        assert store._db.execute("PRAGMA user_version").fetchone() == (2,)
+        assert store._db.execute("PRAGMA user_version").fetchone() == (len(newer),)
         assert store._db.execute("SELECT count(*), max(team) FROM calls").fetchone() == (3, "")
         assert len(list(store.calls(DAY, DAY))) == 3
         store.close()

@@ -54,7 +54,7 @@ def test_its_place_is_the_url_without_user_password_and_options(
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     _without_psycopg(monkeypatch)
-    with pytest.raises(LedgerError, match=r"pip install '\.\[postgres\]'") as caught:
+    with pytest.raises(LedgerError, match=r"pip install -e '\.\[postgres\]'") as caught:
         open_postgres("postgresql://db.example.com/ledger")
     assert caught.value.fault is LedgerFault.UNREACHABLE
 

@@ -1,4 +1,4 @@
-"""Text for people: money, truncation, lists, masking, terminals."""
+"""Text for people: money, durations, truncation, lists, masking, terminals."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 UNKNOWN: Final = "–"
+"""Shown for a figure that is not known; never 0."""
 _FINE: Final = Decimal("0.00001")
 _CENTS: Final = Decimal("0.01")
 _WHOLE: Final = Decimal(1)
@@ -29,6 +30,19 @@ def visible(text: str) -> str:
     """
     text = text.replace("\r\n", "\n")
     return _TERMINAL_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+_UNITS: Final = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
+
+
+def duration(seconds: float | None) -> str:
+    """A span of time in its largest unit: "350 ms", "2.1 s", "12 h"; "–" for an unknown one."""
+    if seconds is None:
+        return UNKNOWN
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{seconds / size:,.1f}".removesuffix(".0") + f" {unit}"
+    return f"{seconds * 1000:.0f} ms"
 
 
 def cut(text: str, most: int = 80) -> str:

@@ -136,7 +136,8 @@ def _leaves(value: object) -> Iterator[str]:
 class Task:
     """A subtask as the caller hands it over. Empty strings and zeros mean "not said".
 
-    `prefer`: the model that the conversation has been with, tried first.
+    `prefer`: the model that the conversation has been with, tried first. `client`: who makes the
+    call, for the ledger: "mcp", "cli", "check" or a client's name.
     """
 
     prompt: str
@@ -153,6 +154,7 @@ class Task:
     failure_cost_usd: Decimal | None = None
     history: tuple[Turn, ...] = ()
     prefer: str = ""
+    client: str = "mcp"
 
     @property
     def content(self) -> Content:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from rightmodel.execution.probe import Prober
     from rightmodel.execution.records import Records
     from rightmodel.ledger.ledger import Ledger
+    from rightmodel.ledger.writer import OpenStore
     from rightmodel.manifest.catalog import Catalog, Model
     from rightmodel.manifest.settings import Settings
     from rightmodel.routing.router import Router
@@ -228,13 +229,19 @@ def make_ledger(settings: Settings, catalog: Catalog) -> Ledger:
     from rightmodel.ledger.ledger import Ledger
     from rightmodel.ledger.paths import ledger_file
     from rightmodel.ledger.recovery import SqliteOpener
-    from rightmodel.ledger.team import open_postgres
+    from rightmodel.ledger.spill import Spill
+    from rightmodel.ledger.team import open_postgres, spill_name
 
     file = ledger_file(settings.environment)
+    opener: OpenStore = SqliteOpener(file, time.time)
+    if catalog.ledger_url:
+        opener = open_postgres(catalog.ledger_url, settings.environment)
+        file = file.with_name(spill_name(catalog.ledger_url))
     return Ledger(
-        open_postgres(catalog.ledger_url) if catalog.ledger_url else SqliteOpener(file, time.time),
+        opener,
         limits=limits_of(catalog.budget),
         store_text=catalog.store_text,
+        spill=Spill(file),
     )
 
 

@@ -232,7 +232,7 @@ class Executor:
         finally:
             if len(call.attempts) == made:
                 call.book.cancelled(self._broken_off(call, step, began, None), hold)
-        await call.book.attempted(call.attempts[-1], hold)
+        call.book.attempted(call.attempts[-1], hold)
         return completion
 
     async def _in_place(self, call: _Call, step: Step) -> Completion | None:

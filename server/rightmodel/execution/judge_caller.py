@@ -77,7 +77,7 @@ class JudgeCompleter:
             + (_THINKING_ROOM if "reasoning" in model.features else 0),
         )
         tokens = estimate_tokens(system) + estimate_tokens(prompt)
-        hold = await self._books.reserve_judge(model, tokens, request.max_output_tokens)
+        hold = await self._books.reserve_judge(model, endpoint, tokens, request.max_output_tokens)
         attempt, text = await self._attempt(Try(model, endpoint, tokens), request, deadline_s, hold)
         self._books.judged(attempt, hold)
         return JudgeAnswer(text, attempt.cost_usd)

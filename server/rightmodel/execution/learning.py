@@ -85,9 +85,7 @@ class Learning:
                 "complete; a pending one is collected first",
                 argument="ref",
             )
-        told = await self._ledger.record(_outcome(call, good=good, note=note, at=self._clock()))
-        if told.trouble:
-            raise told.trouble
+        await self._ledger.record(_outcome(call, good=good, note=note, at=self._clock()))
         if not self._manifest.routing.learn:
             return f"recorded for {call.model}; ratings stay as they are (learn = false)"
         async with self._reading:

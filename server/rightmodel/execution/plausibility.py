@@ -50,15 +50,17 @@ def plausible(
 ) -> Reported:
     """The reported figures within bounds; the cost computed where none was billed.
 
-    A cost of 0 is no bill where the price says otherwise: servers send it for "not computed".
+    A cost of 0 is no bill where the price says otherwise: servers send it for "not computed". It
+    is then computed from usage, or unknown where that is not reported either.
     `at`: seconds since 1970, for prices that depend on the time. Costs in USD, `None` unknown.
     """
     believed = None if usage is None else _bounded(usage, worst)
     is_bounded = believed != usage
     computed = None if believed is None else price.cost(believed, at)
-    if cost_usd is None or (not cost_usd and computed):
-        return Reported(believed, computed, bounded=is_bounded)
     most = price.cost(Usage(worst.input, worst.output), at)
+    is_bill = bool(cost_usd or computed == 0 or (computed is None and not most))
+    if cost_usd is None or not is_bill:
+        return Reported(believed, computed, bounded=is_bounded)
     if most is None:
         most = worst.input * DEAREST_INPUT_USD + worst.output * DEAREST_OUTPUT_USD
     if cost_usd <= COST_FACTOR * max(most, computed or most) + COST_EXTRA_USD:

@@ -12,7 +12,7 @@ from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Turn
 from rightmodel.execution.attempt import Try, Watch
-from rightmodel.ledger.budget import Ask
+from rightmodel.ledger.budget import HoldRequest
 from rightmodel.ledger.records import attempt_record, new_id
 from rightmodel.wire.request import ModelRequest
 
@@ -35,6 +35,8 @@ WORD_TOKENS: Final = 8
 """Of an answer without reasoning, with some room."""
 NO_KEY: Final = "no_key"
 SKILL: Final = "general"
+CLIENT: Final = "check"
+"""Who makes these calls, in the ledger."""
 """What a probe counts as, where a budget is set for skills."""
 
 
@@ -103,7 +105,7 @@ class Prober:
         if not known.works:
             return known
         try:
-            hold = await self._reserve(model)
+            hold = await self._reserve(model, endpoint)
         except BudgetError as error:
             return Finding(endpoint, error.code, str(error))
         return await self._ask(model, endpoint, hold)
@@ -113,11 +115,20 @@ class Prober:
         await self._disconnect()
         await self.records.close()
 
-    async def _reserve(self, model: Model) -> Hold | None:
-        if not self.records.limits.any:
-            return None
+    async def _reserve(self, model: Model, endpoint: Endpoint) -> Hold | None:
         worst = model.price.cost(Usage(PROMPT_TOKENS, OUTPUT_TOKENS))
-        return await self.records.reserve(Ask(model.id, SKILL, worst))
+        return await self.records.reserve(
+            HoldRequest(
+                model.id,
+                SKILL,
+                worst,
+                call=new_id(),
+                number=1,
+                provider=endpoint.provider.name,
+                name=endpoint.name,
+                client=CLIENT,
+            )
+        )
 
     async def _ask(self, model: Model, endpoint: Endpoint, hold: Hold | None) -> Finding:
         began = self._now()
@@ -169,8 +180,11 @@ class Prober:
         )
 
     def _record(self, attempt: Attempt, hold: Hold | None, fault: str = "") -> None:
-        row = attempt_record(attempt, call=new_id(), number=1, at=self._wall(), skill=SKILL)
-        self.records.note(row._replace(fault=str(fault)) if fault else row, hold=hold)
+        call = hold.call if hold else new_id()
+        row = attempt_record(
+            attempt, call=call, number=1, at=self._wall(), skill=SKILL, client=CLIENT
+        )
+        self.records.settle(hold, row._replace(fault=str(fault)) if fault else row)
 
 
 def _word(completion: Completion) -> str:

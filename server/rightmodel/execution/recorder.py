@@ -1,4 +1,4 @@
-"""What a call leaves in the ledger: money reserved before each attempt, every attempt, the call."""
+"""Records calls in the ledger: the reservation before each attempt, every attempt, the call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rightmodel.core.errors import RightmodelError
 from rightmodel.core.fault import Fault
 from rightmodel.execution.recall import kept_turns
-from rightmodel.ledger.budget import Ask
+from rightmodel.ledger.budget import HoldRequest
 from rightmodel.ledger.records import (
     OutcomeRecord,
     Texts,
@@ -28,16 +28,15 @@ if TYPE_CHECKING:
     from rightmodel.core.task import Task
     from rightmodel.execution.next_step import Plan, Step
     from rightmodel.execution.records import Records
-    from rightmodel.ledger.ledger import Row
-    from rightmodel.ledger.records import AttemptRecord, Hold
-    from rightmodel.manifest.catalog import Catalog, Model
+    from rightmodel.ledger.records import AttemptRecord, Hold, Row
+    from rightmodel.manifest.catalog import Catalog, Endpoint, Model
 
 
 JUDGING: Final = "classify"
 """The skill that a judge's work counts as, where a budget is set for skills."""
 CANCELLED: Final = "cancelled"
 HOLD_MARGIN_S: Final = 300.0
-"""A reservation outlives the longest call by so much before it may be taken for forgotten."""
+"""A reservation outlives the longest call by so much before its process may count as dead."""
 
 
 class Bookkeeper:
@@ -52,19 +51,32 @@ class Bookkeeper:
         """The book of a call that begins."""
         return Book(self, task, decision, ref)
 
-    async def reserve_judge(self, model: Model, input_tokens: int, allowed: int) -> Hold | None:
-        """Room for what a judgement costs at the most. Raises `BudgetError`."""
-        if not self.records.limits.any:
-            return None
-        worst = estimate.worst_cost(model, input_tokens, allowed)
-        return await self.records.reserve(Ask(model.id, JUDGING, worst))
+    async def reserve_judge(
+        self, model: Model, endpoint: Endpoint, input_tokens: int, allowed: int
+    ) -> Hold | None:
+        """Reserve the worst case of asking the judge. Raises `BudgetError`."""
+        return await self.records.reserve(
+            HoldRequest(
+                model.id,
+                JUDGING,
+                estimate.worst_cost(model, input_tokens, allowed),
+                call=new_id(),
+                provider=endpoint.provider.name,
+                name=endpoint.name,
+            )
+        )
 
     def judged(self, attempt: Attempt, hold: Hold | None, *, cancelled: bool = False) -> None:
-        """A judge was asked; it is written down as a call's attempt of its own."""
+        """Record an attempt to ask the judge; in the ledger it is a call of its own."""
         row = attempt_record(
-            attempt, call=new_id(), number=0, at=self.clock(), skill=JUDGING, role="judge"
+            attempt,
+            call=hold.call if hold else new_id(),
+            number=0,
+            at=self.clock(),
+            skill=JUDGING,
+            role="judge",
         )
-        self.records.note(row._replace(fault=CANCELLED) if cancelled else row, hold=hold)
+        self.records.settle(hold, row._replace(fault=CANCELLED) if cancelled else row)
 
 
 @dataclass(slots=True)
@@ -82,39 +94,44 @@ class Book:
     costs: list[Decimal | None] = field(default_factory=list)
 
     async def reserve(self, plan: Plan, step: Step) -> Hold | None:
-        """Room for the step's worst case. Raises `BudgetError`, which names what would fit."""
-        if not self.keeper.records.limits.any:
-            return None
+        """Reserve the step's worst case. Raises `BudgetError`, which names what would fit."""
         routing = self.keeper.catalog.routing
         tokens = self.decision.requirements.input_tokens
-        others = tuple(
-            (model.id, estimate.worst_cost(model, tokens, plan.allowance(model)))
-            for model in plan.models.values()
-        )
+        others: tuple[tuple[str, Decimal | None], ...] = ()
+        if self.keeper.records.limits.any:
+            others = tuple(
+                (model.id, estimate.worst_cost(model, tokens, plan.allowance(model)))
+                for model in plan.models.values()
+            )
+        expected = [c.cost_usd for c in self.decision.candidates if c.model == step.model.id]
         return await self.keeper.records.reserve(
-            Ask(
+            HoldRequest(
                 model=step.model.id,
                 skill=self.decision.assessment.skill,
                 worst_usd=estimate.worst_cost(step.model, tokens, step.allowance),
                 others=others,
                 lasts_s=max(routing.deadline_s, routing.give_up_s) + HOLD_MARGIN_S,
+                expected_usd=expected[0] if expected else None,
+                call=self.id,
+                number=self.number + 1,
+                provider=step.endpoint.provider.name,
+                name=step.endpoint.name,
+                client=self.task.client,
             )
         )
 
-    async def attempted(self, attempt: Attempt, hold: Hold | None) -> None:
-        """An attempt ended: it is written down and what was reserved for it settled."""
-        row = self._row(attempt)
+    def attempted(self, attempt: Attempt, hold: Hold | None) -> None:
+        """Record an attempt that ended, and settle its reservation."""
         if attempt.fault is Fault.SCHEMA:
             self.failed_checks.append(attempt.model)
-        if hold is None:
-            self.keeper.records.note(row)
-            return
-        told = await self.keeper.records.record(row, hold=hold)
-        self.flags.update(dict.fromkeys(told.flags))
+        if attempt.bounded:
+            self.flags[f"cost_bounded={attempt.model}"] = None
+        flags = self.keeper.records.settle(hold, self._row(attempt))
+        self.flags.update(dict.fromkeys(flags))
 
     def cancelled(self, attempt: Attempt, hold: Hold | None) -> None:
-        """An attempt was cut short by its caller."""
-        self.keeper.records.note(self._row(attempt)._replace(fault=CANCELLED), hold=hold)
+        """Record an attempt that its caller cancelled, and settle its reservation."""
+        self.keeper.records.settle(hold, self._row(attempt)._replace(fault=CANCELLED))
 
     def answered(self, answer: Answer) -> Answer:
         """The call ended well. Returns the answer, its receipt with what the ledger has to say."""
@@ -128,6 +145,7 @@ class Book:
                 task=task_hash(self.task),
                 baseline=self.keeper.catalog.baseline,
                 receipt=receipt,
+                client=self.task.client,
             )
         ]
         if self.task.schema is not None:
@@ -160,6 +178,7 @@ class Book:
             outcome=code,
             cost_usd=None if unknown else spent_usd,
             time_s=time_s,
+            client=self.task.client,
         )
         if baseline and not unknown:
             row = row._replace(baseline_usd=Decimal(0), saved_usd=-spent_usd)
@@ -175,6 +194,7 @@ class Book:
             at=self.keeper.clock(),
             skill=self.decision.assessment.skill,
             expected_output=self.decision.requirements.output_tokens,
+            client=self.task.client,
         )
 
     def _check(self, model: str, *, good: float) -> OutcomeRecord:

@@ -5,20 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from rightmodel.ledger.budget import Limits
-from rightmodel.ledger.ledger import Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rightmodel.core.errors import LedgerError
-    from rightmodel.ledger.budget import Ask
-    from rightmodel.ledger.ledger import Row
+    from rightmodel.ledger.budget import HoldRequest
     from rightmodel.ledger.records import (
         AttemptRecord,
         CallRecord,
         Cooldown,
         Hold,
         OutcomeRecord,
+        Row,
     )
     from rightmodel.ledger.store import Store
 
@@ -38,20 +37,20 @@ class Records(Protocol):
         """What is wrong with it now."""
         ...
 
-    async def reserve(self, ask: Ask) -> Hold | None:
-        """Room for the worst case. Raises `BudgetError`."""
+    async def reserve(self, request: HoldRequest) -> Hold | None:
+        """Reserve the worst case. Raises `BudgetError`."""
         ...
 
-    async def record(self, *rows: Row, hold: Hold | None = None) -> Told:
-        """Write rows, settle the hold, say what a caller should hear."""
+    def settle(self, hold: Hold | None, *rows: Row) -> tuple[str, ...]:
+        """Write rows and settle the reservation. Returns flags for the receipt."""
         ...
 
-    def note(self, *rows: Row, hold: Hold | None = None) -> None:
-        """The same without waiting."""
+    async def record(self, *rows: Row) -> None:
+        """Write rows. Raises `LedgerError`."""
         ...
 
-    def lift(self, key: str) -> None:
-        """The key with that hash works again."""
+    def note(self, *rows: Row) -> None:
+        """Write rows; does not wait."""
         ...
 
     async def read(self, question: Callable[[Store], _T]) -> _T:
@@ -89,17 +88,17 @@ class Unrecorded:
     limits = Limits()
     trouble: LedgerError | None = None
 
-    async def reserve(self, ask: Ask) -> None:
+    async def reserve(self, request: HoldRequest) -> None:
         """Nothing is reserved."""
 
-    async def record(self, *rows: Row, hold: Hold | None = None) -> Told:  # noqa: ARG002
+    def settle(self, hold: Hold | None, *rows: Row) -> tuple[str, ...]:  # noqa: ARG002
         """Nothing is kept."""
-        return Told()
+        return ()
 
-    def note(self, *rows: Row, hold: Hold | None = None) -> None:
+    async def record(self, *rows: Row) -> None:
         """Nothing is kept."""
 
-    def lift(self, key: str) -> None:
+    def note(self, *rows: Row) -> None:
         """Nothing is kept."""
 
     async def read(self, question: Callable[[Store], _T]) -> _T:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.fault import Fault
 from rightmodel.execution.breaker import OUT_S
-from rightmodel.ledger.records import Cooldown, key_hash
+from rightmodel.ledger.records import Cooldown, Restored, key_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -48,7 +48,7 @@ class SharedKeys:
         if which is None:
             return
         if fault is None:
-            self._ledger.lift(which)
+            self._ledger.note(Restored(which))
         else:
             self._ledger.note(Cooldown(which, self._clock() + OUT_S, fault.value))
 

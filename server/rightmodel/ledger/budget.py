@@ -1,10 +1,7 @@
-"""Budgets: the worst case is reserved before an attempt and settled after it, across processes.
+"""Budget arithmetic. Pure: sums, reservations and times come in as arguments.
 
-What counts against a limit: everything charged in its UTC day or month, and everything that is
-reserved. Both are read and the new reservation is written in one transaction, so that two
-processes never give out the same money. What a dead process had reserved is released as soon as
-somebody needs it. A limit is crossed only if a worst case was none, and an attempt whose cost
-nobody knows is charged with all that was reserved for it.
+A limit counts everything charged in its UTC day or month, and everything reserved. An attempt is
+refused if its worst case does not fit. So a limit is exceeded only if a worst case was wrong.
 """
 
 from __future__ import annotations
@@ -14,22 +11,23 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from rightmodel.core.errors import BudgetError
-from rightmodel.core.format import dollars
-from rightmodel.ledger.owner import Owner, alive, this_process
-from rightmodel.ledger.records import Hold, day_of, new_id, seconds_left
+from rightmodel.core.format import dollars, duration
+from rightmodel.ledger.records import AttemptRecord, Hold, day_of, seconds_left
 from rightmodel.ledger.store import Key
 from rightmodel.ledger.sums import EXACT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from rightmodel.ledger.records import AttemptRecord
-    from rightmodel.ledger.store import Store
+    from rightmodel.ledger.owner import Owner
     from rightmodel.manifest.catalog import Budget
 
     Period = Literal["day", "month"]
+    Charged = Callable[[Key], Decimal]
 
 WARN_AT: Final = 0.8
+INTERRUPTED: Final = "interrupted"
+"""The fault of an attempt whose process died."""
 _ZERO: Final = Decimal(0)
 
 
@@ -47,7 +45,7 @@ class Limit:
     skill: str = ""
 
     def key(self, day: str) -> Key:
-        """What is summed up for it."""
+        """The sum that it limits."""
         return Key(day if self.period == "day" else day[:7], self.model, self.skill)
 
     def covers(self, model: str, skill: str) -> bool:
@@ -57,9 +55,9 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Every budget over time of a manifest. `warn_at`: share, 0–1, from which a limit is told.
+    """Every budget over time of a manifest. `warn_at`: share spent, 0–1, from which to warn.
 
-    A call's own ceiling is not here: it needs no memory, and the plan of a call keeps it.
+    The ceiling of a single call is not among them: it needs no ledger.
     """
 
     limits: tuple[Limit, ...] = ()
@@ -73,22 +71,23 @@ class Limits:
 
 def limits_of(budget: Budget) -> Limits:
     """The limits of a manifest."""
-    found = []
+    limits = []
     if budget.per_day_usd is not None:
-        found.append(Limit("per_day_usd", budget.per_day_usd))
+        limits.append(Limit("per_day_usd", budget.per_day_usd))
     if budget.per_month_usd is not None:
-        found.append(Limit("per_month_usd", budget.per_month_usd, "month"))
-    found += [Limit(f"models.{m}", usd, model=m) for m, usd in budget.models.items()]
-    found += [Limit(f"skills.{s}", usd, skill=s) for s, usd in budget.skills.items()]
-    return Limits(tuple(found), budget.warn_at)
+        limits.append(Limit("per_month_usd", budget.per_month_usd, "month"))
+    limits += [Limit(f"models.{m}", usd, model=m) for m, usd in budget.models.items()]
+    limits += [Limit(f"skills.{s}", usd, skill=s) for s, usd in budget.skills.items()]
+    return Limits(tuple(limits), budget.warn_at)
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """What an attempt may cost. `worst_usd`: at the very most, `None` where no price is known.
+class HoldRequest:
+    """An attempt that is about to begin. `worst_usd`: its worst case, `None`: no known price.
 
-    `others`: further candidates (model, worst case), to name those that would fit. `lasts_s`: when
-    the reservation may be taken for forgotten.
+    `expected_usd`: what is reserved where no budget limits anything. `others`: further candidates
+    (model, worst case), to name those that would fit. `lasts_s`: how long the attempt can run.
+    `call`, `number`, `provider`, `name`, `client`: as in its `AttemptRecord`.
     """
 
     model: str
@@ -96,10 +95,35 @@ class Ask:
     worst_usd: Decimal | None
     others: tuple[tuple[str, Decimal | None], ...] = ()
     lasts_s: float = 900.0
+    expected_usd: Decimal | None = None
+    call: int = 0
+    number: int = 0
+    provider: str = ""
+    name: str = ""
+    client: str = ""
+
+    def hold(self, usd: Decimal, *, id: int, now: float, owner: Owner) -> Hold:  # noqa: A002 - the field's name
+        """The reservation of that amount."""
+        return Hold(
+            id,
+            owner.place,
+            owner.pid,
+            owner.started,
+            now + self.lasts_s,
+            day_of(now),
+            self.model,
+            self.skill,
+            usd,
+            self.call,
+            self.number,
+            self.provider,
+            self.name,
+            self.client,
+        )
 
 
 class Standing(NamedTuple):
-    """How a limit stands. `share`: of the limit that is spent, 0–1 and above."""
+    """The state of a limit. `held_usd`: reserved by running attempts."""
 
     limit: Limit
     spent_usd: Decimal
@@ -109,63 +133,19 @@ class Standing(NamedTuple):
 
     @property
     def share(self) -> float:
-        """Of the limit that is spent."""
+        """Spent share of the limit, 0–1 and above."""
         return float(self.spent_usd / self.limit.usd) if self.limit.usd else 1.0
 
 
-def reserve(
-    store: Store,
-    limits: Limits,
-    ask: Ask,
-    *,
-    now: float,
-    owner: Owner,
-    id: int = 0,  # noqa: A002 - the field's name
-) -> Hold:
-    """Reserve the worst case. Raises `BudgetError` where it does not fit; nothing is written then.
-
-    Inside a transaction of the store. `id`: the hold's, 0 for a new one.
-    """
+def standings(
+    limits: Iterable[Limit], charged: Charged, holds: Sequence[Hold], *, now: float
+) -> list[Standing]:
+    """The state of each limit. `charged`: the sum for a key."""
     day = day_of(now)
-    refused = _refused(store, limits, ask, now, day)
-    if refused and release_dead(store, now=now):
-        refused = _refused(store, limits, ask, now, day)
-    if refused:
-        raise refused
-    worst = ask.worst_usd or _ZERO
-    expires = now + ask.lasts_s
-    hold = Hold(
-        id or new_id(),
-        owner.place,
-        owner.pid,
-        owner.started,
-        expires,
-        day,
-        ask.model,
-        ask.skill,
-        worst,
-    )
-    store.add_hold(hold)
-    return hold
-
-
-def settled(row: AttemptRecord, hold: Hold | None) -> AttemptRecord:
-    """The row as budgets count it: in the period it was reserved in, at its cost or the worst."""
-    charged = row.cost_usd if row.cost_usd is not None or hold is None else hold.usd
-    day = hold.day if hold else row.day
-    if row.day == day and row.charged_usd == charged:
-        return row
-    return row._replace(day=day, charged_usd=charged)
-
-
-def standings(store: Store, limits: Iterable[Limit], *, now: float, day: str) -> list[Standing]:
-    """How each limit stands."""
-    limits = list(limits)
-    holds = store.holds() if limits else []
     found = []
     for limit in limits:
         key = limit.key(day)
-        spent = store.charged(key)
+        spent = charged(key)
         held = _ZERO
         for hold in holds:
             if limit.covers(hold.model, hold.skill) and limit.key(hold.day) == key:
@@ -175,79 +155,78 @@ def standings(store: Store, limits: Iterable[Limit], *, now: float, day: str) ->
     return found
 
 
-def warnings(found: Iterable[Standing], warn_at: float) -> list[str]:
-    """A line for each limit that is nearly used up."""
+def warnings(found: Iterable[Standing], warn_at: float, *, more: Decimal = _ZERO) -> list[str]:
+    """A line for each limit that is nearly used up once `more` is spent."""
+    after = [s._replace(spent_usd=EXACT.add(s.spent_usd, more)) for s in found]
     return [
         f"budget {s.limit.name}: {s.share:.0%} of {dollars(s.limit.usd)} spent, "
-        f"resets in {_span(s.resets_s)}"
-        for s in found
+        f"resets in {duration(s.resets_s)}"
+        for s in after
         if s.share >= warn_at
     ]
 
 
-def release_dead(store: Store, *, now: float) -> int:
-    """Release what ended processes had reserved; how many. Inside a transaction.
-
-    Where nobody can tell whether a process lives, its reservations are released once they expire;
-    of one that is known to live never, whatever the clock says.
-    """
-    owners: dict[Owner, bool | None] = {}
-    dead = []
-    for hold in store.holds():
-        owner = Owner(hold.owner, hold.pid, hold.started)
-        if owner not in owners:
-            owners[owner] = True if owner == this_process() else alive(owner)
-        lives = owners[owner]
-        if lives is False or (lives is None and hold.expires < now):
-            dead.append(hold.id)
-    store.drop_holds(dead)
-    return len(dead)
-
-
-def _refused(store: Store, limits: Limits, ask: Ask, now: float, day: str) -> BudgetError | None:
+def refusal(
+    request: HoldRequest,
+    limits: Sequence[Limit],
+    charged: Charged,
+    holds: Sequence[Hold],
+    *,
+    now: float,
+) -> BudgetError | None:
     """Why the worst case does not fit, `None` where it does."""
-    if ask.worst_usd is None:
-        return _unpriced(store, limits, ask, now, day)
-    covering = [limit for limit in limits.limits if limit.covers(ask.model, ask.skill)]
-    found = standings(store, covering, now=now, day=day)
-    tight = [s for s in found if not _fits(store, s, ask.model, ask.worst_usd, day)]
+    covering = [limit for limit in limits if limit.covers(request.model, request.skill)]
+    if not covering:
+        return None
+    room = _Room(charged, standings(limits, charged, holds, now=now), day_of(now)[:7])
+    cheaper = tuple(
+        model
+        for model, usd in request.others
+        if usd is not None and model != request.model and room.fits(model, request.skill, usd)
+    )
+    if request.worst_usd is None:
+        return _unpriced(request, covering[0], cheaper)
+    tight = room.tight(request.model, request.skill, request.worst_usd)
     if not tight:
         return None
-    # The one that lasts longest is told: waiting for any other would not help.
+    # The limit that resets last is reported: waiting for any other would not help.
     worst = max(tight, key=lambda s: (s.resets_s, -s.left_usd))
-    passing = all(ask.worst_usd <= s.left_usd + s.held_usd for s in tight)
-    cheaper = _cheaper(store, limits, ask, now, day)
     return BudgetError(
-        _said(ask, worst, cheaper),
+        _explained(request, worst, cheaper),
         limit=worst.limit.name,
         left_usd=worst.left_usd,
         held_usd=worst.held_usd,
         resets_s=worst.resets_s,
         cheaper=cheaper,
-        passing=passing,
+        passing=all(request.worst_usd <= s.left_usd + s.held_usd for s in tight),
     )
 
 
-def _fits(store: Store, standing: Standing, model: str, usd: Decimal, day: str) -> bool:
-    """Whether the limit has room.
+class _Room(NamedTuple):
+    charged: Charged
+    standings: list[Standing]
+    month: str
 
-    A model that costs nothing goes on when all is spent, unless it was billed all the same.
-    """
-    if usd or standing.left_usd > 0:
-        return usd <= standing.left_usd
-    return not store.charged(Key(standing.limit.key(day).period, model))
+    def fits(self, model: str, skill: str, usd: Decimal) -> bool:
+        return not self.tight(model, skill, usd)
+
+    def tight(self, model: str, skill: str, usd: Decimal) -> list[Standing]:
+        """The limits without room.
+
+        A model that costs nothing may run when everything is spent, unless it was billed in this
+        month although its price is zero.
+        """
+        covering = [s for s in self.standings if s.limit.covers(model, skill)]
+        if not usd and not self.charged(Key(self.month, model)):
+            return []
+        return [s for s in covering if s.left_usd < usd or (not usd and s.left_usd <= 0)]
 
 
-def _unpriced(store: Store, limits: Limits, ask: Ask, now: float, day: str) -> BudgetError | None:
-    covering = [limit for limit in limits.limits if limit.covers(ask.model, ask.skill)]
-    if not covering:
-        return None
-    name = covering[0].name
-    cheaper = _cheaper(store, limits, ask, now, day)
+def _unpriced(request: HoldRequest, limit: Limit, cheaper: tuple[str, ...]) -> BudgetError:
     return BudgetError(
-        f"{ask.model} has no known price, so the budget {name} cannot hold it: state its cost "
-        f"in the manifest{_instead(cheaper)}",
-        limit=name,
+        f"{request.model} has no known price, so the budget {limit.name} cannot cover it: set its "
+        f"cost in the manifest{_instead(cheaper)}",
+        limit=limit.name,
         left_usd=_ZERO,
         held_usd=_ZERO,
         resets_s=None,
@@ -255,27 +234,15 @@ def _unpriced(store: Store, limits: Limits, ask: Ask, now: float, day: str) -> B
     )
 
 
-def _cheaper(store: Store, limits: Limits, ask: Ask, now: float, day: str) -> tuple[str, ...]:
-    """Which of the other candidates fit every limit."""
-    found = standings(store, limits.limits, now=now, day=day)
-
-    def fits(model: str, usd: Decimal | None) -> bool:
-        if usd is None or model == ask.model:
-            return False
-        covering = [s for s in found if s.limit.covers(model, ask.skill)]
-        return all(_fits(store, s, model, usd, day) for s in covering)
-
-    return tuple(model for model, usd in ask.others if fits(model, usd))
-
-
-def _said(ask: Ask, standing: Standing, cheaper: Sequence[str]) -> str:
+def _explained(request: HoldRequest, standing: Standing, cheaper: Sequence[str]) -> str:
+    worst, left = request.worst_usd or _ZERO, max(standing.left_usd, _ZERO)
     text = (
-        f"budget {standing.limit.name} ({dollars(standing.limit.usd)}): {ask.model} may cost up to "
-        f"{dollars(ask.worst_usd or _ZERO)}, {dollars(max(standing.left_usd, _ZERO))} is left"
+        f"budget {standing.limit.name} ({dollars(standing.limit.usd)}): {request.model} may cost "
+        f"up to {dollars(worst)}, {dollars(left)} is left"
     )
     if standing.held_usd:
         text += f" and {dollars(standing.held_usd)} is reserved by running calls"
-    text += f"; it resets in {_span(standing.resets_s)} (UTC)"
+    text += f"; it resets in {duration(standing.resets_s)} (UTC)"
     return text + _instead(cheaper) + "; a lower max_output_tokens lowers what a call may cost"
 
 
@@ -283,9 +250,50 @@ def _instead(cheaper: Sequence[str]) -> str:
     return f"; {', '.join(cheaper[:3])} would fit" if cheaper else ""
 
 
-def _span(seconds: float) -> str:
-    """A span of time in the largest fitting unit."""
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+def settled(row: AttemptRecord, hold: Hold | None) -> AttemptRecord:
+    """The row as budgets count it: in the period of the reservation, at its cost or the worst."""
+    charged = row.cost_usd if row.cost_usd is not None or hold is None else hold.usd
+    day = hold.day if hold else row.day
+    if row.day == day and row.charged_usd == charged:
+        return row
+    return row._replace(day=day, charged_usd=charged)
+
+
+def estimate(hold: Hold, *, at: float) -> AttemptRecord:
+    """The row of an attempt whose process died: its whole reservation counts as its cost."""
+    return AttemptRecord(
+        call=hold.call or hold.id,
+        number=hold.number if hold.call else 1,
+        at=at,
+        day=hold.day,
+        role="answer" if hold.number or not hold.call else "judge",
+        provider=hold.provider,
+        model=hold.model,
+        name=hold.name,
+        skill=hold.skill,
+        fault=INTERRUPTED,
+        cost_usd=hold.usd,
+        cost_kind="estimated",
+        charged_usd=hold.usd,
+        client=hold.client,
+    )
+
+
+def correction(estimated: AttemptRecord, actual: AttemptRecord) -> AttemptRecord:
+    """The row that turns the sums of an estimate into those of the attempt's actual row."""
+    charged = estimated.charged_usd or _ZERO
+    cost = charged if actual.cost_usd is None else actual.cost_usd
+    difference = EXACT.subtract(cost, charged)
+    return actual._replace(
+        number=correction_number(estimated.number),
+        day=estimated.day,
+        fault=INTERRUPTED,
+        cost_usd=difference,
+        cost_kind="corrected",
+        charged_usd=difference,
+    )
+
+
+def correction_number(number: int) -> int:
+    """The number of the row that corrects the attempt with that number."""
+    return -1 - number

@@ -1,75 +1,51 @@
-"""The ledger as the rest of the house sees it: awaited on the event loop, done on its own thread.
+"""The ledger as the event loop sees it; the work is done on the ledger's own thread.
 
-What is awaited is safe from a killed process when the wait is over, and where budgets are set from
-a power cut, too. What is only noted follows within `LINGER_S`. Trouble with the disk never fails a
-call: it is told, see `writer.py`.
+What is awaited survives SIGKILL once the wait is over; all else follows within `LINGER_S`. A fault
+of the ledger never fails a call, see `writer.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
-from dataclasses import dataclass
-from functools import partial
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from rightmodel.ledger.budget import Limits, reserve, settled, standings, warnings
+from rightmodel.ledger.budget import Limits, standings, warnings
 from rightmodel.ledger.owner import this_process
-from rightmodel.ledger.records import (
-    AttemptRecord,
-    CallRecord,
-    Cooldown,
-    OutcomeRecord,
-    Texts,
-    day_of,
-    new_id,
-)
+from rightmodel.ledger.records import AttemptRecord, OutcomeRecord, Settled, Texts, new_id
+from rightmodel.ledger.reservations import reserve, settling
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.ledger.writer import Job, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from decimal import Decimal
 
     from rightmodel.core.errors import LedgerError
-    from rightmodel.ledger.budget import Ask, Standing
-    from rightmodel.ledger.records import Hold
+    from rightmodel.ledger.budget import HoldRequest, Standing
+    from rightmodel.ledger.records import CallRecord, Hold, Row
+    from rightmodel.ledger.spill import Spill
     from rightmodel.ledger.store import Key, Store
     from rightmodel.ledger.writer import OpenStore
 
-    _Other = CallRecord | OutcomeRecord | Texts | Cooldown
-    Row = AttemptRecord | _Other
-
 _T = TypeVar("_T")
+_NOTHING: Final = Decimal(0)
+
+logger = logging.getLogger("rightmodel.ledger")
 
 LINGER_S: Final = 0.05
-"""How long a noted record may wait for others to share its transaction."""
-_BARE: Final[dict[str, Any]] = {
-    "served": "", "input": None, "cached": None, "cache_writes": None, "output": None,
-    "reasoning": None, "cost_usd": None, "cost_kind": "unknown",
-}  # fmt: skip
-CLOSE_S: Final = 1.5
+"""How long a record may wait for others to share its transaction."""
+CLOSE_S: Final = 1.0
 """How long closing waits for the disk: a server whose client is gone ends within two seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a caller should hear. `trouble`: nothing was written yet. `lines`: warnings, notices."""
-
-    trouble: LedgerError | None = None
-    lines: tuple[str, ...] = ()
-
-    @property
-    def flags(self) -> tuple[str, ...]:
-        """Ready for a receipt."""
-        return ((self.trouble.flag,) if self.trouble else ()) + self.lines
 
 
 class Ledger:
     """`open_store`: called on the ledger's thread. `clock`: seconds since 1970.
 
     `store_text`: whether prompts, answers and notes may be kept; without it they are dropped here.
+    `spill`: where rows go that cannot be written before the process ends; `None`: they are lost.
     """
 
     def __init__(
@@ -79,12 +55,16 @@ class Ledger:
         limits: Limits | None = None,
         store_text: bool = False,
         clock: Callable[[], float] = time.time,
+        spill: Spill | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self._store_text = store_text
         self._clock = clock
+        self._spill = spill
         self._owner = this_process()
         self._held: dict[int, Hold] = {}
+        self._standings: dict[int, list[Standing]] = {}
+        self._announced: dict[int, Job] = {}
         self._notices: deque[str] = deque(maxlen=10)
         self._pending: list[Job] = []
         self._flush_at: asyncio.Handle | None = None
@@ -96,198 +76,201 @@ class Ledger:
             _spare,
             held=lambda: list(self._held.values()),
             clock=clock,
-            told=self._notices.append,
+            notify=self._notices.append,
+            spill=spill,
         )
 
     @property
     def trouble(self) -> LedgerError | None:
-        """What is wrong now, for records that are noted."""
+        """What is wrong now."""
         return self._writer.trouble
 
-    async def reserve(self, ask: Ask) -> Hold | None:
-        """Room for an attempt's worst case, to be handed to `record` or `release` without fail.
+    async def reserve(self, request: HoldRequest) -> Hold | None:
+        """Reserve an attempt's worst case, to be handed to `settle` without fail.
 
-        `None` where no budget is set. Raises `BudgetError` where there is no room.
+        Where no budget is set nothing is awaited, and what is expected is reserved, so that the
+        attempt is on record if this process dies; `None` where not even that is known. Raises
+        `BudgetError` where there is no room.
         """
+        number = new_id()
         if not self.limits.any:
-            return None
-        number = new_id()  # the same however often this has to be done
+            return self._announce(request, number)
+        repeated = False
 
-        def do(store: Store) -> Hold:
-            if self._held.pop(number, None):  # the connection was lost once it was written
-                store.drop_holds([number])
-            hold = reserve(store, self.limits, ask, now=self._clock(), owner=self._owner, id=number)
-            self._held[number] = hold
-            return hold
+        def do(store: Store) -> tuple[Hold, list[Standing]]:
+            nonlocal repeated
+            if repeated:  # the connection was lost, perhaps after the reservation was written
+                store.drop_hold(number)
+            repeated = True
+            now = self._clock()
+            return reserve(store, self.limits, request, now=now, owner=self._owner, id=number)
 
-        job = Job(do, kept=False)
         try:
-            done = await self._wait(job)
+            hold, found = _value(await self._wait(Job(do=do)))
         except asyncio.CancelledError:
-            self._submit(Job(lambda store: self._give_back(store, number)), soon=True)
+            self._submit(Job((Settled(number, _NOTHING),)))
             raise
-        hold: Hold = _value(done)
-        return hold
+        self._held[number] = hold
+        self._standings[number] = found
+        return hold  # type: ignore[no-any-return]
 
-    async def record(self, *rows: Row, hold: Hold | None = None) -> Told:
-        """Write rows down and settle what was reserved, all in one; safe once awaited.
-
-        Of the rows the attempts are charged. A caller that is cancelled meanwhile loses nothing:
-        the rows are written all the same.
-        """
-        self._keep_texts(rows)
-        done = await self._wait(self._recording(rows, hold, durable=self.limits.any))
-        lines = [*_value(done), *self._notices]
+    def settle(self, hold: Hold | None, *rows: Row) -> tuple[str, ...]:
+        """Write rows, and settle what was reserved with them. Returns flags for the receipt."""
+        written = self._note(rows, hold)
+        flags = [self.trouble.flag] if self.trouble else []
+        if hold is not None and (found := self._standings.pop(hold.id, None)):
+            charged = [row.charged_usd for row in written if isinstance(row, AttemptRecord)]
+            more = sum((usd for usd in charged if usd is not None), _NOTHING)
+            flags += warnings(found, self.limits.warn_at, more=more)
+        flags += self._notices
         self._notices.clear()
-        return Told(done.trouble, tuple(lines))
+        return tuple(flags)
 
-    def note(self, *rows: Row, hold: Hold | None = None) -> None:
-        """The same without waiting, where nothing depends on it."""
-        self._keep_texts(rows)
-        self._submit(self._recording(rows, hold, durable=False), soon=False)
+    def note(self, *rows: Row) -> None:
+        """Write rows; does not wait."""
+        self._note(rows, None)
 
-    def release(self, hold: Hold) -> None:
-        """Give back what was reserved for an attempt that was not made."""
-        self._held.pop(hold.id, None)
-        self._submit(Job(lambda store: store.drop_holds([hold.id])), soon=True)
+    async def record(self, *rows: Row) -> None:
+        """Write rows. Raises `LedgerError` where they are only kept in memory for now.
 
-    def lift(self, key: str) -> None:
-        """A key that was out of order works again. `key`: its hash."""
-        self._submit(Job(lambda store: store.drop_cooldown(key)), soon=False)
+        A caller that is cancelled meanwhile loses nothing: the rows are written all the same.
+        """
+        self._note_texts(rows)
+        done = await self._wait(Job(settling(self._allowed(rows), None)))
+        _value(done)
+        if done.trouble is not None:
+            raise done.trouble
+
+    async def flush(self) -> None:
+        """Wait until everything noted is written. Raises `LedgerError` where it is only kept."""
+        done = await self._wait(Job(do=lambda _: None))
+        if done.trouble is not None:
+            raise done.trouble
 
     async def read(self, question: Callable[[Store], _T]) -> _T:
-        """Ask the store on its thread. Raises `LedgerError` while it is in trouble."""
-        value: _T = _value(await self._wait(Job(question, kept=False, reads=True)))
+        """Run a question on the store's thread. Raises `LedgerError` while the store is faulty."""
+        value: _T = _value(await self._wait(Job(do=question, reads=True)))
         return value
 
     async def find_call(self, ref: str) -> CallRecord | None:
-        """The latest call of that ref."""
+        """The latest call with that ref."""
         return await self.read(lambda store: store.find_call(ref))
 
     async def standings(self) -> list[Standing]:
-        """How every limit stands now."""
-        now = self._clock()
-        limits = self.limits.limits
+        """The state of every limit."""
+        now, limits = self._clock(), self.limits.limits
         return await self.read(
-            lambda store: standings(store, limits, now=now, day=day_of(now)),
+            lambda store: standings(limits, store.charged, store.holds(), now=now)
         )
 
     async def close(self) -> None:
-        """Write what is left, and let go of the store; gives up after `CLOSE_S`."""
+        """Write what is left and close the store; what takes longer than `CLOSE_S` is spilled."""
         self._flush()
         self._closed = True
         self._writer.close()
         await asyncio.to_thread(self._writer.join, CLOSE_S)
+        unwritten = self._writer.unwritten()
+        if not unwritten:
+            return
+        try:
+            if self._spill is None:
+                raise OSError("no file was named for them")
+            file = self._spill.save(unwritten)
+        except OSError as error:
+            logger.error("%d ledger records are lost: %s", len(unwritten), error)  # noqa: TRY400
+        else:
+            logger.warning("%d ledger records are in %s until the next start", len(unwritten), file)
 
-    def _recording(self, rows: Sequence[Row], hold: Hold | None, *, durable: bool) -> Job:
+    def _announce(self, request: HoldRequest, number: int) -> Hold | None:
+        usd = request.worst_usd if request.expected_usd is None else request.expected_usd
+        if usd is None:
+            return None
+        hold = request.hold(usd, id=number, now=self._clock(), owner=self._owner)
+        self._held[number] = hold
+        self._announced[number] = job = Job((hold,))
+        self._submit(job, lingers=True)
+        return hold
+
+    def _note(self, rows: Sequence[Row], hold: Hold | None) -> list[Row]:
+        """Returns the rows as they are written."""
+        self._note_texts(rows)
         if hold is not None:
             self._held.pop(hold.id, None)
-        attempts = [settled(row, hold) for row in rows if isinstance(row, AttemptRecord)]
-        others = [self._allowed(r) for r in rows if not isinstance(r, AttemptRecord | Texts)]
-        covering = [
-            limit
-            for limit in self.limits.limits
-            if any(limit.covers(row.model, row.skill) for row in attempts)
-        ]
+            announced = self._announced.pop(hold.id, None)
+            if announced is not None:  # never written: nothing to settle
+                announced.rows = ()
+        written = settling(self._allowed(rows), hold)
+        if hold is not None and announced is not None:
+            written = written[1:]
+        if written:
+            self._submit(Job(written))
+        return written
 
-        def do(store: Store) -> list[str]:
-            for row in attempts:
-                store.add_attempt(row)
-            for other in others:
-                _add(store, other)
-            if hold is not None:
-                store.drop_holds([hold.id])
-            if not covering:
-                return []
-            now = self._clock()
-            found = standings(store, covering, now=now, day=day_of(now))
-            return warnings(found, self.limits.warn_at)
-
-        def least(store: Store) -> list[str]:
-            """What is left of a record that no database takes: that it was, what it may cost."""
-            charged = hold.usd if hold else None
-            for row in attempts:
-                store.add_attempt(row._replace(**_BARE, charged_usd=charged))
-            if hold is not None:
-                store.drop_holds([hold.id])
-            return []
-
-        return Job(do, least=least if attempts or hold else None, durable=durable)
-
-    def _keep_texts(self, rows: Sequence[Row]) -> None:
-        """By jobs of their own: what is too long to be kept in memory must not cost the rest.
-
-        Where none may be kept none may lie in memory either.
-        """
+    def _note_texts(self, rows: Sequence[Row]) -> None:
+        """In jobs of their own: texts too long to be kept in memory must not displace the rest."""
         for row in rows if self._store_text else ():
             if isinstance(row, Texts):
                 size = len(row.prompt) + len(row.answer) + len(row.history)
-                self._submit(Job(partial(_add, row=row), size=size), soon=False)
+                self._submit(Job((row,), size=size))
 
-    def _allowed(self, row: CallRecord | OutcomeRecord | Cooldown) -> _Other:
-        if isinstance(row, OutcomeRecord) and not self._store_text:
-            return row._replace(note="")
-        return row
-
-    def _give_back(self, store: Store, number: int) -> None:
-        self._held.pop(number, None)
-        store.drop_holds([number])
+    def _allowed(self, rows: Sequence[Row]) -> list[Row]:
+        """Without texts, and without the notes of outcomes where they may not be kept."""
+        kept: list[Row] = [row for row in rows if not isinstance(row, Texts)]
+        if self._store_text:
+            return kept
+        return [row._replace(note="") if isinstance(row, OutcomeRecord) else row for row in kept]
 
     async def _wait(self, job: Job) -> Job:
         job.waits = asyncio.get_running_loop().create_future()
-        self._submit(job, soon=True)
+        self._submit(job, waited=True)
         done: Job = await job.waits
         return done
 
-    def _submit(self, job: Job, *, soon: bool) -> None:
-        """Hand it over with what else comes up now; noted ones at most once in `LINGER_S`."""
+    def _submit(self, job: Job, *, waited: bool = False, lingers: bool = False) -> None:
+        """Hand it over with what else comes up now; at most once in `LINGER_S` unless `waited`.
+
+        `lingers`: not before `LINGER_S`: the job may be void by then.
+        """
         if self._closed:
             raise RuntimeError("the ledger is closed")
         self._pending.append(job)
-        if self._flush_at is not None and (self._soon or not soon):
+        if self._flush_at is not None and (self._soon or not waited):
             return
         if self._flush_at is not None:
             self._flush_at.cancel()
         loop = asyncio.get_running_loop()
-        self._soon = soon or loop.time() >= self._flushed + LINGER_S
+        now = loop.time()
+        self._soon = waited or (not lingers and now >= self._flushed + LINGER_S)
+        begins = now if lingers else self._flushed
         self._flush_at = (
             loop.call_soon(self._flush)
             if self._soon
-            else loop.call_at(self._flushed + LINGER_S, self._flush)
+            else loop.call_at(begins + LINGER_S, self._flush)
         )
 
     def _flush(self) -> None:
         if self._flush_at is not None:
             self._flush_at.cancel()
             self._flush_at = None
-        if self._pending:
+        self._announced.clear()
+        jobs = [job for job in self._pending if job.rows or job.do]
+        self._pending = []
+        if jobs:
             self._flushed = time.monotonic()
-            self._writer.submit(self._pending)
-            self._pending = []
-
-
-def _add(store: Store, row: _Other) -> None:
-    if isinstance(row, CallRecord):
-        store.add_call(row)
-    elif isinstance(row, OutcomeRecord):
-        store.add_outcome(row)
-    elif isinstance(row, Cooldown):
-        store.add_cooldown(row)
-    else:
-        store.add_texts(row)
+            self._writer.submit(jobs)
 
 
 class _Spare(SqliteStore):
-    """In memory, where only what budgets ask for is of use, and trouble may last for ever."""
+    """In memory, and possibly for long: keeps only what budgets need."""
 
     def add_call(self, row: CallRecord) -> None:
-        """Nobody reads it."""
+        """Not needed."""
 
     def add_outcome(self, row: OutcomeRecord) -> None:
-        """Nobody reads it."""
+        """Not needed."""
 
     def add_texts(self, row: Texts) -> None:
-        """Nobody reads it."""
+        """Not needed."""
 
 
 def _spare(known: Mapping[Key, Decimal]) -> Store:

@@ -5,8 +5,7 @@ loop's. A transaction is alone by an advisory lock: what runs inside cannot be r
 SERIALIZABLE would ask for, and under contention retries cost more than waiting. All is qualified
 and set for one transaction at most, so that a pooler may stand in between.
 
-Every commit waits for the server's disk, if the server's settings do not say otherwise: it may
-crash while those who were told that something is safe live on.
+Every commit waits for the database's disk unless the database's settings say otherwise.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from rightmodel.ledger.schema import POSTGRES
 from rightmodel.ledger.sums import Sums
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from decimal import Decimal
 
     from psycopg.abc import PQGen
@@ -51,9 +50,9 @@ SILENT_S: Final = 5.0
 
 _LOCK: Final = int.from_bytes(b"ledger")
 _SUMMED: Final = """
-    SELECT day, model, skill, sum(charged_usd) FILTER (WHERE charged_usd - charged_usd = 0)::text,
+    SELECT day, model, skill, sum(charged_usd) FILTER (WHERE abs(charged_usd) < 1e15)::text,
     max(id) FROM rightmodel.attempts WHERE {} GROUP BY day, model, skill"""
-"""One that is NaN or infinite, which no rightmodel writes, must not swallow the others."""
+"""An amount that no rightmodel writes, such as NaN, which is above all, must not spoil the sum."""
 _ADDED: Final = _SUMMED.format("id > %s")
 _OF_A_MONTH: Final = _SUMMED.format("day BETWEEN %s AND %s AND id <= %s")
 
@@ -171,7 +170,7 @@ class PostgresStore:
             return int(self._one("SELECT max(number) FROM rightmodel.version"))
 
     @contextmanager
-    def transaction(self, *, durable: bool = False) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
         """See `Store`."""
         if self._inside:
             yield
@@ -180,7 +179,7 @@ class PostgresStore:
             self._inside = True
             self._sums.mark()
             try:
-                self._enter(durable=durable)
+                self._enter()
                 yield
                 with self._db.pipeline():
                     self._flush()
@@ -196,14 +195,12 @@ class PostgresStore:
                 self._dropped.clear()
                 self._held = None
 
-    def _enter(self, *, durable: bool) -> None:
+    def _enter(self) -> None:
         """One trip for the lock and for what budgets ask first: the others wait meanwhile.
 
         No pipeline: behind one, the server's timer for idle transactions does not run.
         """
         statements = ["BEGIN", self._alone, _HOLDS.select, _ADDED % self._sums.last]
-        if durable:
-            statements.insert(1, "SET LOCAL synchronous_commit = on")
         every = self._db.execute(";".join(statements)).results()
         *_, held, added = [found.fetchall() if found.description else [] for found in every]
         self._held = {hold.id: hold for hold in _HOLDS.records(held)}
@@ -232,15 +229,12 @@ class PostgresStore:
         if self._held is not None:
             self._held.setdefault(hold.id, hold)
 
-    def drop_holds(self, ids: Iterable[int]) -> None:
-        """See `Store`. Put by, as rows are; holds that are not written yet never are."""
-        gone = set(ids)
-        self._dropped |= gone
-        if _HOLDS in self._new:
-            self._new[_HOLDS] = [hold for hold in self._new[_HOLDS] if hold.id not in gone]
-        for number in gone:
-            if self._held is not None:
-                self._held.pop(number, None)
+    def drop_hold(self, number: int) -> bool:
+        """See `Store`. Deleted together with others; one that is not written yet never is."""
+        waiting = self._new.get(_HOLDS, [])
+        self._new[_HOLDS] = [hold for hold in waiting if hold.id != number]
+        self._dropped.add(number)
+        return self._held is not None and self._held.pop(number, None) is not None
 
     def holds(self) -> list[Hold]:
         """See `Store`. In a transaction nobody else can change them."""
@@ -281,6 +275,11 @@ class PostgresStore:
     def find_call(self, ref: str) -> CallRecord | None:
         """See `Store`."""
         return next(iter(self._all(_CALLS, "WHERE ref = %s ORDER BY at DESC LIMIT 1", ref)), None)
+
+    def find_attempt(self, call: int, number: int) -> AttemptRecord | None:
+        """See `Store`."""
+        where = "WHERE call = %s AND number = %s"
+        return next(iter(self._all(_ATTEMPTS, where, call, number)), None)
 
     def find_texts(self, call: int) -> Texts | None:
         """See `Store`."""

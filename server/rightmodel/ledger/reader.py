@@ -1,8 +1,9 @@
-"""Looking into the ledger's file without touching it: no file is made, no server has to wait.
+"""Reads the ledger without changing it: no file is created, and no server has to wait.
 
-SQLite makes files beside a ledger that it opens, even for reading. So a ledger that no process
-has open is read as one that cannot change, and read again if it did; one that is open has those
+SQLite creates files beside a ledger that it opens, even for reading. So a ledger that no process
+has open is read as immutable, and read again if it changed meanwhile; one that is open has those
 files already, and under write-ahead logging its readers and its writer never wait for each other.
+Only a ledger of an older version is written to: it is migrated first.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rightmodel.core.errors import LedgerError, LedgerFault
 from rightmodel.ledger.records import AttemptRecord, CallRecord, Hold, OutcomeRecord
-from rightmodel.ledger.rows import RowError, Table
+from rightmodel.ledger.rows import Table
 from rightmodel.ledger.schema import MIGRATIONS
-from rightmodel.ledger.sqlite import BUSY_S, CHECKED_BYTES
+from rightmodel.ledger.sqlite import BUSY_S, CHECKED_BYTES, SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,8 +73,7 @@ class Reader:
         return (min(ends), max(ends)) if ends else None
 
     def _each(self, table: Table[_R], where: str, *values: str) -> Iterator[_R]:
-        for row in self._db.execute(table.select + where, values):
-            yield table.record(row)
+        return table.records(self._db.execute(table.select + where, values))
 
 
 class StoreReader:
@@ -97,25 +97,36 @@ class StoreReader:
 
 
 def reading(file: Path, question: Callable[[Reader], _T], *, busy_s: float = BUSY_S) -> _T | None:
-    """What the question finds in the ledger as it is at one moment; `None` where there is none yet.
+    """The answer to a question, from one state of the ledger; `None` where there is none yet.
 
-    The question has to use up what it iterates over. It is asked again where the ledger changed
-    meanwhile, so it must not change anything itself. Raises `LedgerError`.
+    The question has to exhaust its iterators, and may be asked again. Raises `LedgerError`.
     """
-    with _told(file):
-        before = _stamp(file)
-        if not before:
-            return None
-        if not _beside(file):
-            try:
-                value = _asked(file, "immutable=1", question, busy_s)
-            except (sqlite3.DatabaseError, LedgerError, RowError):
-                if _stamp(file) == before and not _beside(file):
-                    raise
-            else:
-                if _stamp(file) == before:
-                    return value
-        return _asked(file, "mode=ro", question, busy_s)
+    with _as_ledger_error(file):
+        try:
+            return _read(file, question, busy_s)
+        except _OldSchemaError:
+            SqliteStore(file, busy_s=busy_s).close()
+            return _read(file, question, busy_s)
+
+
+class _OldSchemaError(Exception):
+    """The ledger has to be migrated before it can be read."""
+
+
+def _read(file: Path, question: Callable[[Reader], _T], busy_s: float) -> _T | None:
+    before = _stamp(file)
+    if not before:
+        return None
+    if not _beside(file):
+        try:
+            value = _asked(file, "immutable=1", question, busy_s)
+        except (sqlite3.DatabaseError, LedgerError):
+            if _stamp(file) == before and not _beside(file):
+                raise
+        else:
+            if _stamp(file) == before:
+                return value
+    return _asked(file, "mode=ro", question, busy_s)
 
 
 def _asked(file: Path, how: str, question: Callable[[Reader], _T], busy_s: float) -> _T | None:
@@ -125,13 +136,15 @@ def _asked(file: Path, how: str, question: Callable[[Reader], _T], busy_s: float
         db.execute("BEGIN")
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if not version:
-            return None  # another process is about to make its tables
-        if version != len(MIGRATIONS):
-            raise _of_another_version(file, version)
+            return None  # another process is about to create its tables
+        if version > len(MIGRATIONS):
+            raise _newer(file, version)
+        if version < len(MIGRATIONS):
+            raise _OldSchemaError
         if file.stat().st_size <= CHECKED_BYTES:
             (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
             if found != "ok":
-                raise _trouble(file, LedgerFault.DAMAGED, found)
+                raise _error(file, LedgerFault.DAMAGED, found)
         return question(Reader(db))
 
 
@@ -150,7 +163,7 @@ def _stamp(file: Path) -> tuple[int, int, int] | None:
 
 
 @contextmanager
-def _told(file: Path) -> Iterator[None]:
+def _as_ledger_error(file: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
@@ -160,23 +173,19 @@ def _told(file: Path) -> Iterator[None]:
             kind = LedgerFault.LOCKED
         elif code in _BROKEN or isinstance(error, sqlite3.InterfaceError):
             kind = LedgerFault.DAMAGED
-        raise _trouble(file, kind, str(error)) from error
-    except RowError as error:
-        raise _trouble(file, LedgerFault.DAMAGED, f"a row cannot be read: {error}") from error
+        raise _error(file, kind, str(error)) from error
     except OSError as error:
-        raise _trouble(file, LedgerFault.UNREACHABLE, str(error)) from error
+        raise _error(file, LedgerFault.UNREACHABLE, str(error)) from error
 
 
-def _trouble(file: Path, kind: LedgerFault, words: str) -> LedgerError:
+def _error(file: Path, kind: LedgerFault, words: str) -> LedgerError:
     return LedgerError(kind, f"the ledger {file}: {_ADVICE[kind]} ({words})", location=str(file))
 
 
-def _of_another_version(file: Path, version: int) -> LedgerError:
-    newer = version > len(MIGRATIONS)
-    what = "upgrade rightmodel" if newer else "start a server once: it brings it up to date"
+def _newer(file: Path, version: int) -> LedgerError:
     return LedgerError(
-        LedgerFault.NEWER if newer else LedgerFault.UNREACHABLE,
-        f"the ledger {file} was written by {'a newer' if newer else 'an older'} rightmodel "
-        f"(schema {version}, this one knows {len(MIGRATIONS)}): {what}",
+        LedgerFault.NEWER,
+        f"a newer rightmodel wrote the ledger {file} (schema {version}, this one knows "
+        f"{len(MIGRATIONS)}): upgrade rightmodel",
         location=str(file),
     )

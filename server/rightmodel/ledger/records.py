@@ -1,9 +1,8 @@
-"""What is written down, as named tuples: some are made for every call.
+"""The ledger's records, as named tuples: some are made for every call.
 
-Money in USD as `Decimal`, times in seconds since 1970, days in UTC.
-A `None` is unknown, never zero. No row holds text of a prompt, of an answer or of an upstream's
-message (an error may echo the prompt): those are in `Texts`, which is written only where the
-manifest's `store_text` allows.
+Money in USD as `Decimal`, times in seconds since 1970, days in UTC. `None` is unknown, never zero.
+No record but `Texts` holds text of a prompt, an answer or an upstream's message (an error may echo
+the prompt); `Texts` are written only where the manifest's `store_text` allows.
 """
 
 from __future__ import annotations
@@ -26,7 +25,9 @@ if TYPE_CHECKING:
 
 Role = Literal["answer", "judge"]
 OutcomeKind = Literal["reported", "check", "reset"]
-CostKind = Literal["billed", "computed", "unknown"]
+CostKind = Literal["billed", "computed", "bounded", "estimated", "corrected", "unknown"]
+"""Where a cost comes from: the upstream; usage × price; the worst case instead of an impossible
+figure; the reservation of a process that died; a user's correction of such an estimate."""
 
 _FIRST_DAY: Final = 0.0
 _LAST_DAY: Final = 253_370_764_799.0  # of the year 9998
@@ -34,13 +35,15 @@ _ID_BITS: Final = 62
 
 
 class AttemptRecord(NamedTuple):
-    """One try at one endpoint. `call`: the call's id; `number`: from 1 within it.
+    """One attempt at one endpoint. `call`: the call's id; `number`: from 1 within it, 0: a judge's.
 
     `at`: when it ended. `day`: whose budgets it counts in (UTC). `skill`: the task's heaviest.
     Tokens are `None` where the upstream reported none; `cached`, `cache_writes` ⊆ `input`,
-    `reasoning` ⊆ `output`. `cost_kind`: who says what it cost. `charged_usd`: what budgets count:
-    the cost, or the whole reservation where the cost is unknown; set by the ledger.
-    `expected_output`: tokens that the assessment expected, for learning how verbose a model is.
+    `reasoning` ⊆ `output`. `charged_usd`: what budgets count: the cost, or the whole reservation
+    where the cost is unknown; set by the ledger. `expected_output`: tokens that the assessment
+    expected, for learning how verbose a model is. `client`: as in `CallRecord`. Rows are never
+    changed: a correction (`cost_kind` "corrected") is a row of its own whose `number` is negative
+    and whose amounts are the difference, see `budget.correction`.
     """
 
     call: int
@@ -66,6 +69,7 @@ class AttemptRecord(NamedTuple):
     time_s: float = 0.0
     first_token_s: float | None = None
     expected_output: int | None = None
+    client: str = ""
 
 
 class CallRecord(NamedTuple):
@@ -73,7 +77,8 @@ class CallRecord(NamedTuple):
 
     `task`: keyed by `task_hash`. `skills`, `difficulty`, `source`, `confidence`: the assessment.
     `model`: which answered, "" for none. `cost_usd`: every attempt and the judge together.
-    `saved_usd`: net, may be negative; `None` where no baseline is set.
+    `saved_usd`: net, may be negative; `None` where no baseline is set. `client`: who made the call:
+    "mcp", "cli", "check" or a client's name; "" in rows that older versions wrote.
     """
 
     id: int
@@ -96,10 +101,11 @@ class CallRecord(NamedTuple):
     baseline_usd: Decimal | None = None
     saved_usd: Decimal | None = None
     time_s: float = 0.0
+    client: str = ""
 
 
 class Texts(NamedTuple):
-    """What was asked and answered; only where the manifest's `store_text` allows.
+    """Prompt and answer; only where the manifest's `store_text` allows.
 
     `history`: the conversation before it, a JSON list of [role, text].
     """
@@ -113,10 +119,10 @@ class Texts(NamedTuple):
 class OutcomeRecord(NamedTuple):
     """How a model did on a task.
 
-    One for each call, kind and model: a later report corrects the former.
+    One for each call, kind and model: a later report replaces the former.
 
-    `id`: given by the store, rising. `good`: 0–1. `kind`: "reported" by a caller, found by an
-    automatic "check", or "reset": what came before no longer counts, for `model` ("" for all) and
+    `id`: given by the store, rising. `good`: 0–1. `kind`: "reported" by a caller, result of an
+    automatic "check", or "reset": earlier outcomes no longer count, for `model` ("" for all) and
     the skills named (none for all). `note`: "" unless the manifest's `store_text` allows it.
     """
 
@@ -133,10 +139,10 @@ class OutcomeRecord(NamedTuple):
 
 
 class Hold(NamedTuple):
-    """Money reserved for an attempt that is under way.
+    """Money reserved for a running attempt: `call` and `number` are the attempt's.
 
-    `owner`, `pid`, `started`: which process holds it (see `owner.py`). `expires`: when it is
-    released where nobody can tell whether that process still lives.
+    `owner`, `pid`, `started`: the process that holds it (see `owner.py`). `expires`: from when on
+    that process counts as dead if its state is unknown. 0 and "" in rows of older versions.
     """
 
     id: int
@@ -148,12 +154,24 @@ class Hold(NamedTuple):
     model: str
     skill: str
     usd: Decimal
+    call: int = 0
+    number: int = 0
+    provider: str = ""
+    name: str = ""
+    client: str = ""
+
+
+class Settled(NamedTuple):
+    """The reservation with that id is over. `usd`: what was reserved."""
+
+    id: int
+    usd: Decimal
 
 
 class Cooldown(NamedTuple):
-    """A key that is out of order, for every server that uses it.
+    """An API key that does not work, for every server that uses it.
 
-    `key`: see `key_hash`. `until`: when it may be tried again. `fault`: the code of what happened.
+    `key`: see `key_hash`. `until`: when it may be tried again. `fault`: the fault's code.
     """
 
     key: str
@@ -161,13 +179,23 @@ class Cooldown(NamedTuple):
     fault: str
 
 
-def new_id() -> int:
-    """A new id, 62 bits, that no other process gives out.
+class Restored(NamedTuple):
+    """The API key with that hash works again."""
 
-    In one process one after the other, which an index likes, from a place that chance gave it. No
-    clock is in it: one that stands still or jumps must not make two equal.
+    key: str
+
+
+Row = AttemptRecord | CallRecord | OutcomeRecord | Texts | Hold | Settled | Cooldown | Restored
+"""Whatever is written to the ledger."""
+
+
+def new_id() -> int:
+    """A new id, 62 bits, unique among all processes.
+
+    Ids of one process are consecutive, which indexes like, and start at random. No clock is used: a
+    clock that stops or jumps must not produce equal ids.
     """
-    if _ids.pid != os.getpid():  # a forked process begins elsewhere
+    if _ids.pid != os.getpid():  # a forked process needs a start of its own
         _ids.pid, _ids.numbers = os.getpid(), count(secrets.randbits(_ID_BITS))
     return next(_ids.numbers) & ((1 << _ID_BITS) - 1)
 
@@ -205,7 +233,7 @@ def seconds_left(now: float, period: str) -> float:
 
 
 def task_hash(task: Task) -> str:
-    """Tells tasks apart without keeping them: 128 bits over everything that was sent."""
+    """Identifies a task without storing it: 128 bits over everything that was sent."""
     digest = blake2b(digest_size=16)
     for part in (task.system, *(turn.text for turn in task.turns)):
         digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
@@ -215,14 +243,14 @@ def task_hash(task: Task) -> str:
 
 
 def key_hash(address: str, secret: str) -> str:
-    """Tells keys apart without keeping them: 128 bits over the provider's base URL and the key.
+    """Identifies an API key without storing it: 128 bits over the provider's base URL and the key.
 
-    The address is in it, not the provider's name: names are each manifest's own.
+    Base URL, not the provider's name: every manifest chooses its own names.
     """
     return blake2b(f"{address}\0{secret}".encode(), digest_size=16).hexdigest()
 
 
-def attempt_record(  # noqa: PLR0913 - what the ledger knows of an attempt beside the attempt itself
+def attempt_record(  # noqa: PLR0913 - what the ledger records of an attempt beside the attempt
     attempt: Attempt,
     *,
     call: int,
@@ -231,10 +259,13 @@ def attempt_record(  # noqa: PLR0913 - what the ledger knows of an attempt besid
     skill: str,
     role: Role = "answer",
     expected_output: int | None = None,
+    client: str = "",
 ) -> AttemptRecord:
     """The row of an attempt that ended at `at`."""
     usage = attempt.usage
     known: CostKind = "billed" if attempt.billed else "computed"
+    if attempt.bounded:
+        known = "bounded"
     return AttemptRecord(
         call=call,
         number=number,
@@ -259,6 +290,7 @@ def attempt_record(  # noqa: PLR0913 - what the ledger knows of an attempt besid
         time_s=attempt.time_s,
         first_token_s=attempt.first_token_s,
         expected_output=expected_output,
+        client=client,
     )
 
 
@@ -274,6 +306,7 @@ def call_record(  # noqa: PLR0913 - one keyword for each thing a decision does n
     outcome: str = "answered",
     cost_usd: Decimal | None = None,
     time_s: float = 0.0,
+    client: str = "",
 ) -> CallRecord:
     """The row of a call that ended at `at`, with its receipt or, where it failed, without one.
 
@@ -301,4 +334,5 @@ def call_record(  # noqa: PLR0913 - one keyword for each thing a decision does n
         baseline_usd=receipt.baseline_usd if receipt else None,
         saved_usd=receipt.saved_usd if receipt else None,
         time_s=receipt.time_s if receipt else time_s,
+        client=client,
     )

@@ -24,7 +24,7 @@ logger = logging.getLogger("rightmodel.ledger")
 
 
 class RowError(ValueError):
-    """A row holds what no rightmodel writes."""
+    """A row holds values that no rightmodel writes."""
 
 
 class Table(Generic[Record]):
@@ -72,15 +72,12 @@ class Table(Generic[Record]):
         return self._make(values)
 
     def records(self, rows: Iterable[Sequence[Any]]) -> Iterator[Record]:
-        """The records of selected rows. One that cannot be read is passed over, and that is told.
-
-        Somebody else wrote it; the others are sound.
-        """
+        """The records of selected rows. One that cannot be read is skipped with a warning."""
         for row in rows:
             try:
                 record = self.record(row)
             except RowError as error:
-                logger.warning("a row of the ledger cannot be read and is passed over: %s", error)
+                logger.warning("skipped a row of the ledger that cannot be read: %s", error)
             else:
                 yield record
 
@@ -98,8 +95,17 @@ class Table(Generic[Record]):
 
 
 def amount_of(text: str) -> Decimal:
-    """An amount as it was written. Raises `ArithmeticError` for what is no amount."""
+    """An amount as it was written. Raises `ArithmeticError` for an invalid one."""
     return _sane(Decimal(text))
+
+
+def _amount_if_valid(text: str) -> Decimal | None:
+    """An invalid amount is unknown: the row's other columns are sound."""
+    try:
+        return amount_of(text)
+    except (ArithmeticError, TypeError, ValueError):
+        logger.warning("invalid amount in the ledger: %.40r is taken as unknown", text)
+        return None
 
 
 def decimal_text(amount: Decimal) -> str:
@@ -136,13 +142,18 @@ def _skills(text: str) -> tuple[tuple[str, float], ...]:
     return tuple((str(skill), _weight(weight)) for skill, weight in json.loads(text).items())
 
 
-_WRITE: Mapping[str, Callable[[Any], Any]] = {"usd": decimal_text, "skills": _skills_text}
+_WRITE: Mapping[str, Callable[[Any], Any]] = {
+    "usd": decimal_text,
+    "any_usd": decimal_text,
+    "skills": _skills_text,
+}
 _FLOATS: Final = (
     "at", "difficulty", "confidence", "good", "time_s", "first_token_s", "expires", "until",
 )  # fmt: skip
 _COUNTS: Final = ("input", "cached", "cache_writes", "output", "reasoning", "expected_output")
 _READ: Mapping[str, Callable[[Any], Any]] = {
     "usd": amount_of,
+    "any_usd": _amount_if_valid,
     "skills": _skills,
     **dict.fromkeys(_FLOATS, _finite),
     **dict.fromkeys(_COUNTS, int),  # SQLite keeps any text where a number is expected
@@ -152,5 +163,5 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
 def _coders(
     names: Sequence[str], coders: Mapping[str, Callable[[Any], Any]]
 ) -> list[tuple[int, Callable[[Any], Any]]]:
-    found = [(i, coders.get("usd" if n.endswith("usd") else n)) for i, n in enumerate(names)]
+    found = [(i, coders.get("any_usd" if n.endswith("_usd") else n)) for i, n in enumerate(names)]
     return [(place, code) for place, code in found if code is not None]

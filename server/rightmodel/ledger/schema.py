@@ -45,6 +45,15 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
             history TEXT NOT NULL)""",
         "CREATE TABLE cooldowns (key TEXT PRIMARY KEY, until REAL NOT NULL, fault TEXT NOT NULL)",
     ),
+    (
+        "ALTER TABLE calls ADD COLUMN client TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE attempts ADD COLUMN client TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE holds ADD COLUMN call INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE holds ADD COLUMN number INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE holds ADD COLUMN provider TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE holds ADD COLUMN name TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE holds ADD COLUMN client TEXT NOT NULL DEFAULT ''",
+    ),
 )
 
 POSTGRES: Final[tuple[Migration, ...]] = (
@@ -86,6 +95,14 @@ POSTGRES: Final[tuple[Migration, ...]] = (
             history TEXT NOT NULL)""",
         """CREATE TABLE rightmodel.cooldowns (
             key TEXT PRIMARY KEY, until DOUBLE PRECISION NOT NULL, fault TEXT NOT NULL)""",
+    ),
+    (
+        "ALTER TABLE rightmodel.calls ADD COLUMN client TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE rightmodel.attempts ADD COLUMN client TEXT NOT NULL DEFAULT ''",
+        """ALTER TABLE rightmodel.holds
+            ADD COLUMN call BIGINT NOT NULL DEFAULT 0, ADD COLUMN number BIGINT NOT NULL DEFAULT 0,
+            ADD COLUMN provider TEXT NOT NULL DEFAULT '', ADD COLUMN name TEXT NOT NULL DEFAULT '',
+            ADD COLUMN client TEXT NOT NULL DEFAULT ''""",
     ),
 )
 

@@ -1,8 +1,8 @@
-"""What a database has to offer the ledger: `sqlite.py` for one machine, `postgres.py` for a team.
+"""The interface of a database for the ledger: `sqlite.py` for one machine, `postgres.py` for teams.
 
-Every method blocks, so a store is used on a thread of its own: never on the event loop. A store is
-used by one thread alone; several processes may use one ledger. What a store cannot do is told as
-`LedgerError`, whatever the database's own errors are. The contract is `tests/ledger/contract.py`.
+Every method blocks: a store belongs to one thread, never the event loop's. Several processes may
+use one ledger. Faults of the database are raised as `LedgerError`. The contract is
+`tests/ledger/contract.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
     from decimal import Decimal
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Key(NamedTuple):
-    """What is summed up: a UTC day ("2026-11-20") or month ("2026-11"), of one model or one skill.
+    """What a sum covers: a UTC day ("2026-11-20") or month ("2026-11"), of one model or one skill.
 
     "" for every model, or every skill; not both a model and a skill.
     """
@@ -45,14 +45,14 @@ class Store(Protocol):
 
     @property
     def notice(self) -> str:
-        """What happened when it was opened that people should know; "" for nothing."""
+        """A notice for people about what happened when it was opened; "" for nothing."""
         ...
 
-    def transaction(self, *, durable: bool = False) -> AbstractContextManager[None]:
-        """All or nothing, and alone: what is read inside stays true until it ends.
+    def transaction(self) -> AbstractContextManager[None]:
+        """Atomic and exclusive: what is read inside stays true until it ends.
 
-        Once it has ended without an error, what was written survives the death of this process;
-        with `durable` a power cut, too. One inside another joins it.
+        Once it has ended without an error, what was written survives SIGKILL of this process. A
+        transaction inside another joins it.
         """
         ...
 
@@ -65,19 +65,19 @@ class Store(Protocol):
         ...
 
     def add_texts(self, row: Texts) -> None:
-        """Keep what was asked and answered."""
+        """Add prompt and answer."""
         ...
 
     def add_outcome(self, row: OutcomeRecord) -> None:
-        """Add an outcome, in the place of what its kind said before of that call and model."""
+        """Add an outcome; it replaces a former one of its kind for that call and model."""
         ...
 
     def add_hold(self, hold: Hold) -> None:
-        """Reserve. Whether there is room is for `budget.py` to say."""
+        """Add a reservation; nothing where its id is known."""
         ...
 
-    def drop_holds(self, ids: Iterable[int]) -> None:
-        """Release; an id that is not there is no error."""
+    def drop_hold(self, number: int) -> bool:
+        """Release the reservation with that id; whether it was there."""
         ...
 
     def holds(self) -> list[Hold]:
@@ -85,11 +85,11 @@ class Store(Protocol):
         ...
 
     def add_cooldown(self, row: Cooldown) -> None:
-        """Say that a key is out of order; the later of what stands and what is new."""
+        """Add a cooldown; the later of the former and the new one."""
         ...
 
     def drop_cooldown(self, key: str) -> None:
-        """Say that it is in order again; one that is not there is no error."""
+        """End a cooldown; one that is not there is no error."""
         ...
 
     def cooldowns(self, now: float) -> list[Cooldown]:
@@ -101,15 +101,19 @@ class Store(Protocol):
         ...
 
     def sums(self) -> Mapping[Key, Decimal]:
-        """What `charged` last knew, for going on without the store. Never raises."""
+        """The sums that `charged` last read. Never raises."""
         ...
 
     def find_call(self, ref: str) -> CallRecord | None:
         """The latest call of that ref."""
         ...
 
+    def find_attempt(self, call: int, number: int) -> AttemptRecord | None:
+        """The attempt with that number of the call with that id."""
+        ...
+
     def find_texts(self, call: int) -> Texts | None:
-        """What was asked and answered in a call, where that was kept."""
+        """Prompt and answer of a call, where they were kept."""
         ...
 
     def calls(self, since: str, until: str) -> Iterator[CallRecord]:
@@ -129,5 +133,5 @@ class Store(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of it; closing twice is no error."""
+        """Close it; closing twice is no error."""
         ...

@@ -95,9 +95,9 @@ class Sums:
 
 
 def _counted(charged: str) -> Decimal:
-    """What somebody else has made unreadable counts as nothing, and is told."""
+    """An amount that no rightmodel writes counts as zero, with a warning."""
     try:
         return amount_of(charged)
-    except ArithmeticError:
-        logger.warning("an amount in the ledger is no number: %.40r counts as nothing", charged)
+    except (ArithmeticError, TypeError, ValueError):
+        logger.warning("invalid amount in the ledger: %.40r counts as 0", charged)
         return _ZERO

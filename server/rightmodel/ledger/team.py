@@ -1,8 +1,9 @@
-"""Opening the ledger that a team shares; what that needs is not installed with everything else."""
+"""Opens the ledger that a team shares, in PostgreSQL; psycopg is an optional dependency."""
 
 from __future__ import annotations
 
 import re
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.errors import LedgerError, LedgerFault
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from rightmodel.ledger.writer import OpenStore
 
 _URL: Final = re.compile(r"(postgres(?:ql)?://)(?:[^@/]*@)?([^@?]*)(?:\?[^@]*)?")
-"""As libpq reads it. An @ or / too many may be a password's, so that the rest may not be shown."""
+"""As libpq reads it. A surplus @ or / may belong to a password: such a URL is not shown."""
 
 _DEFAULTS: Final[Mapping[str, Any]] = {
     "connect_timeout": 3,
@@ -23,38 +24,53 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
 }
-"""Where the URL says nothing. Firewalls forget a connection on which nothing is heard."""
+"""Unless the URL or the environment says otherwise. Firewalls drop connections that are idle."""
 
 
-def open_postgres(url: str, *, busy_s: float | None = None) -> OpenStore:
+def open_postgres(
+    url: str, environment: Mapping[str, str] | None = None, *, busy_s: float | None = None
+) -> OpenStore:
     """Opens the store as often as needed. `url`: "postgresql://user:password@host/database".
 
-    Raises `LedgerError` at once where the URL is none, or psycopg is missing. Neither that nor
-    anything that is told later holds a password.
+    `environment`: libpq's variables (PGPASSWORD …), for what the URL leaves open. Raises
+    `LedgerError` at once if the URL is malformed or psycopg is missing. No error holds a password.
     """
     location = _location(url)
     try:
         from psycopg import Error  # noqa: PLC0415 - an extra
         from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - an extra
+        from psycopg.pq import Conninfo  # noqa: PLC0415 - an extra
 
         from rightmodel.ledger.postgres import BUSY_S, PostgresStore  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise LedgerError(
             LedgerFault.UNREACHABLE,
-            f"the ledger {location} needs psycopg, which is not here ({error}): "
-            "pip install '.[postgres]' in a checkout, or pip install 'psycopg[binary]'",
+            f"the ledger {location} needs psycopg, which is not installed ({error}): "
+            "pip install -e '.[postgres]' in a checkout, or pip install 'psycopg[binary]'",
             location=location,
         ) from error
     try:
-        settings = {**_DEFAULTS, **conninfo_to_dict(url)}
+        stated = conninfo_to_dict(url)
+        variables = {o.envvar: o.keyword for o in Conninfo.get_defaults() if o.envvar}
+        found = {
+            keyword.decode(): value
+            for variable, keyword in variables.items()
+            if (value := (environment or {}).get(variable.decode()))
+        }
+        settings = {**_DEFAULTS, **found, **stated}
     except Error:  # its words may hold a part of the password
         raise _malformed(location) from None
     waits = BUSY_S if busy_s is None else busy_s
 
-    def opened(after: LedgerError | None = None) -> Store:  # noqa: ARG001 - there is no mending
+    def opened(after: LedgerError | None = None) -> Store:  # noqa: ARG001 - each time the same
         return PostgresStore(settings, location, busy_s=waits)
 
     return opened
+
+
+def spill_name(url: str) -> str:
+    """The name of the file for records that the database did not take; see `spill.py`."""
+    return f"ledger.postgresql-{blake2b(_location(url).encode(), digest_size=6).hexdigest()}"
 
 
 def _location(url: str) -> str:

@@ -1,8 +1,8 @@
-"""The thread that owns the store: what is asked for at the same time is one transaction.
+"""The thread that owns the store: jobs that arrive together share a transaction.
 
-Trouble with the store never reaches the one who asks as a failure of what was asked. What should
-have been written is kept, in order and bounded, and done again once the store works; meanwhile
-everything runs on a spare store in memory, which begins with the sums that were last known.
+A fault of the store never fails a call. Rows are kept in memory, in order and bounded, and written
+once the store works again; meanwhile everything runs on a spare store in memory, which begins with
+the last known sums.
 """
 
 from __future__ import annotations
@@ -17,31 +17,32 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rightmodel.core.errors import BudgetError, LedgerError, LedgerFault
-from rightmodel.ledger.budget import release_dead
+from rightmodel.ledger.reservations import charge_interrupted, reduced, write
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from decimal import Decimal
 
-    from rightmodel.ledger.records import Hold
+    from rightmodel.ledger.records import Hold, Row
+    from rightmodel.ledger.spill import Spill
     from rightmodel.ledger.store import Key, Store
 
 logger = logging.getLogger("rightmodel.ledger")
 
 RETRY_S: Final = 5.0
-"""How long the store is left alone after trouble."""
+"""How long the store is left alone after a fault."""
 MOST_KEPT: Final = 10_000
-"""Records kept in memory while the store is in trouble; the oldest are given up beyond that."""
+"""Jobs kept in memory while the store is faulty; beyond that the oldest are lost."""
 MOST_KEPT_CHARS: Final = 50_000_000
-"""Of text in them; what comes beyond that is given up."""
+"""Of prompts and answers, which are kept apart: new ones are lost beyond that."""
 MOST_AT_ONCE: Final = 500
 _REOPENED: Final = {LedgerFault.DAMAGED, LedgerFault.UNREACHABLE}
-"""Faults that a fresh look at the file may end at once: it was moved aside, or replaced."""
+"""Faults that opening the store anew may end at once: the file was moved aside, or replaced."""
 
 
 class OpenStore(Protocol):
-    """Opens the store, for the first time or `after` trouble. Raises `LedgerError`."""
+    """Opens the store, for the first time or `after` an error. Raises `LedgerError`."""
 
     def __call__(self, after: LedgerError | None = None) -> Store:
         """A store that works."""
@@ -50,29 +51,36 @@ class OpenStore(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """Something to do with the store, and what came of it.
+    """Rows to write, or (`do`) a function to run on the store, and its result.
 
-    `least`: done in its place where it fails by a fault of its own. `size`: characters of text that
-    it holds. `kept`: it is done again when the store works. `reads`: outside any transaction, not
-    at all while there is trouble. `waits`: who waits for it. `trouble`: the store was in trouble.
+    `size`: characters of text in the rows. `reads`: outside any transaction, and refused while the
+    store is faulty. `waits`: resolved when it is done. `trouble`: the store was faulty; rows are
+    written later.
     """
 
-    do: Callable[[Store], Any]
-    least: Callable[[Store], Any] | None = None
+    rows: Sequence[Row] = ()
+    do: Callable[[Store], Any] | None = None
     size: int = 0
-    kept: bool = True
     reads: bool = False
-    durable: bool = False
     waits: asyncio.Future[Any] | None = None
     value: Any = None
     error: Exception | None = None
     trouble: LedgerError | None = None
 
+    def run(self, store: Store) -> None:
+        """Do it. Errors are the store's, or the job's own."""
+        self.error = None
+        if self.do is None:
+            write(store, self.rows)
+        else:
+            self.value = self.do(store)
+
 
 class Writer:
-    """`spare`: makes the store in memory, given the sums last known. `held`: what is reserved now.
+    """`spare`: makes the store in memory, given the last known sums. `held`: reservations in force.
 
-    `clock`: seconds since 1970. `told`: called on the thread with what people should know.
+    `clock`: seconds since 1970. `notify`: called on the thread with a notice for people. `spill`:
+    rows that former processes could not write.
     """
 
     def __init__(
@@ -82,20 +90,24 @@ class Writer:
         *,
         held: Callable[[], Iterable[Hold]],
         clock: Callable[[], float],
-        told: Callable[[str], None],
+        notify: Callable[[str], None],
+        spill: Spill | None = None,
     ) -> None:
         self._open = open_store
         self._make_spare = spare
         self._held = held
         self._clock = clock
-        self._told = told
+        self._notify = notify
+        self._spill = spill
         self._queue: queue.SimpleQueue[Sequence[Job] | None] = queue.SimpleQueue()
+        self._unwritten: dict[Job, None] = {}
         self._kept: deque[Job] = deque()
+        self._kept_texts: deque[Job] = deque()
+        self._chars = 0
         self._store: Store | None = None
         self._spare: Store | None = None
         self._sums: Mapping[Key, Decimal] = {}
         self._retry_at = 0.0
-        self._size = 0
         self._lost = 0
         self.trouble: LedgerError | None = None
         self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
@@ -104,18 +116,24 @@ class Writer:
         """Hand over jobs; they are done in order."""
         if not self._thread.ident:
             self._thread.start()
+        for job in jobs:
+            if job.rows:
+                self._unwritten[job] = None
         self._queue.put(jobs)
 
     def close(self) -> None:
-        """Let it end after what was handed over. Does not wait."""
+        """End after what was handed over. Does not wait."""
         if self._thread.ident:
             self._queue.put(None)
 
-    def join(self, timeout_s: float) -> bool:
-        """Wait for the end; whether it came in time."""
+    def join(self, timeout_s: float) -> None:
+        """Wait for the end, at most so long."""
         if self._thread.ident:
             self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+
+    def unwritten(self) -> list[Sequence[Row]]:
+        """The rows of every job that is not known to be written, oldest first."""
+        return [job.rows for job in list(self._unwritten)]
 
     def _work(self) -> None:
         going = True
@@ -124,15 +142,13 @@ class Writer:
             try:
                 self._do(jobs, going=going)
             except Exception as error:  # the thread must not end: others wait for it
-                logger.exception("the ledger failed")
+                logger.exception("internal error in the ledger's thread")
                 for job in jobs:
                     job.error = job.error or error
             _deliver(jobs)
         self._retry_at = 0.0
-        if self._kept:
+        if self._kept or self._kept_texts:
             self._ready()
-        if self._kept:
-            logger.error("%d ledger records could not be written and are lost", len(self._kept))
         if self._store:
             self._store.close()
 
@@ -145,10 +161,11 @@ class Writer:
             self._ready()
 
     def _next(self) -> tuple[list[Job], bool]:
-        """All that is waiting, and whether to go on; empty when it is time to try again."""
+        """All jobs that wait, and whether to go on; none when it is time to retry the store."""
         jobs: list[Job] = []
+        kept = self._kept or self._kept_texts
         try:
-            part = self._queue.get(timeout=RETRY_S if self._kept else None)
+            part = self._queue.get(timeout=RETRY_S if kept else None)
             while part is not None:
                 jobs += part
                 if len(jobs) >= MOST_AT_ONCE:
@@ -167,11 +184,12 @@ class Writer:
                 break
             try:
                 _apply(store, jobs)
-            except LedgerError as trouble:
-                self._fell(trouble, again=trouble.fault in _REOPENED)
+            except LedgerError as error:
+                self._failed(error, again=error.fault in _REOPENED)
             else:
+                self._written(jobs)
                 return
-        self._go_on_without(jobs)
+        self._run_on_spare(jobs)
 
     def _read(self, job: Job) -> None:
         for _ in range(2):  # a connection that was idle for long may be gone
@@ -180,64 +198,69 @@ class Writer:
                 job.error = self.trouble
                 return
             try:
-                job.value, job.error = job.do(store), None
-            except LedgerError as trouble:
-                self._fell(trouble, again=trouble.fault in _REOPENED)
-                job.error = trouble
-            except Exception as error:  # noqa: BLE001 - it belongs to the one who asked
+                job.run(store)
+            except LedgerError as error:
+                self._failed(error, again=error.fault in _REOPENED)
+                job.error = error
+            except Exception as error:  # noqa: BLE001 - it belongs to the job's owner
                 job.error = error
                 return
             else:
                 return
 
     def _ready(self) -> Store | None:
-        """The store, opened and with everything in it that was kept; `None` while in trouble."""
+        """The store, with every kept row in it; `None` while it is faulty."""
         if self._store or time.monotonic() < self._retry_at:
             return self._store
         try:
             store = self._open(self.trouble)
-        except LedgerError as trouble:
-            self._fell(trouble)
+        except LedgerError as error:
+            self._failed(error)
             return None
+        kept = [*self._kept, *self._kept_texts]
         try:
-            if self._kept:
-                _apply(store, list(self._kept))
+            if self._spill and (count := self._spill.recover(store)):
+                logger.warning("wrote %d ledger records that a former process could not", count)
+            if kept:
+                _apply(store, kept)
             with store.transaction():
-                release_dead(store, now=self._clock())
+                charge_interrupted(store, now=self._clock())
                 for hold in self._held():
                     store.add_hold(hold)
-        except LedgerError as trouble:
+        except LedgerError as error:
             store.close()
-            self._fell(trouble)
+            self._failed(error)
             return None
+        self._written(kept)
         self._store = store
-        self._works_again(store)
+        self._works_again(store, len(kept))
         return store
 
-    def _works_again(self, store: Store) -> None:
+    def _works_again(self, store: Store, kept: int) -> None:
         if store.notice:
             logger.warning("%s", store.notice)
-            self._told(store.notice)
-        if self._kept:
-            logger.warning("the ledger works again: %d records caught up", len(self._kept))
+            self._notify(store.notice)
+        if kept:
+            logger.warning("the ledger works again: %d kept records were written", kept)
         self._kept.clear()
-        self._size = 0
+        self._kept_texts.clear()
+        self._chars = 0
         self.trouble = None
         if self._spare:
             self._spare.close()
             self._spare = None
 
-    def _fell(self, trouble: LedgerError, *, again: bool = False) -> None:
+    def _failed(self, error: LedgerError, *, again: bool = False) -> None:
         self._retry_at = 0.0 if again else time.monotonic() + RETRY_S
-        if self.trouble is None or self.trouble.fault is not trouble.fault:
-            logger.warning("%s; calls go on, records are kept in memory", trouble)
-        self.trouble = trouble
+        if self.trouble is None or self.trouble.fault is not error.fault:
+            logger.warning("%s; calls go on, records are kept in memory", error)
+        self.trouble = error
         if self._store:
             self._sums = self._store.sums()
             self._store.close()
             self._store = None
 
-    def _go_on_without(self, jobs: Sequence[Job]) -> None:
+    def _run_on_spare(self, jobs: Sequence[Job]) -> None:
         if self._spare is None:
             self._spare = self._make_spare(self._sums)
             with self._spare.transaction():
@@ -247,33 +270,40 @@ class Writer:
             _apply(self._spare, jobs)
         for job in jobs:
             job.trouble = self.trouble
-            if job.kept:
+            if job.rows:
                 self._keep(job)
 
     def _keep(self, job: Job) -> None:
-        if job.size and self._size + job.size > MOST_KEPT_CHARS:
-            self._lose()
+        """Texts never displace other records: they are bounded apart."""
+        if job.size:
+            if self._chars + job.size > MOST_KEPT_CHARS:
+                self._lose(job)
+            else:
+                self._chars += job.size
+                self._kept_texts.append(job)
             return
         self._kept.append(job)
-        self._size += job.size
         if len(self._kept) > MOST_KEPT:
-            self._size -= self._kept.popleft().size
-            self._lose()
+            self._lose(self._kept.popleft())
 
-    def _lose(self) -> None:
+    def _lose(self, job: Job) -> None:
+        self._written([job])
         self._lost += 1
-        if self._lost & (self._lost - 1) == 0:  # told at 1, 2, 4, 8 …
+        if self._lost & (self._lost - 1) == 0:  # logged at 1, 2, 4, 8 …
             logger.error("%d ledger records are lost: too many to keep", self._lost)
+
+    def _written(self, jobs: Iterable[Job]) -> None:
+        for job in jobs:
+            self._unwritten.pop(job, None)
 
 
 def _apply(store: Store, jobs: Sequence[Job]) -> None:
     """All in one transaction; one by one where a job fails by a fault of its own."""
     try:
-        with store.transaction(durable=any(job.durable for job in jobs)):
+        with store.transaction():
             for job in jobs:
                 try:
-                    job.error = None
-                    job.value = job.do(store)
+                    job.run(store)
                 except BudgetError as error:  # raised before anything is written
                     job.error = error
     except LedgerError:
@@ -282,22 +312,23 @@ def _apply(store: Store, jobs: Sequence[Job]) -> None:
         if len(jobs) == 1:
             job = jobs[0]
             logger.exception("a ledger record could not be written")
-            if job.least is None:
-                job.error, job.kept = error, False
+            fewer = reduced(job.rows)
+            if not fewer or fewer == job.rows:
+                job.error, job.rows = error, ()
                 return
-            job.do, job.least = job.least, None
+            job.rows = fewer
         for job in jobs:
             _apply(store, [job])
 
 
 def _deliver(jobs: Sequence[Job]) -> None:
-    """Tell those who wait, with one wake-up of each event loop."""
+    """Resolve what is waited for, with one wake-up of each event loop."""
     loops: dict[asyncio.AbstractEventLoop, list[Job]] = {}
     for job in jobs:
         if job.waits is not None:
             loops.setdefault(job.waits.get_loop(), []).append(job)
     for loop, waiting in loops.items():
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(_wake, waiting)
 
 

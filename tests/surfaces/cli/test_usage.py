@@ -209,21 +209,21 @@ def test_budgets_stand_as_a_server_would_see_them(tmp_path: Path) -> None:
     file = write(tmp_path / "state", rows)
     store = SqliteStore(file)
     with store.transaction():
-        for usd, expires in (("0.02", NOW + 60), ("9", NOW - 60)):  # of machines nobody can ask
+        for usd, expires in (("0.02", NOW + 60), ("0.01", NOW - 60)):  # of another machine
             hold = Hold(new_id(), "elsewhere", 1, "", expires, TODAY, "p/m", "code", Decimal(usd))
             store.add_hold(hold)
     store.close()
     (tmp_path / "rightmodel.toml").write_text(MANIFEST)
     day, code = plain()["budgets"]
     assert (day["budget"], day["period"], day["limit_usd"]) == ("per_day_usd", "day", "0.5")
-    assert (day["spent_usd"], day["held_usd"], day["left_usd"]) == ("0.45", "0.02", "0.03")
+    assert (day["spent_usd"], day["held_usd"], day["left_usd"]) == ("0.46", "0.02", "0.02")
     assert day["resets_s"] == 12 * 3600
-    assert (code["skill"], code["left_usd"]) == ("code", "1.78")
+    assert (code["skill"], code["left_usd"]) == ("code", "1.77")
     assert re.search(
-        r"per_day_usd +\$0.50 a day +\$0.45000 +90 % +\$0.02000 +\$0.03000 +in 12 h", run()
+        r"per_day_usd +\$0.50 a day +\$0.46000 +92 % +\$0.02000 +\$0.02000 +in 12 h", run()
     )
     store = SqliteStore(file)
-    assert len(store.holds()) == 2  # looking released nothing
+    assert len(store.holds()) == 2  # reading changed nothing
     store.close()
 
 
@@ -234,9 +234,9 @@ def test_a_teams_ledger_is_read_through_its_store(
     file = write(tmp_path / "elsewhere", rows)
     opened: list[str] = []
 
-    def open_postgres(url: str) -> Callable[[object], SqliteStore]:
+    def open_postgres(url: str, _: object) -> Callable[[], SqliteStore]:
         opened.append(url)
-        return lambda _: SqliteStore(file)
+        return lambda: SqliteStore(file)
 
     monkeypatch.setattr(team, "open_postgres", open_postgres)
     (tmp_path / "rightmodel.toml").write_text(

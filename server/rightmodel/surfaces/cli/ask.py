@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -62,7 +63,9 @@ async def _ask(settings: Settings, arguments: dict[str, Any], output: _Output) -
         if task is None:
             raise TaskError("prompt is empty")
         return await engine.executor.complete(
-            task, deadline_s=engine.catalog.routing.deadline_s, listener=output.show
+            replace(task, client="cli"),
+            deadline_s=engine.catalog.routing.deadline_s,
+            listener=output.show,
         )
     finally:
         await app.close()

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from rightmodel.ledger.budget import release_dead, standings
+from rightmodel.ledger.budget import estimate, standings
 from rightmodel.ledger.records import day_of
 from rightmodel.ledger.reports import SLOW_S, Usage, quality, summed
-from rightmodel.ledger.sqlite import SqliteStore
+from rightmodel.ledger.reservations import is_dead
 from rightmodel.ledger.sums import Sums
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from rightmodel.ledger.budget import Limit, Standing
     from rightmodel.ledger.records import AttemptRecord, CallRecord, Hold, OutcomeRecord
@@ -146,8 +147,13 @@ def take(source: Source, *, place: str, span: Span, now: float, limits: Sequence
             known.add(call.id)
             yield call
 
+    dead = [hold for hold in source.holds() if is_dead(hold, now=now)]
+    held = [hold for hold in source.holds() if hold not in dead]
+
     def attempts() -> Iterator[AttemptRecord]:
-        for row in source.attempts(since, until):
+        # The next server that starts charges what dead processes had reserved.
+        unsettled = [estimate(hold, at=now) for hold in dead if since <= hold.day <= until]
+        for row in chain(source.attempts(since, until), unsettled):
             if limits and row.charged_usd is not None:
                 charged.add([(row.day, row.model, row.skill, str(row.charged_usd))])
             yield row
@@ -162,7 +168,7 @@ def take(source: Source, *, place: str, span: Span, now: float, limits: Sequence
         month=month,
         usage=shown,
         quality=quality(o for o in source.outcomes() if first <= o.at < end),
-        budgets=tuple(_standings(charged, source.holds(), limits, now)),
+        budgets=tuple(standings(limits, charged.get, held, now=now)),
         days=source.days(),
     )
 
@@ -200,22 +206,6 @@ def day_after(day: str, count: int) -> str:
         return (date.fromisoformat(day) + timedelta(days=count)).isoformat()
     except OverflowError:
         return day
-
-
-def _standings(
-    charged: Sums, holds: Iterable[Hold], limits: Sequence[Limit], now: float
-) -> list[Standing]:
-    """How each limit stands, as a server would see it: nothing is held by a process that ended."""
-    store = SqliteStore(None)
-    try:
-        store.presume(charged.everything())
-        with store.transaction():
-            for hold in holds:
-                store.add_hold(hold)
-            release_dead(store, now=now)
-            return standings(store, limits, now=now, day=day_of(now))
-    finally:
-        store.close()
 
 
 def _plain(row: UsageRow) -> dict[str, Any]:

@@ -1,0 +1,119 @@
+"""Writing records: money is reserved, settled, and charged where its process died.
+
+Limits are read and a reservation is written in one transaction, so that two processes never reserve
+the same money. The reservation of a dead process becomes the estimated cost of its attempt: the
+provider may have billed it. Everything here runs inside a transaction of the store.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from rightmodel.ledger.budget import correction, estimate, refusal, settled, standings
+from rightmodel.ledger.owner import Owner, alive, this_process
+from rightmodel.ledger.records import (
+    AttemptRecord,
+    CallRecord,
+    Cooldown,
+    Hold,
+    OutcomeRecord,
+    Restored,
+    Settled,
+    Texts,
+    new_id,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from rightmodel.ledger.budget import HoldRequest, Limits, Standing
+    from rightmodel.ledger.records import Row
+    from rightmodel.ledger.store import Store
+
+_UNWRITABLE: Final[dict[str, Any]] = {
+    "served": "", "input": None, "cached": None, "cache_writes": None, "output": None,
+    "reasoning": None, "cost_usd": None, "cost_kind": "unknown",
+}  # fmt: skip
+_WRITERS: Final[Mapping[type, Callable[[Store, Any], None]]] = {
+    AttemptRecord: lambda store, row: store.add_attempt(row),
+    CallRecord: lambda store, row: store.add_call(row),
+    OutcomeRecord: lambda store, row: store.add_outcome(row),
+    Texts: lambda store, row: store.add_texts(row),
+    Hold: lambda store, row: store.add_hold(row),
+    Cooldown: lambda store, row: store.add_cooldown(row),
+    Restored: lambda store, row: store.drop_cooldown(row.key),
+}
+
+
+def reserve(
+    store: Store,
+    limits: Limits,
+    request: HoldRequest,
+    *,
+    now: float,
+    owner: Owner,
+    id: int = 0,  # noqa: A002 - the field's name
+) -> tuple[Hold, list[Standing]]:
+    """Reserve the worst case. Returns the reservation, and the limits that cover it, without it.
+
+    `id`: the reservation's, 0 for a new one. Raises `BudgetError`, having written nothing.
+    """
+    refused = refusal(request, limits.limits, store.charged, store.holds(), now=now)
+    if refused and charge_interrupted(store, now=now):  # what it advises may change
+        refused = refusal(request, limits.limits, store.charged, store.holds(), now=now)
+    if refused:
+        raise refused
+    covering = [limit for limit in limits.limits if limit.covers(request.model, request.skill)]
+    found = standings(covering, store.charged, (), now=now)
+    usd = request.worst_usd or Decimal(0)
+    hold = request.hold(usd, id=id or new_id(), now=now, owner=owner)
+    store.add_hold(hold)
+    return hold, found
+
+
+def is_dead(hold: Hold, *, now: float) -> bool:
+    """Whether its process ended without settling it. Where that is unknown: once it expired."""
+    owner = Owner(hold.owner, hold.pid, hold.started)
+    lives = True if owner == this_process() else alive(owner)
+    return lives is False or (lives is None and hold.expires < now)
+
+
+def charge_interrupted(store: Store, *, now: float) -> int:
+    """Charge what dead processes had reserved, as estimates. Returns how many there were."""
+    dead = [hold for hold in store.holds() if is_dead(hold, now=now)]
+    for hold in dead:
+        store.add_attempt(estimate(hold, at=now))
+        store.drop_hold(hold.id)
+    return len(dead)
+
+
+def write(store: Store, rows: Iterable[Row]) -> None:
+    """Write rows. An attempt whose reservation was charged meanwhile corrects that estimate."""
+    charged = False
+    for row in rows:
+        if isinstance(row, Settled):
+            charged = not store.drop_hold(row.id) or charged
+        elif charged and isinstance(row, AttemptRecord):
+            estimated = store.find_attempt(row.call, row.number)
+            known = estimated is not None and estimated.cost_kind == "estimated"
+            store.add_attempt(correction(estimated, row) if known and estimated else row)
+        else:
+            _WRITERS[type(row)](store, row)
+
+
+def reduced(rows: Sequence[Row]) -> Sequence[Row]:
+    """What to write where a row holds values that no database accepts: who was charged, and what.
+
+    Empty where no money is involved.
+    """
+    over = [row for row in rows if isinstance(row, Settled)]
+    usd = over[0].usd if over else None
+    attempts = [row for row in rows if isinstance(row, AttemptRecord)]
+    return [*over, *(row._replace(**_UNWRITABLE, charged_usd=usd) for row in attempts)]
+
+
+def settling(rows: Iterable[Row], hold: Hold | None) -> list[Row]:
+    """The rows as they are to be written, with the end of the reservation before them."""
+    rows = [settled(row, hold) if isinstance(row, AttemptRecord) else row for row in rows]
+    return rows if hold is None else [Settled(hold.id, hold.usd), *rows]
