@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rightmodel.core.errors import ManifestError, TaskError, UnknownNameError
+from rightmodel.manifest.catalog import DEFAULT_SLOPES
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.read import shipped_names
 
@@ -50,6 +51,10 @@ def test_every_shipped_manifest_loads(tmp_path: Path, name: str) -> None:
             "id of another model",
         ),
         ('[providers.x]\nprotocol="gemini"\nbase_url="http://example.com"', "base_url", "https"),
+        ("[skills.cod]\nslope = 0.5", "skills.cod", "did you mean 'code'"),
+        ('[skills.code]\ndescription = "mine"', "skills.code.description", "known skill"),
+        ("[skills.code]\nslope = 3", "skills.code.slope", "less than or equal to 2"),
+        ("[gateway]\nroute = []", "gateway", "unknown key"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_key_and_what_would_be_right(
@@ -101,3 +106,20 @@ def test_a_bare_model_name_is_enough_where_one_model_has_it(tmp_path: Path) -> N
     assert catalog.find("one:7b").id == "a/one"
     with pytest.raises(TaskError, match="'two' is ambiguous: a/two, b/two"):
         catalog.find("two")
+
+
+def test_a_slope_is_set_for_known_and_own_skills(tmp_path: Path) -> None:
+    catalog = load(
+        tmp_path,
+        '[skills.code]\nslope = 0.35\n[skills.mine]\ndescription = "My work"\nslope = 0\n',
+    )
+    assert catalog.slopes["code"].slope == 0.35
+    assert catalog.slopes["mine"].slope == 0
+    assert catalog.slopes["math"] == DEFAULT_SLOPES["math"]
+    assert catalog.own_skills == {"mine": "My work"}
+
+
+def test_roots_are_relative_to_the_manifest_and_names_can_be_allowed(tmp_path: Path) -> None:
+    files = load(tmp_path, '[files]\nroots = ["src"]\nallow = ["*.pem.example"]\n').files
+    assert files.roots == (str(tmp_path / "src"),)
+    assert files.allow == ("*.pem.example",)

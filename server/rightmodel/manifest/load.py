@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING
 
 from rightmodel.core.errors import ManifestError, TaskError, nearest
 from rightmodel.core.format import listed
+from rightmodel.core.task import SKILLS
 from rightmodel.manifest.build import build_model, build_provider, build_routing
-from rightmodel.manifest.catalog import Catalog, FilePolicy, Model, by_id
+from rightmodel.manifest.catalog import (
+    DEFAULT_SLOPE,
+    DEFAULT_SLOPES,
+    Catalog,
+    FilePolicy,
+    Model,
+    Slope,
+    by_id,
+)
 from rightmodel.manifest.draft import Draft, served_drafts, shipped_draft, shipped_label
 from rightmodel.manifest.local_servers import LOCAL
 from rightmodel.manifest.read import read_manifest, shipped_manifest, shipped_names
@@ -138,7 +147,8 @@ def load_catalog(
     catalog = Catalog(
         models=models,
         providers=bench.providers,
-        own_skills={name: table.description for name, table in user.skills.items()},
+        own_skills=_own_skills(bench),
+        slopes=_slopes(user),
         routing=build_routing(user.routing),
         store_text=user.privacy.store_text,
         ledger_url=user.ledger.url or "",
@@ -309,7 +319,42 @@ def _check_judge(catalog: Catalog) -> None:
         raise ManifestError(str(error), file=catalog.file, key="routing.judge") from None
 
 
+def _own_skills(bench: _Workbench) -> dict[str, str]:
+    """The user's own skills → their descriptions."""
+    own = {}
+    for name, table in bench.user.skills.items():
+        if name in SKILLS:
+            if table.description is not None:
+                raise ManifestError(
+                    f"{name} is a known skill: its description is fixed, only slope can be set",
+                    file=bench.file,
+                    key=f"skills.{name}.description",
+                )
+        elif table.description is None:
+            close = nearest(name, SKILLS, count=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise ManifestError(
+                f"a skill of your own needs a description{hint}",
+                file=bench.file,
+                key=f"skills.{name}",
+            )
+        else:
+            own[name] = table.description
+    return own
+
+
+def _slopes(user: Manifest) -> dict[str, Slope]:
+    """Shipped slopes, and the user's in their place."""
+    own = {
+        name: Slope(table.slope, DEFAULT_SLOPES.get(name, DEFAULT_SLOPE).center)
+        for name, table in user.skills.items()
+        if table.slope is not None
+    }
+    return {**DEFAULT_SLOPES, **own}
+
+
 def _file_policy(bench: _Workbench) -> FilePolicy:
     table = bench.user.files
     roots = tuple(str(bench.path_of(root)) for root in table.roots or ())
-    return FilePolicy(roots, table.max_bytes or FilePolicy().max_bytes)
+    max_bytes = table.max_bytes or FilePolicy().max_bytes
+    return FilePolicy(roots, max_bytes, tuple(table.allow or ()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from rightmodel.core.errors import ManifestError, TaskError, UnknownNameError
@@ -11,14 +12,14 @@ from rightmodel.core.task import Trust
 from rightmodel.manifest.catalog import Budget, Catalog, Condition, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rightmodel.manifest.schema import BudgetTable, RuleTable, WhenTable
 
 
 def build_rules(catalog: Catalog, tables: Sequence[RuleTable], file: str) -> Catalog:
-    """The catalog with its rules. Raises `ManifestError` for a name that nobody knows."""
-    rules = []
+    """The catalog with its rules. Raises `ManifestError` for an unknown name."""
+    rules, notes = [], list(catalog.notes)
     for number, table in enumerate(tables, 1):
         name = table.name or f"rule {number}"
         try:
@@ -27,11 +28,13 @@ def build_rules(catalog: Catalog, tables: Sequence[RuleTable], file: str) -> Cat
             raise ManifestError(
                 str(error), file=file, key=f'rules."{name}".{error.argument}'
             ) from None
-    return replace(catalog, rules=tuple(rules))
+        if table.use and not rules[-1].use:
+            notes.append(f"rule {name!r}: use = {table.use} matches no connected model")
+    return replace(catalog, rules=tuple(rules), notes=tuple(notes))
 
 
 def build_budget(catalog: Catalog, table: BudgetTable) -> Catalog:
-    """The catalog with its budgets. Raises `ManifestError` for a name that nobody knows."""
+    """The catalog with its budgets. Raises `ManifestError` for an unknown name."""
     models = {}
     for name, usd in table.models.items():
         model = catalog.aliases.get(name, name)
@@ -54,7 +57,7 @@ def _rule(catalog: Catalog, table: RuleTable, name: str) -> Rule:
     return Rule(
         name=name,
         when=_condition(catalog, table.when),
-        use=tuple(catalog.find(model).id for model in _named(catalog, table.use or ())),
+        use=tuple(dict.fromkeys(_named(catalog, table.use or ()))),
         trust=None if trust is None else Trust[trust],
         features=frozenset(table.require.features or ()),
         max_cost_usd=table.require.max_cost_usd,
@@ -65,14 +68,18 @@ def _rule(catalog: Catalog, table: RuleTable, name: str) -> Rule:
     )
 
 
-def _named(catalog: Catalog, names: Iterable[str]) -> Iterable[str]:
+def _named(catalog: Catalog, names: Iterable[str]) -> Iterator[str]:
+    """Ids for names and patterns; the models of a pattern best rated first."""
     for name in names:
+        if "*" in name:
+            matching = [m for m in catalog.models.values() if fnmatchcase(m.id, name)]
+            yield from (m.id for m in sorted(matching, key=lambda m: -m.rating("general")))
+            continue
         try:
-            catalog.find(name)
+            yield catalog.find(name).id
         except TaskError as error:
             error.argument = "use"
             raise
-        yield name
 
 
 def _known_skill(catalog: Catalog, skill: str, argument: str) -> None:

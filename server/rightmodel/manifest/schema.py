@@ -181,9 +181,13 @@ class ProviderTable(Table):
 
 
 class SkillTable(Table):
-    """`[skills.NAME]`: a skill of the user's own."""
+    """`[skills.NAME]`: a skill of the user's own, which needs a description, or a known one.
 
-    description: Annotated[str, Field(min_length=1)]
+    `slope`: how much difficulty counts within the skill, 0 not at all, 1 fully.
+    """
+
+    description: Annotated[str, Field(min_length=1)] | None = None
+    slope: Annotated[float, Field(ge=0, le=2)] | None = None
 
 
 class WhenTable(Table):
@@ -271,10 +275,14 @@ class LedgerTable(Table):
 
 
 class FilesTable(Table):
-    """`[files]`. Relative roots are relative to the manifest."""
+    """`[files]`. Relative roots are relative to the manifest.
+
+    `allow`: patterns of names that may be sent although they look secret, such as `*.pub.pem`.
+    """
 
     roots: list[Name] | None = None
     max_bytes: Annotated[int, Field(gt=0)] | None = None
+    allow: list[Name] | None = None
 
 
 class Manifest(Table):

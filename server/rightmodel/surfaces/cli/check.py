@@ -13,6 +13,7 @@ import click
 from rightmodel.core.errors import LedgerError
 from rightmodel.execution.engine import effective_catalog, make_prober
 from rightmodel.execution.probe import most_usd
+from rightmodel.routing.signals.routing_rules import ineffective
 from rightmodel.surfaces.cli import settings_summary, with_settings
 from rightmodel.surfaces.cli.terminal import echo, styled
 
@@ -96,12 +97,14 @@ def _opening(settings: Settings, catalog: Catalog, ledger_problem: str) -> list[
 
 def warnings_of(catalog: Catalog) -> list[str]:
     """What is allowed and probably not meant."""
-    return [
+    plain_http = [
         f"{p.name}: plain http to {p.base_url}: everyone in that network can read prompts, answers "
         "and the key (allow_http = true)"
         for p in catalog.providers.values()
         if p.allow_http and p.base_url.startswith("http:")
     ]
+    rules = [f"rule {rule.name!r}: {why}" for rule, why in ineffective(catalog.rules)]
+    return plain_http + rules
 
 
 async def _ledger_problem(prober: Prober) -> str:
