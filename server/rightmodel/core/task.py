@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,14 +35,30 @@ SKILLS: Final = (
 """The skills every manifest knows; a manifest may add its own."""
 
 
-DIFFICULTIES: Final[Mapping[str, float]] = {"easy": 2.0, "medium": 5.0, "hard": 7.0, "expert": 9.0}
+Difficulty = Literal["easy", "medium", "hard", "expert"]
+DIFFICULTIES: Final[Mapping[str, float]] = {
+    "easy": 2.0,
+    "medium": 5.0,
+    "hard": 7.0,
+    "expert": 9.0,
+}
 """The caller's words for difficulty, on the 0–10 scale that ratings share."""
 
 
-TIERS: Final = ("cheap", "balanced", "best")
+Tier = Literal["cheap", "balanced", "best"]
+TIERS: Final[tuple[Tier, ...]] = get_args(Tier)
 
 
-EFFORTS: Final = ("none", "low", "medium", "high")
+Effort = Literal["none", "low", "medium", "high"]
+EFFORTS: Final[tuple[Effort, ...]] = get_args(Effort)
+
+
+AssessMode = Literal["rules", "learned", "judge", "hybrid"]
+ASSESS_MODES: Final[tuple[AssessMode, ...]] = get_args(AssessMode)
+"""Who assesses a task whose skill and difficulty the caller and the user's rules leave open."""
+
+
+Modality = Literal["text", "image", "pdf", "audio"]
 
 
 NOT_TEXT: Final = {"text": False}

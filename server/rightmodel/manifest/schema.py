@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from rightmodel.core.task import AssessMode, Difficulty, Effort, Modality, Tier, WireFormat
 from rightmodel.manifest.base_url import clean_base_url
 from rightmodel.manifest.secrets import looks_like_key
 
@@ -21,10 +22,6 @@ Tokens = Annotated[int, Field(gt=0)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
 Rating = Annotated[float, Field(ge=0, le=10)]
 Skill = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-Modality = Literal["text", "image", "pdf", "audio"]
-Effort = Literal["none", "low", "medium", "high"]
-Tier = Literal["cheap", "balanced", "best"]
-Difficulty = Literal["easy", "medium", "hard", "expert"]
 TrustName = Literal["local", "trusted", "any"]
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 Variable = Annotated[str, Field(json_schema_extra={"pattern": f"^{VARIABLE.pattern}$"})]
@@ -33,7 +30,6 @@ HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 Hours = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-Assess = Literal["rules", "learned", "judge", "hybrid"]
 
 
 class Table(BaseModel):
@@ -131,7 +127,7 @@ class ModelTable(Table):
 class ProviderTable(Table):
     """`[providers.NAME]`: where models are reached. For a shipped provider, overrides."""
 
-    protocol: Literal["openai-chat", "anthropic-messages", "gemini"] | None = None
+    protocol: WireFormat | None = None
     base_url: str | None = None
     allow_http: bool | None = None
     key_env: (
@@ -233,14 +229,14 @@ class RuleTable(Table):
     skill: Skill | None = None
     difficulty: Difficulty | None = None
     tier: Tier | None = None
-    assess: Assess | None = None
+    assess: AssessMode | None = None
 
 
 class RoutingTable(Table):
     """`[routing]`."""
 
     tier: Tier | None = None
-    assess: Assess | None = None
+    assess: AssessMode | None = None
     judge: Name | None = None
     max_attempts: Annotated[int, Field(ge=1, le=20)] | None = None
     deadline_s: Annotated[float, Field(gt=0, le=3600)] | None = None

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from rightmodel.core.decision import Requirements
 from rightmodel.core.errors import NoCandidateError, TaskError
 from rightmodel.core.format import listed
+from rightmodel.core.task import ASSESS_MODES
 from rightmodel.routing import scoring
 from rightmodel.routing.decide import ranked, weigh
 from rightmodel.routing.scoring import Question
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     LocalAssess = Callable[[Task, Sequence[str]], Assessment]
 
-MODES: Final = ("rules", "learned", "judge", "hybrid")
 """`assess`: hints and rules come first in all of them."""
 
 
@@ -213,8 +213,8 @@ def _requirements(request: _Request, applied: Applied, assessment: Assessment) -
 
 
 def _checked(mode: str) -> str:
-    if mode not in MODES:
-        msg = f"unknown assess mode {mode!r}; known: {', '.join(MODES)}"
+    if mode not in ASSESS_MODES:
+        msg = f"unknown assess mode {mode!r}; known: {', '.join(ASSESS_MODES)}"
         raise ValueError(msg)
     return mode
 
