@@ -102,11 +102,38 @@ def test_the_limit_that_is_used_up_counts() -> None:
         ("Please try again in 380ms", 0.38),
         ("Please retry in 34.074824224s.", 34.074824224),
         ("Please try again later", None),
+        ("Please wait 30 seconds before retrying", 30.0),
+        ("Rate limit reached. Retry after 2 minutes.", 120.0),
+        ("Try again in 1 hour, 2 minutes and 3 seconds", 3600.0),
+        ("Resets in 1m 5s", 65.0),
+        ("Your limit will reset at 2026-11-24 10:01:30", 90.0),
+        ("已达到 5 小时的使用上限。您的限额将在 2026-11-24 10:00:20 重置。", 20.0),
+        ("limit resets at: 2026-11-24T10:13:01+0000", 781.0),
+        ("You will regain access on 2026-11-24 at 10:05 UTC.", 300.0),
+        ("Quota renewed at 2026-11-24T12:00:10+02:00", 10.0),
+        ("Come back after Tue, 24 Nov 2026 10:00:45 GMT", 45.0),
+        ("This key is limited to 40 API calls / minute", None),
     ],
 )
 def test_a_wait_in_words_is_understood(message: str, seconds: float | None) -> None:
     found = waits({}, message)
     assert found == (seconds if seconds is None else pytest.approx(seconds))
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        ({"resets_in_seconds": 600, "resets_at": 1795514999}, 600.0),
+        ({"resets_at": 1795514460}, 60.0),
+        ({"retry_after": "12"}, 12.0),
+        ({"retry_at": "2026-11-24T10:00:05Z"}, 5.0),
+        ({"retry_after": None}, None),
+    ],
+)
+def test_a_wait_in_a_field_of_the_body_is_understood(
+    error: dict[str, Any], seconds: float | None
+) -> None:
+    assert waits({}, error=error) == seconds
 
 
 def test_when_limits_are_reset_means_nothing_where_none_was_hit() -> None:

@@ -1,9 +1,11 @@
-"""How long an upstream asks to be left alone, out of headers and body: seconds, 0 to an hour.
+"""How long an upstream asks to wait, out of headers and body: seconds, 0 to an hour.
 
 Sources: RFC 9110 §10.2.3 (Retry-After); `retry-after-ms` as OpenAI and Azure send it;
-google.rpc.RetryInfo; "Please try again in 4.77s" (Groq, OpenAI, Gemini); `x-ratelimit-reset-*` in
-the dialects of OpenAI and Groq ("6m0s", "7.66s", "120ms"), Anthropic (ISO 8601),
-OpenRouter (epoch in milliseconds) and others (seconds).
+google.rpc.RetryInfo; "Please try again in 4.77s" (Groq, OpenAI, Gemini); "You will regain access on
+2026-10-01 at 00:00 UTC" (Anthropic); "Your limit will reset at 2026-08-17 02:56:15" (Z.ai);
+`resets_in_seconds` and `resets_at` (ChatGPT plans); `x-ratelimit-reset-*` in the dialects of OpenAI
+and Groq ("6m0s", "7.66s", "120ms"), Anthropic (ISO 8601), OpenRouter (epoch in milliseconds) and
+others (seconds).
 """
 
 from __future__ import annotations
@@ -16,16 +18,34 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 MOST_WAIT_S: Final = 3600.0
 _YEAR_2001: Final = 1e9
-_UNITS_S: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[dhms]))+", re.ASCII)
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|[dhms])", re.ASCII)
-_ASKED: Final = re.compile(
-    r"(?:try again|retry) in ((?:\d+(?:\.\d+)?(?:ms|[dhms]))+)", re.ASCII | re.IGNORECASE
+_UNITS_S: Final = (("milli", 0.001), ("ms", 0.001), ("d", 86400.0), ("h", 3600.0), ("m", 60.0))
+"""By how a unit begins, in this order; any other is seconds."""
+
+_UNIT: Final = (
+    r"(?:milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d)(?![a-z])"
 )
+_PART: Final = re.compile(rf"(\d+(?:\.\d+)?) ?({_UNIT})", re.ASCII | re.IGNORECASE)
+_DURATION: Final = re.compile(
+    rf"(?:\d+(?:\.\d+)? ?{_UNIT},? ?(?:and )?)+", re.ASCII | re.IGNORECASE
+)
+_ASKED: Final = re.compile(
+    rf"(?:try again|retry|wait|resets?)(?: (?:in|after|for|within|again))* ({_DURATION.pattern})",
+    re.ASCII | re.IGNORECASE,
+)
+_DATE_TOLD: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[T ]| at )(\d\d:\d\d(?::\d\d)?)(?:\.\d+)?"
+    r"( ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?|"
+    r"((?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d? [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT)",
+    re.ASCII,
+)
+_WAIT_KEYS: Final = (
+    "retry_after", "retryAfter", "retry_after_seconds", "resets_in_seconds", "resets_at",
+    "reset_at", "retry_at",
+)  # fmt: skip
 _LIMITS: Final = ("requests", "tokens", "input-tokens", "output-tokens")
 
 
@@ -43,11 +63,19 @@ def wait_s(
         if milliseconds is not None:
             return _bounded(milliseconds / 1000)
     asked = (headers.get("retry-after", ""), _retry_info(error), _in_metadata(error))
-    for text in (*asked, *_ASKED.findall(message)[:1]):
+    fields = [str(error[key]) for key in _WAIT_KEYS if key in error]
+    for text in (*asked, *fields, *_ASKED.findall(message)[:1], *_dates(message)):
         seconds = _seconds(text, now) if text else None
         if seconds is not None:
             return _bounded(seconds)
     return _until_reset(headers, error, now) if limited else None
+
+
+def _dates(message: str) -> Iterator[str]:
+    """Dates in the message, ISO 8601 or as in a header; UTC where no zone is named."""
+    for day, at, zone, header in _DATE_TOLD.findall(message):
+        offset = re.sub("Z|UTC|GMT", "+00:00", zone.strip())
+        yield header or f"{day}T{at}{offset}"
 
 
 def _retry_info(error: Mapping[str, Any]) -> str:
@@ -82,9 +110,10 @@ def _until_reset(headers: Mapping[str, str], error: Mapping[str, Any], now: floa
 
 
 def _resets(headers: Mapping[str, str]) -> Iterable[tuple[str, str]]:
-    plain = headers.get("x-ratelimit-reset")
-    if plain:
-        yield "", plain
+    for name in ("x-ratelimit-reset", "ratelimit-reset", "anthropic-ratelimit-unified-reset"):
+        if headers.get(name):
+            yield "", headers[name]
+            break
     for limit in _LIMITS:
         names = (f"x-ratelimit-reset-{limit}", f"anthropic-ratelimit-{limit}-reset")
         value = next((headers[n] for n in names if headers.get(n)), "")
@@ -109,9 +138,13 @@ def _seconds(text: str, now: float) -> float | None:
             return number
         return (number / 1000 if number > _YEAR_2001 * 100 else number) - now
     if _DURATION.fullmatch(text):
-        return sum(float(n) * _UNITS_S[unit] for n, unit in _PART.findall(text))
+        return sum(float(n) * _unit_s(unit.lower()) for n, unit in _PART.findall(text))
     when = _date(text)
     return None if when is None else when - now
+
+
+def _unit_s(unit: str) -> float:
+    return next((seconds for start, seconds in _UNITS_S if unit.startswith(start)), 1.0)
 
 
 def _number(text: str) -> float | None:
