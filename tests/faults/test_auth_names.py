@@ -47,7 +47,7 @@ async def test_where_no_key_is_taken_the_error_says_which_variable_to_check(
         house.upstreams["a"].fail_all(denied)
         error = await house.fails()
         assert tried(error) == [("a/m", Fault.AUTH)]
-        assert "the key was not accepted: check A_KEY" in str(error)
+        assert "the provider did not accept the key, or got none: check A_KEY" in str(error)
         assert KEY not in str(error)
         assert machine_line(error) == "[code=auth_failed retryable=no tried=a/m]"
 

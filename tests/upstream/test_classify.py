@@ -187,6 +187,9 @@ JSON = st.recursive(
             st.sampled_from(
                 [
                     "error",
+                    "errors",
+                    "base_resp",
+                    "status_code",
                     "message",
                     "code",
                     "type",

@@ -100,7 +100,7 @@ class Fault(StrEnum):
     QUOTA            = ("quota_exhausted",   Scope.KEY,      Cooldown.LONG,    Recovery.FAIL_OVER,        False, False,
                         "the account has no quota left: top it up, or connect another provider")
     AUTH             = ("auth_failed",       Scope.KEY,      Cooldown.LONG,    Recovery.FAIL_OVER,        False, False,
-                        "the key was not accepted: check {key}")
+                        "the provider did not accept the key, or got none: check {key}")
     NOT_FOUND        = ("model_not_found",   Scope.MODEL,    Cooldown.LONG,    Recovery.FAIL_OVER,        False, False,
                         "the provider has no such model, or not for this account: check its name in the manifest{near}")
     WRONG_URL        = ("wrong_base_url",    Scope.ENDPOINT, Cooldown.BACKOFF, Recovery.FAIL_OVER,        False, False,

@@ -87,7 +87,9 @@ def _hint(request: ModelRequest, fault: Fault) -> str:
     provider = request.provider
     if fault is Fault.AUTH:
         source = provider.key_env or provider.key_file
-        return f" (key from {source})" if source else " (the manifest names no key_env)"
+        if not source:
+            return " (the manifest names no key_env)"
+        return f" (key from {source})" if request.key else f" (no key was sent: {source} gave none)"
     if fault is Fault.WRONG_URL:
         return (
             f" (no such path under base_url {provider.base_url}: the server is there, but this is "

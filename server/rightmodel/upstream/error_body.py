@@ -80,6 +80,12 @@ def status_named(body: Any) -> int | None:
     return None
 
 
+def is_refused(body: Mapping[str, Any]) -> bool:
+    """Whether MiniMax's `base_resp`, which every response of its has, says that it failed."""
+    status = body.get("base_resp")
+    return isinstance(status, dict) and bool(status.get("status_code"))
+
+
 def error_object(body: Any) -> Mapping[str, Any]:
     """The error's fields, wherever they are."""
     if isinstance(body, list):
@@ -91,7 +97,7 @@ def error_object(body: Any) -> Mapping[str, Any]:
         if isinstance(error, list):
             error = error[0] if error else None
         if isinstance(error, dict):
-            return {f"{key}_code": error["status_code"], **error} if key == "base_resp" else error
+            return {**error, "minimax": error.get("status_code")} if key == "base_resp" else error
         if isinstance(error, str) and error:
             typed = {k: v for k, v in body.items() if k not in _MESSAGE_KEYS}
             named = _message(body)
@@ -148,8 +154,8 @@ def _typed(error: Mapping[str, Any]) -> Iterator[object]:
     """Every field that names a kind of error."""
     for key in _CODE_KEYS:
         yield error.get(key)
-    if "base_resp_code" in error:
-        yield f"minimax_{error['base_resp_code']}"
+    if "minimax" in error:
+        yield f"minimax_{error['minimax']}"
     details = error.get("details")
     for detail in details if isinstance(details, list) else [details]:
         if isinstance(detail, dict):

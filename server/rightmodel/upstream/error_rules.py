@@ -160,7 +160,7 @@ _RATE_LIMITED: Final = (
         Fault.RATE_LIMITED,
         codes="rate_limit_exceeded rate_limit_error rate_limit_reached_error rate_limited "
         "limit_requests limit_burst_rate throttling throttling.ratequota throttlingexception "
-        "throttling.allocationquota 1302 1303 minimax_1002",
+        "throttling.allocationquota 1302 1303 1308 minimax_1002",
     ),
 )
 _KEY: Final = (
@@ -254,7 +254,7 @@ _MODEL: Final = (
         "400 403 404 422 500",
         words=(
             r"not a valid model id|model not exist|^invalid model\b|unknown model",
-            r"\bmodel\b.{0,160}\bdoes not exist|no model (?:named|called|with)",
+            r"\bmodel\b.{0,160}\bdoes not exist|(?:no|such) model (?:named|called|with|@)",
             "(?:not|n't) have (?:access|permission) to (?:the |this )?model",
             r"access to (?:the |this )?model\b.{0,80}\bdenied|no access to model",
             r"^(?:the )?(?:requested )?model\b.{0,160}\bnot found",

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.upstream.classify import classify, classify_in_band
+from rightmodel.upstream.error_body import is_refused
 from rightmodel.wire.answer import EmptyStreamError, InBandError, broken, malformed
 from rightmodel.wire.sse import SseDecoder
 
@@ -263,7 +264,7 @@ class _Reader:
         else:
             value = self._value(self._head + b"".join(self._pieces))
             for part in value if isinstance(value, list) else [value]:
-                if part.get("error") or part.get("object") == "error":
+                if part.get("error") or part.get("object") == "error" or is_refused(part):
                     raise classify_in_band(request, part)
                 try:
                     answer.body(part)
@@ -315,7 +316,12 @@ class _Reader:
                 if not cut:
                     raise
                 raise broken(self._request, "the stream was cut inside an event") from error
-            if name == b"error" or value.get("error") or value.get("object") == "error":
+            if (
+                name == b"error"
+                or value.get("error")
+                or value.get("object") == "error"
+                or ("base_resp" in value and is_refused(value))
+            ):
                 raise classify_in_band(self._request, value)
             try:
                 answer.event(value)
