@@ -46,12 +46,12 @@ def test_few_outcomes_move_a_rating_little_and_many_move_it_far() -> None:
     assert moved[-1] > 8
 
 
-def test_a_skill_without_outcomes_follows_the_others_in_part() -> None:
+def test_skills_without_outcomes_keep_their_ratings() -> None:
     prior = {"general": 5.0, "code": 6.0, "writing": 7.0}
     task = Assessment((("code", 1.0),), 5.0, "rule")
     fitted = fit_ratings(prior, [(task, 0.0)] * 50)
-    assert fitted["code"] - 6 < fitted["writing"] - 7 < -1
-    assert fitted["general"] == pytest.approx(fitted["writing"] - 2.0, abs=0.011)
+    assert fitted["code"] < 4.0
+    assert (fitted["general"], fitted["writing"]) == (5.0, 7.0)
 
 
 def test_ratings_stay_on_the_scale_with_two_decimals() -> None:

@@ -1,30 +1,43 @@
-"""Ratings from outcomes: the Rasch model, drawn towards the manifest's own ratings. Pure.
+"""Ratings and slopes from outcomes: the Rasch model, drawn towards what the manifest has. Pure.
 
-A model's rating for skill s is prior(s) + g + d(s): `g` moves all skills alike, `d(s)` one of them.
-Both are normal around 0, `g` loosely and `d` tightly, so that a skill with few outcomes follows the
-model's others and a model with few outcomes stays where the manifest has it. Difficulty and skill
-weights are the assessor's, as at run time; the chance of a good answer is that of
-`decide.estimate`. The posterior is concave: Newton's method with halved steps finds its top.
+A model's rating for skill s is prior(s) + g + d(s): `g` moves all skills with outcomes alike,
+`d(s)` one of them. Both are normal around 0, `g` loosely and `d` tightly, so that a skill with few
+outcomes follows the model's others and a model with few outcomes stays where the manifest has it.
+Skills without outcomes keep their ratings.
+
+A table shifts the scale: where it is hard for all models, all fitted ratings fall. A model without
+outcomes falls by the mean shift of the others in each skill, so that it is not lifted above them;
+it never rises. Slopes (`catalog.Slope`) are common to all models, drawn tightly towards the
+manifest's, and each prompt counts once, however many models answered it: one table of one benchmark
+says little about another.
+
+Difficulty and skill weights are the classifier's, as at run time. Each posterior is concave:
+Newton's method with halved steps finds its top; ratings and slopes take turns.
 """
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, log1p
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.decision import success
-from rightmodel.manifest.catalog import DEFAULT_RATING
+from rightmodel.manifest.catalog import DEFAULT_RATING, DEFAULT_SLOPE
+from rightmodel.routing.columns import rating
+from rightmodel.routing.readings import CERTAIN, level
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from rightmodel.core.decision import Assessment
+    from rightmodel.manifest.catalog import Slope
 
     Weights = tuple[tuple[str, float], ...]
     Vector = list[float]
+    Ratings = dict[str, dict[str, float]]
+    Assessed = Sequence[tuple[Assessment, Mapping[str, float]]]
 
 COMMON_SPREAD: Final = 1.0
 """Standard deviation of `g` in points: how far the manifest may be off for a model as a whole."""
@@ -33,20 +46,68 @@ SKILL_SPREAD: Final = 0.7
 
 Both from held-out log loss on development data, starting from ratings guessed by price; half or
 twice as much changes the loss by less than 1 % from 500 outcomes on."""
+SLOPE_SPREAD: Final = 0.03
+"""Standard deviation of a slope around the manifest's: see docs/routing.md for what it does to
+other tables."""
+MOST_SLOPE: Final = 1.5
+LEAST_PROMPTS: Final = 30
+"""Prompts of a skill before its slope is fitted."""
 LOWEST: Final = 0.0
 HIGHEST: Final = 10.0
 _ROUNDS: Final = 50
+_TURNS: Final = 3
 _DONE: Final = 1e-9
 
 
-@dataclass(slots=True)
-class _Group:
-    """Outcomes that share weights and difficulty, which makes them one term of the sum."""
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """`ratings`: by model and skill, those that were fitted or fell with the scale.
 
-    base: float
-    row: Vector
-    count: int = 0
-    score: float = 0.0
+    `slopes`: by skill, those that changed. `outcomes`: how many, by model and skill.
+    """
+
+    ratings: Ratings
+    slopes: dict[str, Slope]
+    outcomes: dict[str, dict[str, int]]
+
+
+def fit(
+    priors: Mapping[str, Mapping[str, float]],
+    assessed: Assessed,
+    slopes: Mapping[str, Slope],
+    *,
+    slope_spread: float = SLOPE_SPREAD,
+) -> Fit:
+    """Ratings and slopes fitted to a table.
+
+    `priors`: the manifest's ratings by model. `assessed`: each prompt's assessment, and the scores
+    of the models on it.
+    """
+    counts = _counts(priors, assessed)
+    fitted = dict(slopes)
+    prompts = _prompts(assessed)
+    ratings: Ratings = {}
+    for turn in range(_TURNS):
+        levelled = [_levelled(assessment, fitted) for assessment, _ in assessed]
+        ratings = {
+            model: fit_ratings(
+                priors[model],
+                [
+                    (at, scores[model])
+                    for at, (_, scores) in zip(levelled, assessed, strict=True)
+                    if model in scores
+                ],
+            )
+            for model in counts
+        }
+        if turn < _TURNS - 1 and slope_spread:
+            for skill, number in prompts.items():
+                if number >= LEAST_PROMPTS:
+                    fitted[skill] = _slope(skill, slopes, fitted, assessed, ratings, slope_spread)
+    changed = {
+        skill: slope for skill, slope in fitted.items() if slope != slopes.get(skill, DEFAULT_SLOPE)
+    }
+    return Fit({**ratings, **_unmeasured(priors, ratings, counts)}, changed, counts)
 
 
 def fit_ratings(
@@ -56,9 +117,10 @@ def fit_ratings(
     common_spread: float = COMMON_SPREAD,
     skill_spread: float = SKILL_SPREAD,
 ) -> dict[str, float]:
-    """Ratings by skill, two decimals: those of the prior, those seen in outcomes, and `general`.
+    """One model's ratings by skill, two decimals: the prior's, those with outcomes, and `general`.
 
-    `prior`: the manifest's ratings. `outcomes`: each task's assessment and the model's score.
+    `prior`: the manifest's ratings. `outcomes`: each task's assessment, its difficulty on the scale
+    of ratings (`readings.level`), and the model's score.
     """
     general = prior.get("general", DEFAULT_RATING)
     gathered: dict[tuple[Weights, float], list[float]] = defaultdict(list)
@@ -75,13 +137,106 @@ def fit_ratings(
         groups.append(_Group(base, row, len(scores), sum(scores)))
     precision = [common_spread**-2, *[skill_spread**-2] * len(seen)]
     shift = _top(groups, precision)
-    skills = dict.fromkeys(("general", *prior, *seen))
-    return {
-        skill: _bounded(
-            prior.get(skill, general) + shift[0] + (shift[place[skill]] if skill in place else 0.0)
-        )
-        for skill in skills
+    moved = {
+        skill: _bounded(prior.get(skill, general) + shift[0] + shift[place[skill]])
+        for skill in seen
     }
+    return {"general": general, **prior, **moved}
+
+
+# -- slopes --------------------------------------------------------------------------------------
+
+
+def _levelled(assessment: Assessment, slopes: Mapping[str, Slope]) -> Assessment:
+    """The assessment with its difficulty on the scale of ratings."""
+    return replace(assessment, difficulty=round(level(assessment, slopes), 2))
+
+
+def _slope(
+    skill: str,
+    prior: Mapping[str, Slope],
+    slopes: Mapping[str, Slope],
+    assessed: Assessed,
+    ratings: Ratings,
+    spread: float,
+) -> Slope:
+    """One Newton step of a skill's slope from where it is; each prompt counts once."""
+    start = slopes.get(skill, DEFAULT_SLOPE)
+    at = prior.get(skill, DEFAULT_SLOPE)
+    gain = (at.slope - start.slope) / spread**2
+    curve = spread**-2
+    for assessment, scores in assessed:
+        weight = dict(assessment.skills).get(skill, 0.0)
+        models = [model for model in scores if model in ratings]
+        if not weight or not models or assessment.difficulty_confidence >= CERTAIN:
+            continue
+        pull = weight * (assessment.difficulty - start.center)
+        at_level = level(assessment, slopes)
+        for model in models:
+            p = success(rating(ratings[model], assessment.skills), at_level)
+            gain -= pull * (scores[model] - p) / len(models)
+            curve += pull * pull * p * (1.0 - p) / len(models)
+    fitted = start.slope + gain / curve
+    return start._replace(slope=round(min(MOST_SLOPE, max(0.0, fitted)), 2))
+
+
+def _prompts(assessed: Assessed) -> dict[str, int]:
+    """Prompts of each skill, by the heaviest."""
+    found: dict[str, int] = defaultdict(int)
+    for assessment, _ in assessed:
+        found[assessment.skill] += 1
+    return dict(sorted(found.items()))
+
+
+# -- the shift of the scale ----------------------------------------------------------------------
+
+
+def _counts(priors: Iterable[str], assessed: Assessed) -> dict[str, dict[str, int]]:
+    """Outcomes by model, in the order of the priors, and skill."""
+    found: dict[str, dict[str, int]] = {}
+    for model in priors:
+        for assessment, scores in assessed:
+            if model in scores:
+                skills = found.setdefault(model, {})
+                for skill, _ in assessment.skills:
+                    skills[skill] = skills.get(skill, 0) + 1
+    return found
+
+
+def _unmeasured(
+    priors: Mapping[str, Mapping[str, float]],
+    ratings: Ratings,
+    counts: Mapping[str, dict[str, int]],
+) -> Ratings:
+    """Models without outcomes, lowered by the mean shift of the others in each skill."""
+    shifts: dict[str, list[float]] = defaultdict(list)
+    for model, skills in counts.items():
+        general = priors[model].get("general", DEFAULT_RATING)
+        for skill in skills:
+            shifts[skill].append(ratings[model][skill] - priors[model].get(skill, general))
+    fallen = {
+        skill: mean for skill, all_ in shifts.items() if (mean := sum(all_) / len(all_)) < 0.0
+    }
+    out: Ratings = {}
+    for model, prior in priors.items():
+        if model not in counts and fallen:
+            general = prior.get("general", DEFAULT_RATING)
+            moved = {s: _bounded(prior.get(s, general) + fallen[s]) for s in sorted(fallen)}
+            out[model] = {"general": general, **prior, **moved}
+    return out
+
+
+# -- one model's posterior -----------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Group:
+    """Outcomes that share weights and difficulty, which makes them one term of the sum."""
+
+    base: float
+    row: Vector
+    count: int = 0
+    score: float = 0.0
 
 
 def _seen(gathered: Iterable[tuple[Weights, float]]) -> list[str]:
@@ -159,11 +314,16 @@ def _solve(matrix: list[Vector], right: Vector) -> Vector:
     return solution
 
 
-def as_toml(ratings: Mapping[str, Mapping[str, float]]) -> str:
-    """`[[models]]` tables with `id` and `skills`, to lay over a manifest."""
-    tables = []
+# -- as TOML -------------------------------------------------------------------------------------
+
+
+def as_toml(
+    ratings: Mapping[str, Mapping[str, float]], slopes: Mapping[str, Slope] | None = None
+) -> str:
+    """`[skills.x] slope` and `[[models]]` with `id` and `skills`, to lay over a manifest."""
+    tables = [f"[skills.{skill}]\nslope = {s.slope:.2f}\n" for skill, s in (slopes or {}).items()]
     for model, skills in ratings.items():
-        inner = ", ".join(f"{skill} = {rating:.2f}" for skill, rating in skills.items())
+        inner = ", ".join(f"{skill} = {value:.2f}" for skill, value in skills.items())
         # A JSON string is a TOML string, but for one control character.
         name = json.dumps(model, ensure_ascii=False).replace("\x7f", "\\u007f")
         tables.append(f"[[models]]\nid = {name}\nskills = {{ {inner} }}\n")

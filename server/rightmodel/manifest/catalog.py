@@ -36,9 +36,24 @@ class Slope(NamedTuple):
         return self.center + self.slope * (difficulty - self.center)
 
 
-DEFAULT_SLOPE: Final = Slope(0.3, 5.0)
-DEFAULT_SLOPES: Final[Mapping[str, Slope]] = {"math": Slope(1.0, 5.0)}
-"""Slopes of known skills; others have `DEFAULT_SLOPE`. docs/routing.md states the evidence."""
+DEFAULT_SLOPE: Final = Slope(0.3, 4.5)
+DEFAULT_SLOPES: Final[Mapping[str, Slope]] = {
+    "agentic": Slope(0.3, 5.3),
+    "classify": Slope(0.3, 3.7),
+    "code": Slope(0.3, 4.6),
+    "extract": Slope(0.3, 3.7),
+    "general": Slope(0.3, 2.4),
+    "knowledge": Slope(0.3, 3.9),
+    "math": Slope(1.1, 4.4),
+    "reasoning": Slope(0.3, 5.4),
+    "research": Slope(0.3, 6.0),
+    "summarize": Slope(0.3, 4.0),
+    "translate": Slope(0.3, 4.0),
+    "vision": Slope(0.3, 4.4),
+    "writing": Slope(0.3, 4.0),
+}
+"""Others have `DEFAULT_SLOPE`. Centers: mean label in `training/corpus`. Slopes: held-out log loss,
+see docs/routing.md."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,13 @@ def plausible(assessment: Assessment, slopes: Mapping[str, Slope]) -> tuple[Read
     )
 
 
+def level(assessment: Assessment, slopes: Mapping[str, Slope]) -> float:
+    """What ratings are compared with if the assessment itself is true."""
+    if assessment.difficulty_confidence >= CERTAIN:
+        return assessment.difficulty
+    return level_of(assessment.skills, assessment.difficulty, slopes)
+
+
 def level_of(skills: Skills, difficulty: float, slopes: Mapping[str, Slope]) -> float:
     """An estimated difficulty after the skills' slopes, by their weights."""
     return sum(

@@ -1,8 +1,11 @@
-"""`rightmodel calibrate`: ratings for the manifest's models, fitted to a table of outcomes."""
+"""`rightmodel calibrate`: ratings and slopes fitted to a table of outcomes."""
 
 from __future__ import annotations
 
 import asyncio
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +13,14 @@ import click
 from rightmodel.core.errors import TaskError
 from rightmodel.core.format import listed
 from rightmodel.core.task import Task
-from rightmodel.evaluation.fit import as_toml, fit_ratings
+from rightmodel.evaluation.changes import (
+    changed_ratings,
+    changed_slopes,
+    crossed_log_loss,
+    ratings_of,
+    with_fit,
+)
+from rightmodel.evaluation.fit import as_toml, fit
 from rightmodel.evaluation.table import read_table
 from rightmodel.execution.engine import make_router
 from rightmodel.manifest.load import load_catalog
@@ -20,7 +30,7 @@ from rightmodel.surfaces.cli.terminal import echo
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rightmodel.core.decision import Assessment
+    from rightmodel.evaluation.fit import Assessed, Fit
     from rightmodel.evaluation.table import Row
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings
@@ -28,36 +38,90 @@ if TYPE_CHECKING:
 
 @click.command("calibrate")
 @click.argument("outcomes", metavar="OUTCOMES.jsonl")
+@click.option("--write", is_flag=True, help="Put the ratings into the manifest.")
 @with_settings
-def command(settings: Settings, *, outcomes: str) -> None:
-    """Fit the ratings of the manifest's models to OUTCOMES.jsonl; print them as TOML."""
+def command(settings: Settings, *, outcomes: str, write: bool) -> None:
+    """Fit the ratings of the manifest's models to OUTCOMES.jsonl; print them as TOML.
+
+    What changes is listed on standard error.
+    """
     rows = read_table(outcomes)
     catalog = load_catalog(settings.manifest, has_key=settings.has_key)
-    ratings = asyncio.run(calibrate(rows, catalog))
-    if not ratings:
+    if write and settings.manifest is None:
+        raise TaskError(
+            "--write needs a manifest and none is in use: give --manifest, or save what "
+            "`rightmodel calibrate` prints as rightmodel.toml"
+        )
+    calibration = asyncio.run(calibrate(rows, catalog))
+    if not calibration.fit.outcomes:
         tried = list(dict.fromkeys(model for row in rows for model in row.outcomes))
         raise TaskError(
             f"{outcomes}: none of its models is in the manifest. "
             f"The table's: {listed(tried)}. The manifest's: {listed([*catalog.models])}"
         )
-    without = [model for model in catalog.models if model not in ratings]
+    _show_changes(catalog, calibration)
+    if write and settings.manifest is not None:
+        _write(settings.manifest, calibration.fit, settings)
+    else:
+        echo(as_toml(calibration.fit.ratings, calibration.fit.slopes), nl=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The fit, and the log loss before and after on prompts not fitted on."""
+
+    fit: Fit
+    loss_before: float
+    loss_after: float
+
+
+async def calibrate(rows: Sequence[Row], catalog: Catalog) -> Calibration:
+    """Ratings and slopes. Of the table only prompts and scores are read."""
+    router = make_router(catalog, None)
+    assessed: Assessed = [
+        (
+            (await router.route(Task(prompt=row.prompt))).assessment,
+            {model: o.score for model, o in row.outcomes.items() if model in catalog.models},
+        )
+        for row in rows
+    ]
+    priors = ratings_of(catalog)
+    before, after = crossed_log_loss(priors, assessed, catalog.slopes)
+    return Calibration(fit(priors, assessed, catalog.slopes), before, after)
+
+
+def _show_changes(catalog: Catalog, calibration: Calibration) -> None:
+    """What changes, and whether it helps on prompts that were not fitted on."""
+    found = calibration.fit
+    for line in changed_ratings(ratings_of(catalog), found.ratings, found.outcomes):
+        echo(line, err=True)
+    for line in changed_slopes(catalog.slopes, found.slopes):
+        echo(line, err=True)
+    without = [model for model in catalog.models if model not in found.outcomes]
     if without:
         echo(f"rightmodel: no outcomes of {listed(without)}: not rated", err=True)
-    echo(as_toml(ratings), nl=False)
+    before, after = calibration.loss_before, calibration.loss_after
+    verdict = "" if after < before else "; more outcomes are needed"
+    echo(
+        f"log loss on prompts not fitted on: {before:.4f} → {after:.4f}{verdict}",
+        err=True,
+    )
 
 
-async def calibrate(rows: Sequence[Row], catalog: Catalog) -> dict[str, dict[str, float]]:
-    """Ratings by model and skill. Of the table only prompts and scores are looked at."""
-    router = make_router(catalog, None)
-    assessed: list[tuple[Assessment, Row]] = []
-    for row in rows:
-        decision = await router.route(Task(prompt=row.prompt))
-        assessed.append((decision.assessment, row))
-    ratings = {}
-    for model in catalog.models.values():
-        found = [
-            (a, row.outcomes[model.id].score) for a, row in assessed if model.id in row.outcomes
-        ]
-        if found:
-            ratings[model.id] = fit_ratings(model.skills, found)
-    return ratings
+def _write(manifest: Path, found: Fit, settings: Settings) -> None:
+    """Replace the manifest by one with the fit in place, if that still loads; keep a backup."""
+    target = Path(manifest).resolve()
+    draft = target.with_name(f".{target.name}.calibrated")
+    backup = target.with_name(f"{target.name}.bak")
+    try:
+        draft.write_text(with_fit(target.read_text(encoding="utf-8-sig"), found), encoding="utf-8")
+        load_catalog(draft, has_key=settings.has_key)
+        if not backup.exists():
+            shutil.copy2(target, backup)
+        shutil.copymode(target, draft)
+        draft.replace(target)
+    except OSError as error:
+        raise TaskError(f"{target}: cannot be written: {error.strerror}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    echo(f"{target} is calibrated; the manifest before is in {backup.name}", err=True)
