@@ -6,7 +6,9 @@ import tomllib
 import pytest
 
 from rightmodel.core.decision import Assessment, success
-from rightmodel.evaluation.fit import as_toml, fit_ratings
+from rightmodel.evaluation.changes import changed_ratings, with_fit
+from rightmodel.evaluation.fit import Fit, as_toml, fit, fit_ratings
+from rightmodel.manifest.catalog import DEFAULT_SLOPES
 
 TRUE = {"code": 7.5, "math": 4.0, "writing": 6.2}
 PRIOR = {"general": 5.0}
@@ -79,3 +81,82 @@ def test_toml_can_be_read_back_whatever_the_name() -> None:
     ratings = {'we"ird/\x7f\\näme': {"general": 5.0, "code": 7.25}, "b/c": {"general": 10.0}}
     tables = tomllib.loads(as_toml(ratings))["models"]
     assert {t["id"]: t["skills"] for t in tables} == ratings
+
+
+def uncertain(difficulty: float, skill: str = "math") -> Assessment:
+    return Assessment(((skill, 1.0),), difficulty, "learned", 0.9, 0.4)
+
+
+def flat_table(count: int) -> list[tuple[Assessment, dict[str, float]]]:
+    """The difficulty that is read off a prompt says nothing about who gets it right."""
+    dice = random.Random(3)
+    return [
+        (
+            uncertain(round(dice.uniform(1.5, 8.5), 1)),
+            {m: float(dice.random() < p) for m, p in (("a", 0.8), ("b", 0.5))},
+        )
+        for _ in range(count)
+    ]
+
+
+def test_a_difficulty_that_tells_nothing_flattens_the_slope_a_little() -> None:
+    priors = {"a": {"general": 6.0}, "b": {"general": 6.0}}
+    few, many = (
+        fit(priors, flat_table(n), DEFAULT_SLOPES, slope_spread=0.3).slopes for n in (20, 400)
+    )
+    assert few == {}
+    assert 0.0 <= many["math"].slope < DEFAULT_SLOPES["math"].slope - 0.3
+    drawn = fit(priors, flat_table(400), DEFAULT_SLOPES).slopes
+    assert many["math"].slope < drawn["math"].slope < DEFAULT_SLOPES["math"].slope
+
+
+def test_a_stated_difficulty_says_nothing_about_the_slope() -> None:
+    stated = [(Assessment(a.skills, a.difficulty, "rule"), scores) for a, scores in flat_table(200)]
+    assert fit({"a": PRIOR, "b": PRIOR}, stated, DEFAULT_SLOPES).slopes == {}
+
+
+def test_a_hard_table_does_not_lift_a_model_without_outcomes() -> None:
+    priors = {name: {"general": 6.0} for name in ("a", "b", "unmeasured")}
+    hard = [(uncertain(5.0), {"a": 0.3, "b": 0.2})] * 100
+    found = fit(priors, hard, DEFAULT_SLOPES)
+    ratings = found.ratings
+    assert ratings["b"]["math"] <= ratings["unmeasured"]["math"] <= ratings["a"]["math"] < 6.0
+    assert "unmeasured" not in found.outcomes
+    easy = [(uncertain(5.0), {"a": 1.0, "b": 0.9})] * 100
+    assert "unmeasured" not in fit(priors, easy, DEFAULT_SLOPES).ratings
+
+
+def test_slopes_are_part_of_the_toml() -> None:
+    text = as_toml({"a/b": {"general": 5.0}}, {"math": DEFAULT_SLOPES["math"]._replace(slope=0.9)})
+    assert tomllib.loads(text)["skills"] == {"math": {"slope": 0.9}}
+
+
+def test_a_manifest_takes_the_fit_and_keeps_everything_else() -> None:
+    text = (
+        '# mine\nversion = 1\n[skills.law]\ndescription = "law"  # why\n[[models]]\nid = "a"\n'
+        'provider = "p"  # here\nskills = { general = 4, code = 3 }\n'
+    )
+    found = Fit(
+        {"a": {"general": 4.0, "code": 6.5}, "b": {"general": 7.25}},
+        {"math": DEFAULT_SLOPES["math"]._replace(slope=0.9)},
+        {"a": {"code": 3}},
+    )
+    changed = with_fit(text, found)
+    assert all(note in changed for note in ("# mine", "# why", "# here"))
+    data = tomllib.loads(changed)
+    assert data["skills"] == {"law": {"description": "law"}, "math": {"slope": 0.9}}
+    assert data["models"] == [
+        {"id": "a", "provider": "p", "skills": {"general": 4.0, "code": 6.5}},
+        {"id": "b", "skills": {"general": 7.25}},
+    ]
+    assert with_fit(changed, found) == changed
+
+
+def test_what_changes_is_listed_with_the_number_of_outcomes() -> None:
+    before = {"a": {"general": 5.0}, "b": {"general": 6.0}}
+    after = {"a": {"general": 5.0, "code": 6.2}, "b": {"general": 6.0, "code": 5.5}}
+    lines = list(changed_ratings(before, after, {"a": {"code": 12}}))
+    assert lines == [
+        "a: code 5.00 → 6.20 (12)",
+        "b: code 6.00 → 5.50, no outcomes: lowered with the scale",
+    ]

@@ -9,10 +9,11 @@ import pytest
 
 from rightmodel.core.decision import Assessment, Candidate, Requirements, success
 from rightmodel.core.task import TIERS, WireFormat
-from rightmodel.manifest.catalog import Catalog, Endpoint, Model, Provider, by_id
+from rightmodel.manifest.catalog import DEFAULT_SLOPES, Catalog, Endpoint, Model, Provider, by_id
 from rightmodel.manifest.price import Price, Terms
 from rightmodel.routing.columns import rating
 from rightmodel.routing.decide import LOSS_MULTIPLES, decide, loss_usd
+from rightmodel.routing.readings import plausible
 from rightmodel.routing.scoring import Question
 
 PROVIDER = Provider("p", WireFormat.OPENAI_CHAT, "http://127.0.0.1:9/v1")
@@ -93,3 +94,70 @@ def test_a_wrong_answer_costs_more_in_a_better_tier() -> None:
 def test_nothing_priced_still_has_a_loss() -> None:
     catalog = Catalog(models=by_id([model("a", None), model("b", "0")]), providers={})
     assert loss_usd(catalog, question("cheap")) == pytest.approx(0.01 * LOSS_MULTIPLES["cheap"])
+
+
+UNSURE = Assessment((("code", 0.6), ("writing", 0.4)), 5.0, "learned", 0.6, 0.4)
+
+
+def asked(assessment: Assessment, tier: str = "balanced", **values: object) -> Question:
+    return Question(assessment, Requirements(1000, 500), tier, **values)  # type: ignore[arg-type]
+
+
+def test_the_chance_is_the_mean_over_the_plausible_readings() -> None:
+    coder = model("m", skills={"code": 9.0, "writing": 3.0})
+    (candidate,) = decided(coder, asked=asked(UNSURE))
+    readings = plausible(UNSURE, DEFAULT_SLOPES)
+    assert len(readings) == 6
+    assert sum(r.share for r in readings) == pytest.approx(1.0)
+    expected = sum(r.share * success(rating(coder.skills, r.skills), r.level) for r in readings)
+    assert candidate.p_success == pytest.approx(expected)
+    best_reading = success(9.0, 5.0)
+    assert candidate.p_success < best_reading - 0.2
+
+
+def test_an_inferred_difficulty_counts_by_the_skill_s_slope_and_a_stated_one_in_full() -> None:
+    hard = Assessment((("code", 1.0),), 8.0, "learned", 1.0, 0.4)
+    stated = Assessment((("code", 1.0),), 8.0, "hint")
+    assert plausible(stated, DEFAULT_SLOPES)[0].level == 8.0
+    levels = [r.level for r in plausible(hard, DEFAULT_SLOPES)]
+    slope = DEFAULT_SLOPES["code"]
+    assert levels == [pytest.approx(slope.level(d)) for d in (6.5, 8.0, 9.5)]
+    flat = {"code": slope._replace(slope=0.0)}
+    assert {r.level for r in plausible(hard, flat)} == {slope.center}
+
+
+def test_a_guess_from_a_price_never_wins_over_a_rating() -> None:
+    rated = model("rated", "3", skills={"general": 7.0})
+    for usd, guess in (("0.01", 9.0), ("30", 10.0)):
+        guessed = model("guessed", usd, skills={"general": guess}, guessed=True)
+        for tier in TIERS:
+            first, second = decided(rated, guessed, asked=asked(TASK, tier))
+            assert (first.model, second.model) == ("rated", "guessed")
+            named = Question(TASK, Requirements(1000, 500, pinned=("guessed", "rated")), tier)
+            assert decided(rated, guessed, asked=named)[0].model == "guessed"
+
+
+def test_prices_alone_choose_nothing_dearer_than_the_baseline() -> None:
+    prices = {"a": "0.1", "b": "1", "c": "8", "d": "40"}
+    models = [
+        model(name, usd, skills={"general": 4.0 + n}, guessed=True)
+        for n, (name, usd) in enumerate(prices.items())
+    ]
+    for baseline in prices:
+        catalog = Catalog(models=by_id(models), providers={"p": PROVIDER}, baseline=baseline)
+        for tier in TIERS:
+            for difficulty in (1.0, 5.0, 9.0):
+                task = Assessment((("code", 1.0),), difficulty, "hint")
+                chosen = decide(catalog, asked(task, tier)).candidates[0].model
+                assert list(prices).index(chosen) <= list(prices).index(baseline)
+
+
+def test_candidates_beyond_the_first_are_made_when_they_are_read() -> None:
+    catalog = Catalog(models=by_id([model(f"m{n}", str(n + 1)) for n in range(50)]), providers={})
+    decision = decide(catalog, question())
+    assert len(decision.candidates) == 50
+    assert decision.candidates[0].model == "m0"
+    assert [c.model for c in decision.candidates] == [f"m{n}" for n in range(50)]
+    assert decision.candidates == tuple(decision.candidates)
+    assert decision.candidates[-1].model == "m49"
+    assert [c.model for c in decision.candidates[1:3]] == ["m1", "m2"]

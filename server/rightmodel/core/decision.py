@@ -85,7 +85,9 @@ class Candidate(NamedTuple):
 
     `p_success`: chance of a good answer. `cost_usd`: expected, `None` where a price is unknown.
     `time_s`: expected, `None` where nothing is known. `total_usd`: the expected total cost by which
-    candidates are ranked; infinite where a price is unknown.
+    candidates of a `group` are ranked; infinite where a price is unknown. `group`: 0; 1 where the
+    rating is a guess from the price; 2 where such a model costs more than the baseline; 3 where the
+    price is unknown.
     """
 
     model: str
@@ -93,6 +95,7 @@ class Candidate(NamedTuple):
     cost_usd: Decimal | None
     time_s: float | None
     total_usd: float
+    group: int = 0
 
 
 T = TypeVar("T")

@@ -49,7 +49,7 @@ class Routed:
             cost = inf if candidate.cost_usd is None else float(candidate.cost_usd)
             total = cost + (1.0 - candidate.p_success) * loss_usd
             first = place.get(candidate.model, len(place))
-            return (first, total, -candidate.p_success, candidate.model)
+            return (first, candidate.group, total, -candidate.p_success, candidate.model)
 
         return min(self.ranked, key=order).model
 

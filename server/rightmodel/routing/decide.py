@@ -242,7 +242,7 @@ def _order(outlook: Outlook, needed: Requirements) -> list[int]:
     totals, chances = outlook.totals, outlook.chances
     order = sorted(range(len(totals)), key=lambda n: (totals[n], -chances[n]))
     if outlook.columns.any_guessed:
-        order.sort(key=lambda n: _guess_rank(outlook, n))
+        order.sort(key=lambda n: _group(outlook, n))
     named = needed.pinned or needed.preferred
     if named:
         place = {model: number for number, model in enumerate(named)}
@@ -250,7 +250,8 @@ def _order(outlook: Outlook, needed: Requirements) -> list[int]:
     return order
 
 
-def _guess_rank(outlook: Outlook, n: int) -> int:
+def _group(outlook: Outlook, n: int) -> int:
+    """See `Candidate.group`."""
     cost = outlook.costs[n]
     if isinf(cost):
         return 3
@@ -268,6 +269,7 @@ def _candidate(outlook: Outlook, n: int, question: Question) -> Candidate:
         cost_usd=cost,
         time_s=None if cost is None else scoring.time_s(model, question),
         total_usd=outlook.totals[n],
+        group=_group(outlook, n),
     )
 
 

@@ -143,6 +143,25 @@ def test_calibrate_prints_ratings_that_a_manifest_takes(tmp_path: Path, pair: Pa
     assert parse_manifest(f"version = 1\n{out}", file="printed").models[1].id == "sim/big"
 
 
+def test_calibrate_writes_ratings_into_the_manifest_and_keeps_the_first_one(
+    tmp_path: Path, pair: Path
+) -> None:
+    manifest = tmp_path / "rightmodel.toml"
+    before = "# mine\n" + manifest.read_text()
+    manifest.write_text(before)
+    printed, _ = run(tmp_path, "calibrate", str(pair))
+    said, told = run(tmp_path, "calibrate", str(pair), "--write")
+    assert said == ""
+    assert "→" in told
+    assert "log loss on prompts not fitted on" in told
+    written = load_catalog(manifest, has_key=lambda _: True)
+    fitted = {m["id"]: m["skills"] for m in tomllib.loads(printed)["models"]}
+    assert {m.id: dict(m.skills) for m in written.models.values()} == fitted
+    assert manifest.read_text().startswith("# mine\n")
+    run(tmp_path, "calibrate", str(pair), "--write")
+    assert (tmp_path / "rightmodel.toml.bak").read_text() == before
+
+
 def test_ratings_lie_over_those_of_a_shipped_model(tmp_path: Path) -> None:
     (tmp_path / "rightmodel.toml").write_text('version = 1\ninclude = ["deepseek"]\n')
     shipped = load_catalog(tmp_path / "rightmodel.toml", has_key=lambda _: True)
