@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from random import Random
+from dataclasses import replace
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import WireFormat
-from rightmodel.execution.breaker import FIRST_COOLDOWN_S, OUT_S, Health
-from rightmodel.manifest.catalog import Endpoint, Provider
+from rightmodel.execution.breaker import FIRST_COOLDOWN_S, OUT_S, Health, Snapshot
+from rightmodel.execution.next_step import balanced
+from rightmodel.manifest.catalog import Endpoint, Model, Provider
 
 P = Provider("p", WireFormat.OPENAI_CHAT, "http://127.0.0.1:9/v1")
 A, B = Endpoint(P, "a"), Endpoint(P, "b")
@@ -26,7 +27,7 @@ def fail(health: Health, endpoint: Endpoint, fault: Fault, **facts: object) -> N
 
 def test_a_server_fault_cools_the_endpoint_alone_and_lets_one_probe_through() -> None:
     clock = Clock()
-    health = Health(clock, Random(0))
+    health = Health(clock, lambda: 0.5)
     fail(health, A, Fault.SERVER)
     assert health.wait_s(A) == FIRST_COOLDOWN_S
     assert health.wait_s(B) == 0
@@ -40,39 +41,64 @@ def test_a_server_fault_cools_the_endpoint_alone_and_lets_one_probe_through() ->
 
 
 def test_a_key_without_quota_takes_every_model_of_the_provider_out() -> None:
-    health = Health(Clock(), Random(0))
+    health = Health(Clock(), lambda: 0.5)
     fail(health, A, Fault.QUOTA, scope=Scope.KEY)
     assert health.wait_s(B) == OUT_S
 
 
 def test_retry_after_is_kept_to_and_never_shortened() -> None:
-    health = Health(Clock(), Random(0))
+    health = Health(Clock(), lambda: 0.5)
     fail(health, A, Fault.RATE_LIMITED, retry_after_s=40.0)
     fail(health, A, Fault.RATE_LIMITED, retry_after_s=1.0)
     assert health.wait_s(A) == 40.0
 
 
 def test_a_cancelled_call_leaves_nothing_in_flight_and_no_cooldown() -> None:
-    health = Health(Clock(), Random(0))
+    health = Health(Clock(), lambda: 0.5)
     health.begin(A)
     health.release(A)
     assert (health.in_flight, health.wait_s(A)) == (0, 0.0)
 
 
 def test_retries_stop_at_a_fifth_of_recent_calls_but_three_are_always_allowed() -> None:
-    health = Health(Clock(), Random(0))
+    health = Health(Clock(), lambda: 0.5)
     for _ in range(3):
-        assert health.may_retry("p")
+        assert not health.snapshot([]).out_of_retries
         health.begin(A, retry=True)
-    assert not health.may_retry("p")
+    assert health.snapshot([]).out_of_retries == {"p"}
     for _ in range(15):
         health.begin(A)
-    assert health.may_retry("p")
+    assert not health.snapshot([]).out_of_retries
 
 
 def test_load_goes_to_the_less_burdened_endpoint() -> None:
-    health = Health(Clock(), Random(0))
+    health = Health(Clock(), lambda: 0.5)
     for _ in range(5):
         health.begin(A)
-    assert health.pick([A, B]) == B
+    assert balanced([A, B], health.snapshot([Model("m", (A, B))])) == B
     assert health.state(A).in_flight == 5
+
+
+def test_a_snapshot_holds_what_is_out_of_the_ordinary_and_nothing_else() -> None:
+    clock = Clock()
+    health = Health(clock, lambda: 0.5)
+    models = [Model("a", (A,)), Model("b", (B,))]
+    assert health.snapshot(models) == Snapshot(jitter=0.5)
+    fail(health, A, Fault.CONNECTION)
+    seen = health.snapshot(models)
+    assert (seen.of(A).wait_s, seen.of(B).wait_s) == (FIRST_COOLDOWN_S, 0)
+    assert seen.unreachable == {"p"}
+    assert set(seen.endpoints) == {("p", "a")}
+    clock.now += FIRST_COOLDOWN_S
+    assert seen.of(A).wait_s == FIRST_COOLDOWN_S, "a snapshot does not change"
+    assert not health.snapshot(models).unreachable
+
+
+def test_a_server_that_holds_one_model_has_loaded_the_one_that_it_answers_with() -> None:
+    swapping = replace(P, one_model_at_a_time=True)
+    models = [Model(name, (Endpoint(swapping, name),)) for name in ("a", "b")]
+    health = Health(Clock(), lambda: 0.5)
+    health.begin(models[1].endpoints[0])
+    assert health.snapshot(models).loaded == {"p": "b"}
+    health.succeed(models[1].endpoints[0], 0.1)
+    assert not health.snapshot(models).loaded

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from rightmodel.core.call import Attempt
 from rightmodel.core.decision import Assessment, Candidate, Decision, Requirements
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.core.task import Trust, WireFormat
+from rightmodel.core.task import Task, Trust, WireFormat
 from rightmodel.execution.breaker import (
     MOST_RETRY_AFTER_S,
     OUT_S,
@@ -22,9 +23,13 @@ from rightmodel.execution.breaker import (
     RETRY_FLOOR,
     RETRY_SHARE,
     RETRY_WINDOW_S,
+    EndpointHealth,
     Health,
+    Snapshot,
+    endpoint_key,
 )
-from rightmodel.execution.next_step import Plan
+from rightmodel.execution.call_state import CallState
+from rightmodel.execution.next_step import balanced, next_step
 from rightmodel.manifest.catalog import Endpoint, Model, Provider
 from rightmodel.manifest.price import Price
 
@@ -53,7 +58,7 @@ class HealthMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 1000.0
-        self.health = Health(lambda: self.now, Random(0))
+        self.health = Health(lambda: self.now, Random(0).random)
         self.under_way: list[tuple[int, int]] = []
         self.probes: dict[int, tuple[int, float]] = {}
         self.sent: list[tuple[float, str, bool]] = []
@@ -91,7 +96,7 @@ class HealthMachine(RuleBasedStateMachine):
     def it_is_retried_where_the_budget_allows(self, place: int) -> None:
         endpoint = ENDPOINTS[place]
         name = endpoint.provider.name
-        if not self.health.may_retry(name) or self.health.state(endpoint).fault:
+        if name in self.health.snapshot([]).out_of_retries or self.health.state(endpoint).fault:
             return
         self.begin(place, retry=True)
         recent = [r for at, p, r in self.sent if p == name and at >= self.now - RETRY_WINDOW_S]
@@ -137,7 +142,7 @@ class HealthMachine(RuleBasedStateMachine):
     @rule(places=st.lists(HERE, min_size=1, unique=True))
     def one_is_picked(self, places: list[int]) -> None:
         offered = [ENDPOINTS[i] for i in places]
-        picked = self.health.pick(offered)
+        picked = balanced(offered, self.health.snapshot([Model("m", tuple(offered))]))
         assert any(picked is endpoint for endpoint in offered)
 
     @invariant()
@@ -178,25 +183,33 @@ MODELS = st.lists(
 )  # fmt: skip
 
 
-def plan_of(models: Sequence[Model], needed: Requirements, most: int, waits: Random) -> Plan:
+def state_of(models: Sequence[Model], needed: Requirements, most: int) -> CallState:
     candidates = tuple(
         Candidate(m.id, 0.5 + i / 10, (m.price.input or Decimal(0)) * 1000, None, 1.0)
         for i, m in enumerate(models)
     )
     kind = Assessment((("general", 1.0),), 5.0, "default")
-    return Plan(
-        decision=Decision(candidates, (), kind, needed, "balanced", 1.0, ""),
+    return CallState(
+        Task("hi"),
+        Decision(candidates, (), kind, needed, "balanced", 1.0, ""),
         models={m.id: m for m in models},
         max_attempts=most,
         max_escalations=1,
-        max_output_tokens=0,
-        wait_s=lambda _: waits.choice([0.0, 0.0, 5.0]),
-        window=lambda _: None,
-        unreachable=lambda _: False,
-        pick=lambda endpoints: waits.choice(list(endpoints)),
-        may_retry=lambda _: waits.random() < 0.8,
-        backoff_s=lambda _: 0.5,
-        is_spare=lambda _: False,
+        began=0.0,
+        deadline=50.0,
+        give_up=600.0,
+    )
+
+
+def some_health(models: Sequence[Model], random: Random) -> Snapshot:
+    places = [endpoint for model in models for endpoint in model.endpoints]
+    return Snapshot(
+        {
+            endpoint_key(e): EndpointHealth(random.choice([0.0, 0.0, 5.0]), draw=random.random())
+            for e in places
+        },
+        out_of_retries=frozenset(e.provider.name for e in places if random.random() < 0.2),
+        jitter=random.random(),
     )
 
 
@@ -220,14 +233,14 @@ def test_a_plan_keeps_to_its_bounds_whatever_fails(
     faults: list[tuple[ProviderError, bool]],
     random: Random,
 ) -> None:
-    plan = plan_of(models, needed, most, random)
+    state = state_of(models, needed, most)
     dead: set[tuple[str, str]] = set()
     for error, cut in faults:
-        step = plan.next()
+        step = next_step(state, some_health(models, random))
         if step is None:
             break
         provider, cost = step.endpoint.provider, step.candidate.cost_usd
-        assert plan.attempts < most
+        assert state.counted < most
         assert provider.trust >= needed.trust
         assert (provider.name, step.model.id) not in dead
         assert (provider.name, "") not in dead, "a dead key was tried again"
@@ -235,12 +248,14 @@ def test_a_plan_keeps_to_its_bounds_whatever_fails(
         assert 1 <= step.allowance <= step.model.output_limit
         if needed.max_cost_usd is not None:
             assert cost is not None
-            assert plan.spent_usd + cost <= needed.max_cost_usd
-        plan.began(step)
-        plan.spent(cost)
-        plan.failed(step, error, cut=cut)
+            assert state.spent_usd + cost <= needed.max_cost_usd
+        state.started(step)
+        state.attempts.append(
+            Attempt(step.model.id, provider.name, step.endpoint.name, cost_usd=cost)
+        )
+        state.failed(step, error, cut=cut)
         if error.fault in {Fault.QUOTA, Fault.AUTH, Fault.NOT_FOUND, Fault.CONTEXT_OVERFLOW}:
             dead.add((provider.name, step.model.id))
             if error.scope == "key" and error.fault is not Fault.CONTEXT_OVERFLOW:
                 dead.add((provider.name, ""))
-    assert plan.attempts <= most
+    assert state.counted <= most

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from random import Random
 from typing import TYPE_CHECKING
 
 from rightmodel.core.decision import Assessment, Requirements
@@ -37,7 +36,7 @@ skills = { general = 8 }
 def test_what_cools_down_stands_behind_and_says_for_how_long(tmp_path: Path) -> None:
     (tmp_path / "m.toml").write_text(MANIFEST)
     catalog = load_catalog(tmp_path / "m.toml", has_key=lambda _: True)
-    health = Health(lambda: 0.0, Random(0))
+    health = Health(lambda: 0.0, lambda: 0.5)
     kind = Assessment((("general", 1.0),), 5.0, "hint")
     decision = decide(catalog, Question(kind, Requirements(10, 10), "balanced"))
     assert fit_first(decision, cooling_down(decision, catalog, health)) is decision

@@ -11,7 +11,8 @@ from rightmodel.core.errors import ExhaustedError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task, Trust
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S, MOST_COOLDOWN_S, OUT_S, RETRY_WINDOW_S
-from rightmodel.execution.executor import BACKOFF_S, LOOK_AGAIN_S, PROBE_S
+from rightmodel.execution.executor import LOOK_AGAIN_S, PROBE_S
+from rightmodel.execution.next_step import BACKOFF_S
 from rightmodel.manifest.catalog import Routing
 from rightmodel.simulator import Behaviour, SimulatedFault, fault
 
@@ -235,7 +236,7 @@ async def test_a_place_that_stays_taken_is_no_fault_of_the_endpoint() -> None:
     async with connected(a=hung) as house:
         first = asyncio.create_task(house.executor.complete(Task("one"), deadline_s=50))
         await house.upstreams["a"].until(lambda: house.upstreams["a"].in_flight == 1)
-        with pytest.raises(ExhaustedError, match="all 1 places of a stayed taken"):
+        with pytest.raises(ExhaustedError, match="a was busy: 1 requests"):
             await house.executor.complete(Task("two"), deadline_s=1)
         assert house.cooldown("a/m") == 0
         first.cancel()

@@ -10,9 +10,8 @@ import pytest
 from faults.house import Upstream, attempts, connected, machine_line, rehearsal, tried
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
-from rightmodel.execution.attempt import STALL_S
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S
-from rightmodel.execution.executor import LEAST_FIRST_TOKEN_S
+from rightmodel.execution.executor import LEAST_FIRST_TOKEN_S, STALL_S
 from rightmodel.simulator import Behaviour, SimulatedFault, fault
 from rightmodel.simulator.fault.base import made
 
@@ -112,14 +111,31 @@ async def test_a_stall_in_the_middle_goes_elsewhere_and_what_was_heard_is_paid_f
         assert tried(answer) == [("a/m", Fault.TIMEOUT), ("b/m", None)]
         first = attempts(answer)[0]
         assert first.message.startswith("the answer stalled")
-        assert first.time_s == pytest.approx(STALL_S, abs=1.1)
+        assert first.time_s == pytest.approx(50 / 2, abs=1.1)
         assert first.cost_usd
         assert answer.text == "an answer"
 
 
 @rehearsal
+async def test_a_stall_leaves_the_next_candidate_half_of_a_short_deadline() -> None:
+    async with connected(a=Upstream(behaviour=LONG_ANSWER), b=OPENAI) as house:
+        house.script("a/m", fault.stall())
+        answer = await house.complete(deadline_s=12)
+        assert tried(answer) == [("a/m", Fault.TIMEOUT), ("b/m", None)]
+        assert answer.receipt.time_s == pytest.approx(12 / 2, abs=1.1)
+
+
+@rehearsal
+async def test_a_lone_model_may_stall_longer() -> None:
+    async with connected(a=Upstream(behaviour=LONG_ANSWER)) as house:
+        house.script("a/m", fault.stall())
+        answer = await house.complete(give_up_s=300)
+        assert attempts(answer)[0].time_s == pytest.approx(STALL_S, abs=1.1)
+
+
+@rehearsal
 async def test_an_answer_that_keeps_coming_is_not_a_stall_however_long_it_takes() -> None:
-    slow = Behaviour(answers="word " * 200, tokens_per_s=1, chunk_tokens=20)
+    slow = Behaviour(answers="word " * 200, tokens_per_s=1, chunk_tokens=5)
     async with connected(a=Upstream(behaviour=slow), b=OPENAI) as house:
         answer = await house.complete(give_up_s=600)
         assert tried(answer) == [("a/m", None)]
@@ -141,7 +157,7 @@ async def test_comments_do_not_keep_a_stalled_answer_alive() -> None:
         house.script("a/m", made("half, then comments", half_then_comments))
         answer = await house.complete(give_up_s=300)
         assert tried(answer) == [("a/m", Fault.TIMEOUT), ("b/m", None)]
-        assert attempts(answer)[0].time_s == pytest.approx(STALL_S, abs=1.1)
+        assert attempts(answer)[0].time_s == pytest.approx(50 / 2, abs=1.1)
         assert attempts(answer)[0].first_token_s is not None
 
 

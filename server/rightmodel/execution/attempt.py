@@ -21,41 +21,51 @@ if TYPE_CHECKING:
     from rightmodel.core.decision import Decision
     from rightmodel.core.errors import ProviderError
     from rightmodel.core.task import Task
-    from rightmodel.execution.next_step import Step
+    from rightmodel.execution.call_state import Step
     from rightmodel.execution.plausibility import Reported
     from rightmodel.manifest.catalog import Endpoint, Model
 
-STALL_S: Final = 30.0
-"""Silence in the middle of an answer that counts as a fault."""
 CHARS_PER_TOKEN: Final = 4
 
 
 @dataclass(slots=True)
 class Watch:
-    """Moves the attempt's time limit on while something is heard."""
+    """Extends the attempt's time limit while its answer arrives.
+
+    `until(now, gap)`: when silence from now on ends the attempt, after a longest gap of so many
+    seconds between two parts of the answer. `on_text`: receives the answer text.
+    """
 
     scope: asyncio.Timeout
     now: Callable[[], float]
-    end: float
     began: float
+    until: Callable[[float, float], float]
+    on_text: Callable[[str], object] | None = None
     chars: int = 0
     first_s: float | None = None
-    moved: float = 0.0
+    last: float = 0.0
+    gap: float = 0.0
+    moved: float = float("-inf")
     is_sent: bool = False
 
     def sent(self) -> None:
         """The request is out."""
         self.is_sent = True
 
-    def heard(self, chars: int) -> None:
-        """More of the answer came."""
+    def heard(self, chars: int, text: str = "") -> None:
+        """So many characters of answer or reasoning came; `text`: of the answer."""
         self.chars += chars
         now = self.now()
         if self.first_s is None:
             self.first_s = now - self.began
+        else:
+            self.gap = max(self.gap, now - self.last)
+        self.last = now
+        if text and self.on_text is not None:
+            self.on_text(text)
         if now - self.moved > 1.0:  # moving a timer on every chunk would cost more than the chunk
             self.moved = now
-            self.scope.reschedule(min(self.end, now + STALL_S))
+            self.scope.reschedule(self.until(now, self.gap))
 
 
 def request_of(

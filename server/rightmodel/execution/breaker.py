@@ -1,27 +1,29 @@
-"""How the endpoints are doing: cooldown, half-open probes, load, retry budgets.
+"""Circuit breakers over keys, models and endpoints; load and retry budgets beside them.
 
 Pure: the clock and the randomness are handed in, and nothing here waits.
 
-A fault puts out of order what it speaks of: the *key* (quota, auth), the *model* at a provider (no
-such model) or the *endpoint* (server and connection faults, rate limits). What is out of order
-cools down; when the cooldown is over it is half-open: one probe is let through, and its outcome
-closes or re-opens it. A cooldown never gets shorter by a later fault.
+A fault opens the breaker of its scope: the *key* (quota, auth), the *model* at a provider (no such
+model) or the *endpoint* (server and connection faults, rate limits). An open breaker cools down;
+then it is half-open: one probe is let through, and its outcome closes or re-opens it. A later
+fault never shortens a cooldown.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.fault import Fault
+from rightmodel.core.fault import Cooldown, Fault, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from random import Random
+    from collections.abc import Callable, Iterable, Mapping
 
     from rightmodel.core.errors import ProviderError
-    from rightmodel.manifest.catalog import Endpoint
+    from rightmodel.manifest.catalog import Endpoint, Model
+
+EndpointKey = tuple[str, str]
+"""Provider and the model's name on the wire."""
 
 FIRST_COOLDOWN_S: Final = 5.0
 """Cooldown after a first fault; doubled by each further one in a row."""
@@ -39,8 +41,6 @@ RETRY_FLOOR: Final = 3
 RETRY_SHARE: Final = 0.2
 LATENCY_WEIGHT: Final = 0.3
 """Weight of the newest latency in the moving average."""
-
-_SCOPES: Final = ("key", "model", "endpoint")
 
 
 @dataclass(slots=True)
@@ -63,10 +63,72 @@ class Breaker:
 
 @dataclass(slots=True)
 class Load:
-    """Calls in flight at an endpoint and how long they take, seconds."""
+    """Calls in flight at an endpoint and how long they take, seconds.
+
+    `heard_at`: when it last sent a part of an answer.
+    """
 
     in_flight: int = 0
     latency_s: float = 0.0
+    heard_at: float = float("-inf")
+
+
+@dataclass(slots=True)
+class Recent:
+    """The requests of the last minute to one provider: when each began, and whether it retried."""
+
+    calls: deque[tuple[float, bool]] = field(default_factory=deque)
+    retries: int = 0
+
+    def add(self, now: float, *, retry: bool) -> None:
+        """A request begins."""
+        self.calls.append((now, retry))
+        self.retries += retry
+
+    def may_retry(self, now: float) -> bool:
+        """Whether the retry budget allows one more."""
+        while self.calls and self.calls[0][0] < now - RETRY_WINDOW_S:
+            self.retries -= self.calls.popleft()[1]
+        return self.retries < max(RETRY_FLOOR, RETRY_SHARE * len(self.calls))
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointHealth:
+    """One endpoint at one moment.
+
+    `wait_s`: seconds until it may be tried, 0 is fit. `is_spare`: it cools down, and may be tried
+    all the same where everything else is down. `window`: prompt tokens that it proved to read.
+    `burden`: latency × requests in flight / weight. `draw`: random, from 0 to 1.
+    """
+
+    wait_s: float = 0.0
+    is_spare: bool = False
+    window: int | None = None
+    burden: float = 1.0
+    draw: float = 0.0
+
+
+ORDINARY: Final = EndpointHealth()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that the next step depends on. `endpoints`: those that are not `ORDINARY`.
+
+    `unreachable`: providers whose connection failed lately: their other models may be no better.
+    `out_of_retries`: providers whose retry budget is used up. `loaded`: for a busy provider that
+    holds one model at a time, the name of that model. `jitter`: random, from 0 to 1.
+    """
+
+    endpoints: Mapping[EndpointKey, EndpointHealth] = field(default_factory=dict)
+    unreachable: frozenset[str] = frozenset()
+    out_of_retries: frozenset[str] = frozenset()
+    loaded: Mapping[str, str] = field(default_factory=dict)
+    jitter: float = 1.0
+
+    def of(self, endpoint: Endpoint) -> EndpointHealth:
+        """The health of one endpoint."""
+        return self.endpoints.get(endpoint_key(endpoint), ORDINARY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +142,18 @@ class State:
 
 
 class Health:
-    """State of every endpoint. `now`: monotonic seconds. Not thread-safe: one event loop.
+    """State of every endpoint. Not thread-safe: one event loop.
 
-    `on_key`: told of a provider whose key is out of order by a fault, or (no fault) works again.
+    `now`: monotonic seconds. `draw`: random, from 0 to 1. `on_key`: called with a provider whose
+    key a fault has put out of order, or (no fault) that works again.
     """
 
-    def __init__(self, now: Callable[[], float], random: Random) -> None:
+    def __init__(self, now: Callable[[], float], draw: Callable[[], float]) -> None:
         self._now = now
-        self._random = random
+        self._draw = draw
         self._breakers: dict[tuple[str, ...], Breaker] = {}
         self._loads: dict[tuple[str, str], Load] = {}
-        self._calls: dict[str, deque[tuple[float, bool]]] = {}
+        self._recent: dict[str, Recent] = {}
         self._windows: dict[tuple[str, str], int] = {}
         self.on_key: Callable[[str, Fault | None], None] = lambda _provider, _fault: None
         self._tickets = 0
@@ -100,13 +163,47 @@ class Health:
         now = self._now()
         return max(_wait(b, now, b.open_until) for b in self._of(endpoint))
 
-    def is_spare(self, endpoint: Endpoint) -> bool:
+    def snapshot(self, models: Iterable[Model]) -> Snapshot:
+        """What is known now of the models' endpoints."""
+        now = self._now()
+        endpoints = {}
+        loaded = {}
+        for model in models:
+            for endpoint in model.endpoints:
+                key, provider = endpoint_key(endpoint), endpoint.provider
+                if len(model.endpoints) > 1 or self._is_known(endpoint):
+                    endpoints[key] = self._health(endpoint, now)
+                if provider.one_model_at_a_time and self._load(endpoint).in_flight:
+                    loaded[provider.name] = endpoint.name
+        return Snapshot(
+            endpoints,
+            self._unreachable(now),
+            frozenset(name for name, recent in self._recent.items() if not recent.may_retry(now)),
+            loaded,
+            self._draw(),
+        )
+
+    def _is_known(self, endpoint: Endpoint) -> bool:
+        return endpoint_key(endpoint) in self._windows or any(
+            key in self._breakers for key in _keys(endpoint)
+        )
+
+    def _health(self, endpoint: Endpoint, now: float) -> EndpointHealth:
+        load = self._load(endpoint)
+        return EndpointHealth(
+            wait_s=max(_wait(b, now, b.open_until) for b in self._of(endpoint)),
+            is_spare=self._is_spare(endpoint, now),
+            window=self.window(endpoint),
+            burden=(load.latency_s or 1.0) * (load.in_flight + 1) / endpoint.weight,
+            draw=self._draw(),
+        )
+
+    def _is_spare(self, endpoint: Endpoint, now: float) -> bool:
         """Whether it cools down, and may be tried all the same where all else is down.
 
         Every few seconds one request may, unless the provider itself said when to come back: what
         is back should not be waited for because it was down for long, or its key was out.
         """
-        now = self._now()
         breakers = self._of(endpoint)
         cooling = any(b.open_until > now for b in breakers)
         return cooling and not any(_wait(b, now, b.spare_from) for b in breakers)
@@ -118,7 +215,7 @@ class Health:
         """
         now = self._now()
         self._load(endpoint).in_flight += 1
-        self._recent(endpoint.provider.name).append((now, retry))
+        self._recent.setdefault(endpoint.provider.name, Recent()).add(now, retry=retry)
         self._tickets += 1
         for breaker in self._of(endpoint):
             if breaker.open_until:
@@ -128,20 +225,22 @@ class Health:
     def succeed(self, endpoint: Endpoint, latency_s: float) -> None:
         """It answered: everything about it is in order again."""
         load = self._leave(endpoint)
+        load.heard_at = self._now()
         previous = load.latency_s or latency_s
         load.latency_s = previous + LATENCY_WEIGHT * (latency_s - previous)
         for key in _keys(endpoint):
-            if self._breakers.pop(key, None) and key[0] == "key":
+            if self._breakers.pop(key, None) and key[0] is Scope.KEY:
                 self.on_key(endpoint.provider.name, None)
 
     def fail(self, endpoint: Endpoint, error: ProviderError, ticket: int = 0) -> None:
         """It failed: what the fault speaks of cools down. Without a ticket it was the probe."""
         self.release(endpoint, ticket)
         if error.fault is Fault.CONTEXT_OVERFLOW and error.window:
-            self._windows[endpoint.provider.name, endpoint.name] = error.window
-        if error.scope not in _SCOPES:
+            self._windows[endpoint_key(endpoint)] = error.window
+        if error.scope is Scope.REQUEST:
             return
-        key = _keys(endpoint)[_SCOPES.index(error.scope)]
+        provider, name = endpoint_key(endpoint)
+        key = (error.scope, provider) if error.scope is Scope.KEY else (error.scope, provider, name)
         breaker = self._breakers.setdefault(key, Breaker())
         if not ticket or ticket > breaker.opened:
             breaker.faults += 1
@@ -153,12 +252,12 @@ class Health:
         spare = cooldown if limited else min(cooldown, FIRST_COOLDOWN_S)
         breaker.spare_from = max(breaker.spare_from, now + spare)
         breaker.open_until = max(breaker.open_until, now + cooldown)
-        if error.scope == "key" and not limited:
+        if error.scope is Scope.KEY and not limited:
             self.on_key(endpoint.provider.name, error.fault)
 
     def rest(self, provider: str, wait_s: float, fault: Fault) -> None:
         """Another server found the provider's key out of order."""
-        breaker = self._breakers.setdefault(("key", provider), Breaker())
+        breaker = self._breakers.setdefault((Scope.KEY, provider), Breaker())
         breaker.fault = fault
         breaker.open_until = max(breaker.open_until, self._now() + min(wait_s, OUT_S))
 
@@ -169,29 +268,24 @@ class Health:
             if breaker.probe == ticket or not ticket:
                 breaker.probing_since = None
 
-    def unreachable(self, provider: str) -> bool:
-        """Whether a connection to the provider failed lately: its other models may be no better."""
-        now = self._now()
-        return any(
-            key[1] == provider and b.fault is Fault.CONNECTION and b.open_until > now
+    def heard(self, endpoint: Endpoint) -> None:
+        """A part of an answer came."""
+        self._load(endpoint).heard_at = self._now()
+
+    def heard_since(self, endpoint: Endpoint, when: float) -> bool:
+        """Whether it has sent a part of any answer since then."""
+        return self._load(endpoint).heard_at > when
+
+    def _unreachable(self, now: float) -> frozenset[str]:
+        return frozenset(
+            key[1]
             for key, b in self._breakers.items()
+            if b.fault is Fault.CONNECTION and b.open_until > now
         )
 
     def window(self, endpoint: Endpoint) -> int | None:
         """Tokens that the endpoint proved to take, `None` where it never refused any."""
-        return self._windows.get((endpoint.provider.name, endpoint.name))
-
-    def pick(self, endpoints: Sequence[Endpoint]) -> Endpoint:
-        """The better of two chosen at random, by latency × calls in flight / weight."""
-        if len(endpoints) == 1:
-            return endpoints[0]
-        return min(self._random.sample(list(endpoints), 2), key=self._burden)
-
-    def may_retry(self, provider: str) -> bool:
-        """Whether the provider's retry budget allows one more retry."""
-        calls = self._recent(provider)
-        retries = sum(retry for _, retry in calls)
-        return retries < max(RETRY_FLOOR, RETRY_SHARE * len(calls))
+        return self._windows.get(endpoint_key(endpoint))
 
     def state(self, endpoint: Endpoint) -> State:
         """For people: `check --watch`, errors, tests."""
@@ -204,34 +298,27 @@ class Health:
         """Requests that were begun and have not ended."""
         return sum(load.in_flight for load in self._loads.values())
 
-    def _recent(self, provider: str) -> deque[tuple[float, bool]]:
-        """The calls of the last minute: when, and whether it was a retry."""
-        calls = self._calls.setdefault(provider, deque())
-        oldest = self._now() - RETRY_WINDOW_S
-        while calls and calls[0][0] < oldest:
-            calls.popleft()
-        return calls
-
     def _of(self, endpoint: Endpoint) -> list[Breaker]:
         found = [self._breakers.get(key) for key in _keys(endpoint)]
         return [b for b in found if b is not None] or [Breaker()]
 
     def _load(self, endpoint: Endpoint) -> Load:
-        return self._loads.setdefault((endpoint.provider.name, endpoint.name), Load())
+        return self._loads.setdefault(endpoint_key(endpoint), Load())
 
     def _leave(self, endpoint: Endpoint) -> Load:
         load = self._load(endpoint)
         load.in_flight -= 1
         return load
 
-    def _burden(self, endpoint: Endpoint) -> float:
-        load = self._load(endpoint)
-        return (load.latency_s or 1.0) * (load.in_flight + 1) / endpoint.weight
+
+def endpoint_key(endpoint: Endpoint) -> EndpointKey:
+    """By which endpoints are told apart: two entries of a manifest may name the same one."""
+    return endpoint.provider.name, endpoint.name
 
 
 def _keys(endpoint: Endpoint) -> tuple[tuple[str, ...], ...]:
     provider, name = endpoint.provider.name, endpoint.name
-    return ("key", provider), ("model", provider, name), ("endpoint", provider, name)
+    return (Scope.KEY, provider), (Scope.MODEL, provider, name), (Scope.ENDPOINT, provider, name)
 
 
 def _wait(breaker: Breaker, now: float, until: float) -> float:
@@ -247,7 +334,9 @@ def _backoff(breaker: Breaker) -> float:
 
 
 def _cooldown(error: ProviderError, backoff: float) -> float:
-    if error.scope in {"key", "model"} and error.fault is not Fault.RATE_LIMITED:
+    if error.fault.cooldown is Cooldown.LONG or (
+        error.scope in {Scope.KEY, Scope.MODEL} and error.fault is not Fault.RATE_LIMITED
+    ):
         return OUT_S
     asked = error.retry_after_s or 0.0  # a date in the past and a negative number say nothing
     return min(asked, MOST_RETRY_AFTER_S) if asked > 0 else backoff

@@ -148,7 +148,7 @@ def build(
     records = ledger or make_ledger(settings, catalog)
     mask = _make_mask(settings, catalog)
     providers, disconnect = (upstreams, _nothing) if upstreams else _over_http(mask)
-    health = Health(clock.now, random)
+    health = Health(clock.now, random.random)
     books = Bookkeeper(catalog, records, clock.wall)
     shared = SharedKeys(
         catalog.providers.values(), records, health, key=settings.key, clock=clock.wall

@@ -1,4 +1,4 @@
-"""The one loop that awaits providers: attempt, check, retry, fall over, escalate.
+"""The one loop that awaits providers: attempt, validate, retry, fail over, escalate.
 
 One absolute deadline per call, shared out over the attempts so that a slow first one leaves room
 for a second. Nothing below this loop retries.
@@ -7,17 +7,19 @@ for a second. Nothing below this loop retries.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
+import logging
+import traceback
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.call import Answer, Attempt, AttemptFailed, AttemptStarted, Waiting
+from rightmodel.core.call import Answer, AttemptFailed, AttemptStarted, Token, Waiting
 from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.execution.attempt import Try, Watch, request_of
-from rightmodel.execution.limiter import Gate
-from rightmodel.execution.next_step import Plan, Step
+from rightmodel.execution.call_state import CallState
+from rightmodel.execution.limiter import Limiter
+from rightmodel.execution.next_step import Outlook, is_lone, next_step, options_of, outlook
 from rightmodel.execution.receipts import exhausted, make_receipt, nothing_left
 from rightmodel.execution.tracing import answered, attempt_span, attempted, call_span
 from rightmodel.execution.validation import check
@@ -28,44 +30,41 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from random import Random
 
-    from rightmodel.core.call import Completion, Listener
-    from rightmodel.core.decision import Decision
+    from rightmodel.core.call import Attempt, Completion, Listener
+    from rightmodel.core.errors import RightmodelError
     from rightmodel.core.task import Task, WireFormat
-    from rightmodel.execution.breaker import Health
+    from rightmodel.execution.breaker import Health, Snapshot
+    from rightmodel.execution.call_state import Step
     from rightmodel.execution.recorder import Book, Bookkeeper
     from rightmodel.execution.schema_checker import SchemaChecker
-    from rightmodel.manifest.catalog import Catalog, Endpoint, Provider
+    from rightmodel.manifest.catalog import Catalog, Provider
     from rightmodel.routing.router import Router
     from rightmodel.upstream.exchange import Upstream
     from rightmodel.wire.request import ModelRequest
 
+logger = logging.getLogger("rightmodel")
+
 LEAST_FIRST_TOKEN_S: Final = 2.0
-BACKOFF_S: Final = 0.5
-MOST_BACKOFF_S: Final = 8.0
 LOOK_AGAIN_S: Final = 5.0
-"""Whoever waits for one endpoint looks so often whether another is back before it."""
+"""A call that waits for one endpoint checks so often whether another is back before it."""
 PROBE_S: Final = 5.0
 """Least time to a first token for an endpoint that kept silent the last time, and is probed."""
+STALL_S: Final = 30.0
+"""Silence in mid-stream that counts as a fault; less where another candidate needs the time."""
+SLOW: Final = 3.0
+"""Times the longest gap in a stream: a silence that is not longer is no stall."""
 
 
 @dataclass(slots=True)
 class _Call:
-    """One call on its way. `passing`: endpoints whose fault may be over some time."""
+    """One call under way. Of its attempt: `outlook`, and `watch`, `None` before its request."""
 
-    task: Task
-    decision: Decision
-    plan: Plan
+    state: CallState
     book: Book
-    began: float
-    deadline: float
-    give_up: float
     listener: Listener
-    attempts: list[Attempt] = field(default_factory=list)
-    errors: list[ProviderError] = field(default_factory=list)
-    passing: list[Endpoint] = field(default_factory=list)
-    soonest_s: float | None = None
-    no_room: BudgetError | None = None
+    outlook: Outlook = Outlook.LAST
     watch: Watch | None = None
+    soonest_s: float | None = None
 
 
 class Executor:
@@ -93,7 +92,7 @@ class Executor:
         self._now = now
         self._books = books
         self._checker = checker
-        self._gate = Gate()
+        self._limiter = Limiter()
 
     async def complete(
         self,
@@ -113,19 +112,19 @@ class Executor:
         began = self._now()
         if task.schema is not None:
             await self._checker.check_schema(task.schema)
-        decision = explored(
-            await self._router.route(task), self._catalog.routing.explore, self._random
-        )
-        call = _Call(
+        routing = self._catalog.routing
+        decision = explored(await self._router.route(task), routing.explore, self._random)
+        state = CallState(
             task,
             decision,
-            self._plan(task, decision),
-            self._books.open(task, decision, ref),
-            began,
-            began + deadline_s,
-            began + max(deadline_s, give_up_s or 0.0),
-            listener,
+            models={c.model: self._catalog.find(c.model) for c in decision.candidates},
+            max_attempts=routing.max_attempts,
+            max_escalations=routing.escalate,
+            began=began,
+            deadline=began + deadline_s,
+            give_up=began + max(deadline_s, give_up_s or 0.0),
         )
+        call = _Call(state, self._books.open(state, ref), listener)
         try:
             with call_span(decision) as span:
                 answer = await self._run(call)
@@ -135,221 +134,231 @@ class Executor:
             raise
         return call.book.answered(answer)
 
-    def _plan(self, task: Task, decision: Decision) -> Plan:
-        named = {c.model: self._catalog.find(c.model) for c in decision.candidates}
-        return Plan(
-            decision=decision,
-            models=named,
-            max_attempts=self._catalog.routing.max_attempts,
-            max_escalations=self._catalog.routing.escalate,
-            max_output_tokens=task.max_output_tokens,
-            wait_s=self._health.wait_s,
-            window=self._health.window,
-            unreachable=self._health.unreachable,
-            is_spare=self._health.is_spare,
-            pick=self._health.pick,
-            may_retry=self._health.may_retry,
-            backoff_s=self._backoff,
-            spent_usd=decision.judge_usd or Decimal(0),
-        )
-
-    def _backoff(self, times: int) -> float:
-        """Full jitter: anywhere between nothing and an exponentially growing bound."""
-        return self._random.uniform(0.0, min(MOST_BACKOFF_S, BACKOFF_S * 2**times))
-
     async def _run(self, call: _Call) -> Answer:
-        if not call.decision.candidates:
-            raise nothing_fits(call.decision)
-        while (step := call.plan.next()) is not None:
-            wait = self._wait(call, step)
+        state = call.state
+        if not state.decision.candidates:
+            raise nothing_fits(state.decision)
+        while (step := next_step(state, self._snapshot(state))) is not None:
+            wait = self._wait(state, step)
             if wait is None:
                 call.soonest_s = step.wait_s
                 break
-            if wait:
-                call.listener(Waiting(step.model.id, wait))
-                await asyncio.sleep(min(wait, LOOK_AGAIN_S))
-                if wait > LOOK_AGAIN_S or self._health.wait_s(step.endpoint):
-                    continue  # another may be back; someone else is probing it, or it failed anew
+            if wait and not await self._waited(call, step, wait):
+                continue
             completion = await self._attempt(call, step)
             if completion is not None:
-                time_s = self._now() - call.began
                 receipt = make_receipt(
                     self._catalog,
-                    task=call.task,
-                    decision=call.decision,
-                    attempts=call.attempts,
+                    state,
                     allowance=step.allowance,
                     at=self._books.clock(),
-                    time_s=time_s,
+                    time_s=self._now() - state.began,
                 )
                 return Answer(completion.text, receipt)
-        if call.no_room and not call.attempts:
-            raise call.no_room
-        if not call.attempts and call.soonest_s is None:
-            raise nothing_left(call.decision, call.plan.spent_usd)
-        raise exhausted(
-            self._catalog,
-            decision=call.decision,
-            attempts=call.attempts,
-            errors=call.errors,
-            retry_after_s=self._retry_after(call),
-            no_room=str(call.no_room or ""),
-        )
+        raise self._nothing_more(call)
 
-    def _retry_after(self, call: _Call) -> float | None:
-        """Whole seconds until the first of what may recover can be tried again."""
-        waits = [self._health.wait_s(endpoint) for endpoint in call.passing]
+    def _snapshot(self, state: CallState) -> Snapshot:
+        return self._health.snapshot(state.models.values())
+
+    def _nothing_more(self, call: _Call) -> RightmodelError:
+        """The error of a call without an answer."""
+        state = call.state
+        if state.no_room and not state.attempts:
+            return state.no_room
+        if not state.attempts and call.soonest_s is None:
+            return nothing_left(state)
+        waits = [self._health.wait_s(endpoint) for endpoint in state.retryable]
         if call.soonest_s is not None:
             waits.append(call.soonest_s)
-        return float(ceil(min(waits, default=0.0))) or None
+        retry_after_s = float(ceil(min(waits, default=0.0))) or None
+        return exhausted(self._catalog, state, retry_after_s=retry_after_s)
 
-    def _wait(self, call: _Call, step: Step) -> float | None:
+    def _wait(self, state: CallState, step: Step) -> float | None:
         """Seconds to wait before the step, `None` where it comes too late.
 
-        The last endpoint is never shut out entirely: one that cools down past the end and was not
-        tried in this call is tried at once, unless it said itself when to come back.
+        The last endpoint is never ruled out entirely: one that cools down past the end and was
+        not tried in this call is tried at once, unless it stated when to come back.
         """
-        if self._now() + step.wait_s < self._end(call):
+        now = self._now()
+        end = state.end(now)
+        if now + step.wait_s < end:
             return step.wait_s
         limited = self._health.state(step.endpoint).fault is Fault.RATE_LIMITED
-        out_of_time = self._now() >= self._end(call)
-        return None if step.retry or limited or out_of_time else 0.0
+        return None if step.retry or limited or now >= end else 0.0
+
+    async def _waited(self, call: _Call, step: Step, wait: float) -> bool:
+        """Wait; whether the step is still the one to take then."""
+        call.state.looks += step.looks
+        call.listener(Waiting(step.model.id, wait))
+        await asyncio.sleep(min(wait, LOOK_AGAIN_S))
+        # Another may be back; or a probe is under way here, or it failed anew.
+        return wait <= LOOK_AGAIN_S and not self._health.wait_s(step.endpoint)
 
     async def _attempt(self, call: _Call, step: Step) -> Completion | None:
-        """One try: the checked completion, or `None` after a failure that the plan knows of."""
+        """One attempt: the checked completion, or `None` after a failure that the state holds."""
+        state = call.state
         try:
-            hold = await call.book.reserve(call.plan, step)
+            hold = await call.book.reserve(step)
         except BudgetError as error:
-            call.no_room = call.no_room or error
-            call.plan.has_no_room(step)
+            state.lacks_budget(step.model, error)
             call.book.flags[f"over_budget={step.model.id}"] = None
             return None
-        call.plan.began(step)
-        call.watch = None
-        made, began = len(call.attempts), self._now()
+        state.started(step)
+        call.outlook, call.watch = outlook(state, step, self._snapshot(state)), None
+        made, began = len(state.attempts), self._now()
         try:
-            completion = await self._in_place(call, step)
+            completion = await self._in_slot(call, step)
         finally:
-            if len(call.attempts) == made:
-                call.book.cancelled(self._broken_off(call, step, began, None), hold)
-        call.book.attempted(call.attempts[-1], hold)
+            if len(state.attempts) == made:
+                state.attempts.append(self._broken_off(call, step, began, None))
+                call.book.cancelled(state.attempts[-1], hold)
+        call.book.attempted(state.attempts[-1], hold)
         return completion
 
-    async def _in_place(self, call: _Call, step: Step) -> Completion | None:
+    async def _in_slot(self, call: _Call, step: Step) -> Completion | None:
         """The attempt once the provider has room for one more request."""
+        provider, began = step.endpoint.provider, self._now()
         with attempt_span(step.endpoint) as span:
-            waiting = self._now()
+            completion = None
             try:
-                async with self._gate.place(step.endpoint.provider, call.give_up):
+                async with self._limiter.slot(provider, self._limit(call, step)):
                     completion = await self._ask(call, step)
             except ProviderError as error:
-                completion = None
-                self._note(call, step, error, self._broken_off(call, step, waiting, error))
-            attempted(span, call.attempts[-1])
+                self._failed(call, step, error, self._broken_off(call, step, began, error))
+            attempted(span, call.state.attempts[-1])
         return completion
 
     async def _ask(self, call: _Call, step: Step) -> Completion | None:
-        provider = step.endpoint.provider
-        call.listener(AttemptStarted(len(call.attempts) + 1, step.model.id, provider.name))
+        """The checked completion, or `None` where the check failed. Raises `ProviderError`."""
+        state, endpoint = call.state, step.endpoint
         began = self._now()
-        ticket = self._health.begin(step.endpoint, retry=step.retry)
+        call.listener(
+            AttemptStarted(len(state.attempts) + 1, step.model.id, endpoint.provider.name)
+        )
+        ticket = self._health.begin(endpoint, retry=step.retry)
         try:
-            async with asyncio.timeout_at(self._first_token_limit(call, step)) as scope:
-                call.watch = Watch(scope, self._now, call.give_up, began, moved=began - 2)
-                completion = await self._providers[provider.protocol].complete(
-                    self._request(call, step), call.watch
+            async with asyncio.timeout_at(self._limit(call, step)) as scope:
+                call.watch = self._watch(call, step, scope, began)
+                completion = await self._providers[endpoint.provider.protocol].complete(
+                    self._request(state, step), call.watch
                 )
-        except TimeoutError:
-            heard = call.watch is not None and call.watch.first_s is not None
-            what = "the answer stalled" if heard else "no first token"
-            error = ProviderError(
-                Fault.TIMEOUT, f"{what} after {self._now() - began:.1f} s", provider=provider.name
-            )
-            self._failed(call, step, error, ticket, began)
-            return None
-        except ProviderError as error:
-            self._failed(call, step, error, ticket, began)
-            return None
+        except Exception as failed:
+            error = self._attempt_error(call, step, failed, began)
+            self._health.fail(endpoint, error, ticket)
+            raise error from failed
         except BaseException:
-            self._health.release(step.endpoint, ticket)
+            self._health.release(endpoint, ticket)
             raise
-        self._health.succeed(step.endpoint, self._now() - began)
+        self._health.succeed(endpoint, self._now() - began)
+        self._limiter.answered(endpoint.provider)
         return await self._checked(call, step, completion, began)
 
-    def _request(self, call: _Call, step: Step) -> ModelRequest:
-        """Where money is limited, an answer without a limit is not asked for."""
+    def _watch(self, call: _Call, step: Step, scope: asyncio.Timeout, began: float) -> Watch:
+        state = call.state
+        has_other = call.outlook is Outlook.FAILOVER
+
+        def until(now: float, gap: float) -> float:
+            """With another candidate, silence may use up half of the time that is left.
+
+            Unless the answer comes as slowly as that: it is not a stall, however long it takes.
+            """
+            self._health.heard(step.endpoint)
+            share = max(LEAST_FIRST_TOKEN_S, (state.end(now) - now) / 2, SLOW * gap)
+            return min(state.give_up, now + (min(STALL_S, share) if has_other else STALL_S))
+
+        return Watch(scope, self._now, began, until, lambda text: call.listener(Token(text)))
+
+    def _attempt_error(
+        self, call: _Call, step: Step, failed: Exception, began: float
+    ) -> ProviderError:
+        """Whatever ended an attempt is that attempt's failure, and never the call's."""
+        if isinstance(failed, ProviderError):
+            return failed
+        if isinstance(failed, TimeoutError):
+            return self._timed_out(call, step, began)
+        frames = "".join(traceback.format_tb(failed.__traceback__))  # without its words
+        logger.error("%s in an attempt at %s\n%s", type(failed).__name__, step.model.id, frames)
+        return ProviderError(
+            Fault.MALFORMED,
+            f"internal error while the answer was read ({type(failed).__name__})",
+            provider=step.endpoint.provider.name,
+        )
+
+    def _timed_out(self, call: _Call, step: Step, began: float) -> ProviderError:
+        """Silence: a stall in mid-stream, a busy server, or one that is down."""
+        provider, time_s = step.endpoint.provider, self._now() - began
+        if call.watch is not None and call.watch.first_s is not None:
+            message = f"the answer stalled after {time_s:.1f} s"
+            return ProviderError(Fault.TIMEOUT, message, provider=provider.name)
+        if self._health.heard_since(step.endpoint, began):
+            self._limiter.busy(provider)
+            message = f"no first token after {time_s:.1f} s while other calls were answered"
+            return ProviderError(Fault.BUSY, message, provider=provider.name)
+        message = f"no first token after {time_s:.1f} s"
+        return ProviderError(Fault.TIMEOUT, message, provider=provider.name)
+
+    def _request(self, state: CallState, step: Step) -> ModelRequest:
+        """Where money is limited, the request always carries an output limit."""
         limited = (
-            call.decision.requirements.max_cost_usd is not None or self._books.records.limits.any
+            state.decision.requirements.max_cost_usd is not None or self._books.records.limits.any
         )
         key = self._key(step.endpoint.provider)
-        return request_of(call.task, call.decision, step, key, uncapped=not limited)
+        return request_of(state.task, state.decision, step, key, uncapped=not limited)
 
     async def _checked(
         self, call: _Call, step: Step, completion: Completion, began: float
     ) -> Completion | None:
-        """The completion if it holds; else the failed check is noted, and what it cost with it."""
-        attempt = _try(call, step, began).completed(
+        """The completion if it is valid; else the failed check is recorded with what it cost."""
+        attempt = _try(call.state, step, began).completed(
             completion, at=self._books.clock(), time_s=self._now() - began
         )
         try:
-            answer = await check(call.task, completion, self._checker)
+            answer = await check(call.state.task, completion, self._checker)
         except ProviderError as error:
-            self._note(call, step, error, attempt, cut=completion.finish == "length")
+            self._failed(call, step, error, attempt, cut=completion.finish == "length")
             return None
-        call.attempts.append(attempt)
+        call.state.attempts.append(attempt)
         return answer
-
-    def _failed(
-        self, call: _Call, step: Step, error: ProviderError, ticket: int, began: float
-    ) -> None:
-        self._health.fail(step.endpoint, error, ticket)
-        self._note(call, step, error, self._broken_off(call, step, began, error))
 
     def _broken_off(
         self, call: _Call, step: Step, began: float, error: ProviderError | None
     ) -> Attempt:
-        return _try(call, step, began).broken_off(
+        return _try(call.state, step, began).broken_off(
             call.watch, error, at=self._books.clock(), time_s=self._now() - began
         )
 
-    def _note(
+    def _failed(
         self, call: _Call, step: Step, error: ProviderError, attempt: Attempt, *, cut: bool = False
     ) -> None:
-        """Put a failed attempt on record, and tell the plan."""
+        """Record a failed attempt; it counts where a model received it, or nothing else is left."""
+        state = call.state
         failed = replace(attempt, fault=error.fault, message=str(error), status=error.status)
-        call.attempts.append(failed)
-        call.errors.append(error)
-        if error.fault.retryable:
-            call.passing.append(step.endpoint)
-        call.plan.spent(attempt.cost_usd)
         unsent = error.fault is Fault.CONNECTION and not (call.watch and call.watch.is_sent)
-        call.plan.failed(step, error, cut=cut, reached=not unsent)
+        reached = error.fault.reached and not unsent
+        counts = reached or is_lone(step, options_of(state, self._snapshot(state)))
+        state.attempts.append(failed)
+        state.failed(step, error, cut=cut, counts=counts)
         call.listener(
-            AttemptFailed(len(call.attempts), attempt.model, attempt.provider, error.fault)
+            AttemptFailed(len(state.attempts), failed.model, failed.provider, error.fault)
         )
 
-    def _end(self, call: _Call) -> float:
-        """What time is shared out up to: the deadline; in the background, giving up."""
-        return call.deadline if self._now() < call.deadline else call.give_up
-
-    def _first_token_limit(self, call: _Call, step: Step) -> float:
+    def _limit(self, call: _Call, step: Step) -> float:
         """When silence ends the attempt: its share of what is left, the last one has it all."""
-        now = self._now()
-        if not call.plan.has_other:
-            return call.give_up
-        if call.plan.is_lone(step):  # nobody else could answer meanwhile: it may be loading
-            return now + (call.give_up - now) / 2
-        left = self._end(call) - now
-        shares = max(1, min(call.plan.max_attempts - call.plan.attempts, 2)) + 1
-        if "reasoning" in step.model.features and call.task.effort != "none":
+        state, now = call.state, self._now()
+        if call.outlook is Outlook.LAST:
+            return state.give_up
+        if call.outlook is Outlook.RETRY:  # it may be loading, and nothing else could answer
+            return now + (state.give_up - now) / 2
+        shares = max(1, min(state.max_attempts - state.counted, 2)) + 1
+        if "reasoning" in step.model.features and state.task.effort != "none":
             shares = 2  # it may think for long before the first token, and that is no fault
-        share = max(LEAST_FIRST_TOKEN_S, left / shares)
-        state = self._health.state(step.endpoint)
-        if state.fault is Fault.TIMEOUT:  # still a black hole? Another call should not lose as much
-            share = min(share, max(PROBE_S, 3 * state.latency_s))
-        return min(call.give_up, now + share)
+        share = max(LEAST_FIRST_TOKEN_S, (state.end(now) - now) / shares)
+        known = self._health.state(step.endpoint)
+        if known.fault is Fault.TIMEOUT:  # another call should not lose as much to it
+            share = min(share, max(PROBE_S, 3 * known.latency_s))
+        return min(state.give_up, now + share)
 
 
-def _try(call: _Call, step: Step, began: float) -> Try:
-    tokens = call.decision.requirements.input_tokens
-    return Try(step.model, step.endpoint, tokens, began - call.began, step.allowance)
+def _try(state: CallState, step: Step, began: float) -> Try:
+    tokens = state.decision.requirements.input_tokens
+    return Try(step.model, step.endpoint, tokens, began - state.began, step.allowance)

@@ -11,6 +11,7 @@ from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Turn
 from rightmodel.execution.attempt import Try, Watch, accepted_effort
+from rightmodel.execution.next_step import balanced
 from rightmodel.routing.signals.judge import OUTPUT_TOKENS, JudgeAnswer
 from rightmodel.routing.tokens import estimate_tokens
 from rightmodel.wire.request import ModelRequest
@@ -90,7 +91,7 @@ class JudgeCompleter:
             unfit = ProviderError(Fault.OVERLOADED, "no endpoint of the judge is fit now")
             unfit.cost_usd = Decimal(0)
             raise unfit
-        return self._health.pick(fit)
+        return balanced(fit, self._health.snapshot([model]))
 
     async def _attempt(
         self, tried: Try, request: ModelRequest, deadline_s: float, hold: Hold | None
@@ -101,7 +102,7 @@ class JudgeCompleter:
         self._health.begin(endpoint)
         try:
             async with asyncio.timeout_at(began + deadline_s) as scope:
-                watch = Watch(scope, self._now, began + deadline_s, began)
+                watch = Watch(scope, self._now, began, lambda _, __: began + deadline_s)
                 provider = self._providers[endpoint.provider.protocol]
                 completion = await provider.complete(request, watch)
         except BaseException as failed:

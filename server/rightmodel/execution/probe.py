@@ -136,7 +136,7 @@ class Prober:
         watch: Watch | None = None
         try:
             async with asyncio.timeout_at(began + PATIENCE_S) as scope:
-                watch = Watch(scope, self._now, began + PATIENCE_S, began)
+                watch = Watch(scope, self._now, began, lambda _, __: began + PATIENCE_S)
                 completion = await self._upstreams[endpoint.provider.protocol].complete(
                     self._request(endpoint), watch
                 )

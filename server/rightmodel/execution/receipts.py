@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.call import Receipt, Usage
-from rightmodel.core.errors import ExhaustedError, NoCandidateError, ProviderError, nearest
+from rightmodel.core.errors import ExhaustedError, NoCandidateError, nearest
 from rightmodel.core.fault import Fault
 from rightmodel.core.format import dollars, listed
 from rightmodel.routing.tokens import billable_tokens
@@ -16,31 +16,19 @@ if TYPE_CHECKING:
 
     from rightmodel.core.call import Attempt
     from rightmodel.core.decision import Decision
-    from rightmodel.core.task import Task
+    from rightmodel.execution.call_state import CallState
     from rightmodel.manifest.catalog import Catalog
 
 WRAPPING: Final = 100
 """Tokens that an upstream's chat template adds to a prompt."""
 
 
-def make_receipt(  # noqa: PLR0913 - the facts of a call
-    catalog: Catalog,
-    *,
-    task: Task,
-    decision: Decision,
-    attempts: Sequence[Attempt],
-    allowance: int,
-    at: float,
-    time_s: float,
+def make_receipt(
+    catalog: Catalog, state: CallState, *, allowance: int, at: float, time_s: float
 ) -> Receipt:
     """The receipt of a call whose last attempt gave the answer, of `allowance` tokens at most."""
-    last = attempts[-1]
-    costs = [a.cost_usd for a in attempts]
-    if decision.judge:
-        costs.append(decision.judge_usd)
-    cost = (
-        None if any(c is None for c in costs) else sum((c or Decimal(0) for c in costs), Decimal(0))
-    )
+    decision, attempts = state.decision, state.attempts
+    last, cost = attempts[-1], state.cost_usd
     sent = decision.requirements.input_tokens
     baseline = _baseline_cost(catalog, _believed(last.usage, sent, allowance), at)
     return Receipt(
@@ -52,7 +40,7 @@ def make_receipt(  # noqa: PLR0913 - the facts of a call
         baseline_usd=baseline,
         saved_usd=None if baseline is None or cost is None else baseline - cost,
         served=last.served if not same_model(last.served, last.name) else "",
-        files=tuple(file.path for file in task.files),
+        files=tuple(file.path for file in state.task.files),
         flags=_flags(decision, attempts),
     )
 
@@ -99,19 +87,13 @@ def same_model(served: str, asked: str) -> bool:
 
 
 def exhausted(
-    catalog: Catalog,
-    *,
-    decision: Decision,
-    attempts: Sequence[Attempt],
-    errors: Sequence[ProviderError],
-    retry_after_s: float | None = None,
-    no_room: str = "",
+    catalog: Catalog, state: CallState, *, retry_after_s: float | None = None
 ) -> ExhaustedError:
     """The error when every attempt failed: what was tried, and what to do next.
 
-    `retry_after_s`: until the first endpoint that may recover can be tried again. `no_room`: which
-    budget had none for a further candidate.
+    `retry_after_s`: until the first endpoint that may recover can be tried again.
     """
+    decision, attempts, errors = state.decision, state.attempts, state.errors
     tried = "; ".join(f"{a.model} at {a.provider}: {a.message}" for a in attempts)
     if not errors:
         return ExhaustedError(
@@ -130,8 +112,10 @@ def exhausted(
     spent = sum((a.cost_usd for a in attempts if a.cost_usd), Decimal(0))
     if spent:
         tried += f". That cost {dollars(spent)}"
-    if no_room:
-        advice += f"; {no_room}"
+    if state.no_room:
+        advice += f"; {state.no_room}"
+    if too_dear := _too_dear(state):
+        advice += f"; max_cost_usd kept the call from {too_dear}: raise it to allow them"
     retryable = any(e.fault.retryable for e in errors)
     return ExhaustedError(
         f"every attempt failed. {tried}. Next: {advice}.",
@@ -153,8 +137,18 @@ def _advice(catalog: Catalog, attempt: Attempt) -> str:
     )
 
 
-def nothing_left(decision: Decision, spent_usd: Decimal) -> NoCandidateError:
+def _too_dear(state: CallState) -> str:
+    """The models that only the call's ceiling ruled out, "" for none."""
+    rejected = [r.model for r in state.decision.rejections if r.code == "max_cost_usd"]
+    late = [c.model for c in state.decision.candidates if not state.is_affordable(c)]
+    tried = {attempt.model for attempt in state.attempts}
+    models = [model for model in dict.fromkeys((*late, *rejected)) if model not in tried]
+    return listed(models) if models else ""
+
+
+def nothing_left(state: CallState) -> NoCandidateError:
     """The error where there are candidates and none may be tried."""
+    decision, spent_usd = state.decision, state.spent_usd
     needed = decision.requirements
     models = listed([candidate.model for candidate in decision.candidates])
     if needed.max_cost_usd is not None and spent_usd:

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rightmodel.core.call import Answer, Attempt
-    from rightmodel.core.decision import Decision
-    from rightmodel.core.task import Task
-    from rightmodel.execution.next_step import Plan, Step
+    from rightmodel.execution.call_state import CallState, Step
     from rightmodel.execution.records import Records
     from rightmodel.ledger.records import AttemptRecord, Hold, Row
     from rightmodel.manifest.catalog import Catalog, Endpoint, Model
@@ -47,9 +45,9 @@ class Bookkeeper:
         self.records = records
         self.clock = clock
 
-    def open(self, task: Task, decision: Decision, ref: str) -> Book:
+    def open(self, state: CallState, ref: str) -> Book:
         """The book of a call that begins."""
-        return Book(self, task, decision, ref)
+        return Book(self, state, ref)
 
     async def reserve_judge(
         self, model: Model, endpoint: Endpoint, input_tokens: int, allowed: int
@@ -84,39 +82,37 @@ class Book:
     """One call's entries. `flags`: what the ledger wants the caller to know."""
 
     keeper: Bookkeeper
-    task: Task
-    decision: Decision
+    state: CallState
     ref: str
     id: int = field(default_factory=new_id)
     number: int = 0
     flags: dict[str, None] = field(default_factory=dict)
     failed_checks: list[str] = field(default_factory=list)
-    costs: list[Decimal | None] = field(default_factory=list)
 
-    async def reserve(self, plan: Plan, step: Step) -> Hold | None:
+    async def reserve(self, step: Step) -> Hold | None:
         """Reserve the step's worst case. Raises `BudgetError`, which names what would fit."""
         routing = self.keeper.catalog.routing
-        tokens = self.decision.requirements.input_tokens
+        state = self.state
+        tokens = state.decision.requirements.input_tokens
         others: tuple[tuple[str, Decimal | None], ...] = ()
         if self.keeper.records.limits.any:
             others = tuple(
-                (model.id, estimate.worst_cost(model, tokens, plan.allowance(model)))
-                for model in plan.models.values()
+                (model.id, estimate.worst_cost(model, tokens, state.allowance(model)))
+                for model in state.models.values()
             )
-        expected = [c.cost_usd for c in self.decision.candidates if c.model == step.model.id]
         return await self.keeper.records.reserve(
             HoldRequest(
                 model=step.model.id,
-                skill=self.decision.assessment.skill,
+                skill=self.state.decision.assessment.skill,
                 worst_usd=estimate.worst_cost(step.model, tokens, step.allowance),
                 others=others,
                 lasts_s=max(routing.deadline_s, routing.give_up_s) + HOLD_MARGIN_S,
-                expected_usd=expected[0] if expected else None,
+                expected_usd=step.candidate.cost_usd,
                 call=self.id,
                 number=self.number + 1,
                 provider=step.endpoint.provider.name,
                 name=step.endpoint.name,
-                client=self.task.client,
+                client=self.state.task.client,
             )
         )
 
@@ -138,22 +134,24 @@ class Book:
         receipt = answer.receipt
         rows: list[Row] = [
             call_record(
-                self.decision,
+                self.state.decision,
                 id=self.id,
                 ref=self.ref,
                 at=self.keeper.clock(),
-                task=task_hash(self.task),
+                task=task_hash(self.state.task),
                 baseline=self.keeper.catalog.baseline,
                 receipt=receipt,
-                client=self.task.client,
+                client=self.state.task.client,
             )
         ]
-        if self.task.schema is not None:
+        if self.state.task.schema is not None:
             # A schema that nobody met says nothing about those who failed it: see `failed`.
             rows += [self._check(model, good=0.0) for model in self.failed_checks]
             rows.append(self._check(receipt.model, good=1.0))
         if self.keeper.catalog.store_text:
-            rows.append(Texts(self.id, self.task.prompt, answer.text, kept_turns(self.task)))
+            rows.append(
+                Texts(self.id, self.state.task.prompt, answer.text, kept_turns(self.state.task))
+            )
         self.keeper.records.note(*rows)
         trouble = self.keeper.records.trouble
         if trouble:
@@ -164,49 +162,45 @@ class Book:
         """The call ended without an answer: what it cost is a loss against any baseline."""
         code = error.code if isinstance(error, RightmodelError) else CANCELLED
         baseline = self.keeper.catalog.baseline
-        if self.decision.judge:
-            self.costs.append(self.decision.judge_usd)
-        unknown = None in self.costs
-        spent_usd = sum((cost for cost in self.costs if cost is not None), Decimal(0))
+        cost_usd = self.state.cost_usd
         row = call_record(
-            self.decision,
+            self.state.decision,
             id=self.id,
             ref=self.ref,
             at=self.keeper.clock(),
-            task=task_hash(self.task),
+            task=task_hash(self.state.task),
             baseline=baseline,
             outcome=code,
-            cost_usd=None if unknown else spent_usd,
+            cost_usd=cost_usd,
             time_s=time_s,
-            client=self.task.client,
+            client=self.state.task.client,
         )
-        if baseline and not unknown:
-            row = row._replace(baseline_usd=Decimal(0), saved_usd=-spent_usd)
+        if baseline and cost_usd is not None:
+            row = row._replace(baseline_usd=Decimal(0), saved_usd=-cost_usd)
         self.keeper.records.note(row)
 
     def _row(self, attempt: Attempt) -> AttemptRecord:
         self.number += 1
-        self.costs.append(attempt.cost_usd)
         return attempt_record(
             attempt,
             call=self.id,
             number=self.number,
             at=self.keeper.clock(),
-            skill=self.decision.assessment.skill,
-            expected_output=self.decision.requirements.output_tokens,
-            client=self.task.client,
+            skill=self.state.decision.assessment.skill,
+            expected_output=self.state.decision.requirements.output_tokens,
+            client=self.state.task.client,
         )
 
     def _check(self, model: str, *, good: float) -> OutcomeRecord:
         """What an automatic check says of a model."""
-        assessment = self.decision.assessment
+        assessment = self.state.decision.assessment
         return OutcomeRecord(
             call=self.id,
             at=self.keeper.clock(),
             model=model,
             skills=assessment.skills,
-            difficulty=self.decision.level,
+            difficulty=self.state.decision.level,
             good=good,
             kind="check",
-            task=task_hash(self.task),
+            task=task_hash(self.state.task),
         )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import WireFormat
-from rightmodel.execution.limiter import Gate
+from rightmodel.execution.limiter import Limiter
 from rightmodel.manifest.catalog import Provider
 
 URL = "http://127.0.0.1:9/v1"
@@ -27,14 +27,14 @@ TURNS = st.lists(st.lists(EVENT, min_size=1, max_size=6), min_size=1, max_size=1
 class Call:
     """One that wants a place, and holds it until it is told to go."""
 
-    def __init__(self, gate: Gate, provider: Provider, *, late: bool) -> None:
+    def __init__(self, limiter: Limiter, provider: Provider, *, late: bool) -> None:
         self.inside = False
         self.go = asyncio.Event()
         until = asyncio.get_running_loop().time() + (-1 if late else 3600)
-        self.task = asyncio.create_task(self._run(gate, provider, until))
+        self.task = asyncio.create_task(self._run(limiter, provider, until))
 
-    async def _run(self, gate: Gate, provider: Provider, until: float) -> None:
-        async with gate.place(provider, until):
+    async def _run(self, limiter: Limiter, provider: Provider, until: float) -> None:
+        async with limiter.slot(provider, until):
             self.inside = True
             try:
                 await self.go.wait()
@@ -68,13 +68,13 @@ def test_places_go_to_those_who_came_first_and_none_is_lost(
     most: int, turns: list[list[tuple[str, int]]]
 ) -> None:
     async def run() -> None:
-        gate = Gate()
+        limiter = Limiter()
         provider = Provider("p", WireFormat.OPENAI_CHAT, URL, max_concurrency=most)
         calls: list[Call] = []
         for events in turns:
             for what, which in events:
                 if what.startswith("comes"):
-                    calls.append(Call(gate, provider, late=what == "comes too late"))
+                    calls.append(Call(limiter, provider, late=what == "comes too late"))
                 else:
                     apply(calls, what, which)
             await settled()
@@ -87,15 +87,15 @@ def test_places_go_to_those_who_came_first_and_none_is_lost(
         for call in calls:
             if not call.task.cancelled() and (error := call.task.exception()):
                 assert isinstance(error, ProviderError)
-                assert (error.fault, error.scope) == (Fault.TIMEOUT, Scope.REQUEST)
+                assert (error.fault, error.scope) == (Fault.BUSY, Scope.REQUEST)
 
     asyncio.run(run())
 
 
 def test_without_a_limit_nobody_waits() -> None:
     async def run() -> None:
-        gate, provider = Gate(), Provider("p", WireFormat.OPENAI_CHAT, URL)
-        calls = [Call(gate, provider, late=True) for _ in range(50)]
+        limiter, provider = Limiter(), Provider("p", WireFormat.OPENAI_CHAT, URL)
+        calls = [Call(limiter, provider, late=True) for _ in range(50)]
         await settled()
         assert all(call.inside for call in calls)
         for call in calls:

@@ -1,0 +1,206 @@
+"""One call: what it attempted, what that cost, and what its faults rule out for the rest of it.
+
+The next step, the ledger and the receipt read it; only the executor changes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from rightmodel.core.fault import Fault, Recovery, Scope
+from rightmodel.execution.breaker import endpoint_key
+from rightmodel.routing import scoring
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rightmodel.core.call import Attempt
+    from rightmodel.core.decision import Candidate, Decision
+    from rightmodel.core.errors import BudgetError, ProviderError
+    from rightmodel.core.task import Task
+    from rightmodel.execution.breaker import EndpointKey
+    from rightmodel.manifest.catalog import Endpoint, Model
+
+MOST_UNCOUNTED: Final = 10
+"""Attempts of one call that may fail without a model having received the request."""
+CHECKS: Final = frozenset({Fault.EMPTY, Fault.CUT_OFF, Fault.SCHEMA})
+"""Faults of an answer that a larger output budget may cure where the budget was used up."""
+ROOM_BY_FAR: Final = 2
+"""Times our estimate of a prompt: more than it is off by, rare scripts apart."""
+LARGER: Final = 4
+"""Factor on the output budget when reasoning used it up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One attempt to make. `wait_s`: first wait so long. `retry`: the endpoint was tried before.
+
+    `allowance`: output tokens it may use. `looks`: the wait is for a provider to come back.
+    """
+
+    model: Model
+    endpoint: Endpoint
+    candidate: Candidate
+    allowance: int
+    wait_s: float = 0.0
+    retry: bool = False
+    looks: bool = False
+
+
+@dataclass(slots=True)
+class CallState:
+    """`began`, `deadline`, `give_up`: on the event loop's clock. `models`: of all candidates.
+
+    `counted`: attempts that count against `max_attempts`. `tried`: endpoint → times. `dead`: not
+    to be tried again in this call, with `dead_keys` (providers whose key is out), `avoided`
+    (providers that refused the request) and `over_budget` (models). `troubled`: providers that
+    failed, tried last. `held`: provider that holds one model at a time → the one it failed with.
+    `larger`: model → output budget raised once. `least_window`: tokens that were too few. `above`:
+    chance of a good answer that the next model should exceed. `over`: nothing more may be tried.
+    """
+
+    task: Task
+    decision: Decision
+    models: Mapping[str, Model]
+    max_attempts: int
+    max_escalations: int
+    began: float
+    deadline: float
+    give_up: float
+    attempts: list[Attempt] = field(default_factory=list)
+    errors: list[ProviderError] = field(default_factory=list)
+    retryable: list[Endpoint] = field(default_factory=list)
+    no_room: BudgetError | None = None
+    counted: int = 0
+    tried: dict[EndpointKey, int] = field(default_factory=dict)
+    dead: set[EndpointKey] = field(default_factory=set)
+    dead_keys: set[str] = field(default_factory=set)
+    avoided: set[str] = field(default_factory=set)
+    over_budget: set[str] = field(default_factory=set)
+    troubled: set[str] = field(default_factory=set)
+    held: dict[str, str] = field(default_factory=dict)
+    larger: dict[str, int] = field(default_factory=dict)
+    least_window: int = 0
+    looks: int = 0
+    uncounted: int = 0
+    escalations: int = 0
+    above: float = -1.0
+    moved: bool = False
+    over: bool = False
+
+    @property
+    def spent_usd(self) -> Decimal:
+        """What the attempts and the judge cost, as far as it is known."""
+        return sum((cost for cost in self._costs() if cost is not None), Decimal(0))
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """What the attempts and the judge cost, `None` where one of the costs is unknown."""
+        return None if None in self._costs() else self.spent_usd
+
+    def _costs(self) -> list[Decimal | None]:
+        judge = [self.decision.judge_usd] if self.decision.judge else []
+        return [*(attempt.cost_usd for attempt in self.attempts), *judge]
+
+    def end(self, now: float) -> float:
+        """What time is shared out up to: the deadline; in the background, giving up."""
+        return self.deadline if now < self.deadline else self.give_up
+
+    def allowance(self, model: Model) -> int:
+        """Most output tokens that an attempt at the model may use."""
+        allowed = self.larger.get(model.id) or scoring.allowance(
+            model, self.decision.requirements, self.task.max_output_tokens
+        )
+        return self._within_ceiling(model, allowed)
+
+    def is_affordable(self, candidate: Candidate) -> bool:
+        """Whether the call's ceiling leaves room for the candidate's expected cost."""
+        ceiling = self.decision.requirements.max_cost_usd
+        if ceiling is None:
+            return True
+        return candidate.cost_usd is not None and candidate.cost_usd <= ceiling - self.spent_usd
+
+    def lacks_budget(self, model: Model, error: BudgetError) -> None:
+        """No budget has room for the model."""
+        self.no_room = self.no_room or error
+        self.over_budget.add(model.id)
+
+    def started(self, step: Step) -> None:
+        """An attempt is under way."""
+        self.counted += 1
+        key = endpoint_key(step.endpoint)
+        self.tried[key] = self.tried.get(key, 0) + 1
+
+    def failed(
+        self, step: Step, error: ProviderError, *, cut: bool = False, counts: bool = True
+    ) -> None:
+        """The attempt failed: rule out what cannot help. `cut`: at the output limit.
+
+        `counts`: whether it uses up an attempt.
+        """
+        self.errors.append(error)
+        if error.fault.retryable:
+            self.retryable.append(step.endpoint)
+        if not counts and self.uncounted < MOST_UNCOUNTED:
+            self.uncounted += 1
+            self.counted -= 1
+        if not (cut and error.fault in CHECKS and self._raise_allowance(step)):
+            self._rule_out(step, error)
+
+    def _rule_out(self, step: Step, error: ProviderError) -> None:
+        provider, key = step.endpoint.provider, endpoint_key(step.endpoint)
+        match error.fault.recovery:
+            case Recovery.RETRY:
+                self.troubled.add(provider.name)
+                if provider.one_model_at_a_time:
+                    self.held.setdefault(provider.name, step.endpoint.name)
+            case Recovery.LARGER_WINDOW:
+                self.dead.add(key)
+                window = error.window or self._exceeded(step.model)
+                self.least_window = max(self.least_window, window)
+            case Recovery.ANOTHER_PROVIDER:
+                self.over = self.moved
+                self.moved = True
+                self.avoided.add(provider.name)
+            case Recovery.ESCALATE:
+                self.escalations += 1
+                self.over = self.escalations > self.max_escalations
+                self.above = max(self.above, step.candidate.p_success)
+                self.dead.update(endpoint_key(e) for e in step.model.endpoints)
+            case Recovery.FAIL_OVER:
+                self.troubled.add(provider.name)
+                self.dead.add(key)
+                if error.scope is Scope.KEY:
+                    self.dead_keys.add(provider.name)
+
+    def _raise_allowance(self, step: Step) -> bool:
+        """Whether the same model can be tried once more with a larger output budget."""
+        if step.model.id in self.larger or self.task.max_output_tokens:
+            return False
+        most = min(step.model.output_limit, step.allowance * LARGER)
+        most = self._within_ceiling(step.model, most)
+        if most <= step.allowance:
+            return False
+        self.larger[step.model.id] = most
+        self.tried.pop(endpoint_key(step.endpoint), None)
+        return True
+
+    def _exceeded(self, model: Model) -> int:
+        """The window that was exceeded, in tokens, where the upstream did not name it.
+
+        The manifest's; but where that has room for the prompt by far, the endpoint has less than
+        the manifest says, and nothing is known of the others'.
+        """
+        prompt = self.decision.requirements.input_tokens
+        return model.context if prompt * ROOM_BY_FAR > model.context else prompt
+
+    def _within_ceiling(self, model: Model, allowed: int) -> int:
+        """Fewer output tokens where the whole allowance could cost more than the ceiling leaves."""
+        needed = self.decision.requirements
+        price = model.price.rates(needed.input_tokens)
+        if needed.max_cost_usd is None or price.input is None or not price.output:
+            return allowed
+        left = needed.max_cost_usd - self.spent_usd - needed.input_tokens * price.input
+        return max(1, min(allowed, int(left / price.output)))
