@@ -1,21 +1,72 @@
-"""The example that the documentation shows is a manifest that loads."""
+"""docs/manifest.md: its examples load, its recipe does what it says, and no key is missing."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
+from rightmodel.core.task import Task
+from rightmodel.execution.engine import make_router
+from rightmodel.manifest import schema
 from rightmodel.manifest.load import load_catalog
+from rightmodel.manifest.local_servers import Served, ServedModel
 
-DOCS = Path(__file__).parents[2] / "docs"
+TEXT = (Path(__file__).parents[2] / "docs" / "manifest.md").read_text()
+RECIPE, EVERYTHING = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
+EASY = (
+    "Translate into German: Good morning, how are you?",
+    "Summarize in one sentence: The cat sat on the mat and slept all day.",
+    "Extract the email addresses: write to bob@example.com or to alice@example.org",
+    "Is this review positive or negative? I love this phone.",
+    "Write a commit message for a typo fix in the README.",
+    "What is the capital of France?",
+)
+HARD = (
+    (
+        "Design a lock-free multi-producer multi-consumer queue in C++ with memory reclamation by "
+        "hazard pointers, and prove that it is linearizable."
+    ),
+    (
+        "Prove that every bounded harmonic function on R^n is constant, then generalize the proof to "
+        "Riemannian manifolds of nonnegative Ricci curvature."
+    ),
+    (
+        "Find the race condition in this design of a distributed transaction coordinator with two "
+        "leaders, and propose a fix with a formal argument that it is correct."
+    ),
+)
 
 
-def test_the_example_in_the_docs_loads_and_says_what_it_seems_to(tmp_path: Path) -> None:
-    found = re.search(r"```toml\n(.*?)```", (DOCS / "manifest.md").read_text(), re.DOTALL)
-    assert found
-    (tmp_path / "m.toml").write_text(found[1])
+def test_the_example_of_all_keys_loads_and_says_what_it_seems_to(tmp_path: Path) -> None:
+    (tmp_path / "m.toml").write_text(EVERYTHING)
     catalog = load_catalog(tmp_path / "m.toml", has_key=lambda _: True)
+    assert catalog.notes == ()
     assert catalog.models["mine/coder"].skills["code"] == 7.5
     assert [e.provider.name for e in catalog.models["llama-70b"].endpoints] == ["groq", "together"]
     assert [rule.name for rule in catalog.rules] == ["secrets stay here", "rule 2"]
     assert set(catalog.budget.models) == {"anthropic/claude-opus-5-5"}
+    assert catalog.providers["gpu_box"].key_file == str(tmp_path / "gpu-box.key")
+
+
+def test_the_recipe_keeps_easy_work_local_and_sends_hard_work_to_claude(tmp_path: Path) -> None:
+    (tmp_path / "m.toml").write_text(RECIPE)
+    running = {"ollama": Served((ServedModel("my-own-finetune:8b"),))}
+    catalog = load_catalog(tmp_path / "m.toml", has_key=lambda _: True, served=running)
+    router = make_router(catalog, None)
+
+    async def first(prompt: str) -> str:
+        return (await router.route(Task(prompt))).candidates[0].model
+
+    assert {asyncio.run(first(prompt)) for prompt in EASY} == {"ollama/my-own-finetune:8b"}
+    assert {asyncio.run(first(prompt)).partition("/")[0] for prompt in HARD} == {"anthropic"}
+
+
+def test_every_key_is_documented_and_shown() -> None:
+    tables = [
+        t for t in vars(schema).values() if isinstance(t, type) and issubclass(t, schema.Table)
+    ]
+    keys = {key for table in tables for key in table.model_fields}
+    reference = TEXT.partition("## Top level")[2]
+    undocumented = {key for key in keys if not re.search(rf"[`.\[]{key}[`.\]]", reference)}
+    assert undocumented - {"models", "skills", "providers", "rules", "when"} == set()
