@@ -23,18 +23,9 @@ EASY = (
     "What is the capital of France?",
 )
 HARD = (
-    (
-        "Design a lock-free multi-producer multi-consumer queue in C++ with memory reclamation by "
-        "hazard pointers, and prove that it is linearizable."
-    ),
-    (
-        "Prove that every bounded harmonic function on R^n is constant, then generalize the proof to "
-        "Riemannian manifolds of nonnegative Ricci curvature."
-    ),
-    (
-        "Find the race condition in this design of a distributed transaction coordinator with two "
-        "leaders, and propose a fix with a formal argument that it is correct."
-    ),
+    "Design a lock-free queue in C++ with hazard pointers, and prove that it is linearizable.",
+    "Prove that every bounded harmonic function on R^n is constant; generalize to manifolds.",
+    "Find the race condition in a distributed transaction coordinator with two leaders.",
 )
 
 

@@ -67,6 +67,13 @@ def test_what_the_running_server_says_wins_over_the_shipped_entry() -> None:
     assert catalog.origins["ollama/gpt-oss:20b.limits.context"] == "the running ollama"
 
 
+def test_models_in_memory_are_known_where_the_server_says_so() -> None:
+    catalog = load(
+        lmstudio=[ServedModel("a", loaded=True), ServedModel("b", loaded=False)], vllm=["c"]
+    )
+    assert catalog.loaded == {"lmstudio": {"a"}}
+
+
 def included(tmp_path: Path, text: str, *served: str) -> Catalog:
     path = tmp_path / "m.toml"
     path.write_text(f"version = 1\n{text}")

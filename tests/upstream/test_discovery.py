@@ -59,7 +59,7 @@ def test_one_that_does_not_answer_is_taken_at_the_manifests_word(tmp_path: Path)
     assert {c.model for c in found.candidates} == {"ollama/here", "ollama/elsewhere"}
 
 
-def listing(*entries: dict[str, Any], name: str = "llamacpp") -> Served | None:
+def listing(*entries: Any, name: str = "llamacpp") -> Served | None:
     """What is made of the entries that a server lists."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -129,16 +129,23 @@ def test_models_that_chat_are_kept(name: str) -> None:
 def test_what_a_server_says_of_a_model_is_taken_over() -> None:
     llama_cpp = {"id": "a", "owned_by": "llamacpp", "meta": {"n_ctx": 16384, "n_ctx_train": 9}}
     vllm = {"id": "b", "owned_by": "vllm", "max_model_len": 32000}
-    studio = {"id": "c", "type": "vlm", "loaded_context_length": 4096, "max_context_length": 9}
+    studio = {"id": "c", "type": "vlm", "state": "loaded", "loaded_context_length": 4096}
     odd = {"id": "d", "meta": [], "max_model_len": "many"}
     embedding = {"id": "e", "type": "embeddings"}
-    served = listing(llama_cpp, vllm, studio, odd, embedding)
+    ollama = {"model": "f", "capabilities": ["completion", "tools", "vision"]}
+    in_memory = {"model": "g", "context_length": 4096}
+    bert = {"model": "h", "capabilities": ["embedding"]}
+    router = {"id": "i", "status": {"value": "unloaded"}}
+    served = listing(llama_cpp, vllm, studio, odd, embedding, ollama, in_memory, bert, router)
     assert served is not None
     assert served.models == (
         ServedModel("a", 16384, ("json_schema",)),
         ServedModel("b", 32000, ("json_schema",)),
-        ServedModel("c", 4096, image=True),
+        ServedModel("c", 4096, image=True, loaded=True),
         ServedModel("d"),
+        ServedModel("f", features=("tools",), image=True),
+        ServedModel("g", 4096, loaded=True),
+        ServedModel("i", loaded=False),
     )
 
 
@@ -151,7 +158,7 @@ def test_a_server_on_vllms_port_that_lists_its_download_cache_holds_one_model_at
 
 
 @pytest.mark.parametrize(
-    "entries", [(), ({"id": 5},), ({"name": "x"},), ({"id": "nomic-embed-text"},)]
+    "entries", [(), ({"id": 5},), ({"name": "x"},), ("text",), ({"id": "nomic-embed-text"},)]
 )
-def test_a_server_without_a_chat_model_is_no_server(entries: tuple[dict[str, Any], ...]) -> None:
+def test_a_server_without_a_chat_model_is_no_server(entries: tuple[Any, ...]) -> None:
     assert listing(*entries) is None

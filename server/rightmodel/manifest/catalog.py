@@ -220,6 +220,8 @@ class Catalog:
     are never used. `file`: the user's manifest, for messages. `origins`: "model id.key" → file.
     `notes`: what a user should know about how this came together (a provider left out for want of
     a key, say). `absent`: models that their local server does not have → what to do about it.
+    `loaded`: local provider → names of the models that its server held in memory when asked; only
+    for servers that say so.
     `slopes`: by skill, shipped and from `[skills.x] slope`.
     """
 
@@ -240,6 +242,7 @@ class Catalog:
     origins: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
+    loaded: Mapping[str, frozenset[str]] = field(default_factory=dict)
     slopes: Mapping[str, Slope] = field(default_factory=lambda: DEFAULT_SLOPES)
 
     @property

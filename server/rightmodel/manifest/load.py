@@ -160,6 +160,7 @@ def load_catalog(
         origins=bench.origins,
         notes=tuple(bench.notes),
         absent=_absent(models, bench.served),
+        loaded=_loaded(bench.served),
         file=bench.file,
     )
     _check_judge(catalog)
@@ -252,6 +253,14 @@ def _absent(models: Mapping[str, Model], served: Mapping[str, Served]) -> dict[s
             first = local[0]
             found[model.id] = f"{first.provider.name} does not have {first.name}: pull or load it"
     return found
+
+
+def _loaded(served: Mapping[str, Served]) -> dict[str, frozenset[str]]:
+    return {
+        name: frozenset(model.name for model in listed.models if model.loaded)
+        for name, listed in served.items()
+        if any(model.loaded is not None for model in listed.models)
+    }
 
 
 def _excluded(bench: _Workbench, models: Mapping[str, Model]) -> set[str]:

@@ -27,13 +27,14 @@ _PORT_VARIABLES: Final = {"llamacpp": "LLAMA_ARG_PORT"}
 class ServedModel:
     """A model that a server lists. `context`: tokens, `None` unknown. `features`: as in a manifest.
 
-    `image`: whether it reads images.
+    `image`: whether it reads images. `loaded`: whether it is in memory, `None` unknown.
     """
 
     name: str
     context: int | None = None
     features: tuple[str, ...] = ()
     image: bool = False
+    loaded: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

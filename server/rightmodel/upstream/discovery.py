@@ -27,6 +27,8 @@ _NOT_CHAT: Final = re.compile(
 _NOT_CHAT_TYPES: Final = frozenset(
     {"embedding", "embeddings", "rerank", "reranker", "tts", "stt", "asr", "image", "audio"}
 )
+_NATIVE: Final = {"lmstudio": ("/api/v0/models",), "ollama": ("/api/tags", "/api/ps")}
+"""Listings of a server's own API, which say more than the OpenAI-compatible one."""
 _SCHEMA_OWNERS: Final = frozenset({"vllm", "llamacpp", "sglang", "library", "organization_owner"})
 """`owned_by` of servers that enforce a JSON schema: vLLM, llama.cpp, SGLang, Ollama, LM Studio."""
 
@@ -46,9 +48,13 @@ async def ask_local_servers(urls: Mapping[str, str]) -> dict[str, Served]:
 
 
 async def _ask(client: httpx2.AsyncClient, name: str, url: str) -> Served | None:
-    native = f"{url.removesuffix('/v1')}/api/v0/models" if name == "lmstudio" else ""
-    listings = await asyncio.gather(*(_list(client, at) for at in (f"{url}/models", native) if at))
-    return _served(name, {**listings[0], **listings[-1]})
+    root = url.removesuffix("/v1")
+    paths = [f"{url}/models", *(f"{root}{path}" for path in _NATIVE.get(name, ()))]
+    entries: dict[str, dict[str, Any]] = {}
+    for listing in await asyncio.gather(*(_list(client, path) for path in paths)):
+        for model, entry in listing.items():
+            entries[model] = {**entries.get(model, {}), **entry}
+    return _served(name, entries)
 
 
 async def _list(client: httpx2.AsyncClient, url: str) -> dict[str, dict[str, Any]]:
@@ -60,8 +66,8 @@ async def _list(client: httpx2.AsyncClient, url: str) -> dict[str, dict[str, Any
             response = await client.get(url)
             if len(response.content) > _MOST_BYTES:
                 return {}
-            data = response.json()["data"]
-            return {m["id"]: m for m in data if isinstance(m.get("id"), str)}
+            body = response.json()
+        return dict(filter(None, map(_entry, body.get("data") or body.get("models") or ())))
     except (
         httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, ValueError, KeyError, TypeError,
         AttributeError, RecursionError,
@@ -69,8 +75,18 @@ async def _list(client: httpx2.AsyncClient, url: str) -> dict[str, dict[str, Any
         return {}
 
 
+def _entry(entry: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    """An entry by its model's name. Only models in memory have Ollama's `context_length`."""
+    name = entry.get("id") or entry.get("model")
+    if not isinstance(name, str):
+        return None
+    if "context_length" in entry:
+        entry = {**entry, "state": "loaded", "loaded_context_length": entry["context_length"]}
+    return name, entry
+
+
 def _served(name: str, entries: Mapping[str, dict[str, Any]]) -> Served | None:
-    models = tuple(_model(model, entry) for model, entry in entries.items() if _chats(entry))
+    models = tuple(_model(model, entry) for model, entry in entries.items() if _chats(model, entry))
     if not models:
         return None
     # `transformers serve` has vLLM's usual port and lists its download cache.
@@ -80,19 +96,30 @@ def _served(name: str, entries: Mapping[str, dict[str, Any]]) -> Served | None:
     return Served(models, on_disk)
 
 
-def _chats(entry: Mapping[str, Any]) -> bool:
-    return not _NOT_CHAT.search(entry["id"]) and entry.get("type") not in _NOT_CHAT_TYPES
+def _chats(name: str, entry: Mapping[str, Any]) -> bool:
+    capabilities = entry.get("capabilities")  # Ollama
+    if isinstance(capabilities, list) and capabilities:
+        return "completion" in capabilities
+    kind = entry.get("type")  # LM Studio
+    return not _NOT_CHAT.search(name) and not (isinstance(kind, str) and kind in _NOT_CHAT_TYPES)
 
 
 def _model(name: str, entry: Mapping[str, Any]) -> ServedModel:
-    meta = entry.get("meta")
+    meta, status = entry.get("meta"), entry.get("status")
     windows = [
-        entry.get("loaded_context_length"),  # LM Studio
+        entry.get("loaded_context_length"),  # LM Studio, Ollama
         entry.get("max_model_len"),  # vLLM, SGLang
         meta.get("n_ctx") if isinstance(meta, dict) else None,  # llama.cpp
     ]
     window = next((w for w in windows if isinstance(w, int) and w > 0), None)
-    enforced = entry.get("owned_by") in _SCHEMA_OWNERS
+    state = status.get("value") if isinstance(status, dict) else entry.get("state")
+    owner, capabilities = entry.get("owned_by"), entry.get("capabilities")
+    known = capabilities if isinstance(capabilities, list) else []
+    enforced = isinstance(owner, str) and owner in _SCHEMA_OWNERS
     return ServedModel(
-        name, window, ("json_schema",) if enforced else (), image=entry.get("type") == "vlm"
+        name,
+        window,
+        (*(["json_schema"] if enforced else []), *(["tools"] if "tools" in known else [])),
+        image=entry.get("type") == "vlm" or "vision" in known,
+        loaded=state == "loaded" if isinstance(state, str) else None,
     )
