@@ -1,4 +1,4 @@
-"""What was used, spent and saved, by day, model, skill and provider: pure sums over the rows."""
+"""Usage, spending and savings by day, model, skill, provider and client. Pure."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 SLOW_S: Final = 30.0
 """A call that took longer is counted as slow."""
 PAUSE_S: Final = 1800.0
-"""After this long without a call the next one is taken for a new session of the agent."""
+"""A call after a longer pause counts as a new session of the agent."""
+PEOPLE: Final = frozenset({"cli", "check"})
+"""Clients that are no agents: nothing they send was written by an agent's model."""
 _ZERO: Final = Decimal(0)
 _add: Final = EXACT.add
 
 
 class Rows(Protocol):
-    """Where the rows come from: a `Store`, or a `Reader`."""
+    """The source of the rows: a `Store`, or a `Reader`."""
 
     def calls(self, since: str, until: str) -> Iterator[CallRecord]:
         """Calls of the UTC days from `since` to `until`, both included, by time."""
@@ -35,7 +37,7 @@ class Rows(Protocol):
 
 
 class Spread(NamedTuple):
-    """Of times in seconds: half of them are up to `p50`, 95 % up to `p95`."""
+    """Percentiles and maximum of times in seconds."""
 
     p50: float
     p95: float
@@ -44,16 +46,18 @@ class Spread(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class UsageRow:
-    """Figures of one day, model, skill or provider.
+    """Figures of one day, model, skill, provider or client.
 
     Calls count where they were answered (by model: "" for none; by provider: nowhere), money and
     tokens where they were used: a fallback's cost is in its own row. `failed`: calls without an
-    answer. `faults`: attempts that failed. `spent_usd` = `billed_usd` (the upstream named it) +
-    `computed_usd` (from prices); of it `fault_usd` went into failed attempts, `judge_usd` to the
-    judge, `lost_usd` into calls without an answer or an end. `unpriced`: attempts whose
-    cost nobody knows, not in any sum. `saved_usd`: net over the `compared` calls for which a
-    baseline was set, and less what was lost; `None` where there was none. `call_s`: of calls, until
-    an answer or an error; `attempt_s` and `first_token_s`: of attempts that gave one.
+    answer. `faults`: attempts that failed. `spent_usd` = `billed_usd` (named by the upstream) +
+    `computed_usd` (from prices) + `estimated_usd` (of processes that died, corrections included);
+    of it `fault_usd` went into failed attempts, `judge_usd` to the judge, `lost_usd` into calls
+    without an answer or an end. `estimated`, `bounded`: attempts with such a cost, see `CostKind`;
+    a bounded one is in `computed_usd`. `unpriced`: attempts of unknown cost, in no sum.
+    `saved_usd`: net over the `compared` calls for which a baseline was set, less what was lost;
+    `None` where there was none. `call_s`: of calls, until an answer or an error; `attempt_s` and
+    `first_token_s`: of attempts that gave an answer.
     """
 
     key: str
@@ -65,6 +69,8 @@ class UsageRow:
     faults: int = 0
     judged: int = 0
     unpriced: int = 0
+    estimated: int = 0
+    bounded: int = 0
     input: int = 0
     cached: int = 0
     output: int = 0
@@ -72,6 +78,7 @@ class UsageRow:
     spent_usd: Decimal = _ZERO
     billed_usd: Decimal = _ZERO
     computed_usd: Decimal = _ZERO
+    estimated_usd: Decimal = _ZERO
     fault_usd: Decimal = _ZERO
     judge_usd: Decimal = _ZERO
     lost_usd: Decimal = _ZERO
@@ -84,17 +91,17 @@ class UsageRow:
 
     @property
     def saved_share(self) -> float | None:
-        """Of what the baseline would have cost; `None` where that is unknown or nothing."""
+        """Share of the baseline's cost; `None` where that is unknown or zero."""
         if self.saved_usd is None or not self.baseline_usd:
             return None
         return float(self.saved_usd / self.baseline_usd)
 
 
-class Asked(NamedTuple):
-    """What the agent had to say and to hear for its calls, in tokens as the models count them.
+class Delegated(NamedTuple):
+    """Tokens that agents wrote and read to delegate, as the models count them.
 
     `written`: prompts, `read`: answers, of the `sized` calls whose size is known. `sessions`: runs
-    of calls without a pause of `PAUSE_S`.
+    of calls without a pause of `PAUSE_S`. Calls of `PEOPLE` are not among them.
     """
 
     sessions: int
@@ -105,9 +112,9 @@ class Asked(NamedTuple):
 
 
 class Quality(NamedTuple):
-    """How a model's answers were judged.
+    """Outcomes of a model's answers.
 
-    `good`: the sum of what `reported` outcomes said, 0–1 each; `passed`: of `checked` by the house.
+    `good`: the sum of the `reported` outcomes, 0–1 each; `passed`: of the `checked` automatic ones.
     """
 
     model: str
@@ -131,14 +138,15 @@ class Usage:
     by_model: tuple[UsageRow, ...]
     by_skill: tuple[UsageRow, ...]
     by_provider: tuple[UsageRow, ...]
+    by_client: tuple[UsageRow, ...]
     faults: tuple[tuple[str, str, int], ...]
     baselines: tuple[tuple[str, int], ...]
-    asked: Asked
+    delegated: Delegated
 
 
 @dataclass(slots=True)
-class _Heap:
-    """A row in the making; most fields are a row's own."""
+class _Row:
+    """A row while it is summed up; most fields are those of `UsageRow`."""
 
     calls: int = 0
     answered: int = 0
@@ -148,6 +156,8 @@ class _Heap:
     faults: int = 0
     judged: int = 0
     unpriced: int = 0
+    estimated: int = 0
+    bounded: int = 0
     input: int = 0
     cached: int = 0
     output: int = 0
@@ -155,6 +165,7 @@ class _Heap:
     spent_usd: Decimal = _ZERO
     billed_usd: Decimal = _ZERO
     computed_usd: Decimal = _ZERO
+    estimated_usd: Decimal = _ZERO
     fault_usd: Decimal = _ZERO
     judge_usd: Decimal = _ZERO
     lost_usd: Decimal = _ZERO
@@ -187,7 +198,12 @@ class _Heap:
             self.saved_usd = EXACT.subtract(self.saved_usd or _ZERO, amount)
 
     def attempt(self, attempt: AttemptRecord) -> None:
+        if attempt.cost_kind == "corrected":  # the attempt itself was counted as estimated
+            self._cost(attempt, attempt.cost_usd or _ZERO)
+            return
         self.attempts += 1
+        self.estimated += attempt.cost_kind == "estimated"
+        self.bounded += attempt.cost_kind == "bounded"
         self.input += attempt.input or 0
         self.cached += attempt.cached or 0
         self.output += attempt.output or 0
@@ -207,6 +223,8 @@ class _Heap:
         self.spent_usd = _add(self.spent_usd, cost)
         if attempt.cost_kind == "billed":
             self.billed_usd = _add(self.billed_usd, cost)
+        elif attempt.cost_kind in {"estimated", "corrected"}:
+            self.estimated_usd = _add(self.estimated_usd, cost)
         else:
             self.computed_usd = _add(self.computed_usd, cost)
         if attempt.fault:
@@ -225,7 +243,7 @@ class _Heap:
         )
 
 
-_FIGURES: Final = tuple(f.name for f in fields(_Heap) if not f.name.endswith("_times"))
+_FIGURES: Final = tuple(f.name for f in fields(_Row) if not f.name.endswith("_times"))
 
 
 def spread(times: Sequence[float]) -> Spread | None:
@@ -252,9 +270,9 @@ def summed(
 ) -> list[Usage]:
     """The same for each span of days at once. Rows: days in order, the rest by what was spent.
 
-    `known`: ids of calls that were written down, those of other days too. An attempt of any other
-    call was paid for nothing: its call never ended. A judge's attempts belong to no call here;
-    what it cost for a call is in that call's own cost. `None`: every attempt's call is known.
+    `known`: ids of the calls in the ledger, those of other days too; the call of any other attempt
+    never ended, so its cost is lost. Attempts of the judge and of `rightmodel check` belong to no
+    call. `None`: every attempt's call is known.
     """
     sums = [_Sums(since, until, slow_s) for since, until in spans]
     for call in calls:
@@ -262,7 +280,12 @@ def summed(
             if one.since <= call.day <= one.until:
                 one.call(call)
     for attempt in attempts:
-        lost = known is not None and attempt.role != "judge" and attempt.call not in known
+        lost = (
+            known is not None
+            and attempt.role != "judge"
+            and attempt.client != "check"
+            and attempt.call not in known
+        )
         for one in sums:
             if one.since <= attempt.day <= one.until:
                 one.attempt(attempt, lost=lost)
@@ -270,17 +293,18 @@ def summed(
 
 
 class _Sums:
-    """A report in the making: calls first, by time, then attempts."""
+    """Sums up a span of days: calls first, by time, then attempts."""
 
     def __init__(self, since: str, until: str, slow_s: float) -> None:
         self.since = since
         self.until = until
         self._slow_s = slow_s
-        self._total = _Heap()
-        self._days: defaultdict[str, _Heap] = defaultdict(_Heap)
-        self._models: defaultdict[str, _Heap] = defaultdict(_Heap)
-        self._skills: defaultdict[str, _Heap] = defaultdict(_Heap)
-        self._providers: defaultdict[str, _Heap] = defaultdict(_Heap)
+        self._total = _Row()
+        self._days: defaultdict[str, _Row] = defaultdict(_Row)
+        self._models: defaultdict[str, _Row] = defaultdict(_Row)
+        self._skills: defaultdict[str, _Row] = defaultdict(_Row)
+        self._providers: defaultdict[str, _Row] = defaultdict(_Row)
+        self._clients: defaultdict[str, _Row] = defaultdict(_Row)
         self._faults: Counter[tuple[str, str]] = Counter()
         self._baselines: Counter[str] = Counter()
         self._sizes: Counter[str] = Counter()
@@ -288,38 +312,51 @@ class _Sums:
 
     def call(self, call: CallRecord) -> None:
         skill = call.skills[0][0] if call.skills else ""
-        days, models, skills = self._days, self._models, self._skills
-        for heap in (self._total, days[call.day], models[call.model], skills[skill]):
-            heap.call(call, self._slow_s)
+        for row in (
+            self._total,
+            self._days[call.day],
+            self._models[call.model],
+            self._skills[skill],
+            self._clients[call.client],
+        ):
+            row.call(call, self._slow_s)
         if call.baseline:
             self._baselines[call.baseline] += 1
-        self._sizes["sessions"] += call.at - call.time_s - self._last > PAUSE_S
-        self._last = max(self._last, call.at)
+        if call.client not in PEOPLE:
+            self._sizes["calls"] += 1
+            self._sizes["sessions"] += call.at - call.time_s - self._last > PAUSE_S
+            self._last = max(self._last, call.at)
 
     def attempt(self, attempt: AttemptRecord, *, lost: bool) -> None:
-        heaps = (
+        for row in (
             self._total,
             self._days[attempt.day],
             self._models[attempt.model],
             self._skills[attempt.skill],
             self._providers[attempt.provider],
-        )
-        for heap in heaps:
-            heap.attempt(attempt)
+            self._clients[attempt.client],
+        ):
+            row.attempt(attempt)
             if lost and attempt.cost_usd is not None:
-                heap.lose(attempt.cost_usd, against=bool(self._baselines))
+                row.lose(attempt.cost_usd, against=bool(self._baselines))
+        if attempt.cost_kind == "corrected":
+            return
         if attempt.fault:
             self._faults[attempt.provider, attempt.fault] += 1
-        elif attempt.role == "answer" and attempt.input is not None and attempt.output is not None:
-            said = attempt.output - (attempt.reasoning or 0)
-            self._sizes["sized"] += 1
-            self._sizes["written"] += attempt.input
-            self._sizes["read"] += said
+        elif attempt.role == "answer" and attempt.client not in PEOPLE:
+            self._delegated(attempt)
+
+    def _delegated(self, attempt: AttemptRecord) -> None:
+        if attempt.input is None or attempt.output is None:
+            return
+        self._sizes["sized"] += 1
+        self._sizes["written"] += attempt.input
+        self._sizes["read"] += attempt.output - (attempt.reasoning or 0)
 
     def usage(self) -> Usage:
         total, sizes = self._total.row("total"), self._sizes
-        asked = Asked(
-            sizes["sessions"], total.calls, sizes["sized"], sizes["written"], sizes["read"]
+        delegated = Delegated(
+            sizes["sessions"], sizes["calls"], sizes["sized"], sizes["written"], sizes["read"]
         )
         return Usage(
             self.since,
@@ -329,19 +366,20 @@ class _Sums:
             _by_spent(self._models),
             _by_spent(self._skills),
             _by_spent(self._providers),
+            _by_spent(self._clients),
             tuple((*key, count) for key, count in self._faults.most_common()),
             tuple(self._baselines.most_common()),
-            asked,
+            delegated,
         )
 
 
-def _by_spent(heaps: Mapping[str, _Heap]) -> tuple[UsageRow, ...]:
-    rows = [heap.row(key) for key, heap in heaps.items()]
+def _by_spent(groups: Mapping[str, _Row]) -> tuple[UsageRow, ...]:
+    rows = [group.row(key) for key, group in groups.items()]
     return tuple(sorted(rows, key=lambda row: (-row.spent_usd, -row.calls, row.key)))
 
 
 def quality(outcomes: Iterable[OutcomeRecord]) -> tuple[Quality, ...]:
-    """How each model's answers were judged, the most often judged first."""
+    """Outcomes by model, the most frequent first."""
     counts: dict[str, Counter[str]] = {}
     goods: dict[str, dict[str, float]] = {}
     for outcome in outcomes:

@@ -7,9 +7,9 @@ from mcp_types import ListToolsResult
 
 from rightmodel.core.format import usd
 from rightmodel.ledger.reports import UsageRow
-from rightmodel.surfaces.cli.usage_view import charts, words
-from rightmodel.surfaces.cli.usage_view.charts import Bar, Column
-from rightmodel.surfaces.cli.usage_view.picture import LIST_TOKENS
+from rightmodel.surfaces.cli.usage_view import charts, sections
+from rightmodel.surfaces.cli.usage_view.charts import Bar, BarChart, Column, ColumnChart
+from rightmodel.surfaces.cli.usage_view.report import LIST_TOKENS
 from rightmodel.surfaces.mcp.tools import TOOLS
 
 
@@ -48,8 +48,8 @@ def test_a_long_span_begins_with_the_first_day_on_which_anything_happened() -> N
 @pytest.mark.parametrize("size", ["0", "0.0000001", "3", "99999999"])
 def test_columns_stay_on_the_plot(size: str) -> None:
     amount = Decimal(size)
-    drawn = charts.over_time(
-        [Column("a", amount, -amount), Column("b", Decimal(0), None)], label="x"
+    drawn = charts.draw(
+        ColumnChart("x", [Column("a", amount, -amount), Column("b", Decimal(0), None)])
     )
     assert "nan" not in drawn
     assert "inf" not in drawn
@@ -57,7 +57,7 @@ def test_columns_stay_on_the_plot(size: str) -> None:
 
 
 def test_bars_of_nothing_have_no_length() -> None:
-    drawn = charts.bars([("a", [Bar(0.0, "$0.00", "spent")])], label="x")
+    drawn = charts.draw(BarChart("x", [("a", [Bar(0.0, "$0.00", "spent")])]))
     assert 'style="width:0"' in drawn
 
 
@@ -85,7 +85,7 @@ def test_an_amount_that_is_unknown_is_not_nothing() -> None:
     ("count", "text"), [(0, "0"), (999, "999"), (1500, "1.5k"), (2_000_000, "2.0M")]
 )
 def test_tokens_are_told_in_three_digits(count: int, text: str) -> None:
-    assert words.tokens(count) == text
+    assert sections.tokens(count) == text
 
 
 def test_the_list_of_tools_is_as_long_as_the_estimate_says() -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rightmodel.ledger.records import AttemptRecord
     from rightmodel.manifest.catalog import Catalog, Model
     from rightmodel.manifest.settings import Settings
-    from rightmodel.surfaces.cli.usage_view.picture import Source
+    from rightmodel.surfaces.cli.usage_view.report import Source
 
 
 HABITS_S: Final = 30 * 86_400.0

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rightmodel.ledger.store import Store
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings
-    from rightmodel.surfaces.cli.usage_view.picture import Source
+    from rightmodel.surfaces.cli.usage_view.report import Source
 
 _T = TypeVar("_T")
 

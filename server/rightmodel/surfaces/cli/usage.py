@@ -19,17 +19,16 @@ from rightmodel.manifest.load import load_catalog
 from rightmodel.surfaces.cli import with_settings
 from rightmodel.surfaces.cli.ledger_view import ask_ledger
 from rightmodel.surfaces.cli.terminal import echo
-from rightmodel.surfaces.cli.usage_view import picture as pictures
-from rightmodel.surfaces.cli.usage_view.picture import Picture, Span
+from rightmodel.surfaces.cli.usage_view import report as reports
+from rightmodel.surfaces.cli.usage_view.report import GROUPS, Span, UsageReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings
-    from rightmodel.surfaces.cli.usage_view.picture import Source
+    from rightmodel.surfaces.cli.usage_view.report import Source
 
-GROUPS: Final = ("model", "skill", "day", "provider")
 DAYS: Final = 30
 
 
@@ -41,6 +40,14 @@ DAYS: Final = 30
 @click.option("--json", "as_json", is_flag=True, help="As JSON, every table.")
 @click.option("--csv", "as_csv", is_flag=True, help="A row for each attempt; with --by, a group.")
 @click.option("--html", "html_file", default="", metavar="FILE", help="Write a page with charts.")
+@click.option("--estimated", is_flag=True, help="List what was charged for killed processes.")
+@click.option(
+    "--correct",
+    "corrections",
+    multiple=True,
+    metavar="ID=USD",
+    help="The actual cost of one that --estimated lists; repeatable.",
+)
 @with_settings
 def command(  # noqa: PLR0913 - one for each option
     settings: Settings,
@@ -52,34 +59,48 @@ def command(  # noqa: PLR0913 - one for each option
     as_json: bool,
     as_csv: bool,
     html_file: str,
+    estimated: bool,
+    corrections: tuple[str, ...],
 ) -> None:
     """Show what was spent, what was saved, and how it went.
 
-    Reads the ledger and changes nothing; a server may be at work meanwhile.
+    Reads the ledger, servers may write to it meanwhile; only --correct adds to it.
     """
-    if as_json + as_csv + bool(html_file) > 1:
-        raise TaskError("give one of --json, --csv and --html", argument="json")
+    if as_json + as_csv + bool(html_file) + estimated + bool(corrections) > 1:
+        raise TaskError(
+            "give one of --json, --csv, --html, --estimated and --correct", argument="json"
+        )
     now = time.time()
     span = _span(days, since, until, day_of(now))
-    books = _Books(settings)
-    if as_csv and by is None:
-        _print(books.attempts(span))
-        return
-    picture = books.picture(span, now)
-    if as_json:
-        echo(json.dumps(picture.as_json(), ensure_ascii=False, indent=2))
-    elif as_csv and by is not None:
-        from rightmodel.surfaces.cli.usage_view.rows import of_groups
+    catalog, notes = _catalog(settings)
+    if estimated or corrections:
+        from rightmodel.surfaces.cli.usage_estimated import correct, show_estimated
 
-        _print(of_groups(getattr(picture.usage, f"by_{by}"), by))
+        if corrections:
+            correct(catalog, settings, span, corrections)
+        show_estimated(catalog, settings, span)
+    elif as_csv and by is None:
+        _print(_attempts(catalog, settings, span, now))
+    else:
+        report = replace(_report(catalog, settings, span, now), notes=notes)
+        _render(report, by, as_json=as_json, as_csv=as_csv, html_file=html_file)
+
+
+def _render(
+    report: UsageReport, by: str | None, *, as_json: bool, as_csv: bool, html_file: str
+) -> None:
+    if as_json:
+        echo(json.dumps(report.as_json(), ensure_ascii=False, indent=2))
+    elif as_csv and by is not None:
+        _print(reports.groups_csv(report.rows(by), by))
     elif html_file:
         from rightmodel.surfaces.cli.usage_view.page import page
 
-        _write(page(picture), html_file)
+        _write(page(report), html_file)
     else:
         from rightmodel.surfaces.cli.usage_view.terminal import show
 
-        show(picture, [by] if by else GROUPS)
+        show(report, [by] if by else GROUPS)
 
 
 def _span(days: int | None, since: str, until: str, today: str) -> Span:
@@ -87,7 +108,7 @@ def _span(days: int | None, since: str, until: str, today: str) -> Span:
         raise TaskError("give --days or --since, not both", argument="days")
     last = _day("until", until) if until else today
     count = days or DAYS
-    first = _day("since", since) if since else pictures.day_after(last, 1 - count)
+    first = _day("since", since) if since else reports.day_after(last, 1 - count)
     if first > last:
         raise TaskError(f"--since {first} is after --until {last}", argument="since")
     name = f"{first} – {last}"
@@ -105,40 +126,29 @@ def _day(option: str, text: str) -> str:
         ) from error
 
 
-class _Books:
-    """The manifest, and where the ledger is that goes with it."""
+def _report(catalog: Catalog | None, settings: Settings, span: Span, now: float) -> UsageReport:
+    limits = limits_of(catalog.budget).limits if catalog else ()
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self.catalog, self.notes = _catalog(settings)
-        self._file = ledger_file(settings.environment)
+    def question(source: Source, location: str) -> UsageReport:
+        return reports.read(source, location=location, span=span, now=now, limits=limits)
 
-    def picture(self, span: Span, now: float) -> Picture:
-        """Everything that can be shown."""
-        limits = limits_of(self.catalog.budget).limits if self.catalog else ()
+    location = str(ledger_file(settings.environment))
+    found = ask_ledger(catalog, settings, question)
+    if found is None:
+        found = reports.empty_report(location=location, span=span, now=now)
+    model = catalog.baseline_model() if catalog else None
+    return replace(
+        found,
+        baseline=catalog.baseline if catalog else "",
+        overhead=reports.overhead(found.usage.delegated, model.price if model else None),
+    )
 
-        def look(source: Source, place: str) -> Picture:
-            return pictures.take(source, place=place, span=span, now=now, limits=limits)
 
-        found = ask_ledger(self.catalog, self._settings, look) or pictures.nothing(
-            place=str(self._file), span=span, now=now
-        )
-        model = self.catalog.baseline_model() if self.catalog else None
-        return replace(
-            found,
-            baseline=self.catalog.baseline if self.catalog else "",
-            asking=pictures.asking(found.usage.asked, model.price if model else None),
-            notes=self.notes,
-        )
+def _attempts(catalog: Catalog | None, settings: Settings, span: Span, now: float) -> Iterable[str]:
+    def question(source: Source, _: str) -> list[str]:
+        return list(reports.attempts_csv(reports.attempts(source, span.since, span.until, now=now)))
 
-    def attempts(self, span: Span) -> Iterable[str]:
-        """Every attempt as a line of comma-separated values."""
-        from rightmodel.surfaces.cli.usage_view.rows import of_attempts
-
-        def look(source: Source, _: str) -> list[str]:
-            return list(of_attempts(source.attempts(span.since, span.until)))
-
-        return ask_ledger(self.catalog, self._settings, look) or of_attempts(())
+    return ask_ledger(catalog, settings, question) or reports.attempts_csv(())
 
 
 def _catalog(settings: Settings) -> tuple[Catalog | None, tuple[str, ...]]:

@@ -1,1 +1,1 @@
-"""What `rightmodel usage` shows: gathered in `picture`, drawn by `terminal`, `rows` and `page`."""
+"""`rightmodel usage`: `report` has the figures, `sections` words them, the rest renders."""

@@ -1,7 +1,6 @@
-"""Charts as HTML that needs no script: bars that wrap to any width, columns over time. Pure.
+"""Charts as HTML without scripts: bars that wrap to any width, columns over time. Pure.
 
-Every name and text given here is plain and is escaped here. A chart is an image to those who cannot
-see it: `label` says what it shows, the figures are in the table below it.
+Names and texts are escaped here.
 """
 
 from __future__ import annotations
@@ -51,6 +50,34 @@ class Column(NamedTuple):
     saved: Decimal | None
 
 
+class BarChart(NamedTuple):
+    """Named rows with a bar or two. `whole`: the size of a full bar; 0: the longest.
+
+    `label`: what the chart shows, for those who cannot see it. `legend`: kind of bar and its text.
+    """
+
+    label: str
+    rows: Sequence[tuple[str, Sequence[Bar]]]
+    legend: Sequence[tuple[str, str]] = ()
+    whole: float = 0.0
+
+
+class ColumnChart(NamedTuple):
+    """Spent and saved over time, side by side, as columns from the zero line."""
+
+    label: str
+    columns: Sequence[Column]
+    legend: Sequence[tuple[str, str]] = ()
+
+
+def draw(chart: BarChart | ColumnChart) -> str:
+    """The chart as HTML; "" without anything to draw."""
+    if not chart[1]:
+        return ""
+    drawn = _bars(chart) if isinstance(chart, BarChart) else _columns(chart)
+    return _legend(chart.legend) + drawn if chart.legend else drawn
+
+
 @dataclass(frozen=True, slots=True)
 class _Axis:
     """From `low` to `high` in whole steps, zero among them."""
@@ -59,7 +86,7 @@ class _Axis:
     high: float
     step: float
 
-    def place(self, value: float) -> float:
+    def percent(self, value: float) -> float:
         """How far down from the top, 0–100."""
         return 100 * (self.high - value) / (self.high - self.low)
 
@@ -68,20 +95,20 @@ class _Axis:
         return [self.high - self.step * k for k in range(count + 1)]
 
 
-def bars(rows: Sequence[tuple[str, Sequence[Bar]]], *, label: str, whole: float = 0.0) -> str:
-    """A named row each, with a bar or two. `whole`: what is full length; 0: the longest bar."""
-    kind = "bars whole" if whole else "bars"
-    whole = whole or max((bar.size for _, found in rows for bar in found), default=0.0)
-    widest = max((len(bar.text) for _, found in rows for bar in found), default=0)
+def _bars(chart: BarChart) -> str:
+    kind = "bars whole" if chart.whole else "bars"
+    shown = [bar for _, found in chart.rows for bar in found]
+    whole = chart.whole or max((bar.size for bar in shown), default=0.0)
+    widest = max((len(bar.text) for bar in shown), default=0)
     parts = []
-    for name, found in rows:
+    for name, found in chart.rows:
         lines = "".join(_bar(bar, whole) for bar in found)
         parts.append(
             f'<div class="row"><div class="name">{text(name)}</div><div>{lines}</div></div>'
         )
     return (
-        f'<div class="{kind}" style="--figure:{widest}ch" role="img" aria-label="{escape(label)}">'
-        f"{''.join(parts)}</div>"
+        f'<div class="{kind}" style="--figure:{widest}ch" role="img" '
+        f'aria-label="{escape(chart.label)}">{"".join(parts)}</div>'
     )
 
 
@@ -94,7 +121,7 @@ def _bar(bar: Bar, whole: float) -> str:
     )
 
 
-def legend(entries: Iterable[tuple[str, str]]) -> str:
+def _legend(entries: Iterable[tuple[str, str]]) -> str:
     """What the colours mean: kind and text."""
     items = "".join(
         f'<li><span class="swatch {kind}"></span>{escape(what)}</li>' for kind, what in entries
@@ -143,16 +170,16 @@ def _column(day: date, unit: str) -> str:
     return day.isoformat()[: {"day": 10, "month": 7, "year": 4}[unit]]
 
 
-def over_time(columns: Sequence[Column], *, label: str) -> str:
-    """What was spent and what was saved, side by side, as columns from the zero line."""
+def _columns(chart: ColumnChart) -> str:
+    columns = chart.columns
     amounts = [float(c.spent) for c in columns] + [float(c.saved or 0) for c in columns]
     axis = _axis(min(0.0, *amounts), max(0.0, *amounts))
     ticks = [(tick, _tick(tick, axis.step)) for tick in axis.ticks()]
-    widest = max(len(told) for _, told in ticks)
+    widest = max(len(shown) for _, shown in ticks)
     marks = "".join(
         f'<div class="mark{" zero" if abs(tick) < axis.step / 2 else ""}" '
-        f'style="top:{axis.place(tick):.2f}%"><span>{text(told)}</span></div>'
-        for tick, told in ticks
+        f'style="top:{axis.percent(tick):.2f}%"><span>{text(shown)}</span></div>'
+        for tick, shown in ticks
     )
     shapes = "".join(_shapes(axis, number, column) for number, column in enumerate(columns))
     names = "".join(
@@ -161,8 +188,8 @@ def over_time(columns: Sequence[Column], *, label: str) -> str:
         for number, kind in _named(len(columns))
     )
     return (
-        f'<div class="time" style="--axis:{widest}ch" role="img" aria-label="{escape(label)}">'
-        f'<div class="plot">{marks}'
+        f'<div class="time" style="--axis:{widest}ch" role="img" '
+        f'aria-label="{escape(chart.label)}"><div class="plot">{marks}'
         f'<svg viewBox="0 0 {10 * len(columns)} 100" preserveAspectRatio="none">{shapes}</svg>'
         f'</div><div class="names">{names}</div></div>'
     )
@@ -170,11 +197,11 @@ def over_time(columns: Sequence[Column], *, label: str) -> str:
 
 def _shapes(axis: _Axis, number: int, column: Column) -> str:
     saved = column.saved
-    told = f"{column.name}: spent {usd(column.spent)}, saved {usd(saved)}"
+    shown = f"{column.name}: spent {usd(column.spent)}, saved {usd(saved)}"
     left = 10 * number
     kind = "lost" if saved is not None and saved < 0 else "saved"
     return (
-        f"<g><title>{escape(told)}</title>"
+        f"<g><title>{escape(shown)}</title>"
         f'<rect class="hover" x="{left}" y="0" width="10" height="100"/>'
         f"{_shape(axis, left + 1, float(column.spent), 'spent')}"
         f"{_shape(axis, left + 5, float(saved or 0), kind)}</g>"
@@ -182,7 +209,7 @@ def _shapes(axis: _Axis, number: int, column: Column) -> str:
 
 
 def _shape(axis: _Axis, left: float, value: float, kind: str) -> str:
-    top, bottom = sorted((axis.place(value), axis.place(0.0)))
+    top, bottom = sorted((axis.percent(value), axis.percent(0.0)))
     if bottom - top <= 0:
         return ""
     return f'<rect class="{kind}" x="{left}" y="{top:.3f}" width="4" height="{bottom - top:.3f}"/>'

@@ -1,39 +1,39 @@
-"""Everything that `rightmodel usage` shows, read from the ledger at one moment."""
+"""The figures of `rightmodel usage`, read from one state of the ledger; as JSON and CSV."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import csv
+import io
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from rightmodel.ledger.budget import estimate, standings
-from rightmodel.ledger.records import day_of
-from rightmodel.ledger.reports import SLOW_S, Usage, quality, summed
+from rightmodel.ledger.records import AttemptRecord, day_of
+from rightmodel.ledger.reports import SLOW_S, Usage, UsageRow, quality, summed
 from rightmodel.ledger.reservations import is_dead
 from rightmodel.ledger.sums import Sums
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rightmodel.ledger.budget import Limit, Standing
-    from rightmodel.ledger.records import AttemptRecord, CallRecord, Hold, OutcomeRecord
-    from rightmodel.ledger.reports import Asked, Quality, Spread, UsageRow
+    from rightmodel.ledger.records import CallRecord, Hold, OutcomeRecord
+    from rightmodel.ledger.reports import Delegated, Quality, Spread
     from rightmodel.manifest.price import Price
 
-
+GROUPS: Final = ("model", "skill", "day", "provider", "client")
 LIST_TOKENS: Final = 600
-"""What the list of tools takes of an agent's context: bytes / 4 of `tools/list`."""
+"""Tokens of the tool list in an agent's context: bytes / 4 of `tools/list`."""
 RECEIPT_TOKENS: Final = 30
-"""The line under each answer: bytes / 4."""
-
+"""Tokens of the line under each answer: bytes / 4."""
 TIMES: Final = ("call_s", "attempt_s", "first_token_s")
 """The fields of a row that are spreads of times."""
 
 
 class Source(Protocol):
-    """Where the rows come from: see `Reader`."""
+    """The ledger's rows: see `Reader`."""
 
     def calls(self, since: str, until: str) -> Iterator[CallRecord]:
         """Calls of the UTC days from `since` to `until`, both included, by time."""
@@ -48,7 +48,7 @@ class Source(Protocol):
         ...
 
     def holds(self) -> list[Hold]:
-        """Everything that is reserved."""
+        """Every reservation."""
         ...
 
     def days(self) -> tuple[str, str] | None:
@@ -56,11 +56,11 @@ class Source(Protocol):
         ...
 
 
-class Asking(NamedTuple):
-    """An estimate of what asking cost the agent itself. `usd`: `None` where no price is known.
+class Overhead(NamedTuple):
+    """The estimated cost of delegating, in the agent's own model. `usd`: `None` without a price.
 
-    `written` are tokens that the agent's model put out (prompts), `read` that it took in (answers,
-    receipts, and the list of tools once a session). `unsized`: calls whose size nobody knows.
+    `written`: tokens that the agent's model produced (prompts); `read`: that it took in (answers,
+    receipts, the tool list once a session). `unsized`: calls of unknown size.
     """
 
     sessions: int
@@ -72,7 +72,7 @@ class Asking(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Which days are shown, as UTC days, both included. `name`: for a heading."""
+    """UTC days, both included. `name`: for a heading."""
 
     name: str
     since: str
@@ -80,13 +80,13 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """`today`, `month`: of `now`. `usage`: of the days asked for. `days`: the ledger's ends.
+class UsageReport:
+    """`today`, `month`: of `now`. `usage`: of the requested days. `days`: first and last recorded.
 
-    `baseline`: of the manifest in force. `notes`: what a reader has to know about the figures.
+    `location`: of the ledger. `baseline`: of the manifest. `notes`: caveats about the figures.
     """
 
-    place: str
+    location: str
     now: float
     span: Span
     today: Usage
@@ -96,16 +96,19 @@ class Picture:
     budgets: tuple[Standing, ...] = ()
     days: tuple[str, str] | None = None
     baseline: str = ""
-    asking: Asking | None = None
+    overhead: Overhead | None = None
     notes: tuple[str, ...] = ()
+
+    def rows(self, group: str) -> tuple[UsageRow, ...]:
+        """The rows of one of `GROUPS`."""
+        rows: tuple[UsageRow, ...] = getattr(self.usage, f"by_{group}")
+        return rows
 
     def as_json(self) -> dict[str, Any]:
         """Plain data with stable keys. Money as strings in USD, times in seconds, shares 0–1."""
         usage = self.usage
-        groups = {"day": usage.by_day, "model": usage.by_model, "skill": usage.by_skill}
-        groups["provider"] = usage.by_provider
         return {
-            "ledger": self.place,
+            "ledger": self.location,
             "at": datetime.fromtimestamp(self.now, UTC).isoformat(timespec="seconds"),
             "since": usage.since,
             "until": usage.until,
@@ -115,10 +118,7 @@ class Picture:
             "today": _plain(self.today.total),
             "month": _plain(self.month.total),
             "total": _plain(usage.total),
-            **{
-                f"by_{group}": [_plain(r) for r in getattr(usage, f"by_{group}")]
-                for group in groups
-            },
+            **{f"by_{group}": [_plain(row) for row in self.rows(group)] for group in GROUPS},
             "baselines": [{"model": model, "calls": calls} for model, calls in usage.baselines],
             "faults": [
                 {"provider": provider, "fault": fault, "attempts": count}
@@ -126,14 +126,16 @@ class Picture:
             ],
             "quality": [q._asdict() for q in self.quality],
             "budgets": [_standing(s) for s in self.budgets],
-            "asking_estimate": _money(self.asking._asdict()) if self.asking else None,
+            "asking_estimate": _money(self.overhead._asdict()) if self.overhead else None,
             "slow_s": SLOW_S,
             "notes": list(self.notes),
         }
 
 
-def take(source: Source, *, place: str, span: Span, now: float, limits: Sequence[Limit]) -> Picture:
-    """Read what is to be shown, each row once."""
+def read(
+    source: Source, *, location: str, span: Span, now: float, limits: Sequence[Limit]
+) -> UsageReport:
+    """Read the report, each row once."""
     spans = _spans(span, now)
     since, until = min(s for s, _ in spans), max(u for _, u in spans)
     known: set[int] = set()
@@ -142,26 +144,22 @@ def take(source: Source, *, place: str, span: Span, now: float, limits: Sequence
 
     def calls() -> Iterator[CallRecord]:
         # A call that ends after midnight has attempts on the day before; and by their reservation's
-        # day, attempts may lie behind their call.
+        # day, attempts may lie after their call.
         for call in source.calls(day_after(since, -1), day_after(until, 1)):
             known.add(call.id)
             yield call
 
-    dead = [hold for hold in source.holds() if is_dead(hold, now=now)]
-    held = [hold for hold in source.holds() if hold not in dead]
-
-    def attempts() -> Iterator[AttemptRecord]:
-        # The next server that starts charges what dead processes had reserved.
-        unsettled = [estimate(hold, at=now) for hold in dead if since <= hold.day <= until]
-        for row in chain(source.attempts(since, until), unsettled):
+    def counted() -> Iterator[AttemptRecord]:
+        for row in attempts(source, since, until, now=now):
             if limits and row.charged_usd is not None:
                 charged.add([(row.day, row.model, row.skill, str(row.charged_usd))])
             yield row
 
-    today, month, shown = summed(calls(), attempts(), *spans, known=known)
-    first, end = day_time(span.since), day_time(span.until) + 86_400
-    return Picture(
-        place=place,
+    today, month, shown = summed(calls(), counted(), *spans, known=known)
+    first, end = _start(span.since), _start(span.until) + 86_400
+    held = [hold for hold in source.holds() if not is_dead(hold, now=now)]
+    return UsageReport(
+        location=location,
         now=now,
         span=span,
         today=today,
@@ -173,39 +171,79 @@ def take(source: Source, *, place: str, span: Span, now: float, limits: Sequence
     )
 
 
-def nothing(*, place: str, span: Span, now: float) -> Picture:
-    """Of a ledger that is not there."""
+def attempts(source: Source, since: str, until: str, *, now: float) -> Iterator[AttemptRecord]:
+    """The attempts of these days, and those that the next server will charge to dead processes."""
+    yield from source.attempts(since, until)
+    for hold in source.holds():
+        if since <= hold.day <= until and is_dead(hold, now=now):
+            yield estimate(hold, at=now)
+
+
+def empty_report(*, location: str, span: Span, now: float) -> UsageReport:
+    """The report where there is no ledger yet."""
     today, month, shown = summed((), (), *_spans(span, now))
-    return Picture(place, now, span, today, month, shown)
+    return UsageReport(location, now, span, today, month, shown)
 
 
 def _spans(span: Span, now: float) -> tuple[tuple[str, str], ...]:
-    """Today, this month, the days asked for."""
+    """Today, this month, the requested days."""
     today = day_of(now)
     return (today, today), (f"{today[:7]}-01", today), (span.since, span.until)
 
 
-def asking(asked: Asked, price: Price | None) -> Asking:
-    """What the agent's own tokens came to, at its own model's price where that is known."""
-    written = asked.written
-    read = asked.read + asked.calls * RECEIPT_TOKENS + asked.sessions * LIST_TOKENS
+def overhead(delegated: Delegated, price: Price | None) -> Overhead:
+    """The cost of delegating, at the price of the agent's own model where it is known."""
+    written = delegated.written
+    read = delegated.read + delegated.calls * RECEIPT_TOKENS + delegated.sessions * LIST_TOKENS
     usd = None
     if price is not None and price.input is not None and price.output is not None:
         usd = written * price.output + read * price.input
-    return Asking(asked.sessions, written, read, max(0, asked.calls - asked.sized), usd)
-
-
-def day_time(day: str) -> float:
-    """When a UTC day begins, in seconds since 1970."""
-    return datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
+    unsized = max(0, delegated.calls - delegated.sized)
+    return Overhead(delegated.sessions, written, read, unsized, usd)
 
 
 def day_after(day: str, count: int) -> str:
-    """The UTC day so many days later; the nearest there is at the calendar's ends."""
+    """The UTC day `count` days later; the nearest at the calendar's ends."""
     try:
         return (date.fromisoformat(day) + timedelta(days=count)).isoformat()
     except OverflowError:
         return day
+
+
+def _start(day: str) -> float:
+    return datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
+
+
+def attempts_csv(rows: Iterable[AttemptRecord]) -> Iterator[str]:
+    """Lines: a heading, then an attempt each, with the fields of `AttemptRecord`."""
+    yield _line(AttemptRecord._fields)
+    for row in rows:
+        yield _line(row)
+
+
+def groups_csv(rows: Iterable[UsageRow], group: str) -> Iterator[str]:
+    """Lines: a heading, then a group each, with the fields of `UsageRow`."""
+    names = [f.name for f in fields(UsageRow) if f.name not in TIMES]
+    spread = [f"{name[:-2]}_{share}_s" for name in TIMES for share in ("p50", "p95")]
+    yield _line([group, *names[1:], *spread])
+    for row in rows:
+        times = [time for name in TIMES for time in (getattr(row, name) or (None, None))[:2]]
+        yield _line([*(getattr(row, name) for name in names), *times])
+
+
+def _line(values: Iterable[Any]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow([_cell(value) for value in values])
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """Unknown is empty. Text that a spreadsheet would take for a formula is marked as text."""
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} and value:
+        return f"'{value}"
+    return value
 
 
 def _plain(row: UsageRow) -> dict[str, Any]:
