@@ -25,9 +25,14 @@ class _SafeConsole(Console):
             yield segment if segment.control else Segment(visible(segment.text), segment.style)
 
 
-def console(pipe_width: int = 150) -> Console:
-    """The console for standard output. `pipe_width`: columns when it is not a terminal."""
-    made = _SafeConsole(markup=False, highlight=False, emoji=False)
+def console(pipe_width: int = 150, *, colour: bool | None = None) -> Console:
+    """The console for standard output.
+
+    `pipe_width`: columns when it is not a terminal. `colour`: False prints plain lines whatever the
+    environment asks for.
+    """
+    terminal = False if colour is False else None
+    made = _SafeConsole(markup=False, highlight=False, emoji=False, force_terminal=terminal)
     if not made.is_terminal:
         made.width = pipe_width
     return made

@@ -1,8 +1,7 @@
-"""Simulated twins of the user's providers, and the catalog that leads to them instead.
+"""Simulated twins of a catalog's providers, and the catalog that leads to them instead.
 
-The catalog is the user's own: models, prices, limits, rules, routing. Only addresses and keys are
-others: each provider's base_url is that of its twin on loopback, its key a made-up one, and what
-its manifest entry sends as further headers is left out, since a key may be among it.
+Models, prices, limits, rules and routing stay. Each provider's base_url becomes that of its twin on
+loopback, its key a made-up one; further headers are dropped, since a key may be among them.
 """
 
 from __future__ import annotations
@@ -14,24 +13,26 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.call import Usage
-from rightmodel.core.task import Trust
+from rightmodel.core.task import Trust, WireFormat
 from rightmodel.manifest.base_url import is_loopback
 from rightmodel.manifest.settings import Settings
-from rightmodel.routing.router import count_tokens as prompt_tokens
-from rightmodel.routing.tokens import estimate_tokens
-from rightmodel.simulator import Behaviour, Reply, SimulatedProvider, count_tokens, example_of
+from rightmodel.simulator.behaviour import Behaviour, Reply
 from rightmodel.simulator.dialects import DIALECTS, NATIVE
+from rightmodel.simulator.example import example_of
+from rightmodel.simulator.received import count_tokens
+from rightmodel.simulator.server import SimulatedProvider
 from rightmodel.simulator.wire import dumps
-from rightmodel.surfaces.cli.rehearsal.tasks import USUAL_TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
+    from rightmodel.core.task import Task
     from rightmodel.manifest.catalog import Catalog, Model, Provider
-    from rightmodel.simulator import Received
-    from rightmodel.surfaces.cli.rehearsal.tasks import Sample
+    from rightmodel.simulator.received import Received
+    from rightmodel.simulator.samples import Sample
 
 FILLER: Final = "Simulated text, as long as a real answer would be. "
+USUAL_TOKENS: Final = 250
 CHUNK_TOKENS: Final = 128
 HOSTS: Final = {
     "api.openai.com": "openai",
@@ -41,27 +42,95 @@ HOSTS: Final = {
     "api.mistral.ai": "mistral",
     ":11434": "ollama",
 }
-"""What a base_url holds → whose error bodies its twin sends."""
+"""Part of a base_url → whose error bodies its twin sends."""
 FAST: Final = frozenset({"groq", "cerebras"})
 SPEEDS: Final = ((1, 0.4, 160.0), (5, 0.6, 110.0), (20, 0.9, 75.0), (10**9, 1.3, 55.0))
 """Most USD per million output tokens, seconds to the first token, tokens a second: set by
-judgement, since manifests say nothing of speed."""
+judgement, since manifests do not state speeds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Twins:
-    """`catalog`: leads to the twins. `providers`: the twins by name. `urls`: theirs → the real."""
+    """The running twins of a catalog's providers."""
 
     catalog: Catalog
+    """Leads to the twins."""
     settings: Settings
+    """Holds their keys."""
     providers: Mapping[str, SimulatedProvider]
+    """By the provider's name."""
     urls: Mapping[str, str]
+    """A twin's base_url → the provider's."""
 
     def as_real(self, text: str) -> str:
         """A text with the twins' addresses replaced by those of the providers."""
         for twin, real in self.urls.items():
             text = text.replace(twin, real)
         return text
+
+
+class Answers:
+    """What twins answer: each sample's own answer, at a speed guessed from place and price."""
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        prompt_tokens: Callable[[Task], int],
+        *,
+        speedup: float = 1.0,
+    ) -> None:
+        """`prompt_tokens`: rightmodel's estimate, so that no twin seems to cut long prompts."""
+        self._samples = samples
+        self._prompt_tokens = prompt_tokens
+        self._speedup = speedup
+        self._flawed = {sample.label for sample in samples if sample.flawed}
+
+    def behaviour(self, model: Model, provider: Provider) -> Behaviour:
+        """The behaviour of one model."""
+        first_token_s, tokens_per_s = speed(model, provider)
+        # Anthropic's models reason only on request.
+        thinks = (
+            "reasoning" in model.features and provider.protocol is not WireFormat.ANTHROPIC_MESSAGES
+        )
+        return Behaviour(
+            answers=lambda request: self._reply(request, thinks=thinks),
+            first_token_s=first_token_s / self._speedup,
+            tokens_per_s=tokens_per_s * self._speedup,
+            chunk_tokens=CHUNK_TOKENS,
+            context=model.context,
+            output_limit=model.output_limit,
+        )
+
+    def _reply(self, request: Received, *, thinks: bool) -> Reply:
+        known = [s for s in self._samples if request.prompt.startswith(s.task.prompt)]
+        sample = max(known, key=lambda s: len(s.task.prompt), default=None)
+        text = self._text(sample, request)
+        if sample is None:
+            return Reply(text)
+        thought = sample.thought if thinks else 0
+        prompt = self._prompt_tokens(sample.task)
+        usage = Usage(prompt, count_tokens(text) + thought, reasoning=thought)
+        return Reply(text, reasoning_tokens=thought, usage=usage)
+
+    def _text(self, sample: Sample | None, request: Received) -> str:
+        if sample and sample.label in self._flawed:
+            self._flawed.remove(sample.label)
+            return sample.flawed
+        if sample and sample.answer:
+            return padded(sample.answer, sample.tokens)
+        schema = sample.task.schema if sample and sample.task.schema else request.schema
+        if schema is not None:
+            return dumps(example_of(schema))
+        tokens = sample.tokens if sample else USUAL_TOKENS
+        return padded("", min(tokens, request.max_output or tokens))
+
+
+def padded(text: str, tokens: int) -> str:
+    """The text, drawn out to so many tokens."""
+    missing = tokens - count_tokens(text)
+    if missing <= 0:
+        return text
+    return f"{text}\n\n{FILLER * missing}".lstrip()[: tokens * 4]
 
 
 def used_providers(catalog: Catalog) -> dict[str, Provider]:
@@ -80,7 +149,7 @@ def dialect_of(provider: Provider) -> str:
 
 @asynccontextmanager
 async def twins(
-    catalog: Catalog, samples: Sequence[Sample], *, seed: int, clock: Callable[[], float]
+    catalog: Catalog, answers: Answers, *, seed: int, clock: Callable[[], float]
 ) -> AsyncIterator[Twins]:
     """Start a twin of every provider that is used; they end with the block."""
     real = used_providers(catalog)
@@ -91,7 +160,12 @@ async def twins(
                 SimulatedProvider(
                     provider.protocol,
                     key=_fake_key(provider),
-                    models=_behaviours(catalog, name, samples),
+                    models={
+                        endpoint.name: answers.behaviour(model, provider)
+                        for model in catalog.models.values()
+                        for endpoint in model.endpoints
+                        if endpoint.provider.name == name
+                    },
                     dialect=dialect_of(provider),
                     random=Random(f"{seed} {name}"),  # noqa: S311 - a simulation, reproducible
                     clock=clock,
@@ -100,8 +174,7 @@ async def twins(
         doubles = {name: _double(real[name], twin) for name, twin in running.items()}
         environment = {d.key_env: running[n].key for n, d in doubles.items() if d.key_env}
         urls = {running[n].base_url: real[n].base_url for n in real}
-        led = _led_to(catalog, doubles)
-        yield Twins(led, Settings(None, environment), running, urls)
+        yield Twins(_led_to(catalog, doubles), Settings(None, environment), running, urls)
 
 
 def _variable(provider: Provider) -> str:
@@ -139,27 +212,6 @@ def _led_to(catalog: Catalog, doubles: Mapping[str, Provider]) -> Catalog:
     return replace(catalog, models=models, providers=dict(doubles))
 
 
-def _behaviours(catalog: Catalog, provider: str, samples: Sequence[Sample]) -> dict[str, Behaviour]:
-    found = {}
-    for model in catalog.models.values():
-        for endpoint in model.endpoints:
-            if endpoint.provider.name == provider:
-                found[endpoint.name] = _behaviour(model, endpoint.provider, samples)
-    return found
-
-
-def _behaviour(model: Model, provider: Provider, samples: Sequence[Sample]) -> Behaviour:
-    first_token_s, tokens_per_s = speed(model, provider)
-    return Behaviour(
-        answers=lambda request: _answer(request, samples),
-        first_token_s=first_token_s,
-        tokens_per_s=tokens_per_s,
-        chunk_tokens=CHUNK_TOKENS,
-        context=model.context,
-        output_limit=model.output_limit,
-    )
-
-
 def speed(model: Model, provider: Provider) -> tuple[float, float]:
     """Seconds to the first token and tokens a second: a guess from place and price."""
     if provider.name in FAST:
@@ -168,18 +220,3 @@ def speed(model: Model, provider: Provider) -> tuple[float, float]:
         return 0.5, 40.0
     price = (model.price.output or Decimal(0)) * 1_000_000
     return next((first, pace) for most, first, pace in SPEEDS if price <= most)
-
-
-def _answer(request: Received, samples: Sequence[Sample]) -> Reply:
-    known = [s for s in samples if request.prompt.startswith(s.task.prompt)]
-    sample = max(known, key=lambda s: len(s.task.prompt), default=None)
-    schema = sample.task.schema if sample and sample.task.schema else request.schema
-    if schema is not None:
-        text = dumps(example_of(schema))
-    else:
-        tokens = sample.tokens if sample else USUAL_TOKENS
-        tokens = min(tokens, request.max_output or tokens)
-        text = (FILLER * (tokens * 4 // len(FILLER) + 1))[: tokens * 4]
-    # Prompt tokens as rightmodel reckons them: else a twin would seem to cut long prompts.
-    prompt = prompt_tokens(sample.task) if sample else estimate_tokens(request.text)
-    return Reply(text, usage=Usage(prompt, count_tokens(text)))

@@ -6,30 +6,30 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Trust
-from rightmodel.surfaces.cli.rehearsal.twins import used_providers
+from rightmodel.simulator.twins import used_providers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from rightmodel.manifest.catalog import Catalog, Model
-    from rightmodel.surfaces.cli.rehearsal.run import Call
-    from rightmodel.surfaces.cli.rehearsal.trouble import Trouble
+    from rightmodel.simulator.outage import Outage
+    from rightmodel.surfaces.cli.show.call import Call
 
 LONG_PROMPT: Final = 200_000
 _READS: Final = {"image": "read images", "pdf": "read PDFs", "audio": "hear audio"}
 
 
 def advice(
-    catalog: Catalog, calls: Sequence[Call], healthy: Sequence[Call], trouble: Trouble
+    catalog: Catalog, calls: Sequence[Call], healthy: Sequence[Call], outage: Outage
 ) -> list[str]:
     """What is worth doing, the most urgent first."""
     return [
         *_without(healthy),
         *_only_named(calls),
-        *_attempts_used_up(catalog, calls, trouble),
+        *_attempts_used_up(catalog, calls, outage),
         *_only_one(catalog),
         *_slow(catalog, calls),
-        *_not_met(calls, trouble),
+        *_not_met(calls, outage),
     ]
 
 
@@ -58,7 +58,7 @@ def _only_named(calls: Sequence[Call]) -> Iterator[str]:
         )
 
 
-def _attempts_used_up(catalog: Catalog, calls: Sequence[Call], trouble: Trouble) -> Iterator[str]:
+def _attempts_used_up(catalog: Catalog, calls: Sequence[Call], outage: Outage) -> Iterator[str]:
     """Calls that tried model after model of what was down, and had a way out left."""
     most = catalog.routing.max_attempts
     failed = [
@@ -66,11 +66,11 @@ def _attempts_used_up(catalog: Catalog, calls: Sequence[Call], trouble: Trouble)
         for c in calls
         if len(c.tries) >= most
         and c.error
-        and {t.provider for t in c.tries} <= trouble.providers
-        and set(c.line) - trouble.providers
+        and {t.provider for t in c.tries} <= outage.providers
+        and set(c.line) - outage.providers
     ]
     if failed:
-        out = next(p for p in failed[0].line if p not in trouble.providers)
+        out = next(p for p in failed[0].line if p not in outage.providers)
         tried = ", ".join(dict.fromkeys(t.provider for t in failed[0].tries))
         yield (
             f"{_numbers(failed)} used up all {most} attempts at {tried}, with {out} next in line: "
@@ -133,12 +133,12 @@ def _slow(catalog: Catalog, calls: Sequence[Call]) -> Iterator[str]:
         )
 
 
-def _not_met(calls: Sequence[Call], trouble: Trouble) -> Iterator[str]:
+def _not_met(calls: Sequence[Call], outage: Outage) -> Iterator[str]:
     met = {name for c in calls for name in c.met}
-    unmet = [name for name in trouble.names if name not in met]
+    unmet = [name for name in outage.names if name not in met]
     if unmet:
         yield (
             f"no request met {', '.join(unmet)}: either nothing was sent to "
-            f"{', '.join(map(str, trouble.faults))} meanwhile, or the fault needs something that "
+            f"{', '.join(map(str, outage.faults))} meanwhile, or the fault needs something that "
             "no task has (a schema, a long prompt, a refused parameter)"
         )

@@ -1,4 +1,4 @@
-"""What goes wrong in a rehearsal, and where."""
+"""An outage: which faults, at which providers or models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rightmodel.core.errors import TaskError, UnknownNameError
 from rightmodel.core.format import listed
 from rightmodel.simulator import fault
 from rightmodel.simulator.fault import catalogue
-from rightmodel.surfaces.cli.rehearsal.twins import dialect_of, used_providers
+from rightmodel.simulator.twins import dialect_of, used_providers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where it goes wrong. `wire`: one model's name there, "" for the whole provider."""
+    """Where a fault happens. `wire`: one model's name there, "" for the whole provider."""
 
     provider: str
     wire: str = ""
@@ -48,7 +48,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Outage:
     """`faults`: by place. `share`: of the requests there that have one of them, 0 to 1."""
 
     faults: Mapping[Place, Sequence[SimulatedFault]]
@@ -61,12 +61,12 @@ class Trouble:
 
     @property
     def providers(self) -> frozenset[str]:
-        """Where something goes wrong."""
+        """Providers with a fault."""
         return frozenset(place.provider for place in self.faults)
 
     @property
     def closed(self) -> dict[str, str]:
-        """Providers whose port itself is closed → the fault: no request comes to tell of it."""
+        """Providers whose port is closed → the fault: no request of theirs shows it."""
         return {
             place.provider: found[0].name
             for place, found in self.faults.items()
@@ -86,7 +86,7 @@ class Trouble:
                 twins[place.provider].fail_all(chosen)
 
     def end(self, twins: Mapping[str, SimulatedProvider]) -> None:
-        """Everything is well again."""
+        """The end of the outage."""
         for place in self.faults:
             twins[place.provider].heal()
 
@@ -95,17 +95,17 @@ class Trouble:
         return f"{', '.join(self.names)} at {', '.join(map(str, self.faults))} ({every})"
 
 
-def trouble(
+def planned_outage(
     catalog: Catalog,
     names: Sequence[str],
     places: Sequence[str],
     share: float,
     busiest: Sequence[str],
-) -> Trouble:
-    """What was asked for, as it can be.
+) -> Outage:
+    """The outage that was asked for.
 
     `busiest`: providers, the one most used first; where no place is named, the first that the
-    faults fit. Raises `TaskError` for names that nobody knows and faults that fit nowhere.
+    faults fit. Raises `TaskError` for unknown names and for faults that fit nowhere.
     """
     wanted = [_fault(name) for name in dict.fromkeys(names or (USUAL_FAULT,))]
     used = used_providers(catalog)
@@ -119,7 +119,7 @@ def trouble(
     for one in wanted:
         if not any(one in fits for fits in found.values()):
             raise TaskError(_fits_nowhere(one, used, chosen), argument="fault")
-    return Trouble({place: fits for place, fits in found.items() if fits}, share)
+    return Outage({place: fits for place, fits in found.items() if fits}, share)
 
 
 def fitting(one: SimulatedFault, catalog: Catalog) -> list[str]:
@@ -155,6 +155,4 @@ def _fits_nowhere(
     where = listed([str(p) for p in places]) if places else "any connected provider"
     could = [name for name, provider in used.items() if _fits(one, provider)]
     hint = f"it could at {listed(could)}" if could else "rightmodel rehearse --list says which can"
-    return (
-        f"fault {one.name!r} cannot happen at {where}: other APIs do not say such a thing; {hint}"
-    )
+    return f"fault {one.name!r} cannot happen at {where}: its API has no such error; {hint}"

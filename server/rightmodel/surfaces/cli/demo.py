@@ -1,0 +1,252 @@
+"""`rightmodel demo`: the whole thing with no key and no network."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+import click
+from rich.text import Text
+
+from rightmodel.core.format import usd
+from rightmodel.core.task import Trust
+from rightmodel.ledger.ledger import LINGER_S
+from rightmodel.manifest.load import load_catalog
+from rightmodel.routing.router import count_tokens
+from rightmodel.simulator import fault
+from rightmodel.simulator.outage import Outage, Place
+from rightmodel.simulator.samples import SAMPLES
+from rightmodel.simulator.twins import Answers, twins
+from rightmodel.surfaces.cli.show.call import HEALED, HEALTHY, OUTAGE, short
+from rightmodel.surfaces.cli.show.run import Run
+from rightmodel.surfaces.cli.show.stage import server_stage
+from rightmodel.surfaces.cli.show.totals import totals
+from rightmodel.surfaces.cli.show.view import Column, View, lamps
+from rightmodel.surfaces.cli.terminal import echo
+from rightmodel.surfaces.cli.usage_view.words import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from decimal import Decimal
+
+    from rightmodel.manifest.catalog import Catalog, Provider
+    from rightmodel.surfaces.cli.show.call import Call
+    from rightmodel.surfaces.cli.show.stage import ServerStage
+    from rightmodel.surfaces.cli.show.totals import Totals
+
+CAST: Final = (
+    "openai/gpt-6-luna",
+    "anthropic/claude-sonnet-5-5",
+    "anthropic/claude-opus-5-5",
+    "google/gemini-3.8-flash",
+    "ollama/gpt-oss:20b",
+)
+BASELINE: Final = "anthropic/claude-opus-4-8"
+MANIFEST: Final = f"""\
+version = 1
+baseline = "{BASELINE}"
+
+[routing]
+assess = "learned"
+
+[[rules]]
+name = "secrets stay here"
+when = {{ matches = "(?i)\\\\b(password|api key|secret)\\\\b" }}
+require = {{ trust = "local" }}
+""" + "".join(f'\n[[models]]\nid = "{model}"\n' for model in CAST)
+TITLE: Final = f"rightmodel demo: an agent hands over {len(SAMPLES)} subtasks"
+SPEEDUP: Final = 6.0
+PHASES: Final = [HEALTHY] * 7 + [OUTAGE] * 4 + [HEALED] * 3
+COOLDOWN_S: Final = 3
+"""What the provider that is down asks for in its `retry-after`."""
+MARGIN_S: Final = 0.3
+LOG_LINES: Final = 30
+"""How much of the server's log is shown when an answer is missing."""
+
+COLUMNS: Final = (
+    Column("#", 2, 2, lambda c, _: str(c.number), style="dim"),
+    Column("subtask", 20, 16, lambda c, _: c.sample.label, left=True),
+    Column("kind", 9, 9, lambda c, _: c.skill, left=True, style="cyan", drop=1),
+    Column("answered by", 27, 17, lambda c, wide: _answered(c, wide=wide), left=True),
+    Column("tries", 5, 5, lambda c, _: str(len(c.tries)), drop=2),
+    Column("cost", 9, 9, lambda c, _: _cell(c, c.cost_usd)),
+    Column("baseline", 9, 0, lambda c, _: _cell(c, c.baseline_usd), style="dim"),
+    Column("saved", 9, 9, lambda c, _: _cell(c, c.saved_usd), style="green"),
+    Column("time", 5, 5, lambda c, _: f"{c.time_s:.1f}s", style="dim", drop=3),
+)
+
+
+@click.command("demo")
+@click.option("--usage", is_flag=True, help="Then show `rightmodel usage` of the demo's ledger.")
+def command(*, usage: bool) -> None:
+    """Show routing, failover and the saving with simulated providers: no key, no network.
+
+    Ends with 0 when every subtask got its answer.
+    """
+    try:
+        calls = asyncio.run(_perform(usage=usage))
+    except BaseExceptionGroup as group:
+        raise _first(group) from group
+    except asyncio.CancelledError:
+        raise click.Abort from None
+    sys.exit(any(call.error for call in calls))
+
+
+async def _perform(*, usage: bool) -> list[Call]:
+    _end_on_signals()
+    catalog = _catalog()
+    answers = Answers(SAMPLES, count_tokens, speedup=SPEEDUP)
+    clock = asyncio.get_running_loop().time
+    with _DemoView(catalog) as view:
+        view.open(
+            f"rightmodel demo: an agent hands over {len(SAMPLES)} subtasks", _opening(catalog)
+        )
+        async with (
+            twins(catalog, answers, seed=0, clock=clock) as simulated,
+            server_stage(simulated, MANIFEST) as stage,
+        ):
+            run = Run(
+                stage,
+                SAMPLES,
+                PHASES,
+                outage=lambda calls: _outage(catalog, calls),
+                view=view,
+                settle=lambda: _cooled(stage),
+            )
+            calls = await run.perform()
+            view.close(_closing(totals(calls)))
+            if usage:
+                await asyncio.sleep(LINGER_S * 4)  # the last records are being written
+                echo(f"\n$ rightmodel usage\n{await stage.usage()}")
+            if any(call.error for call in calls):
+                echo(stage.log(LOG_LINES), err=True)
+    return calls
+
+
+class _DemoView(View):
+    """With the providers' health and the saving so far below."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        super().__init__(COLUMNS, SAMPLES)
+        self._healthy = {m.endpoints[0].provider.name: True for m in catalog.models.values()}
+        self._calls: list[Call] = []
+
+    def turn(self, phase: str, outage: Outage) -> None:
+        """A provider goes down, or is back."""
+        super().turn(phase, outage)
+        self._healthy |= dict.fromkeys(outage.providers, phase != OUTAGE)
+        self._show_status()
+
+    def call(self, call: Call) -> None:
+        """Its line, and the new sums."""
+        super().call(call)
+        self._calls.append(call)
+        self._show_status()
+
+    def _show_status(self) -> None:
+        text = lamps(self._healthy)
+        text.append_text(Text(f"saved {_saved(totals(self._calls))}", style="green"))
+        self.status(text)
+
+
+def _catalog() -> Catalog:
+    def has_key(_: Provider) -> bool:
+        return True
+
+    with TemporaryDirectory(prefix="rightmodel-demo-") as folder:
+        path = Path(folder) / "rightmodel.toml"
+        path.write_text(MANIFEST, encoding="utf-8")
+        return load_catalog(path, has_key=has_key)
+
+
+def _outage(catalog: Catalog, calls: Sequence[Call]) -> Outage:
+    """The provider that gave most of the answers is overloaded; never the local one."""
+    used = Counter(call.tries[-1].provider for call in calls if call.model)
+    remote = [n for n, p in catalog.providers.items() if p.trust is not Trust.local]
+    busiest = max(remote, key=lambda name: used[name])
+    overloaded = fault.overloaded().with_headers(retry_after=str(COOLDOWN_S))
+    return Outage({Place(busiest): [overloaded]}, share=1.0)
+
+
+async def _cooled(stage: ServerStage) -> None:
+    """Wait until the last cooldown that was asked for is over."""
+    twins_of = stage.twins.providers.values()
+    refused = [request.at for twin in twins_of for request in twin.requests if request.fault]
+    until = max(refused, default=0.0) + COOLDOWN_S + MARGIN_S
+    await asyncio.sleep(max(0.0, until - asyncio.get_running_loop().time()))
+
+
+def _answered(call: Call, *, wide: bool) -> str:
+    if call.error:
+        return "no answer"
+    return call.model if wide else short(call.model)
+
+
+def _cell(call: Call, amount: Decimal | None) -> str:
+    return "" if call.error else usd(amount)
+
+
+def _saved(sums: Totals) -> str:
+    if sums.saved_usd is None or not sums.baseline_usd:
+        return usd(sums.saved_usd)
+    return f"{usd(sums.saved_usd)} ({percent(float(sums.saved_usd / sums.baseline_usd))})"
+
+
+def _opening(catalog: Catalog) -> list[tuple[str, str]]:
+    """What is simulated and what is not."""
+    checked = min(model.checked for model in catalog.models.values())
+    simulated = (
+        "four providers on loopback: their answers, speeds (faster than real ones) and faults. "
+        "No key, no network, nothing is billed."
+    )
+    real = (
+        f"list prices and ratings of the shipped manifests (checked {checked}), the wire "
+        "protocols, an MCP client and the server over stdio, routing and failover."
+    )
+    baseline = f"{BASELINE}: the model that the agent itself would run on."
+    return [("simulated", simulated), ("real", real), ("baseline", baseline)]
+
+
+def _closing(sums: Totals) -> list[tuple[str, str]]:
+    answered = (
+        f"{sums.answered} of {sums.calls}, {sums.answered_in_outage} of them during the outage; "
+        f"{sums.failed_over} failed over, {sums.escalated} escalated"
+    )
+    baseline = (
+        f"{usd(sums.baseline_usd)} ({short(BASELINE)}, same prompts and answers, its reasoning not "
+        "counted)"
+    )
+    simulated = (
+        "the answers and their length, the speeds and the faults; prices are list prices. The demo "
+        "does not show how good the answers of real models are."
+    )
+    return [
+        ("answered", answered),
+        ("cost", f"{usd(sums.cost_usd)}, failed attempts included"),
+        ("baseline", baseline),
+        ("saved", _saved(sums)),
+        ("simulated", simulated),
+    ]
+
+
+def _end_on_signals() -> None:
+    """SIGTERM and SIGHUP end the demo as Ctrl-C does: nothing is left behind."""
+    task = asyncio.current_task()
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if task is not None and number is not None:
+            with contextlib.suppress(NotImplementedError):  # Windows
+                asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+
+
+def _first(error: BaseException) -> BaseException:
+    """The first error that is no group of others."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

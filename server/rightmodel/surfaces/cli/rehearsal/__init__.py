@@ -1,1 +1,0 @@
-"""What `rightmodel rehearse` is made of: twins of the user's providers, a run, what came of it."""

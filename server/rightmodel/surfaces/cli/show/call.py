@@ -1,0 +1,215 @@
+"""What became of one call of a show, read out of the receipt or error that every caller gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from rightmodel.core.fault import Fault, Recovery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from rightmodel.simulator import Received
+    from rightmodel.simulator.samples import Sample
+
+HEALTHY: Final = "healthy"
+OUTAGE: Final = "outage"
+HEALED: Final = "healed"
+NOTICED_S: Final = 0.5
+"""Shorter waits are not mentioned."""
+
+
+class Result(NamedTuple):
+    """What a caller gets from `complete`."""
+
+    meta: Mapping[str, Any]
+    """The receipt's metadata, or the error's."""
+    error: str = ""
+    """The error's text; "" for an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One attempt."""
+
+    model: str
+    provider: str
+    met: str
+    """Name of the simulated fault, "" for none."""
+    read: Fault | None
+    """How rightmodel classified it."""
+    status: int
+    time_s: float
+    waited_s: float
+    """Seconds since the attempt before."""
+    message: str
+    """The upstream's own words."""
+
+    @property
+    def failed_check(self) -> bool:
+        """Whether an answer came and failed its check."""
+        return self.read is not None and self.read.recovery is Recovery.ESCALATE
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What became of one call."""
+
+    number: int
+    sample: Sample
+    phase: str
+    first: str
+    """The model that the decision put first, "" for none."""
+    line: tuple[str, ...]
+    """Providers of all candidates, best first."""
+    tries: tuple[Try, ...]
+    met: tuple[str, ...]
+    """Names of all simulated faults on the way, harmless ones included."""
+    time_s: float
+    lost_s: float
+    """Until the attempt began that gave the answer; all of the time where none did."""
+    model: str = ""
+    """That answered, "" for none."""
+    skill: str = ""
+    rule: str = ""
+    cost_usd: Decimal | None = None
+    """`None`: unknown."""
+    baseline_usd: Decimal | None = None
+    """What the baseline would have cost; `None` without one."""
+    error: str = ""
+    """As the agent gets it, with its machine-readable last line; "" for an answer."""
+    code: str = ""
+
+    @property
+    def saved_usd(self) -> Decimal | None:
+        """Against the baseline."""
+        if self.cost_usd is None or self.baseline_usd is None:
+            return None
+        return self.baseline_usd - self.cost_usd
+
+
+class Traffic:
+    """The requests that simulated providers got during one call."""
+
+    def __init__(self, began: float, slack_s: float, closed: Mapping[str, str]) -> None:
+        self._began = began
+        self._slack_s = slack_s
+        self._closed = closed
+        self._requests: list[tuple[str, Received]] = []
+
+    def add(self, provider: str, requests: Sequence[Received]) -> None:
+        """What one provider got."""
+        self._requests += [(provider, request) for request in requests]
+
+    def faults(self) -> list[str]:
+        """Every fault, in no particular order."""
+        return [request.fault for _, request in self._requests if request.fault]
+
+    def met(self, attempt: Mapping[str, Any]) -> str:
+        """The fault that an attempt met, "" for none."""
+        start = attempt.get("start_s", 0.0) - self._slack_s
+        end = attempt.get("start_s", 0.0) + attempt.get("time_s", 0.0) + self._slack_s
+        met = [
+            request.fault
+            for provider, request in self._requests
+            if (provider, request.model) == (attempt["provider"], attempt["name"])
+            and start <= request.at - self._began <= end
+            and request.fault
+        ]
+        if met or attempt.get("fault") != Fault.CONNECTION:
+            return met[-1] if met else ""
+        return self._closed.get(attempt["provider"], "")
+
+
+def outcome(
+    sample: Sample, result: Result, traffic: Traffic, *, time_s: float, **facts: Any
+) -> Call:
+    """The call of a result. `facts`: number, phase, first and line."""
+    meta = result.meta
+    attempts: Sequence[Mapping[str, Any]] = meta.get("attempts", ())
+    tries = tuple(_tries(attempts, traffic))
+    met = dict.fromkeys([*traffic.faults(), *(one.met for one in tries if one.met)])
+    skills: Mapping[str, float] = meta.get("skill", {})
+    return Call(
+        sample=sample,
+        tries=tries,
+        met=tuple(met),
+        time_s=time_s,
+        lost_s=time_s if result.error else attempts[-1].get("start_s", 0.0),
+        model=meta.get("model") or "",
+        skill=max(skills, key=lambda name: skills[name], default=""),
+        rule=meta.get("rule") or "",
+        cost_usd=_sum(attempts) if result.error else _usd(meta.get("cost_usd")),
+        baseline_usd=_usd(meta.get("baseline_usd")),
+        error=result.error,
+        code=meta.get("code", ""),
+        **facts,
+    )
+
+
+def _tries(attempts: Sequence[Mapping[str, Any]], traffic: Traffic) -> Iterator[Try]:
+    end = 0.0
+    for attempt in attempts:
+        start, time_s = attempt.get("start_s", 0.0), attempt.get("time_s", 0.0)
+        yield Try(
+            model=attempt["model"],
+            provider=attempt["provider"],
+            met=traffic.met(attempt),
+            read=Fault(attempt["fault"]) if attempt.get("fault") else None,
+            status=attempt.get("status", 0),
+            time_s=time_s,
+            waited_s=start - end,
+            message=attempt.get("message", ""),
+        )
+        end = start + time_s
+
+
+def _usd(amount: str | None) -> Decimal | None:
+    return None if amount is None else Decimal(amount)
+
+
+def _sum(attempts: Sequence[Mapping[str, Any]]) -> Decimal | None:
+    costs = [_usd(attempt.get("cost_usd", "0")) for attempt in attempts]
+    return None if None in costs else sum((c for c in costs if c is not None), Decimal(0))
+
+
+def short(model: str) -> str:
+    """A model's name without its provider."""
+    return model.rpartition("/")[2]
+
+
+def notes(call: Call) -> Iterator[str]:
+    """What happened on the way to the answer, one line each."""
+    task = call.sample.task
+    hints = {"skill": task.skill, "difficulty": task.difficulty, "tier": task.tier}
+    if said := ", ".join(f"{k} {v}" for k, v in hints.items() if v):
+        yield f"the agent's hint: {said}"
+    if call.rule:
+        yield f'rule "{call.rule}" applies'
+    following = [*(one.model for one in call.tries[1:]), call.model]
+    for one, then in zip(call.tries, following, strict=False):
+        if one.read is not None:
+            yield _failed(one, then)
+        elif one.met:
+            yield f"{one.provider} met {one.met} and answered all the same"
+    last = call.tries[-1] if call.tries else None
+    if last and not last.read and last.waited_s >= NOTICED_S:
+        yield f"waited {last.waited_s:.1f} s before {short(last.model)} was asked"
+    if call.error and not call.tries:
+        yield call.error.splitlines()[0]
+    if call.model and call.model != call.first and not any(t.read for t in call.tries):
+        yield f"first choice {short(call.first)} is cooling down: {short(call.model)} was asked"
+
+
+def _failed(one: Try, then: str) -> str:
+    waited = f"waited {one.waited_s:.1f} s; " if one.waited_s >= NOTICED_S else ""
+    read = one.read.value if one.read else ""
+    what = one.met if one.met in {"", read} else f"{one.met}, classified as"
+    status = f" (status {one.status})" if one.status else ""
+    took = f" after {one.time_s:.1f} s" if one.read is Fault.TIMEOUT or one.time_s >= 1 else ""
+    verb = "escalated" if one.failed_check else "failed over"
+    end = f"; {verb} to {short(then)}" if then else ""
+    fault = " ".join(filter(None, [what if what != read else "", read]))
+    return f"{waited}{short(one.model)} at {one.provider}: {fault}{status}{took}{end}"
