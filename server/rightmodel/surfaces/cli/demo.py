@@ -29,7 +29,7 @@ from rightmodel.surfaces.cli.show.stage import server_stage
 from rightmodel.surfaces.cli.show.totals import totals
 from rightmodel.surfaces.cli.show.view import Column, View, lamps
 from rightmodel.surfaces.cli.terminal import echo
-from rightmodel.surfaces.cli.usage_view.words import percent
+from rightmodel.surfaces.cli.usage_view.sections import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
