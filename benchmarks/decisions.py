@@ -22,7 +22,8 @@ from rightmodel.core.decision import Assessment, Requirements
 from rightmodel.core.task import Task, WireFormat
 from rightmodel.evaluation.metrics import percentile
 from rightmodel.execution.engine import make_router
-from rightmodel.manifest.catalog import Catalog, Endpoint, Model, Price, Provider, by_id
+from rightmodel.manifest.catalog import Catalog, Endpoint, Model, Provider, by_id
+from rightmodel.manifest.price import Price
 from rightmodel.routing.decide import decide
 from rightmodel.routing.scoring import Question
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from rightmodel.core.decision import Candidate
 from rightmodel.core.task import Task
 from rightmodel.evaluation import baselines, metrics
-from rightmodel.evaluation.fit import fit_ratings
+from rightmodel.evaluation.fit import fit
 from rightmodel.evaluation.metrics import Column
 from rightmodel.evaluation.replay import Routed, replay
 from rightmodel.evaluation.samples import Cell, Samples, make_samples
 from rightmodel.execution.engine import make_router
+from rightmodel.manifest.catalog import DEFAULT_SLOPES, Slope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -45,9 +46,10 @@ class Medium:
 
 @dataclass(frozen=True)
 class Bench:
-    """How things are routed here. `wrap`: what is put around the router."""
+    """How things are routed here. `wrap`: what is put around the router. `slopes`: by skill."""
 
     wrap: Callable[[Any], Any] = lambda router: router
+    slopes: Mapping[str, Slope] = field(default_factory=lambda: DEFAULT_SLOPES)
 
     def calibrate(
         self, pool: Pool, rows: Sequence[Row], prior: Mapping[str, Skills]
@@ -55,19 +57,15 @@ class Bench:
         """Ratings fitted to rows, as `rightmodel calibrate` does."""
         router = self.wrap(make_router(pool.catalog(prior), None))
         assessed = [asyncio.run(router.route(Task(prompt=r.prompt))).assessment for r in rows]
-        return {
-            m: fit_ratings(
-                prior[m],
-                [(a, r.outcomes[m].score) for a, r in zip(assessed, rows, strict=True)],
-            )
-            for m in pool.prices
-        }
+        scores = [{m: r.outcomes[m].score for m in pool.prices} for r in rows]
+        found = fit(prior, list(zip(assessed, scores, strict=True)), self.slopes, slope_spread=0)
+        return found.ratings
 
     def route(
         self, pool: Pool, rows: Sequence[Row], skills: Mapping[str, Skills], tier: str = ""
     ) -> tuple[Samples, list[Routed]]:
         """Every row, in the manifest's own tier unless one is named."""
-        catalog = pool.catalog(skills)
+        catalog = replace(pool.catalog(skills), slopes=self.slopes)
         router = self.wrap(make_router(catalog, None))
         samples = make_samples(rows, catalog)
         routed = replay(router, samples.rows, tier=tier, clock=time.thread_time)

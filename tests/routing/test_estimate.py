@@ -13,7 +13,7 @@ from rightmodel.manifest.catalog import DEFAULT_SLOPES, Catalog, Endpoint, Model
 from rightmodel.manifest.price import Price, Terms
 from rightmodel.routing.columns import rating
 from rightmodel.routing.decide import LOSS_MULTIPLES, decide, loss_usd
-from rightmodel.routing.readings import plausible
+from rightmodel.routing.readings import SPREAD, plausible
 from rightmodel.routing.scoring import Question
 
 PROVIDER = Provider("p", WireFormat.OPENAI_CHAT, "http://127.0.0.1:9/v1")
@@ -121,7 +121,7 @@ def test_an_inferred_difficulty_counts_by_the_skill_s_slope_and_a_stated_one_in_
     assert plausible(stated, DEFAULT_SLOPES)[0].level == 8.0
     levels = [r.level for r in plausible(hard, DEFAULT_SLOPES)]
     slope = DEFAULT_SLOPES["code"]
-    assert levels == [pytest.approx(slope.level(d)) for d in (6.5, 8.0, 9.5)]
+    assert levels == [pytest.approx(slope.level(d)) for d in (8.0 - SPREAD, 8.0, 8.0 + SPREAD)]
     flat = {"code": slope._replace(slope=0.0)}
     assert {r.level for r in plausible(hard, flat)} == {slope.center}
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 
+Skills = tuple[tuple[str, float], ...]
+"""Skills with their weights, which sum to 1, heaviest first."""
+
 Source = Literal["hint", "rule", "learned", "judge", "default"]
 """Who decided what kind of work a task is."""
 
@@ -39,7 +42,7 @@ class Assessment:
     difficulty is within 1.5 points. `note`: half a sentence on how it came about.
     """
 
-    skills: tuple[tuple[str, float], ...]
+    skills: Skills
     difficulty: float
     source: Source
     confidence: float = 1.0
@@ -70,6 +73,19 @@ class Requirements:
     pinned: tuple[str, ...] = ()
     preferred: tuple[str, ...] = ()
     preferred_why: str = ""
+
+
+class Reading(NamedTuple):
+    """One plausible reading of an assessment. `share`: its probability; all shares sum to 1.
+
+    `level`: what ratings are compared with: the difficulty, after the skill's slope where it is an
+    estimate. A stated difficulty counts in full.
+    """
+
+    share: float
+    skills: Skills
+    difficulty: float
+    level: float
 
 
 class Rejection(NamedTuple):
@@ -151,7 +167,8 @@ class Decision:
     `level`: the difficulty that ratings were compared with, 0–10, mean over the plausible readings.
     `rule`: the names of the rules that applied. `judge`: the model that assessed the task, "" for
     none; `judge_usd`: its cost, `None` where unknown. `explored`: the first candidate is not the
-    best one; it is tried so that its rating is learned.
+    best one; it is tried so that its rating is learned. `winners`: every plausible reading with the
+    model that would be chosen if it were true.
     """
 
     candidates: Sequence[Candidate]
@@ -166,3 +183,4 @@ class Decision:
     judge_usd: Decimal | None = None
     explored: bool = False
     level: float = 5.0
+    winners: Sequence[tuple[Reading, str]] = ()

@@ -12,8 +12,8 @@ from rightmodel.manifest.catalog import DEFAULT_RATING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rightmodel.core.decision import Skills
     from rightmodel.manifest.catalog import Model
-    from rightmodel.routing.readings import Skills
 
     Column = list[float]
     Step = tuple[float, float]  # share and level

@@ -24,10 +24,9 @@ from rightmodel.routing.readings import plausible
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rightmodel.core.decision import Requirements
+    from rightmodel.core.decision import Reading, Requirements
     from rightmodel.manifest.catalog import Catalog, Model
     from rightmodel.routing.columns import Columns
-    from rightmodel.routing.readings import Reading
     from rightmodel.routing.scoring import Question
 
 LOSS_MULTIPLES: Final[Mapping[str, float]] = {"cheap": 2.0, "balanced": 10.0, "best": 60.0}
@@ -76,6 +75,10 @@ class Outlook:
         """The expected total costs if that reading is true."""
         chances = self.columns.chances(reading.skills, [(1.0, reading.level)], self.positions)
         return _totals(self.costs, chances, self.loss_usd)
+
+    def winners(self) -> tuple[tuple[Reading, str], ...]:
+        """Every reading with its winner."""
+        return tuple((reading, self.winner_under(reading)) for reading in self.readings)
 
     def winner_under(self, reading: Reading) -> str:
         """The model with the least total if that reading is true, "" without a known price."""
@@ -146,6 +149,7 @@ def ranked(outlook: Outlook, question: Question) -> Decision:
         tier=question.tier,
         loss_usd=outlook.loss_usd,
         level=round(outlook.level, 2),
+        winners=Deferred(len(outlook.readings), (), outlook.winners),
         reason=_reason(head, question, outlook),
         rule=question.rule,
     )

@@ -49,7 +49,7 @@ def reason_not_to_ask(
         return "judge not asked: max_cost_usd cannot cover the judge's call"
     if always:
         return ""
-    if len(set(map(outlook.winner_under, outlook.readings))) <= 1:
+    if len({model for _, model in outlook.winners()}) <= 1:
         return "judge not asked: every plausible reading leads to one model"
     if price_usd is None or value_of_asking(outlook) <= float(price_usd):
         return "judge not asked: it would cost more than it could save"

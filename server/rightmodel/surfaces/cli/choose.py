@@ -18,6 +18,7 @@ from rightmodel.execution.engine import build, effective_catalog, make_router
 from rightmodel.manifest.load import load_catalog
 from rightmodel.surfaces.arguments import batch_task, choose_task
 from rightmodel.surfaces.cli import fail, with_settings
+from rightmodel.surfaces.cli.explain import explanation, lines_of
 from rightmodel.surfaces.cli.learned import corrected_catalog
 from rightmodel.surfaces.cli.standard_input import prompt_with_input
 from rightmodel.surfaces.cli.terminal import echo
@@ -48,15 +49,17 @@ MOST_REASONS = 20
 @click.option("--ranked", is_flag=True, help="With --batch: every candidate and rejection.")
 @click.option("--judge", is_flag=True, help="With --batch: ask the judge where it is worth it.")
 @click.option("--with-ledger", is_flag=True, help="With --batch: with what outcomes have taught.")
+@click.option("--explain", is_flag=True, help="Show how the task was read and what follows.")
 @click.option("--json", "as_json", is_flag=True, help="JSON; always so with --batch.")
 @with_settings
-def command(
+def command(  # noqa: PLR0913 - one for each option
     settings: Settings,
     *,
     batch: str,
     ranked: bool,
     judge: bool,
     with_ledger: bool,
+    explain: bool,
     as_json: bool,
     **arguments: Any,
 ) -> None:
@@ -66,10 +69,12 @@ def command(
         return
     arguments["task"] = prompt_with_input(arguments["task"])
     arguments["files"] = list(arguments["files"])
-    asyncio.run(_choose(settings, arguments, as_json=as_json))
+    asyncio.run(_choose(settings, arguments, explain=explain, as_json=as_json))
 
 
-async def _choose(settings: Settings, arguments: dict[str, Any], *, as_json: bool) -> None:
+async def _choose(
+    settings: Settings, arguments: dict[str, Any], *, explain: bool, as_json: bool
+) -> None:
     catalog = await effective_catalog(settings)
     for note in catalog.notes:
         echo(f"note: {note}", err=True)
@@ -78,8 +83,14 @@ async def _choose(settings: Settings, arguments: dict[str, Any], *, as_json: boo
         corrected_catalog(catalog, settings), settings, clock=time.time
     ).route(task)
     if as_json:
-        echo(json.dumps(render.choice(decision, catalog, limit, {}), ensure_ascii=False))
+        result = render.choice(decision, catalog, limit, {})
+        if explain:
+            result["explain"] = render.plain(explanation(task, decision, catalog))
+        echo(json.dumps(result, ensure_ascii=False))
         return
+    if explain:
+        for line in lines_of(explanation(task, decision, catalog)):
+            echo(line)
     _table(decision, limit)
     if not decision.candidates:
         fail("no connected model can take this task; the table says why")
