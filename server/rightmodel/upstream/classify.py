@@ -47,28 +47,28 @@ def classify(
     request: ModelRequest, status: int, body: Any, headers: Mapping[str, str]
 ) -> ProviderError:
     """The typed error for a response that is not an answer. `headers`: lower-case names."""
-    said = read_error(status, body)
-    fault, scope = _decide(request, said)
+    parsed = read_error(status, body)
+    fault, scope = _decide(request, parsed)
     parameter, limit = "", None
     if fault in _REPAIRABLE:
-        parameter, limit = refused_parameter(request, said, _Words(request, said))
+        parameter, limit = refused_parameter(request, parsed, _Words(request, parsed))
         if parameter and fault is not Fault.QUOTA:
             fault, scope = Fault.PARAMETER, Fault.PARAMETER.scope
-    window = _window(said) if fault is Fault.CONTEXT_OVERFLOW else None
+    window = _window(parsed) if fault is Fault.CONTEXT_OVERFLOW else None
     name = request.provider.name
     found = UpstreamError(
         fault,
-        f"{name} {said.status}: {shown(said.shown, request.key) or 'no message'}"
+        f"{name} {parsed.status}: {shown(parsed.shown, request.key) or 'no message'}"
         + _hint(request, fault),
         provider=name,
-        status=said.status,
-        retry_after_s=_wait(fault, headers, said),
+        status=parsed.status,
+        retry_after_s=_wait(fault, headers, parsed),
         parameter=parameter,
         window=window,
         scope=scope,
     )
     found.limit = limit
-    found.room = _room(said.message, window)
+    found.room = _room(parsed.message, window)
     return found
 
 
@@ -98,31 +98,31 @@ def _hint(request: ModelRequest, fault: Fault) -> str:
     return ""
 
 
-def _decide(request: ModelRequest, said: ErrorBody) -> tuple[Fault, Scope]:
-    words = _Words(request, said)
+def _decide(request: ModelRequest, parsed: ErrorBody) -> tuple[Fault, Scope]:
+    words = _Words(request, parsed)
     for rule in RULES:
-        if _fits(rule, said, words):
+        if _fits(rule, parsed, words):
             return rule.fault, rule.scope
-    fault = Fault.BAD_REQUEST if 400 <= said.status < 500 else Fault.SERVER  # noqa: PLR2004
+    fault = Fault.BAD_REQUEST if 400 <= parsed.status < 500 else Fault.SERVER  # noqa: PLR2004
     return fault, fault.scope
 
 
-def _fits(rule: Rule, said: ErrorBody, words: _Words) -> bool:
-    if rule.statuses and said.status not in rule.statuses:
+def _fits(rule: Rule, parsed: ErrorBody, words: _Words) -> bool:
+    if rule.statuses and parsed.status not in rule.statuses:
         return False
-    if (rule.page and not said.is_page) or (rule.named and not words.name_model):
+    if (rule.page and not parsed.is_page) or (rule.named and not words.name_model):
         return False
     if not rule.codes and rule.words is None:
         return True
-    return bool(rule.codes & said.codes) or (rule.words is not None and words.hold(rule.words))
+    return bool(rule.codes & parsed.codes) or (rule.words is not None and words.hold(rule.words))
 
 
 class _Words:
     """The upstream's message, and what of it may be an echo of the prompt."""
 
-    def __init__(self, request: ModelRequest, said: ErrorBody) -> None:
+    def __init__(self, request: ModelRequest, parsed: ErrorBody) -> None:
         self._request = request
-        self._message = said.message[:MOST_SEARCHED]
+        self._message = parsed.message[:MOST_SEARCHED]
 
     @property
     def name_model(self) -> bool:
@@ -139,9 +139,9 @@ class _Words:
         return bool(words) and any(words.lower() in text.lower() for text in sent)
 
 
-def _window(said: ErrorBody) -> int | None:
-    stated = said.error.get("n_ctx")  # llama.cpp
-    return stated if isinstance(stated, int) else _first(WINDOWS, said.message)
+def _window(parsed: ErrorBody) -> int | None:
+    stated = parsed.error.get("n_ctx")  # llama.cpp
+    return stated if isinstance(stated, int) else _first(WINDOWS, parsed.message)
 
 
 def _room(message: str, window: int | None) -> int | None:
@@ -154,8 +154,8 @@ def _first(patterns: Iterable[re.Pattern[str]], message: str) -> int | None:
     return next((int(m.group(1).replace(",", "")) for m in found if m), None)
 
 
-def _wait(fault: Fault, headers: Mapping[str, str], said: ErrorBody) -> float | None:
+def _wait(fault: Fault, headers: Mapping[str, str], parsed: ErrorBody) -> float | None:
     if fault not in _WAITABLE:
         return None
     limited = fault is Fault.RATE_LIMITED
-    return wait_s(headers, said.error, said.message[:MOST_SEARCHED], limited=limited)
+    return wait_s(headers, parsed.error, parsed.message[:MOST_SEARCHED], limited=limited)

@@ -188,20 +188,19 @@ _CONTENT: Final = (
         "400 403 422 451",
         codes="content_filter content_policy_violation responsibleaipolicyviolation moderated "
         "data_inspection_failed datainspectionfailed safety_check_failed 1301 minimax_1026 "
-        "minimax_1027",
+        "minimax_1027 invalid_prompt prompt_blocked content_blocked guardrail_intervened",
     ),
     _rule(
         Fault.REFUSED,
         "400 403 422 451",
         words=(
             "(?:input|prompt|content|request) was flagged|flagged as potentially violating",
-            r"(?:content|prompt|input|request)s?\b.{0,30}\bviolat(?:es?|ing|ed)\b",  # xAI
-            r"violat(?:es?|ing|ed) .{0,40}(?:usage|content|safety|acceptable)",
+            r"violat(?:es?|ing|ed) .{0,40}(?:usage|content|safety|polic|guideline|terms)",  # xAI
             r"safety[_ ]check|failed safety|content[_ ]moderat|moderation",
             "content exists risk",  # DeepSeek
             "considered high risk",  # Moonshot
             "data may contain inappropriate|inappropriate content|sensitive content",  # DashScope
-            "(?:blocked|triggered|filtered) .{0,20}(?:by )?.{0,20}content (?:filter|management)",
+            "(?:blocked|triggered|filtered) .{0,60}content (?:filter|management)",
         ),
     ),
     _rule(Fault.SCHEMA, "400", codes="json_validate_failed"),  # Groq: the model's JSON was none
@@ -212,6 +211,14 @@ _REQUEST: Final = (
         Fault.SERVER,
         "400 404 422 500 503 507",
         words=(r"no space left on device|disk (?:is )?full|\[errno 28\]|insufficient disk",),
+    ),
+    _rule(  # llama.cpp answers 500 to an image that a model does not take
+        Fault.BAD_REQUEST,
+        "500 501",
+        words=(
+            r"\b(?:images?|audio|video|multimodal)\b.{0,40}\bnot supported|\bmmproj\b",
+            r"\broles? must\b|chat[_ ]template",
+        ),
     ),
     # mlx_lm and some proxies answer 404 to whatever is wrong with a request.
     _rule(

@@ -164,34 +164,34 @@ class Words(Protocol):
 
 
 def refused_parameter(
-    request: ModelRequest, said: ErrorBody, words: Words
+    request: ModelRequest, parsed: ErrorBody, words: Words
 ) -> tuple[str, int | None]:
     """The path of the field, "" where the error is not about one, and its largest valid value."""
     wire_format = request.provider.protocol
-    if said.status in {402, 403} and (most := _AFFORDABLE.search(said.message)):
+    if parsed.status in {402, 403} and (most := _AFFORDABLE.search(parsed.message)):
         return _CAP[wire_format], int(most.group(1).replace(",", ""))
-    if said.status in _BY_WORDS:
-        if words.hold(_NO_STREAM) or said.error.get("param") == "stream":
+    if parsed.status in _BY_WORDS:
+        if words.hold(_NO_STREAM) or parsed.error.get("param") == "stream":
             return "stream", None
         if system_of(request) and words.hold(_NO_SYSTEM):
             return SYSTEM, None
-    if said.status in _BY_NAME and (not said.codes or said.codes & _CODES):
-        path, limit = _by_name(wire_format, said)
+    if parsed.status in _BY_NAME and (not parsed.codes or parsed.codes & _CODES):
+        path, limit = _by_name(wire_format, parsed)
         if path:
             return path, limit
     has_schema = request.schema is not None and request.native_schema
-    if has_schema and said.status in _BY_WORDS and words.hold(_NO_SCHEMA):
+    if has_schema and parsed.status in _BY_WORDS and words.hold(_NO_SCHEMA):
         return _SCHEMA[wire_format], None
     return "", None
 
 
-def _by_name(wire_format: WireFormat, said: ErrorBody) -> tuple[str, int | None]:
+def _by_name(wire_format: WireFormat, parsed: ErrorBody) -> tuple[str, int | None]:
     """The field that a typed part of the error names, else its words."""
-    named = [name for name in _named(said.error) if name not in _NO_NAMES]
-    for name in named or _worded(said.message[:MOST_SEARCHED]):
+    named = [name for name in _named(parsed.error) if name not in _NO_NAMES]
+    for name in named or _worded(parsed.message[:MOST_SEARCHED]):
         path = _path(wire_format, name)
         if path:
-            return path, _limit(said.message) if "max" in path else None
+            return path, _limit(parsed.message) if "max" in path else None
     return "", None
 
 
