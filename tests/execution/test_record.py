@@ -168,7 +168,7 @@ def test_a_reservation_lasts_longer_than_any_call(tmp_path: Path, key: str) -> N
     asks: list[HoldRequest] = []
 
     async def work(engine: Engine) -> None:
-        records: Any = engine.executor._books.records
+        records: Any = engine.executor._recorder.records
         reserve = records.reserve
 
         async def seen(ask: HoldRequest) -> Any:

@@ -139,7 +139,7 @@ def build(
     from rightmodel.execution.judge_caller import JudgeCompleter
     from rightmodel.execution.learning import Learning
     from rightmodel.execution.recall import recall
-    from rightmodel.execution.recorder import Bookkeeper
+    from rightmodel.execution.recorder import Recorder
     from rightmodel.execution.schema_checker import SchemaChecker
     from rightmodel.execution.shared_keys import SharedKeys
     from rightmodel.routing.signals.judge import Judge
@@ -149,12 +149,12 @@ def build(
     mask = _make_mask(settings, catalog)
     providers, disconnect = (upstreams, _nothing) if upstreams else _over_http(mask)
     health = Health(clock.now, random.random)
-    books = Bookkeeper(catalog, records, clock.wall)
+    recorder = Recorder(catalog, records, clock.wall)
     shared = SharedKeys(
         catalog.providers.values(), records, health, key=settings.key, clock=clock.wall
     )
     learning = Learning(catalog, records, shared.heard, clock=clock.wall, now=clock.now)
-    asking = JudgeCompleter(providers, health, key=settings.key, now=clock.now, books=books)
+    asking = JudgeCompleter(providers, health, key=settings.key, now=clock.now, recorder=recorder)
     why = {m.id: _unavailable(m, settings, catalog) for m in catalog.models.values()}
     judge = Judge(catalog, asking, why)
     router = make_router(catalog, settings, judge, learning.catalog, clock.wall)
@@ -167,7 +167,7 @@ def build(
         key=settings.key,
         random=random,
         now=clock.now,
-        books=books,
+        recorder=recorder,
         checker=checker,
     )
     calls = Calls(

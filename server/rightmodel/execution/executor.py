@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from rightmodel.core.task import Task, WireFormat
     from rightmodel.execution.breaker import Health, Snapshot
     from rightmodel.execution.call_state import Step
-    from rightmodel.execution.recorder import Book, Bookkeeper
+    from rightmodel.execution.recorder import CallRecorder, Recorder
     from rightmodel.execution.schema_checker import SchemaChecker
     from rightmodel.manifest.catalog import Catalog, Provider
     from rightmodel.routing.router import Router
@@ -60,7 +60,7 @@ class _Call:
     """One call under way. Of its attempt: `outlook`, and `watch`, `None` before its request."""
 
     state: CallState
-    book: Book
+    recorder: CallRecorder
     listener: Listener
     outlook: Outlook = Outlook.LAST
     watch: Watch | None = None
@@ -80,7 +80,7 @@ class Executor:
         key: Callable[[Provider], str],
         random: Random,
         now: Callable[[], float],
-        books: Bookkeeper,
+        recorder: Recorder,
         checker: SchemaChecker,
     ) -> None:
         self._catalog = catalog
@@ -90,7 +90,7 @@ class Executor:
         self._key = key
         self._random = random
         self._now = now
-        self._books = books
+        self._recorder = recorder
         self._checker = checker
         self._limiter = Limiter()
 
@@ -124,15 +124,15 @@ class Executor:
             deadline=began + deadline_s,
             give_up=began + max(deadline_s, give_up_s or 0.0),
         )
-        call = _Call(state, self._books.open(state, ref), listener)
+        call = _Call(state, self._recorder.open(state, ref), listener)
         try:
             with call_span(decision) as span:
                 answer = await self._run(call)
                 answered(span, answer.receipt)
         except BaseException as error:
-            call.book.failed(error, self._now() - began)
+            call.recorder.failed(error, self._now() - began)
             raise
-        return call.book.answered(answer)
+        return call.recorder.answered(answer)
 
     async def _run(self, call: _Call) -> Answer:
         state = call.state
@@ -151,7 +151,7 @@ class Executor:
                     self._catalog,
                     state,
                     allowance=step.allowance,
-                    at=self._books.clock(),
+                    at=self._recorder.clock(),
                     time_s=self._now() - state.began,
                 )
                 return Answer(completion.text, receipt)
@@ -198,10 +198,10 @@ class Executor:
         """One attempt: the checked completion, or `None` after a failure that the state holds."""
         state = call.state
         try:
-            hold = await call.book.reserve(step)
+            hold = await call.recorder.reserve(step)
         except BudgetError as error:
             state.lacks_budget(step.model, error)
-            call.book.flags[f"over_budget={step.model.id}"] = None
+            call.recorder.flags[f"over_budget={step.model.id}"] = None
             return None
         state.started(step)
         call.outlook, call.watch = outlook(state, step, self._snapshot(state)), None
@@ -211,8 +211,8 @@ class Executor:
         finally:
             if len(state.attempts) == made:
                 state.attempts.append(self._broken_off(call, step, began, None))
-                call.book.cancelled(state.attempts[-1], hold)
-        call.book.attempted(state.attempts[-1], hold)
+                call.recorder.cancelled(state.attempts[-1], hold)
+        call.recorder.attempted(state.attempts[-1], hold)
         return completion
 
     async def _in_slot(self, call: _Call, step: Step) -> Completion | None:
@@ -300,7 +300,8 @@ class Executor:
     def _request(self, state: CallState, step: Step) -> ModelRequest:
         """Where money is limited, the request always carries an output limit."""
         limited = (
-            state.decision.requirements.max_cost_usd is not None or self._books.records.limits.any
+            state.decision.requirements.max_cost_usd is not None
+            or self._recorder.records.limits.any
         )
         key = self._key(step.endpoint.provider)
         return request_of(state.task, state.decision, step, key, uncapped=not limited)
@@ -310,7 +311,7 @@ class Executor:
     ) -> Completion | None:
         """The completion if it is valid; else the failed check is recorded with what it cost."""
         attempt = _try(call.state, step, began).completed(
-            completion, at=self._books.clock(), time_s=self._now() - began
+            completion, at=self._recorder.clock(), time_s=self._now() - began
         )
         try:
             answer = await check(call.state.task, completion, self._checker)
@@ -324,7 +325,7 @@ class Executor:
         self, call: _Call, step: Step, began: float, error: ProviderError | None
     ) -> Attempt:
         return _try(call.state, step, began).broken_off(
-            call.watch, error, at=self._books.clock(), time_s=self._now() - began
+            call.watch, error, at=self._recorder.clock(), time_s=self._now() - began
         )
 
     def _failed(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rightmodel.core.call import Attempt
     from rightmodel.core.task import Trust, WireFormat
     from rightmodel.execution.breaker import Health
-    from rightmodel.execution.recorder import Bookkeeper
+    from rightmodel.execution.recorder import Recorder
     from rightmodel.ledger.records import Hold
     from rightmodel.manifest.catalog import Endpoint, Model, Provider
     from rightmodel.upstream.exchange import Upstream
@@ -32,7 +32,7 @@ _THINKING_ROOM = 1000
 
 
 class JudgeCompleter:
-    """`key(provider)`: its key or "". `now`: monotonic seconds. `books`: where its cost is kept."""
+    """`key(provider)`: its key or "". `now`: monotonic seconds. `recorder`: of its cost."""
 
     def __init__(
         self,
@@ -41,13 +41,13 @@ class JudgeCompleter:
         *,
         key: Callable[[Provider], str],
         now: Callable[[], float],
-        books: Bookkeeper,
+        recorder: Recorder,
     ) -> None:
         self._providers = providers
         self._health = health
         self._key = key
         self._now = now
-        self._books = books
+        self._recorder = recorder
 
     async def ask(
         self,
@@ -78,9 +78,11 @@ class JudgeCompleter:
             + (_THINKING_ROOM if "reasoning" in model.features else 0),
         )
         tokens = estimate_tokens(system) + estimate_tokens(prompt)
-        hold = await self._books.reserve_judge(model, endpoint, tokens, request.max_output_tokens)
+        hold = await self._recorder.reserve_judge(
+            model, endpoint, tokens, request.max_output_tokens
+        )
         attempt, text = await self._attempt(Try(model, endpoint, tokens), request, deadline_s, hold)
-        self._books.judged(attempt, hold)
+        self._recorder.judged(attempt, hold)
         return JudgeAnswer(text, attempt.cost_usd)
 
     def _endpoint(self, model: Model, trust: Trust) -> Endpoint:
@@ -112,16 +114,18 @@ class JudgeCompleter:
             else:  # a judge's deadline is far shorter than a call's: being late is no bad health
                 self._health.release(endpoint)
             time_s = self._now() - began
-            attempt = tried.broken_off(watch, error, at=self._books.clock(), time_s=time_s)
+            attempt = tried.broken_off(watch, error, at=self._recorder.clock(), time_s=time_s)
             if error is None:
-                self._books.judged(attempt, hold, cancelled=True)
+                self._recorder.judged(attempt, hold, cancelled=True)
                 raise
-            self._books.judged(replace(attempt, fault=error.fault), hold)
+            self._recorder.judged(replace(attempt, fault=error.fault), hold)
             error.cost_usd = attempt.cost_usd
             raise error from None
         time_s = self._now() - began
         self._health.succeed(endpoint, time_s)
-        return tried.completed(completion, at=self._books.clock(), time_s=time_s), completion.text
+        return tried.completed(
+            completion, at=self._recorder.clock(), time_s=time_s
+        ), completion.text
 
 
 def _fault(failed: BaseException, deadline_s: float) -> ProviderError | None:

@@ -31,23 +31,23 @@ if TYPE_CHECKING:
 
 
 JUDGING: Final = "classify"
-"""The skill that a judge's work counts as, where a budget is set for skills."""
+"""The skill that the judge's attempts count as in budgets for skills."""
 CANCELLED: Final = "cancelled"
 HOLD_MARGIN_S: Final = 300.0
 """A reservation outlives the longest call by so much before its process may count as dead."""
 
 
-class Bookkeeper:
-    """Opens the book of each call. `clock`: seconds since 1970."""
+class Recorder:
+    """Records calls and the judge's attempts. `clock`: seconds since 1970."""
 
     def __init__(self, catalog: Catalog, records: Records, clock: Callable[[], float]) -> None:
         self.catalog = catalog
         self.records = records
         self.clock = clock
 
-    def open(self, state: CallState, ref: str) -> Book:
-        """The book of a call that begins."""
-        return Book(self, state, ref)
+    def open(self, state: CallState, ref: str) -> CallRecorder:
+        """The recorder of a call that begins."""
+        return CallRecorder(self, state, ref)
 
     async def reserve_judge(
         self, model: Model, endpoint: Endpoint, input_tokens: int, allowed: int
@@ -78,10 +78,10 @@ class Bookkeeper:
 
 
 @dataclass(slots=True)
-class Book:
-    """One call's entries. `flags`: what the ledger wants the caller to know."""
+class CallRecorder:
+    """Records one call. `flags`: of the ledger, for the receipt."""
 
-    keeper: Bookkeeper
+    owner: Recorder
     state: CallState
     ref: str
     id: int = field(default_factory=new_id)
@@ -91,16 +91,16 @@ class Book:
 
     async def reserve(self, step: Step) -> Hold | None:
         """Reserve the step's worst case. Raises `BudgetError`, which names what would fit."""
-        routing = self.keeper.catalog.routing
+        routing = self.owner.catalog.routing
         state = self.state
         tokens = state.decision.requirements.input_tokens
         others: tuple[tuple[str, Decimal | None], ...] = ()
-        if self.keeper.records.limits.any:
+        if self.owner.records.limits.any:
             others = tuple(
                 (model.id, estimate.worst_cost(model, tokens, state.allowance(model)))
                 for model in state.models.values()
             )
-        return await self.keeper.records.reserve(
+        return await self.owner.records.reserve(
             HoldRequest(
                 model=step.model.id,
                 skill=self.state.decision.assessment.skill,
@@ -122,52 +122,52 @@ class Book:
             self.failed_checks.append(attempt.model)
         if attempt.bounded:
             self.flags[f"cost_bounded={attempt.model}"] = None
-        flags = self.keeper.records.settle(hold, self._row(attempt))
+        flags = self.owner.records.settle(hold, self._row(attempt))
         self.flags.update(dict.fromkeys(flags))
 
     def cancelled(self, attempt: Attempt, hold: Hold | None) -> None:
         """Record an attempt that its caller cancelled, and settle its reservation."""
-        self.keeper.records.settle(hold, self._row(attempt)._replace(fault=CANCELLED))
+        self.owner.records.settle(hold, self._row(attempt)._replace(fault=CANCELLED))
 
     def answered(self, answer: Answer) -> Answer:
-        """The call ended well. Returns the answer, its receipt with what the ledger has to say."""
+        """Record a call that was answered. Returns it with the ledger's flags."""
         receipt = answer.receipt
         rows: list[Row] = [
             call_record(
                 self.state.decision,
                 id=self.id,
                 ref=self.ref,
-                at=self.keeper.clock(),
+                at=self.owner.clock(),
                 task=task_hash(self.state.task),
-                baseline=self.keeper.catalog.baseline,
+                baseline=self.owner.catalog.baseline,
                 receipt=receipt,
                 client=self.state.task.client,
             )
         ]
         if self.state.task.schema is not None:
-            # A schema that nobody met says nothing about those who failed it: see `failed`.
+            # A schema that no model met says nothing about those that failed it: see `failed`.
             rows += [self._check(model, good=0.0) for model in self.failed_checks]
             rows.append(self._check(receipt.model, good=1.0))
-        if self.keeper.catalog.store_text:
+        if self.owner.catalog.store_text:
             rows.append(
                 Texts(self.id, self.state.task.prompt, answer.text, kept_turns(self.state.task))
             )
-        self.keeper.records.note(*rows)
-        trouble = self.keeper.records.trouble
+        self.owner.records.note(*rows)
+        trouble = self.owner.records.trouble
         if trouble:
             self.flags[trouble.flag] = None
         return replace(answer, receipt=replace(receipt, flags=(*receipt.flags, *self.flags)))
 
     def failed(self, error: BaseException, time_s: float) -> None:
-        """The call ended without an answer: what it cost is a loss against any baseline."""
+        """Record a call without an answer: its cost is a loss against any baseline."""
         code = error.code if isinstance(error, RightmodelError) else CANCELLED
-        baseline = self.keeper.catalog.baseline
+        baseline = self.owner.catalog.baseline
         cost_usd = self.state.cost_usd
         row = call_record(
             self.state.decision,
             id=self.id,
             ref=self.ref,
-            at=self.keeper.clock(),
+            at=self.owner.clock(),
             task=task_hash(self.state.task),
             baseline=baseline,
             outcome=code,
@@ -177,7 +177,7 @@ class Book:
         )
         if baseline and cost_usd is not None:
             row = row._replace(baseline_usd=Decimal(0), saved_usd=-cost_usd)
-        self.keeper.records.note(row)
+        self.owner.records.note(row)
 
     def _row(self, attempt: Attempt) -> AttemptRecord:
         self.number += 1
@@ -185,18 +185,18 @@ class Book:
             attempt,
             call=self.id,
             number=self.number,
-            at=self.keeper.clock(),
+            at=self.owner.clock(),
             skill=self.state.decision.assessment.skill,
             expected_output=self.state.decision.requirements.output_tokens,
             client=self.state.task.client,
         )
 
     def _check(self, model: str, *, good: float) -> OutcomeRecord:
-        """What an automatic check says of a model."""
+        """The outcome of an automatic check."""
         assessment = self.state.decision.assessment
         return OutcomeRecord(
             call=self.id,
-            at=self.keeper.clock(),
+            at=self.owner.clock(),
             model=model,
             skills=assessment.skills,
             difficulty=self.state.decision.level,
