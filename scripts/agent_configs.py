@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from rightmodel.integrations import CLIENTS, Client, Launch, registration
-from rightmodel.surfaces.mcp.tools import TOOLS
+from rightmodel.surfaces.mcp.tools import TOOL_NAMES
 
 FOLDER = Path(__file__).parents[1] / "agent_configs"
 PORTABLE = Launch(
     command=("rightmodel",),
-    tools=tuple(tool.name for tool in TOOLS),
+    tools=TOOL_NAMES,
     env_file="~/.config/rightmodel/keys.env",
 )
 FILES = {

@@ -50,7 +50,7 @@ async def told(self):
 App.close = told
 """
 """Tells on standard error what is in flight when the server closes."""
-MAIN = "\nfrom rightmodel.surfaces.cli import main\nmain()\n"
+MAIN = "\nfrom rightmodel.__main__ import main\nmain()\n"
 
 
 def manifest(provider: SimulatedProvider, models: Sequence[str] = ("m",), extra: str = "") -> str:

@@ -119,3 +119,58 @@ def test_a_client_that_reads_nothing_more_does_not_keep_the_server(tmp_path: Pat
                 os.close(unread)
 
     asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
+
+
+def test_the_end_of_the_input_ends_64_calls_with_answers_that_nobody_reads(tmp_path: Path) -> None:
+    async def run() -> None:
+        release = asyncio.Event()
+
+        async def held(_: float) -> None:
+            await release.wait()
+
+        big = Behaviour("\U0001f642" * 30_000, first_token_s=1.0)
+        async with SimulatedProvider("openai-chat", models={"m": big}, sleep=held) as upstream:
+            house = House(tmp_path)
+            house.write(manifest(upstream))
+            unread, written = os.pipe()
+            try:
+                async with house.process(stdout=written) as process:
+                    os.close(written)
+                    assert process.stdin is not None
+                    lines = [{"id": 0, "method": "initialize", "params": HELLO}]
+                    lines += [{"id": n, "method": "tools/call", "params": CALL} for n in range(64)]
+                    for line in lines:
+                        message = {"jsonrpc": "2.0", **line}
+                        process.stdin.write(json.dumps(message).encode() + b"\n")
+                    await upstream.until(lambda: upstream.in_flight == 64)
+                    release.set()
+                    await upstream.until(lambda: upstream.in_flight < 64)
+                    process.stdin.close()
+                    took = await asyncio.wait_for(seconds_to_end(process), GUARD_S)
+                    print(f"64 calls, output not read: ended after {took:.3f} s")  # noqa: T201
+            finally:
+                os.close(unread)
+
+    asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
+
+
+def test_a_client_that_leaves_before_its_first_call_is_followed_at_once(tmp_path: Path) -> None:
+    async def run() -> None:
+        house = House(tmp_path, code="")
+        house.write("version = 1\n")
+        async with house.process() as process:
+            assert process.stdin is not None
+            process.stdin.close()
+            assert await asyncio.wait_for(process.wait(), GUARD_S) == 0
+        async with house.server() as server:
+            assert await asyncio.wait_for(server.over(), GUARD_S) == 0
+        async with house.server("--warm-up") as server:
+            tools = (await server.request("tools/list", {}))["result"]["tools"]
+            assert [tool["name"] for tool in tools] == [
+                "complete",
+                "choose_model",
+                "report_outcome",
+            ]
+            assert "result" in await server.call("choose_model", task="x")
+
+    asyncio.run(asyncio.wait_for(run(), 3 * GUARD_S))

@@ -20,7 +20,7 @@ from rightmodel.integrations import CLIENTS, Launch, merged, registration
 from rightmodel.surfaces.cli import COMMANDS, cli
 from rightmodel.surfaces.cli.config import command as config
 from rightmodel.surfaces.cli.config import file_of, own_command
-from rightmodel.surfaces.mcp.tools import TOOLS
+from rightmodel.surfaces.mcp.tools import TOOL_NAMES, TOOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 CONFIGS = ROOT / "agent_configs"
-TOOL_NAMES = {tool.name for tool in TOOLS}
+
 LAUNCH = Launch(("/opt/right model/rightmodel",), ("complete", "choose_model"), "/m.toml", "/k.env")
 IN_FILES = [name for name, client in CLIENTS.items() if client.format != "paste"]
 
@@ -155,9 +155,9 @@ def test_tools_are_named_only_where_they_exist(name: str) -> None:
         return
     lists = [v for v in entry(name, text).values() if isinstance(v, (list, dict))]
     words = {s for v in lists for s in strings(v)}
-    assert {w for w in words if re.fullmatch(r"[a-z]+_[a-z_]+", w)} <= TOOL_NAMES
+    assert {w for w in words if re.fullmatch(r"[a-z]+_[a-z_]+", w)} <= {*TOOL_NAMES}
     if CLIENTS[name].tools_at:
-        assert words >= TOOL_NAMES
+        assert words >= {*TOOL_NAMES}
 
 
 def test_openclaw_gets_its_timeout_its_tools_and_no_tool_search() -> None:
@@ -176,9 +176,9 @@ def test_the_skill_names_the_tools_as_openclaw_shows_them() -> None:
     head = dict(line.split(": ", 1) for line in front.splitlines())
     assert head["name"] == "rightmodel"
     assert len(head["description"]) <= 1024
-    assert set(re.findall(r"rightmodel__(\w+)", body)) <= TOOL_NAMES
+    assert set(re.findall(r"rightmodel__(\w+)", body)) <= {*TOOL_NAMES}
     assert {"complete", "choose_model"} <= set(re.findall(r"rightmodel__(\w+)", body))
-    known = {p for tool in TOOLS for p in tool.input_schema["properties"]}
+    known = {p for tool in TOOLS for p in tool["inputSchema"]["properties"]}
     assert {"prompt", "skill", "difficulty", "tier", "schema", "max_cost_usd", "files"} <= known
 
 

@@ -15,8 +15,8 @@ from rich.table import Table
 
 from rightmodel.core.format import visible
 from rightmodel.surfaces.cli import console as rich_console
-from rightmodel.surfaces.cli import log_formatter
 from rightmodel.surfaces.cli.terminal import echo, styled
+from rightmodel.surfaces.log import log_formatter
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
@@ -12,9 +11,9 @@ import click
 
 from rightmodel import __version__
 from rightmodel.core.errors import RightmodelError, UnknownNameError
-from rightmodel.core.format import visible
 from rightmodel.manifest.settings import read_settings
 from rightmodel.surfaces.cli.terminal import echo
+from rightmodel.surfaces.log import log_to_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +85,7 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def main() -> None:
     """The console script: errors are one line with the next step."""
-    _log_to_stderr()
+    log_to_stderr()
     try:
         cli.main(standalone_mode=False)
     except RightmodelError as error:
@@ -106,26 +105,6 @@ def _usage(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
     hint = f" See {context.command_path} --help." if context else ""
     return error.format_message() + hint
-
-
-class _Formatter(logging.Formatter):
-    """Log lines with control characters as escapes: they may quote an upstream."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return visible(super().format(record))
-
-
-def log_formatter() -> logging.Formatter:
-    """How log lines look on standard error."""
-    return _Formatter("%(asctime)s %(name)s %(levelname)s %(message)s")
-
-
-def _log_to_stderr() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(log_formatter())
-    level = os.environ.get("RIGHTMODEL_LOG", "WARNING").upper()
-    logging.basicConfig(handlers=[handler], level=level)
-    logging.getLogger("mcp").setLevel(logging.ERROR)
 
 
 def fail(message: str, *, code: int = 1) -> None:

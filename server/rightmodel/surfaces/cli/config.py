@@ -22,7 +22,7 @@ from rightmodel.integrations import (
 from rightmodel.manifest.settings import config_dir
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.cli.text_file import change_file
-from rightmodel.surfaces.mcp.tools import TOOLS
+from rightmodel.surfaces.mcp.tools import TOOL_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,7 +65,7 @@ def command(  # noqa: PLR0913 - one for each option
         return
     launch = Launch(
         command=own_command(),
-        tools=tuple(tool.name for tool in TOOLS),
+        tools=TOOL_NAMES,
         manifest=_existing("--manifest", manifest),
         env_file=_existing("--env-file", env_file),
     )

@@ -12,16 +12,15 @@ import logging
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mcp.server.lowlevel import Server
-from mcp_types import CallToolResult, ListToolsResult, TextContent
+from mcp_types import CallToolResult, ListToolsResult, TextContent, Tool
 
-from rightmodel import __version__
 from rightmodel.core.call import Token
 from rightmodel.core.errors import RightmodelError, UnknownNameError
 from rightmodel.execution.availability import cooling_down, fit_first
 from rightmodel.execution.calls import Pending
 from rightmodel.surfaces.arguments import choose_task, complete_task, reported_outcome
 from rightmodel.surfaces.mcp import rendering as render
-from rightmodel.surfaces.mcp.tools import INSTRUCTIONS, TOOLS
+from rightmodel.surfaces.mcp.tools import INSTRUCTIONS, SERVER_INFO, TOOL_NAMES, TOOLS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -50,11 +49,12 @@ def make_server(engine: GetEngine, *, deadline_s: float | None) -> Server[dict[s
     `deadline_s`: overrides the manifest's.
     """
     calls = ToolCalls(engine, deadline_s)
+    tools = [Tool.model_validate(tool) for tool in TOOLS]
 
     async def list_tools(
         _context: ServerRequestContext[dict[str, Any], Any], _params: PaginatedRequestParams | None
     ) -> ListToolsResult:
-        return ListToolsResult(tools=list(TOOLS))
+        return ListToolsResult(tools=tools)
 
     async def call_tool(
         context: ServerRequestContext[dict[str, Any], Any], params: CallToolRequestParams
@@ -62,8 +62,8 @@ def make_server(engine: GetEngine, *, deadline_s: float | None) -> Server[dict[s
         return await calls.answer(params.name, params.arguments or {}, context.session)
 
     return Server(
-        "rightmodel",
-        version=__version__,
+        SERVER_INFO["name"],
+        version=SERVER_INFO["version"],
         instructions=INSTRUCTIONS,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
@@ -91,7 +91,7 @@ class ToolCalls:
                 return await self._choose(engine, arguments)
             if tool == "report_outcome":
                 return await _report(engine, arguments)
-            raise UnknownNameError("tool", tool, [t.name for t in TOOLS])
+            raise UnknownNameError("tool", tool, TOOL_NAMES)
         except RightmodelError as error:
             return _error(error, mask)
         except Exception as error:

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import queue
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 from mcp.shared.message import SessionMessage
 
 from rightmodel.surfaces.mcp.messages import InvalidMessageError, decode, encode
 from rightmodel.surfaces.mcp.shutdown import close_in_time, end_soon
-from rightmodel.surfaces.mcp.wire import READ_BYTES, Lines, Wire, write_all
+from rightmodel.surfaces.mcp.wire import READ_BYTES, Lines, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,26 +29,31 @@ if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectSendStream
     from mcp.server.lowlevel import Server
 
+    from rightmodel.surfaces.mcp.wire import Handover
+
     Incoming = MemoryObjectSendStream[SessionMessage | Exception]
 
 
 async def serve_stdio(
-    server: Server[Any], close: Callable[[], Awaitable[None]], wire: Wire
+    server: Server[Any], close: Callable[[], Awaitable[None]], handover: Handover
 ) -> None:
     """Serve until the client closes our standard input, then `close`."""
     send, receive = anyio.create_memory_object_stream[SessionMessage | Exception](0)
-    output = Output(wire.write_fd, lost=send.close)
-    source = Input(wire.read_fd, send, output)
-    source.start()
+    output = Output(handover.wire.write_fd, lost=send.close)
+    Input(handover, send, output).start()
     await server.run(receive, output, server.create_initialization_options())
     await close_in_time(close)
+
+
+REPLAY: Final = "rightmodel-replay"
+"""The id of messages that the front has answered already: their second answer is not sent."""
 
 
 class Input:
     """Reads lines and hands over their messages, one chunk at a time."""
 
-    def __init__(self, fd: int, send: Incoming, output: Output) -> None:
-        self._fd = fd
+    def __init__(self, handover: Handover, send: Incoming, output: Output) -> None:
+        self._handover = handover
         self._send = send
         self._output = output
         self._lines = Lines()
@@ -58,17 +64,24 @@ class Input:
         threading.Thread(target=self._read, name="stdin", daemon=True).start()
 
     def _read(self) -> None:
+        replay = (m | {"id": REPLAY} if "id" in m else m for m in self._handover.replay)
+        before = "".join(f"{json.dumps(m)}\n" for m in replay).encode() + self._handover.rest
         with contextlib.suppress(RuntimeError, asyncio.CancelledError):  # the loop has ended
-            while True:
-                try:
-                    chunk = os.read(self._fd, READ_BYTES)
-                except OSError:
-                    chunk = b""
-                if not chunk:
-                    end_soon()
-                asyncio.run_coroutine_threadsafe(self._deliver(chunk), self._loop).result()
-                if not chunk:
-                    return
+            if before:
+                self._deliver_all(before)
+            while chunk := self._next_chunk():
+                self._deliver_all(chunk)
+            end_soon()
+            self._deliver_all(b"")
+
+    def _next_chunk(self) -> bytes:
+        try:
+            return os.read(self._handover.wire.read_fd, READ_BYTES)
+        except OSError:
+            return b""
+
+    def _deliver_all(self, chunk: bytes) -> None:
+        asyncio.run_coroutine_threadsafe(self._deliver(chunk), self._loop).result()
 
     async def _deliver(self, chunk: bytes) -> None:
         with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
@@ -97,6 +110,8 @@ class Output:
         """Write a message; returns when it is written. Raises `anyio.BrokenResourceError`."""
         if self._closed:
             raise anyio.BrokenResourceError
+        if getattr(item.message, "id", None) == REPLAY:
+            return
         written: asyncio.Future[None] = self._loop.create_future()
         self._queue.put((encode(item.message), written))
         await written

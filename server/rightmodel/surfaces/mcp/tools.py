@@ -1,16 +1,17 @@
 """The tools as clients list them: written for a model that must decide whether to delegate.
 
-Every byte here is in the context of every turn of every agent, so no word may be idle.
+Every byte here is in the context of every turn of every agent, so no word may be idle. Plain JSON
+in the protocol's own names and the SDK's order of keys: `front` sends it as it is.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from mcp_types import Tool, ToolAnnotations
-
+from rightmodel import __version__
 from rightmodel.core.task import DIFFICULTIES, EFFORTS, TIERS
 
+SERVER_INFO: Final = {"name": "rightmodel", "version": __version__}
 INSTRUCTIONS: Final = (
     "Hands subtasks to the right one of many models: cheaper for simple work, stronger for hard "
     "work, another one when a provider is down."
@@ -34,16 +35,16 @@ _HINTS: Final = {
     "max_cost_usd": {"type": "number"},
 }
 
-COMPLETE: Final = Tool(
-    name="complete",
-    description=(
+COMPLETE: Final = {
+    "annotations": {"readOnlyHint": True},
+    "description": (
         "Delegate a self-contained subtask to a cheaper, stronger or specialist model and get its "
         "answer: summarize, extract, classify, translate, write, code, math, reason, research, "
         "look at an image. For bulk or simple work, a skill you lack, another opinion. The other "
         "model sees only what you pass, not your tools or this conversation. Pass long "
-        "material as files: retyping costs tokens. Falls over to another model on faults."
+        "material as files: retyping costs tokens. Fails over to another model on faults."
     ),
-    input_schema={
+    "inputSchema": {
         "type": "object",
         "properties": {
             "prompt": {"type": "string", "description": "the whole subtask"},
@@ -61,16 +62,16 @@ COMPLETE: Final = Tool(
         },
         "required": ["prompt"],
     },
-    annotations=ToolAnnotations(read_only_hint=True),
-)
+    "name": "complete",
+}
 
-CHOOSE_MODEL: Final = Tool(
-    name="choose_model",
-    description=(
+CHOOSE_MODEL: Final = {
+    "annotations": {"readOnlyHint": True},
+    "description": (
         "Ask which model is right for a subtask without calling it: ranked candidates with chance "
         "of success, cost and why, and why the others are out."
     ),
-    input_schema={
+    "inputSchema": {
         "type": "object",
         "properties": {
             "task": _TEXT,
@@ -79,18 +80,19 @@ CHOOSE_MODEL: Final = Tool(
         },
         "required": ["task"],
     },
-    annotations=ToolAnnotations(read_only_hint=True),
-)
+    "name": "choose_model",
+}
 
-REPORT_OUTCOME: Final = Tool(
-    name="report_outcome",
-    description="Say whether an answer was good: later choices learn from it.",
-    input_schema={
+REPORT_OUTCOME: Final = {
+    "annotations": {"destructiveHint": False},
+    "description": "Say whether an answer was good: later choices learn from it.",
+    "inputSchema": {
         "type": "object",
         "properties": {"ref": _TEXT, "good": {"type": "boolean"}, "note": _TEXT},
         "required": ["ref", "good"],
     },
-    annotations=ToolAnnotations(destructive_hint=False),
-)
+    "name": "report_outcome",
+}
 
-TOOLS: Final = (COMPLETE, CHOOSE_MODEL, REPORT_OUTCOME)
+TOOLS: Final[tuple[dict[str, Any], ...]] = (COMPLETE, CHOOSE_MODEL, REPORT_OUTCOME)
+TOOL_NAMES: Final = tuple(str(tool["name"]) for tool in TOOLS)

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import sys
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 READ_BYTES: Final = 65_536
 MOST_LINE_BYTES: Final = 80_000_000
@@ -28,6 +28,18 @@ class Wire(NamedTuple):
 
     read_fd: int
     write_fd: int
+
+
+class Handover(NamedTuple):
+    """What the SDK's server goes on with.
+
+    `replay`: messages that were answered here and set the state of the connection. `rest`: bytes
+    that were read and not answered.
+    """
+
+    wire: Wire
+    replay: tuple[dict[str, Any], ...] = ()
+    rest: bytes = b""
 
 
 def take_standard_streams() -> Wire:

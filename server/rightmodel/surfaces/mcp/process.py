@@ -1,0 +1,86 @@
+"""The process of `rightmodel serve`, from the moment at which a call is made."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib
+from typing import TYPE_CHECKING, Final
+
+from rightmodel.core.errors import TaskError
+from rightmodel.manifest.settings import read_settings
+from rightmodel.surfaces.log import log_to_stderr
+from rightmodel.surfaces.mcp.http import check_token, listen, parse_address
+
+if TYPE_CHECKING:
+    import socket
+
+    from rightmodel.manifest.settings import Settings
+    from rightmodel.surfaces.mcp.options import ServeOptions
+    from rightmodel.surfaces.mcp.wire import Handover
+
+NEEDED: Final = (
+    "rightmodel.surfaces.mcp.server",
+    "rightmodel.surfaces.mcp.stdio",
+    "rightmodel.execution.executor",
+    "rightmodel.execution.calls",
+    "rightmodel.ledger.ledger",
+    "rightmodel.routing.signals.local_model",
+    "rightmodel.upstream.exchange",
+    "rightmodel.upstream.http",
+)
+"""What every call imports, the SDK included."""
+
+
+def load() -> None:
+    """Import what a call needs. Without the garbage collector, which finds nothing in imports."""
+    gc.disable()
+    for name in NEEDED:
+        importlib.import_module(name)
+    gc.freeze()
+    gc.enable()
+
+
+def serve_stdio(options: ServeOptions, handover: Handover) -> None:
+    """Serve what the front has left, until the client leaves."""
+    log_to_stderr()
+    settings = read_settings(manifest=options.manifest, env_file=options.env_file)
+    load()
+    asyncio.run(_serve(settings, options, handover))
+
+
+def serve_http(options: ServeOptions) -> None:
+    """Listen at once, load everything and serve. Raises `TaskError`."""
+    log_to_stderr()
+    settings = read_settings(manifest=options.manifest, env_file=options.env_file)
+    token = ""
+    if options.token_env:
+        token = settings.environment.get(options.token_env, "")
+        if not token:
+            raise TaskError(f"--token-env {options.token_env}: the variable is not set or empty")
+    host, port = parse_address(options.http)
+    check_token(host, token)
+    with listen(host, port) as listener:
+        load()
+        asyncio.run(_serve(settings, options, (listener, host, token)))
+
+
+async def _serve(
+    settings: Settings, options: ServeOptions, source: Handover | tuple[socket.socket, str, str]
+) -> None:
+    from rightmodel.execution.engine import App
+    from rightmodel.surfaces.mcp import http, stdio
+    from rightmodel.surfaces.mcp.server import make_server
+    from rightmodel.surfaces.mcp.shutdown import end_on_signals
+    from rightmodel.surfaces.mcp.wire import Handover
+
+    app = App(settings)
+    server = make_server(app.engine, deadline_s=options.deadline)
+    end_on_signals(app.close)
+    try:
+        if isinstance(source, Handover):
+            await stdio.serve_stdio(server, app.close, source)
+        else:
+            await http.serve_http(server, *source)
+    finally:
+        await app.close()
