@@ -211,6 +211,22 @@ def test_two_names_of_one_parameter_that_are_both_refused_are_left_out() -> None
     assert not {"max_tokens", "max_completion_tokens"} & set(sent[2])
 
 
+def test_several_fields_that_are_refused_at_once_are_left_out_one_by_one() -> None:
+    replies = (
+        refusal(422, {"detail": "Unsupported fields in the request: {'stream_options', 'x'}"}),
+        refusal(422, {"detail": "Unsupported fields in the request: {'response_format'}"}),
+        refusal(422, {"detail": "Unsupported fields in the request: {'reasoning_effort'}"}),
+        ANSWERS[OPENAI],
+        ANSWERS[OPENAI],
+    )
+    sent, _ = bodies(
+        OPENAI, *replies, times=2, schema=SCHEMA, native_schema=True, effort="low", name="m-1"
+    )
+    assert [len(body) for body in sent] == [6, 5, 4, 3, 3]
+    assert set(sent[-1]) == {"model", "messages", "stream"}
+    assert "JSON Schema" in str(sent[-1])
+
+
 @pytest.mark.parametrize(
     "message",
     ["Streaming is not supported here", "System role not supported", "grammar too large"],

@@ -95,6 +95,7 @@ _NAMES: Final = tuple(
             r"(?:unsupported|unknown|unrecognized|invalid) (?:parameters?|fields?|values?|request "
             r"arguments?)(?: supplied| passed| name)?:?\s*[`'\"]?([\w.]+)"
         ),
+        r"(?:unsupported fields|unexpected keys) in the request: .*?'(\w+)'",  # transformers serve
         r"[`'\"]([\w.]+)[`'\"] (?:is |are )?(?:not supported|unsupported|not permitted)",
         (
             r"\b(max_tokens|max_completion_tokens)\b[`'\"]?(?: for \S+| for \w+ model \S+)? "
