@@ -49,7 +49,7 @@ class Change(NamedTuple):
 
     @property
     def percent(self) -> Decimal | None:
-        """By how much theirs is more, `None` where that cannot be said."""
+        """By how much the listed price is higher; `None` without a comparable figure."""
         if self.ours is None or self.theirs is None or not self.ours:
             return None
         return ((self.theirs / self.ours - 1) * 100).quantize(Decimal("0.1"))
@@ -67,7 +67,7 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A model with prices that are not the same. `since`: when the listed price began, if told."""
+    """A model with prices that are not the same. `since`: when the listed price began, if known."""
 
     model: str
     provider: str

@@ -126,7 +126,7 @@ class Update:
 
 
 def entries(file: Path) -> tuple[str, list[Entry]]:
-    """What stands before the first model, and the models."""
+    """The text before the first model, and the models."""
     text = file.read_text(encoding="utf-8")
     data = tomllib.loads(text, parse_float=Decimal)
     head, *blocks = text.split(BLOCK)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rightmodel.core.errors import TaskError
+from rightmodel.core.errors import ManifestError
 from rightmodel.manifest.env_file import EnvFile, read_env_file
 from rightmodel.manifest.settings import read_settings
 
@@ -87,10 +87,10 @@ def test_utf_16_as_powershell_writes_it_is_read(tmp_path: Path) -> None:
 def test_a_file_that_is_no_text_or_is_missing_is_an_error_without_its_content(
     tmp_path: Path,
 ) -> None:
-    with pytest.raises(TaskError, match="not UTF-8 text") as caught:
+    with pytest.raises(ManifestError, match="not UTF-8 text") as caught:
         read(tmp_path, b"A_KEY=" + KEY.encode() + b"\xff")
     assert KEY not in str(caught.value)
-    with pytest.raises(TaskError, match="No such file"):
+    with pytest.raises(ManifestError, match="No such file"):
         read_env_file(tmp_path / "missing.env", {})
 
 

@@ -171,10 +171,10 @@ def test_what_the_user_writes_as_cost_holds_at_every_size(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("entry", "told"),
+    ("entry", "part"),
     [
-        ("{ input = 1 }", "says not when"),
-        ("{ input_above = 5 }", "names no price"),
+        ("{ input = 1 }", "has no condition"),
+        ("{ input_above = 5 }", "has no price"),
         ('{ utc = ["1-2"], input = 1 }', "pattern"),
         ('{ utc = ["24:00-25:00"], input = 1 }', "pattern"),
         ('{ days = ["monday"], input = 1 }', "mon"),
@@ -183,8 +183,8 @@ def test_what_the_user_writes_as_cost_holds_at_every_size(tmp_path: Path) -> Non
     ],
 )
 def test_an_odd_condition_is_an_error_that_says_where(
-    tmp_path: Path, entry: str, told: str
+    tmp_path: Path, entry: str, part: str
 ) -> None:
-    with pytest.raises(ManifestError, match=told) as raised:
+    with pytest.raises(ManifestError, match=part) as raised:
         load(tmp_path, f'[[models]]\nid = "openai/gpt-5.4"\ncost_when = [{entry}]\n')
     assert "cost_when" in str(raised.value)

@@ -152,6 +152,15 @@ def test_a_key_pasted_into_the_manifest_is_explained_and_not_repeated(
     assert key not in str(caught.value)
 
 
+def test_a_base_url_with_a_key_in_it_is_not_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "m.toml"
+    for url in (f"https://e.com/v1?key={KEY}", f"https://{KEY}@e.com", f"ftp://e.com/{KEY}"):
+        path.write_text(f'version = 1\n[providers.p]\nbase_url = "{url}"\n')
+        with pytest.raises(ManifestError) as caught:
+            load_catalog(path, has_key=lambda _: True)
+        assert KEY not in str(caught.value)
+
+
 def test_a_key_in_any_other_place_of_the_manifest_is_not_repeated(tmp_path: Path) -> None:
     path = tmp_path / "m.toml"
     for line in (

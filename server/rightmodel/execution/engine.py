@@ -99,7 +99,7 @@ class App:
 async def effective_catalog(settings: Settings) -> Catalog:
     """The catalog of the effective manifest; asks local servers which models they have.
 
-    Raises `ManifestError`, and `TaskError` for settings that cannot be used.
+    Raises `ManifestError`, also for settings that cannot be used.
     """
     if settings.error is not None:
         raise settings.error

@@ -1,4 +1,4 @@
-"""Merged values → the catalog's frozen objects, with the defaults that are documented there."""
+"""Merged values → the catalog's objects, with the catalog's defaults."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def build_provider(name: str, values: Mapping[str, Any], file: str) -> Provider:
-    """A provider; what is missing is an error, since nothing sensible can be guessed."""
+    """A provider. Raises `ManifestError` for a missing key or a base URL that is not allowed."""
     for key in ("protocol", "base_url"):
         if not values.get(key):
             raise ManifestError(f"{key} is missing", file=file, key=f"providers.{name}")
@@ -52,7 +52,7 @@ def build_model(
     provider: Callable[[str, str], Provider],
     file: str,
 ) -> Model:
-    """A model. `provider(name, key)` finds a provider or says that `key` names an unknown one."""
+    """A model. `provider(name, key)`: the provider, or an error at the manifest's `key`."""
     limits = values.get("limits") or {}
     default = Model(id=model_id, endpoints=())
     endpoints = _endpoints(model_id, values, provider, file)
@@ -142,8 +142,8 @@ def _endpoints(
     name = values.get("provider") or (prefix if rest else "")
     if not name:
         raise ManifestError(
-            "says nowhere where to get the model: write provider = … or endpoints = […], "
-            "or begin the id with the provider's name and a slash",
+            "names no provider: write provider = … or endpoints = […], or begin the id with the "
+            "provider's name and a slash",
             file=file,
             key=key,
         )

@@ -58,7 +58,7 @@ see docs/routing.md."""
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Where models are reached. `key_env`/`key_file`: where its key is found, never the key.
+    """A provider's API. `key_env`, `key_file`: where its key is read from, never the key itself.
 
     `headers`: sent with every request. `max_concurrency`: requests at once, 0 for no limit.
     `allow_http`: plain http to a private address is accepted.
@@ -78,13 +78,13 @@ class Provider:
 
     @property
     def needs_key(self) -> bool:
-        """Loopback providers work without a key; others do when they name none."""
+        """Whether requests without a key are pointless; on loopback a key is optional."""
         return bool(self.key_env or self.key_file) and not is_loopback(self.base_url)
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One place to get a model from. `name`: the model's name on the wire."""
+    """A model at a provider. `name`: its name in requests. `weight`: its share of the load."""
 
     provider: Provider
     name: str
@@ -187,7 +187,7 @@ class Routing:
 class Budget:
     """The `[budget]` table: most USD for a call, a UTC day, a UTC month.
 
-    `models`, `skills`: most USD a day for one. `warn_at`: share of a limit from which it is told.
+    `models`, `skills`: most USD a day for each. `warn_at`: share of a limit that causes a warning.
     """
 
     per_call_usd: Decimal | None = None

@@ -93,11 +93,11 @@ def served_drafts(name: str, served: Served, notes: list[str]) -> dict[str, Draf
 
 def _as_table(model_id: str, served: ServedModel, shipped: Mapping[str, Any]) -> ModelTable:
     """What a server says of a model, added to what is shipped."""
-    said: dict[str, Any] = {"id": model_id}
+    stated: dict[str, Any] = {"id": model_id}
     if served.context:
-        said["limits"] = {"context": served.context}
+        stated["limits"] = {"context": served.context}
     if served.features:
-        said["features"] = sorted({*shipped.get("features", ()), *served.features})
+        stated["features"] = sorted({*shipped.get("features", ()), *served.features})
     if served.image:
-        said["input"] = sorted({*shipped.get("input", ()), "text", "image"})
-    return ModelTable.model_validate(said)
+        stated["input"] = sorted({*shipped.get("input", ()), "text", "image"})
+    return ModelTable.model_validate(stated)

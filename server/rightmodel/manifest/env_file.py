@@ -6,7 +6,7 @@ import io
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rightmodel.core.errors import TaskError
+from rightmodel.core.errors import ManifestError
 from rightmodel.manifest.text_file import read_text, readable_by_everyone
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class EnvFile(NamedTuple):
 def read_env_file(path: Path, environment: Mapping[str, str]) -> EnvFile:
     """Read a file. `${NAME}` is replaced from the lines above, else from `environment`.
 
-    A reference that neither knows is left as it is. Raises `TaskError` for an unreadable file.
+    A reference that neither knows is left as it is. Raises `ManifestError` for an unreadable file.
     """
     from dotenv.parser import parse_stream  # noqa: PLC0415 - only with --env-file
 
@@ -36,7 +36,7 @@ def read_env_file(path: Path, environment: Mapping[str, str]) -> EnvFile:
         text = read_text(file)
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise TaskError(f"--env-file {path}: cannot be read: {why}", argument="env-file") from None
+        raise ManifestError(f"the env file cannot be read: {why}", file=str(path)) from None
     values: dict[str, str] = {}
     notes = []
     for binding in parse_stream(io.StringIO(text)):

@@ -1,4 +1,4 @@
-"""Files → catalog: the user's manifest laid over the shipped ones, every value with its origin."""
+"""Files → catalog: the user's manifest over the shipped ones, every value with its origin."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class _Workbench:
-    """What is gathered while the files are combined."""
+    """State of one load."""
 
     user: Manifest
     file: str
@@ -49,7 +49,7 @@ class _Workbench:
     notes: list[str] = field(default_factory=list)
 
     def provider(self, name: str, key: str) -> Provider:
-        """A provider, shipped or the user's own or one laid over the other."""
+        """A provider: shipped, then environment, running server and the user's on top."""
         if name not in self.providers:
             draft = Draft()
             shipped = shipped_manifest(name)
@@ -82,7 +82,7 @@ class _Workbench:
         return (self.folder / Path(name).expanduser()).resolve()
 
     def model(self, draft: Draft, model_id: str) -> Model:
-        """A finished model; its origins are kept."""
+        """A model from its draft; its origins are kept."""
         model = build_model(model_id, draft.values, self.provider, self.file)
         self.origins.update({f"{model_id}.{k}": o for k, o in draft.origins.items()})
         return model
@@ -184,8 +184,8 @@ def _connected(bench: _Workbench) -> dict[str, Draft]:
     for table in bench.user.models:
         if table.id in seen:
             raise ManifestError(
-                "two models have this id; ids are unique. Several places to get one model "
-                "from are written as endpoints = [...]",
+                "two models have this id; ids are unique. Several providers of one "
+                "model are written as endpoints = [...]",
                 file=bench.file,
                 key=f'models."{table.id}"',
             )
@@ -274,7 +274,7 @@ def _excluded(bench: _Workbench, models: Mapping[str, Model]) -> set[str]:
 
 
 def _aliases(bench: _Workbench, models: Mapping[str, Model]) -> dict[str, str]:
-    """Alias → id. The user's aliases win over shipped ones; anything else that clashes is wrong."""
+    """Alias → id. The user's aliases win over shipped ones. Raises for any other clash."""
     shipped: dict[str, str] = {}
     own: dict[str, str] = {}
     for model in models.values():
@@ -299,7 +299,7 @@ def _aliases(bench: _Workbench, models: Mapping[str, Model]) -> dict[str, str]:
 def _baseline_reference(
     bench: _Workbench, models: Mapping[str, Model], aliases: Mapping[str, str]
 ) -> dict[str, Model]:
-    """The baseline's own entry where it is not connected: its price is enough."""
+    """The shipped entry of a baseline that is not connected: its price is needed."""
     name = bench.user.baseline
     if not name or aliases.get(name, name) in models:
         return {}

@@ -1,4 +1,4 @@
-"""What tokens cost: by what the cache did with them, by the prompt's size, by hour and by date."""
+"""Token prices: by cache use, prompt size, hour and date."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _THURSDAY: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """When other prices hold: every term given must. A moment is seconds since 1970.
+    """Conditions of a price; all that are given must hold. A moment is seconds since 1970.
 
-    `input_above`: for prompts of more tokens than this. `minutes`: of the UTC day, from the first
-    up to the second, over midnight where the second is smaller. `days`: UTC weekdays, 0 is Monday.
+    `input_above`: prompts of more tokens than this. `minutes`: spans of the UTC day, from the first
+    up to the second, over midnight if the second is smaller. `days`: UTC weekdays, 0 is Monday.
     `since`: from this moment on.
     """
 
@@ -32,11 +32,11 @@ class Terms:
 
     @property
     def timed(self) -> bool:
-        """Whether they depend on when the call is made."""
+        """Whether the conditions depend on when the call is made."""
         return bool(self.minutes or self.days) or self.since is not None
 
     def hold_at(self, moment: float) -> bool:
-        """Whether the terms about time hold at that moment."""
+        """Whether the conditions on time hold at that moment."""
         day, second = divmod(int(moment), _DAY_S)
         minute = second // 60
         return (
@@ -53,11 +53,11 @@ def _within(minute: int, span: tuple[int, int]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """USD per token (not per million: scaled once at load). `None` is unknown.
+    """USD per token (scaled once, when the manifest is loaded). `None` is unknown.
 
-    Unknown cache prices count as `input`: never less than what may be billed for a read. One-hour
-    writes count as other writes where their price is unknown, and audio as other input.
-    `others`: whole prices that take the place of this one where their terms hold, the last first.
+    Unknown cache prices count as `input`, so that a read is never billed for less than expected.
+    One-hour writes without a price count as other writes, audio without a price as other input.
+    `others`: complete prices that replace this one while their terms hold; the last one wins.
     """
 
     input: Decimal | None = None
@@ -70,22 +70,22 @@ class Price:
 
     @property
     def known(self) -> bool:
-        """Whether a cost can be reckoned at all."""
+        """Whether a cost can be computed."""
         return self.input is not None and self.output is not None
 
     def rates(self, input_tokens: int = 0, at: float | None = None) -> Price:
         """The price of a call with a prompt of that size, made at that moment (s since 1970).
 
-        Without a moment: the dearest of those that may hold, which is the safe side.
+        Without a moment: the highest price that may hold.
         """
         if not self.others:
             return self
         return max(self._possible(input_tokens, at), key=_dearness)
 
     def cost(self, usage: Usage, at: float | None = None) -> Decimal | None:
-        """USD for what was used, at that moment (s since 1970); `None` when a price is unknown.
+        """USD for what was used at that moment (s since 1970); `None` if a price is unknown.
 
-        Without a moment: the most that it may have cost.
+        Without a moment: the highest possible cost.
         """
         if not self.others:
             return _sum(self, usage)
@@ -94,7 +94,7 @@ class Price:
         return max(known) if len(known) == len(sums) else None
 
     def _possible(self, input_tokens: int, at: float | None) -> Iterator[Price]:
-        """The price that holds; without a moment every one that may."""
+        """The price that holds; without a moment, every price that may hold."""
         for terms, price in reversed(self.others):
             if input_tokens <= terms.input_above:
                 continue
@@ -107,7 +107,7 @@ class Price:
 
 
 UNPRICED: Final = Price()
-"""Nothing is known."""
+"""No price is known."""
 
 FREE: Final = Price(Decimal(0), Decimal(0))
 """A model on this machine for which no `cost` is written."""

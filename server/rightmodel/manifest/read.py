@@ -1,4 +1,4 @@
-"""One file → one validated `Manifest`, with errors that name file, key and nearest key."""
+"""One file → one validated `Manifest`; errors name file, key and nearest known key."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
-_SECRET: Final = frozenset({"key_env", "key_file", "headers"})
+_SECRET: Final = frozenset({"key_env", "key_file", "headers", "base_url", "url"})
 """Keys of a manifest whose wrong values are never repeated."""
 
 
 def shipped_dir() -> Path:
-    """Where the shipped manifests are: in the wheel, else in the checkout."""
+    """The folder of the shipped manifests: in the wheel, else in the checkout."""
     packed = Path(__file__).parent.parent / "_manifests"
     return packed if packed.is_dir() else Path(__file__).parents[3] / "manifests"
 
 
 def shipped_names() -> list[str]:
-    """The names that `include` understands."""
+    """The names that `include` accepts."""
     return sorted(p.stem for p in shipped_dir().glob("*.toml"))
 
 
 @cache
 def shipped_manifest(name: str) -> Manifest | None:
-    """A shipped file by its name, `None` where there is none."""
+    """The shipped manifest of that name, `None` if there is no such file."""
     path = shipped_dir() / f"{name}.toml"
     return read_manifest(path) if name and "/" not in name and path.is_file() else None
 
@@ -53,7 +53,7 @@ def shipped_key_names() -> frozenset[str]:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Parse and validate one file. Raises `ManifestError` for the first thing that is wrong."""
+    """Parse and validate one file. Raises `ManifestError` for the first error."""
     try:
         text = read_text(path)
     except FileNotFoundError:
@@ -108,7 +108,7 @@ def _shown(detail: ErrorDetails) -> str:
 
 
 def _readable(location: tuple[int | str, ...], data: Any) -> Iterator[str]:
-    """The path as a person would say it: a model by its id, a rule by its name."""
+    """The path for people: a model by its id, a rule by its name."""
     for part in location:
         if isinstance(part, int):
             data = data[part] if isinstance(data, list) and part < len(data) else None
@@ -118,13 +118,13 @@ def _readable(location: tuple[int | str, ...], data: Any) -> Iterator[str]:
             data = data[part]
             yield str(part)
         elif data is not None and not isinstance(data, dict | list):
-            continue  # a branch of a union, which is pydantic's business
+            continue  # pydantic's name for a branch of a union
         else:
             yield str(part)
 
 
 def _keys_at(location: tuple[int | str, ...]) -> list[str]:
-    """The keys that the schema knows at a place."""
+    """The known keys at a location."""
     model: type[BaseModel] = Manifest
     for part in location:
         field = model.model_fields.get(str(part))

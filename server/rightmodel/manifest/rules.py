@@ -1,4 +1,4 @@
-"""The user's rules and budgets: checked when loaded, so that a typo cannot wait."""
+"""The user's rules and budgets, with every name in them checked at load."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a manifest file may say: pydantic models, used for validation and for the JSON Schema.
+"""The schema of a manifest: pydantic models, for validation and for the JSON Schema.
 
 Units: prices in USD per million tokens, limits in tokens, ratings 0–10, times in seconds.
-A `None` here means "not written", so that the loader can tell what to take from elsewhere.
+`None` means "not written": the loader takes the value from a lower layer.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Table(BaseModel):
 
 
 class CostTable(Table):
-    """USD per million tokens. A missing one is unknown, not zero."""
+    """USD per million tokens. A missing price is unknown, not zero."""
 
     input: Usd | None = None
     output: Usd | None = None
@@ -50,7 +50,7 @@ class CostTable(Table):
 
 
 class CostWhenTable(CostTable):
-    """Other prices, and when they hold: every condition given must. What is not named stays.
+    """Other prices and their conditions, all of which must hold. Prices not named stay.
 
     `input_above`: prompts of more tokens, the whole call. `utc`: hours such as "06:00-10:00".
     `days`: of the week in UTC. `since`: from that day on in UTC.
@@ -65,10 +65,10 @@ class CostWhenTable(CostTable):
     def _says_when_and_what(self) -> CostWhenTable:
         conditions = {"input_above", "utc", "days", "since"}
         if not self.model_fields_set & conditions:
-            msg = "says not when: give input_above, utc, days or since"
+            msg = "has no condition: give input_above, utc, days or since"
             raise ValueError(msg)
         if not self.model_fields_set - conditions:
-            msg = "names no price: give input, output, cache_read, …"
+            msg = "has no price: give input, output, cache_read, …"
             raise ValueError(msg)
         return self
 
@@ -82,7 +82,7 @@ class LimitsTable(Table):
 
 
 class EndpointTable(Table):
-    """One place to get a model from. `weight`: its share of the load."""
+    """A model at a provider. `weight`: its share of the load."""
 
     provider: Name
     name: Name
@@ -110,14 +110,14 @@ class ModelTable(Table):
 
     @field_validator("id")
     @classmethod
-    def _id_can_be_named_in_a_list(cls, value: str) -> str:
+    def _id_fits_into_a_list(cls, value: str) -> str:
         if re.search(r"[\s,]", value):
-            msg = "an id holds no spaces and no commas (calls name several models with commas)"
+            msg = "must not contain spaces or commas (calls separate several models by commas)"
             raise ValueError(msg)
         return value
 
     @model_validator(mode="after")
-    def _one_way_to_say_where(self) -> ModelTable:
+    def _provider_or_endpoints(self) -> ModelTable:
         if self.endpoints and (self.provider or self.name):
             msg = "give either endpoints, or provider and name, not both"
             raise ValueError(msg)
@@ -125,7 +125,7 @@ class ModelTable(Table):
 
 
 class ProviderTable(Table):
-    """`[providers.NAME]`: where models are reached. For a shipped provider, overrides."""
+    """`[providers.NAME]`: an API. For a shipped provider, every key is an override."""
 
     protocol: WireFormat | None = None
     base_url: str | None = None
@@ -187,7 +187,7 @@ class SkillTable(Table):
 
 
 class WhenTable(Table):
-    """Conditions of a rule; every one given must hold. A list holds when one of it does."""
+    """Conditions of a rule, all of which must hold. A list holds if one of its entries does."""
 
     skill: Name | list[Name] | None = None
     difficulty: Difficulty | list[Difficulty] | None = None
@@ -212,7 +212,7 @@ class WhenTable(Table):
 
 
 class RequireTable(Table):
-    """What a rule demands of every model that is tried, whoever asks."""
+    """What a rule requires of every model that is tried."""
 
     trust: TrustName | None = None
     features: list[Name] | None = None
@@ -220,7 +220,7 @@ class RequireTable(Table):
 
 
 class RuleTable(Table):
-    """`[[rules]]`: in order, first match wins."""
+    """`[[rules]]`: of each setting the first matching rule counts; every `require` holds."""
 
     name: str = ""
     when: WhenTable = WhenTable()
@@ -248,7 +248,7 @@ class RoutingTable(Table):
 
 
 class BudgetTable(Table):
-    """`[budget]`: most USD. Days and months are UTC; `models` and `skills` hold USD per day."""
+    """`[budget]`: limits in USD. Days and months are UTC; `models`, `skills`: USD per day."""
 
     per_call_usd: Usd | None = None
     per_day_usd: Usd | None = None
@@ -265,7 +265,7 @@ class PrivacyTable(Table):
 
 
 class LedgerTable(Table):
-    """`[ledger]`: where it is kept; omitted: a file in the state directory."""
+    """`[ledger]`: its database; omitted: a file in the state directory."""
 
     url: Annotated[str, Field(pattern=r"^postgres(ql)?://")] | None = None
 

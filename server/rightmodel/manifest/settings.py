@@ -1,4 +1,4 @@
-"""Environment → settings, once. Keys are looked up here and nowhere else."""
+"""Environment → settings. Keys are read here and nowhere else."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from rightmodel.core.errors import TaskError
+from rightmodel.core.errors import ManifestError
 from rightmodel.manifest.env_file import read_env_file
 from rightmodel.manifest.near_miss import near_misses
 from rightmodel.manifest.secrets import is_secret_header
@@ -34,7 +34,7 @@ class _Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`manifest`: the user's, `None` where there is none. `environment`: never shown.
+    """`manifest`: the user's file, `None` without one. `environment`: never shown.
 
     `notes`: what a user should correct. `error`: why these settings cannot be used.
     """
@@ -42,7 +42,7 @@ class Settings:
     manifest: Path | None
     environment: Mapping[str, str] = field(repr=False)
     notes: tuple[str, ...] = ()
-    error: TaskError | None = None
+    error: ManifestError | None = None
     _misses: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def key(self, provider: Provider) -> str:
@@ -84,7 +84,8 @@ class Settings:
                 for name, value in provider.headers.items()
                 if is_secret_header(name, value)
             )
-        found.add(urlsplit(catalog.ledger_url).password or "")
+        password = urlsplit(catalog.ledger_url).password or ""
+        found.update({password, unquote(password)})
         found.add(self.environment.get("PGPASSWORD", ""))
         return sorted(found - {""}, key=len, reverse=True)
 
@@ -159,7 +160,7 @@ def read_settings(
     if env_file:
         try:
             read = read_env_file(Path(env_file), env)
-        except TaskError as unreadable:
+        except ManifestError as unreadable:
             error = unreadable
         else:
             env.update(read.values)

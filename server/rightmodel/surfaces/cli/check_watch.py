@@ -1,4 +1,4 @@
-"""`rightmodel check --watch`: every endpoint, asked again and again."""
+"""`rightmodel check --watch`: probes every endpoint at an interval."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def _view(rows: Sequence[Row], *, as_json: bool) -> Lines | LiveTable:
 
 
 class Lines(contextlib.nullcontext[None]):
-    """A line whenever a state changes; what is said besides goes to standard error."""
+    """A line whenever a state changes; everything else goes to standard error."""
 
     def __init__(self, rows: Sequence[Row], *, as_json: bool) -> None:
         super().__init__()
@@ -216,7 +216,7 @@ class LiveTable:
         self._live.__exit__(None, None, None)
 
     def open(self, lines: Sequence[str]) -> None:
-        """What stands above the table."""
+        """The lines above the table."""
         self._opening = lines
 
     def changed(self, _row: Row, _before: str, _lasted_s: float) -> None:

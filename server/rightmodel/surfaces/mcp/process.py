@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.errors import TaskError
+from rightmodel.manifest.secrets import looks_like_key
 from rightmodel.manifest.settings import read_settings
 from rightmodel.surfaces.log import log_to_stderr
 from rightmodel.surfaces.mcp.http import check_token, listen, parse_address
@@ -57,6 +58,8 @@ def serve_http(options: ServeOptions) -> None:
     if options.token_env:
         token = settings.environment.get(options.token_env, "")
         if not token:
+            if looks_like_key(options.token_env):
+                raise TaskError("--token-env takes the name of a variable, not the token itself")
             raise TaskError(f"--token-env {options.token_env}: the variable is not set or empty")
     host, port = parse_address(options.http)
     check_token(host, token)
