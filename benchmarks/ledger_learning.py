@@ -1,6 +1,6 @@
 """Learning from outcomes, simulated: how soon wrong ratings are put right, how far lies can push.
 
-    python benchmarks/ledger_learning.py [--seeds 20] [--json] [--svg FILE]
+    python benchmarks/ledger_learning.py [--seeds 20] [--json]
 
 Eight models, five skills; true ratings rise with price, with spread of their own by skill. The
 manifest has them *shuffled* among the models, skill by skill. A task (skill, difficulty 1-9) goes
@@ -17,7 +17,6 @@ import json
 import random
 import statistics
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.ledger.ratings import Ratings
@@ -26,7 +25,7 @@ from rightmodel.routing.explore import MOST_REGRET
 from rightmodel.routing.scoring import chance as chance_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 MODELS: Final = tuple(f"m{i}" for i in range(8))
 SKILLS: Final = ("code", "math", "writing", "extract", "research")
@@ -135,39 +134,11 @@ def pushed(false_reports: int, honest_for_each: int, *, same_task: bool = False)
     return statistics.mean(ends)
 
 
-def svg(curves: Mapping[str, Sequence[float]]) -> str:
-    """Regret over outcomes, a line for each way."""
-    width, height, top = 640, 320, max(max(c) for c in curves.values())
-    colours = ("#8c959f", "#0969da", "#bc4c00", "#1a7f37")
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width + 220} {height + 60}" '
-        'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="#fff"/>'
-    )
-    title = f"Regret for a task, USD, over reported outcomes (0-{OUTCOMES:,})"
-    parts = [head, f'<text x="50" y="20">{title}</text>']
-    for (name, values), colour in zip(curves.items(), colours, strict=False):
-        points = " ".join(
-            f"{50 + (i + 0.5) / len(values) * width:.1f},{30 + height * (1 - v / top):.1f}"
-            for i, v in enumerate(values)
-        )
-        end = 30 + height * (1 - values[-1] / top)
-        parts.append(
-            f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>'
-        )
-        parts.append(f'<text x="{55 + width}" y="{end:.0f}" fill="{colour}">{name}</text>')
-    for share in (0.0, 0.5, 1.0):
-        y = 30 + height * (1 - share)
-        parts.append(f'<text x="4" y="{y:.0f}">{share * top:.3f}</text>')
-        parts.append(f'<path d="M50 {y:.0f}h{width}" stroke="#d8dee4"/>')
-    return "\n".join([*parts, "</svg>"])
-
-
 def main() -> None:
     """Simulate and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--svg", type=Path)
     options = parser.parse_args()
     seeds = options.seeds
     curves = {
@@ -188,8 +159,6 @@ def main() -> None:
         "200 among 1,800 honest ones": pushed(200, 9),
         "200 among 600 honest ones": pushed(200, 3),
     }
-    if options.svg:
-        options.svg.write_text(svg(curves), encoding="utf-8")
     if options.json:
         print(json.dumps({"curves": curves, "halved_after": halved, "pushed": lies}, indent=2))
         return

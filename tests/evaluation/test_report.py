@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-import xml.etree.ElementTree as ET
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -12,11 +11,9 @@ import pytest
 from rightmodel.core.errors import TaskError
 from rightmodel.core.task import Task
 from rightmodel.evaluation import baselines
-from rightmodel.evaluation.metrics import Point
 from rightmodel.evaluation.replay import Routed, replay
 from rightmodel.evaluation.report import Report, make_report
 from rightmodel.evaluation.samples import Cell, Samples, make_samples
-from rightmodel.evaluation.svg import page, plot
 from rightmodel.evaluation.table import Outcome, Row
 from rightmodel.execution.engine import make_router
 from rightmodel.manifest.load import load_catalog
@@ -217,25 +214,3 @@ def test_a_report_is_repeatable(catalog: Catalog) -> None:
         report_of(make_samples(rows(repeat=3), catalog), catalog).as_json() for _ in range(2)
     )
     assert first == second
-
-
-@pytest.mark.parametrize("free", [False, True])
-def test_the_plot_stands_alone_and_names_every_way_to_route(
-    catalog: Catalog, *, free: bool
-) -> None:
-    table = rows()
-    if free:
-        table = [
-            Row(r.id, r.prompt, {m: Outcome(o.score, cost_usd=0.0) for m, o in r.outcomes.items()})
-            for r in table
-        ]
-    report = report_of(make_samples(table, catalog), catalog)
-    text = plot(report)
-    assert ET.fromstring(text).tag.endswith("svg")
-    assert "prefers-color-scheme: dark" in text
-    assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
-    shown = " ".join("".join(e.itertext()) for e in ET.fromstring(text))
-    for name in ("oracle", "tier cheap", "always the best model", "by length", "random mix"):
-        assert name in shown
-    assert text in page(report)
-    assert Point(0.0, 0.0) not in report.singles.values()

@@ -90,7 +90,7 @@ def pair(tmp_path: Path) -> Path:
 
 
 def test_eval_reports_for_programs_without_any_key(tmp_path: Path, pair: Path) -> None:
-    out, _ = run(tmp_path, "eval", pair.name, "--json", "--plot", "plot.html")
+    out, _ = run(tmp_path, "eval", pair.name, "--json")
     report: dict[str, Any] = json.loads(out)
     assert report["prompts"] == 180
     assert report["reference"] == "sim/big"
@@ -103,7 +103,6 @@ def test_eval_reports_for_programs_without_any_key(tmp_path: Path, pair: Path) -
     assert sum(report["mix"].values()) == pytest.approx(1)
     assert len(report["router"]["intervals"]["saving"]) == 2
     assert report["curve"][0]["failure_cost_usd"] == 0
-    assert "<svg" in (tmp_path / "plot.html").read_text()
 
 
 def test_the_same_run_gives_the_same_figures_but_for_the_time(tmp_path: Path, pair: Path) -> None:
@@ -208,7 +207,5 @@ def test_mistakes_are_one_line(tmp_path: Path, pair: Path) -> None:
     for options, said in (
         (("--tier", "bset"), "Nearest: best"),
         (("--baseline", "sim/bigg"), "Nearest: sim/big"),
-        (("--plot", "plot.png"), "name it .svg or .html"),
-        (("--plot", "none/plot.svg"), "cannot be written"),
     ):
         assert said in run(tmp_path, "eval", pair.name, *options, code=1)[1]

@@ -6,12 +6,11 @@ import asyncio
 import json
 import random
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from rightmodel.core.errors import TaskError, UnknownNameError
+from rightmodel.core.errors import UnknownNameError
 from rightmodel.core.task import TIERS
 from rightmodel.evaluation.replay import replay
 from rightmodel.evaluation.report import make_report
@@ -34,32 +33,26 @@ if TYPE_CHECKING:
 @click.argument("outcomes", metavar="OUTCOMES.jsonl")
 @click.option("--tier", default="", help="cheap, balanced or best; empty: the manifest's.")
 @click.option("--baseline", default="", metavar="MODEL", help="Count savings against this model.")
-@click.option("--plot", "plot_file", default="", metavar="FILE", help="Write .svg or .html.")
 @click.option("--seed", default=0, help="Of the bootstrap intervals.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @with_settings
-def command(  # noqa: PLR0913 - one for each option
+def command(
     settings: Settings,
     *,
     outcomes: str,
     tier: str,
     baseline: str,
-    plot_file: str,
     seed: int,
     as_json: bool,
 ) -> None:
     """Route every prompt of OUTCOMES.jsonl; report quality, cost and saving."""
     if tier and tier not in TIERS:
         raise UnknownNameError("tier", tier, TIERS)
-    if plot_file and Path(plot_file).suffix not in {".svg", ".html"}:
-        raise TaskError(f"--plot {plot_file}: name it .svg or .html", argument="plot")
     rows = read_table(outcomes)
     catalog = load_catalog(settings.manifest, has_key=settings.has_key)
     samples = make_samples(rows, catalog)
     reference = _reference(baseline, samples, catalog)
     report = asyncio.run(_evaluate(samples, catalog, tier, reference, seed))
-    if plot_file:
-        _write_plot(report, plot_file)
     if as_json:
         echo(json.dumps(report.as_json(), ensure_ascii=False))
     else:
@@ -97,13 +90,3 @@ async def _evaluate(
         chance=random.Random(seed),  # noqa: S311 - resamples, guards nothing
         reference=reference,
     )
-
-
-def _write_plot(report: Report, file: str) -> None:
-    from rightmodel.evaluation.svg import page, plot
-
-    text = page(report) if file.endswith(".html") else plot(report)
-    try:
-        Path(file).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise TaskError(f"--plot {file}: cannot be written: {error.strerror}") from error

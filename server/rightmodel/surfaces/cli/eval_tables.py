@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.table import Table
 from rich.text import Text
 
-from rightmodel.evaluation.svg import NAMES
 from rightmodel.surfaces.cli.console import console, print_table
 from rightmodel.surfaces.cli.terminal import echo
 
@@ -18,6 +17,16 @@ if TYPE_CHECKING:
     from rightmodel.evaluation.report import Entry, Report
 
 MOST_MODELS = 20
+
+
+_NAMES: Final = {
+    "always_best": "always the best model",
+    "always_cheapest": "always the cheapest",
+    "single_at_quality": "best single model at that quality",
+    "random_mix": "random mix of the same cost",
+    "length_only": "by length, same cost",
+    "oracle": "oracle",
+}
 
 
 def show(report: Report) -> None:
@@ -64,7 +73,7 @@ def _routes(report: Report) -> Table:
             table.add_row(*_route(entry, f"router, {entry.name}"))
     table.add_section()
     for entry in report.baselines:
-        name = NAMES.get(entry.name, entry.name)
+        name = _NAMES.get(entry.name, entry.name)
         table.add_row(*_route(entry, f"{name}: {entry.model}" if entry.model else name))
     return table
 
