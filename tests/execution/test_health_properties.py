@@ -26,7 +26,6 @@ from rightmodel.execution.breaker import (
     EndpointHealth,
     Health,
     Snapshot,
-    endpoint_key,
 )
 from rightmodel.execution.call_state import CallState
 from rightmodel.execution.next_step import balanced, next_step
@@ -192,6 +191,7 @@ def state_of(models: Sequence[Model], needed: Requirements, most: int) -> CallSt
     return CallState(
         Task("hi"),
         Decision(candidates, (), kind, needed, "balanced", 1.0, ""),
+        candidates,
         models={m.id: m for m in models},
         max_attempts=most,
         max_escalations=1,
@@ -205,7 +205,7 @@ def some_health(models: Sequence[Model], random: Random) -> Snapshot:
     places = [endpoint for model in models for endpoint in model.endpoints]
     return Snapshot(
         {
-            endpoint_key(e): EndpointHealth(random.choice([0.0, 0.0, 5.0]), draw=random.random())
+            e.key: EndpointHealth(random.choice([0.0, 0.0, 5.0]), draw=random.random())
             for e in places
         },
         out_of_retries=frozenset(e.provider.name for e in places if random.random() < 0.2),

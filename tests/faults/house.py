@@ -197,7 +197,9 @@ def machine_line(error: ExhaustedError) -> str:
 @dataclass(frozen=True)
 class Upstream:
     """One provider and its models. `dialect`: whose words it speaks. `context`: as the manifest
-    has it. `behaviour`: of all its models. `trust`, `max_concurrency`: as in the manifest."""
+    has it. `behaviour`: of all its models. `trust`, `max_concurrency`, `one_model_at_a_time`: as in
+    the manifest. `slots`: requests that it works on at once, 0 for all. `price`: USD per
+    million tokens, by its place in the order by default."""
 
     dialect: str = "openai"
     models: tuple[str, ...] = ("m",)
@@ -211,6 +213,9 @@ class Upstream:
     trust: Trust = Trust.any
     base_url: str = ""
     max_concurrency: int = 0
+    one_model_at_a_time: bool = False
+    slots: int = 0
+    price: int = 0
 
     def simulated(self) -> SimulatedProvider:
         loop = asyncio.get_running_loop()
@@ -221,7 +226,19 @@ class Upstream:
             models=dict.fromkeys(self.models, self.behaviour),
             tls=self.tls,
             clock=loop.time,
+            sleep=_in_slots(self.slots) if self.slots else asyncio.sleep,
         )
+
+
+def _in_slots(slots: int) -> Callable[[float], Coroutine[Any, Any, None]]:
+    """A sleep that only so many requests can take at once: the queue of a busy server."""
+    free = asyncio.Semaphore(slots)
+
+    async def sleep(seconds: float) -> None:
+        async with free:
+            await asyncio.sleep(seconds)
+
+    return sleep
 
 
 @contextlib.asynccontextmanager
@@ -255,11 +272,12 @@ def _catalog(
             key_env=f"{name.upper()}_KEY",
             trust=one.trust,
             max_concurrency=one.max_concurrency,
+            one_model_at_a_time=one.one_model_at_a_time,
         )
         for name, one in upstreams.items()
     }
     models = [
-        _model(f"{name}/{wire}", Endpoint(providers[name], wire), one, price)
+        _model(f"{name}/{wire}", Endpoint(providers[name], wire), one, one.price or price)
         for price, (name, one) in enumerate(upstreams.items(), 1)
         for wire in one.models
     ]

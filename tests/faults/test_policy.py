@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +17,11 @@ from rightmodel.execution.executor import LOOK_AGAIN_S, PROBE_S
 from rightmodel.execution.next_step import BACKOFF_S
 from rightmodel.manifest.catalog import Routing
 from rightmodel.simulator import Behaviour, SimulatedFault, fault
+
+if TYPE_CHECKING:
+    from rightmodel.core.call import Completion
+    from rightmodel.wire.answer import Watch
+    from rightmodel.wire.request import ModelRequest
 
 OPENAI = Upstream()
 SLOW = Upstream(behaviour=Behaviour(answers="slow", first_token_s=3))
@@ -286,3 +293,33 @@ async def test_a_probe_of_a_silent_endpoint_is_short() -> None:
         probe = await house.complete(deadline_s=48)
         assert tried(probe) == [("a/m", Fault.TIMEOUT), ("b/m", None)]
         assert attempts(probe)[0].time_s == pytest.approx(PROBE_S, abs=0.5)
+
+
+@pytest.mark.parametrize("unexpected", [KeyError("x"), RecursionError(), UnicodeError("x")])
+@rehearsal
+async def test_an_error_that_nobody_foresaw_is_that_attempt_s_failure(
+    monkeypatch: pytest.MonkeyPatch, unexpected: Exception
+) -> None:
+    async with connected(a=OPENAI, b=OPENAI) as house:
+        upstream = house.executor._providers[house.endpoint("a/m").provider.protocol]
+        complete = upstream.complete
+
+        async def broken(request: ModelRequest, watch: Watch | None = None) -> Completion:
+            if request.provider.name == "a":
+                raise unexpected
+            return await complete(request, watch)
+
+        monkeypatch.setattr(upstream, "complete", broken)
+        answer = await house.complete()
+        assert tried(answer) == [("a/m", Fault.MALFORMED), ("b/m", None)]
+        assert type(unexpected).__name__ in attempts(answer)[0].message
+        assert house.cooldown("a/m") > 0
+
+
+@rehearsal
+async def test_an_error_says_that_the_ceiling_kept_the_call_from_a_dearer_model() -> None:
+    async with connected(a=OPENAI, b=Upstream(price=500_000)) as house:
+        house.upstreams["a"].fail_all(fault.status(503))
+        error = await house.fails(Task("hi", max_cost_usd=Decimal("0.1")))
+        assert {model for model, _ in tried(error)} == {"a/m"}
+        assert "max_cost_usd kept the call from b/m: raise it" in str(error)

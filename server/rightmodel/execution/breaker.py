@@ -126,10 +126,6 @@ class Snapshot:
     loaded: Mapping[str, str] = field(default_factory=dict)
     jitter: float = 1.0
 
-    def of(self, endpoint: Endpoint) -> EndpointHealth:
-        """The health of one endpoint."""
-        return self.endpoints.get(endpoint_key(endpoint), ORDINARY)
-
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -170,7 +166,7 @@ class Health:
         loaded = {}
         for model in models:
             for endpoint in model.endpoints:
-                key, provider = endpoint_key(endpoint), endpoint.provider
+                key, provider = endpoint.key, endpoint.provider
                 if len(model.endpoints) > 1 or self._is_known(endpoint):
                     endpoints[key] = self._health(endpoint, now)
                 if provider.one_model_at_a_time and self._load(endpoint).in_flight:
@@ -184,7 +180,7 @@ class Health:
         )
 
     def _is_known(self, endpoint: Endpoint) -> bool:
-        return endpoint_key(endpoint) in self._windows or any(
+        return endpoint.key in self._windows or any(
             key in self._breakers for key in _keys(endpoint)
         )
 
@@ -236,10 +232,10 @@ class Health:
         """It failed: what the fault speaks of cools down. Without a ticket it was the probe."""
         self.release(endpoint, ticket)
         if error.fault is Fault.CONTEXT_OVERFLOW and error.window:
-            self._windows[endpoint_key(endpoint)] = error.window
+            self._windows[endpoint.key] = error.window
         if error.scope is Scope.REQUEST:
             return
-        provider, name = endpoint_key(endpoint)
+        provider, name = endpoint.key
         key = (error.scope, provider) if error.scope is Scope.KEY else (error.scope, provider, name)
         breaker = self._breakers.setdefault(key, Breaker())
         if not ticket or ticket > breaker.opened:
@@ -285,7 +281,7 @@ class Health:
 
     def window(self, endpoint: Endpoint) -> int | None:
         """Tokens that the endpoint proved to take, `None` where it never refused any."""
-        return self._windows.get(endpoint_key(endpoint))
+        return self._windows.get(endpoint.key)
 
     def state(self, endpoint: Endpoint) -> State:
         """For people: `check --watch`, errors, tests."""
@@ -303,17 +299,12 @@ class Health:
         return [b for b in found if b is not None] or [Breaker()]
 
     def _load(self, endpoint: Endpoint) -> Load:
-        return self._loads.setdefault(endpoint_key(endpoint), Load())
+        return self._loads.setdefault(endpoint.key, Load())
 
     def _leave(self, endpoint: Endpoint) -> Load:
         load = self._load(endpoint)
         load.in_flight -= 1
         return load
-
-
-def endpoint_key(endpoint: Endpoint) -> EndpointKey:
-    """By which endpoints are told apart: two entries of a manifest may name the same one."""
-    return endpoint.provider.name, endpoint.name
 
 
 def _keys(endpoint: Endpoint) -> tuple[tuple[str, ...], ...]:

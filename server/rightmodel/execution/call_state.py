@@ -10,11 +10,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.fault import Fault, Recovery, Scope
-from rightmodel.execution.breaker import endpoint_key
 from rightmodel.routing import scoring
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rightmodel.core.call import Attempt
     from rightmodel.core.decision import Candidate, Decision
@@ -38,6 +37,7 @@ class Step:
     """One attempt to make. `wait_s`: first wait so long. `retry`: the endpoint was tried before.
 
     `allowance`: output tokens it may use. `looks`: the wait is for a provider to come back.
+    `is_lone`: no other endpoint may be tried.
     """
 
     model: Model
@@ -47,11 +47,14 @@ class Step:
     wait_s: float = 0.0
     retry: bool = False
     looks: bool = False
+    is_lone: bool = False
 
 
 @dataclass(slots=True)
 class CallState:
-    """`began`, `deadline`, `give_up`: on the event loop's clock. `models`: of all candidates.
+    """`candidates`: all of the decision's, best first; `models`: theirs, by id.
+
+    `began`, `deadline`, `give_up`: on the event loop's clock.
 
     `counted`: attempts that count against `max_attempts`. `tried`: endpoint → times. `dead`: not
     to be tried again in this call, with `dead_keys` (providers whose key is out), `avoided`
@@ -63,6 +66,7 @@ class CallState:
 
     task: Task
     decision: Decision
+    candidates: Sequence[Candidate]
     models: Mapping[str, Model]
     max_attempts: int
     max_escalations: int
@@ -115,12 +119,11 @@ class CallState:
         )
         return self._within_ceiling(model, allowed)
 
-    def is_affordable(self, candidate: Candidate) -> bool:
-        """Whether the call's ceiling leaves room for the candidate's expected cost."""
+    @property
+    def left_usd(self) -> Decimal | None:
+        """What the call's ceiling leaves, `None` where there is none."""
         ceiling = self.decision.requirements.max_cost_usd
-        if ceiling is None:
-            return True
-        return candidate.cost_usd is not None and candidate.cost_usd <= ceiling - self.spent_usd
+        return None if ceiling is None else ceiling - self.spent_usd
 
     def lacks_budget(self, model: Model, error: BudgetError) -> None:
         """No budget has room for the model."""
@@ -130,7 +133,7 @@ class CallState:
     def started(self, step: Step) -> None:
         """An attempt is under way."""
         self.counted += 1
-        key = endpoint_key(step.endpoint)
+        key = step.endpoint.key
         self.tried[key] = self.tried.get(key, 0) + 1
 
     def failed(
@@ -150,7 +153,7 @@ class CallState:
             self._rule_out(step, error)
 
     def _rule_out(self, step: Step, error: ProviderError) -> None:
-        provider, key = step.endpoint.provider, endpoint_key(step.endpoint)
+        provider, key = step.endpoint.provider, step.endpoint.key
         match error.fault.recovery:
             case Recovery.RETRY:
                 self.troubled.add(provider.name)
@@ -168,7 +171,7 @@ class CallState:
                 self.escalations += 1
                 self.over = self.escalations > self.max_escalations
                 self.above = max(self.above, step.candidate.p_success)
-                self.dead.update(endpoint_key(e) for e in step.model.endpoints)
+                self.dead.update(e.key for e in step.model.endpoints)
             case Recovery.FAIL_OVER:
                 self.troubled.add(provider.name)
                 self.dead.add(key)
@@ -184,7 +187,7 @@ class CallState:
         if most <= step.allowance:
             return False
         self.larger[step.model.id] = most
-        self.tried.pop(endpoint_key(step.endpoint), None)
+        self.tried.pop(step.endpoint.key, None)
         return True
 
     def _exceeded(self, model: Model) -> int:
@@ -198,9 +201,10 @@ class CallState:
 
     def _within_ceiling(self, model: Model, allowed: int) -> int:
         """Fewer output tokens where the whole allowance could cost more than the ceiling leaves."""
-        needed = self.decision.requirements
-        price = model.price.rates(needed.input_tokens)
-        if needed.max_cost_usd is None or price.input is None or not price.output:
+        left, input_tokens = self.left_usd, self.decision.requirements.input_tokens
+        if left is None:
             return allowed
-        left = needed.max_cost_usd - self.spent_usd - needed.input_tokens * price.input
-        return max(1, min(allowed, int(left / price.output)))
+        price = model.price.rates(input_tokens)
+        if price.input is None or not price.output:
+            return allowed
+        return max(1, min(allowed, int((left - input_tokens * price.input) / price.output)))

@@ -19,7 +19,7 @@ from rightmodel.core.fault import Fault
 from rightmodel.execution.attempt import Try, Watch, request_of
 from rightmodel.execution.call_state import CallState
 from rightmodel.execution.limiter import Limiter
-from rightmodel.execution.next_step import Outlook, is_lone, next_step, options_of, outlook
+from rightmodel.execution.next_step import next_step
 from rightmodel.execution.receipts import exhausted, make_receipt, nothing_left
 from rightmodel.execution.tracing import answered, attempt_span, attempted, call_span
 from rightmodel.execution.validation import check
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rightmodel.core.call import Attempt, Completion, Listener
     from rightmodel.core.errors import RightmodelError
     from rightmodel.core.task import Task, WireFormat
-    from rightmodel.execution.breaker import Health, Snapshot
+    from rightmodel.execution.breaker import Health
     from rightmodel.execution.call_state import Step
     from rightmodel.execution.recorder import CallRecorder, Recorder
     from rightmodel.execution.schema_checker import SchemaChecker
@@ -57,12 +57,11 @@ SLOW: Final = 3.0
 
 @dataclass(slots=True)
 class _Call:
-    """One call under way. Of its attempt: `outlook`, and `watch`, `None` before its request."""
+    """One call under way. `watch`: of its attempt, `None` before the request."""
 
     state: CallState
     recorder: CallRecorder
     listener: Listener
-    outlook: Outlook = Outlook.LAST
     watch: Watch | None = None
     soonest_s: float | None = None
 
@@ -114,10 +113,12 @@ class Executor:
             await self._checker.check_schema(task.schema)
         routing = self._catalog.routing
         decision = explored(await self._router.route(task), routing.explore, self._random)
+        candidates = tuple(decision.candidates)
         state = CallState(
             task,
             decision,
-            models={c.model: self._catalog.find(c.model) for c in decision.candidates},
+            candidates,
+            models={c.model: self._catalog.find(c.model) for c in candidates},
             max_attempts=routing.max_attempts,
             max_escalations=routing.escalate,
             began=began,
@@ -138,7 +139,8 @@ class Executor:
         state = call.state
         if not state.decision.candidates:
             raise nothing_fits(state.decision)
-        while (step := next_step(state, self._snapshot(state))) is not None:
+        models = state.models.values()
+        while (step := next_step(state, self._health.snapshot(models))) is not None:
             wait = self._wait(state, step)
             if wait is None:
                 call.soonest_s = step.wait_s
@@ -156,9 +158,6 @@ class Executor:
                 )
                 return Answer(completion.text, receipt)
         raise self._nothing_more(call)
-
-    def _snapshot(self, state: CallState) -> Snapshot:
-        return self._health.snapshot(state.models.values())
 
     def _nothing_more(self, call: _Call) -> RightmodelError:
         """The error of a call without an answer."""
@@ -204,7 +203,7 @@ class Executor:
             call.recorder.flags[f"over_budget={step.model.id}"] = None
             return None
         state.started(step)
-        call.outlook, call.watch = outlook(state, step, self._snapshot(state)), None
+        call.watch = None
         made, began = len(state.attempts), self._now()
         try:
             completion = await self._in_slot(call, step)
@@ -221,7 +220,7 @@ class Executor:
         with attempt_span(step.endpoint) as span:
             completion = None
             try:
-                async with self._limiter.slot(provider, self._limit(call, step)):
+                async with self._limiter.slot(provider, self._limit(call.state, step)):
                     completion = await self._ask(call, step)
             except ProviderError as error:
                 self._failed(call, step, error, self._broken_off(call, step, began, error))
@@ -237,7 +236,7 @@ class Executor:
         )
         ticket = self._health.begin(endpoint, retry=step.retry)
         try:
-            async with asyncio.timeout_at(self._limit(call, step)) as scope:
+            async with asyncio.timeout_at(self._limit(state, step)) as scope:
                 call.watch = self._watch(call, step, scope, began)
                 completion = await self._providers[endpoint.provider.protocol].complete(
                     self._request(state, step), call.watch
@@ -255,7 +254,7 @@ class Executor:
 
     def _watch(self, call: _Call, step: Step, scope: asyncio.Timeout, began: float) -> Watch:
         state = call.state
-        has_other = call.outlook is Outlook.FAILOVER
+        has_other = state.counted < state.max_attempts and not step.is_lone
 
         def until(now: float, gap: float) -> float:
             """With another candidate, silence may use up half of the time that is left.
@@ -336,19 +335,18 @@ class Executor:
         failed = replace(attempt, fault=error.fault, message=str(error), status=error.status)
         unsent = error.fault is Fault.CONNECTION and not (call.watch and call.watch.is_sent)
         reached = error.fault.reached and not unsent
-        counts = reached or is_lone(step, options_of(state, self._snapshot(state)))
         state.attempts.append(failed)
-        state.failed(step, error, cut=cut, counts=counts)
+        state.failed(step, error, cut=cut, counts=reached or step.is_lone)
         call.listener(
             AttemptFailed(len(state.attempts), failed.model, failed.provider, error.fault)
         )
 
-    def _limit(self, call: _Call, step: Step) -> float:
+    def _limit(self, state: CallState, step: Step) -> float:
         """When silence ends the attempt: its share of what is left, the last one has it all."""
-        state, now = call.state, self._now()
-        if call.outlook is Outlook.LAST:
+        now = self._now()
+        if state.counted >= state.max_attempts:
             return state.give_up
-        if call.outlook is Outlook.RETRY:  # it may be loading, and nothing else could answer
+        if step.is_lone:  # it may be loading, and nothing else could answer
             return now + (state.give_up - now) / 2
         shares = max(1, min(state.max_attempts - state.counted, 2)) + 1
         if "reasoning" in step.model.features and state.task.effort != "none":

@@ -5,17 +5,17 @@ What a fault leads to is a column of the table in `core.fault`; `CallState.faile
 
 from __future__ import annotations
 
-from enum import Enum, auto
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rightmodel.execution.breaker import endpoint_key
+from rightmodel.execution.breaker import ORDINARY
 from rightmodel.execution.call_state import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rightmodel.core.decision import Candidate
-    from rightmodel.execution.breaker import Snapshot
+    from rightmodel.execution.breaker import EndpointHealth, Snapshot
     from rightmodel.execution.call_state import CallState
     from rightmodel.manifest.catalog import Endpoint, Model
 
@@ -43,63 +43,49 @@ def next_step(state: CallState, health: Snapshot) -> Step | None:
         return None
     options = options_of(state, health)
     stronger = [o for o in options if o.candidate.p_success > state.above]
-    return (
+    step = (
         (_first_fit(state, health, stronger) if state.above >= 0 else None)
         or _first_fit(state, health, options)
         or _soonest(state, health, options)
     )
-
-
-class Outlook(Enum):
-    """What could follow if the attempt under way failed."""
-
-    LAST = auto()
-    """Nothing."""
-    RETRY = auto()
-    """Only a retry of the same endpoint."""
-    FAILOVER = auto()
-    """An attempt at another endpoint."""
-
-
-def outlook(state: CallState, step: Step, health: Snapshot) -> Outlook:
-    """What could follow the step, which has been counted."""
-    options = options_of(state, health)
-    if state.counted >= state.max_attempts or not options:
-        return Outlook.LAST
-    return Outlook.RETRY if is_lone(step, options) else Outlook.FAILOVER
-
-
-def is_lone(step: Step, options: Sequence[Option]) -> bool:
-    """Whether the step's endpoint is the only one that may still be tried."""
-    key = endpoint_key(step.endpoint)
-    return all(endpoint_key(e) == key for option in options for e in option.endpoints)
+    if step is None:
+        return None
+    key = step.endpoint.key
+    is_lone = all(e.key == key for option in options for e in option.endpoints)
+    return replace(step, allowance=state.allowance(step.model), is_lone=is_lone)
 
 
 def options_of(state: CallState, health: Snapshot) -> list[Option]:
     """What may be tried at all, in order of the decision."""
-    options = []
-    for candidate in state.decision.candidates:
+    options, left = [], state.left_usd
+    for candidate in state.candidates:
+        if candidate.model in state.over_budget:
+            continue
+        if left is not None and (candidate.cost_usd is None or candidate.cost_usd > left):
+            continue
         model = state.models[candidate.model]
-        if state.least_window and model.context <= state.least_window:
-            continue
-        if model.id in state.over_budget or not state.is_affordable(candidate):
-            continue
-        alive = [e for e in model.endpoints if _is_alive(state, health, e)]
+        alive = [e for e in model.endpoints if _is_alive(state, health, model, e)]
         if alive:
             options.append(Option(candidate, model, alive))
     return _loaded_first(options, health)
 
 
-def _is_alive(state: CallState, health: Snapshot, endpoint: Endpoint) -> bool:
+def _is_alive(state: CallState, health: Snapshot, model: Model, endpoint: Endpoint) -> bool:
     provider, needed = endpoint.provider, state.decision.requirements
+    proved = _health(health, endpoint).window
     return (
-        endpoint_key(endpoint) not in state.dead
+        endpoint.key not in state.dead
         and provider.name not in state.dead_keys
         and provider.name not in state.avoided
         and state.held.get(provider.name, endpoint.name) == endpoint.name
         and provider.trust >= needed.trust
-        and (health.of(endpoint).window or needed.input_tokens) >= needed.input_tokens
+        and (proved is None or proved >= needed.input_tokens + needed.output_tokens)
+        and min(model.context, proved or model.context) > state.least_window
     )
+
+
+def _health(health: Snapshot, endpoint: Endpoint) -> EndpointHealth:
+    return health.endpoints.get(endpoint.key, ORDINARY)
 
 
 def _loaded_first(options: list[Option], health: Snapshot) -> list[Option]:
@@ -137,7 +123,7 @@ def _first_fit(state: CallState, health: Snapshot, options: Sequence[Option]) ->
     """
 
     def is_fit(endpoint: Endpoint) -> bool:
-        return not health.of(endpoint).wait_s
+        return not _health(health, endpoint).wait_s
 
     def is_calm(endpoint: Endpoint) -> bool:
         name = endpoint.provider.name
@@ -145,7 +131,7 @@ def _first_fit(state: CallState, health: Snapshot, options: Sequence[Option]) ->
         return is_fit(endpoint) and not has_failed and not _would_unload(health, endpoint)
 
     def is_spare(endpoint: Endpoint) -> bool:
-        return health.of(endpoint).is_spare
+        return _health(health, endpoint).is_spare
 
     is_last = state.counted == state.max_attempts - 1
     return (
@@ -163,9 +149,9 @@ def _first(
     is_good: Callable[[Endpoint], bool],
 ) -> Step | None:
     for option in options:
-        good = [e for e in option.endpoints if endpoint_key(e) not in state.tried and is_good(e)]
+        good = [e for e in option.endpoints if e.key not in state.tried and is_good(e)]
         if good:
-            return _step(state, option, balanced(good, health))
+            return _step(option, balanced(good, health))
     return None
 
 
@@ -173,8 +159,8 @@ def balanced(endpoints: Sequence[Endpoint], health: Snapshot) -> Endpoint:
     """The less burdened of two that were drawn."""
     if len(endpoints) == 1:
         return endpoints[0]
-    drawn = sorted(endpoints, key=lambda e: health.of(e).draw)[:2]
-    return min(drawn, key=lambda e: health.of(e).burden)
+    drawn = sorted(endpoints, key=lambda e: _health(health, e).draw)[:2]
+    return min(drawn, key=lambda e: _health(health, e).burden)
 
 
 def _look_elsewhere(state: CallState, options: Sequence[Option]) -> Step | None:
@@ -184,7 +170,7 @@ def _look_elsewhere(state: CallState, options: Sequence[Option]) -> Step | None:
     for option in options:
         for endpoint in option.endpoints:
             if endpoint.provider.name not in state.troubled:
-                return _step(state, option, endpoint, wait_s=LOOK_S, looks=True)
+                return _step(option, endpoint, wait_s=LOOK_S, looks=True)
     return None
 
 
@@ -196,12 +182,14 @@ def _soonest(state: CallState, health: Snapshot, options: Sequence[Option]) -> S
     best: Step | None = None
     for option in options:
         for endpoint in option.endpoints:
-            times = state.tried.get(endpoint_key(endpoint), 0)
+            times = state.tried.get(endpoint.key, 0)
             if times and endpoint.provider.name in health.out_of_retries:
                 continue
-            wait = max(health.of(endpoint).wait_s, _backoff_s(times, health) if times else 0.0)
+            wait = max(
+                _health(health, endpoint).wait_s, _backoff_s(times, health) if times else 0.0
+            )
             if best is None or wait < best.wait_s:
-                best = _step(state, option, endpoint, wait_s=wait, retry=times > 0)
+                best = _step(option, endpoint, wait_s=wait, retry=times > 0)
     return best
 
 
@@ -210,14 +198,6 @@ def _backoff_s(times: int, health: Snapshot) -> float:
     return health.jitter * min(MOST_BACKOFF_S, BACKOFF_S * 2.0**times)
 
 
-def _step(
-    state: CallState,
-    option: Option,
-    endpoint: Endpoint,
-    *,
-    wait_s: float = 0.0,
-    retry: bool = False,
-    looks: bool = False,
-) -> Step:
-    allowance = state.allowance(option.model)
-    return Step(option.model, endpoint, option.candidate, allowance, wait_s, retry, looks)
+def _step(option: Option, endpoint: Endpoint, wait_s: float = 0.0, **facts: bool) -> Step:
+    """The step but for what `next_step` adds."""
+    return Step(option.model, endpoint, option.candidate, 0, wait_s, **facts)

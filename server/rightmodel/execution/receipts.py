@@ -140,7 +140,12 @@ def _advice(catalog: Catalog, attempt: Attempt) -> str:
 def _too_dear(state: CallState) -> str:
     """The models that only the call's ceiling ruled out, "" for none."""
     rejected = [r.model for r in state.decision.rejections if r.code == "max_cost_usd"]
-    late = [c.model for c in state.decision.candidates if not state.is_affordable(c)]
+    left = state.left_usd
+    late = [
+        c.model
+        for c in state.candidates
+        if left is not None and (c.cost_usd is None or c.cost_usd > left)
+    ]
     tried = {attempt.model for attempt in state.attempts}
     models = [model for model in dict.fromkeys((*late, *rejected)) if model not in tried]
     return listed(models) if models else ""

@@ -84,11 +84,18 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A model at a provider. `name`: its name in requests. `weight`: its share of the load."""
+    """A model at a provider. `name`: its name in requests. `weight`: its share of the load.
+
+    `key`: provider and name: two entries of a manifest may name the same endpoint.
+    """
 
     provider: Provider
     name: str
     weight: float = 1.0
+    key: tuple[str, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", (self.provider.name, self.name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,120 @@
+"""A busy server is not down: calls wait their share, then the next candidate answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from faults.house import House, Upstream, attempts, connected, rehearsal, tried
+from rightmodel.core.errors import ExhaustedError
+from rightmodel.core.fault import Fault
+from rightmodel.core.task import Task
+from rightmodel.simulator import Behaviour, fault
+
+if TYPE_CHECKING:
+    from rightmodel.core.call import Answer
+
+DEADLINE_S = 50.0
+SLOW = Upstream(behaviour=Behaviour(answers="slow", first_token_s=2))
+PAID = Upstream(behaviour=Behaviour(answers="paid"))
+SWAPPING = Upstream(
+    models=("m", "n"),
+    one_model_at_a_time=True,
+    behaviour=Behaviour(answers="local", first_token_s=5),
+)
+
+
+async def crowd(house: House, count: int, model: str = "") -> list[Answer]:
+    tasks = [Task(f"task {number}", model=model) for number in range(count)]
+    return await asyncio.gather(
+        *(house.executor.complete(t, deadline_s=DEADLINE_S, give_up_s=600) for t in tasks)
+    )
+
+
+@pytest.mark.parametrize(
+    "local",
+    [replace(SLOW, max_concurrency=2), replace(SLOW, slots=2)],
+    ids=["max_concurrency", "a queue at the server"],
+)
+@rehearsal
+async def test_a_crowd_at_a_slow_server_is_answered_within_the_deadline(local: Upstream) -> None:
+    async with connected(a=local, b=PAID) as house:
+        answers = await crowd(house, 64)
+        by = Counter(answer.receipt.model for answer in answers)
+        assert by["a/m"] >= 12, "the cheaper server works all the time"
+        assert all(answer.receipt.time_s < DEADLINE_S for answer in answers)
+        faults = {f for answer in answers for _, f in tried(answer)}
+        assert faults == {Fault.BUSY, None}
+        assert house.cooldown("a/m") == 0
+        assert (await house.complete()).receipt.model == "a/m"
+
+
+@rehearsal
+async def test_a_crowd_that_may_go_nowhere_else_waits_its_turn() -> None:
+    async with connected(a=replace(SLOW, max_concurrency=4), b=PAID) as house:
+        answers = await crowd(house, 32, model="a/m")
+        assert [tried(answer) for answer in answers] == [[("a/m", None)]] * 32
+        assert len(house.asked("b")) == 0
+
+
+@rehearsal
+async def test_a_server_that_was_busy_receives_fewer_requests_at_once_and_then_more_again() -> None:
+    async with connected(a=replace(SLOW, slots=1), b=PAID) as house:
+        await crowd(house, 30)
+        limit = house.executor._limiter._of(house.endpoint("a/m").provider)
+        assert limit.limit < 16
+        narrowed = limit.limit
+        await crowd(house, 6)
+        assert limit.limit > narrowed
+
+
+@rehearsal
+async def test_a_silent_server_without_other_answers_is_down() -> None:
+    async with connected(a=PAID, b=PAID) as house:
+        house.upstreams["a"].fail_all(fault.no_first_byte())
+        answer = await house.complete()
+        assert tried(answer) == [("a/m", Fault.TIMEOUT), ("b/m", None)]
+        assert house.cooldown("a/m") > 0
+
+
+@rehearsal
+async def test_the_loaded_model_comes_first_while_its_calls_run() -> None:
+    async with connected(a=SWAPPING, b=PAID) as house:
+        running = asyncio.create_task(
+            house.executor.complete(Task("one", model="a/n"), deadline_s=DEADLINE_S)
+        )
+        await house.upstreams["a"].until(lambda: house.upstreams["a"].in_flight == 1)
+        answer = await house.executor.complete(Task("two"), deadline_s=DEADLINE_S)
+        assert tried(answer) == [("a/n", None)]
+        await running
+        assert tried(await house.complete(Task("three"))) == [("a/m", None)]
+
+
+@rehearsal
+async def test_a_pinned_model_is_not_replaced_by_the_loaded_one() -> None:
+    async with connected(a=SWAPPING, b=PAID) as house:
+        running = asyncio.create_task(
+            house.executor.complete(Task("one", model="a/n"), deadline_s=DEADLINE_S)
+        )
+        await house.upstreams["a"].until(lambda: house.upstreams["a"].in_flight == 1)
+        answer = await house.executor.complete(Task("two", model="a/m"), deadline_s=DEADLINE_S)
+        assert tried(answer) == [("a/m", None)]
+        await running
+
+
+@pytest.mark.parametrize("down", [fault.no_first_byte(), fault.status(503)])
+@rehearsal
+async def test_a_server_that_holds_one_model_is_left_after_a_fault(
+    down: fault.SimulatedFault,
+) -> None:
+    async with connected(a=SWAPPING) as house:
+        house.script("a/m", down, down, down)
+        try:
+            call: Answer | ExhaustedError = await house.complete()
+        except ExhaustedError as error:
+            call = error
+        assert {attempt.model for attempt in attempts(call)} == {"a/m"}
