@@ -1,1 +1,1 @@
-"""HTTP to providers: connections, errors, retry-after, discovery."""
+"""HTTP to providers: client and pool, error classification, repairs, discovery."""

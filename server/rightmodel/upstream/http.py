@@ -1,8 +1,8 @@
-"""The way over the wire that all protocols share: POST JSON, read a stream of events or one body.
+"""HTTP client of all wire formats: POST JSON, read a stream of events or one body.
 
-No timers but two: connecting ends after 10 s, and an upstream that said it was done has a quarter
-of a second to end the response. Whoever awaits an answer decides how long all else may take;
-cancelling closes the connection.
+Two timers only: connecting ends after 10 s, and an upstream that sent its last event has a quarter
+of a second to end the response. All other deadlines belong to the caller; cancelling closes the
+connection.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from rightmodel.upstream.connections import Connections, Line, Target
+    from rightmodel.upstream.connections import Connection, Connections, Target
     from rightmodel.wire.answer import Answer, Watch
     from rightmodel.wire.request import ModelRequest
     from rightmodel.wire.sse import Event
 
 MOST_BYTES: Final = 20_000_000
-"""Of an answer, as product.md promises."""
+"""Largest response that is read."""
 
 MOST_ERROR_BYTES: Final = 200_000
 CONNECT_S: Final = 10.0
@@ -50,7 +50,7 @@ the request, and sending it again might be billed twice."""
 
 LINGER_S: Final = 0.25
 _ODD: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
-"""What it looks like when a field is there and holds something else than it should."""
+"""What decoding raises for a field of an unexpected type."""
 
 _DONE: Final = b"[DONE]"
 _SPACE: Final = b" \t\r\n"
@@ -58,7 +58,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 _TIMEOUTS: Final = {"connect": CONNECT_S, "read": None, "write": None, "pool": None}
 _ALWAYS: Final = {
     "accept": "text/event-stream, application/json",
-    "accept-encoding": "identity",  # token by token there is little to compress, and much to wait
+    "accept-encoding": "identity",  # compression would delay single tokens
     "content-type": "application/json",
     "user-agent": "rightmodel",
 }
@@ -76,30 +76,30 @@ class Post(NamedTuple):
 
 
 class HttpClient:
-    """Sends requests of all protocols, over connections that are kept for the next one."""
+    """Sends requests of all wire formats over pooled connections."""
 
     def __init__(self) -> None:
         self._opened: Connections | None = None
 
     async def close(self) -> None:
-        """End every connection."""
+        """Close every connection."""
         if self._opened is not None:
             await self._opened.close()
 
     async def ask(self, post: Post, answer: Answer) -> None:
-        """Send the request and read the answer to its end. Raises `ProviderError` for all else."""
+        """Send the request and read the response to its end. Raises `ProviderError`."""
         import httpx2
 
         connections = self._opened or self._open()
         try:
             target = connections.target(post.url)
-            line = connections.take(target)
+            connection = connections.acquire(target)
         except Exception as error:  # a proxy without its library, certificates that are not there
             raise broken(post.request, _no_connection(post, error)) from error
         whole = False
         try:
             request = _encoded(post, target, answer.watch)
-            response = await _send(connections, line, target, request)
+            response = await _send(connections, connection, target, request)
             try:
                 await _read(response, post.request, answer)
                 whole = True
@@ -109,7 +109,11 @@ class HttpClient:
             if not answer.ended:
                 raise _failure(post.request, error) from error
         finally:
-            await (connections.give_back(target, line) if whole else connections.drop(line))
+            await (
+                connections.release(target, connection)
+                if whole
+                else connections.discard(connection)
+            )
 
     def _open(self) -> Connections:
         from rightmodel.upstream.connections import Connections
@@ -119,23 +123,23 @@ class HttpClient:
 
 
 async def _send(
-    connections: Connections, line: Line, target: Target, request: httpx2.Request
+    connections: Connections, connection: Connection, target: Target, request: httpx2.Request
 ) -> httpx2.Response:
-    """The response's head. A kept connection that turns out to be dead is replaced, once."""
+    """The response's head. A kept connection that the upstream has closed is replaced, once."""
     import httpx2
 
     began = time.monotonic()
     try:
-        return await line.transport.handle_async_request(request)
+        return await connection.transport.handle_async_request(request)
     except (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError):
-        if not line.used or time.monotonic() - began > STALE_S:
+        if not connection.used or time.monotonic() - began > STALE_S:
             raise
-    await connections.reopen(target, line)
-    return await line.transport.handle_async_request(request)
+    await connections.reopen(target, connection)
+    return await connection.transport.handle_async_request(request)
 
 
 def _no_connection(post: Post, error: Exception) -> str:
-    """What kept the connection from being made, with the variable that may be behind it."""
+    """Why no connection could be opened, with the variable that may be the cause."""
     hint = ""
     if isinstance(error, OSError):
         named = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
@@ -162,12 +166,12 @@ def _encoded(post: Post, target: Target, watch: Watch | None) -> httpx2.Request:
         target.url,
         headers=headers,
         content=_encode(post.body).encode("utf-8", "replace"),
-        extensions={"timeout": _TIMEOUTS} | ({"trace": _telling(watch)} if watch else {}),
+        extensions={"timeout": _TIMEOUTS} | ({"trace": _trace_hook(watch)} if watch else {}),
     )
 
 
-def _telling(watch: Watch) -> Callable[[str, object], Awaitable[None]]:
-    """A hook of httpx2's that tells the watch when the request is out."""
+def _trace_hook(watch: Watch) -> Callable[[str, object], Awaitable[None]]:
+    """httpx2's trace hook: reports to the watch that the request has been sent."""
 
     async def trace(event: str, _: object) -> None:
         if event.endswith("send_request_body.complete"):
@@ -212,14 +216,14 @@ async def _read(response: httpx2.Response, request: ModelRequest, answer: Answer
 def _incoming(
     response: httpx2.Response, headers: Mapping[bytes, bytes]
 ) -> AsyncGenerator[bytes, None]:
-    """The body as it comes in. `aiter_bytes` costs four calls a chunk, for nothing to decode."""
+    """The body's chunks. `aiter_bytes` costs four calls per chunk where nothing is compressed."""
     if headers.get(b"content-encoding", b"identity") != b"identity":
         return response.aiter_bytes()
     return cast("AsyncGenerator[bytes, None]", aiter(cast("AsyncIterable[bytes]", response.stream)))
 
 
 async def _linger(incoming: AsyncIterator[bytes]) -> None:
-    """Wait for the response's end, so that its connection can be used again; but not for long."""
+    """Wait shortly for the response's end, so that its connection can be reused."""
     size = 0
     try:
         async with asyncio.timeout(LINGER_S):
@@ -232,7 +236,7 @@ async def _linger(incoming: AsyncIterator[bytes]) -> None:
 
 
 class _Reader:
-    """Bytes of a successful response → events or one body, told apart by what they start with.
+    """Bytes of a successful response → events or one body, distinguished by how they start.
 
     `take`: call it with the next bytes from the wire. This is the path that every chunk of every
     answer goes: what looks like it wants to be a function of its own was one, and cost as much as
@@ -251,7 +255,7 @@ class _Reader:
         self.take: Callable[[bytes], None] = self._start
 
     def close(self) -> None:
-        """The response is over: all of it was there, or this raises."""
+        """The response has ended. Raises `ProviderError` where it is incomplete."""
         answer, request = self._answer, self._request
         if self.take == self._stream:
             self._events(self._decoder.close(), cut=True)
@@ -345,19 +349,19 @@ class _Reader:
 
 
 def _is_list(value: object) -> bool:
-    """Whether it is the list of objects that Gemini streams where SSE was not asked for."""
+    """Whether it is the list of objects that Gemini sends without SSE."""
     return isinstance(value, list) and all(isinstance(part, dict) for part in value)
 
 
 def _start_of(pieces: list[bytes]) -> str:
-    """For a message, which is cut once the key is out of it: half a key would be left in."""
+    """For a message, which is cut after the key is masked: half a key would stay readable."""
     return b"".join(pieces).decode(errors="replace")
 
 
 async def _refusal(
     request: ModelRequest, status: int, headers: Mapping[bytes, bytes], chunks: AsyncIterator[bytes]
 ) -> ProviderError:
-    """What an unsuccessful response says. An error needs no more than its first 200 kB."""
+    """The error for an unsuccessful response, out of its first 200 kB."""
     named = {k.decode("latin-1"): v.decode("latin-1") for k, v in headers.items()}
     if 300 <= status < 400:  # noqa: PLR2004
         return broken(
@@ -377,7 +381,7 @@ async def _refusal(
 
 
 def _host(location: str) -> str:
-    """Where a redirect leads: the host alone, which carries no key."""
+    """Where a redirect leads: the host alone, which holds no key."""
     try:
         host = urlsplit(location).hostname
     except ValueError:
