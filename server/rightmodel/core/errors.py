@@ -1,6 +1,6 @@
-"""Every error that rightmodel raises on purpose.
+"""Every error that rightmodel raises deliberately.
 
-    RightmodelError              what was wrong, what would be right, whether trying again helps
+    RightmodelError              what was wrong, which values are right, whether a retry helps
     ├── ManifestError            a manifest cannot be used: names file, key and nearest key
     ├── TaskError                the caller's arguments are wrong: names the right values
     │   ├── UnknownNameError     no such model, skill, tier …: names the nearest
@@ -33,7 +33,11 @@ if TYPE_CHECKING:
 
 
 class RightmodelError(Exception):
-    """Base of all. `retryable`: the same call may succeed later; `retry_after_s`: seconds until."""
+    """Base class.
+
+    `retryable`: whether the same call may succeed later.
+    `retry_after_s`: seconds until then, `None` where unknown.
+    """
 
     code: ClassVar[str] = "error"
 
@@ -46,7 +50,11 @@ class RightmodelError(Exception):
 
 
 class ManifestError(RightmodelError):
-    """A manifest cannot be used. `file`: where; `key`: dotted path of the key, "" for the file."""
+    """A manifest cannot be used.
+
+    `file`: its path.
+    `key`: dotted path of the key, "" where the file as a whole is wrong.
+    """
 
     code = "manifest_error"
 
@@ -58,7 +66,10 @@ class ManifestError(RightmodelError):
 
 
 class TaskError(RightmodelError):
-    """The caller's arguments cannot be used as they are. `argument`: which one."""
+    """The caller's arguments are invalid.
+
+    `argument`: the name of the invalid one.
+    """
 
     code = "invalid_argument"
 
@@ -68,7 +79,11 @@ class TaskError(RightmodelError):
 
 
 class UnknownNameError(TaskError):
-    """A name that nobody knows. `nearest`: up to three known names, closest first."""
+    """Unknown name.
+
+    `name`: as the caller wrote it.
+    `nearest`: up to three known names, closest first.
+    """
 
     def __init__(self, what: str, name: str, known: Iterable[str], *, argument: str = "") -> None:
         names = list(known)
@@ -83,7 +98,10 @@ class UnknownNameError(TaskError):
 
 
 class FileRefusedError(TaskError):
-    """A file that may not be sent to a model. `path`: as the caller wrote it."""
+    """A file that must not be sent to a model.
+
+    `path`: as the caller wrote it.
+    """
 
     code = "file_refused"
 
@@ -93,7 +111,10 @@ class FileRefusedError(TaskError):
 
 
 class NoCandidateError(RightmodelError):
-    """No connected model fits the task. `rejections`: one for each model left out."""
+    """No connected model fits the task.
+
+    `rejections`: one for each model.
+    """
 
     code = "no_candidate"
 
@@ -105,11 +126,14 @@ class NoCandidateError(RightmodelError):
 class ProviderError(RightmodelError):
     """One attempt failed.
 
-    `fault`: the class of what happened. `provider`: its name in the manifest. `status`: HTTP
-    status, 0 where none came. `parameter`: the request key that was refused. `window`: the context
-    window in tokens that the upstream named. `retry_after_s`: as the upstream asked, unbounded.
-    `scope`: what is out of order, by default as the fault's row says.
-    `usage`, `cost_usd`: what the upstream reports all the same, `None` where it says nothing.
+    `fault`: its row in the table of faults.
+    `scope`: what is out of order; the fault's own unless the upstream's error shows otherwise.
+    `provider`: its name in the manifest.
+    `status`: HTTP status, 0 without a response.
+    `parameter`: the field of the request that was refused.
+    `window`: the context window in tokens that the upstream named or proved to have.
+    `retry_after_s`: seconds that the upstream asks to wait.
+    `usage`, `cost_usd`: as reported for the failed attempt, `None` where not.
     """
 
     code = "provider_error"
@@ -126,7 +150,7 @@ class ProviderError(RightmodelError):
         window: int | None = None,
         scope: Scope | None = None,
     ) -> None:
-        super().__init__(message, retryable=True, retry_after_s=retry_after_s)
+        super().__init__(message, retryable=fault.retryable, retry_after_s=retry_after_s)
         self.fault = fault
         self.provider = provider
         self.status = status
@@ -138,7 +162,10 @@ class ProviderError(RightmodelError):
 
 
 class ExhaustedError(RightmodelError):
-    """Every attempt failed. `attempts`: all of them, in order."""
+    """Every attempt failed.
+
+    `attempts`: all of them, in order.
+    """
 
     code = "all_attempts_failed"
 
