@@ -28,9 +28,12 @@ LEAST_CHANCE: Final = 0.001
 
 
 def changed_ratings(
-    before: Ratings, after: Ratings, counts: Mapping[str, Mapping[str, int]]
+    before: Ratings, after: Ratings, counts: Mapping[str, Mapping[str, int]] | None = None
 ) -> Iterator[str]:
-    """One line for each model whose ratings differ. `counts`: outcomes by model and skill."""
+    """One line for each model whose ratings differ.
+
+    `counts`: outcomes by model and skill, where the ratings were fitted to some.
+    """
     for model, skills in after.items():
         old = before.get(model, {})
         general = old.get("general", DEFAULT_RATING)
@@ -38,10 +41,11 @@ def changed_ratings(
         for skill, new in skills.items():
             was = old.get(skill, general)
             if abs(new - was) >= 0.01:  # noqa: PLR2004 - two decimals
-                number = counts.get(model, {}).get(skill, 0)
+                number = (counts or {}).get(model, {}).get(skill, 0)
                 parts.append(f"{skill} {was:.2f} → {new:.2f}" + (f" ({number})" if number else ""))
         if parts:
-            why = "" if model in counts else ", no outcomes: lowered with the scale"
+            fallen = counts is not None and model not in counts
+            why = ", no outcomes: lowered with the scale" if fallen else ""
             yield f"{model}: {', '.join(parts)}{why}"
 
 

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import gzip
+import io
 import json
 import random
-import subprocess
 import sys
 import tomllib
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import pytest
 
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.read import parse_manifest
+from rightmodel.surfaces.cli import main
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,16 +39,22 @@ TASKS = {
 
 
 def run(tmp_path: Path, *arguments: str, code: int = 0) -> tuple[str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "rightmodel", *arguments],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=50,
-    )
-    assert done.returncode == code, done.stderr
-    return done.stdout, done.stderr
+    out, err = io.StringIO(), io.StringIO()
+    given, sys.argv = sys.argv, ["rightmodel", *arguments]
+    status: object = 0
+    try:
+        with (
+            contextlib.chdir(tmp_path),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            main()
+    except SystemExit as end:
+        status = end.code or 0
+    finally:
+        sys.argv = given
+    assert status == code, err.getvalue()
+    return out.getvalue(), err.getvalue()
 
 
 def write(tmp_path: Path, models: dict[str, tuple[float, float]]) -> Path:
@@ -159,6 +167,9 @@ def test_calibrate_writes_ratings_into_the_manifest_and_keeps_the_first_one(
     assert manifest.read_text().startswith("# mine\n")
     run(tmp_path, "calibrate", str(pair), "--write")
     assert (tmp_path / "rightmodel.toml.bak").read_text() == before
+    shown, _ = run(tmp_path, "eval", str(pair), "--against", "rightmodel.toml.bak")
+    assert "since rightmodel.toml.bak, tier balanced: quality 0." in shown
+    assert "→" in shown.splitlines()[-1]
 
 
 def test_ratings_lie_over_those_of_a_shipped_model(tmp_path: Path) -> None:

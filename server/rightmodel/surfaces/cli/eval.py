@@ -6,12 +6,14 @@ import asyncio
 import json
 import random
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from rightmodel.core.errors import UnknownNameError
 from rightmodel.core.task import TIERS
+from rightmodel.evaluation.changes import changed_ratings, changed_slopes, ratings_of
 from rightmodel.evaluation.replay import replay
 from rightmodel.evaluation.report import make_report
 from rightmodel.evaluation.samples import make_samples
@@ -22,9 +24,12 @@ from rightmodel.surfaces.cli import with_settings
 from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rightmodel.evaluation.replay import Routed
     from rightmodel.evaluation.report import Report
     from rightmodel.evaluation.samples import Samples
+    from rightmodel.evaluation.table import Row
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings
 
@@ -33,15 +38,19 @@ if TYPE_CHECKING:
 @click.argument("outcomes", metavar="OUTCOMES.jsonl")
 @click.option("--tier", default="", help="cheap, balanced or best; empty: the manifest's.")
 @click.option("--baseline", default="", metavar="MODEL", help="Count savings against this model.")
+@click.option(
+    "--against", default="", metavar="MANIFEST", help="Show what changed since this manifest."
+)
 @click.option("--seed", default=0, help="Of the bootstrap intervals.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @with_settings
-def command(
+def command(  # noqa: PLR0913 - one for each option
     settings: Settings,
     *,
     outcomes: str,
     tier: str,
     baseline: str,
+    against: str,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -53,12 +62,40 @@ def command(
     samples = make_samples(rows, catalog)
     reference = _reference(baseline, samples, catalog)
     report = asyncio.run(_evaluate(samples, catalog, tier, reference, seed))
+    changes = _changes(rows, report, catalog, against, settings) if against else []
     if as_json:
-        echo(json.dumps(report.as_json(), ensure_ascii=False))
-    else:
-        from rightmodel.surfaces.cli.eval_tables import show
+        plain = report.as_json() | ({"changes": changes} if against else {})
+        echo(json.dumps(plain, ensure_ascii=False))
+        return
+    from rightmodel.surfaces.cli.eval_tables import show
 
-        show(report)
+    show(report)
+    for line in changes:
+        echo(line)
+
+
+def _changes(
+    rows: Sequence[Row], now: Report, catalog: Catalog, against: str, settings: Settings
+) -> list[str]:
+    """What changed since another manifest: the router's figures, ratings and slopes."""
+    other = load_catalog(Path(against), has_key=settings.has_key)
+    samples = make_samples(rows, other)
+    reference = now.reference if now.reference in samples.complete else ""
+    then = asyncio.run(_evaluate(samples, other, now.tier, reference, 0))
+    figures = [
+        f"{name} {before:.3f} → {after:.3f}"
+        for name, before, after in (
+            ("quality", then.router.quality, now.router.quality),
+            ("saving", then.router.saving or 0.0, now.router.saving or 0.0),
+            ("kept", then.router.kept or 0.0, now.router.kept or 0.0),
+        )
+    ]
+    before, after = ratings_of(other), ratings_of(catalog)
+    return [
+        f"since {against}, tier {now.tier}: {', '.join(figures)}",
+        *changed_ratings(before, after),
+        *changed_slopes(other.slopes, catalog.slopes),
+    ]
 
 
 def _reference(baseline: str, samples: Samples, catalog: Catalog) -> str:
