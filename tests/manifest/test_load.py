@@ -7,7 +7,7 @@ import pytest
 from rightmodel.core.errors import ManifestError, TaskError, UnknownNameError
 from rightmodel.manifest.catalog import DEFAULT_SLOPES
 from rightmodel.manifest.load import load_catalog
-from rightmodel.manifest.read import shipped_names
+from rightmodel.manifest.read import shipped_manifest, shipped_names, shipped_provider
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +25,13 @@ def load(tmp_path: Path, text: str) -> Catalog:
 def test_every_shipped_manifest_loads(tmp_path: Path, name: str) -> None:
     catalog = load(tmp_path, f'include = ["{name}"]')
     assert all(model.endpoints for model in catalog.models.values())
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_a_shipped_provider_is_the_same_without_its_models(name: str) -> None:
+    manifest = shipped_manifest(name)
+    assert manifest is not None
+    assert shipped_provider(name) == manifest.providers[name]
 
 
 @pytest.mark.parametrize(

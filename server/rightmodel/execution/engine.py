@@ -196,6 +196,7 @@ def make_prober(settings: Settings, catalog: Catalog, *, clock: Clock = SYSTEM_C
         upstreams,
         disconnect,
         settings=settings,
+        absent=catalog.absent,
         records=make_ledger(settings, catalog),
         mask=mask,
         now=clock.now,

@@ -67,10 +67,11 @@ def most_usd(model: Model) -> Decimal | None:
 
 
 class Prober:
-    """`settings`: for keys. `records`: where the attempts are recorded; closed with the prober.
+    """Probes endpoints. `close` ends it, and the records and connections with it.
 
-    `disconnect`: closes the connections. `mask`: replaces keys in a text. `now`: monotonic seconds,
-    `wall`: seconds since 1970.
+    `disconnect`: closes the connections. `settings`: for keys. `absent`: as in the catalog.
+    `records`: where the attempts are recorded. `mask`: replaces keys in a text. `now`: monotonic
+    seconds, `wall`: seconds since 1970.
     """
 
     def __init__(  # noqa: PLR0913 - one for each collaborator
@@ -79,6 +80,7 @@ class Prober:
         disconnect: Callable[[], Awaitable[None]],
         *,
         settings: Settings,
+        absent: Mapping[str, str],
         records: Records,
         mask: Callable[[str], str],
         now: Callable[[], float],
@@ -87,21 +89,23 @@ class Prober:
         self._upstreams = upstreams
         self._disconnect = disconnect
         self._settings = settings
+        self._absent = absent
         self._mask = mask
         self._now = now
         self._wall = wall
         self.records = records
 
-    def without_call(self, endpoint: Endpoint) -> Finding:
+    def without_call(self, model: Model, endpoint: Endpoint) -> Finding:
         """What is known without a request."""
-        missing = self._settings.missing_key(endpoint.provider)
-        return (
-            Finding(endpoint, NO_KEY, missing) if missing else Finding(endpoint, "", "not called")
-        )
+        if missing := self._settings.missing_key(endpoint.provider):
+            return Finding(endpoint, NO_KEY, missing)
+        if absent := self._absent.get(model.id):
+            return Finding(endpoint, Fault.NOT_FOUND.value, absent)
+        return Finding(endpoint, "", "not called")
 
     async def probe(self, model: Model, endpoint: Endpoint) -> Finding:
         """One short request. Never raises for what the endpoint does."""
-        known = self.without_call(endpoint)
+        known = self.without_call(model, endpoint)
         if not known.works:
             return known
         try:

@@ -22,7 +22,12 @@ from rightmodel.manifest.catalog import (
 )
 from rightmodel.manifest.draft import Draft, served_drafts, shipped_draft, shipped_label
 from rightmodel.manifest.local_servers import LOCAL
-from rightmodel.manifest.read import read_manifest, shipped_manifest, shipped_names
+from rightmodel.manifest.read import (
+    read_manifest,
+    shipped_manifest,
+    shipped_names,
+    shipped_provider,
+)
 from rightmodel.manifest.rules import build_budget, build_rules
 from rightmodel.manifest.schema import Manifest, ProviderTable
 
@@ -52,9 +57,9 @@ class _Workbench:
         """A provider: shipped, then environment, running server and the user's on top."""
         if name not in self.providers:
             draft = Draft()
-            shipped = shipped_manifest(name)
-            if shipped and name in shipped.providers:
-                draft.lay_over(shipped.providers[name], shipped_label(name))
+            shipped = shipped_provider(name)
+            if shipped is not None:
+                draft.lay_over(shipped, shipped_label(name))
             if name in self.urls:
                 draft.lay_over(ProviderTable(base_url=self.urls[name]), "the environment")
             if name in self.served and self.served[name].on_disk:
@@ -96,13 +101,8 @@ def local_servers(path: Path | None, urls: Mapping[str, str]) -> dict[str, str]:
     user = read_manifest(path) if path else None
     found = {}
     for name in LOCAL:
-        shipped = shipped_manifest(name)
-        own = user.providers.get(name) if user else None
-        url = (
-            (own and own.base_url)
-            or urls.get(name)
-            or (shipped.providers[name].base_url if shipped else "")
-        )
+        own, shipped = user.providers.get(name) if user else None, shipped_provider(name)
+        url = (own and own.base_url) or urls.get(name) or (shipped and shipped.base_url)
         if url and (user is None or _uses(user, name)):
             found[name] = url
     return found

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from rightmodel.core.errors import ManifestError, nearest
 from rightmodel.core.format import cut, listed
-from rightmodel.manifest.schema import Manifest
+from rightmodel.manifest.schema import Manifest, ProviderTable
 from rightmodel.manifest.secrets import looks_like_key
 from rightmodel.manifest.text_file import read_text
 
@@ -45,11 +45,20 @@ def shipped_manifest(name: str) -> Manifest | None:
 
 
 @cache
+def shipped_provider(name: str) -> ProviderTable | None:
+    """The provider of a shipped manifest, read without its models, which take far longer."""
+    path = shipped_dir() / f"{name}.toml"
+    if not name or "/" in name or not path.is_file():
+        return None
+    head = read_text(path).partition("\n[[models]]")[0]
+    return parse_manifest(head, file=str(path)).providers.get(name)
+
+
+@cache
 def shipped_key_names() -> frozenset[str]:
     """The variables that the shipped providers' keys are read from."""
-    manifests = filter(None, map(shipped_manifest, shipped_names()))
-    providers = (p for manifest in manifests for p in manifest.providers.values())
-    return frozenset(p.key_env for p in providers if p.key_env)
+    providers = filter(None, map(shipped_provider, shipped_names()))
+    return frozenset(provider.key_env for provider in providers if provider.key_env)
 
 
 def read_manifest(path: Path) -> Manifest:

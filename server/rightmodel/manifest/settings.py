@@ -7,7 +7,7 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from rightmodel.core.errors import ManifestError
@@ -22,14 +22,7 @@ if TYPE_CHECKING:
     from rightmodel.manifest.catalog import Catalog, Model, Provider
 
 _UNFILLED: Final = re.compile(r"\$\{.*\}|\$[A-Za-z_]\w*|\{env:.*\}|<[^<>]*>")
-_SENDABLE: Final = re.compile(r"[\x21-\x7e]*")
-
-
-class _Key(NamedTuple):
-    """A provider's key, or why there is none: one of the two is ""."""
-
-    value: str
-    problem: str
+_SENDABLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +40,16 @@ class Settings:
 
     def key(self, provider: Provider) -> str:
         """The provider's key, "" where it has none that can be used."""
-        return self._look_up(provider).value
+        value = self._variable(provider)
+        if value and _SENDABLE.fullmatch(value) and not _UNFILLED.fullmatch(value):
+            return value
+        if not provider.key_file:
+            return ""
+        try:
+            value = _content(provider.key_file)
+        except (OSError, UnicodeDecodeError):
+            return ""
+        return value if _SENDABLE.fullmatch(value) else ""
 
     def has_key(self, provider: Provider) -> bool:
         """Whether requests to the provider can be authorised."""
@@ -59,8 +61,10 @@ class Settings:
 
     def no_key(self, provider: Provider) -> str:
         """Why requests to the provider carry no key, needed or not; "" where they carry one."""
-        problem = self._look_up(provider).problem
-        return f"no key for {provider.name}: {problem}" if problem else ""
+        if self.key(provider) or not (provider.key_env or provider.key_file):
+            return ""
+        why = _file_problem(provider.key_file) if provider.key_file else self._problem(provider)
+        return f"no key for {provider.name}: {why}"
 
     def missing_keys(self, model: Model) -> str:
         """Why no request to a model can be sent at all; "" if one of its endpoints has its key."""
@@ -98,49 +102,46 @@ class Settings:
             if readable_by_everyone(Path(file).expanduser())
         ]
 
-    def _look_up(self, provider: Provider) -> _Key:
-        named = self._from_variable(provider) if provider.key_env else _Key("", "")
-        if named.value or not provider.key_file:
-            return named
-        return _from_file(provider.key_file)
+    def _variable(self, provider: Provider) -> str:
+        return self.environment.get(provider.key_env, "").strip() if provider.key_env else ""
 
-    def _from_variable(self, provider: Provider) -> _Key:
-        name = provider.key_env
-        raw = self.environment.get(name)
-        value = (raw or "").strip()
-        if value and not _UNFILLED.fullmatch(value):
-            unsendable = _unsendable(value)
-            return _Key("", f"{name} {unsendable}") if unsendable else _Key(value, "")
-        if raw is None:
+    def _problem(self, provider: Provider) -> str:
+        """What is wrong with the provider's variable."""
+        name, value = provider.key_env, self._variable(provider)
+        if name not in self.environment:
             miss = self.near_miss(provider)
             state = f"is not set ({miss})" if miss else "is not set"
-        elif value:
+        elif not value:
+            state = "is empty"
+        elif _UNFILLED.fullmatch(value):
             state = f"still reads {value!r}: the client did not fill it in"
         else:
-            state = "is empty"
-        return _Key("", f"{name} {state}; set it or use --env-file")
+            return f"{name} {_unsendable(value)}"
+        return f"{name} {state}; set it or use --env-file"
 
 
-def _from_file(name: str) -> _Key:
+def _content(key_file: str) -> str:
+    return read_text(Path(key_file).expanduser()).strip()
+
+
+def _file_problem(name: str) -> str:
+    """What is wrong with a key file."""
     try:
-        value = read_text(Path(name).expanduser()).strip()
+        value = _content(name)
     except FileNotFoundError:
-        return _Key("", f"key_file {name} does not exist")
+        return f"key_file {name} does not exist"
     except OSError as error:
-        return _Key("", f"key_file {name} cannot be read: {error.strerror}")
+        return f"key_file {name} cannot be read: {error.strerror}"
     except UnicodeDecodeError:
-        return _Key("", f"key_file {name} is not UTF-8 text")
-    unsendable = _unsendable(value) if value else "is empty"
-    return _Key("", f"key_file {name} {unsendable}") if unsendable else _Key(value, "")
+        return f"key_file {name} is not UTF-8 text"
+    return f"key_file {name} {_unsendable(value) if value else 'is empty'}"
 
 
 def _unsendable(key: str) -> str:
-    """Why a key cannot be a header's value, "" where it can."""
+    """Why a key cannot be a header's value."""
     if "\n" in key or "\r" in key:
         return "contains more than one line; a key is one word"
-    if not _SENDABLE.fullmatch(key):
-        return "contains a space or a character that no key has"
-    return ""
+    return "contains a space or a character that no key has"
 
 
 def read_settings(

@@ -169,3 +169,20 @@ def test_an_answer_cannot_drive_the_terminal(tmp_path: Path) -> None:
     assert "\x1b" not in out
     assert "\x07" not in out
     assert "ready" in out
+
+
+def test_a_model_that_its_local_server_does_not_list_is_not_called(tmp_path: Path) -> None:
+    async def run() -> tuple[Result, int]:
+        async with SimulatedProvider("openai-chat", models={"here": Behaviour()}) as provider:
+            (tmp_path / "m.toml").write_text(
+                f'version = 1\n[providers.ollama]\nbase_url = "{provider.base_url}"\n'
+                '[[models]]\nid = "ollama/here"\n[[models]]\nid = "ollama/elsewhere"\n'
+            )
+            result = await asyncio.to_thread(check, tmp_path)
+            calls = [r for r in provider.requests if r.method == "POST"]
+            return result, len(calls)
+
+    result, calls = asyncio.run(run())
+    assert "FAIL ollama/elsewhere: ollama does not have elsewhere: pull or load it" in result.output
+    assert "1 of 2 endpoints answered" in result.output
+    assert calls == 1

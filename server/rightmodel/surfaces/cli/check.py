@@ -135,7 +135,7 @@ async def _findings(
 
     async def ask(model: Model, endpoint: Endpoint) -> tuple[str, Finding]:
         if no_call:
-            return model.id, prober.without_call(endpoint)
+            return model.id, prober.without_call(model, endpoint)
         return model.id, await prober.probe(model, endpoint)
 
     for next_done in asyncio.as_completed([ask(m, e) for m, e in endpoints]):

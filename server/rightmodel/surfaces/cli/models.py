@@ -161,7 +161,7 @@ def _print_table(models: list[Model], catalog: Catalog, settings: Settings) -> N
         )
     screen = console(WIDE)
     print_table(screen, shown)
-    for note in catalog.notes:
+    for note in (*catalog.notes, *(f"{m}: {why}" for m, why in catalog.absent.items())):
         screen.print(note, style="yellow")
     screen.print(f"{len(models)} models from {settings_summary(settings)}", style="dim")
 
