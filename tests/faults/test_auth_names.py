@@ -11,7 +11,7 @@ from rightmodel.core.task import Task
 from rightmodel.execution.breaker import OUT_S
 from rightmodel.simulator import Behaviour, SimulatedFault, fault
 from rightmodel.simulator.fault.base import made
-from rightmodel.simulator.wire import Response
+from rightmodel.simulator.transport import Response
 
 OPENAI = Upstream()
 TWO = Upstream(models=("m", "n"))

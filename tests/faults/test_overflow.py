@@ -10,9 +10,9 @@ from rightmodel.core.errors import NoCandidateError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
 from rightmodel.simulator import Behaviour, SimulatedFault, fault
-from rightmodel.simulator.behaviour import Reply
 from rightmodel.simulator.dialect import Said
 from rightmodel.simulator.fault.base import made
+from rightmodel.simulator.reply import Reply
 
 LARGE = Upstream(context=200_000)
 WORDS = [

@@ -10,7 +10,7 @@ from rightmodel.execution.breaker import FIRST_COOLDOWN_S, OUT_S
 from rightmodel.manifest.catalog import Routing
 from rightmodel.simulator import SimulatedFault, fault
 from rightmodel.simulator.fault.base import made
-from rightmodel.simulator.wire import json_response
+from rightmodel.simulator.transport import json_response
 
 OPENAI, ANTHROPIC, OPENROUTER = Upstream(), Upstream("anthropic"), Upstream("openrouter")
 IN_ONE_PIECE = made(

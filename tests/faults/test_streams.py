@@ -17,7 +17,7 @@ from rightmodel.simulator.fault.base import made
 
 if TYPE_CHECKING:
     from rightmodel.simulator.call import Call
-    from rightmodel.simulator.wire import Response
+    from rightmodel.simulator.transport import Response
 
 OPENAI, ANTHROPIC, GEMINI = Upstream(), Upstream("anthropic"), Upstream("gemini")
 PROTOCOLS = [pytest.param(u, id=u.dialect) for u in (OPENAI, ANTHROPIC, GEMINI)]

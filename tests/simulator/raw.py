@@ -22,13 +22,19 @@ def path_of(protocol: str, *, stream: bool = False) -> str:
     if protocol == WireFormat.GEMINI:
         action = "streamGenerateContent?alt=sse" if stream else "generateContent"
         return f"/v1beta/models/m:{action}"
-    chat = protocol == WireFormat.OPENAI_CHAT
-    return "/v1/chat/completions" if chat else "/v1/messages"
+    paths: dict[str, str] = {
+        WireFormat.OPENAI_CHAT: "/v1/chat/completions",
+        WireFormat.OPENAI_RESPONSES: "/v1/responses",
+        WireFormat.ANTHROPIC_MESSAGES: "/v1/messages",
+    }
+    return paths[protocol]
 
 
 def body_of(protocol: str, prompt: str = "hi", *, stream: bool = False, **more: Any) -> Any:
     if protocol == WireFormat.GEMINI:
         return {"contents": [{"role": "user", "parts": [{"text": prompt}]}], **more}
+    if protocol == WireFormat.OPENAI_RESPONSES:
+        return {"model": "m", "input": prompt, "stream": stream, **more}
     common = {"model": "m", "max_tokens": 100, "stream": stream}
     return {**common, "messages": [{"role": "user", "content": prompt}], **more}
 

@@ -60,7 +60,7 @@ def test_faults_are_found_by_name_and_a_near_name_is_told() -> None:
 
 def test_every_class_of_fault_is_in_the_catalogue() -> None:
     found = {reading for one in fault.CATALOGUE.values() for reading in one.leads_to}
-    assert found == set(Fault)
+    assert found == set(Fault) - {Fault.BUSY}  # a queue of our own, no provider's answer
     assert {f.name for f in fault.faults(leads_to=Fault.QUOTA)} >= {"payment_required"}
     assert fault.find("block_reason") not in fault.faults("openai-chat")
 

@@ -18,10 +18,14 @@ from upstream.upstream import KEY, Reply, events, refusal, request_of, upstream
 if TYPE_CHECKING:
     from rightmodel.core.call import Completion
 
-OPENAI, ANTHROPIC, GEMINI = WireFormat
+OPENAI, RESPONSES, ANTHROPIC, GEMINI = WireFormat
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 ANSWERS = {
     OPENAI: events({"choices": [{"delta": {"content": "{}"}, "finish_reason": "stop"}]}),
+    RESPONSES: events(
+        {"type": "response.output_text.delta", "delta": "{}"},
+        {"type": "response.completed", "response": {"status": "completed"}},
+    ),
     ANTHROPIC: events(
         {"type": "message_start", "message": {"model": "m"}},
         {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "{}"}},
@@ -250,7 +254,7 @@ def test_whatever_goes_wrong_while_an_answer_is_read_is_a_fault_of_the_upstream(
     def burst(*_: object) -> None:
         raise ZeroDivisionError(KEY)
 
-    monkeypatch.setattr("rightmodel.wire.openai_chat.ChatAnswer.event", burst)
+    monkeypatch.setattr("rightmodel.wire.openai_chat.ChatDecoder.event", burst)
     with pytest.raises(ProviderError) as caught:
         bodies(OPENAI, ANSWERS[OPENAI])
     assert caught.value.fault is Fault.MALFORMED

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from rightmodel.core.call import Completion
+    from rightmodel.upstream.answer import Watch
     from rightmodel.upstream.exchange import Upstream
-    from rightmodel.wire.answer import Watch
 
 KEY: Final = "sk-very-secret-key"
 PATIENCE_S: Final = 10.0

@@ -14,6 +14,7 @@ from openai.types.completion_usage import CompletionTokensDetails, PromptTokensD
 
 from rightmodel.core.task import Turn, WireFormat
 from rightmodel.manifest.catalog import Provider
+from rightmodel.upstream.answer import Answer
 from rightmodel.upstream.exchange import CODECS
 from rightmodel.wire.request import ModelRequest
 from rightmodel.wire.sse import SseDecoder
@@ -212,7 +213,7 @@ def read_back(provider: str, events: Sequence[Mapping[str, Any]]) -> Completion:
     protocol = protocol_of(provider)
     at = Provider(provider, protocol, "https://api.example.com/v1")
     request = ModelRequest(at, "m", (Turn("user", "hi"),))
-    answer = CODECS[protocol].answer(request, None)
+    answer = Answer(request, CODECS[protocol].decoder(), None)
     decoder = SseDecoder()
     for event in events:
         line = f"data: {json.dumps(event)}\n\n".encode()

@@ -74,9 +74,10 @@ class Trust(IntEnum):
 
 
 class WireFormat(StrEnum):
-    """The wire protocols."""
+    """The APIs that providers speak."""
 
     OPENAI_CHAT = "openai-chat"
+    OPENAI_RESPONSES = "openai-responses"
     ANTHROPIC_MESSAGES = "anthropic-messages"
     GEMINI = "gemini"
 
@@ -96,6 +97,90 @@ class Attachment:
             return "pdf"
         kind = self.media_type.partition("/")[0]
         return kind if kind in {"image", "audio"} else "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text of a message."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """A model's reasoning, in an assistant's message.
+
+    `text`: "" where the provider keeps it to itself. `signature`: opaque, to be sent back to the
+    same model: a signature over the text, or the encrypted reasoning. `id`: the provider's.
+    """
+
+    text: str
+    signature: str = ""
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a tool, in an assistant's message.
+
+    `arguments`: JSON as the model wrote it. `signature`: as in `Reasoning`.
+    """
+
+    id: str
+    name: str
+    arguments: str
+    signature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool returned, in a user's message. `id`: of the call."""
+
+    id: str
+    parts: tuple[Text | Attachment, ...]
+    is_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CacheMark:
+    """The prompt up to here is worth caching."""
+
+
+Part = Text | Attachment | Reasoning | ToolCall | ToolResult | CacheMark
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    parts: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """Its texts, joined."""
+        return "".join(part.text for part in self.parts if isinstance(part, Text))
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool that the model may call. `parameters`: JSON Schema of the arguments."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """Whether the model calls tools. `name`: of the one tool that must be called.
+
+    `parallel`: whether it may make several calls at once.
+    """
+
+    mode: Literal["auto", "none", "required"] = "auto"
+    name: str = ""
+    parallel: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from rightmodel.core.errors import ProviderError, TaskError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.wire.answer import shown
+from rightmodel.upstream.answer import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.wire.answer import shown
+from rightmodel.upstream.answer import shown
 
 if TYPE_CHECKING:
     from rightmodel.core.call import Completion

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import fields
+from dataclasses import fields, replace
 from math import log10
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +32,11 @@ def build_provider(name: str, values: Mapping[str, Any], file: str) -> Provider:
     problem = http_problem(values["base_url"], allow_http=allow_http)
     if problem:
         raise ManifestError(problem, file=file, key=f"providers.{name}.base_url")
+    protocol = WireFormat(values["protocol"])
+    default = Provider(name, protocol, values["base_url"])
     return Provider(
         name=name,
-        protocol=WireFormat(values["protocol"]),
+        protocol=protocol,
         base_url=values["base_url"],
         key_env=values.get("key_env") or "",
         key_file=values.get("key_file") or "",
@@ -43,6 +45,9 @@ def build_provider(name: str, values: Mapping[str, Any], file: str) -> Provider:
         headers=values.get("headers") or {},
         allow_http=allow_http,
         one_model_at_a_time=bool(values.get("one_model_at_a_time")),
+        output_cap=values.get("output_cap") or default.output_cap,
+        effort_field=values.get("effort_field") or default.effort_field,
+        stream_usage=values.get("stream_usage") is not False,
     )
 
 
@@ -133,9 +138,16 @@ def _endpoints(
     file: str,
 ) -> tuple[Endpoint, ...]:
     key = f'models."{model_id}"'
+    protocol = values.get("protocol")
     if values.get("endpoints"):
         return tuple(
-            Endpoint(provider(e["provider"], f"{key}.endpoints"), e["name"], e.get("weight", 1.0))
+            Endpoint(
+                _speaking(
+                    provider(e["provider"], f"{key}.endpoints"), e.get("protocol") or protocol
+                ),
+                e["name"],
+                e.get("weight", 1.0),
+            )
             for e in values["endpoints"]
         )
     prefix, _, rest = model_id.partition("/")
@@ -148,4 +160,9 @@ def _endpoints(
             key=key,
         )
     wire = values.get("name") or (rest if rest and prefix == name else model_id)
-    return (Endpoint(provider(name, f"{key}.provider"), wire),)
+    return (Endpoint(_speaking(provider(name, f"{key}.provider"), protocol), wire),)
+
+
+def _speaking(provider: Provider, protocol: str | None) -> Provider:
+    """The provider, reached over another of its APIs where the model asks for it."""
+    return replace(provider, protocol=WireFormat(protocol)) if protocol else provider

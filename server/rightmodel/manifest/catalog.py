@@ -63,6 +63,7 @@ class Provider:
     `headers`: sent with every request. `max_concurrency`: requests at once, 0 for no limit.
     `allow_http`: plain http to a private address is accepted.
     `one_model_at_a_time`: the server holds one model; to ask for another one unloads it.
+    `output_cap`, `effort_field`, `stream_usage`: as in `wire.codec.Quirks`.
     """
 
     name: str
@@ -75,6 +76,9 @@ class Provider:
     headers: Mapping[str, str] = field(default_factory=dict)
     allow_http: bool = False
     one_model_at_a_time: bool = False
+    output_cap: str = "max_tokens"
+    effort_field: str = "reasoning_effort"
+    stream_usage: bool = True
 
     @property
     def needs_key(self) -> bool:

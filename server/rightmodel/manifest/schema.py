@@ -82,11 +82,12 @@ class LimitsTable(Table):
 
 
 class EndpointTable(Table):
-    """A model at a provider. `weight`: its share of the load."""
+    """A model at a provider. `weight`: its share of the load. `protocol`: not the provider's."""
 
     provider: Name
     name: Name
     weight: Annotated[float, Field(gt=0)] = 1.0
+    protocol: WireFormat | None = None
 
 
 class ModelTable(Table):
@@ -95,6 +96,7 @@ class ModelTable(Table):
     id: Name
     provider: Name | None = None
     name: Name | None = None
+    protocol: WireFormat | None = None
     endpoints: Annotated[list[EndpointTable], Field(min_length=1)] | None = None
     aliases: list[Name] | None = None
     description: str | None = None
@@ -137,6 +139,9 @@ class ProviderTable(Table):
     trust: TrustName | None = None
     max_concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
     one_model_at_a_time: bool | None = None
+    output_cap: Literal["max_tokens", "max_completion_tokens"] | None = None
+    effort_field: Literal["reasoning_effort", "reasoning"] | None = None
+    stream_usage: bool | None = None
     headers: dict[HeaderName, str] | None = None
 
     @field_validator("base_url")

@@ -233,6 +233,7 @@ def image_tokens(width: int, height: int, protocol: WireFormat | None = None) ->
     """
     formulae = {
         WireFormat.OPENAI_CHAT: _openai_image,
+        WireFormat.OPENAI_RESPONSES: _openai_image,
         WireFormat.ANTHROPIC_MESSAGES: _anthropic_image,
         WireFormat.GEMINI: _gemini_image,
     }

@@ -4,60 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rightmodel.core.call import Usage
 from rightmodel.core.decision import success
 from rightmodel.simulator.example import example_of
 from rightmodel.simulator.received import count_tokens
-from rightmodel.simulator.wire import Pace, dumps
+from rightmodel.simulator.reply import DEFAULT_TEXT, Reply, ToolCall
+from rightmodel.simulator.transport import Pace, dumps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from decimal import Decimal
 
-    from rightmodel.simulator.fault.base import SimulatedFault
     from rightmodel.simulator.received import Received
-
-Finish = Literal["stop", "length", "content_filter", "refused", "tool_calls"]
-
-DEFAULT_TEXT: Final = "This is a simulated answer."
+    from rightmodel.simulator.transport import Response
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A call of a tool. `arguments`: JSON as text, as it goes over the wire: it may be cut off."""
+class StandingFault(Protocol):
+    """What `Behaviour.faults` holds; `fault` makes them."""
 
-    name: str
-    arguments: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One answer, before any protocol has dressed it.
-
-    `text`: `None` is sent as null. `reasoning`: text of the thinking, where the dialect shows it.
-    `reasoning_tokens`: `None` counts those of `reasoning`. `served`: the model that claims to have
-    answered, "" for the one asked for. `usage`: `None` is computed from the request and the answer.
-    `refusal`: text of OpenAI's refusal field. `block_reason`: of Gemini's prompt feedback.
-    `cost_usd`: what OpenRouter reports.
-    """
-
-    text: str | None = DEFAULT_TEXT
-    finish: Finish = "stop"
-    reasoning: str = ""
-    reasoning_tokens: int | None = None
-    served: str = ""
-    usage: Usage | None = None
-    refusal: str = ""
-    block_reason: str = ""
-    tool_call: ToolCall | None = None
-    cost_usd: Decimal | None = None
-
-
-def answer(text: str | None = DEFAULT_TEXT, **details: Any) -> Reply:
-    """An answer for a script; `details` are the other fields of `Reply`."""
-    return Reply(text, **details)
+    def response(self, call: Any) -> Response | None:
+        """The response to a call, `None` where the fault does not apply to it."""
 
 
 def default_text(request: Received) -> str:
@@ -90,7 +57,7 @@ class Behaviour:
     served: str = ""
     context: int = 0
     output_limit: int = 0
-    faults: tuple[SimulatedFault, ...] = field(default=())
+    faults: tuple[StandingFault, ...] = field(default=())
 
     @property
     def pace(self) -> Pace:

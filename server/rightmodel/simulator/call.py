@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any, Final
 from rightmodel.simulator.dialect import Facts, masked
 from rightmodel.simulator.protocol import Setting
 from rightmodel.simulator.received import count_tokens
-from rightmodel.simulator.wire import Pause, Response, dumps, json_response
+from rightmodel.simulator.transport import Pause, Response, dumps, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
     from rightmodel.core.task import WireFormat
-    from rightmodel.simulator.behaviour import Behaviour, Reply
+    from rightmodel.simulator.behaviour import Behaviour
     from rightmodel.simulator.dialect import Dialect, Said
-    from rightmodel.simulator.protocol import WireProtocol
+    from rightmodel.simulator.protocol import ServerProtocol
     from rightmodel.simulator.received import Received
-    from rightmodel.simulator.wire import Event, Json, Part
+    from rightmodel.simulator.reply import Reply
+    from rightmodel.simulator.transport import Event, Json, Part
 
 EVENT_STREAM: Final = (
     ("content-type", "text/event-stream; charset=utf-8"),
@@ -36,7 +37,7 @@ class Call:
 
     request: Received
     behaviour: Behaviour
-    wire: WireProtocol
+    wire: ServerProtocol
     dialect: Dialect
     random: Random
     now: float

@@ -8,12 +8,12 @@ import struct
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from rightmodel.simulator.wire import End, Forever, Pause, Stall
+from rightmodel.simulator.transport import End, Forever, Pause, Stall
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from rightmodel.simulator.wire import Part, Response
+    from rightmodel.simulator.transport import Part, Response
 
 FLUSH_AT: Final = 65_536
 """Bytes gathered before they are handed to the socket."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.simulator.wire import Json, Response, json_response
+from rightmodel.simulator.transport import Json, Response, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.task import WireFormat
 from rightmodel.simulator.dialect import Dialect, Said, openai_shape
-from rightmodel.simulator.dialects_native import ANTHROPIC, GEMINI, OPENAI
+from rightmodel.simulator.dialects_native import ANTHROPIC, GEMINI, OPENAI, RESPONSES
 
 if TYPE_CHECKING:
-    from rightmodel.simulator.wire import Json
+    from rightmodel.simulator.transport import Json
 
 CHAT: Final = WireFormat.OPENAI_CHAT
 INVALID: Final = "invalid_request_error"
@@ -323,6 +323,7 @@ DIALECTS: Final = {
         LLAMACPP,
         GROQ,
         MISTRAL,
+        RESPONSES,
         ANTHROPIC,
         GEMINI,
     )
@@ -331,6 +332,7 @@ DIALECTS: Final = {
 
 NATIVE: Final = {
     WireFormat.OPENAI_CHAT: OPENAI,
+    WireFormat.OPENAI_RESPONSES: RESPONSES,
     WireFormat.ANTHROPIC_MESSAGES: ANTHROPIC,
     WireFormat.GEMINI: GEMINI,
 }

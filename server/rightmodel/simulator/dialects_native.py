@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.task import WireFormat
 from rightmodel.simulator.dialect import Dialect, Said, openai_shape
 
 if TYPE_CHECKING:
-    from rightmodel.simulator.wire import Json
+    from rightmodel.simulator.transport import Json
 
 INVALID: Final = "invalid_request_error"
 REQUEST_ID: Final = "req_simulated"
@@ -133,6 +134,8 @@ OPENAI: Final = Dialect(
     },
     headers={"openai-version": "2020-10-01"},
 )
+
+RESPONSES: Final = replace(OPENAI, name="openai-responses", protocol=WireFormat.OPENAI_RESPONSES)
 
 
 def _anthropic_shape(said: Said) -> Json:

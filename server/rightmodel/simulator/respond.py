@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rightmodel.simulator.behaviour import Behaviour, Reply
+from rightmodel.simulator.behaviour import Behaviour
 from rightmodel.simulator.fault.base import SimulatedFault
 from rightmodel.simulator.fault.requests import output_too_large, overflow
-from rightmodel.simulator.wire import json_response
+from rightmodel.simulator.reply import Reply
+from rightmodel.simulator.transport import json_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rightmodel.simulator.call import Call
-    from rightmodel.simulator.protocol import WireProtocol
+    from rightmodel.simulator.protocol import ServerProtocol
     from rightmodel.simulator.received import Received
-    from rightmodel.simulator.wire import Response
+    from rightmodel.simulator.transport import Response
 
 Step = SimulatedFault | Reply | str
 """One step of a script: a fault, an answer, or the text of one."""
@@ -23,7 +24,7 @@ Step = SimulatedFault | Reply | str
 
 def respond(
     request: Received,
-    wire: WireProtocol,
+    wire: ServerProtocol,
     call_of: Callable[[Received, Behaviour], Call],
     next_step: Callable[[str], Step | None],
     door: tuple[str, Mapping[str, Behaviour]],

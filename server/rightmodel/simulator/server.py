@@ -8,16 +8,14 @@ from random import Random
 from typing import TYPE_CHECKING, Self
 
 from rightmodel.core.task import WireFormat
-from rightmodel.simulator.anthropic_messages import AnthropicMessages
 from rightmodel.simulator.call import Call
 from rightmodel.simulator.connection import Connection
 from rightmodel.simulator.dialects import DIALECTS, NATIVE
-from rightmodel.simulator.gemini import Gemini
 from rightmodel.simulator.listener import Listener
-from rightmodel.simulator.openai_chat import OpenAiChat
+from rightmodel.simulator.protocol import PROTOCOLS
 from rightmodel.simulator.received import received
 from rightmodel.simulator.respond import respond
-from rightmodel.simulator.wire import End, Response
+from rightmodel.simulator.transport import End, Response
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -29,12 +27,6 @@ if TYPE_CHECKING:
     from rightmodel.simulator.received import Received
     from rightmodel.simulator.respond import Step
 
-WIRES: Mapping[WireFormat, OpenAiChat | AnthropicMessages | Gemini] = {
-    WireFormat.OPENAI_CHAT: OpenAiChat(),
-    WireFormat.ANTHROPIC_MESSAGES: AnthropicMessages(),
-    WireFormat.GEMINI: Gemini(),
-}
-
 
 class SimulatedProvider:
     """Speaks one of the wire protocols on loopback; made to go wrong on demand.
@@ -43,7 +35,7 @@ class SimulatedProvider:
             p.script("m", [fault.status(500), answer("hello")])
             …  # point a client at p.base_url
 
-    `protocol`: openai-chat, anthropic-messages or gemini. `key`: the one that is taken; "" takes
+    `protocol`: as in a manifest. `key`: the one that is taken; "" takes
     any and none. `models`: by name, an unknown one is a 404. `dialect`: whose bodies are sent, by
     default those of the protocol's inventor. `tls`: "" for plain HTTP, "self-signed" for a
     certificate that nobody trusts, "plain" for an https address that speaks no TLS. `random`: what
@@ -80,7 +72,7 @@ class SimulatedProvider:
         self.most_in_flight = 0
         self.connections = 0
         self.errors: list[Exception] = []
-        self._wire = WIRES[self.protocol]
+        self._wire = PROTOCOLS[self.protocol]
         self._random = random or Random(0)  # noqa: S311 - a simulation, reproducible
         self._sleep, self._clock, self._now = sleep, clock, now
         self._keep = keep

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
+from rightmodel.upstream.answer import shown
 from rightmodel.upstream.error_body import MOST_SEARCHED, read_error, status_named
 from rightmodel.upstream.error_rules import INPUTS, RULES, STATUS_OF, WINDOWS
 from rightmodel.upstream.repairs import refused_parameter
 from rightmodel.upstream.retry_after import wait_s
-from rightmodel.wire.answer import shown
 
 if TYPE_CHECKING:
     import re

@@ -11,22 +11,24 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Turn, WireFormat
+from rightmodel.upstream.answer import Answer, EmptyStreamError, malformed
 from rightmodel.upstream.classify import UpstreamError
 from rightmodel.upstream.http import Post
 from rightmodel.upstream.repairs import SYSTEM
 from rightmodel.upstream.windows import refuse_cut_answer
-from rightmodel.wire.answer import EmptyStreamError, malformed
 from rightmodel.wire.anthropic_messages import AnthropicMessages
+from rightmodel.wire.codec import quirks_of
 from rightmodel.wire.gemini import Gemini
 from rightmodel.wire.openai_chat import OpenAIChat
-from rightmodel.wire.parts import system_of
+from rightmodel.wire.openai_responses import OpenAIResponses
+from rightmodel.wire.request import system_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rightmodel.core.call import Completion
+    from rightmodel.upstream.answer import Watch
     from rightmodel.upstream.http import HttpClient
-    from rightmodel.wire.answer import Watch
     from rightmodel.wire.codec import Codec
     from rightmodel.wire.request import ModelRequest
 
@@ -47,6 +49,7 @@ MOST_SCHEMAS: Final = 1024
 
 CODECS: Final[Mapping[WireFormat, Codec]] = {
     WireFormat.OPENAI_CHAT: OpenAIChat(),
+    WireFormat.OPENAI_RESPONSES: OpenAIResponses(),
     WireFormat.ANTHROPIC_MESSAGES: AnthropicMessages(),
     WireFormat.GEMINI: Gemini(),
 }
@@ -125,7 +128,7 @@ class Exchange:
         Whatever goes wrong while its response is read is a fault of the upstream's: the call must
         fail over, not end.
         """
-        answer = self._codec.answer(request, watch)
+        answer = Answer(request, self._codec.decoder(), watch)
         try:
             await self._client.ask(
                 Post(request, self._codec.url(request), self._codec.headers(request), body), answer
@@ -146,6 +149,9 @@ class Exchange:
         """The limit on output tokens in the body, 0 where there is none."""
         return next((v for path in self._codec.cap_paths if (v := _value(body, path))), 0)
 
+    def _encoded(self, request: ModelRequest) -> dict[str, Any]:
+        return self._codec.encode_request(request.chat(), quirks_of(request.provider))
+
     def _refuse_uncapped(self, request: ModelRequest, body: Mapping[str, Any]) -> None:
         """Without a limit on the answer, what it may cost has none either."""
         if self._cap(body):
@@ -163,7 +169,7 @@ class Exchange:
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """The body as this model takes it, and which fields differ from what was meant."""
         if not repairs:
-            return self._codec.body(request), ()
+            return self._encoded(request), ()
         repaired: list[str] = []
         schema_path = self._codec.schema_path
         if schema_path in repairs and request.schema is not None and request.native_schema:
@@ -172,7 +178,7 @@ class Exchange:
         if SYSTEM in repairs and system_of(request):
             request = _without_system(request)
             repaired.append(SYSTEM)
-        body = self._codec.body(request)
+        body = self._encoded(request)
         repaired += [path for path in repairs if _apply(body, path, repairs)]
         return body, tuple(dict.fromkeys(repaired))
 

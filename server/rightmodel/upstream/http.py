@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
+from rightmodel.upstream.answer import EmptyStreamError, broken, malformed
 from rightmodel.upstream.classify import classify, classify_in_band
 from rightmodel.upstream.error_body import is_refused
-from rightmodel.wire.answer import EmptyStreamError, InBandError, broken, malformed
+from rightmodel.wire.decoder import InBandError, NoResponseError
 from rightmodel.wire.sse import SseDecoder
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from rightmodel.upstream.answer import Answer, Watch
     from rightmodel.upstream.connections import Connection, Connections, Target
-    from rightmodel.wire.answer import Answer, Watch
     from rightmodel.wire.request import ModelRequest
     from rightmodel.wire.sse import Event
 
@@ -205,7 +206,7 @@ async def _read(response: httpx2.Response, request: ModelRequest, answer: Answer
             if size > MOST_BYTES:
                 raise malformed(request, f"the answer exceeds {MOST_BYTES} bytes")
             reader.take(chunk)
-            if answer.done:
+            if answer.decoder.done:
                 await _linger(incoming)
                 break
         reader.close()
@@ -274,6 +275,8 @@ class _Reader:
                     answer.body(part)
                 except InBandError as error:
                     raise classify_in_band(request, error.body) from None
+                except NoResponseError as error:
+                    raise malformed(request, str(error)) from None
                 except _ODD as error:
                     raise malformed(request, f"an odd answer: {part}") from error
             answer.report()
@@ -312,7 +315,7 @@ class _Reader:
         answer = self._answer
         for name, data in events:
             if data == _DONE:
-                answer.done = True
+                answer.decoder.done = True
                 continue
             try:
                 value = self._value(data)

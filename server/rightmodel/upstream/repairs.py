@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rightmodel.core.task import WireFormat
 from rightmodel.upstream.error_body import MOST_SEARCHED
-from rightmodel.wire.parts import system_of
+from rightmodel.wire.request import system_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,6 +28,9 @@ _OPTIONAL: Final = {
         "max_completion_tokens", "max_tokens", "reasoning_effort", "reasoning", "response_format",
         "stream_options", "usage", "stream",
     ),
+    WireFormat.OPENAI_RESPONSES: (
+        "max_output_tokens", "reasoning", "text.format", "include", "stream",
+    ),
     WireFormat.ANTHROPIC_MESSAGES: (
         "max_tokens", "thinking", "output_config.effort", "output_config.format", "stream",
     ),
@@ -38,16 +41,19 @@ _OPTIONAL: Final = {
 }  # fmt: skip
 _SCHEMA: Final = {
     WireFormat.OPENAI_CHAT: "response_format",
+    WireFormat.OPENAI_RESPONSES: "text.format",
     WireFormat.ANTHROPIC_MESSAGES: "output_config.format",
     WireFormat.GEMINI: "generationConfig.responseJsonSchema",
 }
 _EFFORT: Final = {
     WireFormat.OPENAI_CHAT: "reasoning_effort",
+    WireFormat.OPENAI_RESPONSES: "reasoning",
     WireFormat.ANTHROPIC_MESSAGES: "output_config.effort",
     WireFormat.GEMINI: "generationConfig.thinkingConfig",
 }
 _CAP: Final = {
     WireFormat.OPENAI_CHAT: "max_tokens",
+    WireFormat.OPENAI_RESPONSES: "max_output_tokens",
     WireFormat.ANTHROPIC_MESSAGES: "max_tokens",
     WireFormat.GEMINI: "generationConfig.maxOutputTokens",
 }

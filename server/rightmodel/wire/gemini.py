@@ -5,36 +5,80 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.wire.answer import Answer, malformed
-from rightmodel.wire.codec import Codec
-from rightmodel.wire.parts import base64_of, other_files, system_of, text_of
+from rightmodel.core.task import (
+    Attachment,
+    CacheMark,
+    Message,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    ToolSpec,
+)
+from rightmodel.wire.codec import NO_QUIRKS, Codec, Envelope, Quirks, StreamEncoder
+from rightmodel.wire.decoder import NoResponseError, ResponseDecoder
+from rightmodel.wire.fields import (
+    arguments_object,
+    count,
+    dumps,
+    file_of,
+    given,
+    ignored,
+    number,
+    obj,
+    objects,
+    required,
+    text,
+)
+from rightmodel.wire.request import ChatRequest, RequestError, base64_of
+from rightmodel.wire.response import CallStart, ReasoningDelta
 from rightmodel.wire.usage import merge_counts, usage_of, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from rightmodel.core.call import Usage
-    from rightmodel.core.task import Turn
-    from rightmodel.wire.answer import Watch
+    from rightmodel.core.task import Part
     from rightmodel.wire.request import ModelRequest
+    from rightmodel.wire.response import ChatResponse, StreamEvent
 
 _REFUSED: Final = frozenset({
     "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY",
     "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION", "MODEL_ARMOR",
 })  # fmt: skip
-_TOOL_CALL: Final = frozenset(
-    {"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS"}
-)
-_FINISH: Final = {"STOP": "stop", "MAX_TOKENS": "length"}
+_FINISH: Final = {
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
+    **dict.fromkeys(_REFUSED, "refused"),
+    **dict.fromkeys(
+        ("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS"), "tool_calls"
+    ),
+}
+_FINISH_OUT: Final = {"length": "MAX_TOKENS", "refused": "SAFETY", "stop": "STOP"}
 _BY_BUDGET: Final = re.compile(r"gemini-(?:1|2)\b")
 """Models that take a budget of tokens to think; later ones take a level."""
 
 _BUDGETS: Final = {"none": 0, "low": 1024, "medium": 8192, "high": 24_576}
 _LEVELS: Final = {"none": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH"}
+_MODES: Final = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
+_SNAKE: Final = re.compile(r"_([a-z])")
+_FREE: Final = frozenset({
+    "args", "response", "parameters", "parametersJsonSchema", "responseSchema",
+    "responseJsonSchema",
+})  # fmt: skip
+_FIELDS: Final = frozenset({
+    "model", "contents", "systemInstruction", "tools", "toolConfig", "generationConfig",
+    "safetySettings",
+})  # fmt: skip
 
 
 class Gemini(Codec):
-    """`POST {base_url}/v1beta/models/{name}:streamGenerateContent?alt=sse`."""
+    """`POST {base_url}/v1beta/models/{name}:streamGenerateContent?alt=sse`.
+
+    The model and whether to stream are in the path: `decode_request` reads them from the fields
+    `model` and `stream`, which its caller puts into the body.
+    """
 
     schema_path = "generationConfig.responseJsonSchema"
     cap_paths = ("generationConfig.maxOutputTokens",)
@@ -49,55 +93,271 @@ class Gemini(Codec):
         """The key: in a header, never in the URL."""
         return {"x-goog-api-key": request.key} if request.key else {}
 
-    def answer(self, request: ModelRequest, watch: Watch | None) -> GeminiAnswer:
-        """What takes the answer apart."""
-        return GeminiAnswer(request, watch)
+    def encode_request(self, request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
+        """The body, in the REST API's camel case."""
+        del quirks
+        names = {
+            piece.id: piece.name
+            for message in request.messages
+            for piece in message.parts
+            if isinstance(piece, ToolCall)
+        }
+        system = [m.text for m in request.messages if m.role == "system"]
+        contents = [_encoded(m, names) for m in request.messages if m.role != "system"]
+        body: dict[str, Any] = {"contents": contents}
+        if system:
+            body["systemInstruction"] = {"parts": [{"text": said} for said in system]}
+        if request.tools:
+            body["tools"] = [{"functionDeclarations": [_encoded_tool(t) for t in request.tools]}]
+            body |= _encoded_choice(request.tool_choice)
+        config = _encoded_config(request)
+        return {**body, "generationConfig": config} if config else body
 
-    def body(self, request: ModelRequest) -> dict[str, Any]:
-        """The request, in the REST API's camel case."""
-        body: dict[str, Any] = {"contents": [_content(turn) for turn in request.turns]}
-        if system := system_of(request):
-            body["systemInstruction"] = {"parts": [{"text": system}]}
-        config: dict[str, Any] = {}
-        if request.max_output_tokens:
-            config["maxOutputTokens"] = request.max_output_tokens
-        if request.schema is not None and request.native_schema:
-            config["responseMimeType"] = "application/json"
-            config["responseJsonSchema"] = dict(request.schema)
-        if request.effort:
-            config["thinkingConfig"] = _thinking(request.name, request.effort)
-        if config:
-            body["generationConfig"] = config
-        return body
+    def decode_request(self, body: Mapping[str, Any]) -> ChatRequest:
+        """The neutral form of a body. Raises `RequestError`."""
+        body = _camel(body)
+        config = obj(body.get("generationConfig"))
+        system = [
+            Message("system", (Text(text(p.get("text"))),))
+            for p in objects(obj(body.get("systemInstruction")).get("parts"))
+        ]
+        calls = _CallIds()
+        contents = [
+            _decoded_message(content, f"contents[{number_}]", calls)
+            for number_, content in enumerate(objects(required(body, "contents", list)))
+        ]
+        return ChatRequest(
+            model=required(body, "model", str).removeprefix("models/"),
+            messages=(*system, *contents),
+            tools=tuple(
+                _decoded_tool(declared)
+                for tool in objects(body.get("tools"))
+                for declared in objects(tool.get("functionDeclarations"))
+            ),
+            tool_choice=_decoded_choice(body),
+            schema=config.get("responseJsonSchema") or config.get("responseSchema"),
+            effort=_effort_of(obj(config.get("thinkingConfig"))),
+            max_output_tokens=count(config.get("maxOutputTokens")),
+            temperature=number(config.get("temperature")),
+            top_p=number(config.get("topP")),
+            stop=tuple(filter(text, config.get("stopSequences") or ())),
+            stream=body.get("stream") is True,
+            ignored=ignored(body, _FIELDS | {"stream"}),
+        )
+
+    def unsupported(self, request: ChatRequest) -> frozenset[str]:
+        """Serial tool calls, cache marks, unsigned reasoning, system messages in the middle."""
+        found = set()
+        if request.tools and not request.tool_choice.parallel:
+            found.add("serial_tool_calls")
+        began = False
+        for message in request.messages:
+            began = began or message.role != "system"
+            if began and message.role == "system":
+                found.add("system_in_the_middle")
+            if any(isinstance(piece, CacheMark) for piece in message.parts):
+                found.add("cache_marks")
+            if any(isinstance(piece, Reasoning) for piece in message.parts):
+                found.add("reasoning")
+        return frozenset(found)
+
+    def decoder(self) -> GeminiDecoder:
+        """A new decoder for one response."""
+        return GeminiDecoder()
+
+    def encode_response(self, response: ChatResponse, envelope: Envelope) -> dict[str, Any]:
+        """A `GenerateContentResponse`."""
+        parts = [encoded for piece in response.parts for encoded in _encoded_part(piece, {})]
+        return _response(envelope, parts, response)
+
+    def stream_encoder(self, envelope: Envelope) -> GeminiStreamEncoder:
+        """A new encoder for one streamed response."""
+        return GeminiStreamEncoder(envelope)
 
 
-def _thinking(name: str, effort: str) -> dict[str, Any]:
-    if _BY_BUDGET.search(name):
-        return {"thinkingBudget": _BUDGETS[effort]}
-    return {"thinkingLevel": _LEVELS[effort]}
+def _camel(value: Any) -> Any:
+    """The API takes snake case, too. What the caller may name freely is left as it is."""
+    if isinstance(value, list):
+        return [_camel(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        (name := _SNAKE.sub(lambda found: found[1].upper(), key)): (
+            item if name in _FREE else _camel(item)
+        )
+        for key, item in value.items()
+    }
 
 
-def _content(turn: Turn) -> dict[str, Any]:
-    parts: list[dict[str, Any]] = [
-        {"inlineData": {"mimeType": f.media_type, "data": base64_of(f)}} for f in other_files(turn)
+def _encoded(message: Message, names: Mapping[str, str]) -> dict[str, Any]:
+    parts = [encoded for piece in message.parts for encoded in _encoded_part(piece, names)]
+    return {"role": "model" if message.role == "assistant" else "user", "parts": parts}
+
+
+def _encoded_part(piece: Part, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    if isinstance(piece, Text):
+        yield {"text": piece.text}
+    elif isinstance(piece, Attachment):
+        yield {"inlineData": {"mimeType": piece.media_type, "data": base64_of(piece)}}
+    elif isinstance(piece, Reasoning):
+        signed = {"thoughtSignature": piece.signature} if piece.signature else {}
+        yield {"text": piece.text, "thought": True, **signed}
+    elif isinstance(piece, ToolCall):
+        called = {"id": piece.id, "name": piece.name, "args": arguments_object(piece.arguments)}
+        signed = {"thoughtSignature": piece.signature} if piece.signature else {}
+        yield {"functionCall": called, **signed}
+    elif isinstance(piece, ToolResult):
+        said = "".join(p.text for p in piece.parts if isinstance(p, Text))
+        files = [f for p in piece.parts if isinstance(p, Attachment) for f in _encoded_part(p, {})]
+        yield {
+            "functionResponse": {
+                "id": piece.id,
+                "name": names.get(piece.id, piece.id),
+                "response": {"error" if piece.is_error else "output": said},
+                **({"parts": files} if files else {}),
+            }
+        }
+
+
+def _encoded_tool(tool: ToolSpec) -> dict[str, Any]:
+    described = {"description": tool.description} if tool.description else {}
+    return {"name": tool.name, **described, "parametersJsonSchema": dict(tool.parameters)}
+
+
+def _encoded_choice(choice: ToolChoice) -> dict[str, Any]:
+    if choice.mode == "auto" and not choice.name:
+        return {}
+    config: dict[str, Any] = {"mode": "ANY" if choice.name else _MODES[choice.mode]}
+    if choice.name:
+        config["allowedFunctionNames"] = [choice.name]
+    return {"toolConfig": {"functionCallingConfig": config}}
+
+
+def _encoded_config(request: ChatRequest) -> dict[str, Any]:
+    config: dict[str, Any] = {}
+    if request.max_output_tokens:
+        config["maxOutputTokens"] = request.max_output_tokens
+    if request.schema is not None:
+        config["responseMimeType"] = "application/json"
+        config["responseJsonSchema"] = dict(request.schema)
+    if request.effort:
+        by_budget = _BY_BUDGET.search(request.model)
+        config["thinkingConfig"] = (
+            {"thinkingBudget": _BUDGETS[request.effort]}
+            if by_budget
+            else {"thinkingLevel": _LEVELS[request.effort]}
+        )
+    config |= given(temperature=request.temperature, topP=request.top_p)
+    if request.stop:
+        config["stopSequences"] = list(request.stop)
+    return config
+
+
+class _CallIds:
+    """Ids of calls: those of the body, else numbers in order; results find theirs by name."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._open: list[tuple[str, str]] = []
+
+    def called(self, call: Mapping[str, Any]) -> str:
+        self._count += 1
+        name = text(call.get("id")) or f"call_{self._count}"
+        self._open.append((text(call.get("name")), name))
+        return name
+
+    def returned(self, result: Mapping[str, Any]) -> str:
+        if result.get("id"):
+            return text(result["id"])
+        for pair in self._open:
+            if pair[0] == result.get("name"):
+                self._open.remove(pair)
+                return pair[1]
+        return text(result.get("name"))
+
+
+def _decoded_message(content: Mapping[str, Any], field: str, calls: _CallIds) -> Message:
+    parts = tuple(
+        _decoded_part(piece, f"{field}.parts[{number_}]", calls)
+        for number_, piece in enumerate(objects(content.get("parts")))
+    )
+    return Message("assistant" if content.get("role") == "model" else "user", parts)
+
+
+def _decoded_part(piece: Mapping[str, Any], field: str, calls: _CallIds) -> Part:
+    signature = text(piece.get("thoughtSignature"))
+    if "functionCall" in piece:
+        call = obj(piece["functionCall"])
+        arguments = dumps(call.get("args") or {})
+        return ToolCall(calls.called(call), text(call.get("name")), arguments, signature)
+    if "functionResponse" in piece:
+        return _decoded_result(obj(piece["functionResponse"]), field, calls)
+    if "inlineData" in piece:
+        return _decoded_file(obj(piece["inlineData"]), field)
+    if piece.get("thought"):
+        return Reasoning(text(piece.get("text")), signature)
+    if "text" in piece:
+        return Text(text(piece["text"]))
+    raise RequestError(f"{field}: no text, inlineData, functionCall or functionResponse", field)
+
+
+def _decoded_file(data: Mapping[str, Any], field: str) -> Attachment:
+    return file_of(text(data.get("data")), text(data.get("mimeType")), "file", field)
+
+
+def _decoded_result(result: Mapping[str, Any], field: str, calls: _CallIds) -> ToolResult:
+    said = obj(result.get("response"))
+    is_error = "error" in said
+    value = said.get("error" if is_error else "output", said.get("result", said))
+    shown = value if isinstance(value, str) else dumps(value)
+    files = [
+        _decoded_file(obj(p["inlineData"]), field)
+        for p in objects(result.get("parts"))
+        if "inlineData" in p
     ]
-    parts.append({"text": text_of(turn)})
-    return {"role": "model" if turn.role == "assistant" else "user", "parts": parts}
+    return ToolResult(calls.returned(result), (*([Text(shown)] if shown else ()), *files), is_error)
 
 
-class GeminiAnswer(Answer):
+def _decoded_tool(declared: Mapping[str, Any]) -> ToolSpec:
+    schema = obj(declared.get("parametersJsonSchema") or declared.get("parameters"))
+    return ToolSpec(required(declared, "name", str), text(declared.get("description")), schema)
+
+
+def _decoded_choice(body: Mapping[str, Any]) -> ToolChoice:
+    config = obj(obj(body.get("toolConfig")).get("functionCallingConfig"))
+    mode: Any = {"NONE": "none", "ANY": "required"}.get(text(config.get("mode")), "auto")
+    names = config.get("allowedFunctionNames")
+    return ToolChoice(mode, names[0] if isinstance(names, list) and len(names) == 1 else "")
+
+
+def _effort_of(thinking: Mapping[str, Any]) -> str:
+    level = text(thinking.get("thinkingLevel")).upper()
+    found = next((effort for effort, name in _LEVELS.items() if name == level), "")
+    budget = thinking.get("thinkingBudget")
+    if found or not isinstance(budget, int) or budget < 0:
+        return found
+    return next((effort for effort, most in _BUDGETS.items() if budget <= most), "high")
+
+
+class GeminiDecoder(ResponseDecoder):
     """A `GenerateContentResponse`; a stream is a row of them."""
 
-    __slots__ = ()
+    __slots__ = ("_calls",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls = 0
 
     def event(self, value: Mapping[str, Any]) -> None:
         """One response of the stream."""
         self.served = str(value.get("modelVersion") or self.served)
+        self.id = str(value.get("responseId") or self.id)
         feedback = value.get("promptFeedback")
         if feedback and feedback.get("blockReason"):
             self.text(feedback.get("blockReasonMessage"))
-            self.finish = "refused"
+            self.end("refused")
         for candidate in (value.get("candidates") or ())[:1]:
+            self.started = True
             self._note_candidate(candidate)
         counts = value.get("usageMetadata")
         if isinstance(counts, dict):
@@ -107,19 +367,25 @@ class GeminiAnswer(Answer):
         """The whole response, or one element of the list that a stream without SSE is."""
         self.event(value)
         if not value.get("candidates") and not self.finish and "usageMetadata" not in value:
-            raise malformed(self.request, f"no candidates in the answer: {value}")
+            raise NoResponseError(f"no candidates in the answer: {value}")
 
     def _note_candidate(self, candidate: Mapping[str, Any]) -> None:
         content = candidate.get("content")
-        for part in (content.get("parts") if content else None) or ():
-            (self.reasoning if part.get("thought") else self.text)(part.get("text"))
-            if "functionCall" in part:
-                self.tool_call = True
+        for piece in (content.get("parts") if content else None) or ():
+            signature = text(piece.get("thoughtSignature"))
+            if "functionCall" in piece:
+                call = obj(piece["functionCall"])
+                name = text(call.get("id")) or f"call_{self._calls + 1}"
+                self.call(self._calls, text(call.get("name")), name, signature)
+                self.arguments(self._calls, dumps(call.get("args") or {}))
+                self._calls += 1
+            elif piece.get("thought"):
+                self.reasoning(piece.get("text"), signature)
+            else:
+                self.text(piece.get("text"))
         reason = candidate.get("finishReason")
         if reason:
-            word = "refused" if reason in _REFUSED else str(reason)
-            self.finish = _FINISH.get(reason, word)
-            self.tool_call = self.tool_call or reason in _TOOL_CALL
+            self.end(_FINISH.get(reason, str(reason)))
 
     @property
     def usage(self) -> Usage | None:
@@ -142,5 +408,76 @@ class GeminiAnswer(Answer):
 
 def _audio(details: Any) -> int:
     """Audio tokens among counts by modality."""
-    listed = details if isinstance(details, list) else ()
-    return sum(whole(d.get("tokenCount")) for d in listed if d.get("modality") == "AUDIO")
+    return sum(whole(d.get("tokenCount")) for d in objects(details) if d.get("modality") == "AUDIO")
+
+
+class GeminiStreamEncoder(StreamEncoder):
+    """Responses that bring a part each. Calls of tools go out whole."""
+
+    def __init__(self, envelope: Envelope) -> None:
+        self._envelope = envelope
+        self._call: CallStart | None = None
+        self._arguments: list[str] = []
+
+    def start(self) -> list[dict[str, Any]]:
+        """Nothing."""
+        return []
+
+    def event(self, event: StreamEvent) -> list[dict[str, Any]]:
+        """A response, where the event completes a part."""
+        if isinstance(event, str):
+            return [*self._called(), self._chunk({"text": event})]
+        if isinstance(event, ReasoningDelta):
+            (piece,) = _encoded_part(Reasoning(event.text, event.signature), {})
+            return [*self._called(), self._chunk(piece)]
+        if isinstance(event, CallStart):
+            before = self._called()
+            self._call = event
+            return before
+        self._arguments.append(event.arguments)
+        return []
+
+    def end(self, response: ChatResponse) -> list[dict[str, Any]]:
+        """The finish reason and the usage."""
+        return [*self._called(), _response(self._envelope, [{"text": ""}], response)]
+
+    def _called(self) -> list[dict[str, Any]]:
+        if self._call is None:
+            return []
+        call, arguments = self._call, "".join(self._arguments)
+        self._call, self._arguments = None, []
+        piece = ToolCall(call.id, call.name, arguments, call.signature)
+        return [self._chunk(encoded) for encoded in _encoded_part(piece, {})]
+
+    def _chunk(self, piece: dict[str, Any]) -> dict[str, Any]:
+        content = {"parts": [piece], "role": "model"}
+        return {"candidates": [{"content": content, "index": 0}], **_head(self._envelope)}
+
+
+def _head(envelope: Envelope) -> dict[str, Any]:
+    return {"modelVersion": envelope.model, "responseId": envelope.id}
+
+
+def _response(
+    envelope: Envelope, parts: list[dict[str, Any]], response: ChatResponse
+) -> dict[str, Any]:
+    finish = "STOP" if response.finish == "tool_calls" else response.finish
+    candidate = {
+        "content": {"parts": parts, "role": "model"},
+        "finishReason": _FINISH_OUT.get(finish, finish),
+        "index": 0,
+    }
+    body = {"candidates": [candidate], **_head(envelope)}
+    used = response.usage
+    if used is None:
+        return body
+    counts: dict[str, Any] = {
+        "promptTokenCount": used.input,
+        "candidatesTokenCount": used.output - used.reasoning,
+        "totalTokenCount": used.input + used.output,
+    }
+    if used.reasoning:
+        counts["thoughtsTokenCount"] = used.reasoning
+    if used.cache_read:
+        counts["cachedContentTokenCount"] = used.cache_read
+    return {**body, "usageMetadata": counts}

@@ -1,15 +1,57 @@
-"""One request to one model at one provider, whatever the wire format."""
+"""A request to a model, whatever the wire format."""
 
 from __future__ import annotations
 
+import base64
+import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from xml.sax.saxutils import quoteattr
+
+from rightmodel.core.task import Message, Text, ToolChoice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rightmodel.core.task import Turn
+    from rightmodel.core.task import Attachment, ToolSpec, Turn
     from rightmodel.manifest.catalog import Provider
+
+HARMLESS: Final = frozenset({"cache_marks", "reasoning"})
+"""What may be left out without changing what the model is asked for."""
+
+
+AUTO: Final = ToolChoice()
+
+
+class RequestError(Exception):
+    """A body that is no request of its wire format. `field`: dotted path of what is wrong."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What the model is asked, in the neutral form that every wire format translates to and from.
+
+    `schema`: the answer must be JSON valid against it. `effort`: "" is never sent.
+    `max_output_tokens`: reasoning included; 0 for no limit. `ignored`: fields of the decoded body
+    that the neutral form does not hold.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: ToolChoice = AUTO
+    schema: Mapping[str, Any] | None = None
+    effort: str = ""
+    max_output_tokens: int = 0
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    stream: bool = False
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +77,54 @@ class ModelRequest:
     max_output_tokens: int = 0
     uncapped: bool = False
     expect_input_tokens: int = 0
+
+    def chat(self) -> ChatRequest:
+        """The neutral form: text files inlined, the schema in words where it is not native."""
+        messages = [_message(turn) for turn in self.turns]
+        if system := system_of(self):
+            messages.insert(0, Message("system", (Text(system),)))
+        return ChatRequest(
+            model=self.name,
+            messages=tuple(messages),
+            schema=self.schema if self.native_schema else None,
+            effort=self.effort,
+            max_output_tokens=self.max_output_tokens,
+            stream=True,
+        )
+
+
+def _message(turn: Turn) -> Message:
+    """Text files stand in front of the text, each fenced and under its name."""
+    inlined = [
+        f"<file name={quoteattr(f.path)}>\n{f.data.decode('utf-8-sig', 'replace')}\n</file>"
+        for f in turn.files
+        if f.modality == "text"
+    ]
+    others = [f for f in turn.files if f.modality != "text"]
+    return Message(turn.role, (*others, Text("\n\n".join([*inlined, turn.text]))))
+
+
+def system_of(request: ModelRequest) -> str:
+    """The system prompt, with the schema in words where the model does not take it natively."""
+    if request.schema is None or request.native_schema:
+        return request.system
+    words = (
+        "Answer with one JSON value and nothing else: no fences, no comment. "
+        f"It must be valid against this JSON Schema:\n{json.dumps(request.schema)}"
+    )
+    return f"{request.system}\n\n{words}" if request.system else words
+
+
+def base64_of(file: Attachment) -> str:
+    """The file's bytes as base64."""
+    return base64.b64encode(file.data).decode()
+
+
+def data_url(file: Attachment) -> str:
+    """The file as a `data:` URL."""
+    return f"data:{file.media_type};base64,{base64_of(file)}"
+
+
+def name_of(file: Attachment) -> str:
+    """The file's name without its folders."""
+    return file.path.replace("\\", "/").rpartition("/")[2]

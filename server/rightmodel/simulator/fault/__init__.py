@@ -41,6 +41,7 @@ from rightmodel.simulator.fault.refusals import (
     credit_balance_too_low,
     echoed_prompt,
     error,
+    firewall_page,
     forbidden,
     insufficient_quota,
     model_forbidden,
@@ -58,6 +59,7 @@ from rightmodel.simulator.fault.refusals import (
     status,
     unknown_model,
     wrong_key,
+    wrong_path,
 )
 from rightmodel.simulator.fault.requests import (
     context_overflow,
@@ -118,6 +120,7 @@ __all__ = [
     "error_in_stream",
     "faults",
     "find",
+    "firewall_page",
     "forbidden",
     "forbids",
     "garbage_chunk",
@@ -170,4 +173,5 @@ __all__ = [
     "when",
     "wrong_content_type",
     "wrong_key",
+    "wrong_path",
 ]

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.call import Usage
 from rightmodel.core.fault import Fault
-from rightmodel.simulator.behaviour import Reply, ToolCall
 from rightmodel.simulator.dialect import Said
 from rightmodel.simulator.fault.base import CHAT, GEMINI, SimulatedFault, made
-from rightmodel.simulator.wire import Event, Response, dumps
+from rightmodel.simulator.received import count_tokens
+from rightmodel.simulator.reply import Reply, ToolCall
+from rightmodel.simulator.transport import Event, Response, dumps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rightmodel.simulator.call import Call
-    from rightmodel.simulator.wire import Json
+    from rightmodel.simulator.transport import Json
 
 JSON: Final = (("content-type", "application/json"),)
 
@@ -36,7 +37,7 @@ def no_choices() -> SimulatedFault:
     """No choices, no candidates, no content blocks."""
 
     def emptied(body: Json) -> Json:
-        keys = ("choices", "candidates", "content")
+        keys = ("choices", "candidates", "content", "output")
         return {k: [] if k in keys else v for k, v in body.items()}
 
     def plan(call: Call) -> Response:
@@ -53,8 +54,10 @@ def no_choices() -> SimulatedFault:
 
 def _bare(data: Json) -> bool:
     """Whether a stream's event carries nothing of an answer."""
+    if "response" in data:
+        return not data["response"]["output"]
     if "type" in data:
-        return not str(data["type"]).startswith("content_block")
+        return str(data["type"]).startswith(("message", "ping"))
     return not data.get("choices") and "candidates" not in data
 
 
@@ -79,11 +82,13 @@ def empty_with_length() -> SimulatedFault:
 
 
 def cut_off() -> SimulatedFault:
-    """Half an answer, finished by `length`."""
+    """Half an answer, finished by `length`: the output limit is used up."""
 
     def reply(call: Call) -> Reply:
         text = call.reply().text or ""
-        return Reply(text[: len(text) // 2], "length")
+        half = text[: len(text) // 2]
+        written = call.request.max_output or count_tokens(half)
+        return Reply(half, "length", usage=Usage(count_tokens(call.request.text), written))
 
     return replies("cut_off", reply, Fault.CUT_OFF)
 

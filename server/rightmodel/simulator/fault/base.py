@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.task import WireFormat
-from rightmodel.simulator.wire import Pause
+from rightmodel.simulator.transport import Pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rightmodel.core.fault import Fault
     from rightmodel.simulator.call import Call
     from rightmodel.simulator.received import Received
-    from rightmodel.simulator.wire import Response
+    from rightmodel.simulator.transport import Response
 
 ALL: Final = frozenset(WireFormat)
 CHAT: Final = frozenset({WireFormat.OPENAI_CHAT})

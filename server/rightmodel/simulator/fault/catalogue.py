@@ -54,6 +54,8 @@ REFUSALS: Final = (
     refusals.wrong_key(),
     refusals.forbidden(),
     refusals.region_forbidden(),
+    refusals.firewall_page(),
+    refusals.wrong_path(),
     refusals.model_forbidden(),
     refusals.moderated(),
     refusals.unknown_model(),

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from rightmodel.core.fault import Fault
 from rightmodel.simulator.fault.base import SimulatedFault, made
-from rightmodel.simulator.wire import End, Response
+from rightmodel.simulator.transport import End, Response
 
 
 def refused() -> SimulatedFault:

@@ -11,7 +11,7 @@ from rightmodel.core.fault import Fault
 from rightmodel.simulator.dialect import BY_STATUS, Said
 from rightmodel.simulator.dialects_native import retry_details
 from rightmodel.simulator.fault.base import ANTHROPIC, CHAT, GEMINI, SimulatedFault, made
-from rightmodel.simulator.wire import Response, json_response
+from rightmodel.simulator.transport import Response, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,7 @@ LEADS_TO: Final[Mapping[int, frozenset[Fault]]] = {
     404: frozenset({Fault.NOT_FOUND}),
     408: frozenset({Fault.SERVER, Fault.TIMEOUT}),
     409: frozenset({Fault.BAD_REQUEST, Fault.SERVER}),
-    413: frozenset({Fault.CONTEXT_OVERFLOW}),
+    413: frozenset({Fault.CONTEXT_OVERFLOW, Fault.BAD_REQUEST}),
     422: frozenset({Fault.BAD_REQUEST, Fault.PARAMETER}),
     429: frozenset({Fault.RATE_LIMITED}),
     503: frozenset({Fault.OVERLOADED, Fault.SERVER}),
@@ -226,6 +226,18 @@ def wrong_key() -> SimulatedFault:
 def forbidden() -> SimulatedFault:
     """403 as the provider has it: no right to the model, no right at all, or moderation."""
     return error("forbidden", Fault.AUTH, Fault.NOT_FOUND, Fault.REFUSED)
+
+
+def firewall_page() -> SimulatedFault:
+    """403 with an HTML page, as a firewall in front of the API sends it."""
+    page = b"<html><head><title>Access denied</title></head><body>Access denied</body></html>"
+    headers = (("content-type", "text/html"), ("server", "cloudflare"))
+    return made("firewall_page", lambda _: Response(403, headers, (page,)), Fault.FORBIDDEN)
+
+
+def wrong_path() -> SimulatedFault:
+    """404 as the provider has it for a path that it does not serve."""
+    return error("no_route", Fault.WRONG_URL, Fault.NOT_FOUND, name="wrong_path")
 
 
 def region_forbidden() -> SimulatedFault:

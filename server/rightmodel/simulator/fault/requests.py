@@ -10,7 +10,7 @@ from rightmodel.core.fault import Fault
 from rightmodel.simulator.dialect import Said
 from rightmodel.simulator.fault.base import ANTHROPIC, CHAT, SimulatedFault
 from rightmodel.simulator.received import count_tokens
-from rightmodel.simulator.wire import Response, json_response
+from rightmodel.simulator.transport import Response, json_response
 
 if TYPE_CHECKING:
     from rightmodel.simulator.call import Call
@@ -95,7 +95,8 @@ def input_and_max_tokens(window: int = 200_000) -> SimulatedFault:
 
 def request_too_large() -> SimulatedFault:
     """413: the body has too many bytes (Anthropic), or more than the rate allows (Groq)."""
-    return SimulatedFault("request_too_large", lambda call: call.error("too_large"), OVERFLOW)
+    readings = OVERFLOW | {Fault.BAD_REQUEST}
+    return SimulatedFault("request_too_large", lambda call: call.error("too_large"), readings)
 
 
 def silent_cut(window: int = 4096) -> SimulatedFault:

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Final
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import WireFormat
 from rightmodel.simulator.fault.base import ANTHROPIC, CHAT, SimulatedFault, made
-from rightmodel.simulator.wire import End, Event, Forever, Response, Stall
+from rightmodel.simulator.transport import End, Event, Forever, Response, Stall
 
 if TYPE_CHECKING:
     from rightmodel.simulator.call import Call
-    from rightmodel.simulator.wire import Json, Part
+    from rightmodel.simulator.transport import Json, Part
 
+_ENDINGS: Final = frozenset({
+    "content_block_stop", "message_delta", "message_stop", "response.completed",
+    "response.incomplete",
+})  # fmt: skip
 BROKEN: Final = (Fault.CONNECTION, Fault.MALFORMED, Fault.CUT_OFF)
 
 
@@ -193,7 +197,7 @@ def _ends(event: Event) -> bool:
     data = event.data
     if not isinstance(data, dict):
         return False
-    if data.get("type") in {"content_block_stop", "message_delta", "message_stop"}:
+    if data.get("type") in _ENDINGS:
         return True
     if data.get("choices") == []:
         return True

@@ -8,14 +8,17 @@ import pytest
 from anthropic.types.message_create_params import MessageCreateParamsStreaming
 from google.genai import types as genai
 from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
+from openai.types.responses.response_create_params import ResponseCreateParamsStreaming
 from pydantic import ConfigDict, TypeAdapter
 
 from rightmodel.core.task import Attachment, Turn, WireFormat
 from rightmodel.manifest.catalog import Provider
 from rightmodel.wire.anthropic_messages import AnthropicMessages
+from rightmodel.wire.codec import Quirks
 from rightmodel.wire.gemini import Gemini
 from rightmodel.wire.openai_chat import OpenAIChat
-from rightmodel.wire.request import ModelRequest
+from rightmodel.wire.openai_responses import OpenAIResponses
+from rightmodel.wire.request import ChatRequest, ModelRequest
 
 PNG = Attachment("shot.png", "image/png", b"\x89PNG\r\n\x1a\n")
 PDF = Attachment("paper.pdf", "application/pdf", b"%PDF-1.7")
@@ -45,8 +48,8 @@ TURNS = (
 )
 
 
-def request(protocol: WireFormat, url: str, name: str, **facts: Any) -> ModelRequest:
-    return ModelRequest(Provider("p", protocol, url), name, TURNS, key="k", **facts)
+def request(protocol: WireFormat, url: str, name: str, **facts: Any) -> ChatRequest:
+    return ModelRequest(Provider("p", protocol, url), name, TURNS, key="k", **facts).chat()
 
 
 def strictly(typed_dict: Any, value: dict[str, Any]) -> None:
@@ -60,17 +63,34 @@ def keys_of_bases(typed_dict: Any) -> set[str]:
 
 
 @pytest.mark.parametrize("facts", VARIANTS.values(), ids=VARIANTS)
-@pytest.mark.parametrize("url", ["https://api.openai.com/v1", "http://127.0.0.1:11434/v1"])
-def test_openai_chat(facts: dict[str, Any], url: str) -> None:
-    body = OpenAIChat().body(request(WireFormat.OPENAI_CHAT, url, "gpt-5.5", **facts))
+@pytest.mark.parametrize("cap", ["max_tokens", "max_completion_tokens"])
+def test_openai_chat(facts: dict[str, Any], cap: str) -> None:
+    asked = request(WireFormat.OPENAI_CHAT, "https://api.openai.com/v1", "gpt-5.5", **facts)
+    body = OpenAIChat().encode_request(asked, Quirks(output_cap=cap))
     strictly(CompletionCreateParamsStreaming, body)
     assert body["stream"] is True
+    assert body.get(cap) == facts.get("max_output_tokens")
+
+
+@pytest.mark.parametrize("facts", VARIANTS.values(), ids=VARIANTS)
+def test_openai_responses(facts: dict[str, Any]) -> None:
+    asked = request(WireFormat.OPENAI_RESPONSES, "https://api.openai.com/v1", "gpt-6", **facts)
+    body = OpenAIResponses().encode_request(asked)
+    strictly(ResponseCreateParamsStreaming, body)
+    assert body["store"] is False
+
+
+def test_hosts_that_take_other_parameters() -> None:
+    asked = request(WireFormat.OPENAI_CHAT, "https://api.example.com/v1", "m", effort="low")
+    body = OpenAIChat().encode_request(asked, Quirks(effort_field="reasoning", stream_usage=False))
+    assert body["reasoning"] == {"effort": "low"}
+    assert not {"reasoning_effort", "stream_options"} & set(body)
 
 
 @pytest.mark.parametrize("facts", VARIANTS.values(), ids=VARIANTS)
 def test_anthropic_messages(facts: dict[str, Any]) -> None:
     url = "https://api.anthropic.com"
-    body = AnthropicMessages().body(
+    body = AnthropicMessages().encode_request(
         request(WireFormat.ANTHROPIC_MESSAGES, url, "claude-haiku-4-5", **facts)
     )
     strictly(MessageCreateParamsStreaming, body)
@@ -83,7 +103,7 @@ class Strict(genai.GenerationConfig):
 @pytest.mark.parametrize("facts", VARIANTS.values(), ids=VARIANTS)
 def test_gemini(facts: dict[str, Any]) -> None:
     url = "https://generativelanguage.googleapis.com"
-    body = Gemini().body(request(WireFormat.GEMINI, url, "gemini-3.8-flash", **facts))
+    body = Gemini().encode_request(request(WireFormat.GEMINI, url, "gemini-3.8-flash", **facts))
     for content in body["contents"]:
         genai.Content.model_validate(content)
     if "systemInstruction" in body:

@@ -1,12 +1,10 @@
-"""What was read of an answer so far, whatever the protocol."""
+"""One response on its way in: progress reported, judged at its end, errors typed."""
 
 from __future__ import annotations
 
 import re
 import time
-from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Final
-from typing import Protocol as TypingProtocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from rightmodel.core.call import Completion
 from rightmodel.core.errors import ProviderError
@@ -14,29 +12,29 @@ from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.format import well_formed
 from rightmodel.core.task import WireFormat
 from rightmodel.manifest.base_url import is_loopback
+from rightmodel.wire.decoder import FINISHES
 from rightmodel.wire.inline_reasoning import split_reasoning
-from rightmodel.wire.usage import cost_of
+from rightmodel.wire.response import ReasoningDelta
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from decimal import Decimal
 
     from rightmodel.core.call import Usage
+    from rightmodel.wire.decoder import ResponseDecoder
     from rightmodel.wire.request import ModelRequest
 
 SILENT_CUT_SHARE: Final = 0.6
 SILENT_CUT_TOKENS: Final = 1000
 SHOWN: Final = 500
 """Most characters of an upstream's words in a message."""
-_KNOWN: Final = frozenset({"stop", "length", "refused"})
-"""How an answer may end: with any other word it may be unfinished, and is none."""
 
 _ODD_IN_NAMES: Final = re.compile(r"[^\w./:@-]+", re.ASCII)
 MOST_NAME: Final = 100
 """Characters of a model's name, which is printed into the receipt."""
 
 
-class Watch(TypingProtocol):
+class Watch(Protocol):
     """Receives the progress of one request."""
 
     def sent(self) -> None:
@@ -46,84 +44,54 @@ class Watch(TypingProtocol):
         """So many characters of answer or reasoning came. Keep-alive comments do not count."""
 
 
-class InBandError(Exception):
-    """An error object inside a successful response. `body`: the object that holds `error`."""
+class Answer:
+    """The response to one request, taken apart by `decoder` as it comes in."""
 
-    def __init__(self, body: Mapping[str, Any]) -> None:
-        super().__init__("error inside a successful response")
-        self.body = body
+    __slots__ = ("_began", "_first_s", "_reported", "body", "decoder", "event", "request", "watch")
 
-
-class Answer(ABC):
-    """Takes an answer apart as it comes in; one subclass per protocol, one object per attempt.
-
-    `ended`: the upstream said that the answer is complete. `done`: it said that nothing follows.
-    `finish`: as in `Completion`, "" until known. `tool_call`: the model called a tool, unasked.
-    """
-
-    __slots__ = (
-        "_began", "_first_s", "_unheard", "counts", "done", "finish", "parts",
-        "reasoning_chars", "request", "served", "tool_call", "watch",
-    )  # fmt: skip
-
-    def __init__(self, request: ModelRequest, watch: Watch | None) -> None:
+    def __init__(
+        self, request: ModelRequest, decoder: ResponseDecoder, watch: Watch | None
+    ) -> None:
         self.request = request
+        self.decoder = decoder
         self.watch = watch
-        self.parts: list[str] = []
-        self.reasoning_chars = 0
-        self.finish = ""
-        self.served = ""
-        self.counts: dict[str, Any] = {}
-        self.tool_call = False
-        self.done = False
-        self._unheard = 0
+        self.event = decoder.event
+        self.body = decoder.body
+        self._reported = 0
         self._first_s: float | None = None
         self._began = time.monotonic()
 
-    @abstractmethod
-    def event(self, value: Mapping[str, Any]) -> None:
-        """One event of a stream. Raises `ProviderError` for an error inside it."""
-
-    @abstractmethod
-    def body(self, value: Mapping[str, Any]) -> None:
-        """The answer in one piece, from an upstream that does not stream."""
+    @property
+    def ended(self) -> bool:
+        """Whether the upstream said how the response ended."""
+        return bool(self.decoder.finish)
 
     @property
-    @abstractmethod
     def usage(self) -> Usage | None:
         """Tokens as counted so far, `None` where the upstream counts none."""
+        return self.decoder.usage
 
     @property
     def cost_usd(self) -> Decimal | None:
         """What the upstream says that it billed so far, `None` where it says nothing."""
-        return cost_of(self.counts)
-
-    @property
-    def ended(self) -> bool:
-        """Whether the answer is complete."""
-        return bool(self.finish)
+        return self.decoder.cost_usd
 
     def unfinished(self) -> ProviderError:
-        """The error for a stream that was over before the answer was."""
+        """The error for a stream that ended before the response did."""
+        if self.decoder.done and not self.decoder.started:
+            return malformed(self.request, "nothing in the stream that can hold an answer")
         return broken(self.request, "the stream ended before the answer was complete")
-
-    def text(self, piece: Any) -> None:
-        """A piece of the answer."""
-        if piece and isinstance(piece, str):
-            self.parts.append(piece)
-            self._unheard += len(piece)
-
-    def reasoning(self, piece: Any) -> None:
-        """A piece of the model's reasoning: counted, not kept."""
-        if piece and isinstance(piece, str):
-            self.reasoning_chars += len(piece)
-            self._unheard += len(piece)
 
     def report(self) -> None:
         """Tell the watch what the last bytes from the wire brought."""
-        heard, self._unheard = self._unheard, 0
-        if not heard:
+        events = self.decoder.events
+        if len(events) == self._reported:
             return
+        heard = sum(
+            len(event if isinstance(event, str) else getattr(event, "text", "") or event[1])
+            for event in events[self._reported :]
+        )
+        self._reported = len(events)
         if self._first_s is None:
             self._first_s = time.monotonic() - self._began
         if self.watch is not None:
@@ -131,20 +99,23 @@ class Answer(ABC):
 
     def completion(self, mended: tuple[str, ...], mask: Callable[[str], str] = str) -> Completion:
         """The finished answer, without keys. Raises `ProviderError` for what is not one."""
-        usage = self.usage
+        decoder = self.decoder
+        usage = decoder.usage
         self._refuse_silent_cut(usage)
-        found = split_reasoning(well_formed("".join(self.parts)), self._prompt())
-        if self.tool_call or found.is_call:
+        said = "".join(event for event in decoder.events if isinstance(event, str))
+        thought = sum(len(e.text) for e in decoder.events if isinstance(e, ReasoningDelta))
+        found = split_reasoning(well_formed(said), self._prompt())
+        if decoder.called or found.is_call or decoder.finish == "tool_calls":
             raise malformed(self.request, "a tool call instead of an answer")
-        if self.finish not in _KNOWN:
-            raise unfinished(self.request, self.finish)
+        if decoder.finish not in FINISHES:
+            raise unfinished(self.request, decoder.finish)
         return Completion(
             text=mask(found.text),
-            finish=self.finish,
-            served=_ODD_IN_NAMES.sub("_", mask(self.served))[:MOST_NAME],
+            finish=decoder.finish,
+            served=_ODD_IN_NAMES.sub("_", mask(decoder.served))[:MOST_NAME],
             usage=usage,
-            cost_usd=self.cost_usd,
-            reasoning_chars=self.reasoning_chars + found.reasoning_chars,
+            cost_usd=decoder.cost_usd,
+            reasoning_chars=thought + found.reasoning_chars,
             mended=mended,
             first_token_s=self._first_s,
         )

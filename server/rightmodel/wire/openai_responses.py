@@ -1,0 +1,578 @@
+"""OpenAI's responses API, used without state: nothing is stored, reasoning comes back encrypted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from rightmodel.core.task import (
+    Attachment,
+    CacheMark,
+    Message,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    ToolSpec,
+)
+from rightmodel.wire.codec import NO_QUIRKS, Codec, Envelope, Quirks, StreamEncoder
+from rightmodel.wire.decoder import InBandError, NoResponseError, ResponseDecoder
+from rightmodel.wire.fields import (
+    count,
+    file_of_url,
+    given,
+    ignored,
+    number,
+    obj,
+    objects,
+    required,
+    text,
+)
+from rightmodel.wire.request import ChatRequest, RequestError, data_url, name_of
+from rightmodel.wire.response import CallStart, ReasoningDelta
+from rightmodel.wire.schemas import is_strict
+from rightmodel.wire.usage import merge_counts, part, usage_of, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rightmodel.core.call import Usage
+    from rightmodel.core.task import Part
+    from rightmodel.wire.request import ModelRequest
+    from rightmodel.wire.response import ChatResponse, StreamEvent
+
+_INCOMPLETE: Final = {
+    "max_output_tokens": "length",
+    "max_tokens": "length",
+    "content_filter": "refused",
+}
+_INCOMPLETE_OUT: Final = {"length": "max_output_tokens", "refused": "content_filter"}
+_FIELDS: Final = frozenset({
+    "model", "input", "instructions", "stream", "tools", "tool_choice", "parallel_tool_calls",
+    "text", "reasoning", "max_output_tokens", "temperature", "top_p", "store", "include",
+    "metadata",
+    "prompt_cache_key", "safety_identifier", "user", "service_tier", "truncation",
+})  # fmt: skip
+_ITEMS: Final = frozenset({"function_call", "function_call_output", "reasoning"})
+
+
+class OpenAIResponses(Codec):
+    """`POST {base_url}/responses`."""
+
+    schema_path = "text.format"
+    cap_paths = ("max_output_tokens",)
+
+    def url(self, request: ModelRequest) -> str:
+        """Where the request goes."""
+        return f"{request.provider.base_url}/responses"
+
+    def headers(self, request: ModelRequest) -> dict[str, str]:
+        """The key as a bearer token."""
+        return {"authorization": f"Bearer {request.key}"} if request.key else {}
+
+    def encode_request(self, request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
+        """The body; leading system messages are the instructions."""
+        del quirks
+        leading = 0
+        while leading < len(request.messages) and request.messages[leading].role == "system":
+            leading += 1
+        body: dict[str, Any] = {
+            "model": request.model,
+            "input": [item for m in request.messages[leading:] for item in _encoded(m)],
+            "store": False,
+            "include": ["reasoning.encrypted_content"],
+        }
+        if leading:
+            body["instructions"] = "\n\n".join(m.text for m in request.messages[:leading])
+        if request.stream:
+            body["stream"] = True
+        if request.max_output_tokens:
+            body["max_output_tokens"] = request.max_output_tokens
+        if request.tools:
+            body["tools"] = [_encoded_tool(tool) for tool in request.tools]
+            body |= _encoded_choice(request.tool_choice)
+        if request.schema is not None:
+            schema = dict(request.schema)
+            named = {"name": "answer", "schema": schema, "strict": is_strict(schema)}
+            body["text"] = {"format": {"type": "json_schema", **named}}
+        if request.effort:
+            body["reasoning"] = {"effort": request.effort}
+        body |= given(temperature=request.temperature, top_p=request.top_p)
+        return body
+
+    def decode_request(self, body: Mapping[str, Any]) -> ChatRequest:
+        """The neutral form of a body. Raises `RequestError`."""
+        if body.get("previous_response_id") or body.get("conversation"):
+            raise RequestError(
+                "previous_response_id: responses are not stored; send the whole conversation as "
+                "input",
+                "previous_response_id",
+            )
+        given = body.get("input")
+        if isinstance(given, str):
+            given = [{"role": "user", "content": given}]
+        elif not isinstance(given, list):
+            raise RequestError("input: a string or an array is required", "input")
+        instructions = text(body.get("instructions"))
+        system = (Message("system", (Text(instructions),)),) if instructions else ()
+        form = obj(obj(body.get("text")).get("format"))
+        return ChatRequest(
+            model=required(body, "model", str),
+            messages=(*system, *_decoded_items(given)),
+            tools=tuple(_decoded_tool(t) for t in objects(body.get("tools"))),
+            tool_choice=_decoded_choice(body),
+            schema=form.get("schema")
+            or ({"type": "object"} if form.get("type") == "json_object" else None),
+            effort=text(obj(body.get("reasoning")).get("effort")),
+            max_output_tokens=count(body.get("max_output_tokens")),
+            temperature=number(body.get("temperature")),
+            top_p=number(body.get("top_p")),
+            stream=body.get("stream") is True,
+            ignored=ignored(body, _FIELDS),
+        )
+
+    def unsupported(self, request: ChatRequest) -> frozenset[str]:
+        """Stop sequences, audio, failed tools, cache marks, reasoning of other providers."""
+        found = {"stop"} if request.stop else set()
+        for message in request.messages:
+            for piece in message.parts:
+                found |= _unsupported(piece)
+        return frozenset(found)
+
+    def decoder(self) -> ResponsesDecoder:
+        """A new decoder for one response."""
+        return ResponsesDecoder()
+
+    def encode_response(self, response: ChatResponse, envelope: Envelope) -> dict[str, Any]:
+        """A `response`."""
+        items = [_output_item(p, f"{envelope.id}_{i}") for i, p in enumerate(response.parts)]
+        if response.finish == "refused":
+            for item in items:
+                for piece in objects(item.get("content")):
+                    if piece["type"] == "output_text":
+                        refusal = {"type": "refusal", "refusal": piece["text"]}
+                        piece.clear()
+                        piece.update(refusal)
+        return _object(envelope, _status(response.finish), items, response)
+
+    def stream_encoder(self, envelope: Envelope) -> ResponsesStreamEncoder:
+        """A new encoder for one streamed response."""
+        return ResponsesStreamEncoder(envelope)
+
+
+def _unsupported(piece: Part) -> set[str]:
+    if isinstance(piece, CacheMark):
+        return {"cache_marks"}
+    if isinstance(piece, Attachment) and piece.modality == "audio":
+        return {"audio"}
+    if isinstance(piece, ToolResult) and piece.is_error:
+        return {"tool_errors"}
+    if isinstance(piece, Reasoning) and not (piece.signature and piece.id):
+        return {"reasoning"}
+    return {"reasoning"} if isinstance(piece, ToolCall) and piece.signature else set()
+
+
+def _encoded(message: Message) -> Iterator[dict[str, Any]]:
+    """Calls, results and reasoning are items of their own, between the contents of messages."""
+    contents: list[dict[str, Any]] = []
+    for piece in message.parts:
+        if isinstance(piece, Text) and message.role == "assistant":
+            yield {"type": "message", "role": "assistant", "content": piece.text}
+            continue
+        if isinstance(piece, Text | Attachment):
+            contents.append(_content(piece))
+            continue
+        if contents:
+            yield {"type": "message", "role": message.role, "content": contents}
+            contents = []
+        yield from _item(piece)
+    if contents:
+        yield {"type": "message", "role": message.role, "content": contents}
+
+
+def _item(piece: Part) -> Iterator[dict[str, Any]]:
+    if isinstance(piece, ToolCall):
+        called = {"call_id": piece.id, "name": piece.name, "arguments": piece.arguments}
+        yield {"type": "function_call", **called}
+    elif isinstance(piece, ToolResult):
+        contents = [_content(p) for p in piece.parts]
+        is_plain = len(contents) == 1 and "text" in contents[0]
+        output = contents[0]["text"] if is_plain else contents
+        yield {"type": "function_call_output", "call_id": piece.id, "output": output}
+    elif isinstance(piece, Reasoning) and piece.signature and piece.id:
+        yield _reasoning_item(piece, piece.id)
+
+
+def _reasoning_item(piece: Reasoning, name: str) -> dict[str, Any]:
+    summary = [{"type": "summary_text", "text": piece.text}] if piece.text else []
+    item = {"type": "reasoning", "id": name, "summary": summary}
+    return {**item, "encrypted_content": piece.signature} if piece.signature else item
+
+
+def _content(piece: Text | Attachment) -> dict[str, Any]:
+    if isinstance(piece, Text):
+        return {"type": "input_text", "text": piece.text}
+    if piece.modality == "image":
+        return {"type": "input_image", "image_url": data_url(piece), "detail": "auto"}
+    return {"type": "input_file", "filename": name_of(piece), "file_data": data_url(piece)}
+
+
+def _encoded_tool(tool: ToolSpec) -> dict[str, Any]:
+    described = {"description": tool.description} if tool.description else {}
+    parameters = dict(tool.parameters)
+    strict = {"parameters": parameters, "strict": False}
+    return {"type": "function", "name": tool.name, **described, **strict}
+
+
+def _encoded_choice(choice: ToolChoice) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if choice.name:
+        found["tool_choice"] = {"type": "function", "name": choice.name}
+    elif choice.mode != "auto":
+        found["tool_choice"] = choice.mode
+    return found if choice.parallel else {**found, "parallel_tool_calls": False}
+
+
+def _decoded_items(items: list[Any]) -> tuple[Message, ...]:
+    """Items in a row that one side sent are one message."""
+    found: list[tuple[Any, list[Part]]] = []
+    for number_, item in enumerate(objects(items)):
+        role, parts = _decoded_item(item, f"input[{number_}]")
+        if found and found[-1][0] == role and _continues(item, found[-1][1], role):
+            found[-1][1].extend(parts)
+        else:
+            found.append((role, parts))
+    return tuple(Message(role, tuple(parts)) for role, parts in found)
+
+
+def _continues(item: Mapping[str, Any], before: list[Part], role: str) -> bool:
+    return item.get("type") in _ITEMS or role == "assistant" or _only_results(before)
+
+
+def _only_results(parts: list[Part]) -> bool:
+    return all(isinstance(piece, ToolResult) for piece in parts)
+
+
+def _decoded_item(item: Mapping[str, Any], field: str) -> tuple[str, list[Part]]:
+    kind = item.get("type", "message")
+    if kind == "function_call":
+        arguments = text(item.get("arguments"))
+        return "assistant", [ToolCall(text(item.get("call_id")), text(item.get("name")), arguments)]
+    if kind == "function_call_output":
+        parts = _decoded_content(item.get("output"), field)
+        return "user", [ToolResult(text(item.get("call_id")), tuple(parts))]
+    if kind == "reasoning":
+        summary = "\n\n".join(text(s.get("text")) for s in objects(item.get("summary")))
+        signature = text(item.get("encrypted_content"))
+        return "assistant", [Reasoning(summary, signature, text(item.get("id")))]
+    role = item.get("role")
+    if kind != "message" or role not in {"user", "assistant", "system", "developer"}:
+        raise RequestError(f"{field}.type: {kind!r} with role {role!r} is not supported", field)
+    contents = _decoded_content(item.get("content"), field)
+    return ("system" if role == "developer" else role), [*contents]
+
+
+def _decoded_content(content: Any, field: str) -> Iterator[Text | Attachment]:
+    if isinstance(content, str):
+        yield Text(content)
+    for number_, piece in enumerate(objects(content)):
+        where = f"{field}.content[{number_}]"
+        kind = piece.get("type")
+        if kind in {"input_text", "output_text", "text"}:
+            yield Text(text(piece.get("text")))
+        elif kind == "refusal":
+            yield Text(text(piece.get("refusal")))
+        elif kind == "input_image":
+            yield file_of_url(text(piece.get("image_url")), "image", where)
+        elif kind == "input_file":
+            yield file_of_url(text(piece.get("file_data")), text(piece.get("filename")), where)
+        else:
+            raise RequestError(f"{where}.type: {kind!r} is not supported", where)
+
+
+def _decoded_tool(tool: Mapping[str, Any]) -> ToolSpec:
+    if tool.get("type") != "function" or not text(tool.get("name")):
+        raise RequestError(
+            f"tools: only tools of type function are accepted, not {tool.get('type')!r}", "tools"
+        )
+    return ToolSpec(tool["name"], text(tool.get("description")), obj(tool.get("parameters")))
+
+
+def _decoded_choice(body: Mapping[str, Any]) -> ToolChoice:
+    choice = body.get("tool_choice")
+    parallel = body.get("parallel_tool_calls") is not False
+    if name := text(obj(choice).get("name")):
+        return ToolChoice("required", name, parallel)
+    mode: Any = choice if choice in {"none", "required"} else "auto"
+    return ToolChoice(mode, parallel=parallel)
+
+
+class ResponsesDecoder(ResponseDecoder):
+    """A `response`, or the events that build one up."""
+
+    __slots__ = ("_calls", "_refused", "_thinking")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls: dict[Any, int] = {}
+        self._refused = False
+        self._thinking = ""
+
+    def event(self, value: Mapping[str, Any]) -> None:
+        """One event; of items that are done only what was not streamed is read."""
+        kind = text(value.get("type"))
+        if kind == "response.output_text.delta":
+            self.started = True
+            self.text(value.get("delta"))
+        elif kind in {"response.reasoning_summary_text.delta", "response.reasoning_text.delta"}:
+            self._thinking = text(value.get("item_id"))
+            self.reasoning(value.get("delta"))
+        elif kind == "response.refusal.delta":
+            self._refused = True
+            self.text(value.get("delta"))
+        elif kind == "response.function_call_arguments.delta":
+            self.arguments(self._calls[value.get("output_index")], value.get("delta"))
+        elif kind == "response.output_item.added":
+            self._note_added(obj(value.get("item")), value.get("output_index"))
+        elif kind == "response.output_item.done":
+            self._note_done(obj(value.get("item")))
+        elif kind.startswith("response.") and isinstance(value.get("response"), dict):
+            self._note_response(value["response"], kind.removeprefix("response."))
+
+    def body(self, value: Mapping[str, Any]) -> None:
+        """The whole response."""
+        if not isinstance(value.get("output"), list):
+            raise NoResponseError(f"no output in the answer: {value}")
+        for index, item in enumerate(objects(value["output"])):
+            self._note_whole(item, index)
+        self._note_response(value, text(value.get("status")) or "completed")
+
+    def _note_added(self, item: Mapping[str, Any], index: Any) -> None:
+        self.started = True
+        if item.get("type") == "function_call":
+            self._calls[index] = len(self._calls)
+            self.call(self._calls[index], text(item.get("name")), text(item.get("call_id")))
+
+    def _note_done(self, item: Mapping[str, Any]) -> None:
+        if item.get("type") == "reasoning":
+            self._note_reasoning(item, with_text=self._thinking != item.get("id"))
+
+    def _note_reasoning(self, item: Mapping[str, Any], *, with_text: bool) -> None:
+        pieces = [*objects(item.get("summary")), *objects(item.get("content"))] if with_text else []
+        said = "\n\n".join(text(piece.get("text")) for piece in pieces)
+        self.reasoning(said, item.get("encrypted_content"), item.get("id"))
+
+    def _note_whole(self, item: Mapping[str, Any], index: int) -> None:
+        self._note_added(item, index)
+        if item.get("type") == "function_call":
+            self.arguments(self._calls[index], item.get("arguments"))
+        elif item.get("type") == "reasoning":
+            self._note_reasoning(item, with_text=True)
+        for piece in objects(item.get("content")):
+            if piece.get("type") == "output_text":
+                self.text(piece.get("text"))
+            elif piece.get("type") == "refusal":
+                self._refused = True
+                self.text(piece.get("refusal"))
+
+    def _note_response(self, response: Mapping[str, Any], status: str) -> None:
+        self.served = text(response.get("model")) or self.served
+        self.id = text(response.get("id")) or self.id
+        if isinstance(response.get("usage"), dict):
+            merge_counts(self.counts, response["usage"])
+        if response.get("error") or status == "failed":
+            raise InBandError({"error": response.get("error") or {"message": "response failed"}})
+        if status == "completed":
+            self.done = True
+            self.end("refused" if self._refused else "stop")
+        elif status in {"incomplete", "cancelled"}:
+            self.done = True
+            reason = text(obj(response.get("incomplete_details")).get("reason"))
+            self.end(_INCOMPLETE.get(reason, reason or status))
+
+    @property
+    def usage(self) -> Usage | None:
+        """Input includes what was cached; output includes reasoning."""
+        counts = self.counts
+        of_input = part(counts, "input_tokens_details")
+        return usage_of(
+            input_tokens=whole(counts.get("input_tokens")),
+            output=whole(counts.get("output_tokens")),
+            read=whole(of_input.get("cached_tokens")),
+            write=whole(of_input.get("cache_write_tokens")),
+            reasoning=whole(part(counts, "output_tokens_details").get("reasoning_tokens")),
+        )
+
+
+class ResponsesStreamEncoder(StreamEncoder):
+    """Items, each opened, filled and closed in turn, with numbered events."""
+
+    def __init__(self, envelope: Envelope) -> None:
+        self._envelope = envelope
+        self._number = 0
+        self._items: list[dict[str, Any]] = []
+        self._open = ""
+        self._pieces: list[str] = []
+
+    def start(self) -> list[dict[str, Any]]:
+        """The response as it was created."""
+        response = _object(self._envelope, "in_progress", [], None)
+        kinds = ("response.created", "response.in_progress")
+        return [self._event(kind, response=response) for kind in kinds]
+
+    def event(self, event: StreamEvent) -> list[dict[str, Any]]:
+        """The opening of an item where one is needed, and a piece of it."""
+        if isinstance(event, str):
+            opened = self._opened("text", Text(""))
+            self._pieces.append(event)
+            delta = self._event(
+                "response.output_text.delta", **self._at(content_index=0), delta=event, logprobs=[]
+            )
+            return [*opened, delta]
+        if isinstance(event, ReasoningDelta):
+            return self._reasoning(event)
+        if isinstance(event, CallStart):
+            return self._opened(f"call {event.number}", ToolCall(event.id, event.name, ""))
+        self._pieces.append(event.arguments)
+        kind = "response.function_call_arguments.delta"
+        return [self._event(kind, **self._at(), delta=event.arguments)]
+
+    def end(self, response: ChatResponse) -> list[dict[str, Any]]:
+        """The last item's end and the whole response."""
+        closed = self._closed()
+        status = _status(response.finish)
+        whole_response = _object(self._envelope, status, self._items, response)
+        return [*closed, self._event(f"response.{status}", response=whole_response)]
+
+    def _reasoning(self, event: ReasoningDelta) -> list[dict[str, Any]]:
+        events = self._opened("reasoning", Reasoning(""))
+        if event.id:
+            self._items[-1]["id"] = event.id
+        if event.signature:
+            self._items[-1]["encrypted_content"] = event.signature
+        if event.text:
+            self._pieces.append(event.text)
+            kind = "response.reasoning_summary_text.delta"
+            events.append(self._event(kind, **self._at(summary_index=0), delta=event.text))
+        return events + self._closed() if event.signature else events
+
+    def _opened(self, name: str, piece: Text | Reasoning | ToolCall) -> list[dict[str, Any]]:
+        if self._open == name:
+            return []
+        events = self._closed()
+        self._open, self._pieces = name, []
+        item = _output_item(piece, f"{self._envelope.id}_{len(self._items)}")
+        if item["type"] == "message":
+            item |= {"content": [], "status": "in_progress"}
+        self._items.append(item)
+        index = len(self._items) - 1
+        events.append(self._event("response.output_item.added", output_index=index, item={**item}))
+        if item["type"] == "message":
+            kind, empty = "response.content_part.added", _output_text("")
+            events.append(self._event(kind, **self._at(content_index=0), part=empty))
+        elif item["type"] == "reasoning":
+            kind = "response.reasoning_summary_part.added"
+            empty = {"type": "summary_text", "text": ""}
+            events.append(self._event(kind, **self._at(summary_index=0), part=empty))
+        return events
+
+    def _closed(self) -> list[dict[str, Any]]:
+        if not self._open:
+            return []
+        said, item = "".join(self._pieces), self._items[-1]
+        self._open = ""
+        if item["type"] == "message":
+            events = self._closed_text(item, said)
+        elif item["type"] == "reasoning":
+            events = self._closed_reasoning(item, said)
+        else:
+            item["arguments"] = said
+            kind = "response.function_call_arguments.done"
+            events = [self._event(kind, **self._at(), name=item["name"], arguments=said)]
+        index = len(self._items) - 1
+        return [
+            *events,
+            self._event("response.output_item.done", output_index=index, item={**item}),
+        ]
+
+    def _closed_text(self, item: dict[str, Any], said: str) -> list[dict[str, Any]]:
+        item |= {"content": [_output_text(said)], "status": "completed"}
+        at = self._at(content_index=0)
+        return [
+            self._event("response.output_text.done", **at, text=said, logprobs=[]),
+            self._event("response.content_part.done", **at, part=_output_text(said)),
+        ]
+
+    def _closed_reasoning(self, item: dict[str, Any], said: str) -> list[dict[str, Any]]:
+        at, summary = self._at(summary_index=0), {"type": "summary_text", "text": said}
+        item["summary"] = [summary] if said else []
+        return [
+            self._event("response.reasoning_summary_text.done", **at, text=said),
+            self._event("response.reasoning_summary_part.done", **at, part=summary),
+        ]
+
+    def _at(self, **more: int) -> dict[str, Any]:
+        return {"item_id": self._items[-1]["id"], "output_index": len(self._items) - 1, **more}
+
+    def _event(self, kind: str, **fields: Any) -> dict[str, Any]:
+        self._number += 1
+        return {"type": kind, "sequence_number": self._number - 1, **fields}
+
+
+def _output_text(said: str) -> dict[str, Any]:
+    return {"type": "output_text", "text": said, "annotations": [], "logprobs": []}
+
+
+def _output_item(piece: Text | Reasoning | ToolCall, name: str) -> dict[str, Any]:
+    if isinstance(piece, Reasoning):
+        return _reasoning_item(piece, piece.id or f"rs_{name}")
+    if isinstance(piece, ToolCall):
+        (item,) = _item(piece)
+        return {**item, "id": f"fc_{name}", "status": "completed"}
+    content = [_output_text(piece.text)]
+    head = {"type": "message", "id": f"msg_{name}", "role": "assistant", "status": "completed"}
+    return {**head, "content": content}
+
+
+def _status(finish: str) -> str:
+    return "completed" if finish in {"stop", "tool_calls"} else "incomplete"
+
+
+def _object(
+    envelope: Envelope, status: str, items: list[dict[str, Any]], response: ChatResponse | None
+) -> dict[str, Any]:
+    finish = response.finish if response else ""
+    reason = {"reason": _INCOMPLETE_OUT.get(finish, finish)} if status == "incomplete" else None
+    return {
+        "id": envelope.id,
+        "object": "response",
+        "created_at": envelope.created,
+        "status": status,
+        "error": None,
+        "incomplete_details": reason,
+        "instructions": None,
+        "metadata": {},
+        "model": envelope.model,
+        "output": items,
+        "parallel_tool_calls": True,
+        "temperature": None,
+        "tool_choice": "auto",
+        "tools": [],
+        "top_p": None,
+        "usage": _usage_out(response.usage) if response else None,
+    }
+
+
+def _usage_out(used: Usage | None) -> dict[str, Any] | None:
+    if used is None:
+        return None
+    return {
+        "input_tokens": used.input,
+        "input_tokens_details": {
+            "cached_tokens": used.cache_read,
+            "cache_write_tokens": used.cache_write,
+        },
+        "output_tokens": used.output,
+        "output_tokens_details": {"reasoning_tokens": used.reasoning},
+        "total_tokens": used.input + used.output,
+    }

@@ -1,0 +1,131 @@
+"""A model's response, whatever the wire format: as a stream of events, and whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from rightmodel.core.format import well_formed
+from rightmodel.core.task import Reasoning, Text, ToolCall
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from decimal import Decimal
+
+    from rightmodel.core.call import Usage
+
+
+class ReasoningDelta(NamedTuple):
+    """More of the model's reasoning; `signature` and `id` as in `Reasoning`, whole, at its end."""
+
+    text: str
+    signature: str = ""
+    id: str = ""
+
+
+class CallStart(NamedTuple):
+    """The model begins to call a tool. `number`: counts the calls of the response from 0."""
+
+    number: int
+    id: str
+    name: str
+    signature: str = ""
+
+
+class CallDelta(NamedTuple):
+    """More of a tool call's arguments."""
+
+    number: int
+    arguments: str
+
+
+StreamEvent = str | ReasoningDelta | CallStart | CallDelta
+"""What a response grows by. A plain string is text of the answer: most events are."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatResponse:
+    """A whole response.
+
+    `finish`: "stop", "length", "refused", "tool_calls" or the upstream's own word. `served`: the
+    model that the upstream names, "" where it names none. `cost_usd`: as billed.
+    """
+
+    parts: tuple[Text | Reasoning | ToolCall, ...]
+    finish: str = "stop"
+    served: str = ""
+    usage: Usage | None = None
+    cost_usd: Decimal | None = None
+    id: str = ""
+
+    @property
+    def text(self) -> str:
+        """Its texts, joined."""
+        return "".join(part.text for part in self.parts if isinstance(part, Text))
+
+    @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        """Its tool calls."""
+        return tuple(part for part in self.parts if isinstance(part, ToolCall))
+
+
+def parts_of(events: Iterable[StreamEvent]) -> tuple[Text | Reasoning | ToolCall, ...]:
+    """The parts that the events add up to, in order of their beginning; well-formed Unicode."""
+    parts: list[Text | Reasoning | ToolCall] = []
+    pieces: list[list[str]] = []
+    calls: dict[int, int] = {}
+    for event in events:
+        last = parts[-1] if parts else None
+        if isinstance(event, str):
+            if not isinstance(last, Text):
+                parts.append(Text(""))
+                pieces.append([])
+            pieces[-1].append(event)
+        elif isinstance(event, ReasoningDelta):
+            if not isinstance(last, Reasoning) or last.signature:
+                parts.append(Reasoning(""))
+                pieces.append([])
+            pieces[-1].append(event.text)
+            if event.signature or event.id:
+                parts[-1] = Reasoning("", event.signature, event.id)
+        elif isinstance(event, CallStart):
+            calls[event.number] = len(parts)
+            parts.append(ToolCall(event.id, event.name, "", event.signature))
+            pieces.append([])
+        elif event.number in calls:
+            pieces[calls[event.number]].append(event.arguments)
+    texts = (well_formed("".join(found)) for found in pieces)
+    return tuple(map(_filled, parts, texts))
+
+
+def _filled(part: Text | Reasoning | ToolCall, text: str) -> Text | Reasoning | ToolCall:
+    if isinstance(part, Text):
+        return Text(text)
+    if isinstance(part, Reasoning):
+        return Reasoning(text, part.signature, part.id)
+    return ToolCall(part.id, part.name, text, part.signature)
+
+
+def events_of(response: ChatResponse, size: int = 0) -> list[StreamEvent]:
+    """The events of a response, texts cut into pieces of at most `size` characters (0: whole)."""
+    events: list[StreamEvent] = []
+    number = 0
+    for part in response.parts:
+        if isinstance(part, Text):
+            events += pieces_of(part.text, size)
+        elif isinstance(part, Reasoning):
+            events += [ReasoningDelta(piece) for piece in pieces_of(part.text, size)]
+            if part.signature or part.id or not part.text:
+                events.append(ReasoningDelta("", part.signature, part.id))
+        else:
+            events.append(CallStart(number, part.id, part.name, part.signature))
+            events += [CallDelta(number, piece) for piece in pieces_of(part.arguments, size)]
+            number += 1
+    return events
+
+
+def pieces_of(text: str, size: int) -> list[str]:
+    """The text in pieces of at most `size` characters; whole for 0; none of an empty one."""
+    if not size:
+        return [text] if text else []
+    return [text[i : i + size] for i in range(0, len(text), size)]
