@@ -150,6 +150,46 @@ def test_a_prompt_too_long_for_the_real_server_is_a_context_overflow(tmp_path: P
     asyncio.run(scenario())
 
 
+def test_an_answer_that_fills_the_real_servers_window_does_not_pass_as_whole(
+    tmp_path: Path,
+) -> None:
+    endless = {"type": "array", "items": {"type": "string", "minLength": 40}, "minItems": 400}
+
+    async def scenario() -> None:
+        async with llama_cpp(tmp_path) as house:
+            result = await complete(house, "List", model="real/tiny", schema=json.dumps(endless))
+        assert result.is_error
+        assert [a["fault"] for a in told(result)["attempts"]] == ["context_overflow"]
+        assert f"context window is full at {tiny_model.WINDOW} tokens" in texts(result)[0]
+
+    asyncio.run(scenario())
+
+
+def test_a_schema_beyond_the_real_servers_grammar_is_put_in_words(tmp_path: Path) -> None:
+    beyond = {"type": "array", "items": {"type": "string"}, "minItems": 3000}
+
+    async def scenario() -> None:
+        async with llama_cpp(tmp_path) as house:
+            result = await complete(house, "List", model="real/tiny", schema=json.dumps(beyond))
+        # The tiny model answers in prose: that is told of its answer, and not of a refusal.
+        assert {a["fault"] for a in told(result)["attempts"]} == {"schema_mismatch"}
+
+    asyncio.run(scenario())
+
+
+def test_a_base_url_without_its_path_is_told_as_such(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with llama_cpp(tmp_path) as house:
+            manifest = house.folder / "rightmodel.toml"
+            manifest.write_text(manifest.read_text().replace("/v1", "/v1/v1"))
+            result = await complete(house, QUESTION, model="real/tiny")
+        assert result.is_error
+        assert {a["fault"] for a in told(result)["attempts"]} == {"wrong_base_url"}
+        assert "/v1/v1" in texts(result)[0]
+
+    asyncio.run(scenario())
+
+
 def test_a_model_that_the_real_server_does_not_know_is_answered_by_the_one_it_has(
     tmp_path: Path,
 ) -> None:

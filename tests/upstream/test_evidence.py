@@ -50,6 +50,22 @@ def test_a_403_is_judged_by_what_it_says(body: Any, fault: Fault, wire_format: W
     assert found(403, body, wire_format) is fault
 
 
+@pytest.mark.parametrize(
+    ("message", "scope"),
+    [
+        ("Insufficient Balance", Scope.KEY),
+        ("Payment required", Scope.KEY),
+        ("This model requires a paid plan", Scope.MODEL),
+    ],
+)
+def test_a_402_is_about_the_account_unless_it_speaks_of_the_model(
+    message: str, scope: Scope
+) -> None:
+    request = request_of("http://127.0.0.1:1", name=NAME)
+    error = classify(request, 402, openai(message), {})
+    assert (error.fault, error.scope) == (Fault.QUOTA, scope)
+
+
 def test_what_gives_no_reason_puts_nothing_out_of_order() -> None:
     assert Fault.FORBIDDEN.scope is Scope.REQUEST
 

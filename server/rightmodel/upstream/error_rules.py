@@ -303,6 +303,8 @@ _FORBIDDEN: Final = (
 )
 _BY_STATUS: Final = (
     _rule(Fault.AUTH, "401"),
+    # A paid model, for an account that may use others.
+    _rule(Fault.QUOTA, "402", scope=Scope.MODEL, words=(r"\b(?:this|the) model\b",)),
     _rule(Fault.QUOTA, "402"),
     _rule(Fault.NOT_FOUND, "410"),
     _rule(
