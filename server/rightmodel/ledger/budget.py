@@ -166,60 +166,60 @@ def warnings(found: Iterable[Standing], warn_at: float, *, more: Decimal = _ZERO
     ]
 
 
-def refusal(
+def check(
     request: HoldRequest,
     limits: Sequence[Limit],
     charged: Charged,
     holds: Sequence[Hold],
     *,
     now: float,
-) -> BudgetError | None:
-    """Why the worst case does not fit, `None` where it does."""
+) -> list[Standing]:
+    """The state of the limits that cover the request. Raises `BudgetError` if one has no room."""
     covering = [limit for limit in limits if limit.covers(request.model, request.skill)]
     if not covering:
-        return None
-    room = _Room(charged, standings(limits, charged, holds, now=now), day_of(now)[:7])
-    cheaper = tuple(
-        model
-        for model, usd in request.others
-        if usd is not None and model != request.model and room.fits(model, request.skill, usd)
-    )
-    if request.worst_usd is None:
-        return _unpriced(request, covering[0], cheaper)
-    tight = room.tight(request.model, request.skill, request.worst_usd)
+        return []
+    found = standings(covering, charged, holds, now=now)
+    worst, model = request.worst_usd, request.model
+    month = day_of(now)[:7]
+    tight = found if worst is None else _tight(found, model, worst, charged, month)
     if not tight:
-        return None
+        return found
+    every = standings(limits, charged, holds, now=now)
+    cheaper = tuple(
+        other
+        for other, usd in request.others
+        if usd is not None
+        and other != model
+        and not _tight(
+            [s for s in every if s.limit.covers(other, request.skill)], other, usd, charged, month
+        )
+    )
+    if worst is None:
+        raise _unpriced(request, covering[0], cheaper)
     # The limit that resets last is reported: waiting for any other would not help.
-    worst = max(tight, key=lambda s: (s.resets_s, -s.left_usd))
-    return BudgetError(
-        _explained(request, worst, cheaper),
-        limit=worst.limit.name,
-        left_usd=worst.left_usd,
-        held_usd=worst.held_usd,
-        resets_s=worst.resets_s,
+    last = max(tight, key=lambda s: (s.resets_s, -s.left_usd))
+    raise BudgetError(
+        _explained(request, last, cheaper),
+        limit=last.limit.name,
+        left_usd=last.left_usd,
+        held_usd=last.held_usd,
+        resets_s=last.resets_s,
         cheaper=cheaper,
-        passing=all(request.worst_usd <= s.left_usd + s.held_usd for s in tight),
+        passing=all(worst <= s.left_usd + s.held_usd for s in tight),
     )
 
 
-class _Room(NamedTuple):
-    charged: Charged
-    standings: list[Standing]
-    month: str
+def _tight(
+    found: Sequence[Standing], model: str, usd: Decimal, charged: Charged, month: str
+) -> list[Standing]:
+    """The limits without room.
 
-    def fits(self, model: str, skill: str, usd: Decimal) -> bool:
-        return not self.tight(model, skill, usd)
-
-    def tight(self, model: str, skill: str, usd: Decimal) -> list[Standing]:
-        """The limits without room.
-
-        A model that costs nothing may run when everything is spent, unless it was billed in this
-        month although its price is zero.
-        """
-        covering = [s for s in self.standings if s.limit.covers(model, skill)]
-        if not usd and not self.charged(Key(self.month, model)):
-            return []
-        return [s for s in covering if s.left_usd < usd or (not usd and s.left_usd <= 0)]
+    A model that costs nothing may run when everything is spent, unless it was billed in this month
+    although its price is zero.
+    """
+    if usd:
+        return [s for s in found if s.left_usd < usd]
+    return [s for s in found if s.left_usd <= 0] if charged(Key(month, model)) else []
 
 
 def _unpriced(request: HoldRequest, limit: Limit, cheaper: tuple[str, ...]) -> BudgetError:

@@ -220,16 +220,18 @@ def _day(number: int) -> str:
 
 def seconds_left(now: float, period: str) -> float:
     """Until the UTC day or month ends."""
-    here = datetime.fromtimestamp(min(max(now, _FIRST_DAY), _LAST_DAY), UTC)
-    midnight = here.replace(hour=0, minute=0, second=0, microsecond=0)
-    if period == "month":
-        over = here.month == 12  # noqa: PLR2004 - December
-        end = midnight.replace(
-            year=here.year + over, month=1 if over else here.month + 1, day=1
-        ).timestamp()
-    else:
-        end = midnight.timestamp() + 86_400
+    at = min(max(now, _FIRST_DAY), _LAST_DAY)
+    day = int(at) // 86_400
+    end = (day + 1) * 86_400.0 if period == "day" else _month_end(day)
     return max(0.0, end - now)
+
+
+@lru_cache(16)
+def _month_end(day: int) -> float:
+    """`day`: since 1970."""
+    at = datetime.fromtimestamp(day * 86_400, UTC)
+    over = at.month == 12  # noqa: PLR2004 - December
+    return datetime(at.year + over, 1 if over else at.month + 1, 1, tzinfo=UTC).timestamp()
 
 
 def task_hash(task: Task) -> str:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.ledger.budget import correction, estimate, refusal, settled, standings
+from rightmodel.core.errors import BudgetError
+from rightmodel.ledger.budget import check, correction, estimate, settled
 from rightmodel.ledger.owner import Owner, alive, this_process
 from rightmodel.ledger.records import (
     AttemptRecord,
@@ -55,17 +56,17 @@ def reserve(
     owner: Owner,
     id: int = 0,  # noqa: A002 - the field's name
 ) -> tuple[Hold, list[Standing]]:
-    """Reserve the worst case. Returns the reservation, and the limits that cover it, without it.
+    """Reserve the worst case. Returns the reservation and the limits as they were before it.
 
     `id`: the reservation's, 0 for a new one. Raises `BudgetError`, having written nothing.
     """
-    refused = refusal(request, limits.limits, store.charged, store.holds(), now=now)
-    if refused and charge_interrupted(store, now=now):  # what it advises may change
-        refused = refusal(request, limits.limits, store.charged, store.holds(), now=now)
-    if refused:
-        raise refused
-    covering = [limit for limit in limits.limits if limit.covers(request.model, request.skill)]
-    found = standings(covering, store.charged, (), now=now)
+    try:
+        found = check(request, limits.limits, store.charged, store.holds(), now=now)
+    except BudgetError:
+        if not charge_interrupted(store, now=now):
+            raise
+        # What a dead process holds is not released within seconds, as the error says.
+        found = check(request, limits.limits, store.charged, store.holds(), now=now)
     usd = request.worst_usd or Decimal(0)
     hold = request.hold(usd, id=id or new_id(), now=now, owner=owner)
     store.add_hold(hold)
