@@ -154,6 +154,33 @@ def test_the_end_of_the_input_ends_64_calls_with_answers_that_nobody_reads(tmp_p
     asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
 
 
+def test_the_end_of_the_input_ends_checks_that_would_take_years(tmp_path: Path) -> None:
+    """They run in processes of their own, which end with the server."""
+    schema = json.dumps({"type": "string", "pattern": "^(a+)+$"})
+    endless = Behaviour(json.dumps("a" * 40 + "!"))
+
+    async def run() -> None:
+        async with SimulatedProvider("openai-chat", models={"m": endless}) as upstream:
+            house = House(tmp_path)
+            house.write(manifest(upstream))
+            async with house.process() as process:
+                assert process.stdin is not None
+                lines = [{"id": 0, "method": "initialize", "params": HELLO}]
+                arguments = {"prompt": "at length", "schema": schema}
+                call = {"name": "complete", "arguments": arguments}
+                lines += [{"id": n, "method": "tools/call", "params": call} for n in range(1, 9)]
+                for line in lines:
+                    message = {"jsonrpc": "2.0", **line}
+                    process.stdin.write(json.dumps(message).encode() + b"\n")
+                await upstream.until(lambda: len(upstream.requests) == 8)
+                process.stdin.close()
+                took = await asyncio.wait_for(seconds_to_end(process), GUARD_S)
+                assert took < 2
+                print(f"8 endless checks: ended after {took:.3f} s")  # noqa: T201
+
+    asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
+
+
 def test_a_client_that_leaves_before_its_first_call_is_followed_at_once(tmp_path: Path) -> None:
     async def run() -> None:
         house = House(tmp_path, code="")

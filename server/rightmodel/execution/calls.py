@@ -64,6 +64,7 @@ class _Entry:
     listeners: list[Listener] = field(default_factory=list)
     pages: tuple[str, ...] = ()
     pages_read: int = 0
+    chars: int = 0
 
     def notify(self, event: CallEvent) -> None:
         if not isinstance(event, Token):
@@ -71,12 +72,13 @@ class _Entry:
         for listener in self.listeners:
             listener(event)
 
-    @property
-    def chars(self) -> int:
-        size = sum(len(turn.text) for turn in self.task.turns)
-        if self.job.done() and not self.job.cancelled() and self.job.exception() is None:
-            size += len(self.job.result().text)
-        return size
+    def measure(self) -> int:
+        """Characters kept in memory; nothing changes them once the call is done."""
+        if not self.chars:
+            self.chars = sum(len(turn.text) for turn in self.task.turns)
+            if not self.job.cancelled() and self.job.exception() is None:
+                self.chars += len(self.job.result().text)
+        return self.chars
 
 
 class Calls:
@@ -227,7 +229,7 @@ class Calls:
         """Drop what is old, and the least recently used of what is too much; never what runs."""
         done = sorted((e for e in self._entries.values() if e.job.done()), key=lambda e: e.touched)
         oldest = self._now() - KEPT_S
-        size = sum(entry.chars for entry in done)
+        size = sum(entry.chars or entry.measure() for entry in done)
         for entry in done:
             crowded = len(self._entries) > MOST_KEPT or size > MOST_KEPT_CHARS
             if entry.touched >= oldest and not crowded:

@@ -138,6 +138,7 @@ def build(
     from rightmodel.execution.executor import Executor
     from rightmodel.execution.judge_caller import JudgeCompleter
     from rightmodel.execution.learning import Learning
+    from rightmodel.execution.limiter import Limiter
     from rightmodel.execution.recall import recall
     from rightmodel.execution.recorder import Recorder
     from rightmodel.execution.schema_checker import SchemaChecker
@@ -154,7 +155,10 @@ def build(
         catalog.providers.values(), records, health, key=settings.key, clock=clock.wall
     )
     learning = Learning(catalog, records, shared.heard, clock=clock.wall, now=clock.now)
-    asking = JudgeCompleter(providers, health, key=settings.key, now=clock.now, recorder=recorder)
+    limiter = Limiter()
+    asking = JudgeCompleter(
+        providers, health, limiter, key=settings.key, now=clock.now, recorder=recorder
+    )
     why = {m.id: _unavailable(m, settings, catalog) for m in catalog.models.values()}
     judge = Judge(catalog, asking, why)
     router = make_router(catalog, settings, judge, learning.catalog, clock.wall)
@@ -164,6 +168,7 @@ def build(
         router,
         providers,
         health,
+        limiter,
         key=settings.key,
         random=random,
         now=clock.now,
@@ -264,7 +269,7 @@ async def _nothing() -> None:
 def _make_mask(settings: Settings, catalog: Catalog) -> Callable[[str], str]:
     """Replaces every known key in a text."""
     secrets = settings.secrets(catalog)
-    return lambda text: mask_keys(text, secrets)
+    return partial(mask_keys, keys=secrets)
 
 
 def _unavailable(model: Model, settings: Settings, catalog: Catalog) -> str:

@@ -18,7 +18,6 @@ from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.execution.attempt import Try, Watch, request_of
 from rightmodel.execution.call_state import CallState
-from rightmodel.execution.limiter import Limiter
 from rightmodel.execution.next_step import next_step
 from rightmodel.execution.receipts import exhausted, make_receipt, nothing_left
 from rightmodel.execution.tracing import answered, attempt_span, attempted, call_span
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from rightmodel.core.task import Task, WireFormat
     from rightmodel.execution.breaker import Health
     from rightmodel.execution.call_state import Step
+    from rightmodel.execution.limiter import Limiter
     from rightmodel.execution.recorder import CallRecorder, Recorder
     from rightmodel.execution.schema_checker import SchemaChecker
     from rightmodel.manifest.catalog import Catalog, Provider
@@ -75,6 +75,7 @@ class Executor:
         router: Router,
         providers: Mapping[WireFormat, Upstream],
         health: Health,
+        limiter: Limiter,
         *,
         key: Callable[[Provider], str],
         random: Random,
@@ -91,7 +92,7 @@ class Executor:
         self._now = now
         self._recorder = recorder
         self._checker = checker
-        self._limiter = Limiter()
+        self._limiter = limiter
 
     async def complete(
         self,
@@ -242,7 +243,10 @@ class Executor:
                     self._request(state, step), call.watch
                 )
         except Exception as failed:
-            error = self._attempt_error(call, step, failed, began)
+            timed_out = isinstance(failed, TimeoutError)
+            error = (
+                self._timed_out(call, step, began) if timed_out else _attempt_error(step, failed)
+            )
             self._health.fail(endpoint, error, ticket)
             raise error from failed
         except BaseException:
@@ -266,22 +270,6 @@ class Executor:
             return min(state.give_up, now + (min(STALL_S, share) if has_other else STALL_S))
 
         return Watch(scope, self._now, began, until, lambda text: call.listener(Token(text)))
-
-    def _attempt_error(
-        self, call: _Call, step: Step, failed: Exception, began: float
-    ) -> ProviderError:
-        """Whatever ended an attempt is that attempt's failure, and never the call's."""
-        if isinstance(failed, ProviderError):
-            return failed
-        if isinstance(failed, TimeoutError):
-            return self._timed_out(call, step, began)
-        frames = "".join(traceback.format_tb(failed.__traceback__))  # without its words
-        logger.error("%s in an attempt at %s\n%s", type(failed).__name__, step.model.id, frames)
-        return ProviderError(
-            Fault.MALFORMED,
-            f"internal error while the answer was read ({type(failed).__name__})",
-            provider=step.endpoint.provider.name,
-        )
 
     def _timed_out(self, call: _Call, step: Step, began: float) -> ProviderError:
         """Silence: a stall in mid-stream, a busy server, or one that is down."""
@@ -314,7 +302,8 @@ class Executor:
         )
         try:
             answer = await check(call.state.task, completion, self._checker)
-        except ProviderError as error:
+        except Exception as failed:  # noqa: BLE001 - it is logged, and the attempt's failure
+            error = _attempt_error(step, failed)
             self._failed(call, step, error, attempt, cut=completion.finish == "length")
             return None
         call.state.attempts.append(attempt)
@@ -361,3 +350,16 @@ class Executor:
 def _try(state: CallState, step: Step, began: float) -> Try:
     tokens = state.decision.requirements.input_tokens
     return Try(step.model, step.endpoint, tokens, began - state.began, step.allowance)
+
+
+def _attempt_error(step: Step, failed: Exception) -> ProviderError:
+    """Whatever ended an attempt is that attempt's failure, and never the call's."""
+    if isinstance(failed, ProviderError):
+        return failed
+    frames = "".join(traceback.format_tb(failed.__traceback__))  # without its words
+    logger.error("%s in an attempt at %s\n%s", type(failed).__name__, step.model.id, frames)
+    return ProviderError(
+        Fault.MALFORMED,
+        f"internal error while the answer was read ({type(failed).__name__})",
+        provider=step.endpoint.provider.name,
+    )

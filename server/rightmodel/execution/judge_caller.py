@@ -11,7 +11,7 @@ from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Turn
 from rightmodel.execution.attempt import Try, Watch, accepted_effort
-from rightmodel.execution.next_step import balanced
+from rightmodel.execution.next_step import balanced, is_fit
 from rightmodel.routing.signals.judge import OUTPUT_TOKENS, JudgeAnswer
 from rightmodel.routing.tokens import estimate_tokens
 from rightmodel.wire.request import ModelRequest
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rightmodel.core.call import Attempt
     from rightmodel.core.task import Trust, WireFormat
     from rightmodel.execution.breaker import Health
+    from rightmodel.execution.limiter import Limiter
     from rightmodel.execution.recorder import Recorder
     from rightmodel.ledger.records import Hold
     from rightmodel.manifest.catalog import Endpoint, Model, Provider
@@ -38,6 +39,7 @@ class JudgeCompleter:
         self,
         providers: Mapping[WireFormat, Upstream],
         health: Health,
+        limiter: Limiter,
         *,
         key: Callable[[Provider], str],
         now: Callable[[], float],
@@ -45,6 +47,7 @@ class JudgeCompleter:
     ) -> None:
         self._providers = providers
         self._health = health
+        self._limiter = limiter
         self._key = key
         self._now = now
         self._recorder = recorder
@@ -86,14 +89,13 @@ class JudgeCompleter:
         return JudgeAnswer(text, attempt.cost_usd)
 
     def _endpoint(self, model: Model, trust: Trust) -> Endpoint:
-        fit = [
-            e for e in model.endpoints if e.provider.trust >= trust and not self._health.wait_s(e)
-        ]
+        health = self._health.snapshot([model])
+        fit = [e for e in model.endpoints if e.provider.trust >= trust and is_fit(e, health)]
         if not fit:
             unfit = ProviderError(Fault.OVERLOADED, "no endpoint of the judge is fit now")
             unfit.cost_usd = Decimal(0)
             raise unfit
-        return balanced(fit, self._health.snapshot([model]))
+        return balanced(fit, health)
 
     async def _attempt(
         self, tried: Try, request: ModelRequest, deadline_s: float, hold: Hold | None
@@ -101,18 +103,23 @@ class JudgeCompleter:
         """The attempt and what was said; one that failed is on record when it raises."""
         endpoint, began = tried.endpoint, self._now()
         watch: Watch | None = None
-        self._health.begin(endpoint)
+        ticket: int | None = None
         try:
-            async with asyncio.timeout_at(began + deadline_s) as scope:
+            async with (
+                self._limiter.slot(endpoint.provider, began + deadline_s),
+                asyncio.timeout_at(began + deadline_s) as scope,
+            ):
+                ticket = self._health.begin(endpoint)
                 watch = Watch(scope, self._now, began, lambda _, __: began + deadline_s)
                 provider = self._providers[endpoint.provider.protocol]
                 completion = await provider.complete(request, watch)
         except BaseException as failed:
             error = _fault(failed, deadline_s)
-            if error is failed:
-                self._health.fail(endpoint, error)
-            else:  # a judge's deadline is far shorter than a call's: being late is no bad health
-                self._health.release(endpoint)
+            if ticket is not None:
+                if error is not None and not isinstance(failed, TimeoutError):
+                    self._health.fail(endpoint, error, ticket)
+                else:  # a judge's deadline is far shorter than a call's
+                    self._health.release(endpoint, ticket)
             time_s = self._now() - began
             attempt = tried.broken_off(watch, error, at=self._recorder.clock(), time_s=time_s)
             if error is None:
@@ -129,7 +136,11 @@ class JudgeCompleter:
 
 
 def _fault(failed: BaseException, deadline_s: float) -> ProviderError | None:
-    """What went wrong, `None` where the caller cut it short."""
+    """What went wrong, `None` where the caller cancelled it."""
+    if isinstance(failed, ProviderError):
+        return failed
     if isinstance(failed, TimeoutError):
-        return ProviderError(Fault.TIMEOUT, f"not there within {deadline_s:.1f} s")
-    return failed if isinstance(failed, ProviderError) else None
+        return ProviderError(Fault.TIMEOUT, f"no answer within {deadline_s:.1f} s")
+    if isinstance(failed, Exception):
+        return ProviderError(Fault.MALFORMED, f"internal error ({type(failed).__name__})")
+    return None

@@ -122,13 +122,13 @@ def _first_fit(state: CallState, health: Snapshot, options: Sequence[Option]) ->
     a provider that is down would use up every attempt. The last attempt waits for one of them.
     """
 
-    def is_fit(endpoint: Endpoint) -> bool:
-        return not _health(health, endpoint).wait_s
-
     def is_calm(endpoint: Endpoint) -> bool:
         name = endpoint.provider.name
         has_failed = name in state.troubled or name in health.unreachable
-        return is_fit(endpoint) and not has_failed and not _would_unload(health, endpoint)
+        return is_fit(endpoint, health) and not has_failed
+
+    def is_up(endpoint: Endpoint) -> bool:
+        return not _health(health, endpoint).wait_s
 
     def is_spare(endpoint: Endpoint) -> bool:
         return _health(health, endpoint).is_spare
@@ -138,8 +138,13 @@ def _first_fit(state: CallState, health: Snapshot, options: Sequence[Option]) ->
         _first(state, health, options, is_calm)
         or _first(state, health, options, is_spare)
         or (_look_elsewhere(state, options) if is_last else None)
-        or _first(state, health, options, is_fit)
+        or _first(state, health, options, is_up)
     )
+
+
+def is_fit(endpoint: Endpoint, health: Snapshot) -> bool:
+    """Whether a request can be sent now, without another model being unloaded for it."""
+    return not _health(health, endpoint).wait_s and not _would_unload(health, endpoint)
 
 
 def _first(
