@@ -83,6 +83,8 @@ def text_file(name: str, data: bytes = b"plain") -> Attachment:
 SENT = {
     "prompt": Task("the word is hunter2"),
     "capitals": Task("HUNTER2"),
+    "zero width": Task("hun\u200bter2"),
+    "full width": Task("ｈｕｎｔｅｒ２"),
     "system": Task("x", system="hunter2"),
     "earlier turn": Task("x", history=(Turn("user", "hunter2"), Turn("assistant", "noted"))),
     "earlier answer": Task("x", history=(Turn("user", "hi"), Turn("assistant", "hunter2"))),

@@ -63,7 +63,7 @@ class Reliability:
 
 
 class Column:
-    """The cost and the score of each prompt under one way to route; fast to resample."""
+    """Cost and score of each prompt under one policy; fast to resample."""
 
     def __init__(self, costs: Sequence[float], scores: Sequence[float]) -> None:
         self._costs = list(costs)
@@ -92,7 +92,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 def bootstrap(
     statistic: Callable[[Sequence[int]], Sequence[float]], count: int, chance: random.Random
 ) -> list[Interval]:
-    """95 % intervals of each figure that `statistic` reckons from a resample's indices."""
+    """95 % intervals of each figure that `statistic` computes from a resample's indices."""
     resamples = max(LEAST_RESAMPLES, min(MOST_RESAMPLES, DRAWS // max(count, 1)))
     drawn = [statistic(chance.choices(range(count), k=count)) for _ in range(resamples)]
     cut = int(0.025 * resamples)

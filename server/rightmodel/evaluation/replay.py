@@ -1,4 +1,4 @@
-"""Every prompt of a table on the way from task to decision, as `choose --batch` takes it."""
+"""Routes every prompt of a table, as `choose --batch` does."""
 
 from __future__ import annotations
 

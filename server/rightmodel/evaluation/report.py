@@ -26,7 +26,7 @@ A_PAIR: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One way to route. `cost_usd`: mean for a prompt. `saving`, `kept`: against the reference.
+    """One policy. `cost_usd`: mean for a prompt. `saving`, `kept`: against the reference.
 
     `model`: of a single-model baseline. `intervals`: 95 %, by the name of the figure.
     """
@@ -113,7 +113,7 @@ def make_report(
     reference: str = "",
     default_tier: str = "balanced",
 ) -> Report:
-    """Reckon everything.
+    """Compute every figure.
 
     `routed`: by tier, "" as the manifest has it; `tier`: which of them is in focus. `reference`:
     the model that savings are counted against, "" for the best. `default_tier`: the manifest's.
@@ -228,7 +228,7 @@ def _curve(routed: Sequence[Routed], base: float) -> list[tuple[Step, list[Cell]
 
 
 def _aiq(samples: Samples, curve: Sequence[Sequence[Cell]], chance: random.Random) -> Aiq:
-    # Neighbouring failure costs often lead to the same choices: each is reckoned once.
+    # Neighbouring failure costs often lead to the same choices: each is computed once.
     router_columns = [_column(cells) for cells in dict.fromkeys(map(tuple, curve))]
     singles = [_column([s.cells[m] for s in samples.rows]) for m in samples.complete]
 

@@ -90,7 +90,7 @@ def _sample(row: Row, catalog: Catalog) -> Sample:
 
 
 def cost_usd(outcome: Outcome, model: Model) -> float | None:
-    """As the table says; else tokens × price; `None` where neither is known."""
+    """The table's cost; else tokens × price; `None` where neither is known."""
     if outcome.cost_usd is not None:
         return outcome.cost_usd
     if outcome.input_tokens is None or outcome.output_tokens is None:

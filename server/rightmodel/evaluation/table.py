@@ -70,15 +70,15 @@ def parse_rows(lines: Iterable[str], *, name: str) -> list[Row]:
     rows = []
     for number, line in enumerate(lines, start=1):
         if line.strip():
-            rows.append(_row(_Place(name, number), line))
+            rows.append(_row(_Line(name, number), line))
     if not rows:
         raise TaskError(f"{name}: holds no rows; write one JSON object a line")
     return rows
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where in the file something stands, for messages."""
+class _Line:
+    """A line of the file, for messages."""
 
     name: str
     line: int
@@ -88,87 +88,85 @@ class _Place:
         return TaskError(f"{self.name}: line {self.line}: {where}{what}", argument=field)
 
 
-def _row(place: _Place, line: str) -> Row:
+def _row(at: _Line, line: str) -> Row:
     try:
         data = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise place.wrong("", f"is not JSON: {error}") from error
+        raise at.wrong("", f"is not JSON: {error}") from error
     if not isinstance(data, dict):
-        raise place.wrong("", f"must be a JSON object, not {_kind(data)}")
-    _no_misspelt_keys(place, "", data, ROW_KEYS)
+        raise at.wrong("", f"must be a JSON object, not {_kind(data)}")
+    _no_misspelt_keys(at, "", data, ROW_KEYS)
     prompt = data.get("prompt")
     if not isinstance(prompt, str) or not prompt.strip():
-        raise place.wrong("prompt", "must be a text that is not empty" + _found(data, "prompt"))
+        raise at.wrong("prompt", "must be a text that is not empty" + _found(data, "prompt"))
     outcomes = data.get("outcomes")
     if not isinstance(outcomes, dict) or not outcomes:
-        raise place.wrong(
+        raise at.wrong(
             "outcomes",
             'must be an object of model id → {"score": …} with one entry at least'
             + _found(data, "outcomes"),
         )
     return Row(
-        id=_label(place, data, "id"),
+        id=_label(at, data, "id"),
         prompt=prompt,
-        outcomes={model: _outcome(place, model, value) for model, value in outcomes.items()},
-        benchmark=_label(place, data, "benchmark"),
-        category=_label(place, data, "category"),
+        outcomes={model: _outcome(at, model, value) for model, value in outcomes.items()},
+        benchmark=_label(at, data, "benchmark"),
+        category=_label(at, data, "category"),
     )
 
 
-def _outcome(place: _Place, model: str, value: Any) -> Outcome:
+def _outcome(at: _Line, model: str, value: Any) -> Outcome:
     field = f'outcomes."{model}"'
     if not isinstance(value, dict):
-        raise place.wrong(field, f"must be an object, not {_kind(value)}")
-    _no_misspelt_keys(place, field, value, OUTCOME_KEYS)
+        raise at.wrong(field, f"must be an object, not {_kind(value)}")
+    _no_misspelt_keys(at, field, value, OUTCOME_KEYS)
     score = value.get("score")
     if not _is_number(score) or not 0 <= score <= 1:
-        raise place.wrong(f"{field}.score", "must be a number from 0 to 1" + _found(value, "score"))
+        raise at.wrong(f"{field}.score", "must be a number from 0 to 1" + _found(value, "score"))
     return Outcome(
         score=float(score),
-        input_tokens=_tokens(place, field, value, "input_tokens"),
-        output_tokens=_tokens(place, field, value, "output_tokens"),
-        cost_usd=_cost(place, field, value),
+        input_tokens=_tokens(at, field, value, "input_tokens"),
+        output_tokens=_tokens(at, field, value, "output_tokens"),
+        cost_usd=_cost(at, field, value),
     )
 
 
-def _tokens(place: _Place, field: str, value: dict[str, Any], key: str) -> int | None:
+def _tokens(at: _Line, field: str, value: dict[str, Any], key: str) -> int | None:
     count = value.get(key)
     if count is None:
         return None
     if not _is_number(count) or not 0 <= count < float("inf") or count != int(count):
         what = "must be a whole number of tokens, or null where it is unknown"
-        raise place.wrong(f"{field}.{key}", what + _found(value, key))
+        raise at.wrong(f"{field}.{key}", what + _found(value, key))
     return int(count)
 
 
-def _cost(place: _Place, field: str, value: dict[str, Any]) -> float | None:
+def _cost(at: _Line, field: str, value: dict[str, Any]) -> float | None:
     cost = value.get("cost_usd")
     if cost is None:
         return None
     if not _is_number(cost) or not 0 <= cost < float("inf"):
         what = "must be an amount in USD, 0 or more, or null where it is unknown"
-        raise place.wrong(f"{field}.cost_usd", what + _found(value, "cost_usd"))
+        raise at.wrong(f"{field}.cost_usd", what + _found(value, "cost_usd"))
     return float(cost)
 
 
-def _label(place: _Place, data: dict[str, Any], key: str) -> str:
+def _label(at: _Line, data: dict[str, Any], key: str) -> str:
     value = data.get(key)
     if value is None:
         return ""
     if not isinstance(value, str | int) or isinstance(value, bool):
-        raise place.wrong(key, f"must be a text, not {_kind(value)}")
+        raise at.wrong(key, f"must be a text, not {_kind(value)}")
     return str(value)
 
 
-def _no_misspelt_keys(
-    place: _Place, field: str, data: dict[str, Any], known: tuple[str, ...]
-) -> None:
+def _no_misspelt_keys(at: _Line, field: str, data: dict[str, Any], known: tuple[str, ...]) -> None:
     for key in data:
         if key in known:
             continue
         close = difflib.get_close_matches(key, known, n=1, cutoff=_ALIKE)
         if close and close[0] not in data:
-            raise place.wrong(f"{field}.{key}".lstrip("."), f"did you mean {close[0]!r}?")
+            raise at.wrong(f"{field}.{key}".lstrip("."), f"did you mean {close[0]!r}?")
 
 
 def _is_number(value: Any) -> TypeGuard[float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
+from unicodedata import category, normalize
 
 from rightmodel.core.task import DIFFICULTIES, Trust, texts_of
 
@@ -78,7 +79,7 @@ def candidates(rules: Sequence[Rule], task: Task, *, tier: str, input_tokens: in
         texts, files = [task.prompt], list(task.files)
         if _requires(rule):
             # A secret in the schema or in an earlier turn is sent, too.
-            everything = everything or (list(texts_of(task.content)), _all_files(task))
+            everything = everything or (_all_texts(task), _all_files(task))
             texts, files = everything
         if _text_holds(rule.when, texts) and _files_hold(rule.when, files):
             found.append(rule)
@@ -152,6 +153,17 @@ def least(*amounts: Decimal | None) -> Decimal | None:
 
 def _requires(rule: Rule) -> bool:
     return rule.trust is not None or bool(rule.features) or rule.max_cost_usd is not None
+
+
+def _all_texts(task: Task) -> list[str]:
+    """Every text that is sent, and without characters that hide a word from a search."""
+    texts = list(texts_of(task.content))
+    return texts + [_plain(text) for text in texts if not text.isascii()]
+
+
+def _plain(text: str) -> str:
+    """Compatibility forms unified (full width), invisible format characters removed."""
+    return "".join(c for c in normalize("NFKC", text) if category(c) != "Cf")
 
 
 def _all_files(task: Task) -> list[Attachment]:
