@@ -1,8 +1,27 @@
 # Everything a fresh machine needs is Python 3.11+, pip and make.
 PYTHON ?= python3
 BIN := .venv/bin
+DATA_HOME ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)
+ENV_DIR ?= $(DATA_HOME)/rightmodel/venv
+BIN_DIR ?= $(HOME)/.local/bin
 
-.PHONY: test e2e check lint demo lock clean
+.PHONY: install uninstall demo test e2e check lint lock clean
+
+# A copy of the checkout in an environment of its own, and `rightmodel` in ~/.local/bin.
+install:
+	@echo "installing rightmodel into $(ENV_DIR) (about a minute)"
+	@test -x "$(ENV_DIR)/bin/python" || $(PYTHON) -m venv "$(ENV_DIR)"
+	@"$(ENV_DIR)/bin/python" -m pip install -q --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@"$(ENV_DIR)/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall .
+	@mkdir -p "$(BIN_DIR)"
+	@ln -sf "$(ENV_DIR)/bin/rightmodel" "$(BIN_DIR)/rightmodel"
+	@echo "installed $(BIN_DIR)/rightmodel"
+	@case ":$$PATH:" in *":$(BIN_DIR):"*) ;; *) echo 'it is not on your PATH yet: export PATH="$(BIN_DIR):$$PATH"';; esac
+
+# Leaves your manifest, keys and ledger alone.
+uninstall:
+	rm -rf "$(ENV_DIR)"
+	rm -f "$(BIN_DIR)/rightmodel"
 
 test: .venv/dev
 	$(BIN)/pytest -q -n $(WORKERS)
@@ -30,12 +49,14 @@ COVERAGE := 86
 WORKERS := 3
 
 .venv/run: requirements/run.txt pyproject.toml
+	@echo "installing into .venv (once; about a minute)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/run.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/dev: .venv/run requirements/dev.txt
+	@echo "installing the development tools into .venv (once; some minutes)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
