@@ -116,21 +116,23 @@ def shell(
     environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, str]:
     """A working directory with the files that the docs speak of."""
-    shutil.copy(environment["TWINS"], tmp_path / "rightmodel.toml")
+    project, home = tmp_path / "project", tmp_path / "home"
+    for folder in (project, home):
+        folder.mkdir()
+    shutil.copy(environment["TWINS"], project / "rightmodel.toml")
     keys = "".join(f"{k}={v}\n" for k, v in environment.items() if k.endswith("_KEY"))
-    (tmp_path / "keys.env").write_text(keys)
-    (tmp_path / "keys.env").chmod(0o600)
-    (tmp_path / "notes.md").write_text("Anna: the import is a week late.\n")
-    (tmp_path / "tasks.jsonl").write_text('{"prompt": "Sum up: a, b", "tier": "best"}\n')
-    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    (project / "keys.env").write_text(keys)
+    (project / "keys.env").chmod(0o600)
+    (project / "notes.md").write_text("Anna: the import is a week late.\n")
+    (project / "tasks.jsonl").write_text('{"prompt": "Sum up: a, b", "tier": "best"}\n')
+    subprocess.run(["git", "init", "-q"], cwd=project, check=True)
     identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
     subprocess.run(
-        ["git", *identity, "commit", "-q", "--allow-empty", "-m", "Begin"], cwd=tmp_path, check=True
+        ["git", *identity, "commit", "-q", "--allow-empty", "-m", "Begin"], cwd=project, check=True
     )
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "home").mkdir()
-    home = {"HOME": str(tmp_path / "home"), "RIGHTMODEL_STATE_DIR": str(tmp_path / "state")}
-    for name, value in (environment | home).items():
+    monkeypatch.chdir(project)
+    own = {"HOME": str(home), "RIGHTMODEL_STATE_DIR": str(home / "state")}
+    for name, value in (environment | own).items():
         monkeypatch.setenv(name, value)
     return environment
 
