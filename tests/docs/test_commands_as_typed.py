@@ -48,7 +48,6 @@ NOT_RUN: Final = {
         "a maintainer's script: needs data that is not shipped, the network, or minutes"
     ),
     r"export \w+_API_KEY=": "the reader's own key",
-    r"rightmodel (demo|serve)\b": "has tests of its own: seconds long, or until it is stopped",
 }
 COMMAND: Final = re.compile(
     r"^(?: {4}|\$ )?((?:rightmodel|make|python|pip|export|eval|git|\.venv/bin/|PYTHONPATH=).*)$"
