@@ -1,26 +1,29 @@
-"""The agent's side: start, round trips and overhead, each against a floor in the same run.
+"""The agent's side: start, memory, CPU and round trips, each against a floor in the same run.
 
-    python benchmarks/agent_side.py [--repeat 15]
+    python benchmarks/agent_side.py [--repeat 15] [--idle 10] [-- SERVE_OPTIONS]
 
 The floor is a bare server on the same SDK with two tools that do nothing. Medians over interleaved
-repetitions. The upstream of `complete` is a simulated provider in this process that answers at
-once.
+pairs. The upstream of `complete` is a simulated provider in this process that answers at once; its
+own time is measured with the same client library and taken off.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
+import os
+import re
 import statistics
+import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
-from mcp.client.session import ClientSession
-from mcp.client.stdio import StdioServerParameters, stdio_client
-
+from rightmodel.core.task import Task
 from rightmodel.simulator import Behaviour, SimulatedProvider
 
 BARE = """
@@ -53,90 +56,210 @@ limits = {{ context = 100000, output = 8000 }}
 skills = {{ general = 7.{number}, code = 6.{number} }}
 """
 PROMPT = "Extract every date from the following letter and return them as a list. " * 11
+HELLO = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {},
+    "clientInfo": {"name": "benchmark", "version": "1"},
+}
+GOALS = {
+    "initialize": 0.12,
+    "tools/list": 0.12,
+    "first choose_model": 1.1,
+    "memory": 0.3,
+    "CPU": 0.15,
+    "warm choose_model": 1.3,
+}
+WARM_UP_CALLS = 10
+CHOOSE = ("choose_model", {"task": PROMPT})
 
 
-async def start(command: list[str], cwd: str, tool: str, arguments: dict[str, str]) -> list[float]:
-    """Seconds from spawning to `initialize` answered, and to the first answer of a tool."""
-    began = time.perf_counter()
-    parameters = StdioServerParameters(command=command[0], args=command[1:], cwd=cwd)
-    async with stdio_client(parameters) as (read, write), ClientSession(read, write) as session:
-        await session.initialize()
-        initialized = time.perf_counter() - began
-        await session.call_tool(tool, arguments=arguments)
-        return [initialized, time.perf_counter() - began]
+class Server:
+    """A server process and the raw lines that go to and fro."""
+
+    def __init__(self, command: list[str], cwd: str) -> None:
+        self.began = time.perf_counter()
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=cwd)
+        self._number = 0
+
+    def request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        """A request and its answer."""
+        self._number += 1
+        self.send({"id": self._number, "method": method, "params": params})
+        assert self.process.stdout is not None
+        while True:
+            message: dict[str, Any] = json.loads(self.process.stdout.readline())
+            if message.get("id") == self._number:
+                return message
+
+    def send(self, message: dict[str, Any]) -> None:
+        """One line."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def start(self) -> tuple[float, float]:
+        """Seconds from spawning to `initialize`, and to `tools/list`, answered."""
+        self.request("initialize", HELLO)
+        initialized = time.perf_counter() - self.began
+        self.send({"method": "notifications/initialized"})
+        self.request("tools/list", {})
+        return initialized, time.perf_counter() - self.began
+
+    def call(self, tool: str, arguments: dict[str, Any]) -> float:
+        """Seconds since spawning, when a call is answered."""
+        result = self.request("tools/call", {"name": tool, "arguments": arguments})["result"]
+        if result.get("isError"):
+            raise SystemExit(str(result))
+        return time.perf_counter() - self.began
+
+    def unique_kb(self) -> int:
+        """Memory that belongs to this process alone."""
+        text = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
+        return sum(int(kb) for kb in re.findall(r"^Private_\w+: +(\d+)", text, re.MULTILINE))
+
+    def end(self) -> float:
+        """CPU seconds of the whole process."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        _, _, usage = os.wait4(self.process.pid, 0)
+        self.process.returncode = 0
+        return usage.ru_utime + usage.ru_stime
 
 
-async def round_trips(
-    command: list[str], cwd: str, calls: dict[str, tuple[str, dict[str, Any]]], count: int
-) -> dict[str, list[float]]:
-    """Seconds of each call on a warm server."""
-    parameters = StdioServerParameters(command=command[0], args=command[1:], cwd=cwd)
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    async with stdio_client(parameters) as (read, write), ClientSession(read, write) as session:
-        await session.initialize()
-        for number in range(count + 10):
-            for name, (tool, arguments) in calls.items():
-                began = time.perf_counter()
-                result = await session.call_tool(tool, arguments=arguments)
-                if getattr(result, "is_error", False):
-                    raise SystemExit(str(result))
-                if number >= 10:
-                    times[name].append(time.perf_counter() - began)
+def starts(command: list[str], cwd: str) -> list[float]:
+    """Seconds to `initialize`, `tools/list` and the first call."""
+    server = Server(command, cwd)
+    try:
+        return [*server.start(), server.call(*CHOOSE)]
+    finally:
+        server.end()
+
+
+def idle(commands: list[list[str]], cwd: str, seconds: float) -> list[tuple[float, float]]:
+    """Memory in MB and CPU seconds of sessions that never call."""
+    servers = [Server(command, cwd) for command in commands]
+    for server in servers:
+        server.start()
+    time.sleep(seconds)
+    memory = [server.unique_kb() / 1024 for server in servers]
+    return [(mb, server.end()) for mb, server in zip(memory, servers, strict=True)]
+
+
+def round_trips(server: Server, tool: str, arguments: dict[str, Any], count: int) -> list[float]:
+    """Seconds of each call."""
+    times = []
+    for number in range(count + WARM_UP_CALLS):
+        began = time.perf_counter()
+        server.call(tool, arguments)
+        if number >= WARM_UP_CALLS:
+            times.append(time.perf_counter() - began)
     return times
 
 
-async def main(repeat: int) -> None:
+async def upstream_alone(catalog_file: Path, count: int) -> list[float]:
+    """Seconds of the same exchange with the upstream, without a server around it."""
+    from rightmodel.manifest.load import load_catalog
+    from rightmodel.upstream.exchange import make_upstreams
+    from rightmodel.upstream.http import HttpClient
+    from rightmodel.wire.request import ModelRequest
+
+    catalog = load_catalog(catalog_file, has_key=lambda _: True)
+    endpoint = catalog.find("sim/m1").endpoints[0]
+    client = HttpClient()
+    upstream = make_upstreams(client)[endpoint.provider.protocol]
+    times = []
+    for number in range(count + WARM_UP_CALLS):
+        began = time.perf_counter()
+        request = ModelRequest(endpoint.provider, endpoint.name, Task(PROMPT).turns)
+        await upstream.complete(request)
+        if number >= WARM_UP_CALLS:
+            times.append(time.perf_counter() - began)
+    await client.close()
+    return times
+
+
+class Upstream(threading.Thread):
+    """The simulated provider, in a thread of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.ready = threading.Event()
+        self.url = ""
+
+    def run(self) -> None:
+        """Until the process ends."""
+
+        async def serve() -> None:
+            models = {f"m{n}": Behaviour() for n in range(1, 10)}
+            async with SimulatedProvider("openai-chat", models=models) as provider:
+                self.url = provider.base_url
+                self.ready.set()
+                await asyncio.Event().wait()
+
+        asyncio.run(serve())
+
+
+def main(repeat: int, idle_s: float, options: list[str]) -> None:
     """Measure and print."""
-    models = {f"m{n}": Behaviour() for n in range(1, 10)}
+    upstream = Upstream()
+    upstream.start()
+    upstream.ready.wait()
     with tempfile.TemporaryDirectory() as folder:
-        async with SimulatedProvider("openai-chat", models=models) as upstream:
-            manifest = Path(folder) / "rightmodel.toml"
-            text = MANIFEST.format(url=upstream.base_url)
-            manifest.write_text(text + "".join(MODEL.format(number=n) for n in range(1, 10)))
-            bare = Path(folder) / "bare.py"
-            bare.write_text(BARE)
-            bare_command = [sys.executable, str(bare)]
-            ours = [sys.executable, "-m", "rightmodel", "serve"]
-            floors, starts = [], []
-            for _ in range(repeat):
-                floors.append(await start(bare_command, folder, "choose_model", {"task": PROMPT}))
-                starts.append(await start(ours, folder, "choose_model", {"task": PROMPT}))
-            no_op = await round_trips(
-                bare_command, folder, {"no-op": ("choose_model", {"task": PROMPT})}, 200
-            )
-            calls: dict[str, tuple[str, dict[str, Any]]] = {
-                "choose_model": ("choose_model", {"task": PROMPT}),
-                "complete": ("complete", {"prompt": PROMPT}),
-            }
-            warm = await round_trips(ours, folder, calls, 200)
-    report(floors, starts, no_op["no-op"], warm)
+        os.environ["RIGHTMODEL_STATE_DIR"] = f"{folder}/state"
+        manifest = Path(folder) / "rightmodel.toml"
+        text = MANIFEST.format(url=upstream.url)
+        manifest.write_text(text + "".join(MODEL.format(number=n) for n in range(1, 10)))
+        bare_file = Path(folder) / "bare.py"
+        bare_file.write_text(BARE)
+        bare = [sys.executable, str(bare_file)]
+        ours = [str(Path(sys.executable).with_name("rightmodel")), "serve", *options]
+        pairs = [(starts(bare, folder), starts(ours, folder)) for _ in range(repeat)]
+        for place, name in enumerate(("initialize", "tools/list", "first choose_model")):
+            row(name, [p[1][place] for p in pairs], [p[0][place] for p in pairs])
+        rests = [idle([bare, ours], folder, idle_s) for _ in range(max(1, repeat // 5))]
+        row("memory", [r[1][0] for r in rests], [r[0][0] for r in rests], "MB", 1)
+        row("CPU", [r[1][1] for r in rests], [r[0][1] for r in rests])
+        trips(bare, ours, folder)
+        alone = asyncio.run(upstream_alone(manifest, 200))
+        server = Server(ours, folder)
+        server.start()
+        complete = round_trips(server, "complete", {"prompt": PROMPT, "model": "sim/m1"}, 200)
+        server.end()
+        added = statistics.median(complete) - statistics.median(alone)
+        print(f"complete over the upstream's own time: {added * 1e3:.2f} ms   goal 1.5 ms")
 
 
-def report(
-    floors: list[list[float]],
-    starts: list[list[float]],
-    no_op: list[float],
-    warm: dict[str, list[float]],
+def trips(bare: list[str], ours: list[str], folder: str) -> None:
+    """Round trips on warm servers, interleaved by tens."""
+    servers = [Server(command, folder) for command in (bare, ours)]
+    for server in servers:
+        server.start()
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(10):
+        for server, kept in zip(servers, times, strict=True):
+            kept.extend(round_trips(server, *CHOOSE, 20))
+    for server in servers:
+        server.end()
+    row("warm choose_model", times[1], times[0])
+
+
+def row(
+    name: str, ours: list[float], floor: list[float], unit: str = "ms", by: float = 1e3
 ) -> None:
-    """Print medians in milliseconds and their ratio to the floor."""
-
-    def row(name: str, value: float, floor: float) -> None:
-        print(
-            f"{name:42} {value * 1e3:8.2f} ms   floor {floor * 1e3:8.2f} ms   {value / floor:.2f} x"
-        )
-
-    median = statistics.median
-    row("start to initialize answered", median(s[0] for s in starts), median(f[0] for f in floors))
-    row(
-        "start to first choose_model answered",
-        median(s[1] for s in starts),
-        median(f[1] for f in floors),
+    """Print medians and their ratio."""
+    value, least = statistics.median(ours) * by, statistics.median(floor) * by
+    print(
+        f"{name:20} {value:8.2f} {unit}   floor {least:8.2f} {unit}   {value / least:.3f} x   "
+        f"goal {GOALS[name]} x",
+        flush=True,
     )
-    row("choose_model on a warm server", median(warm["choose_model"]), median(no_op))
-    row("complete, upstream answers at once", median(warm["complete"]), median(no_op))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeat", type=int, default=15)
-    asyncio.run(main(parser.parse_args().repeat))
+    parser.add_argument("--idle", type=float, default=10.0)
+    parser.add_argument("options", nargs="*")
+    given = parser.parse_args()
+    main(given.repeat, given.idle, given.options)

@@ -17,11 +17,11 @@ def cooling_down(decision: Decision, catalog: Catalog, health: Health) -> dict[s
     """Candidates that no endpoint is fit for now → what is the matter and how long it lasts."""
     found = {}
     for candidate in decision.candidates:
-        states = [health.state(endpoint) for endpoint in catalog.find(candidate.model).endpoints]
-        soonest = min(states, key=lambda state: state.wait_s)
-        if soonest.wait_s:
-            fault = soonest.fault.value if soonest.fault else "a fault"
-            found[candidate.model] = f"cooling down for {soonest.wait_s:.0f} s after {fault}"
+        soonest = min(catalog.find(candidate.model).endpoints, key=health.wait_s)
+        if wait_s := health.wait_s(soonest):
+            fault = health.state(soonest).fault
+            reason = fault.value if fault else "a fault"
+            found[candidate.model] = f"cooling down for {wait_s:.0f} s after {reason}"
     return found
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mcp.server.lowlevel import Server
 from mcp_types import CallToolResult, ListToolsResult, TextContent, Tool
+from pydantic_core import to_json
 
 from rightmodel.core.call import Token
 from rightmodel.core.errors import RightmodelError, UnknownNameError
@@ -137,7 +137,8 @@ class ToolCalls:
         shown = render.choice(fit_first(decision, cooling), engine.catalog, call.limit, cooling)
         if call.ignored:
             shown["ignored_arguments"] = list(call.ignored)
-        text = json.dumps(shown, indent=2, ensure_ascii=False)
+        # As JavaScript writes it: OpenClaw then sees that it is the same as the structure.
+        text = to_json(shown, indent=2).decode()
         return CallToolResult(content=[TextContent(text=text)], structured_content=shown)
 
 

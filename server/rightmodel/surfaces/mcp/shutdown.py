@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import select
 import signal
 import threading
 from typing import TYPE_CHECKING, Final
@@ -28,6 +29,20 @@ def end_soon() -> None:
     timer = threading.Timer(END_S, os._exit, (0,))
     timer.daemon = True
     timer.start()
+
+
+def end_at_hang_up(fd: int) -> None:
+    """Call `end_soon` when the other end of a pipe closes, even if the event loop is stuck."""
+    if not hasattr(select, "poll"):  # Windows
+        return
+    poll = select.poll()
+    poll.register(fd, getattr(select, "POLLRDHUP", 0))
+
+    def wait() -> None:
+        poll.poll()
+        end_soon()
+
+    threading.Thread(target=wait, name="hang up", daemon=True).start()
 
 
 async def close_in_time(close: Close) -> None:

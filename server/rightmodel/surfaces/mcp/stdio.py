@@ -1,7 +1,8 @@
 """MCP over standard input and output, for the SDK's server: one JSON-RPC message a line.
 
-One thread reads, one writes, the event loop never blocks on either. The end of the input ends the
-process, whatever is still running or waiting to be read.
+The event loop reads and writes pipes and sockets itself, and never blocks on them: what does not
+fit into a pipe is written by a thread. The end of the input ends the process, whatever is still
+running or waiting to be read.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import json
 import os
 import queue
+import stat
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,11 +20,11 @@ import anyio
 from mcp.shared.message import SessionMessage
 
 from rightmodel.surfaces.mcp.messages import InvalidMessageError, decode, encode
-from rightmodel.surfaces.mcp.shutdown import close_in_time, end_soon
+from rightmodel.surfaces.mcp.shutdown import close_in_time, end_at_hang_up, end_soon
 from rightmodel.surfaces.mcp.wire import READ_BYTES, Lines, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from types import TracebackType
     from typing import Self
 
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
     Incoming = MemoryObjectSendStream[SessionMessage | Exception]
 
+REPLAY: Final = "rightmodel-replay"
+"""The id of messages that the front has answered already: their second answer is not sent."""
+
 
 async def serve_stdio(
     server: Server[Any], close: Callable[[], Awaitable[None]], handover: Handover
@@ -40,59 +45,57 @@ async def serve_stdio(
     """Serve until the client closes our standard input, then `close`."""
     send, receive = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     output = Output(handover.wire.write_fd, lost=send.close)
-    Input(handover, send, output).start()
+    end_at_hang_up(handover.wire.read_fd)
+    reader = asyncio.create_task(_read(handover, send, output), name="stdin")
     await server.run(receive, output, server.create_initialization_options())
+    reader.cancel()
     await close_in_time(close)
 
 
-REPLAY: Final = "rightmodel-replay"
-"""The id of messages that the front has answered already: their second answer is not sent."""
-
-
-class Input:
-    """Reads lines and hands over their messages, one chunk at a time."""
-
-    def __init__(self, handover: Handover, send: Incoming, output: Output) -> None:
-        self._handover = handover
-        self._send = send
-        self._output = output
-        self._lines = Lines()
-        self._loop = asyncio.get_running_loop()
-
-    def start(self) -> None:
-        """Read from now on."""
-        threading.Thread(target=self._read, name="stdin", daemon=True).start()
-
-    def _read(self) -> None:
-        replay = (m | {"id": REPLAY} if "id" in m else m for m in self._handover.replay)
-        before = "".join(f"{json.dumps(m)}\n" for m in replay).encode() + self._handover.rest
-        with contextlib.suppress(RuntimeError, asyncio.CancelledError):  # the loop has ended
-            if before:
-                self._deliver_all(before)
-            while chunk := self._next_chunk():
-                self._deliver_all(chunk)
-            end_soon()
-            self._deliver_all(b"")
-
-    def _next_chunk(self) -> bytes:
-        try:
-            return os.read(self._handover.wire.read_fd, READ_BYTES)
-        except OSError:
-            return b""
-
-    def _deliver_all(self, chunk: bytes) -> None:
-        asyncio.run_coroutine_threadsafe(self._deliver(chunk), self._loop).result()
-
-    async def _deliver(self, chunk: bytes) -> None:
-        with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
-            for line in self._lines.feed(chunk):
+async def _read(handover: Handover, send: Incoming, output: Output) -> None:
+    """Hand over every message; what is none is answered."""
+    lines = Lines()
+    with send, contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+        async for chunk in _chunks(handover):
+            for line in lines.feed(chunk):
                 for message in decode(line):
                     if isinstance(message, InvalidMessageError):
-                        await self._output.send(SessionMessage(message))
+                        await output.send(SessionMessage(message))
                     else:
-                        await self._send.send(SessionMessage(message))
+                        await send.send(SessionMessage(message))
+
+
+async def _chunks(handover: Handover) -> AsyncIterator[bytes]:
+    """What the front has left, then what comes; an empty one is the end."""
+    replay = (m | {"id": REPLAY} if "id" in m else m for m in handover.replay)
+    yield "".join(f"{json.dumps(m)}\n" for m in replay).encode() + handover.rest or b"\n"
+    chunk = b"\n"
+    while chunk:
+        chunk = await _next_chunk(handover.wire.read_fd)
         if not chunk:
-            self._send.close()
+            end_soon()
+        yield chunk
+
+
+async def _next_chunk(fd: int) -> bytes:
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    try:
+        loop.add_reader(fd, readable.set)
+    except (NotImplementedError, OSError):  # Windows; a regular file
+        return await asyncio.to_thread(_read_chunk, fd)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(fd)
+    return _read_chunk(fd)
+
+
+def _read_chunk(fd: int) -> bytes:
+    try:
+        return os.read(fd, READ_BYTES)
+    except OSError:
+        return b""
 
 
 class Output:
@@ -103,7 +106,11 @@ class Output:
         self._lost = lost
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[tuple[bytes, asyncio.Future[None]]] = queue.SimpleQueue()
+        self._queued = 0
         self._closed = False
+        self._blocking = not _is_ours(fd)
+        if not self._blocking:
+            os.set_blocking(fd, False)
         threading.Thread(target=self._write, name="stdout", daemon=True).start()
 
     async def send(self, item: SessionMessage, /) -> None:
@@ -112,9 +119,14 @@ class Output:
             raise anyio.BrokenResourceError
         if getattr(item.message, "id", None) == REPLAY:
             return
-        written: asyncio.Future[None] = self._loop.create_future()
-        self._queue.put((encode(item.message), written))
-        await written
+        data = encode(item.message)
+        if not self._blocking and not self._queued:
+            data = data[self._write_now(data) :]
+        if data:
+            written: asyncio.Future[None] = self._loop.create_future()
+            self._queued += 1
+            self._queue.put((data, written))
+            await written
 
     async def aclose(self) -> None:
         """Accept no more messages."""
@@ -131,6 +143,16 @@ class Output:
     ) -> None:
         await self.aclose()
 
+    def _write_now(self, data: bytes) -> int:
+        """How many bytes fit at once."""
+        try:
+            return os.write(self._fd, data)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            self._break()
+            raise anyio.BrokenResourceError from None
+
     def _write(self) -> None:
         while True:
             data, written = self._queue.get()
@@ -138,18 +160,36 @@ class Output:
             try:
                 write_all(self._fd, data)
             except OSError:
-                end_soon()
                 error = anyio.BrokenResourceError()
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(self._settle, written, error)
 
     def _settle(self, written: asyncio.Future[None], error: Exception | None) -> None:
+        self._queued -= 1
         if error is not None:
-            self._closed = True
-            self._lost()
+            self._break()
         if written.done():
             return
         if error is None:
             written.set_result(None)
         else:
             written.set_exception(error)
+
+    def _break(self) -> None:
+        """The client reads no more: it is gone."""
+        self._closed = True
+        end_soon()
+        self._lost()
+
+
+def _is_ours(fd: int) -> bool:
+    """Whether it is a pipe or a socket that no other descriptor of the process shares."""
+    facts = os.fstat(fd)
+    if not hasattr(os, "set_blocking") or os.name == "nt":
+        return False
+    if not (stat.S_ISFIFO(facts.st_mode) or stat.S_ISSOCK(facts.st_mode)):
+        return False
+    with contextlib.suppress(OSError):
+        errors = os.fstat(2)
+        return (errors.st_dev, errors.st_ino) != (facts.st_dev, facts.st_ino)
+    return True

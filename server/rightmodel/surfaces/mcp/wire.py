@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
 import sys
 from typing import Any, Final, NamedTuple
 
@@ -63,7 +64,10 @@ def write_all(fd: int, data: bytes) -> None:
     """Write every byte; blocks as long as the reader does not read. Raises `OSError`."""
     view = memoryview(data)
     while view:
-        view = view[os.write(fd, view) :]
+        try:
+            view = view[os.write(fd, view) :]
+        except BlockingIOError:
+            select.select([], [fd], [])
 
 
 class Lines:
