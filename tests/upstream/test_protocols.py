@@ -116,7 +116,7 @@ def test_a_refused_parameter_is_mended_once() -> None:
         },
     )
     completion, server = ask(WireFormat.OPENAI_CHAT, refusal, openai_answer("ok"))
-    assert completion.mended == ("max_tokens",)
+    assert completion.repaired == ("max_tokens",)
     assert server.bodies[1]["max_completion_tokens"] == 99
     assert "max_tokens" not in server.bodies[1]
 

@@ -106,7 +106,7 @@ def test_without_a_system_role_its_text_goes_into_the_first_user_message(
     replies = said(message, status), ANSWERS[wire_format], ANSWERS[wire_format]
     sent, completion = bodies(wire_format, *replies, times=2, system="Be brief", name="m-1")
     assert completion.text == "{}"
-    assert completion.mended == ("system",)
+    assert completion.repaired == ("system",)
     assert "Be brief" in str(sent[0])
     for body in sent[1:]:
         assert "system" not in str(body).lower()

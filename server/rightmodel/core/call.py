@@ -40,7 +40,7 @@ class Completion:
 
     `served`: the model that the upstream says it used, "" where it does not say. `finish`: "stop",
     "length", "refused" or the upstream's own word. `cost_usd`: as reported by the upstream.
-    `usage`: `None` where the upstream reports none. `mended`: parameters left out or renamed
+    `usage`: `None` where the upstream reports none. `repaired`: parameters left out or renamed
     because the upstream refused them. `first_token_s`: seconds from sending to the first token.
     """
 
@@ -50,7 +50,7 @@ class Completion:
     usage: Usage | None = None
     cost_usd: Decimal | None = None
     reasoning_chars: int = 0
-    mended: tuple[str, ...] = ()
+    repaired: tuple[str, ...] = ()
     first_token_s: float | None = None
 
 

@@ -10,8 +10,6 @@ from rightmodel.core.call import Completion
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.format import well_formed
-from rightmodel.core.task import WireFormat
-from rightmodel.manifest.base_url import is_loopback
 from rightmodel.wire.decoder import FINISHES
 from rightmodel.wire.inline_reasoning import split_reasoning
 from rightmodel.wire.response import ReasoningDelta
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
     from rightmodel.wire.decoder import ResponseDecoder
     from rightmodel.wire.request import ModelRequest
 
-SILENT_CUT_SHARE: Final = 0.6
-SILENT_CUT_TOKENS: Final = 1000
 SHOWN: Final = 500
 """Most characters of an upstream's words in a message."""
 
@@ -83,11 +79,11 @@ class Answer:
         return broken(self.request, "the stream ended before the answer was complete")
 
     def report(self) -> None:
-        """Tell the watch what the last bytes from the wire brought."""
+        """Report to the watch what the last bytes contained."""
         events = self.decoder.events
         if len(events) == self._reported:
             return
-        heard = sum(
+        chars = sum(
             len(event if isinstance(event, str) else getattr(event, "text", "") or event[1])
             for event in events[self._reported :]
         )
@@ -95,16 +91,14 @@ class Answer:
         if self._first_s is None:
             self._first_s = time.monotonic() - self._began
         if self.watch is not None:
-            self.watch.heard(heard)
+            self.watch.heard(chars)
 
-    def completion(self, mended: tuple[str, ...], mask: Callable[[str], str] = str) -> Completion:
+    def completion(self, repaired: tuple[str, ...], mask: Callable[[str], str] = str) -> Completion:
         """The finished answer, without keys. Raises `ProviderError` for what is not one."""
         decoder = self.decoder
-        usage = decoder.usage
-        self._refuse_silent_cut(usage)
-        said = "".join(event for event in decoder.events if isinstance(event, str))
+        text = "".join(event for event in decoder.events if isinstance(event, str))
         thought = sum(len(e.text) for e in decoder.events if isinstance(e, ReasoningDelta))
-        found = split_reasoning(well_formed(said), self._prompt())
+        found = split_reasoning(well_formed(text), self._prompt())
         if decoder.called or found.is_call or decoder.finish == "tool_calls":
             raise malformed(self.request, "a tool call instead of an answer")
         if decoder.finish not in FINISHES:
@@ -113,36 +107,15 @@ class Answer:
             text=mask(found.text),
             finish=decoder.finish,
             served=_ODD_IN_NAMES.sub("_", mask(decoder.served))[:MOST_NAME],
-            usage=usage,
+            usage=decoder.usage,
             cost_usd=decoder.cost_usd,
             reasoning_chars=thought + found.reasoning_chars,
-            mended=mended,
+            repaired=repaired,
             first_token_s=self._first_s,
         )
 
     def _prompt(self) -> str:
         return "\n".join((self.request.system, *(turn.text for turn in self.request.turns)))
-
-    def _refuse_silent_cut(self, usage: Usage | None) -> None:
-        """Ollama cuts a long prompt without a word; the reported prompt tokens give it away."""
-        provider, expected = self.request.provider, self.request.expect_input_tokens
-        if (
-            usage is None
-            or not usage.input
-            or expected <= SILENT_CUT_TOKENS
-            or usage.input >= expected * SILENT_CUT_SHARE
-            or provider.protocol is not WireFormat.OPENAI_CHAT
-            or not is_loopback(provider.base_url)
-        ):
-            return
-        raise ProviderError(
-            Fault.CONTEXT_OVERFLOW,
-            f"{provider.name} read only {usage.input} of about {expected} prompt tokens: its "
-            "window is smaller than the manifest says (Ollama: set num_ctx or "
-            "OLLAMA_CONTEXT_LENGTH)",
-            provider=provider.name,
-            window=usage.input,
-        )
 
 
 class EmptyStreamError(ProviderError):

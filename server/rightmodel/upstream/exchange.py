@@ -15,7 +15,7 @@ from rightmodel.upstream.answer import Answer, EmptyStreamError, malformed
 from rightmodel.upstream.classify import UpstreamError
 from rightmodel.upstream.http import Post
 from rightmodel.upstream.repairs import SYSTEM
-from rightmodel.upstream.windows import refuse_cut_answer
+from rightmodel.upstream.windows import refuse_cuts
 from rightmodel.wire.anthropic_messages import AnthropicMessages
 from rightmodel.wire.codec import quirks_of
 from rightmodel.wire.gemini import Gemini
@@ -134,7 +134,7 @@ class Exchange:
                 Post(request, self._codec.url(request), self._codec.headers(request), body), answer
             )
             completion = answer.completion(repaired, self._mask)
-            refuse_cut_answer(request, completion, self._cap(body))
+            refuse_cuts(request, completion, self._cap(body))
         except ProviderError as error:
             error.args = (self._mask(str(error)),)
             error.usage, error.cost_usd = answer.usage, answer.cost_usd
@@ -231,10 +231,12 @@ def make_upstreams(
 
 
 def _without_system(request: ModelRequest) -> ModelRequest:
-    """The same request with the system prompt at the head of the first user message."""
-    first = next(i for i, turn in enumerate(request.turns) if turn.role == "user")
+    """The same request with the system prompt at the head of the first message, the user's."""
     turns = list(request.turns)
-    turns[first] = Turn("user", f"{system_of(request)}\n\n{turns[first].text}", turns[first].files)
+    if turns[0].role != "user":
+        turns.insert(0, Turn("user", ""))
+    text = f"{system_of(request)}\n\n{turns[0].text}".rstrip()
+    turns[0] = replace(turns[0], text=text)
     schema = request.schema if request.native_schema else None
     return replace(request, system="", schema=schema, turns=tuple(turns))
 

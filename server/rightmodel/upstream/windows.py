@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
+from rightmodel.manifest.base_url import is_loopback
 
 if TYPE_CHECKING:
-    from rightmodel.core.call import Completion
+    from rightmodel.core.call import Completion, Usage
     from rightmodel.wire.request import ModelRequest
+
+PROMPT_SHARE: Final = 0.6
+"""Share of the estimated prompt tokens below which the prompt was cut."""
+
+LEAST_PROMPT: Final = 1000
+"""Estimates of shorter prompts are off by too much to prove anything."""
 
 FAR_BELOW: Final = 0.8
 """Share of the output limit below which an answer that ended by `length` met another limit."""
@@ -23,28 +30,52 @@ _STEP: Final = 256
 _OFF: Final = 2
 
 
-def refuse_cut_answer(request: ModelRequest, completion: Completion, cap: int) -> None:
-    """Raise `ProviderError` with the window, where the window ended the answer before `cap` did.
+def refuse_cuts(request: ModelRequest, completion: Completion, cap: int) -> None:
+    """Raise `ProviderError` with the window where it cut the prompt, or the answer before `cap`."""
+    usage = completion.usage
+    if usage is None or not usage.input:
+        return
+    if is_loopback(request.provider.base_url):
+        _refuse_cut_prompt(request, usage)
+    if completion.finish == "length":
+        _refuse_cut_answer(request, usage, cap)
+
+
+def _refuse_cut_prompt(request: ModelRequest, usage: Usage) -> None:
+    """The reported prompt tokens are far fewer than were sent."""
+    expected = request.expect_input_tokens
+    if expected <= LEAST_PROMPT or usage.input >= expected * PROMPT_SHARE:
+        return
+    raise _overflow(
+        request,
+        f"read only {usage.input} of about {expected} prompt tokens: its window is smaller than "
+        "the manifest says (Ollama: set num_ctx or OLLAMA_CONTEXT_LENGTH)",
+        usage.input,
+    )
+
+
+def _refuse_cut_answer(request: ModelRequest, usage: Usage, cap: int) -> None:
+    """The answer ended by `length` far below the limit on output tokens that was sent.
 
     A provider with a lower output limit of its own ends all long answers at the same round number
     of output tokens, whatever the prompt: that is no window.
     """
-    usage = completion.usage
-    if completion.finish != "length" or usage is None or not usage.output or not usage.input:
-        return
-    if usage.output >= cap * FAR_BELOW:
-        return
     window = usage.input + usage.output
-    if _is_round(usage.output) and not _is_round(window):
+    is_output_limit = _is_round(usage.output) and not _is_round(window)
+    if not usage.output or usage.output >= cap * FAR_BELOW or is_output_limit:
         return
+    raise _overflow(
+        request,
+        f"ended the answer after {usage.output} of {cap} tokens: its context window is full at "
+        f"{window} tokens, less than the manifest says",
+        window,
+    )
+
+
+def _overflow(request: ModelRequest, what: str, window: int) -> ProviderError:
     name = request.provider.name
-    raise ProviderError(
-        Fault.CONTEXT_OVERFLOW,
-        f"{name} ended the answer of {request.name} after {usage.output} of {cap} tokens: its "
-        f"context window is full at {window} tokens, less than the manifest says",
-        provider=name,
-        status=200,
-        window=window,
+    return ProviderError(
+        Fault.CONTEXT_OVERFLOW, f"{name} {what}", provider=name, status=200, window=window
     )
 
 
