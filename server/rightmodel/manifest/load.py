@@ -30,6 +30,7 @@ from rightmodel.manifest.read import (
 )
 from rightmodel.manifest.rules import build_budget, build_rules
 from rightmodel.manifest.schema import Manifest, ProviderTable
+from rightmodel.manifest.text_file import expand_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -84,7 +85,7 @@ class _Workbench:
 
     def path_of(self, name: str) -> Path:
         """A path of the manifest: relative ones start at the manifest's own folder."""
-        return (self.folder / Path(name).expanduser()).resolve()
+        return (self.folder / expand_user(name)).resolve()
 
     def model(self, draft: Draft, model_id: str) -> Model:
         """A model from its draft; its origins are kept."""

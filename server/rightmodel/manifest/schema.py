@@ -18,7 +18,7 @@ from rightmodel.manifest.base_url import clean_base_url
 from rightmodel.manifest.secrets import looks_like_key
 
 Usd = Annotated[Decimal, Field(ge=0, le=1_000_000)]
-Tokens = Annotated[int, Field(gt=0)]
+Tokens = Annotated[int, Field(gt=0, le=1_000_000_000)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
 Rating = Annotated[float, Field(ge=0, le=10)]
 Skill = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -86,7 +86,7 @@ class EndpointTable(Table):
 
     provider: Name
     name: Name
-    weight: Annotated[float, Field(gt=0)] = 1.0
+    weight: Annotated[float, Field(gt=0, le=1_000_000)] = 1.0
     protocol: WireFormat | None = None
 
 
@@ -135,7 +135,7 @@ class ProviderTable(Table):
     key_env: (
         Annotated[str, Field(json_schema_extra={"pattern": f"^{VARIABLE.pattern}$"})] | None
     ) = None
-    key_file: str | None = None
+    key_file: Name | None = None
     trust: TrustName | None = None
     max_concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
     one_model_at_a_time: bool | None = None

@@ -12,9 +12,8 @@ from urllib.parse import unquote, urlsplit
 
 from rightmodel.core.errors import ManifestError
 from rightmodel.manifest.env_file import read_env_file
-from rightmodel.manifest.near_miss import near_misses
 from rightmodel.manifest.secrets import is_secret_header
-from rightmodel.manifest.text_file import read_text, readable_by_everyone
+from rightmodel.manifest.text_file import expand_user, read_text, readable_by_everyone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from rightmodel.manifest.catalog import Catalog, Model, Provider
 
 _UNFILLED: Final = re.compile(r"\$\{.*\}|\$[A-Za-z_]\w*|\{env:.*\}|<[^<>]*>")
+_ASSIGNMENT: Final = re.compile(r"(export\s+)?[A-Z][A-Z0-9_]*(KEY|TOKEN)[A-Z0-9_]*\s*=")
 _SENDABLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
@@ -41,15 +41,15 @@ class Settings:
     def key(self, provider: Provider) -> str:
         """The provider's key, "" where it has none that can be used."""
         value = self._variable(provider)
-        if value and _SENDABLE.fullmatch(value) and not _UNFILLED.fullmatch(value):
+        if value and not _UNFILLED.fullmatch(value) and not _unsendable(value):
             return value
         if not provider.key_file:
             return ""
         try:
             value = _content(provider.key_file)
-        except (OSError, UnicodeDecodeError):
+        except (OSError, ValueError):
             return ""
-        return value if _SENDABLE.fullmatch(value) else ""
+        return "" if _unsendable(value) else value
 
     def has_key(self, provider: Provider) -> bool:
         """Whether requests to the provider can be authorised."""
@@ -74,6 +74,8 @@ class Settings:
     def near_miss(self, provider: Provider) -> str:
         """A variable that was probably meant to be the provider's `key_env`; "" where none is."""
         if provider.name not in self._misses:  # asked for on every decision
+            from rightmodel.manifest.near_miss import near_misses  # noqa: PLC0415 - imports pydantic
+
             found = near_misses(provider.key_env, provider.name, self.environment)
             miss = f"{found[0]} found; {provider.key_env} is looked for" if found else ""
             self._misses[provider.name] = miss
@@ -83,11 +85,9 @@ class Settings:
         """Everything that must not appear in any output: keys, secret headers, passwords."""
         found = {self.key(p) for p in catalog.providers.values()}
         for provider in catalog.providers.values():
-            found.update(
-                value.rpartition(" ")[2]
-                for name, value in provider.headers.items()
-                if is_secret_header(name, value)
-            )
+            for name, value in provider.headers.items():
+                if is_secret_header(name, value):
+                    found.update({value, *re.split(r"[\s;,]+", value)})
         password = urlsplit(catalog.ledger_url).password or ""
         found.update({password, unquote(password)})
         found.add(self.environment.get("PGPASSWORD", ""))
@@ -99,11 +99,11 @@ class Settings:
         return [
             f"key_file {file}: every user of this machine can read it; run chmod 600 on it"
             for file in sorted(files)
-            if readable_by_everyone(Path(file).expanduser())
+            if readable_by_everyone(expand_user(file))
         ]
 
     def _variable(self, provider: Provider) -> str:
-        return self.environment.get(provider.key_env, "").strip() if provider.key_env else ""
+        return _bare(self.environment.get(provider.key_env, "")) if provider.key_env else ""
 
     def _problem(self, provider: Provider) -> str:
         """What is wrong with the provider's variable."""
@@ -121,7 +121,14 @@ class Settings:
 
 
 def _content(key_file: str) -> str:
-    return read_text(Path(key_file).expanduser()).strip()
+    return _bare(read_text(expand_user(key_file)))
+
+
+def _bare(text: str) -> str:
+    """Without white space and one pair of quotes around it, which some launchers pass on."""
+    text = text.strip()
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+    return text[1:-1].strip() if quoted else text
 
 
 def _file_problem(name: str) -> str:
@@ -132,16 +139,20 @@ def _file_problem(name: str) -> str:
         return f"key_file {name} does not exist"
     except OSError as error:
         return f"key_file {name} cannot be read: {error.strerror}"
-    except UnicodeDecodeError:
+    except ValueError:
         return f"key_file {name} is not UTF-8 text"
-    return f"key_file {name} {_unsendable(value) if value else 'is empty'}"
+    return f"key_file {name} {_unsendable(value)}"
 
 
 def _unsendable(key: str) -> str:
-    """Why a key cannot be a header's value."""
+    """Why a text cannot be a key, "" where it can."""
+    if not key:
+        return "is empty"
     if "\n" in key or "\r" in key:
         return "contains more than one line; a key is one word"
-    return "contains a space or a character that no key has"
+    if _ASSIGNMENT.match(key):
+        return "contains NAME=value; write the key alone, or use --env-file"
+    return "" if _SENDABLE.fullmatch(key) else "contains a space or a character that no key has"
 
 
 def read_settings(
@@ -173,7 +184,7 @@ def _find_manifest(named: str, env: Mapping[str, str]) -> Path | None:
     """`--manifest`, `RIGHTMODEL_MANIFEST`, `rightmodel.toml` here, the user's configuration."""
     for value in (named, env.get("RIGHTMODEL_MANIFEST", "").strip()):
         if value and not _UNFILLED.fullmatch(value):
-            return Path(value).expanduser()
+            return expand_user(value)
     here = Path("rightmodel.toml")
     if here.is_file():
         return here.resolve()

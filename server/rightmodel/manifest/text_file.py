@@ -5,10 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import stat
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 
 def read_text(path: Path) -> str:
@@ -19,6 +16,11 @@ def read_text(path: Path) -> str:
     data = path.read_bytes()
     utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return data.decode("utf-16" if utf16 else "utf-8-sig")
+
+
+def expand_user(name: str) -> Path:
+    """The path with a leading `~` replaced; an unknown user's `~name` stays as it is."""
+    return Path(os.path.expanduser(name))  # noqa: PTH111 - `Path.expanduser` raises for `~name`
 
 
 def readable_by_everyone(path: Path) -> bool:
