@@ -25,7 +25,7 @@ from rightmodel.core.errors import BudgetError, LedgerError, LedgerFault
 from rightmodel.ledger.budget import HoldRequest, Limit, Limits
 from rightmodel.ledger.owner import Owner, this_process
 from rightmodel.ledger.postgres import PostgresStore
-from rightmodel.ledger.reservations import charge_interrupted, reserve
+from rightmodel.ledger.reservations import charge_interrupted, reserve, settling, write
 from rightmodel.ledger.schema import POSTGRES
 from rightmodel.ledger.store import Key
 from rightmodel.ledger.team import open_postgres
@@ -41,6 +41,7 @@ pytestmark = pytest.mark.e2e
 
 ROOT: Final = Path(__file__).parents[2]
 WITHIN_S: Final = 50
+SCHEMA_0_1_0: Final = Path(__file__).parents[1] / "ledger" / "schema_0_1_0.postgres.sql"
 MEMBER: Final = re.compile(r"^    (GRANT .*);$", re.MULTILINE)
 """What docs/team.md grants."""
 
@@ -193,6 +194,62 @@ def test_a_killed_client_loses_nothing_that_was_safe_and_holds_nothing_back(
     assert store.holds() == []
 
 
+def test_a_killed_clients_reservations_are_charged_and_its_actual_cost_corrects_them(
+    store: Store,
+) -> None:
+    limits, me = Limits((Limit("per_day_usd", Decimal(1)),)), this_process()
+    request = HoldRequest("p/m", "code", Decimal("0.6"), call=7, number=1, client="alice")
+    dead = Owner(me.place, 2**22 + 1, "1")
+    with store.transaction():
+        hold, _ = reserve(store, limits, request, now=NOON, owner=dead)
+    with store.transaction():
+        assert charge_interrupted(store, now=NOON) == 1
+        assert charge_interrupted(store, now=NOON) == 0
+    (row,) = store.attempts(DAY, DAY)
+    assert (row.cost_kind, row.charged_usd, row.client) == ("estimated", Decimal("0.6"), "alice")
+    late = attempt("0.1", call=7, number=1)
+    for _ in range(2):
+        with store.transaction():
+            write(store, settling([late], hold))
+        assert store.charged(Key(DAY)) == Decimal("0.1")
+
+
+@pytest.mark.parametrize("spoilt", ["'NaN'", "'Infinity'", "1e200", "-1e200"])
+def test_one_invalid_amount_does_not_spoil_the_sum_of_its_group(
+    store: Store, opened: Callable[[], Store], spoilt: str
+) -> None:
+    assert isinstance(store, PostgresStore)
+    with store.transaction():
+        store.add_attempt(attempt("0.25", number=1))
+        store.add_attempt(attempt("0.50", number=2))
+    store._db.execute(f"UPDATE rightmodel.attempts SET charged_usd = {spoilt} WHERE number = 1")
+    assert opened().charged(Key(DAY)) == Decimal("0.50")
+    assert [row.number for row in store.attempts(DAY, DAY)] == [1, 2]
+
+
+def test_a_ledger_of_0_1_0_is_migrated_with_its_rows(server: PostgresServer) -> None:
+    server.ask("DROP SCHEMA IF EXISTS rightmodel CASCADE")
+    with psycopg.connect(server.url, autocommit=True) as db:
+        db.execute(SCHEMA_0_1_0.read_text(encoding="utf-8").encode())
+    server.ask(
+        "INSERT INTO rightmodel.attempts (call, number, at, day, role, provider, model, name, "
+        "skill, served, fault, status, cost_usd, cost_kind, charged_usd, time_s) VALUES "
+        f"(11, 1, {NOON}, '{DAY}', 'answer', 'p', 'p/m', 'm', 'code', '', '', 200, 0.02, 'billed', "
+        "0.02, 1.5)"
+    )
+    server.ask(
+        f"INSERT INTO rightmodel.holds VALUES (5, 'elsewhere', 7, '', {NOON - 60}, '{DAY}', "
+        "'p/m', 'code', 0.40)"
+    )
+    store = open_postgres(server.url)()
+    with store.transaction():
+        store.add_attempt(attempt("0.10", client="alice"))
+        assert charge_interrupted(store, now=NOON) == 1
+    assert store.charged(Key(DAY)) == Decimal("0.52")
+    assert [row.client for row in store.attempts(DAY, DAY)] == ["", "alice", ""]
+    store.close()
+
+
 def test_what_another_machine_reserved_stays_until_it_expires(store: Store) -> None:
     limits = Limits((Limit("per_day_usd", Decimal(1)),))
     ask, me = HoldRequest("p/m", "code", Decimal("0.6")), this_process()
@@ -265,14 +322,14 @@ def test_each_migration_runs_once_and_keeps_what_is_there(
         newer = migrated(server, later("ALTER TABLE rightmodel.calls ADD COLUMN team TEXT"))
         assert len(list(newer.calls(DAY, DAY))) == 1
         newer.close()
-    assert server.ask("SELECT number FROM rightmodel.version") == [(1,), (2,)]
+    assert server.ask("SELECT number FROM rightmodel.version") == [(1,), (2,), (3,)]
 
 
 def test_a_failed_migration_changes_nothing(server: PostgresServer, store: Store) -> None:
     add = "ALTER TABLE rightmodel.calls ADD COLUMN team TEXT"
     with pytest.raises(LedgerError):
         migrated(server, later(add, "CREATE TABLE rightmodel.calls (id BIGINT)"))
-    assert server.ask("SELECT max(number) FROM rightmodel.version") == [(1,)]
+    assert server.ask("SELECT max(number) FROM rightmodel.version") == [(len(POSTGRES),)]
     migrated(server, later(add)).close()
 
 
