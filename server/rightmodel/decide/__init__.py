@@ -1,0 +1,1 @@
+"""Former name of `rightmodel.routing`, kept for scripts that import from it."""
