@@ -45,15 +45,17 @@ skills = {{ general = 9 }}
 
 
 class Route:
-    """The package's files in the order in which calls enter them; returns count as changes."""
+    """The package's files in the order in which calls enter them."""
 
     def __init__(self) -> None:
         self.files: list[str] = []
+        self._frames: set[FrameType] = set()
 
     def __call__(self, frame: FrameType, event: str, _argument: Any) -> None:
         """The profile function."""
-        if event != "call":
+        if event != "call" or frame in self._frames:  # a coroutine that goes on
             return
+        self._frames.add(frame)
         name = frame.f_code.co_filename
         if name.startswith(PACKAGE):
             file = name.removeprefix(PACKAGE)
