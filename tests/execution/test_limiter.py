@@ -12,7 +12,7 @@ from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import WireFormat
 from rightmodel.execution.limiter import Limiter
-from rightmodel.manifest.catalog import Provider
+from rightmodel.manifest.catalog import Endpoint, Provider
 
 URL = "http://127.0.0.1:9/v1"
 EVENT = st.one_of(
@@ -34,7 +34,7 @@ class Call:
         self.task = asyncio.create_task(self._run(limiter, provider, until))
 
     async def _run(self, limiter: Limiter, provider: Provider, until: float) -> None:
-        async with limiter.slot(provider, until):
+        async with limiter.slot(Endpoint(provider, "m"), until):
             self.inside = True
             try:
                 await self.go.wait()
@@ -103,3 +103,22 @@ def test_without_a_limit_nobody_waits() -> None:
         await asyncio.gather(*(call.task for call in calls))
 
     asyncio.run(run())
+
+
+def test_a_provider_that_holds_one_model_serves_another_when_the_first_has_ended() -> None:
+    async def run() -> list[str]:
+        limiter = Limiter()
+        provider = Provider("p", WireFormat.OPENAI_CHAT, URL, one_model_at_a_time=True)
+        order: list[str] = []
+
+        async def call(model: str) -> None:
+            async with limiter.slot(Endpoint(provider, model), float("inf")):
+                order.append(f"{model} begins")
+                await settled()
+                order.append(f"{model} ends")
+
+        await asyncio.gather(*(call(model) for model in ("a", "a", "b", "a")))
+        return order
+
+    a, b = ["a begins", "a ends"], ["b begins", "b ends"]
+    assert asyncio.run(run()) == ["a begins", "a begins", "a ends", "a ends", *b, *a]

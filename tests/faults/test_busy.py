@@ -95,7 +95,7 @@ async def test_the_loaded_model_comes_first_while_its_calls_run() -> None:
 
 
 @rehearsal
-async def test_a_pinned_model_is_not_replaced_by_the_loaded_one() -> None:
+async def test_a_pinned_model_waits_until_the_loaded_one_has_answered() -> None:
     async with connected(a=SWAPPING, b=PAID) as house:
         running = asyncio.create_task(
             house.executor.complete(Task("one", model="a/n"), deadline_s=DEADLINE_S)
@@ -103,7 +103,7 @@ async def test_a_pinned_model_is_not_replaced_by_the_loaded_one() -> None:
         await house.upstreams["a"].until(lambda: house.upstreams["a"].in_flight == 1)
         answer = await house.executor.complete(Task("two", model="a/m"), deadline_s=DEADLINE_S)
         assert tried(answer) == [("a/m", None)]
-        await running
+        assert running.done(), "the other model is not unloaded under its call"
 
 
 @pytest.mark.parametrize("down", [fault.no_first_byte(), fault.status(503)])

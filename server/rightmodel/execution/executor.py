@@ -217,11 +217,11 @@ class Executor:
 
     async def _in_slot(self, call: _Call, step: Step) -> Completion | None:
         """The attempt once the provider has room for one more request."""
-        provider, began = step.endpoint.provider, self._now()
+        began = self._now()
         with attempt_span(step.endpoint) as span:
             completion = None
             try:
-                async with self._limiter.slot(provider, self._limit(call.state, step)):
+                async with self._limiter.slot(step.endpoint, self._limit(call.state, step)):
                     completion = await self._ask(call, step)
             except ProviderError as error:
                 self._failed(call, step, error, self._broken_off(call, step, began, error))

@@ -106,7 +106,7 @@ class JudgeCompleter:
         ticket: int | None = None
         try:
             async with (
-                self._limiter.slot(endpoint.provider, began + deadline_s),
+                self._limiter.slot(endpoint, began + deadline_s),
                 asyncio.timeout_at(began + deadline_s) as scope,
             ):
                 ticket = self._health.begin(endpoint)

@@ -2,7 +2,8 @@
 
 The limit is `max_concurrency` of the manifest, and an adaptive one below it once the provider
 proved to be busy: halved where a request timed out in the provider's own queue, raised by one
-for each full round of answers (additive increase, multiplicative decrease, as in TCP).
+for each full round of answers (additive increase, multiplicative decrease, as in TCP). Where the
+provider holds one model at a time, requests for another one wait until the running ones have ended.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from rightmodel.core.fault import Fault
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from rightmodel.manifest.catalog import Provider
+    from rightmodel.manifest.catalog import Endpoint, Provider
 
 UNLIMITED: Final = 64.0
 """An adaptive limit that has grown to so many requests is lifted."""
@@ -30,21 +31,24 @@ UNLIMITED: Final = 64.0
 class _Slots:
     """The requests of one provider. `limit`: at once, adaptive; `most`: the manifest's.
 
-    `halved`: since the last answer.
+    `halved`: since the last answer. `holds_one`: model at a time; `model`: of the latest
+    request.
     """
 
     most: float
     limit: float
+    holds_one: bool
+    model: str = ""
     halved: bool = False
     held: int = 0
-    waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
+    waiting: deque[tuple[asyncio.Future[None], str]] = field(default_factory=deque)
 
-    async def acquire(self) -> None:
-        if self.held + 1 <= self.limit and not self.waiting:
-            self.held += 1
+    async def acquire(self, model: str) -> None:
+        if not self.waiting and self._has_room(model):
+            self._take(model)
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.waiting.append(turn)
+        self.waiting.append((turn, model))
         try:
             await turn
         except asyncio.CancelledError:
@@ -57,11 +61,24 @@ class _Slots:
         self.admit()
 
     def admit(self) -> None:
-        while self.waiting and self.held + 1 <= self.limit:
-            turn = self.waiting.popleft()
-            if not turn.done():
-                self.held += 1
+        while self.waiting:
+            turn, model = self.waiting[0]
+            if turn.done():  # cancelled
+                self.waiting.popleft()
+            elif self._has_room(model):
+                self.waiting.popleft()
+                self._take(model)
                 turn.set_result(None)
+            else:
+                return
+
+    def _has_room(self, model: str) -> bool:
+        fits = not self.holds_one or not self.held or self.model == model
+        return fits and self.held + 1 <= self.limit
+
+    def _take(self, model: str) -> None:
+        self.held += 1
+        self.model = model
 
 
 class Limiter:
@@ -71,15 +88,16 @@ class Limiter:
         self._slots: dict[str, _Slots] = {}
 
     @asynccontextmanager
-    async def slot(self, provider: Provider, until: float) -> AsyncIterator[None]:
-        """Holds a slot while the request runs.
+    async def slot(self, endpoint: Endpoint, until: float) -> AsyncIterator[None]:
+        """Holds a slot of the endpoint's provider while the request runs.
 
         `until`: on the event loop's clock; raises `ProviderError` where no slot is free by then.
         """
+        provider = endpoint.provider
         slots = self._of(provider)
         try:
             async with asyncio.timeout_at(until):
-                await slots.acquire()
+                await slots.acquire(endpoint.name)
         except TimeoutError:
             raise ProviderError(
                 Fault.BUSY,
@@ -111,5 +129,5 @@ class Limiter:
         slots = self._slots.get(provider.name)
         if slots is None:
             most = float(provider.max_concurrency) or math.inf
-            slots = self._slots[provider.name] = _Slots(most, most)
+            slots = self._slots[provider.name] = _Slots(most, most, provider.one_model_at_a_time)
         return slots
