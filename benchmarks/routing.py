@@ -220,7 +220,7 @@ def pools_report(pools: Sequence[Pool]) -> None:
         for name, skills in (
             ("calibrated", fitted),
             ("a third held out, by price", from_price(pool, fitted)),
-            ("guessed from price", pool.guess()),
+            ("all by price", {}),
         ):
             print(f"| {pool.name} | {name} | {curves(pool, skills, report)}")
 

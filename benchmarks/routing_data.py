@@ -31,7 +31,6 @@ id = {id}
 provider = "sim"
 cost = {{ input = {input:.6f}, output = {output:.6f} }}
 limits = {{ context = 1000000, output = 100000 }}
-skills = {{ {skills} }}
 """
 
 
@@ -57,21 +56,31 @@ class Pool:
         """Ratings guessed from price: a price ten times as high is worth 1.5 points."""
         return {m: {"general": guessed(*price)} for m, price in self.prices.items()}
 
-    def catalog(self, skills: Mapping[str, Skills]) -> Catalog:
-        """A manifest with these ratings, loaded as any other."""
+    def catalog(self, skills: Mapping[str, Skills], baseline: str = "") -> Catalog:
+        """A manifest with these ratings, loaded as any other; a model without is rated by price."""
         tables = [
             MODEL.format(
                 id=json.dumps(m),
                 input=price[0],
                 output=price[1],
-                skills=", ".join(f"{k} = {v:.2f}" for k, v in skills[m].items()),
             )
+            + _skills(skills.get(m, {}))
             for m, price in self.prices.items()
         ]
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "pool.toml")
-            file.write_text(HEAD + "".join(tables), encoding="utf-8")
+            head = (
+                HEAD.replace("\n", f"\nbaseline = {json.dumps(baseline)}\n", 1)
+                if baseline
+                else HEAD
+            )
+            file.write_text(head + "".join(tables), encoding="utf-8")
             return load_catalog(file, has_key=lambda _: True)
+
+
+def _skills(ratings: Skills) -> str:
+    inner = ", ".join(f"{k} = {v:.2f}" for k, v in ratings.items())
+    return f"skills = {{ {inner} }}\n" if inner else ""
 
 
 def guessed(price_in: float, price_out: float) -> float:
