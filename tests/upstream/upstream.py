@@ -151,13 +151,15 @@ class Heard:
 
     def __init__(self) -> None:
         self.chars: list[int] = []
+        self.texts: list[str] = []
         self.is_sent = False
 
     def sent(self) -> None:
         self.is_sent = True
 
-    def heard(self, chars: int) -> None:
+    def heard(self, chars: int, text: str = "") -> None:
         self.chars.append(chars)
+        self.texts.append(text)
 
 
 def request_of(

@@ -15,7 +15,7 @@ from rightmodel.wire.inline_reasoning import split_reasoning
 from rightmodel.wire.response import ReasoningDelta
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from decimal import Decimal
 
     from rightmodel.core.call import Usage
@@ -28,6 +28,8 @@ SHOWN: Final = 500
 _ODD_IN_NAMES: Final = re.compile(r"[^\w./:@-]+", re.ASCII)
 MOST_NAME: Final = 100
 """Characters of a model's name, which is printed into the receipt."""
+_TAGS: Final = frozenset("<[")
+"""How reasoning within the text begins: `<think>`, `<|channel|>`, `[THINK]`."""
 
 
 class Watch(Protocol):
@@ -36,14 +38,20 @@ class Watch(Protocol):
     def sent(self) -> None:
         """The request is out: from here on, the upstream may bill for it."""
 
-    def heard(self, chars: int) -> None:
-        """So many characters of answer or reasoning came. Keep-alive comments do not count."""
+    def heard(self, chars: int, text: str = "") -> None:
+        """So many characters of answer or reasoning came. Keep-alive comments do not count.
+
+        `text`: new text of the answer, where it cannot be reasoning between tags.
+        """
 
 
 class Answer:
     """The response to one request, taken apart by `decoder` as it comes in."""
 
-    __slots__ = ("_began", "_first_s", "_reported", "body", "decoder", "event", "request", "watch")
+    __slots__ = (
+        "_began", "_first_s", "_opening", "_reported", "body", "decoder", "event", "request",
+        "watch",
+    )  # fmt: skip
 
     def __init__(
         self, request: ModelRequest, decoder: ResponseDecoder, watch: Watch | None
@@ -54,6 +62,7 @@ class Answer:
         self.event = decoder.event
         self.body = decoder.body
         self._reported = 0
+        self._opening = ""
         self._first_s: float | None = None
         self._began = time.monotonic()
 
@@ -83,15 +92,23 @@ class Answer:
         events = self.decoder.events
         if len(events) == self._reported:
             return
+        new = events[self._reported :]
         chars = sum(
             len(event if isinstance(event, str) else getattr(event, "text", "") or event[1])
-            for event in events[self._reported :]
+            for event in new
         )
         self._reported = len(events)
         if self._first_s is None:
             self._first_s = time.monotonic() - self._began
         if self.watch is not None:
-            self.watch.heard(chars)
+            self.watch.heard(chars, self._plain_text(new))
+
+    def _plain_text(self, events: Sequence[object]) -> str:
+        """The answer text among the events; "" throughout where the answer opens with a tag."""
+        text = "".join(event for event in events if isinstance(event, str))
+        if not self._opening:
+            self._opening = text.lstrip()[:1]
+        return "" if self._opening in _TAGS else text
 
     def completion(self, repaired: tuple[str, ...], mask: Callable[[str], str] = str) -> Completion:
         """The finished answer, without keys. Raises `ProviderError` for what is not one."""
