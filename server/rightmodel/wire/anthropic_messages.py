@@ -155,7 +155,9 @@ class AnthropicMessages(Codec):
         """A `message`."""
         return {
             **_head(envelope),
-            "content": _blocks(response.parts),
+            "content": [
+                _thinking(p) if isinstance(p, Reasoning) else _block(p) for p in response.parts
+            ],
             "stop_reason": _FINISH_OUT.get(response.finish, response.finish),
             "stop_sequence": None,
             "usage": _usage_out(response.usage),
@@ -170,7 +172,9 @@ def _is_foreign(piece: Part) -> bool:
     """Whether it is reasoning that this API did not sign."""
     if isinstance(piece, ToolCall):
         return bool(piece.signature)
-    return isinstance(piece, Reasoning) and not piece.signature
+    if not isinstance(piece, Reasoning):
+        return False
+    return not piece.signature or piece.id not in {"", "redacted"}
 
 
 def _split_system(messages: Sequence[Message]) -> tuple[tuple[Part, ...], Sequence[Message]]:
@@ -205,7 +209,7 @@ def _block(piece: Part) -> dict[str, Any]:
     if isinstance(piece, Attachment):
         return _file(piece)
     if isinstance(piece, Reasoning):
-        return _thinking(piece) if piece.signature else {}
+        return {} if _is_foreign(piece) else _thinking(piece)
     if isinstance(piece, ToolCall):
         called = {"id": piece.id, "name": piece.name, "input": arguments_object(piece.arguments)}
         return {"type": "tool_use", **called}

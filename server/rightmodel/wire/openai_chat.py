@@ -376,6 +376,7 @@ class ChatDecoder(ResponseDecoder):
             self._note_choice(choices[0])
         if not self.served and isinstance(value.get("model"), str):
             self.served = value["model"]
+            self.id = text(value.get("id"))
         if value.get("usage"):
             self._note_usage(value["usage"])
         if "x_groq" in value:
@@ -385,12 +386,15 @@ class ChatDecoder(ResponseDecoder):
         said = choice.get(self._key)
         if said:
             content = said.get("content")
+            has_more = len(said) > 1 or not content
+            if has_more:
+                self.reasoning(said.get("reasoning_content") or said.get("reasoning"))
             if content:
                 if isinstance(content, str):
                     self.events.append(content)
                 else:
                     self._note_parts(content)
-            if len(said) > 1 or not content:
+            if has_more:
                 self._note_rest(said)
         if choice.get("usage"):
             self._note_usage(choice["usage"])  # Moonshot
@@ -407,7 +411,6 @@ class ChatDecoder(ResponseDecoder):
                 self.reasoning(thought.get("text") if isinstance(thought, dict) else thought)
 
     def _note_rest(self, said: Mapping[str, Any]) -> None:
-        self.reasoning(said.get("reasoning_content") or said.get("reasoning"))
         if said.get("refusal"):
             self.text(said["refusal"])
             self.finish = "refused"

@@ -352,6 +352,8 @@ class ResponsesDecoder(ResponseDecoder):
         if item.get("type") == "function_call":
             self._calls[index] = len(self._calls)
             self.call(self._calls[index], text(item.get("name")), text(item.get("call_id")))
+        elif item.get("type") == "reasoning":
+            self.reasoning("", "", item.get("id"))
 
     def _note_done(self, item: Mapping[str, Any]) -> None:
         if item.get("type") == "reasoning":
@@ -445,9 +447,7 @@ class ResponsesStreamEncoder(StreamEncoder):
         return [*closed, self._event(f"response.{status}", response=whole_response)]
 
     def _reasoning(self, event: ReasoningDelta) -> list[dict[str, Any]]:
-        events = self._opened("reasoning", Reasoning(""))
-        if event.id:
-            self._items[-1]["id"] = event.id
+        events = self._opened("reasoning", Reasoning("", "", event.id))
         if event.signature:
             self._items[-1]["encrypted_content"] = event.signature
         if event.text:

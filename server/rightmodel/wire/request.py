@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import quoteattr
 
-from rightmodel.core.task import Message, Text, ToolChoice
+from rightmodel.core.task import Message, Reasoning, Text, ToolCall, ToolChoice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rightmodel.core.task import Attachment, ToolSpec, Turn
+    from rightmodel.core.task import Attachment, Part, ToolSpec, Turn
     from rightmodel.manifest.catalog import Provider
 
 HARMLESS: Final = frozenset({"cache_marks", "reasoning"})
@@ -52,6 +52,23 @@ class ChatRequest:
     stop: tuple[str, ...] = ()
     stream: bool = False
     ignored: tuple[str, ...] = ()
+
+
+def without_reasoning(request: ChatRequest) -> ChatRequest:
+    """The request for another model: without reasoning, which only its author can read."""
+    messages = (
+        replace(message, parts=tuple(map(_unsigned, filter(_is_shared, message.parts))))
+        for message in request.messages
+    )
+    return replace(request, messages=tuple(messages))
+
+
+def _is_shared(part: Part) -> bool:
+    return not isinstance(part, Reasoning)
+
+
+def _unsigned(part: Part) -> Part:
+    return replace(part, signature="") if isinstance(part, ToolCall) else part
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class ReasoningDelta(NamedTuple):
-    """More of the model's reasoning; `signature` and `id` as in `Reasoning`, whole, at its end."""
+    """More of the model's reasoning. `signature` and `id` as in `Reasoning`, "" while unknown.
+
+    The signature comes whole and ends the reasoning.
+    """
 
     text: str
     signature: str = ""
@@ -82,12 +85,13 @@ def parts_of(events: Iterable[StreamEvent]) -> tuple[Text | Reasoning | ToolCall
                 pieces.append([])
             pieces[-1].append(event)
         elif isinstance(event, ReasoningDelta):
-            if not isinstance(last, Reasoning) or last.signature:
-                parts.append(Reasoning(""))
+            if not isinstance(last, Reasoning) or last.signature or _is_other(event, last):
+                last = Reasoning("")
+                parts.append(last)
                 pieces.append([])
             pieces[-1].append(event.text)
             if event.signature or event.id:
-                parts[-1] = Reasoning("", event.signature, event.id)
+                parts[-1] = Reasoning("", event.signature, event.id or last.id)
         elif isinstance(event, CallStart):
             calls[event.number] = len(parts)
             parts.append(ToolCall(event.id, event.name, "", event.signature))
@@ -96,6 +100,10 @@ def parts_of(events: Iterable[StreamEvent]) -> tuple[Text | Reasoning | ToolCall
             pieces[calls[event.number]].append(event.arguments)
     texts = (well_formed("".join(found)) for found in pieces)
     return tuple(map(_filled, parts, texts))
+
+
+def _is_other(event: ReasoningDelta, last: Reasoning) -> bool:
+    return bool(event.id and last.id and event.id != last.id)
 
 
 def _filled(part: Text | Reasoning | ToolCall, text: str) -> Text | Reasoning | ToolCall:
@@ -114,9 +122,10 @@ def events_of(response: ChatResponse, size: int = 0) -> list[StreamEvent]:
         if isinstance(part, Text):
             events += pieces_of(part.text, size)
         elif isinstance(part, Reasoning):
-            events += [ReasoningDelta(piece) for piece in pieces_of(part.text, size)]
-            if part.signature or part.id or not part.text:
-                events.append(ReasoningDelta("", part.signature, part.id))
+            deltas = [ReasoningDelta(piece, "", part.id) for piece in pieces_of(part.text, size)]
+            if part.signature or not deltas:
+                deltas.append(ReasoningDelta("", part.signature, part.id))
+            events += deltas
         else:
             events.append(CallStart(number, part.id, part.name, part.signature))
             events += [CallDelta(number, piece) for piece in pieces_of(part.arguments, size)]

@@ -1,0 +1,179 @@
+"""What is encoded decodes to the same: in every wire format, and from every one to every other."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rightmodel.core.task import (
+    Attachment,
+    CacheMark,
+    Message,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    ToolSpec,
+    WireFormat,
+)
+from rightmodel.upstream.exchange import CODECS
+from rightmodel.wire.request import HARMLESS, ChatRequest, RequestError, without_reasoning
+from rightmodel.wire.response import ChatResponse, events_of
+from wire.neutral import ENVELOPE, SCHEMA, again, requests, responses
+
+FORMATS = list(WireFormat)
+
+
+@pytest.mark.parametrize("wire_format", FORMATS)
+@given(request=requests())
+def test_a_request_survives_or_what_it_loses_is_reported(
+    wire_format: WireFormat, request: ChatRequest
+) -> None:
+    codec = CODECS[wire_format]
+    if codec.unsupported(request):
+        codec.encode_request(request)
+    else:
+        assert again(wire_format, request) == request
+
+
+@pytest.mark.parametrize(("first", "second"), list(product(FORMATS, FORMATS)))
+@given(request=requests(most_rare=1))
+def test_a_request_survives_translation(
+    first: WireFormat, second: WireFormat, request: ChatRequest
+) -> None:
+    lost = CODECS[first].unsupported(request) | CODECS[second].unsupported(request)
+    if lost - {"reasoning"}:
+        return
+    shared = without_reasoning(again(first, request))
+    assert again(second, shared) == shared == without_reasoning(request)
+
+
+@pytest.mark.parametrize("wire_format", FORMATS)
+@given(data=st.data())
+def test_a_whole_response_survives(wire_format: WireFormat, data: st.DataObject) -> None:
+    response = data.draw(responses(wire_format))
+    codec = CODECS[wire_format]
+    body = json.loads(json.dumps(codec.encode_response(response, ENVELOPE)))
+    assert codec.decode_response(body) == response
+
+
+@pytest.mark.parametrize("wire_format", FORMATS)
+@given(data=st.data(), size=st.integers(0, 5))
+def test_a_streamed_response_survives(
+    wire_format: WireFormat, data: st.DataObject, size: int
+) -> None:
+    response = data.draw(responses(wire_format))
+    codec = CODECS[wire_format]
+    decoder = codec.decoder()
+    for event in codec.encode_stream(response, events_of(response, size), ENVELOPE):
+        decoder.event(json.loads(json.dumps(event)))
+    assert decoder.response() == response
+
+
+IMAGE = Attachment("", "image/png", b"\x89PNG")
+LOSSES: list[tuple[WireFormat, Message, str]] = [
+    (WireFormat.OPENAI_CHAT, Message("user", (ToolResult("c", (IMAGE,)),)), "tool_result_files"),
+    (WireFormat.OPENAI_CHAT, Message("user", (ToolResult("c", (), is_error=True),)), "tool_errors"),
+    (WireFormat.OPENAI_CHAT, Message("user", (Text("a"), CacheMark())), "cache_marks"),
+    (WireFormat.OPENAI_CHAT, Message("assistant", (Reasoning("a", "s"),)), "reasoning"),
+    (
+        WireFormat.OPENAI_RESPONSES,
+        Message("user", (ToolResult("c", (), is_error=True),)),
+        "tool_errors",
+    ),
+    (
+        WireFormat.OPENAI_RESPONSES,
+        Message("user", (Attachment("", "audio/wav", b"R"),)),
+        "audio",
+    ),
+    (
+        WireFormat.ANTHROPIC_MESSAGES,
+        Message("user", (Attachment("", "audio/wav", b"R"),)),
+        "audio",
+    ),
+    (WireFormat.ANTHROPIC_MESSAGES, Message("assistant", (Reasoning("a"),)), "reasoning"),
+    (WireFormat.GEMINI, Message("user", (Text("a"), CacheMark())), "cache_marks"),
+    (WireFormat.GEMINI, Message("system", (Text("a"),)), "system_in_the_middle"),
+]
+
+
+@pytest.mark.parametrize(("wire_format", "message", "loss"), LOSSES)
+def test_what_a_format_cannot_carry_is_named(
+    wire_format: WireFormat, message: Message, loss: str
+) -> None:
+    request = ChatRequest("m", (Message("user", (Text("hi"),)), message))
+    assert CODECS[wire_format].unsupported(request) == {loss}
+    assert (loss in HARMLESS) == (loss in {"cache_marks", "reasoning"})
+
+
+def test_stop_sequences_and_serial_calls_are_named_where_they_cannot_be_carried() -> None:
+    hi = (Message("user", (Text("hi"),)),)
+    stopping = ChatRequest("m", hi, stop=("END",))
+    assert CODECS[WireFormat.OPENAI_RESPONSES].unsupported(stopping) == {"stop"}
+    serial = ChatRequest(
+        "m", hi, (ToolSpec("f", "", SCHEMA),), tool_choice=ToolChoice(parallel=False)
+    )
+    assert CODECS[WireFormat.GEMINI].unsupported(serial) == {"serial_tool_calls"}
+
+
+def test_fields_that_the_neutral_form_does_not_hold_are_named() -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "logit_bias": {"1": 2}}
+    assert CODECS[WireFormat.OPENAI_CHAT].decode_request(body).ignored == ("logit_bias",)
+
+
+BAD: list[tuple[WireFormat, dict[str, object], str]] = [
+    (WireFormat.OPENAI_CHAT, {"messages": []}, "model"),
+    (WireFormat.OPENAI_CHAT, {"model": "m"}, "messages"),
+    (WireFormat.OPENAI_CHAT, {"model": "m", "messages": [{"role": "robot"}]}, "messages[0]"),
+    (
+        WireFormat.OPENAI_CHAT,
+        {"model": "m", "messages": [{"role": "user", "content": [
+            {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]}]},
+        "messages[0].content[0]",
+    ),
+    (WireFormat.OPENAI_RESPONSES, {"model": "m", "input": 3}, "input"),
+    (
+        WireFormat.OPENAI_RESPONSES,
+        {"model": "m", "input": "hi", "previous_response_id": "r"},
+        "previous_response_id",
+    ),
+    (WireFormat.ANTHROPIC_MESSAGES, {"model": "m", "messages": []}, "max_tokens"),
+    (WireFormat.GEMINI, {"model": "m"}, "contents"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("wire_format", "body", "field"), BAD)
+def test_a_body_that_is_no_request_names_the_field(
+    wire_format: WireFormat, body: dict[str, object], field: str
+) -> None:
+    with pytest.raises(RequestError) as caught:
+        CODECS[wire_format].decode_request(body)
+    assert caught.value.field == field
+
+
+def test_arguments_that_are_cut_off_are_never_read_as_empty() -> None:
+    call = ToolCall("c", "f", '{"path": "a')
+    request = ChatRequest("m", (Message("assistant", (call,)),))
+    for wire_format in (WireFormat.ANTHROPIC_MESSAGES, WireFormat.GEMINI):
+        assert '{\\"path\\": \\"a' in json.dumps(CODECS[wire_format].encode_request(request))
+
+
+def test_parallel_calls_that_come_interleaved_are_kept_apart() -> None:
+    decoder = CODECS[WireFormat.OPENAI_CHAT].decoder()
+    first = {"index": 0, "id": "a", "function": {"name": "f", "arguments": ""}}
+    second = {"index": 1, "id": "b", "function": {"name": "g", "arguments": "{"}}
+    more = [
+        {"index": 0, "function": {"arguments": "{}"}},
+        {"index": 1, "function": {"arguments": "}"}},
+    ]
+    for calls in ([first, second], more):
+        decoder.event({"choices": [{"delta": {"tool_calls": calls}}]})
+    decoder.event({"choices": [{"delta": {}, "finish_reason": "stop"}]})
+    assert decoder.response() == ChatResponse(
+        (ToolCall("a", "f", "{}"), ToolCall("b", "g", "{}")), "tool_calls"
+    )
