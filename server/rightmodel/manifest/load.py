@@ -214,7 +214,7 @@ def _included(bench: _Workbench) -> Iterable[str]:
         bench.notes.append(
             "no provider's key is set; set one of "
             + ", ".join(bench.provider(n, "include").key_env for n in remote)
-            + ", or write a manifest"
+            + ", start a local server (Ollama, LM Studio, llama.cpp, vLLM), or write a manifest"
         )
     ready += bench.served
     bench.providers = {

@@ -76,7 +76,8 @@ def addresses(environment: Mapping[str, str]) -> Addresses:
         else:
             notes.append(
                 f"{variable} is not followed, because it names another machine; to use that "
-                f"server, write [providers.{name}] with base_url into a manifest"
+                f'server, write a manifest: [providers.{name}] with base_url = "{url}"'
+                + (" and allow_http = true" if url.startswith("http:") else "")
             )
     return Addresses(urls, tuple(notes))
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from rightmodel.core.call import Usage
 from rightmodel.core.decision import Assessment
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
@@ -234,10 +235,7 @@ def price_for(model: Model, task: Task) -> Decimal | None:
 
 def price_of(model: Model, prompt_tokens: int) -> Decimal | None:
     """Expected USD of a judgement; `None` where a price is unknown."""
-    price = model.price.rates(prompt_tokens)
-    if price.input is None or price.output is None:
-        return None
-    return prompt_tokens * price.input + OUTPUT_TOKENS * price.output
+    return model.price.cost(Usage(prompt_tokens, OUTPUT_TOKENS))
 
 
 def _shown(task: Task) -> str:

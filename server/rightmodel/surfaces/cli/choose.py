@@ -17,7 +17,7 @@ from rightmodel.core.format import dollars, listed
 from rightmodel.execution.engine import build, effective_catalog, make_router
 from rightmodel.manifest.load import load_catalog
 from rightmodel.surfaces.arguments import batch_task, choose_task
-from rightmodel.surfaces.cli import fail, with_settings
+from rightmodel.surfaces.cli import fail, settings_summary, with_settings
 from rightmodel.surfaces.cli.explain import explanation, lines_of
 from rightmodel.surfaces.cli.learned import corrected_catalog
 from rightmodel.surfaces.cli.standard_input import prompt_with_input
@@ -91,6 +91,8 @@ async def _choose(
     if explain:
         for line in lines_of(explanation(task, decision, catalog)):
             echo(line)
+    if not catalog.models:
+        fail(f"no model is connected ({settings_summary(settings)})")
     _table(decision, limit)
     if not decision.candidates:
         fail("no connected model can take this task; the table says why")
