@@ -303,3 +303,17 @@ EFFECTIVE = [
 @pytest.mark.parametrize("rules", EFFECTIVE)
 def test_rules_that_may_have_an_effect_are_left_alone(tmp_path: Path, rules: str) -> None:
     assert ineffective(catalog_of(tmp_path, rules).rules) == []
+
+
+def test_the_same_prompt_is_assessed_once(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def assess(task: Task, _: object) -> Assessment:
+        seen.append(task.prompt)
+        return CODE
+
+    router = Router(catalog_of(tmp_path, ""), lambda _: "", assess=assess)
+    image = Attachment("a.png", "image/png", b"\x89PNG")
+    for task in (Task("a"), Task("b"), Task("a", tier="best"), Task("a", files=(image,))):
+        asyncio.run(router.route(task))
+    assert seen == ["a", "b", "a"]

@@ -1,4 +1,4 @@
-"""Now and then another model than the first choice, so that its ratings are learned, too."""
+"""Sends a share of calls to another near candidate, so that its rating is learned, too."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from rightmodel.core.decision import Decision
 
 MOST_REGRET: Final = 2.0
-"""A candidate is tried for learning's sake if its expected total cost is at most this multiple of
+"""A candidate may be explored if its expected total cost is at most this multiple of
 the first choice's."""
 
 
 def explored(decision: Decision, share: float, random: Random) -> Decision:
-    """The decision, in a `share` of calls (0–1) with another near candidate in the first place.
+    """The decision; in a `share` of calls (0–1) another near candidate comes first.
 
-    What the caller or a rule named is never explored away from.
+    Models that the caller or a rule named keep their order.
     """
     needed = decision.requirements
     if not share or needed.pinned or needed.preferred or random.random() >= share:

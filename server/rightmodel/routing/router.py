@@ -6,8 +6,9 @@ Local assessment → plausible readings, weighed in one pass → worth asking? �
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.decision import Requirements
 from rightmodel.core.errors import NoCandidateError, TaskError
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
 
     LocalAssess = Callable[[Task, Sequence[str]], Assessment]
 
-"""`assess`: hints and rules come first in all of them."""
+MOST_CACHED: Final = 128
+LONGEST_CACHED: Final = 20_000
+"""Characters of a prompt whose assessment is kept: `complete` often follows `choose_model`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class Router:
         self._judge = judge
         self._assess = assess
         self._unavailable = unavailable
+        self._assessed: OrderedDict[tuple[str, bool], Assessment] = OrderedDict()
         self._out = {m.id: why for m in catalog.models.values() if (why := unavailable(m))}
 
     async def route(self, task: Task) -> Decision:
@@ -157,7 +161,16 @@ class Router:
     def _infer(self, mode: str, request: _Request) -> Assessment:
         if mode == "rules":
             return NOTHING_KNOWN
-        return self._assess(request.task, request.catalog.skills)
+        task = request.task
+        key = (task.prompt, any(file.modality == "image" for file in task.files))
+        assessment = self._assessed.get(key)
+        if assessment is None:
+            assessment = self._assess(task, request.catalog.skills)
+            if len(task.prompt) <= LONGEST_CACHED:
+                self._assessed[key] = assessment
+                if len(self._assessed) > MOST_CACHED:
+                    self._assessed.popitem(last=False)
+        return assessment
 
     def _named(self, task: Task) -> list[Model]:
         """The models that the caller named, in order. Raises `UnknownNameError`."""
