@@ -118,3 +118,14 @@ async def test_a_server_that_holds_one_model_is_left_after_a_fault(
         except ExhaustedError as error:
             call = error
         assert {attempt.model for attempt in attempts(call)} == {"a/m"}
+
+
+@rehearsal
+async def test_a_request_that_a_busy_server_had_taken_is_paid_for() -> None:
+    async with connected(a=replace(SLOW, slots=1), b=PAID) as house:
+        answers = await crowd(house, 30)
+        busy = [a for answer in answers for a in attempts(answer) if a.fault is Fault.BUSY]
+        sent = [a for a in busy if "while other calls were answered" in a.message]
+        assert sent
+        assert all(a.cost_usd for a in sent)
+        assert all(a.cost_usd == 0 for a in busy if a not in sent)

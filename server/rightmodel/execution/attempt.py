@@ -1,4 +1,4 @@
-"""One attempt: what is sent, how long silence may last, and what is put on record of it."""
+"""One attempt: its request, how long silence may last, and its record."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from rightmodel.manifest.catalog import Endpoint, Model
 
 CHARS_PER_TOKEN: Final = 4
+GIVEN_UP: Final = frozenset({Fault.TIMEOUT, Fault.BUSY})
+"""Faults of requests that the upstream may be working on still, and bill for."""
 
 
 @dataclass(slots=True)
@@ -97,11 +99,11 @@ def accepted_effort(model: Model, effort: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """An attempt under way, and the record it becomes.
+    """An attempt under way, and its record.
 
-    `input_tokens`: the prompt's, estimated. `output_tokens`: the most allowed for the answer, 0
-    unknown. `start_s`: since its call began. Of the record, `at`:
-    its end, seconds since 1970; `time_s`: how long it took.
+    `input_tokens`: of the prompt, estimated. `output_tokens`: most for the answer, 0 is unknown.
+    `start_s`: seconds since its call began. Of the record: `at`, its end, seconds since 1970;
+    `time_s`, how long it took.
     """
 
     model: Model
@@ -111,7 +113,7 @@ class Try:
     output_tokens: int = 0
 
     def completed(self, completion: Completion, *, at: float, time_s: float) -> Attempt:
-        """The record where it brought a completion."""
+        """The record of an attempt with a completion."""
         chars = len(completion.text) + completion.reasoning_chars
         found = self._plausible(completion.usage, completion.cost_usd, chars, at)
         return Attempt(
@@ -131,9 +133,10 @@ class Try:
     def broken_off(
         self, watch: Watch | None, error: ProviderError | None, *, at: float, time_s: float
     ) -> Attempt:
-        """The record where it brought none. `error`: `None` where its caller cut it short.
+        """The record of an attempt without one. `error`: `None` where the caller cancelled it.
 
-        It cost what the upstream bills; else what it reports, or was heard of it, comes to.
+        Its cost is what the upstream bills, else computed from the usage that it reports or from
+        what was received.
         """
         used = self._used(watch, error)
         reported = error.cost_usd if error else None
@@ -160,15 +163,15 @@ class Try:
         return plausible(usage, cost_usd, worst=worst, price=self.model.price, at=at)
 
     def _used(self, watch: Watch | None, error: ProviderError | None) -> Usage | None:
-        """What was used without a completion, `None` for nothing.
+        """The usage of an attempt without a completion, `None` for nothing.
 
-        Before the first token that is the prompt, if the request was out and we gave up on it; and
-        nothing, if the upstream refused it or was not reached.
+        Before the first token that is the prompt where the request was sent and we gave up on it,
+        and nothing where the upstream refused it or was not reached.
         """
-        heard = watch.chars // CHARS_PER_TOKEN if watch else 0
+        received = watch.chars // CHARS_PER_TOKEN if watch else 0
         if error is not None and error.usage is not None:
-            return replace(error.usage, output=max(error.usage.output, heard))
-        gave_up = error is None or (error.fault is Fault.TIMEOUT and not error.status)
+            return replace(error.usage, output=max(error.usage.output, received))
+        gave_up = error is None or (error.fault in GIVEN_UP and not error.status)
         if watch is None or (watch.first_s is None and not (watch.is_sent and gave_up)):
             return None
-        return Usage(self.input_tokens, heard)
+        return Usage(self.input_tokens, received)

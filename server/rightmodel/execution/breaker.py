@@ -32,7 +32,7 @@ OUT_S: Final = 600.0
 """How long a key without quota or a model that does not exist stays out before it is probed."""
 MOST_RETRY_AFTER_S: Final = 3600.0
 PROBE_S: Final = 60.0
-"""A probe that was let through and never heard of again is forgotten after this."""
+"""A probe without a result is forgotten after this."""
 PROBING_S: Final = 1.0
 """While a probe is under way: look elsewhere, or come back after this."""
 RETRY_WINDOW_S: Final = 60.0
@@ -162,12 +162,12 @@ class Health:
     def snapshot(self, models: Iterable[Model]) -> Snapshot:
         """What is known now of the models' endpoints."""
         now = self._now()
-        endpoints = {}
-        loaded = {}
+        endpoints, loaded = {}, {}
+        is_any_known = bool(self._breakers or self._windows)
         for model in models:
             for endpoint in model.endpoints:
                 key, provider = endpoint.key, endpoint.provider
-                if len(model.endpoints) > 1 or self._is_known(endpoint):
+                if len(model.endpoints) > 1 or (is_any_known and self._is_known(endpoint)):
                     endpoints[key] = self._health(endpoint, now)
                 if provider.one_model_at_a_time and self._load(endpoint).in_flight:
                     loaded[provider.name] = endpoint.name
@@ -195,10 +195,10 @@ class Health:
         )
 
     def _is_spare(self, endpoint: Endpoint, now: float) -> bool:
-        """Whether it cools down, and may be tried all the same where all else is down.
+        """Whether it cools down, and may be tried all the same where everything else is down.
 
-        Every few seconds one request may, unless the provider itself said when to come back: what
-        is back should not be waited for because it was down for long, or its key was out.
+        One request every few seconds may, unless the provider stated when to come back: a long
+        cooldown must not keep calls from an endpoint that has recovered.
         """
         breakers = self._of(endpoint)
         cooling = any(b.open_until > now for b in breakers)

@@ -131,10 +131,10 @@ class Calls:
                 argument="ref",
             )
         before = await _settled(entry)
-        said = Turn("assistant", before.text)
+        answer = Turn("assistant", before.text)
         going_on = replace(
             task,
-            history=(*entry.task.turns, said),
+            history=(*entry.task.turns, answer),
             system=task.system or entry.task.system,
             skill=task.skill or entry.task.skill,
             prefer=before.receipt.model,

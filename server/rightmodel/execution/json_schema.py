@@ -181,7 +181,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _foreign_reference(schema: Any) -> str:
-    """The first reference that points outside the schema, told with what to write instead."""
+    """What is wrong with the first reference that points outside the schema, "" for none."""
     resolver: Any = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
     for reference in _references(schema):
         try:

@@ -100,7 +100,7 @@ class JudgeCompleter:
     async def _attempt(
         self, tried: Try, request: ModelRequest, deadline_s: float, hold: Hold | None
     ) -> tuple[Attempt, str]:
-        """The attempt and what was said; one that failed is on record when it raises."""
+        """The attempt and its answer. A failed attempt is recorded before it raises."""
         endpoint, began = tried.endpoint, self._now()
         watch: Watch | None = None
         ticket: int | None = None

@@ -129,10 +129,10 @@ def _advice(catalog: Catalog, attempt: Attempt) -> str:
     """What to do about a failed attempt, with the key's variable and the ids that are near."""
     advice = attempt.fault.advice if attempt.fault else ""
     provider = catalog.providers.get(attempt.provider)
-    place = (provider.key_env or provider.key_file) if provider else ""
+    key = (provider.key_env or provider.key_file) if provider else ""
     close = nearest(attempt.model, [m for m in catalog.models if m != attempt.model])
     return advice.format(
-        key=place or f"key_env of {attempt.provider} in the manifest",
+        key=key or f"key_env of {attempt.provider} in the manifest",
         near=f" (nearest connected: {', '.join(close)})" if close else "",
     )
 

@@ -27,8 +27,8 @@ async def check(task: Task, completion: Completion, checker: SchemaChecker) -> C
     """
     text = completion.text.strip()
     if completion.finish == "refused":
-        said = f": {shown(text)}" if text else ""
-        raise _failed(Fault.REFUSED, f"the model or its content filter refused{said}")
+        reason = f": {shown(text)}" if text else ""
+        raise _failed(Fault.REFUSED, f"the model or its content filter refused{reason}")
     if not text:
         why = " (the output budget went into reasoning)" if completion.finish == "length" else ""
         raise _failed(Fault.EMPTY, f"the answer is empty{why}")
