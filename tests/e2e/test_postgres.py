@@ -199,7 +199,7 @@ def test_a_killed_clients_reservations_are_charged_and_its_actual_cost_corrects_
 ) -> None:
     limits, me = Limits((Limit("per_day_usd", Decimal(1)),)), this_process()
     request = HoldRequest("p/m", "code", Decimal("0.6"), call=7, number=1, client="alice")
-    dead = Owner(me.place, 2**22 + 1, "1")
+    dead = Owner(me.machine, 2**22 + 1, "1")
     with store.transaction():
         hold, _ = reserve(store, limits, request, now=NOON, owner=dead)
     with store.transaction():

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ledger.rows import NOON
-from rightmodel.ledger.budget import Limit, Limits
+from rightmodel.ledger.budget import Limit, Limits, Standing, standings
 from rightmodel.ledger.ledger import Ledger
 from rightmodel.ledger.owner import Owner, this_process
 from rightmodel.ledger.recovery import SqliteOpener
@@ -19,9 +19,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PER_DAY = Limits(limits=(Limit("per_day_usd", Decimal("1.00")),))
-GONE = Owner(this_process().place, 2**22 + 1, "1")
+GONE = Owner(this_process().machine, 2**22 + 1, "1")
 """A process that has ended."""
 LEFT: list[SqliteStore] = []
+
+
+async def state(ledger: Ledger) -> list[Standing]:
+    """The limits as they are now."""
+    await ledger.flush()
+    return await ledger.read(
+        lambda s: standings(ledger.limits.limits, s.charged, s.holds(), now=NOON)
+    )
 
 
 def run(

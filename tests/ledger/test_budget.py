@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 OWNER = this_process()
 PER_DAY = Limit("per_day_usd", Decimal("1.00"))
-GONE = Owner(OWNER.place, 2**22 + 1, "1")
+GONE = Owner(OWNER.machine, 2**22 + 1, "1")
 
 
 @pytest.fixture
@@ -265,7 +265,7 @@ def test_a_process_on_another_machine_counts_as_dead_once_its_reservation_expire
     store: SqliteStore,
 ) -> None:
     limits = Limits(limits=(PER_DAY,))
-    elsewhere = GONE._replace(place="another kernel")
+    elsewhere = GONE._replace(machine="another kernel")
     assert alive(elsewhere) is None
     take(store, limits, ask("1.00", lasts_s=600.0), owner=elsewhere)
     for after, count in ((599, 0), (601, 1)):

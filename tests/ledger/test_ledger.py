@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ledger.books import GONE, PER_DAY, run
+from ledger.books import GONE, PER_DAY, run, state
 from ledger.rows import DAY, NOON, attempt, call, outcome
 from rightmodel.core.errors import BudgetError, LedgerError, LedgerFault
 from rightmodel.ledger import writer
@@ -91,7 +91,7 @@ def test_the_next_server_charges_what_a_killed_one_had_reserved(file: Path) -> N
     store.close()
 
     async def test(ledger: Ledger) -> None:
-        (standing,) = await ledger.standings()
+        (standing,) = await state(ledger)
         assert (standing.spent_usd, standing.held_usd) == (Decimal("0.70"), Decimal(0))
         with pytest.raises(BudgetError):
             await ledger.reserve(ask("0.40"))
@@ -101,7 +101,7 @@ def test_the_next_server_charges_what_a_killed_one_had_reserved(file: Path) -> N
 
 def test_one_that_stops_waiting_for_room_leaves_none_reserved(file: Path) -> None:
     async def test(ledger: Ledger) -> None:
-        await ledger.standings()
+        await ledger.flush()
         waiting = asyncio.create_task(ledger.reserve(ask("1.00")))
         await asyncio.sleep(0)
         waiting.cancel()
@@ -129,7 +129,7 @@ def test_200_at_once_are_all_written(file: Path) -> None:
 
     async def test(ledger: Ledger) -> None:
         await asyncio.gather(*(one(ledger) for _ in range(200)))
-        (standing,) = await ledger.standings()
+        (standing,) = await state(ledger)
         assert standing.spent_usd == Decimal("0.8")
         assert standing.held_usd == 0
 
@@ -162,7 +162,7 @@ def test_a_ref_is_found_again(file: Path) -> None:
 
 def test_the_event_loop_never_waits_for_the_disk(file: Path) -> None:
     async def test(ledger: Ledger) -> None:
-        await ledger.standings()
+        await ledger.flush()
         other = SqliteStore(file)
         slowest = 0.0
         with other.transaction():
@@ -243,7 +243,7 @@ def test_after_a_full_disk_everything_is_caught_up(
             if ledger.trouble is None:
                 break
             await asyncio.sleep(0.01)
-        (standing,) = await ledger.standings()
+        (standing,) = await state(ledger)
         assert standing.spent_usd == spent
         assert standing.held_usd == Decimal("0.20")
         ledger.settle(running)
@@ -298,7 +298,7 @@ def test_a_lock_held_too_long_is_told_and_caught_up(
         store.close()
 
     async def test(ledger: Ledger) -> None:
-        await ledger.standings()
+        await ledger.flush()
         thread = threading.Thread(target=keep)
         thread.start()
         await asyncio.to_thread(locked.wait, 10)

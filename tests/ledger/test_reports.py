@@ -15,7 +15,7 @@ from rightmodel.core.fault import Fault
 from rightmodel.core.task import Attachment, Task
 from rightmodel.ledger.budget import settled
 from rightmodel.ledger.records import attempt_record, call_record, new_id, task_hash
-from rightmodel.ledger.reports import Spread, summed, usage
+from rightmodel.ledger.reports import Spread, summed
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.ledger.store import Key
 from rightmodel.manifest.price import Price
@@ -65,7 +65,7 @@ def test_a_day_of_5000_calls_adds_up_exactly() -> None:
             store.add_attempt(settled(row, None))
             total += hand
             by_model[model] += hand
-    found = usage(store, DAY, DAY)
+    (found,) = summed(store.calls(DAY, DAY), store.attempts(DAY, DAY), (DAY, DAY))
     assert Fraction(str(found.total.spent_usd)) == total
     assert abs(float(found.total.spent_usd) - float(total)) < 1e-9
     assert {r.key: Fraction(str(r.spent_usd)) for r in found.by_model} == by_model
@@ -117,7 +117,7 @@ def test_each_figure_is_where_it_belongs() -> None:
 
 def test_nothing_used_is_no_error() -> None:
     store = SqliteStore(None)
-    found = usage(store, DAY, DAY)
+    (found,) = summed(store.calls(DAY, DAY), store.attempts(DAY, DAY), (DAY, DAY))
     assert found.total.calls == 0
     assert found.total.saved_usd is None
     assert found.total.call_s is None

@@ -16,7 +16,7 @@ from rightmodel.core.call import Attempt
 from rightmodel.ledger.ledger import Ledger
 from rightmodel.ledger.records import attempt_record
 from rightmodel.ledger.recovery import SqliteOpener
-from rightmodel.ledger.reports import usage as reported
+from rightmodel.ledger.reports import summed
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.read import shipped_dir
@@ -166,7 +166,8 @@ def test_a_day_of_5000_calls_costs_what_a_sum_by_hand_says(tmp_path: Path) -> No
         kinds.update(_kinds(call, named))
     asyncio.run(written(rows, tmp_path / "ledger.sqlite3"))
     with closing(SqliteStore(tmp_path / "ledger.sqlite3")) as store:
-        found = reported(store, "2026-11-30", "2026-12-01")
+        days = ("2026-11-30", "2026-12-01")
+        (found,) = summed(store.calls(*days), store.attempts(*days), days)
     assert abs(Fraction(str(found.total.spent_usd)) - sum(by_day.values())) < EXACT
     assert {row.key for row in found.by_day} == set(by_day)
     assert all(abs(Fraction(str(r.spent_usd)) - by_day[r.key]) < EXACT for r in found.by_day)

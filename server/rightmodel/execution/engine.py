@@ -154,7 +154,7 @@ def build(
     shared = SharedKeys(
         catalog.providers.values(), records, health, key=settings.key, clock=clock.wall
     )
-    learning = Learning(catalog, records, shared.heard, clock=clock.wall, now=clock.now)
+    learning = Learning(catalog, records, shared.apply, clock=clock.wall, now=clock.now)
     limiter = Limiter()
     asking = JudgeCompleter(
         providers, health, limiter, key=settings.key, now=clock.now, recorder=recorder

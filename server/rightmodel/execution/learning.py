@@ -1,8 +1,8 @@
-"""The manifest as outcomes and usage have corrected it, and how an outcome gets there.
+"""The manifest, corrected by outcomes and usage.
 
 Ratings, speed and verbosity of the connected models are read from the ledger when first needed,
-after every report, and now and then, because other servers write there, too. A ledger in trouble
-changes nothing: the manifest is a good start.
+after every report, and once a minute, because other servers write there, too. While the ledger is
+faulty, the last known ones apply.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ logger = logging.getLogger("rightmodel")
 
 REFRESH_S: Final = 60.0
 PATIENCE_S: Final = 0.5
-"""How long a call waits for the ledger; then it goes by what is known."""
+"""How long a call waits for the ledger before it uses what is in memory."""
 RECENT: Final = 1000
 """Attempts from which speed and verbosity are read."""
 LEAST_ATTEMPTS: Final = 5
-"""Before that many, what a model thinks is not told from its usage."""
+"""With fewer, the usual number of reasoning tokens is not taken from usage."""
 
 
 class Learning:
-    """`heard`: told which keys are out of order. `clock`: seconds since 1970. `now`: monotonic."""
+    """`apply`: called with the cooldowns of keys. `clock`: seconds since 1970. `now`: monotonic."""
 
     def __init__(
         self,
         catalog: Catalog,
         ledger: Records,
-        heard: Callable[[Iterable[Cooldown]], None],
+        apply: Callable[[Iterable[Cooldown]], None],
         *,
         clock: Callable[[], float],
         now: Callable[[], float],
     ) -> None:
-        self._heard = heard
+        self._apply = apply
         self._manifest = self._learned = catalog
         self._ledger = ledger
         self._clock = clock
@@ -74,9 +74,9 @@ class Learning:
                 await self._refresh()
 
     async def report(self, ref: str, *, good: bool, note: str) -> str:
-        """Take a caller's word on a former call. Returns one line on what was learned.
+        """Record the outcome of a former call. Returns one line on what was learned.
 
-        Raises `TaskError` for a ref without an answer, `LedgerError` where it cannot be kept.
+        Raises `TaskError` for a ref without an answer, `LedgerError` where it is in memory only.
         """
         call = await self._ledger.find_call(ref)
         if call is None or not call.model:
@@ -105,7 +105,7 @@ class Learning:
 
         try:
             outcomes, attempts, cooldowns = await self._ledger.read(read)
-            self._heard(cooldowns)
+            self._apply(cooldowns)
             if not self._manifest.routing.learn:
                 return
             if not self._ratings.learn(outcomes, now=now):  # a report was corrected
@@ -138,7 +138,7 @@ def ratings_of(
 def corrected(
     catalog: Catalog, ratings: Ratings, attempts: Iterable[AttemptRecord], *, now: float
 ) -> Catalog:
-    """The catalog with learned ratings, speeds and verbosity in the place of its own. Pure."""
+    """The catalog with learned ratings, speeds and verbosity instead of its own. Pure."""
     habits = Habits()
     habits.learn(attempts)
     skills: dict[str, dict[str, float]] = {}
@@ -148,7 +148,8 @@ def corrected(
     for name, model in models.items():
         models[name] = _with_habits(model, habits)
         if name in skills:
-            models[name] = replace(models[name], skills={**model.skills, **skills[name]})
+            learned = {**model.skills, **skills[name]}
+            models[name] = replace(models[name], skills=learned, guessed=False)
     return replace(catalog, models=models)
 
 

@@ -1,4 +1,4 @@
-"""A finished call that is no longer in memory, read back where the manifest lets text be kept."""
+"""Finished calls that are no longer in memory, read from the ledger if it stores their text."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def kept_turns(task: Task) -> str:
-    """The system prompt and what was said before, as the ledger keeps it; files are not kept."""
-    said = [[turn.role, turn.text] for turn in task.history]
-    return json.dumps([["system", task.system], *said], ensure_ascii=False)
+    """System prompt and former turns as the ledger stores them; files are not stored."""
+    turns = [[turn.role, turn.text] for turn in task.history]
+    return json.dumps([["system", task.system], *turns], ensure_ascii=False)
 
 
 async def recall(ledger: Records, ref: str) -> tuple[Task, Answer] | None:
-    """The task and answer of a former server's call; `None` where they were not kept."""
+    """The task and answer of a former server's call; `None` where they were not stored."""
 
     def find(store: Store) -> tuple[CallRecord, Texts] | None:
         call = store.find_call(ref)
@@ -38,15 +38,15 @@ async def recall(ledger: Records, ref: str) -> tuple[Task, Answer] | None:
     if found is None:
         return None
     call, texts = found
-    (_, system), *said = json.loads(texts.history)
-    history = tuple(Turn(role, text) for role, text in said)
+    (_, system), *turns = json.loads(texts.history)
+    history = tuple(Turn(role, text) for role, text in turns)
     task = Task(texts.prompt, skill=call.skills[0][0], system=system, history=history)
     return task, Answer(texts.answer, _receipt(call))
 
 
 def _receipt(call: CallRecord) -> Receipt:
-    """What the ledger still knows; attempts are told by `rightmodel usage`."""
-    source: Source = call.source  # type: ignore[assignment]  # written by this house
+    """What the ledger has of the receipt; attempts are in `rightmodel usage`."""
+    source: Source = call.source  # type: ignore[assignment]  # written by `call_record`
     assessment = Assessment(call.skills, call.difficulty, source, call.confidence)
     decision = Decision(
         (), (), assessment, Requirements(0, 0), call.tier, 0.0, call.reason, call.rule, call.judge

@@ -1,7 +1,7 @@
-"""Keys that are out of order, told to and heard from every server on the same ledger.
+"""Cooldowns of API keys, shared with every server on the same ledger.
 
 A key without credit costs each new server a failed attempt, and agents start servers all day. Only
-a hash of a key is ever written down.
+a hash of a key is ever recorded.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 _FAULTS: Final = frozenset(fault.value for fault in Fault)
-"""Another server may be newer and know others."""
+"""A newer server may record others."""
 
 
 class SharedKeys:
@@ -43,7 +43,7 @@ class SharedKeys:
         health.on_key = self.changed
 
     def changed(self, provider: str, fault: Fault | None) -> None:
-        """A key went out of order here, or (no fault) works again."""
+        """Record that a key does not work, or (no fault) works again."""
         which = self._hashes.get(provider)
         if which is None:
             return
@@ -52,8 +52,8 @@ class SharedKeys:
         else:
             self._ledger.note(Cooldown(which, self._clock() + OUT_S, fault.value))
 
-    def heard(self, cooldowns: Iterable[Cooldown]) -> None:
-        """What this or another server has found out before."""
+    def apply(self, cooldowns: Iterable[Cooldown]) -> None:
+        """Apply the cooldowns that this or another server recorded."""
         known = {c.key: c for c in cooldowns}
         for provider, which in self._hashes.items():
             row = known.get(which)

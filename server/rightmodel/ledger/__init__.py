@@ -1,4 +1,4 @@
-"""What happened and what it cost, kept: attempts, budgets, outcomes, and what is learned from them.
+"""The ledger: attempts, calls, costs, budgets, outcomes, and the ratings learned from them.
 
-`Ledger` is what the rest of the house talks to; `Store` is what a database has to offer it.
+`Ledger` is its interface to the other packages; `Store` is the interface of its databases.
 """

@@ -106,7 +106,7 @@ class HoldRequest:
         """The reservation of that amount."""
         return Hold(
             id,
-            owner.place,
+            owner.machine,
             owner.pid,
             owner.started,
             now + self.lasts_s,

@@ -1,4 +1,4 @@
-"""How fast and how verbose each model proves to be: moving averages over its attempts. Pure."""
+"""Measured speed and verbosity of each model: moving averages over its attempts. Pure."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 LEAST_STEP: Final = 0.05
 """Share of the newest attempt in an average of many: about the last twenty count."""
 SHRINK: Final = 5
-"""Attempts after which half of a measured verbosity is believed."""
+"""Attempts after which half of a measured verbosity counts."""
 MOST_VERBOSE: Final = 4.0
 LEAST_TOKENS: Final = 8
-"""Shorter answers say nothing about speed."""
+"""Shorter answers tell little about speed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Habit:
     """Of one model. `first_token_s` and `tokens_s` (per second): `None` until measured.
 
     `verbosity`: answer tokens as a multiple of what was expected, drawn towards 1 while few.
-    `reasoning`: mean reasoning tokens of an attempt. `attempts`: how many with usage were seen.
+    `reasoning`: mean reasoning tokens of an attempt. `attempts`: how many reported usage.
     """
 
     first_token_s: float | None = None
@@ -53,7 +53,7 @@ class Habits:
         return self._habits.get(model, Habit())
 
     def learn(self, attempts: Iterable[AttemptRecord]) -> None:
-        """Take attempts in, oldest first. Failed ones and the judge's say nothing here."""
+        """Take attempts in, oldest first. Failed ones and the judge's are skipped."""
         for attempt in attempts:
             if attempt.fault or attempt.role != "answer":
                 continue
@@ -72,9 +72,9 @@ def _moved(habit: Habit, attempt: AttemptRecord) -> Habit:
     if writing > 0 and attempt.output >= LEAST_TOKENS:
         speed = attempt.output / writing
         habit = replace(habit, tokens_s=_average(habit.tokens_s, speed, habit.attempts))
-    said = attempt.output - (attempt.reasoning or 0)
-    if attempt.expected_output and said > 0:
-        ratio = log(said / attempt.expected_output)
+    visible = attempt.output - (attempt.reasoning or 0)
+    if attempt.expected_output and visible > 0:
+        ratio = log(visible / attempt.expected_output)
         verbosity = _average(habit.log_verbosity, ratio, habit.expected)
         habit = replace(habit, log_verbosity=verbosity, expected=habit.expected + 1)
     reasoning = _average(habit.reasoning, float(attempt.reasoning or 0), habit.attempts)

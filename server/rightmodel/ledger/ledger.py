@@ -13,7 +13,7 @@ from collections import deque
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from rightmodel.ledger.budget import Limits, standings, warnings
+from rightmodel.ledger.budget import Limits, warnings
 from rightmodel.ledger.owner import this_process
 from rightmodel.ledger.records import AttemptRecord, OutcomeRecord, Settled, Texts, new_id
 from rightmodel.ledger.reservations import reserve, settling
@@ -155,13 +155,6 @@ class Ledger:
     async def find_call(self, ref: str) -> CallRecord | None:
         """The latest call with that ref."""
         return await self.read(lambda store: store.find_call(ref))
-
-    async def standings(self) -> list[Standing]:
-        """The state of every limit."""
-        now, limits = self._clock(), self.limits.limits
-        return await self.read(
-            lambda store: standings(limits, store.charged, store.holds(), now=now)
-        )
 
     async def close(self) -> None:
         """Write what is left and close the store; what takes longer than `CLOSE_S` is spilled."""

@@ -1,9 +1,9 @@
-"""Which process this is, and whether another one still lives: for what a crash leaves reserved.
+"""Identifies processes, and tells whether one still runs: for reservations that a crash leaves.
 
-A process id alone may be given out again, and means nothing on another machine or in another
-container. So it goes with the time it was started, and counts only under the same boot of the same
-kernel and in the same PID namespace. Where that cannot be read, nobody is declared dead by guess:
-the answer is "unknown", and what is reserved expires.
+A process id alone may be reused, and means nothing on another machine or in another container. So
+it goes with the start time of the process, and counts only under the same boot of the same kernel
+and in the same PID namespace. Where that cannot be read, the answer is "unknown", and reservations
+expire.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 
 class Owner(NamedTuple):
-    """`place`: boot and PID namespace, else the host. `started`: clock ticks since boot, or ""."""
+    """`machine`: boot and PID namespace, else the host. `started`: ticks since boot, or ""."""
 
-    place: str
+    machine: str
     pid: int
     started: str
 
@@ -28,12 +28,12 @@ class Owner(NamedTuple):
 def this_process() -> Owner:
     """The owner of what this process reserves."""
     pid = os.getpid()
-    return Owner(_place(), pid, _started(pid) or "")
+    return Owner(_machine(), pid, _started(pid) or "")
 
 
 def alive(owner: Owner) -> bool | None:
-    """Whether the process still runs; `None` where nobody can tell."""
-    if owner.place != _place() or sys.platform == "win32":
+    """Whether the process still runs; `None`: unknown."""
+    if owner.machine != _machine() or sys.platform == "win32":
         return None  # on Windows, os.kill would end what it asks about
     try:
         os.kill(owner.pid, 0)
@@ -50,7 +50,7 @@ def alive(owner: Owner) -> bool | None:
 
 
 @cache
-def _place() -> str:
+def _machine() -> str:
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"

@@ -1,4 +1,4 @@
-"""Where the ledger is: the state directory, for this user's eyes only."""
+"""Paths of the ledger: the state directory, private to the user."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ def state_dir(env: Mapping[str, str]) -> Path:
 
 
 def ledger_file(env: Mapping[str, str]) -> Path:
-    """The ledger's file; nothing is made or looked at."""
+    """The ledger's file; nothing is created or read."""
     return state_dir(env) / FILE
 
 
 def make_private(file: Path) -> None:
-    """The file (empty if it is new) with mode 0600, its directory with mode 0700 if it is new.
+    """Create the file with mode 0600, and its directory with mode 0700 if it is new.
 
-    A directory that was there keeps its mode: it may be anyone's. SQLite gives the files beside
-    the ledger the ledger's own mode.
+    A directory that exists keeps its mode: others may use it. SQLite gives the files beside the
+    ledger the ledger's own mode.
     """
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
-        with suppress(OSError):  # on a read-only file system: what matters is told by SQLite
+        with suppress(OSError):  # on a read-only file system: SQLite reports what matters
             if os.name == "posix" and file.is_file() and file.stat().st_mode & 0o077:
                 file.chmod(0o600)

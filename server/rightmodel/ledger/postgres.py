@@ -127,7 +127,7 @@ class PostgresStore:
         self._dropped: set[int] = set()
         self._held: dict[int, Hold] | None = None
         self._sums = Sums()
-        with self._told():
+        with self._as_ledger_error():
             self._db = _Connection.connect(
                 **settings, autocommit=True, prepare_threshold=None, client_encoding="utf8"
             )
@@ -135,7 +135,7 @@ class PostgresStore:
         self._db.adapters.register_dumper(str, _Text)
         try:
             self._migrate(migrations)
-            with self._told():
+            with self._as_ledger_error():
                 self._sums.last = self._one("SELECT coalesce(max(id), 0) FROM rightmodel.attempts")
         except BaseException:
             self._db.close()
@@ -144,7 +144,7 @@ class PostgresStore:
     def _migrate(self, migrations: Sequence[Migration]) -> None:
         if self._version() == len(migrations):
             return
-        with self._told(), self._db.transaction():
+        with self._as_ledger_error(), self._db.transaction():
             self._db.execute(self._alone)
             version = self._version()  # another server may have been first
             if version > len(migrations):
@@ -163,7 +163,7 @@ class PostgresStore:
                 self._db.execute("INSERT INTO rightmodel.version VALUES (%s)", (number,))
 
     def _version(self) -> int:
-        with self._told():
+        with self._as_ledger_error():
             named = "schemaname = 'rightmodel' AND tablename = 'version'"
             if not self._one(f"{_FIND} pg_tables WHERE {named}"):
                 return 0
@@ -175,7 +175,7 @@ class PostgresStore:
         if self._inside:
             yield
             return
-        with self._told():
+        with self._as_ledger_error():
             self._inside = True
             self._sums.mark()
             try:
@@ -237,7 +237,7 @@ class PostgresStore:
         return self._held is not None and self._held.pop(number, None) is not None
 
     def holds(self) -> list[Hold]:
-        """See `Store`. In a transaction nobody else can change them."""
+        """See `Store`. In a transaction no other process changes them."""
         return self._all(_HOLDS, "") if self._held is None else list(self._held.values())
 
     def add_cooldown(self, row: Cooldown) -> None:
@@ -255,13 +255,13 @@ class PostgresStore:
     def cooldowns(self, now: float) -> list[Cooldown]:
         """See `Store`."""
         query = "SELECT key, until, fault FROM rightmodel.cooldowns WHERE until > %s"
-        with self._told():
+        with self._as_ledger_error():
             return [Cooldown(*row) for row in self._db.execute(query, (now,))]
 
     def charged(self, key: Key) -> Decimal:
         """See `Store`. Only what was added since the last time is read, summed up by the server."""
         month = key.period[:7]
-        with self._told():
+        with self._as_ledger_error():
             if not self._sums.has(month):
                 self._begin_month(month)
             if not self._fresh:
@@ -309,19 +309,19 @@ class PostgresStore:
         return (self._db.execute(query).fetchone() or (None,))[0]
 
     def _all(self, table: _Table[_R], where: str, *values: object) -> list[_R]:
-        with self._told():
+        with self._as_ledger_error():
             return list(table.records(self._ask(table.select + where, *values)))
 
     def _each(self, table: _Table[_R], where: str, *values: object) -> Iterator[_R]:
         """The same by and by, for what may not fit into memory; one such reading at a time."""
-        with self._told():
+        with self._as_ledger_error():
             self._flush()
             with self._db.transaction(), self._db.cursor("rows") as cursor:
                 cursor.itersize = 1000
                 yield from table.records(cursor.execute(table.select + where, values))
 
     def _add(self, table: _Table[_R], row: _R) -> None:
-        """Put it by: rows of a transaction are written together, before anything is read."""
+        """Defer it: rows of a transaction are written together, before anything is read."""
         if not self._inside:
             raise RuntimeError("writing to the ledger happens inside a transaction only")
         self._new.setdefault(table, []).append(row)
@@ -360,8 +360,8 @@ class PostgresStore:
         self._fresh = self._inside
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """The database's errors become `LedgerError`."""
+    def _as_ledger_error(self) -> Iterator[None]:
+        """Raise the database's errors as `LedgerError`."""
         try:
             yield
         except psycopg.Error as error:

@@ -1,4 +1,4 @@
-"""What a model's ratings become by the outcomes of its calls. Pure: time comes in as an argument.
+"""A model's ratings, updated by the outcomes of its calls. Pure: time comes in as an argument.
 
 A rating is a belief on the scale that difficulty shares: normal, around the manifest's value, with
 standard deviation `prior_sd`. An outcome says whether a task of difficulty d came out well, and is
@@ -7,7 +7,7 @@ and keeps a single surprise (a hopeless task that came out well) from meaning mu
 one step of Laplace's approximation, shared out over the task's skills by their weights; with a
 normal prior that is an extended Kalman filter whose state does not move. Old evidence fades by
 half-life, towards the manifest. See Glickman, "Parameter estimation in large dynamic paired
-comparison experiments" (1999), for the same way to update with one opponent.
+comparison experiments" (1999), for the same update with one opponent.
 
 Three things keep odd outcomes and repeated reports from turning the order upside down: ε; `reach`,
 a bound on the shift that grows with the root of the number of outcomes; and that the k-th outcome
@@ -60,7 +60,7 @@ class Learning:
         return self.check_passed if outcome.good >= 0.5 else self.check_failed  # noqa: PLR2004
 
 
-class Learned(NamedTuple):
+class LearnedRating(NamedTuple):
     """One rating. `sd`: how sure, in points. `outcomes`: how many moved it, faded ones less."""
 
     model: str
@@ -82,18 +82,18 @@ class Learned(NamedTuple):
 class _Belief:
     """The shift from the manifest. `gain`: precision beyond the prior's. `pull`: precision × mean.
 
-    `seen`: outcomes by weight. `at`: what time it has faded to.
+    `weight`: of the outcomes. `at`: the time up to which it has faded.
     """
 
     gain: float = 0.0
     pull: float = 0.0
-    seen: float = 0.0
+    weight: float = 0.0
     at: float = 0.0
 
     def faded(self, now: float, half_life_s: float) -> _Belief:
         passed = max(0.0, now - self.at)
         part = 0.5 ** (passed / half_life_s)
-        return _Belief(self.gain * part, self.pull * part, self.seen * part, max(now, self.at))
+        return _Belief(self.gain * part, self.pull * part, self.weight * part, max(now, self.at))
 
 
 class Ratings:
@@ -132,18 +132,18 @@ class Ratings:
         """What the model is to be rated now."""
         return self.learned(model, skill, now=now).rating
 
-    def learned(self, model: str, skill: str, *, now: float) -> Learned:
+    def learned(self, model: str, skill: str, *, now: float) -> LearnedRating:
         """The rating and how it came about."""
         base = self._manifest(model, skill)
         belief = self._beliefs.get((model, skill))
         if belief is None:
-            return Learned(model, skill, base, base, self._how.prior_sd, 0.0)
+            return LearnedRating(model, skill, base, base, self._how.prior_sd, 0.0)
         belief = belief.faded(now, self._how.half_life_s)
         precision = self._precision(belief)
         rating = min(HIGHEST, max(LOWEST, base + self._shift(belief)))
-        return Learned(model, skill, base, rating, 1 / sqrt(precision), belief.seen)
+        return LearnedRating(model, skill, base, rating, 1 / sqrt(precision), belief.weight)
 
-    def all(self, *, now: float) -> list[Learned]:
+    def all(self, *, now: float) -> list[LearnedRating]:
         """Every rating that outcomes moved, by model and skill."""
         return [self.learned(model, skill, now=now) for model, skill in sorted(self._beliefs)]
 
@@ -176,7 +176,7 @@ class Ratings:
             variance = 1 / before - (share / before) ** 2 * weight * information / damping
             belief.gain = 1 / variance - how.prior_sd**-2
             belief.pull = mean / variance
-            belief.seen += weight * share
+            belief.weight += weight * share
             self._beliefs[outcome.model, skill] = belief
 
     def _likelihood(self, rating: float, difficulty: float, good: float) -> tuple[float, float]:
@@ -191,7 +191,7 @@ class Ratings:
         return self._how.prior_sd**-2 + belief.gain
 
     def _shift(self, belief: _Belief) -> float:
-        bound = min(self._how.most, self._how.reach * sqrt(belief.seen))
+        bound = min(self._how.most, self._how.reach * sqrt(belief.weight))
         return max(-bound, min(bound, belief.pull / self._precision(belief)))
 
     def _reset(self, outcome: OutcomeRecord) -> None:

@@ -1,7 +1,7 @@
-"""Opening the ledger's file even when it is damaged: it is moved aside, and a new one is begun.
+"""Opens the ledger's file even if it is damaged: it is moved aside, and a new one is created.
 
-Every row of the damaged file that can still be read is carried over, so that budgets go on with
-what was spent. The damaged file is kept, never deleted.
+Every row of the damaged file that can still be read is copied, so that budgets keep what was spent.
+The damaged file is never deleted.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 _BESIDE: Final = ("", "-wal", "-shm")
 _NUMBERED: Final = ("attempts", "outcomes")
-"""Tables whose ids may have been given out anew in the meantime."""
+"""Tables whose ids may have been reused in the meantime."""
 
 
 class SqliteOpener:
-    """Opens the store as often as needed. `clock`: seconds since 1970, for the name it is given."""
+    """Opens the store as often as needed. `clock`: seconds since 1970, to name damaged files."""
 
     def __init__(self, file: Path, clock: Callable[[], float], *, busy_s: float = BUSY_S) -> None:
         self._file = file
@@ -34,32 +34,32 @@ class SqliteOpener:
         self._busy_s = busy_s
 
     def __call__(self, after: LedgerError | None = None) -> SqliteStore:
-        """A store that works. `after`: what ended the last one. Raises `LedgerError`."""
+        """A store that works. `after`: the last one's error. Raises `LedgerError`."""
         careful = after is not None and after.fault is LedgerFault.DAMAGED
         try:
             return SqliteStore(self._file, busy_s=self._busy_s, careful=careful)
         except LedgerError as trouble:
             if trouble.fault is not LedgerFault.DAMAGED:
                 raise
-        return self._begin_anew()
+        return self._start_over()
 
-    def _begin_anew(self) -> SqliteStore:
+    def _start_over(self) -> SqliteStore:
         with _alone(self._file):
             try:  # another process may have been first
                 return SqliteStore(self._file, busy_s=self._busy_s, careful=True)
             except LedgerError as trouble:
                 if trouble.fault is not LedgerFault.DAMAGED:
                     raise
-            aside = self._set_aside()
+            aside = self._move_aside()
             store = SqliteStore(self._file, busy_s=self._busy_s)
         count = _salvage(aside, store)
         store.notice = (
             f"the ledger {self._file} was damaged: it was moved to {aside.name} and a new one "
-            f"begun with the {count:,} rows that could still be read"
+            f"created with the {count:,} rows that could still be read"
         )
         return store
 
-    def _set_aside(self) -> Path:
+    def _move_aside(self) -> Path:
         now = datetime.fromtimestamp(self._clock(), UTC)
         name = f"{self._file.name}.damaged-{now:%Y%m%dT%H%M%SZ}"
         aside, number = self._file.with_name(name), 1
@@ -71,11 +71,11 @@ class SqliteOpener:
                 with suppress(FileNotFoundError):
                     self._file.with_name(self._file.name + end).rename(f"{aside}{end}")
         except OSError as error:
-            raise _immovable(self._file, error) from error
+            raise _not_movable(self._file, error) from error
         return aside
 
 
-def _immovable(file: Path, error: OSError) -> LedgerError:
+def _not_movable(file: Path, error: OSError) -> LedgerError:
     return LedgerError(
         LedgerFault.DAMAGED,
         f"the ledger {file} is damaged and cannot be moved aside: {error}",
@@ -84,7 +84,7 @@ def _immovable(file: Path, error: OSError) -> LedgerError:
 
 
 def _salvage(aside: Path, store: SqliteStore) -> int:
-    """Carry over what can be read, from the front up to the damage and from the back; the count."""
+    """Copy the rows that can be read, from both ends up to the damage; how many."""
     count = 0
     with suppress(sqlite3.Error), closing(sqlite3.connect(aside)) as old:
         for table in TABLES:
@@ -122,5 +122,5 @@ def _alone(file: Path) -> Iterator[None]:
             stack.callback(os.close, lock)
             fcntl.flock(lock, fcntl.LOCK_EX)
         except OSError as error:
-            raise _immovable(file, error) from error
+            raise _not_movable(file, error) from error
         yield

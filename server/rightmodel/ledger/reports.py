@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rightmodel.ledger.sums import EXACT
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from rightmodel.ledger.records import AttemptRecord, CallRecord, OutcomeRecord
 
@@ -22,18 +22,6 @@ PEOPLE: Final = frozenset({"cli", "check"})
 """Clients that are no agents: nothing they send was written by an agent's model."""
 _ZERO: Final = Decimal(0)
 _add: Final = EXACT.add
-
-
-class Rows(Protocol):
-    """The source of the rows: a `Store`, or a `Reader`."""
-
-    def calls(self, since: str, until: str) -> Iterator[CallRecord]:
-        """Calls of the UTC days from `since` to `until`, both included, by time."""
-        ...
-
-    def attempts(self, since: str, until: str) -> Iterator[AttemptRecord]:
-        """Attempts of the UTC days from `since` to `until`, both included."""
-        ...
 
 
 class Spread(NamedTuple):
@@ -255,12 +243,6 @@ def spread(times: Sequence[float]) -> Spread | None:
     return Spread(p50, p95, ordered[-1])
 
 
-def usage(rows: Rows, since: str, until: str, *, slow_s: float = SLOW_S) -> Usage:
-    """Everything of the UTC days from `since` to `until`, both included. One day: give it twice."""
-    calls, attempts = rows.calls(since, until), rows.attempts(since, until)
-    return summed(calls, attempts, (since, until), slow_s=slow_s)[0]
-
-
 def summed(
     calls: Iterable[CallRecord],
     attempts: Iterable[AttemptRecord],
@@ -268,7 +250,7 @@ def summed(
     slow_s: float = SLOW_S,
     known: Container[int] | None = None,
 ) -> list[Usage]:
-    """The same for each span of days at once. Rows: days in order, the rest by what was spent.
+    """The usage of each span of UTC days. Rows: days in order, the rest by what was spent.
 
     `known`: ids of the calls in the ledger, those of other days too; the call of any other attempt
     never ended, so its cost is lost. Attempts of the judge and of `rightmodel check` belong to no

@@ -96,7 +96,7 @@ class SqliteStore:
         self._sums = Sums()
         self._base: dict[Key, Decimal] = {}
         self._stamp = (0, 0)
-        with self._told():
+        with self._as_ledger_error():
             if file:
                 make_private(file)
                 self._stamp = _stamp(file)
@@ -110,7 +110,7 @@ class SqliteStore:
             raise
 
     def _set_up(self, migrations: Sequence[Migration], busy_s: float, *, careful: bool) -> None:
-        with self._told():
+        with self._as_ledger_error():
             _write_ahead(self._db, busy_s)
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.execute("PRAGMA journal_size_limit=8000000")
@@ -118,12 +118,12 @@ class SqliteStore:
                 check = "integrity_check" if careful else "quick_check"
                 (found,) = self._db.execute(f"PRAGMA {check}(1)").fetchone()
                 if found != "ok":
-                    raise self._trouble(LedgerFault.DAMAGED, found)
+                    raise self._error(LedgerFault.DAMAGED, found)
         if self._version() != len(migrations):
             self._migrate(migrations)
 
     def _version(self) -> int:
-        with self._told():
+        with self._as_ledger_error():
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
             return int(version)
 
@@ -149,9 +149,9 @@ class SqliteStore:
         if self._inside:
             yield
             return
-        with self._told():
+        with self._as_ledger_error():
             if self.file and _stamp(self.file) != self._stamp:
-                raise self._trouble(LedgerFault.UNREACHABLE, "it was moved or replaced")
+                raise self._error(LedgerFault.UNREACHABLE, "it was moved or replaced")
             self._db.execute("BEGIN IMMEDIATE")
             self._inside = True
             self._fresh = False
@@ -268,7 +268,7 @@ class SqliteStore:
 
         Columns that this schema does not know are left out.
         """
-        with self._told():
+        with self._as_ledger_error():
             known = {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}
         count = 0
         with self.transaction():
@@ -287,12 +287,12 @@ class SqliteStore:
             self._db.close()
 
     def _each(self, table: Table[_R], where: str, values: Sequence[object]) -> Iterator[_R]:
-        with self._told():
+        with self._as_ledger_error():
             self._flush()
             yield from table.records(self._db.execute(table.select + where, values))
 
     def _add(self, table: Table[_R], row: _R) -> None:
-        """Put it by: rows of a transaction are written together, before anything is read."""
+        """Defer it: rows of a transaction are written together, before anything is read."""
         if not self._inside:
             raise RuntimeError("writing to the ledger happens inside a transaction only")
         self._waiting.setdefault(table, []).append(row)
@@ -307,9 +307,9 @@ class SqliteStore:
     def _refresh(self, month: str) -> None:
         sums = self._sums
         if self._inside and self._fresh and sums.has(month):
-            return  # nobody else can have written since
+            return  # no other process can have written since
         what = "SELECT day, model, skill, charged_usd FROM attempts "
-        with self._told():
+        with self._as_ledger_error():
             self._flush()
             (last,) = self._db.execute("SELECT max(id) FROM attempts").fetchone()
             if last and last > sums.last:
@@ -322,19 +322,19 @@ class SqliteStore:
                 sums.add(self._db.execute(f"{what} WHERE day BETWEEN ? AND ? AND id <= ?", between))
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """The database's errors and the system's become `LedgerError`."""
+    def _as_ledger_error(self) -> Iterator[None]:
+        """Raise the database's and the system's errors as `LedgerError`."""
         try:
             yield
         except sqlite3.Error as error:
             kind = _KINDS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
             if kind is None:
                 raise
-            raise self._trouble(kind, str(error)) from error
+            raise self._error(kind, str(error)) from error
         except OSError as error:
-            raise self._trouble(LedgerFault.UNREACHABLE, str(error)) from error
+            raise self._error(LedgerFault.UNREACHABLE, str(error)) from error
 
-    def _trouble(self, kind: LedgerFault, words: str) -> LedgerError:
+    def _error(self, kind: LedgerFault, words: str) -> LedgerError:
         return LedgerError(
             kind, f"the ledger {self.location}: {_ADVICE[kind]} ({words})", location=self.location
         )

@@ -323,7 +323,17 @@ def test_what_a_killed_process_had_reserved_is_an_estimate_until_it_is_corrected
     file = write(tmp_path / "state", Rows([], [attempt("0.10", client="mcp")]))
     store = SqliteStore(file)
     hold = Hold(
-        1, GONE.place, GONE.pid, GONE.started, NOW, TODAY, "p/m", "code", Decimal("0.30"), 0xABC, 1
+        1,
+        GONE.machine,
+        GONE.pid,
+        GONE.started,
+        NOW,
+        TODAY,
+        "p/m",
+        "code",
+        Decimal("0.30"),
+        0xABC,
+        1,
     )
     with store.transaction():
         store.add_hold(hold)

@@ -21,7 +21,7 @@ from rightmodel.surfaces.cli.terminal import echo
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rightmodel.ledger.ratings import Learned, Ratings
+    from rightmodel.ledger.ratings import LearnedRating, Ratings
     from rightmodel.ledger.records import AttemptRecord
     from rightmodel.manifest.catalog import Catalog, Model
     from rightmodel.manifest.settings import Settings
@@ -53,9 +53,9 @@ def corrected_catalog(catalog: Catalog, settings: Settings) -> Catalog:
     return corrected(catalog, ratings_of(catalog, outcomes, now=now), attempts, now=now)
 
 
-def learned_by_model(catalog: Catalog, settings: Settings) -> dict[str, dict[str, Learned]]:
-    """Model → skill → what was learned; empty, and told, where the ledger cannot be read."""
-    by_model: dict[str, dict[str, Learned]] = {}
+def learned_by_model(catalog: Catalog, settings: Settings) -> dict[str, dict[str, LearnedRating]]:
+    """Model → skill → rating; empty, with a warning, where the ledger cannot be read."""
+    by_model: dict[str, dict[str, LearnedRating]] = {}
     try:
         ratings = learned_ratings(catalog, settings)
     except LedgerError as error:
@@ -87,7 +87,7 @@ def export_learned(catalog: Catalog, settings: Settings) -> None:
     if not text:
         echo("# nothing was learned yet")
         return
-    echo("# In your manifest these take the place of the same models' `skills`.")
+    echo("# In your manifest these replace the same models' `skills`.")
     echo(text)
 
 
@@ -115,7 +115,7 @@ def forget(catalog: Catalog, settings: Settings, name: str, *, sure: bool) -> No
     echo(f"ratings of {model or 'every model'} are the manifest's again")
 
 
-def _print_table(rows: Sequence[Learned]) -> None:
+def _print_table(rows: Sequence[LearnedRating]) -> None:
     from rightmodel.surfaces.cli.console import console, print_table, table
 
     shown = table("model", "skill", "manifest → learned", "sure within")

@@ -21,7 +21,7 @@ from rightmodel.surfaces.cli.terminal import echo, styled
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rightmodel.ledger.ratings import Learned
+    from rightmodel.ledger.ratings import LearnedRating
     from rightmodel.manifest.catalog import Catalog, Model
     from rightmodel.manifest.price import Price, Terms
     from rightmodel.manifest.settings import Settings
@@ -127,7 +127,7 @@ def _plain(model: Model, catalog: Catalog, *, origins: bool) -> dict[str, Any]:
     return shown
 
 
-def _print_one(model: Model, catalog: Catalog, learned: Mapping[str, Learned]) -> None:
+def _print_one(model: Model, catalog: Catalog, learned: Mapping[str, LearnedRating]) -> None:
     echo(styled(model.id, bold=True))
     for key, value in _values(model).items():
         if value in ("", []):
