@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
 
+from rightmodel.core.task import Task
+from rightmodel.execution.engine import make_router
 from rightmodel.manifest.load import load_catalog, local_servers
 from rightmodel.manifest.local_servers import Served, ServedModel, addresses
 
@@ -163,3 +167,10 @@ def test_an_own_model_without_cost_is_free_on_loopback_alone(tmp_path: Path) -> 
     assert not priced("http://127.0.0.1:9/v1", "cost = { input = 1 }")
     path = manifest(tmp_path, "http://127.0.0.1:9/v1")
     assert load_catalog(path, has_key=lambda _: True).find("mine/other").price.known
+
+
+def test_an_own_model_without_cost_fits_any_budget(tmp_path: Path) -> None:
+    path = manifest(tmp_path, "http://127.0.0.1:9/v1", "[budget]\nper_call_usd = 0.0000001\n")
+    router = make_router(load_catalog(path, has_key=lambda _: True), None)
+    decision = asyncio.run(router.route(Task("Say hello", max_cost_usd=Decimal("0.0000001"))))
+    assert [candidate.model for candidate in decision.candidates] == ["mine/one"]

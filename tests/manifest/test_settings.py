@@ -83,6 +83,7 @@ def test_a_misspelt_variable_is_found(name: str) -> None:
         ("OPENAI_API_KEY", "OPENAI_BASE_URL"),
         ("OPENAI_API_KEY", "SSH_AUTH_SOCK"),
         ("OPENAI_API_KEY", "GITHUB_TOKEN"),
+        ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
     ],
 )
 def test_another_providers_variable_is_no_misspelling(wanted: str, name: str) -> None:

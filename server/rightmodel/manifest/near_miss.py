@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _KEY_WORDS: Final = re.compile(r"(API|ACCESS|AUTH|SECRET|PRIVATE|KEYS?|TOKENS?)+$")
 _CLOSE: Final = 0.88
+_NO_KEYS: Final = frozenset({"ANTHROPIC_AUTH_TOKEN"})
+"""Claude Code's bearer token for a gateway: set on purpose, and no API key."""
 
 
 def near_misses(wanted: str, provider: str, environment: Mapping[str, str]) -> list[str]:
@@ -24,7 +26,7 @@ def near_misses(wanted: str, provider: str, environment: Mapping[str, str]) -> l
     """
     if not wanted or environment.get(wanted):
         return []
-    others = shipped_key_names() - {wanted}
+    others = (shipped_key_names() | _NO_KEYS) - {wanted}
     rated = [
         (_likeness(name, wanted, provider), name)
         for name, value in environment.items()
