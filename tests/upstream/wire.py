@@ -15,7 +15,7 @@ from openai.types.completion_usage import CompletionTokensDetails, PromptTokensD
 from rightmodel.core.task import Turn, WireFormat
 from rightmodel.manifest.catalog import Provider
 from rightmodel.upstream.answer import Answer
-from rightmodel.upstream.exchange import CODECS
+from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import ModelRequest
 from rightmodel.wire.sse import SseDecoder
 

@@ -21,8 +21,8 @@ from rightmodel.core.task import (
     ToolSpec,
     WireFormat,
 )
-from rightmodel.upstream.exchange import CODECS
 from rightmodel.wire.codec import Envelope
+from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import ChatRequest
 from rightmodel.wire.response import ChatResponse
 

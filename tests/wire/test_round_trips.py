@@ -21,7 +21,7 @@ from rightmodel.core.task import (
     ToolSpec,
     WireFormat,
 )
-from rightmodel.upstream.exchange import CODECS
+from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import HARMLESS, ChatRequest, RequestError, without_reasoning
 from rightmodel.wire.response import ChatResponse, events_of
 from wire.neutral import ENVELOPE, SCHEMA, again, requests, responses

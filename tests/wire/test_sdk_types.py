@@ -28,7 +28,7 @@ from openai.types.responses.response_create_params import (
 from pydantic import TypeAdapter
 
 from rightmodel.core.task import WireFormat
-from rightmodel.upstream.exchange import CODECS
+from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.response import events_of
 from wire.neutral import ENVELOPE, requests, responses
 

@@ -10,23 +10,21 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
-from rightmodel.core.task import Turn, WireFormat
+from rightmodel.core.task import Turn
 from rightmodel.upstream.answer import Answer, EmptyStreamError, malformed
 from rightmodel.upstream.classify import UpstreamError
 from rightmodel.upstream.http import Post
 from rightmodel.upstream.repairs import SYSTEM
 from rightmodel.upstream.windows import refuse_cuts
-from rightmodel.wire.anthropic_messages import AnthropicMessages
 from rightmodel.wire.codec import quirks_of
-from rightmodel.wire.gemini import Gemini
-from rightmodel.wire.openai_chat import OpenAIChat
-from rightmodel.wire.openai_responses import OpenAIResponses
+from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import system_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rightmodel.core.call import Completion
+    from rightmodel.core.task import WireFormat
     from rightmodel.upstream.answer import Watch
     from rightmodel.upstream.http import HttpClient
     from rightmodel.wire.codec import Codec
@@ -46,13 +44,6 @@ CREDIT_S: Final = 600.0
 
 MOST_SCHEMAS: Final = 1024
 """Schemas remembered as too complex for a model's grammar."""
-
-CODECS: Final[Mapping[WireFormat, Codec]] = {
-    WireFormat.OPENAI_CHAT: OpenAIChat(),
-    WireFormat.OPENAI_RESPONSES: OpenAIResponses(),
-    WireFormat.ANTHROPIC_MESSAGES: AnthropicMessages(),
-    WireFormat.GEMINI: Gemini(),
-}
 
 STREAMING: Final = ("stream", "stream_options")
 """Left out to request the response in one piece."""

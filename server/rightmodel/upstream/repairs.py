@@ -11,52 +11,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from rightmodel.core.task import WireFormat
 from rightmodel.upstream.error_body import MOST_SEARCHED
+from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import system_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from rightmodel.upstream.error_body import ErrorBody
+    from rightmodel.wire.codec import Codec
     from rightmodel.wire.request import ModelRequest
 
 SYSTEM: Final = "system"
-
-_OPTIONAL: Final = {
-    WireFormat.OPENAI_CHAT: (
-        "max_completion_tokens", "max_tokens", "reasoning_effort", "reasoning", "response_format",
-        "stream_options", "usage", "stream",
-    ),
-    WireFormat.OPENAI_RESPONSES: (
-        "max_output_tokens", "reasoning", "text.format", "include", "stream",
-    ),
-    WireFormat.ANTHROPIC_MESSAGES: (
-        "max_tokens", "thinking", "output_config.effort", "output_config.format", "stream",
-    ),
-    WireFormat.GEMINI: (
-        "generationConfig.maxOutputTokens", "generationConfig.thinkingConfig",
-        "generationConfig.responseJsonSchema",
-    ),
-}  # fmt: skip
-_SCHEMA: Final = {
-    WireFormat.OPENAI_CHAT: "response_format",
-    WireFormat.OPENAI_RESPONSES: "text.format",
-    WireFormat.ANTHROPIC_MESSAGES: "output_config.format",
-    WireFormat.GEMINI: "generationConfig.responseJsonSchema",
-}
-_EFFORT: Final = {
-    WireFormat.OPENAI_CHAT: "reasoning_effort",
-    WireFormat.OPENAI_RESPONSES: "reasoning",
-    WireFormat.ANTHROPIC_MESSAGES: "output_config.effort",
-    WireFormat.GEMINI: "generationConfig.thinkingConfig",
-}
-_CAP: Final = {
-    WireFormat.OPENAI_CHAT: "max_tokens",
-    WireFormat.OPENAI_RESPONSES: "max_output_tokens",
-    WireFormat.ANTHROPIC_MESSAGES: "max_tokens",
-    WireFormat.GEMINI: "generationConfig.maxOutputTokens",
-}
 
 _NO_STREAM: Final = re.compile(
     r"verified to stream|stream(?:ing)? (?:is |mode is )?(?:not|un)[ -]?(?:supported|allowed|"
@@ -174,29 +140,29 @@ def refused_parameter(
     request: ModelRequest, parsed: ErrorBody, words: Words
 ) -> tuple[str, int | None]:
     """The path of the field, "" where the error is not about one, and its largest valid value."""
-    wire_format = request.provider.protocol
+    codec = CODECS[request.provider.protocol]
     if parsed.status in {402, 403} and (most := _AFFORDABLE.search(parsed.message)):
-        return _CAP[wire_format], int(most.group(1).replace(",", ""))
+        return codec.cap_paths[-1], int(most.group(1).replace(",", ""))
     if parsed.status in _BY_WORDS:
         if words.hold(_NO_STREAM) or parsed.error.get("param") == "stream":
             return "stream", None
         if system_of(request) and words.hold(_NO_SYSTEM):
             return SYSTEM, None
     if parsed.status in _BY_NAME and (not parsed.codes or parsed.codes & _CODES):
-        path, limit = _by_name(wire_format, parsed)
+        path, limit = _by_name(codec, parsed)
         if path:
             return path, limit
     has_schema = request.schema is not None and request.native_schema
     if has_schema and parsed.status in _BY_WORDS and words.hold(_NO_SCHEMA):
-        return _SCHEMA[wire_format], None
+        return codec.schema_path, None
     return "", None
 
 
-def _by_name(wire_format: WireFormat, parsed: ErrorBody) -> tuple[str, int | None]:
+def _by_name(codec: Codec, parsed: ErrorBody) -> tuple[str, int | None]:
     """The field that a typed part of the error names, else its words."""
     named = [name for name in _named(parsed.error) if name not in _NO_NAMES]
     for name in named or _worded(parsed.message[:MOST_SEARCHED]):
-        path = _path(wire_format, name)
+        path = _path(codec, name)
         if path:
             return path, _limit(parsed.message) if "max" in path else None
     return "", None
@@ -220,17 +186,17 @@ def _worded(message: str) -> Iterator[str]:
             yield found.group(1)
 
 
-def _path(wire_format: WireFormat, name: str) -> str:
+def _path(codec: Codec, name: str) -> str:
     """The optional field that a name means in this wire format, "" for any other."""
-    optional = _OPTIONAL[wire_format]
-    for path in optional:
+    for path in codec.optional:
         if name == path or name.startswith(f"{path}."):
             return path
     squeezed = re.sub(r"[_. ]", "", name.lower())
-    for names, paths in ((_SCHEMA_NAMES, _SCHEMA), (_CAP_NAMES, _CAP), (_EFFORT_NAMES, _EFFORT)):
-        if squeezed in names:
-            return paths[wire_format]
-    return ""
+    if squeezed in _SCHEMA_NAMES:
+        return codec.schema_path
+    if squeezed in _CAP_NAMES:
+        return codec.cap_paths[-1]
+    return codec.effort_path if squeezed in _EFFORT_NAMES else ""
 
 
 def _limit(message: str) -> int | None:

@@ -76,6 +76,8 @@ class AnthropicMessages(Codec):
 
     schema_path = "output_config.format"
     cap_paths = ("max_tokens",)
+    effort_path = "output_config.effort"
+    optional = ("max_tokens", "thinking", "output_config.effort", "output_config.format", "stream")
     needed: ClassVar[frozenset[str]] = frozenset({"max_tokens"})
 
     def url(self, request: ModelRequest) -> str:

@@ -63,13 +63,21 @@ class StreamEncoder(ABC):
 class Codec(ABC):
     """One wire format.
 
-    `schema_path`: where the JSON schema is in the body. `cap_paths`: where the output limit can
-    be. `renamed`: what replaces a refused parameter. `needed`: parameters never left out. `last`:
-    data of the stream's last event, "" where it has none of the kind.
+    Paths are dotted and lead into the request's body.
+
+    `schema_path`: the JSON schema.
+    `cap_paths`: the limit on output tokens, under each of its names.
+    `effort_path`: how long to reason.
+    `optional`: what a refused request is sent again without, or with less of.
+    `renamed`: what replaces a refused field.
+    `needed`: optional fields that can be lowered, but not left out.
+    `last`: data of the stream's last event, "" where it has none of the kind.
     """
 
     schema_path: ClassVar[str]
     cap_paths: ClassVar[tuple[str, ...]]
+    effort_path: ClassVar[str]
+    optional: ClassVar[tuple[str, ...]]
     renamed: ClassVar[Mapping[str, str]] = {}
     needed: ClassVar[frozenset[str]] = frozenset()
     last: ClassVar[str] = ""

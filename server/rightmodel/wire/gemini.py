@@ -82,6 +82,12 @@ class Gemini(Codec):
 
     schema_path = "generationConfig.responseJsonSchema"
     cap_paths = ("generationConfig.maxOutputTokens",)
+    effort_path = "generationConfig.thinkingConfig"
+    optional = (
+        "generationConfig.maxOutputTokens",
+        "generationConfig.thinkingConfig",
+        "generationConfig.responseJsonSchema",
+    )
 
     def url(self, request: ModelRequest) -> str:
         """Where the request goes."""

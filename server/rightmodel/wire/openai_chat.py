@@ -82,6 +82,11 @@ class OpenAIChat(Codec):
 
     schema_path = "response_format"
     cap_paths = ("max_completion_tokens", "max_tokens")
+    effort_path = "reasoning_effort"
+    optional = (
+        "max_completion_tokens", "max_tokens", "reasoning_effort", "reasoning", "response_format",
+        "stream_options", "usage", "stream",
+    )  # fmt: skip
     renamed: ClassVar[Mapping[str, str]] = {
         "max_tokens": "max_completion_tokens",
         "max_completion_tokens": "max_tokens",

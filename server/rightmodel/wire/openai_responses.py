@@ -61,6 +61,8 @@ class OpenAIResponses(Codec):
 
     schema_path = "text.format"
     cap_paths = ("max_output_tokens",)
+    effort_path = "reasoning"
+    optional = ("max_output_tokens", "reasoning", "text.format", "include", "stream")
 
     def url(self, request: ModelRequest) -> str:
         """Where the request goes."""
