@@ -1,11 +1,11 @@
-"""Nothing is written outside the state directory: told by the interpreter, and seen in folders."""
+"""Nothing is written outside the state directory: checked by audit events and in the folders."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
 
-from process.house import GUARD_S, WRAPPER, House, manifest, texts
+from process.server_process import GUARD_S, WRAPPER, Folders, manifest, texts
 from rightmodel.simulator import Behaviour, SimulatedProvider, fault
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ def seen(root: Path) -> dict[str, tuple[int, int]]:
 def test_nothing_is_written_outside_the_state_directory(tmp_path: Path) -> None:
     async def run() -> None:
         async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as upstream:
-            house = House(tmp_path, WATCH + WRAPPER)
-            house.write(manifest(upstream))
+            folders = Folders(tmp_path, WATCH + WRAPPER)
+            folders.write(manifest(upstream))
             before = seen(tmp_path)
-            async with house.server() as server:
+            async with folders.server() as server:
                 upstream.script("m", [fault.status(500)])
                 for n in range(3):
                     assert texts(await server.call(prompt=f"call {n}"))

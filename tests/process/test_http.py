@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from process.house import GUARD_S, HELLO, VERSION, House, manifest, seconds_to_end
+from process.server_process import GUARD_S, HELLO, VERSION, Folders, manifest, seconds_to_exit
 from process.test_sizes import large
 from rightmodel.simulator import Behaviour, SimulatedProvider
 
@@ -50,7 +50,7 @@ class Post:
         answer: dict[str, Any] = json.loads(found[-1])
         return answer
 
-    def hang_up(self) -> None:
+    def disconnect(self) -> None:
         self.writer.close()
 
 
@@ -78,15 +78,15 @@ class Client:
         await writer.drain()
         return Post(reader, writer)
 
-    async def introduce(self) -> None:
+    async def initialize(self) -> None:
         post = await self.post({"id": 0, "method": "initialize", "params": HELLO})
         head = await post.head()
         found = re.search(r"^mcp-session-id: (\S+)", head, re.MULTILINE | re.IGNORECASE)
         assert found, head
         self.session = found.group(1)
         assert (await post.answer())["result"]["protocolVersion"] == VERSION
-        said = await self.post({"method": "notifications/initialized"})
-        assert " 202 " in await said.head()
+        accepted = await self.post({"method": "notifications/initialized"})
+        assert " 202 " in await accepted.head()
 
     async def call(self, number: int, **arguments: str) -> Post:
         """A call, in the session where there is one, else as the protocol of 2026 has it."""
@@ -101,16 +101,16 @@ class Client:
 
 @contextlib.asynccontextmanager
 async def serving(
-    house: House, era: str, *options: str
+    folders: Folders, era: str, *options: str
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, Client]]:
-    async with house.process("--http", "127.0.0.1:0", *options) as process:
+    async with folders.process("--http", "127.0.0.1:0", *options) as process:
         assert process.stderr is not None
         line = (await asyncio.wait_for(process.stderr.readline(), GUARD_S)).decode()
         found = re.fullmatch(r"rightmodel: listening on http://127\.0\.0\.1:(\d+)/mcp\n", line)
         assert found, line
         client = Client(int(found.group(1)))
         if era == "session":
-            await client.introduce()
+            await client.initialize()
         try:
             yield process, client
         finally:
@@ -130,13 +130,13 @@ def test_a_client_that_hangs_up_cancels_its_call_and_no_other(tmp_path: Path, er
 
         models = {"m": Behaviour(lambda r: f"answer to {r.prompt}", first_token_s=1.0)}
         async with SimulatedProvider("openai-chat", models=models, sleep=held) as upstream:
-            house = House(tmp_path)
-            house.write(manifest(upstream))
-            async with serving(house, era) as (_, client):
+            folders = Folders(tmp_path)
+            folders.write(manifest(upstream))
+            async with serving(folders, era) as (_, client):
                 stays = await client.call(1, prompt="stays")
-                goes = await client.call(2, prompt="goes")
+                leaves = await client.call(2, prompt="goes")
                 await upstream.until(lambda: upstream.in_flight == 2)
-                goes.hang_up()
+                leaves.disconnect()
                 # At once: the SDK's own keep-alive would find out after 15 s.
                 await asyncio.wait_for(upstream.until(lambda: upstream.in_flight == 1), GUARD_S)
                 release.set()
@@ -156,9 +156,9 @@ def test_a_prompt_of_5_mb_over_http(tmp_path: Path) -> None:
     async def run() -> None:
         models = {"m": Behaviour()}
         async with SimulatedProvider("anthropic-messages", models=models) as upstream:
-            house = House(tmp_path)
-            house.write(manifest(upstream))
-            async with serving(house, "session") as (_, client):
+            folders = Folders(tmp_path)
+            folders.write(manifest(upstream))
+            async with serving(folders, "session") as (_, client):
                 post = await client.call(1, prompt=prompt)
                 assert "isError" not in str(await post.answer()).replace("'isError': False", "")
             assert [r.prompt == prompt for r in upstream.requests] == [True]
@@ -167,17 +167,19 @@ def test_a_prompt_of_5_mb_over_http(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_go_over_http(tmp_path: Path, how: signal.Signals) -> None:
+def test_a_signal_over_http_cancels_what_runs_and_ends_the_process(
+    tmp_path: Path, how: signal.Signals
+) -> None:
     async def run() -> None:
         models = {"m": Behaviour(first_token_s=1.0)}
         async with SimulatedProvider("openai-chat", models=models, sleep=never) as upstream:
-            house = House(tmp_path)
-            house.write(manifest(upstream))
-            async with serving(house, "session") as (process, client):
+            folders = Folders(tmp_path)
+            folders.write(manifest(upstream))
+            async with serving(folders, "session") as (process, client):
                 await client.call(1, prompt="x")
                 await upstream.until(lambda: upstream.in_flight == 1)
                 process.send_signal(how)
-                took = await asyncio.wait_for(seconds_to_end(process), GUARD_S)
+                took = await asyncio.wait_for(seconds_to_exit(process), GUARD_S)
                 print(f"HTTP, {how.name}: ended after {took:.3f} s")  # noqa: T201
                 await upstream.until(lambda: upstream.in_flight == 0)
                 assert process.stderr is not None
@@ -190,9 +192,9 @@ def test_told_to_go_over_http(tmp_path: Path, how: signal.Signals) -> None:
 def test_half_a_surrogate_pair_in_a_body_costs_no_call(tmp_path: Path) -> None:
     async def run() -> None:
         async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as upstream:
-            house = House(tmp_path)
-            house.write(manifest(upstream))
-            async with serving(house, "session") as (_, client):
+            folders = Folders(tmp_path)
+            folders.write(manifest(upstream))
+            async with serving(folders, "session") as (_, client):
                 post = await client.call(1, prompt="cut \ud83d here")
                 assert "This is a simulated answer." in str(await post.answer())
             assert [r.prompt for r in upstream.requests] == ["cut \ufffd here"]
@@ -210,12 +212,12 @@ connections.MOST = 8
 """
 
 
-def test_requests_that_never_end_are_closed_and_keep_nobody_out(tmp_path: Path) -> None:
+def test_requests_that_never_end_are_closed_and_keep_no_other_client_out(tmp_path: Path) -> None:
     async def run() -> None:
         async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as upstream:
-            house = House(tmp_path, QUICK)
-            house.write(manifest(upstream))
-            async with serving(house, "session") as (_, client):
+            folders = Folders(tmp_path, QUICK)
+            folders.write(manifest(upstream))
+            async with serving(folders, "session") as (_, client):
                 halves = []
                 for half in (HALF_A_HEAD, HALF_A_BODY, b"") * 10:
                     reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
@@ -234,10 +236,10 @@ def test_requests_that_never_end_are_closed_and_keep_nobody_out(tmp_path: Path) 
 def test_the_scheme_of_a_token_is_read_in_any_case(tmp_path: Path) -> None:
     async def run() -> None:
         async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as upstream:
-            house = House(tmp_path, env={"TOKEN": "t" * 16})
-            house.write(manifest(upstream))
+            folders = Folders(tmp_path, env={"TOKEN": "t" * 16})
+            folders.write(manifest(upstream))
             options = ("--token-env", "TOKEN")
-            async with serving(house, "none", *options) as (_, client):
+            async with serving(folders, "none", *options) as (_, client):
                 message = {"id": 0, "method": "initialize", "params": HELLO}
                 heads = []
                 for scheme in ("Bearer", "bearer", "BEARER", "Basic"):

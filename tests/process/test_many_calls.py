@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from process.house import GUARD_S, House, manifest, texts
+from process.server_process import GUARD_S, Folders, manifest, texts
 from rightmodel.execution.calls import MOST_RUNNING
 from rightmodel.simulator import Behaviour, SimulatedProvider
 
@@ -30,9 +30,9 @@ def test_200_calls_at_once_over_one_connection(tmp_path: Path) -> None:
 
         models = {"fast": Behaviour(said), "slow": Behaviour(said, first_token_s=1.0)}
         async with SimulatedProvider("openai-chat", models=models, sleep=held) as upstream:
-            house = House(tmp_path)
-            house.write(manifest(upstream, ("fast", "slow")))
-            async with house.server() as server:
+            folders = Folders(tmp_path)
+            folders.write(manifest(upstream, ("fast", "slow")))
+            async with folders.server() as server:
                 calls = {
                     prompt: server.call(
                         prompt=prompt, model="p/fast" if kind == "fast" else "p/slow"
@@ -64,7 +64,7 @@ def test_200_calls_at_once_over_one_connection(tmp_path: Path) -> None:
                 assert all(m.startswith(f"attempt 1: p/{name} at p") for m in messages)
             assert not any(calls[prompt].done() for prompt in unwanted)
             assert server.facts == {"running": 0, "in_flight": 0, "kept": len(wanted)}
-            assert server.strange == []
-            assert server.said == []
+            assert server.invalid_lines == []
+            assert server.log_lines == []
 
     asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from process.house import GUARD_S, WRAPPER, House, manifest, texts
+from process.server_process import GUARD_S, WRAPPER, Folders, manifest, texts
 from rightmodel.simulator import Behaviour, SimulatedProvider
 from rightmodel.surfaces.mcp import server as surface
 
@@ -28,12 +28,12 @@ def test_progress_is_reported_as_long_as_the_upstream_is_silent(tmp_path: Path) 
 
         models = {"m": Behaviour("at last", first_token_s=1.0)}
         async with SimulatedProvider("openai-chat", models=models, sleep=held) as upstream:
-            house = House(tmp_path, WRAPPER + OFTEN)
-            house.write(manifest(upstream))
-            async with house.server() as server:
+            folders = Folders(tmp_path, WRAPPER + OFTEN)
+            folders.write(manifest(upstream))
+            async with folders.server() as server:
                 call = server.call(prompt="think")
-                told = await server.until_told("token of think", 6)
-                assert all(line.startswith("attempt 1: p/m at p") for line in told[-3:])
+                lines = await server.until_reported("token of think", 6)
+                assert all(line.startswith("attempt 1: p/m at p") for line in lines[-3:])
                 release.set()
                 assert texts(await call)[0] == "at last"
             assert len(upstream.requests) == 1

@@ -6,7 +6,7 @@ import asyncio
 import random
 from typing import TYPE_CHECKING
 
-from process.house import GUARD_S, House, manifest, texts
+from process.server_process import GUARD_S, Folders, manifest, texts
 from rightmodel.simulator import Behaviour, SimulatedProvider
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ def test_a_prompt_of_5_mb_arrives_byte_for_byte(tmp_path: Path) -> None:
         # Not openai-chat: on loopback, a count unlike our own is taken for Ollama's silent cut.
         models = {"m": Behaviour()}
         async with SimulatedProvider("anthropic-messages", models=models) as upstream:
-            house = House(tmp_path)
-            house.write(manifest(upstream))
-            async with house.server() as server:
+            folders = Folders(tmp_path)
+            folders.write(manifest(upstream))
+            async with folders.server() as server:
                 answer, _ = texts(await server.call(prompt=prompt))
                 assert answer == "This is a simulated answer."
             assert [r.prompt == prompt for r in upstream.requests] == [True]
-            assert server.strange == []
+            assert server.invalid_lines == []
 
     asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
 
@@ -48,9 +48,9 @@ def test_an_answer_of_200_kb_is_read_by_ref_to_its_end(tmp_path: Path) -> None:
     async def run() -> None:
         behaviour = Behaviour(whole, chunk_tokens=500)
         async with SimulatedProvider("openai-chat", models={"m": behaviour}) as upstream:
-            house = House(tmp_path)
-            house.write(manifest(upstream))
-            async with house.server() as server:
+            folders = Folders(tmp_path)
+            folders.write(manifest(upstream))
+            async with folders.server() as server:
                 message = await server.call(prompt="at length", max_output_tokens=200_000)
                 ref = message["result"]["_meta"]["rightmodel/receipt"]["ref"]
                 pages = [texts(message)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from process.house import GUARD_S, WRAPPER, House, manifest, texts
+from process.server_process import GUARD_S, WRAPPER, Folders, manifest, texts
 from rightmodel.simulator import Behaviour, SimulatedProvider
 
 if TYPE_CHECKING:
@@ -36,12 +36,12 @@ KINDS = ("print", "written without a line end", "bytes", "descriptor", "child", 
 def test_what_others_print_does_not_reach_the_protocol(tmp_path: Path) -> None:
     async def run() -> None:
         async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as upstream:
-            house = House(tmp_path, WRAPPER + NOISY)
-            house.write(manifest(upstream))
-            async with house.server() as server:
+            folders = Folders(tmp_path, WRAPPER + NOISY)
+            folders.write(manifest(upstream))
+            async with folders.server() as server:
                 for n in range(3):
                     assert texts(await server.call(prompt=f"call {n}"))
-        assert server.strange == []
+        assert server.invalid_lines == []
         errors = server.errors.decode()
         assert [kind for kind in KINDS if f"stray: {kind}" not in errors] == []
 
@@ -69,9 +69,9 @@ def test_a_line_that_is_not_valid_is_answered_and_costs_no_call_in_flight(tmp_pa
         async with SimulatedProvider(
             "openai-chat", models={"m": slow}, sleep=until_reached
         ) as upstream:
-            house = House(tmp_path)
-            house.write(manifest(upstream))
-            async with house.server() as server:
+            folders = Folders(tmp_path)
+            folders.write(manifest(upstream))
+            async with folders.server() as server:
                 running = server.call(prompt="before")
                 await upstream.until(lambda: upstream.in_flight == 1)
                 replies = [server.expect(name) for name in ("cut", "list", "batched")]
@@ -84,6 +84,6 @@ def test_a_line_that_is_not_valid_is_answered_and_costs_no_call_in_flight(tmp_pa
                 assert "unknown skill" in (await cut)["result"]["content"][0]["text"]
                 reached.set()
                 assert texts(await running)
-            assert server.strange == []
+            assert server.invalid_lines == []
 
     asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))

@@ -42,7 +42,7 @@ require = { trust = "trusted" }
 
 
 class Silent:
-    """A session that nobody listens to."""
+    """A session without a client."""
 
     async def report_progress(self, *_: object) -> None:
         return
@@ -192,7 +192,7 @@ def test_the_rejected_are_told_with_their_reasons(tmp_path: Path) -> None:
     assert shown["rejected"][0]["model"] == "p/first"
 
 
-def test_a_manifest_that_was_mended_is_used_at_once(tmp_path: Path) -> None:
+def test_a_manifest_that_was_repaired_is_used_at_once(tmp_path: Path) -> None:
     path = tmp_path / "rightmodel.toml"
     path.write_text("version = 1\nmodells = []\n")
 
@@ -206,9 +206,9 @@ def test_a_manifest_that_was_mended_is_used_at_once(tmp_path: Path) -> None:
         finally:
             await app.close()
 
-    broken, mended = asyncio.run(run())
+    broken, repaired = asyncio.run(run())
     assert "did you mean 'models'" in text_of(broken)
-    assert not mended.is_error
+    assert not repaired.is_error
 
 
 def test_no_provider_and_no_key_says_what_to_do(tmp_path: Path) -> None:

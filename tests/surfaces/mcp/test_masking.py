@@ -40,7 +40,7 @@ Response = tuple[int, str, bytes]
 
 
 class Silent:
-    """A session that nobody listens to."""
+    """A session without a client."""
 
     async def report_progress(self, *_: object) -> None:
         return

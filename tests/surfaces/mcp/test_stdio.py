@@ -1,4 +1,4 @@
-"""The whole way: the SDK's own client over stdio, a real server process, a real socket."""
+"""End to end: the SDK's own client over stdio, a real server process, a real socket."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def decode(line: bytes) -> Iterator[JSONRPCMessage]:
     except ValidationError:
         yield from _decode_leniently(line)
         return
-    # A request whose id has the wrong type validates as a notification, which nobody answers.
+    # A request whose id has the wrong type validates as a notification and would get no reply.
     if isinstance(message, JSONRPCNotification) and b'"id"' in line:
         yield from _decode_leniently(line)
         return

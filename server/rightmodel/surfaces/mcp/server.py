@@ -44,7 +44,7 @@ logger = logging.getLogger("rightmodel")
 
 
 def make_server(engine: GetEngine, *, deadline_s: float | None) -> Server[dict[str, Any]]:
-    """The server. `engine` may raise `RightmodelError`: the fault is told in the tool's error.
+    """The server. `engine` may raise `RightmodelError`, which becomes the tool's error.
 
     `deadline_s`: overrides the manifest's.
     """

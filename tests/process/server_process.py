@@ -34,7 +34,7 @@ from rightmodel.execution.engine import App
 
 close = App.close
 
-async def told(self):
+async def reporting_close(self):
     engine = self._engine
     if engine is not None:
         facts = {
@@ -47,7 +47,7 @@ async def told(self):
     await close(self)
     print(f"CLOSED {time.monotonic() - began:.3f}", file=sys.stderr, flush=True)
 
-App.close = told
+App.close = reporting_close
 """
 """Tells on standard error what is in flight when the server closes."""
 MAIN = "\nfrom rightmodel.__main__ import main\nmain()\n"
@@ -64,7 +64,7 @@ def manifest(provider: SimulatedProvider, models: Sequence[str] = ("m",), extra:
 
 
 @dataclass
-class House:
+class Folders:
     """Folders of a server: everything that it may and may not write to lies below `root`."""
 
     root: Path
@@ -134,7 +134,7 @@ class House:
             await server.request("initialize", HELLO)
             server.notify("notifications/initialized")
             yield server
-            await server.over()
+            await server.exit_code()
 
 
 class Server:
@@ -142,9 +142,9 @@ class Server:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
-        self.strange: list[bytes] = []
+        self.invalid_lines: list[bytes] = []
         self.progress: dict[str, list[str]] = {}
-        self.told = asyncio.Event()
+        self.reported = asyncio.Event()
         self.errors = bytearray()
         self._numbers = itertools.count(1)
         self._waiting: dict[int | str, asyncio.Future[dict[str, Any]]] = {}
@@ -157,12 +157,12 @@ class Server:
                 message = json.loads(line)
                 assert message["jsonrpc"] == "2.0"
             except (ValueError, KeyError, TypeError, AssertionError):
-                self.strange.append(line)
+                self.invalid_lines.append(line)
                 continue
             if message.get("method") == "notifications/progress":
                 params = message["params"]
                 self.progress.setdefault(params["progressToken"], []).append(params["message"])
-                self.told.set()
+                self.reported.set()
             elif message.get("id") is not None:
                 self._waiting.pop(message["id"]).set_result(message)
         for future in self._waiting.values():
@@ -206,20 +206,20 @@ class Server:
         self._waiting.pop(number)
         self.notify("notifications/cancelled", requestId=number)
 
-    async def until_told(self, token: str, times: int) -> list[str]:
+    async def until_reported(self, token: str, times: int) -> list[str]:
         """The progress of a call, once it was reported so many times."""
         while len(self.progress.get(token, ())) < times:
-            self.told.clear()
-            await self.told.wait()
+            self.reported.clear()
+            await self.reported.wait()
         return self.progress[token]
 
-    def hang_up(self) -> None:
+    def disconnect(self) -> None:
         assert self.process.stdin is not None
         self.process.stdin.close()
 
-    async def over(self) -> int:
+    async def exit_code(self) -> int:
         """Close its standard input unless that was done, and wait for its end."""
-        self.hang_up()
+        self.disconnect()
         await self.process.wait()
         await asyncio.gather(*self._readers)
         assert self.process.returncode is not None
@@ -232,7 +232,7 @@ class Server:
         return next(json.loads(x.removeprefix("FACTS ")) for x in lines if x.startswith("FACTS "))
 
     @property
-    def said(self) -> list[str]:
+    def log_lines(self) -> list[str]:
         """Standard error without our own lines."""
         lines = self.errors.decode().splitlines()
         return [x for x in lines if not x.startswith(("FACTS ", "CLOSED "))]
@@ -245,7 +245,7 @@ def texts(message: dict[str, Any]) -> list[str]:
     return [block["text"] for block in result["content"]]
 
 
-async def seconds_to_end(process: asyncio.subprocess.Process) -> float:
+async def seconds_to_exit(process: asyncio.subprocess.Process) -> float:
     """From now to the end of the process."""
     loop = asyncio.get_running_loop()
     began = loop.time()
