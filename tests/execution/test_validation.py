@@ -79,13 +79,13 @@ def test_a_check_without_end_is_ended_and_others_go_on_meanwhile(
         while not checking.done():
             await asyncio.wait({checking}, timeout=0.02)
             beats += 1
-        with pytest.raises(ProviderError, match=r"took more than 0\.3 s: simplify") as caught:
+        with pytest.raises(ProviderError, match="took more than 1 s: simplify") as caught:
             await checking
         assert caught.value.fault is Fault.SCHEMA
         assert await checker.valid_json({}, "[1]") == "[1]"
         return beats
 
-    assert run(test, 0.3) > 1
+    assert run(test, 1.0) > 1
 
 
 def test_a_crowd_of_endless_checks_leaves_the_default_executor_alone() -> None:
@@ -208,6 +208,35 @@ def test_an_answer_too_large_to_validate_is_a_failed_check() -> None:
 def test_a_reference_out_of_the_schema_is_refused() -> None:
     assert "nothing is fetched" in schema_error('{"$ref": "http://127.0.0.1:9/x"}')
     assert not schema_error('{"$ref": "#/$defs/n", "$defs": {"n": {}}, "default": {"$ref": "x"}}')
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [r'{"pattern": "\\p{L}+"}', '{"properties": {"pattern": {"pattern": "("}}}',
+     '{"patternProperties": {"[": {}}}'],
+)  # fmt: skip
+def test_a_pattern_that_cannot_be_read_is_refused_before_anything_is_paid_for(schema: str) -> None:
+    assert "cannot be checked" in schema_error(schema)
+
+
+def test_a_property_may_be_called_pattern() -> None:
+    assert not schema_error('{"properties": {"pattern": {"type": "string"}}, "enum": ["("]}')
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        "http://json-schema.org/draft-07/schema#",
+        "https://json-schema.org/draft-07/schema",
+        "https://json-schema.org/draft/2020-12/schema",
+    ],
+)
+def test_a_schema_with_a_long_enum_is_checked_at_once(draft: str) -> None:
+    enum = [{"id": n} for n in range(10_000)]
+    schema = {"$schema": draft, "enum": enum}
+    began = time.process_time()
+    assert not schema_error(json.dumps(schema))
+    assert time.process_time() - began < 3
 
 
 def test_a_process_that_cannot_start_fails_the_check(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, cast
 
-from jsonschema import SchemaError, ValidationError, validators
+from jsonschema import ValidationError, validators
+from jsonschema.exceptions import best_match
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
@@ -53,10 +54,11 @@ def schema_error(schema: str) -> str:
     """Why a schema cannot be used, "" if it can. Nothing is fetched for it."""
     try:
         parsed = json.loads(schema)
-        validators.validator_for(parsed).check_schema(parsed)
-        return _foreign_reference(parsed)
-    except SchemaError as error:
-        return f"schema is not a JSON Schema: {error.json_path}: {error.message[:SHOWN]}"
+        known = validators.validator_for(parsed, validators.Draft202012Validator)
+        error = best_match(_linear(known)(known.META_SCHEMA).iter_errors(parsed))
+        if error is not None:
+            return f"schema is not a JSON Schema: {error.json_path}: {error.message[:SHOWN]}"
+        return _foreign_reference(parsed) or _bad_pattern(parsed)
     except RecursionError:
         return "schema is nested too deeply"
 
@@ -89,10 +91,14 @@ def _mismatch(validator: Validator, value: Any) -> str:
 @lru_cache(maxsize=64)
 def _validator(schema: str) -> Validator:
     parsed = json.loads(schema)
-    linear = {"uniqueItems": _unique_items, "multipleOf": _multiple_of}
-    known = validators.validator_for(parsed)
-    extended: Any = validators.extend(known, linear)  # type: ignore[no-untyped-call]
-    return cast("Validator", extended(parsed, registry=Registry()))
+    known = validators.validator_for(parsed, validators.Draft202012Validator)
+    return cast("Validator", _linear(known)(parsed, registry=Registry()))
+
+
+def _linear(known: type[Validator]) -> Any:
+    """The validator class without the keywords that take quadratic time or raise."""
+    keywords = {"uniqueItems": _unique_items, "multipleOf": _multiple_of}
+    return validators.extend(known, keywords)  # type: ignore[no-untyped-call]
 
 
 def _unique_items(
@@ -152,12 +158,13 @@ def _in_prose(answer: str) -> Iterator[tuple[str, Any]]:
     position = 0
     while left > 0 and (match := _START.search(answer, position)):
         start = match.start()
+        position = start + 1
         try:
             value, end = decoder.raw_decode(answer, start)
         except json.JSONDecodeError as error:
             end = max(error.pos, start + 1)
         except RecursionError:
-            end = start + _DEEPEST
+            position = end = start + _DEEPEST
         except ValueError:  # a number of too many digits, or NaN
             end = start + 1
         else:
@@ -165,7 +172,6 @@ def _in_prose(answer: str) -> Iterator[tuple[str, Any]]:
             position = end
             continue
         left -= end - start + end // _COUNT
-        position = start + 1
 
 
 def _syntax_error(answer: str) -> str:
@@ -196,11 +202,33 @@ def _foreign_reference(schema: Any) -> str:
 
 
 def _references(schema: Any) -> Iterator[str]:
+    for part in _parts(schema):
+        if isinstance(part.get("$ref"), str):
+            yield part["$ref"]
+
+
+def _bad_pattern(schema: Any) -> str:
+    """What is wrong with the first pattern that Python's `re` cannot read, "" for none."""
+    for part in _parts(schema):
+        named = part.get("patternProperties")
+        patterns = list(named) if isinstance(named, dict) else []
+        if isinstance(part.get("pattern"), str):
+            patterns.append(part["pattern"])
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except (re.error, OverflowError) as error:
+                return f"schema: the pattern {pattern[:SHOWN]!r} cannot be checked: {error}"
+    return ""
+
+
+def _parts(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every object in a schema, but for those that are data."""
     left: list[Any] = [schema]
     while left:
         part = left.pop()
         if isinstance(part, dict):
-            yield from (v for k, v in part.items() if k == "$ref" and isinstance(v, str))
+            yield part
             left += [v for k, v in part.items() if k not in _DATA]
         elif isinstance(part, list):
             left += part
