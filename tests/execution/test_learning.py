@@ -198,6 +198,16 @@ def test_outcomes_of_a_model_that_is_no_longer_connected_change_nothing(tmp_path
     assert corrected(catalog, ratings, [], now=NOON).models == catalog.models
 
 
+def test_a_guess_from_a_price_counts_as_a_rating_once_outcomes_are_reported(tmp_path: Path) -> None:
+    catalog = catalog_of(tmp_path)
+    cheap = replace(catalog.models["p/cheap"], guessed=True)
+    catalog = replace(catalog, models={**catalog.models, "p/cheap": cheap})
+    for kind, guessed in (("check_passed", True), ("reported", False)):
+        rows = [outcome(model="p/cheap", good=1.0, kind=kind)]
+        learned = corrected(catalog, ratings_of(catalog, rows, now=NOON), [], now=NOON)
+        assert learned.models["p/cheap"].guessed is guessed
+
+
 def test_a_ledger_that_does_not_answer_holds_up_no_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

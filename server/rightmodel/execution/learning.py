@@ -142,14 +142,20 @@ def corrected(
     habits = Habits()
     habits.learn(attempts)
     skills: dict[str, dict[str, float]] = {}
+    measured: set[str] = set()
     for one in ratings.all(now=now):
         skills.setdefault(one.model, {})[one.skill] = one.rating
+        if one.outcomes >= 1.0:
+            measured.add(one.model)
     models = dict(catalog.models)
     for name, model in models.items():
         models[name] = _with_habits(model, habits)
         if name in skills:
-            learned = {**model.skills, **skills[name]}
-            models[name] = replace(models[name], skills=learned, guessed=False)
+            models[name] = replace(
+                models[name],
+                skills={**model.skills, **skills[name]},
+                guessed=model.guessed and name not in measured,
+            )
     return replace(catalog, models=models)
 
 

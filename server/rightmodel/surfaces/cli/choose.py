@@ -126,7 +126,7 @@ def _table(decision: Decision, limit: int) -> None:
 async def _batch(
     settings: Settings, source: str, *, ranked: bool, judge: bool, with_ledger: bool
 ) -> None:
-    """One line out for each line in, in order. Keys are not looked at, so a run can be repeated."""
+    """One line out for each line in, in order. Keys are not read, so that a run can be repeated."""
     catalog = load_catalog(settings.manifest, has_key=settings.has_key)
     if with_ledger:
         catalog = corrected_catalog(catalog, settings)
@@ -141,7 +141,7 @@ async def _batch(
 
 
 def _line(result: dict[str, Any]) -> str:
-    """As JSON; an `id` that cannot be repeated is told."""
+    """As JSON; an error where the `id` cannot be written as JSON."""
     try:
         return json.dumps(render.plain(result), allow_nan=False)
     except (ValueError, RecursionError) as error:
