@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rightmodel.core.call import Answer
     from rightmodel.execution.engine import Engine
     from rightmodel.ledger.budget import HoldRequest
+    from rightmodel.ledger.records import Hold
 
 MANIFEST = """
 version = 1
@@ -213,6 +214,45 @@ def test_a_cancelled_attempt_is_recorded_and_its_reservation_settled(tmp_path: P
     (attempt,) = store(tmp_path).attempts("2000-01-01", "2999-01-01")
     (call,) = store(tmp_path).calls("2000-01-01", "2999-01-01")
     assert (attempt.fault, call.outcome) == ("cancelled", "cancelled")
+    assert store(tmp_path).holds() == []
+
+
+@pytest.mark.parametrize("budget", ["", "[budget]\nper_day_usd = 1"])
+def test_a_running_attempt_is_on_record_so_that_a_killed_server_forgets_no_money(
+    tmp_path: Path, budget: str
+) -> None:
+    held: list[Hold] = []
+
+    async def inner() -> None:
+        asked = asyncio.Event()
+
+        async def hanging(_: float) -> None:
+            asked.set()
+            await asyncio.Event().wait()
+
+        slow = Behaviour(first_token_s=30.0, answers="never")
+        async with SimulatedProvider(
+            "openai-chat", models={"cheap": slow, "dear": slow}, sleep=hanging
+        ) as upstream:
+
+            async def work(engine: Engine) -> None:
+                task = Task("hi", client="alice")
+                call = asyncio.ensure_future(completing(task)(engine))
+                await asyncio.wait_for(asked.wait(), 5)
+                records: Any = engine.executor._recorder.records
+                await records.flush()
+                held.extend(store(tmp_path).holds())
+                call.cancel()
+                await asyncio.wait({call})
+
+            await worked(tmp_path, upstream.base_url, budget, work)
+
+    asyncio.run(inner())
+    (hold,) = held
+    assert (hold.number, hold.model, hold.provider, hold.client) == (1, "p/cheap", "p", "alice")
+    assert hold.usd > 0
+    (attempt,) = store(tmp_path).attempts("2000-01-01", "2999-01-01")
+    assert (attempt.call, attempt.number) == (hold.call, 1)  # where an estimate would be corrected
     assert store(tmp_path).holds() == []
 
 

@@ -158,8 +158,8 @@ def cautions(report: UsageReport) -> list[str]:
         )
     if total.estimated:
         found.append(
-            f"{counted(total.estimated, 'attempt')} of killed processes: charged at the worst "
-            "case. List them with rightmodel usage --estimated, correct one with --correct ID=USD."
+            f"{counted(total.estimated, 'attempt')} of killed processes: charged at an estimate. "
+            "List them with rightmodel usage --estimated, correct one with --correct ID=USD."
         )
     if total.bounded:
         found.append(
