@@ -9,7 +9,7 @@ import pytest
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import WireFormat
 from rightmodel.upstream.classify import classify
-from upstream.upstream import request_of
+from upstream.upstream import failure, refusal, request_of
 
 NAME = "some-model-8b"
 PAGE = "<html><head><title>{0}</title></head><body>{0}</body></html>"
@@ -139,3 +139,10 @@ def test_where_no_known_field_holds_a_message_the_start_of_the_body_is_shown() -
 )
 def test_what_a_gateway_wraps_is_unwrapped(message: str, wire_format: WireFormat) -> None:
     assert found(400, {"detail": message}, wire_format) is Fault.AUTH
+
+
+@pytest.mark.parametrize("head", ["data: ", "event: error\ndata: ", "\n\ndata:"])
+def test_an_error_that_is_framed_as_an_event_is_read(head: str) -> None:
+    body = f'{head}{{"error": {{"message": "no", "code": "context_length_exceeded"}}}}\n\n'
+    error = failure(refusal(400, body))
+    assert error.fault is Fault.CONTEXT_OVERFLOW

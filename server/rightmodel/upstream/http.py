@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
@@ -54,6 +55,9 @@ _ODD: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What decoding raises for a field of an unexpected type."""
 
 _DONE: Final = b"[DONE]"
+_EVENT_HEAD: Final = re.compile(r"\A(?:event:[^\n]*\n)?data:\s*")
+"""Some servers frame an error as an event even where the status is an error's."""
+
 _SPACE: Final = b" \t\r\n"
 _BOM: Final = b"\xef\xbb\xbf"
 _TIMEOUTS: Final = {"connect": CONNECT_S, "read": None, "write": None, "pool": None}
@@ -375,7 +379,7 @@ async def _refusal(
         data += chunk
         if len(data) > MOST_ERROR_BYTES:
             break
-    text = bytes(data).decode("utf-8-sig", "replace").strip()
+    text = _EVENT_HEAD.sub("", bytes(data).decode("utf-8-sig", "replace").strip())
     try:
         body: Any = _decode(text)[0] if text[:1] in {"{", "["} else text
     except (ValueError, RecursionError, ArithmeticError):
