@@ -19,10 +19,10 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from rightmodel.core.decision import success as chance_of
 from rightmodel.ledger.ratings import Ratings
 from rightmodel.ledger.records import OutcomeRecord
 from rightmodel.routing.explore import MOST_REGRET
-from rightmodel.routing.scoring import chance as chance_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
