@@ -34,7 +34,7 @@ from rightmodel.core.errors import ExhaustedError, RightmodelError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
 from rightmodel.execution.calls import Pending
-from rightmodel.execution.engine import build
+from rightmodel.execution.engine import Clock, build
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings
 from rightmodel.simulator import Behaviour, SimulatedProvider, fault
@@ -300,7 +300,8 @@ async def run_mode(mode: str, calls: int, seed: int) -> bool:
         manifest = Path(folder) / "rightmodel.toml"
         write_manifest(manifest, providers)
         settings = Settings(manifest, {"RIGHTMODEL_STATE_DIR": folder})
-        engine = build(settings, load_catalog(manifest, has_key=lambda _: True))
+        clock = Clock(now=asyncio.get_running_loop().time, wall=time.time)
+        engine = build(settings, load_catalog(manifest, has_key=lambda _: True), clock=clock)
         stack.push_async_callback(engine.close)
         weather = Weather(providers, seed)
         blowing = asyncio.create_task(weather.blow()) if mode == "episodes" else None

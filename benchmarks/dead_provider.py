@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.task import Task
-from rightmodel.execution.engine import build
+from rightmodel.execution.engine import Clock, build
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings
 from rightmodel.simulator import Behaviour, SimulatedProvider, fault
@@ -98,7 +98,8 @@ async def times(calls: int, gap_s: float, death: SimulatedFault | None) -> list[
             MANIFEST.format(deadline=DEADLINE_S, first=first.base_url, second=second.base_url)
         )
         settings = Settings(manifest, {"RIGHTMODEL_STATE_DIR": folder})
-        engine = build(settings, load_catalog(manifest, has_key=lambda _: True))
+        clock = Clock(now=asyncio.get_running_loop().time, wall=time.time)
+        engine = build(settings, load_catalog(manifest, has_key=lambda _: True), clock=clock)
         stack.push_async_callback(engine.close)
         await engine.executor.complete(Task("warm up"), deadline_s=DEADLINE_S)
         if death is not None:
