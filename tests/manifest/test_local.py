@@ -95,6 +95,28 @@ def test_an_included_local_provider_connects_what_is_running(tmp_path: Path) -> 
     assert 'id = "llamacpp/NAME"' in catalog.notes[0]
 
 
+def test_an_own_server_without_models_in_the_manifest_connects_what_it_lists(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "m.toml"
+    url = "http://127.0.0.1:9000/v1"
+    provider = f'[providers.mine]\nprotocol = "openai-chat"\nbase_url = "{url}"\n'
+    path.write_text(f'version = 1\ninclude = ["anthropic"]\n{provider}')
+    assert local_servers(path, {}) == {"mine": url}
+    served = {"mine": Served((ServedModel("qwen"),))}
+    assert "mine/qwen" in load_catalog(path, has_key=lambda _: True, served=served).models
+    note = load_catalog(path, has_key=lambda _: True).notes[0]
+    assert note.startswith(f"mine: no server answers at {url}")
+    path.write_text(f'version = 1\n{provider}[[models]]\nid = "mine/other"\n')
+    assert local_servers(path, {}) == {}
+
+
+def test_a_manifest_that_names_no_models_asks_all_local_servers(tmp_path: Path) -> None:
+    path = tmp_path / "m.toml"
+    path.write_text("version = 1\n[budget]\nper_day_usd = 5\n")
+    assert set(local_servers(path, {})) == {"ollama", "lmstudio", "llamacpp", "vllm"}
+
+
 def test_a_listed_model_that_the_server_does_not_have_is_absent(tmp_path: Path) -> None:
     text = '[[models]]\nid = "llamacpp/here"\n[[models]]\nid = "llamacpp/elsewhere"\n'
     absent = included(tmp_path, text, "here").absent

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from rightmodel.core.errors import ManifestError, TaskError, nearest
 from rightmodel.core.format import listed
-from rightmodel.core.task import SKILLS
+from rightmodel.core.task import SKILLS, WireFormat
+from rightmodel.manifest.base_url import is_loopback
 from rightmodel.manifest.build import build_model, build_provider, build_routing
 from rightmodel.manifest.catalog import (
     DEFAULT_SLOPE,
@@ -95,18 +96,33 @@ class _Workbench:
 
 
 def local_servers(path: Path | None, urls: Mapping[str, str]) -> dict[str, str]:
-    """Local provider → base URL of those that the manifest uses; without a manifest, of all.
+    """Local provider → base URL: where to ask for models.
 
-    `urls`: from the environment. Raises `ManifestError`.
+    Of the shipped ones, those that the manifest uses; all, where it names no models. Of the user's
+    own, those without a model in the manifest. `urls`: from the environment. Raises
+    `ManifestError`.
     """
-    user = read_manifest(path) if path else None
+    user = read_manifest(path) if path else Manifest(version=1)
     found = {}
     for name in LOCAL:
-        own, shipped = user.providers.get(name) if user else None, shipped_provider(name)
+        own, shipped = user.providers.get(name), shipped_provider(name)
         url = (own and own.base_url) or urls.get(name) or (shipped and shipped.base_url)
-        if url and (user is None or _uses(user, name)):
+        if url and (_uses(user, name) or (user.include is None and not user.models)):
             found[name] = url
-    return found
+    return found | _own_servers(user)
+
+
+def _own_servers(user: Manifest) -> dict[str, str]:
+    """The user's own providers on loopback without a model in the manifest → base URL."""
+    return {
+        name: table.base_url
+        for name, table in user.providers.items()
+        if table.base_url
+        and is_loopback(table.base_url)
+        and table.protocol is WireFormat.OPENAI_CHAT
+        and name not in shipped_names()
+        and not _uses(user, name)
+    }
 
 
 def _uses(user: Manifest, provider: str) -> bool:
@@ -171,11 +187,15 @@ def load_catalog(
 def _connected(bench: _Workbench) -> dict[str, Draft]:
     """Every model that is to be connected, as drafts by id, in order."""
     drafts: dict[str, Draft] = {}
-    for name in _included(bench):
-        shipped = _shipped_or_fail(bench, name)
+    own = _own_servers(bench.user)
+    for name in dict.fromkeys((*_included(bench), *own)):
         if name in bench.served:
             drafts.update(served_drafts(name, bench.served[name], bench.notes))
             continue
+        if name in own:
+            bench.notes.append(_nothing_answers(bench.provider(name, "providers")))
+            continue
+        shipped = _shipped_or_fail(bench, name)
         if not shipped.models:
             bench.notes.append(_nothing_answers(bench.provider(name, "include")))
         for table in shipped.models:
@@ -234,12 +254,11 @@ def _shipped_or_fail(bench: _Workbench, name: str) -> Manifest:
 
 
 def _nothing_answers(provider: Provider) -> str:
-    """What to do about an included local provider without models of its own."""
+    """What to do about a local provider without models in any manifest."""
     name = provider.name
     return (
-        f"{name} is included, but no server answers at {provider.base_url}: start it, or write "
-        f"[providers.{name}] with its base_url, or name its model: [[models]] with "
-        f'id = "{name}/NAME"'
+        f"{name}: no server answers at {provider.base_url}: start it, or correct base_url in "
+        f'[providers.{name}], or name its model: [[models]] with id = "{name}/NAME"'
     )
 
 
