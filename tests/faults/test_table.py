@@ -57,7 +57,7 @@ DESIGN = {
     ),
     "The caller": (
         "empty prompt", "unknown model, skill, tier", "a pin and a ceiling",
-        "a schema that is none",
+        "an invalid schema",
         "a file outside the roots", "a link that leads out", "secrets", "a binary posing as text",
         "a `ref` that is gone", "talks the judge into the dearest model", "a typo",
         "a missing provider", "a negative price", "a cycle of aliases", "one id twice",

@@ -7,9 +7,7 @@ import json
 import sys
 import textwrap
 from collections import Counter
-from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -22,25 +20,25 @@ from rightmodel.routing.router import count_tokens
 from rightmodel.simulator import clock
 from rightmodel.simulator.fault import CATALOGUE
 from rightmodel.simulator.outage import GROUPS, fitting, planned_outage
-from rightmodel.simulator.samples import PICTURE, SAMPLES, Sample
-from rightmodel.simulator.twins import USUAL_TOKENS, Answers, twins, used_providers
-from rightmodel.surfaces.arguments import COMPLETE_ARGUMENTS, complete_task
+from rightmodel.simulator.twins import Answers, twins, used_providers
 from rightmodel.surfaces.cli import settings_summary, with_settings
 from rightmodel.surfaces.cli.show.advice import advice
 from rightmodel.surfaces.cli.show.call import short
 from rightmodel.surfaces.cli.show.run import Run, phases_of
 from rightmodel.surfaces.cli.show.stage import EngineStage, make_engine
+from rightmodel.surfaces.cli.show.tasks import built_in, read_tasks
 from rightmodel.surfaces.cli.show.totals import totals
 from rightmodel.surfaces.cli.show.view import Column, View
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.mcp.rendering import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings
     from rightmodel.simulator.outage import Outage
+    from rightmodel.simulator.samples import Sample
     from rightmodel.surfaces.cli.show.call import Call, Try
     from rightmodel.surfaces.cli.show.totals import Totals
 
@@ -49,9 +47,6 @@ MOST_USUAL_CALLS: Final = 120
 """Unless --calls asks for more."""
 EVERY_S: Final = 10.0
 """Simulated seconds from one call's start to the next one's."""
-KEYS: Final = tuple(name for name in COMPLETE_ARGUMENTS if name != "ref")
-"""Hints that a line may have; other keys are ignored."""
-LABEL_CHARS: Final = 24
 SHOWN_S: Final = 0.05
 """Shorter losses of time are not shown."""
 SMALLEST: Final = Decimal("0.00001")
@@ -111,7 +106,7 @@ def command(  # noqa: PLR0913 - one for each option
     if as_list:
         _list(catalog, as_json=as_json)
         return
-    samples = _read(source, catalog) if source else _built_in(catalog)
+    samples = read_tasks(source, catalog) if source else built_in(catalog)
     count = calls or min(LEAST_CALLS * len(samples), MOST_USUAL_CALLS)
     if len(samples) * LEAST_CALLS > count:
         notes.append(f"{len(samples)} tasks, {count} calls: not every task meets the outage")
@@ -362,47 +357,3 @@ def _print_list(groups: Mapping[str, Sequence[tuple[str, str, str]]]) -> None:
         for name, where, read in rows:
             text = f"  {name:{NAME}} {where}; {read}"
             echo(textwrap.fill(text, 80, subsequent_indent=" " * (NAME + 3)))
-
-
-def _built_in(catalog: Catalog) -> list[Sample]:
-    """The built-in samples that some connected model can read."""
-    readable = frozenset(kind for m in catalog.models.values() for kind in m.modalities)
-    return [
-        replace(sample, flawed="")
-        for sample in (*SAMPLES, PICTURE)
-        if all(file.modality in readable for file in sample.task.files)
-    ]
-
-
-def _read(source: str, catalog: Catalog) -> list[Sample]:
-    """The tasks of a file of JSON lines, "-" for standard input. Raises `TaskError`."""
-    found = []
-    for number, line in _lines(source):
-        try:
-            found.append(_sample(json.loads(line), catalog))
-        except (TaskError, ValueError) as error:
-            raise TaskError(f"{source}, line {number}: {error}") from error
-    if not found:
-        raise TaskError(f'{source}: no tasks; each line is one, like {{"prompt": "…"}}')
-    return found
-
-
-def _lines(source: str) -> Iterator[tuple[int, str]]:
-    try:
-        path = Path(source).expanduser()
-        text = sys.stdin.read() if source == "-" else path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TaskError(f"{source}: cannot be read: {error}") from error
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            yield number, line
-
-
-def _sample(row: Any, catalog: Catalog) -> Sample:
-    if not isinstance(row, dict):
-        raise TaskError('a line must be an object like {"prompt": "…", "skill": "code"}')
-    task = complete_task({k: v for k, v in row.items() if k in KEYS}, catalog).task
-    if task is None:
-        raise TaskError("prompt is missing or empty")
-    named = str(row.get("label") or row.get("id") or "") or " ".join(task.prompt.split())
-    return Sample(named[:LABEL_CHARS], task, tokens=USUAL_TOKENS)
