@@ -14,7 +14,7 @@ from rightmodel.manifest.price import Price, Terms
 from rightmodel.routing.columns import rating
 from rightmodel.routing.decide import LOSS_MULTIPLES, decide, loss_usd
 from rightmodel.routing.readings import SPREAD, plausible
-from rightmodel.routing.scoring import Question
+from rightmodel.routing.scoring import Question, cost
 
 PROVIDER = Provider("p", WireFormat.OPENAI_CHAT, "http://127.0.0.1:9/v1")
 TASK = Assessment((("code", 0.75), ("math", 0.25)), 5.0, "hint")
@@ -161,3 +161,42 @@ def test_candidates_beyond_the_first_are_made_when_they_are_read() -> None:
     assert decision.candidates == tuple(decision.candidates)
     assert decision.candidates[-1].model == "m49"
     assert [c.model for c in decision.candidates[1:3]] == ["m1", "m2"]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_decision_is_what_its_definition_says(seed: int) -> None:
+    """Against the plain definition, one model and one reading at a time."""
+    dice = random.Random(seed)
+    models = [
+        model(
+            f"m{n}",
+            dice.choice(["0.2", "1", "7", None]),
+            skills={s: dice.uniform(3, 9) for s in ("general", "code", "math")},
+            features=frozenset(dice.sample(["reasoning", "tools"], dice.randint(0, 2))),
+            verbosity=dice.choice([1.0, 1.4]),
+            context=dice.choice([1200, 900_000]),
+        )
+        for n in range(25)
+    ]
+    task = Assessment((("code", 0.7), ("math", 0.3)), dice.uniform(0, 10), "learned", 0.7, 0.4)
+    ceiling = dice.choice([None, Decimal("0.002")])
+    needed = Requirements(1000, 500, max_cost_usd=ceiling)
+    put = Question(task, needed, dice.choice(TIERS), failure_cost_usd=Decimal("0.01"))
+    catalog = Catalog(models=by_id(models), providers={"p": PROVIDER})
+    expected = {}
+    for m in models:
+        usd = cost(m, put)
+        if m.context < 1650 or (ceiling and (usd is None or usd > ceiling)):
+            continue
+        p = sum(
+            r.share * success(rating(m.skills, r.skills), r.level)
+            for r in plausible(task, DEFAULT_SLOPES)
+        )
+        expected[m.id] = (p, float("inf") if usd is None else float(usd) + (1 - p) * 0.01)
+    decision = decide(catalog, put)
+    assert {c.model: (c.p_success, c.total_usd) for c in decision.candidates} == {
+        name: pytest.approx(figures) for name, figures in expected.items()
+    }
+    totals = [c.total_usd for c in decision.candidates]
+    assert totals == sorted(totals)
+    assert {r.model for r in decision.rejections} == {m.id for m in models} - expected.keys()
