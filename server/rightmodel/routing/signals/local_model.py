@@ -12,7 +12,9 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from itertools import repeat
 from math import exp, sqrt
+from operator import itemgetter
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,6 +47,7 @@ MATH_PIVOT: Final = 4.6
 level of MATH, the scores of 45 models 3 (on prompts used for neither fitting nor reporting). They
 are spread from the midpoint of the two."""
 _LANES: Final = Struct("<17I")
+_ROW: Final = Struct(f"{_LANES.size}s")
 _OFFSET: Final = 128
 """Weights are stored as bytes, `value + 128`; the last lane counts rows to take it off again."""
 
@@ -97,8 +100,9 @@ def decode(data: bytes) -> Model:
     for lane in range(HEADS):
         wide[lane * 4 :: _LANES.size] = rows[lane::HEADS]
     wide[HEADS * 4 :: _LANES.size] = b"\x01" * (len(rows) // HEADS)
-    view, step = bytes(wide), _LANES.size
-    packed = (int.from_bytes(view[i : i + step], "little") for i in range(0, len(view), step))
+    packed_rows = map(itemgetter(0), _ROW.iter_unpack(wide))
+    # The type of from_bytes allows two words for the byte order, not every string.
+    packed = map(int.from_bytes, packed_rows, repeat("little"))  # type: ignore[arg-type]
     return Model(
         table=dict(zip(text.split("\n"), packed, strict=True)),
         reader=features.Reader(features.lexicon(meta["concepts"]), meta["asking"]),
