@@ -16,6 +16,7 @@ from rightmodel.core.format import usd
 from rightmodel.ledger import team
 from rightmodel.ledger.paths import FILE
 from rightmodel.ledger.records import CallRecord, Hold, new_id
+from rightmodel.ledger.spill import Spill
 from rightmodel.ledger.sqlite import SqliteStore
 from surfaces.cli.spendings import BASELINE, JUDGE, MODELS, Rows, months, write
 from surfaces.cli.usage_command import MANIFEST, NOW, TODAY, outcome_of, plain, run, settle, total
@@ -252,6 +253,15 @@ def test_a_teams_ledger_is_read_through_its_store(
     assert Decimal(found["budgets"][0]["spent_usd"]) == Decimal(found["today"]["spent_usd"])
     assert len(run("--csv").splitlines()) == 1 + len(rows.attempts)
     assert not (tmp_path / "state").exists()
+
+
+def test_records_that_a_server_could_not_write_are_recovered_first(tmp_path: Path) -> None:
+    file = write(tmp_path / "state", Rows([call(at=NOW)], [attempt("0.45", at=NOW)]))
+    Spill(file).save([[attempt("0.05", at=NOW)], [call(at=NOW)]])
+    for _ in range(2):
+        total = plain()["total"]
+        assert (total["spent_usd"], total["calls"]) == ("0.50", 2)
+    assert Spill(file).files() == []
 
 
 def test_a_broken_manifest_hides_nothing_that_was_spent(tmp_path: Path) -> None:
