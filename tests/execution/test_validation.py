@@ -14,7 +14,7 @@ from rightmodel.core.call import Completion
 from rightmodel.core.errors import ProviderError, TaskError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import Task
-from rightmodel.execution.json_schema import find_valid, schema_error
+from rightmodel.execution.json_schema import MOST_DEPTH, find_valid, schema_error
 from rightmodel.execution.schema_checker import (
     MOST_ANSWER_CHARS,
     MOST_SCHEMA_CHARS,
@@ -217,6 +217,14 @@ def test_a_reference_out_of_the_schema_is_refused() -> None:
 )  # fmt: skip
 def test_a_pattern_that_cannot_be_read_is_refused_before_anything_is_paid_for(schema: str) -> None:
     assert "cannot be checked" in schema_error(schema)
+
+
+def test_a_schema_may_be_nested_so_deeply_and_no_deeper() -> None:
+    schema: dict[str, Any] = {}
+    for _ in range(MOST_DEPTH - 2):
+        schema = {"not": schema}
+    assert not schema_error(json.dumps(schema))
+    assert "nested too deeply" in schema_error(json.dumps({"not": {"not": {"not": schema}}}))
 
 
 def test_a_property_may_be_called_pattern() -> None:

@@ -313,7 +313,7 @@ async def test_an_error_that_nobody_foresaw_is_that_attempt_s_failure(
         answer = await house.complete()
         assert tried(answer) == [("a/m", Fault.MALFORMED), ("b/m", None)]
         assert type(unexpected).__name__ in attempts(answer)[0].message
-        assert house.cooldown("a/m") > 0
+        assert house.cooldown("a/m") == 0, "the request may have been the cause"
 
 
 @rehearsal

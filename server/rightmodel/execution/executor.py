@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.call import Answer, AttemptFailed, AttemptStarted, Token, Waiting
 from rightmodel.core.errors import BudgetError, ProviderError
-from rightmodel.core.fault import Fault
+from rightmodel.core.fault import Fault, Scope
 from rightmodel.execution.attempt import Try, Watch, request_of
 from rightmodel.execution.call_state import CallState
 from rightmodel.execution.next_step import next_step
@@ -360,6 +360,7 @@ def _attempt_error(step: Step, failed: Exception) -> ProviderError:
     logger.error("%s in an attempt at %s\n%s", type(failed).__name__, step.model.id, frames)
     return ProviderError(
         Fault.MALFORMED,
-        f"internal error while the answer was read ({type(failed).__name__})",
+        f"internal error ({type(failed).__name__})",
         provider=step.endpoint.provider.name,
+        scope=Scope.REQUEST,  # the request may be the cause: other calls go on
     )

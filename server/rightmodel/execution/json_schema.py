@@ -41,6 +41,8 @@ _SEARCH: Final = 8
 _COUNT: Final = 64
 """Characters that a syntax error looks through for line ends in the time of reading one."""
 _DEEPEST: Final = 1000
+MOST_DEPTH: Final = 100
+"""Levels of a schema, which the wire formats rewrite recursively; providers take about ten."""
 
 
 class Found(NamedTuple):
@@ -54,6 +56,8 @@ def schema_error(schema: str) -> str:
     """Why a schema cannot be used, "" if it can. Nothing is fetched for it."""
     try:
         parsed = json.loads(schema)
+        if _depth(parsed) > MOST_DEPTH:
+            return f"schema is nested too deeply; the most is {MOST_DEPTH} objects and lists"
         known = validators.validator_for(parsed, validators.Draft202012Validator)
         error = best_match(_linear(known)(known.META_SCHEMA).iter_errors(parsed))
         if error is not None:
@@ -199,6 +203,16 @@ def _foreign_reference(schema: Any) -> str:
                 "elsewhere"
             )
     return ""
+
+
+def _depth(schema: Any) -> int:
+    """Objects and lists within each other."""
+    depth, level = 0, [schema]
+    while level:
+        depth += 1
+        containers = [part for part in level if isinstance(part, dict | list)]
+        level = [v for c in containers for v in (c.values() if isinstance(c, dict) else c)]
+    return depth
 
 
 def _references(schema: Any) -> Iterator[str]:
