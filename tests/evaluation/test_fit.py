@@ -6,6 +6,7 @@ import tomllib
 import pytest
 
 from rightmodel.core.decision import Assessment, success
+from rightmodel.core.errors import TaskError
 from rightmodel.evaluation.changes import changed_ratings, with_fit
 from rightmodel.evaluation.fit import Fit, as_toml, fit, fit_ratings
 from rightmodel.manifest.catalog import DEFAULT_SLOPES
@@ -160,3 +161,9 @@ def test_what_changes_is_listed_with_the_number_of_outcomes() -> None:
         "a: code 5.00 → 6.20 (12)",
         "b: code 6.00 → 5.50, no outcomes: lowered with the scale",
     ]
+
+
+def test_models_in_an_inline_array_are_refused() -> None:
+    found = Fit({"a": {"general": 4.0}}, {}, {})
+    with pytest.raises(TaskError, match=r"write it as \[\[models\]\] tables"):
+        with_fit('version = 1\nmodels = [{id = "a"}]\n', found)

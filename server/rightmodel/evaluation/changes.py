@@ -6,8 +6,10 @@ from math import log
 from typing import TYPE_CHECKING, Final
 
 import tomlkit
+from tomlkit.items import AoT
 
 from rightmodel.core.decision import success
+from rightmodel.core.errors import TaskError
 from rightmodel.evaluation.fit import fit
 from rightmodel.manifest.catalog import DEFAULT_RATING, DEFAULT_SLOPE
 from rightmodel.routing.columns import rating
@@ -15,8 +17,6 @@ from rightmodel.routing.readings import plausible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from tomlkit.items import AoT
 
     from rightmodel.evaluation.fit import Assessed, Fit
     from rightmodel.manifest.catalog import Catalog, Slope
@@ -89,13 +89,21 @@ def crossed_log_loss(
 
 
 def with_fit(text: str, found: Fit) -> str:
-    """A manifest's text with the fitted ratings and slopes in place; all else stays as it is."""
+    """A manifest's text with the fitted ratings and slopes; everything else is unchanged.
+
+    Raises `TaskError` where the models are no `[[models]]` tables.
+    """
     document = tomlkit.parse(text)
     if found.slopes:
         skills = document.setdefault("skills", tomlkit.table(is_super_table=True))
         for skill, slope in found.slopes.items():
             skills.setdefault(skill, tomlkit.table())["slope"] = round(slope.slope, 2)
-    models: AoT = document.setdefault("models", tomlkit.aot())
+    models = document.setdefault("models", tomlkit.aot())
+    if not isinstance(models, AoT):
+        raise TaskError(
+            "models is an inline array: write it as [[models]] tables, or paste what "
+            "`rightmodel calibrate` prints without --write"
+        )
     by_id = {entry["id"]: entry for entry in models}
     for model, ratings in found.ratings.items():
         inline = tomlkit.inline_table()
