@@ -146,3 +146,17 @@ def test_an_error_that_is_framed_as_an_event_is_read(head: str) -> None:
     body = f'{head}{{"error": {{"message": "no", "code": "context_length_exceeded"}}}}\n\n'
     error = failure(refusal(400, body))
     assert error.fault is Fault.CONTEXT_OVERFLOW
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (500, openai("[Errno 28] No space left on device"), "the disk of the server is full"),
+        (413, PAGE.format("413 Request Entity Too Large"), "a limit in bytes"),
+    ],
+)
+def test_what_is_not_plain_from_the_upstreams_words_is_added(
+    status: int, body: Any, words: str
+) -> None:
+    request = request_of("http://127.0.0.1:1", name=NAME)
+    assert words in str(classify(request, status, body, {}))

@@ -7,18 +7,18 @@ nothing.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.upstream.answer import shown
 from rightmodel.upstream.error_body import MOST_SEARCHED, read_error, status_named
-from rightmodel.upstream.error_rules import INPUTS, RULES, STATUS_OF, WINDOWS
+from rightmodel.upstream.error_rules import DISK_FULL, INPUTS, RULES, STATUS_OF, WINDOWS
 from rightmodel.upstream.repairs import refused_parameter
 from rightmodel.upstream.retry_after import wait_s
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Iterable, Mapping
 
     from rightmodel.upstream.error_body import ErrorBody
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _WAITABLE: Final = frozenset({Fault.RATE_LIMITED, Fault.OVERLOADED, Fault.SERVER, Fault.QUOTA})
 LEAST_NAME: Final = 3
+_DISK_FULL: Final = re.compile(DISK_FULL, re.IGNORECASE)
 _REPAIRABLE: Final = frozenset(
     {Fault.BAD_REQUEST, Fault.SERVER, Fault.QUOTA, Fault.AUTH, Fault.FORBIDDEN, Fault.NOT_FOUND}
 )
@@ -59,7 +60,7 @@ def classify(
     found = UpstreamError(
         fault,
         f"{name} {parsed.status}: {shown(parsed.shown, request.key) or 'no message'}"
-        + _hint(request, fault),
+        + _hint(request, fault, parsed),
         provider=name,
         status=parsed.status,
         retry_after_s=_wait(fault, headers, parsed),
@@ -82,8 +83,12 @@ def classify_in_band(request: ModelRequest, body: Mapping[str, Any]) -> Provider
     return classify(request, status_named(body) or by_type or 500, body, {})
 
 
-def _hint(request: ModelRequest, fault: Fault) -> str:
+def _hint(request: ModelRequest, fault: Fault, parsed: ErrorBody) -> str:
     """What a person needs to find the cause: where the key came from, which URL was used."""
+    if fault is Fault.SERVER and _Words(request, parsed).hold(_DISK_FULL):
+        return " (the disk of the server is full)"
+    if fault is Fault.BAD_REQUEST and parsed.status == 413:  # noqa: PLR2004
+        return " (a limit in bytes, of the server or of a proxy before it: send less or raise it)"
     provider = request.provider
     if fault is Fault.AUTH:
         source = provider.key_env or provider.key_file

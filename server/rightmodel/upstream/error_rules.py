@@ -206,11 +206,14 @@ _CONTENT: Final = (
     _rule(Fault.SCHEMA, "400", codes="json_validate_failed"),  # Groq: the model's JSON was none
     _rule(Fault.MALFORMED, "400", scope=Scope.REQUEST, codes="tool_use_failed"),
 )
+DISK_FULL: Final = r"no space left on device|disk (?:is )?full|\[errno 28\]|insufficient disk"
+"""As a server says it that loads a model."""
+
 _REQUEST: Final = (
     _rule(
         Fault.SERVER,
         "400 404 422 500 503 507",
-        words=(r"no space left on device|disk (?:is )?full|\[errno 28\]|insufficient disk",),
+        words=(DISK_FULL,),
     ),
     _rule(  # llama.cpp answers 500 to an image that a model does not take
         Fault.BAD_REQUEST,
