@@ -62,6 +62,7 @@ class Requirements:
 
     `input_tokens`: estimated. `output_tokens`: reserved for the answer. `pinned`: only these, in
     this order, when not empty. `preferred`: tried first in this order, for `preferred_why`.
+    `trust_by`: the rule that requires the trust. `cost_by`: the key or rule that sets the ceiling.
     """
 
     input_tokens: int
@@ -73,6 +74,8 @@ class Requirements:
     pinned: tuple[str, ...] = ()
     preferred: tuple[str, ...] = ()
     preferred_why: str = ""
+    trust_by: str = ""
+    cost_by: str = ""
 
 
 class Reading(NamedTuple):

@@ -103,7 +103,7 @@ def weigh(catalog: Catalog, question: Question) -> Outlook:
     baseline = _baseline_usd(catalog, question, costs)
     loss = _loss_usd(question, baseline)
     if needed.max_cost_usd is not None:
-        positions, too_dear = _within(columns, positions, question, needed.max_cost_usd)
+        positions, too_dear = _within(columns, positions, question, needed)
         rejections = (*rejections, *too_dear)
     readings = plausible(question.assessment, catalog.slopes)
     chances = _chances(columns, readings, positions)
@@ -201,18 +201,20 @@ def _totals(costs: Sequence[float], chances: Sequence[float], loss: float) -> li
 
 
 def _within(
-    columns: Columns, positions: Sequence[int], question: Question, ceiling: Decimal
+    columns: Columns, positions: Sequence[int], question: Question, needed: Requirements
 ) -> tuple[list[int], list[Rejection]]:
-    """The positions whose expected cost is within a ceiling, and a rejection for each other."""
+    """The positions whose expected cost is within the ceiling, and a rejection for each other."""
+    ceiling = needed.max_cost_usd or Decimal(0)
     kept: list[int] = []
     out: list[Rejection] = []
     for n in positions:
         model = columns.models[n]
         cost = scoring.cost(model, question)
         if cost is None:
-            why = "its price is unknown, and max_cost_usd or per_call_usd sets a ceiling"
+            why = f"its price is unknown, and {needed.cost_by} sets a ceiling"
         elif cost > ceiling:
-            why = f"expected to cost {dollars(cost)}, over the ceiling of {dollars(ceiling)}"
+            limit = f"the ceiling of {dollars(ceiling)} ({needed.cost_by})"
+            why = f"expected to cost {dollars(cost)}, over {limit}"
         else:
             kept.append(n)
             continue

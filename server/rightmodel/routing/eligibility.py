@@ -68,7 +68,7 @@ def _checks(needed: Requirements) -> list[Check]:
     if needed.pinned:
         checks.append(_pinned(frozenset(needed.pinned)))
     if needed.trust > Trust.any:
-        checks.append(_trust(needed.trust))
+        checks.append(_trust(needed.trust, needed.trust_by))
     if needed.modalities != {"text"}:
         checks.append(_modalities(needed.modalities))
     if needed.features:
@@ -83,11 +83,11 @@ def _pinned(names: frozenset[str]) -> Check:
     return check
 
 
-def _trust(trust: Trust) -> Check:
+def _trust(trust: Trust, rule: str) -> Check:
     def check(model: Model) -> tuple[str, str] | None:
         if model.trust >= trust:
             return None
-        return "trust", f"a rule requires trust {trust.name}; this is {model.trust.name}"
+        return "trust", f"rule {rule!r} requires trust {trust.name}; this is {model.trust.name}"
 
     return check
 

@@ -222,7 +222,19 @@ def _requirements(request: _Request, applied: Applied, assessment: Assessment) -
         pinned=tuple(model.id for model in request.named),
         preferred=preferred,
         preferred_why=why,
+        trust_by=required.trust_rule,
+        cost_by=_ceiling_source(request, applied),
     )
+
+
+def _ceiling_source(request: _Request, applied: Applied) -> str:
+    """The key or rule that sets the ceiling over the call."""
+    required, task = applied.required, request.task
+    if required.max_cost_usd is not None and request.ceiling != least(
+        request.ceiling, required.max_cost_usd
+    ):
+        return f"rule {required.cost_rule!r}"
+    return "max_cost_usd" if request.ceiling == task.max_cost_usd else "[budget] per_call_usd"
 
 
 def _checked(mode: str) -> str:

@@ -90,8 +90,8 @@ def text_of(result: CallToolResult) -> str:
         ("complete", {"prompt": "x", "files": [".env"]}, "secrets"),
         ("complete", {"prompt": "x", "files": [1]}, "list of paths"),
         ("complete", {"prompt": "x", "effort": "max"}, "none, low, medium, high"),
-        ("complete", {"prompt": "my password"}, "a rule requires trust trusted"),
-        ("complete", {"prompt": "my password", "model": "one"}, "a rule requires trust trusted"),
+        ("complete", {"prompt": "my password"}, "' requires trust trusted"),
+        ("complete", {"prompt": "my password", "model": "one"}, "' requires trust trusted"),
         (
             "complete",
             {"prompt": "x", "model": "one", "max_cost_usd": 0.0000001},

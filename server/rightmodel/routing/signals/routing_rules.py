@@ -27,18 +27,27 @@ UNSURE: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """The strictest of what rules require. `max_cost_usd`: `None` for no ceiling."""
+    """The strictest of what rules require. `max_cost_usd`: `None` for no ceiling.
+
+    `trust_rule`, `cost_rule`: the names of the rules that set these two.
+    """
 
     trust: Trust = Trust.any
     features: frozenset[str] = frozenset()
     max_cost_usd: Decimal | None = None
+    trust_rule: str = ""
+    cost_rule: str = ""
 
     def and_of(self, rule: Rule) -> Requirement:
         """This and the rule's own, the stricter of both."""
+        trust = max(self.trust, rule.trust or Trust.any)
+        cost = least(self.max_cost_usd, rule.max_cost_usd)
         return Requirement(
-            max(self.trust, rule.trust or Trust.any),
+            trust,
             self.features | rule.features,
-            least(self.max_cost_usd, rule.max_cost_usd),
+            cost,
+            self.trust_rule if trust == self.trust else rule.name,
+            self.cost_rule if cost == self.max_cost_usd else rule.name,
         )
 
 

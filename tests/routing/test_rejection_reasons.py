@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rightmodel.core.task import Task
+from rightmodel.execution.engine import make_router
+from rightmodel.manifest.load import load_catalog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MANIFEST = """version = 1
+{budget}
+[providers.p]
+protocol = "openai-chat"
+base_url = "https://models.example.com/v1"
+key_env = "P_KEY"
+[[models]]
+id = "p/m"
+cost = {{ input = 1, output = 2 }}
+[[rules]]
+name = "secrets"
+when = {{ matches = "secret" }}
+require = {{ {require} }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("budget", "require", "max_cost", "reason"),
+    [
+        ("", 'trust = "local"', "", "rule 'secrets' requires trust local; this is any"),
+        ("", "max_cost_usd = 1e-7", "0.5", "over the ceiling of $0.0000001 (rule 'secrets')"),
+        ("", "max_cost_usd = 1", "1e-7", "over the ceiling of $0.0000001 (max_cost_usd)"),
+        (
+            "[budget]\nper_call_usd = 1e-7",
+            "max_cost_usd = 1",
+            "0.5",
+            "over the ceiling of $0.0000001 ([budget] per_call_usd)",
+        ),
+    ],
+)
+def test_a_rejection_names_the_rule_or_the_key_that_causes_it(
+    tmp_path: Path, budget: str, require: str, max_cost: str, reason: str
+) -> None:
+    (tmp_path / "m.toml").write_text(MANIFEST.format(budget=budget, require=require))
+    router = make_router(load_catalog(tmp_path / "m.toml", has_key=lambda _: True), None)
+    task = Task("Tell me a secret", max_cost_usd=Decimal(max_cost) if max_cost else None)
+    (rejection,) = asyncio.run(router.route(task)).rejections
+    assert rejection.reason.endswith(reason)
