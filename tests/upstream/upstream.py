@@ -158,7 +158,8 @@ class Heard:
         self.is_sent = True
 
     def heard(self, chars: int, text: str = "") -> None:
-        self.chars.append(chars)
+        if chars:
+            self.chars.append(chars)
         self.texts.append(text)
 
 

@@ -15,7 +15,7 @@ from rightmodel.wire.inline_reasoning import split_reasoning
 from rightmodel.wire.response import ReasoningDelta
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from decimal import Decimal
 
     from rightmodel.core.call import Usage
@@ -28,8 +28,12 @@ SHOWN: Final = 500
 _ODD_IN_NAMES: Final = re.compile(r"[^\w./:@-]+", re.ASCII)
 MOST_NAME: Final = 100
 """Characters of a model's name, which is printed into the receipt."""
-_TAGS: Final = frozenset("<[")
-"""How reasoning within the text begins: `<think>`, `<|channel|>`, `[THINK]`."""
+_REASONING: Final = ("<", "[", "◁", "analysis")
+"""How reasoning within the text begins: `<think>`, `<|channel|>`, `[THINK]` …"""
+
+LONGEST_OPENING: Final = 8
+LONGEST_WORD: Final = 500
+"""Characters without a blank that are withheld: more than any key has."""
 
 
 class Watch(Protocol):
@@ -49,12 +53,16 @@ class Answer:
     """The response to one request, taken apart by `decoder` as it comes in."""
 
     __slots__ = (
-        "_began", "_first_s", "_opening", "_reported", "body", "decoder", "event", "request",
-        "watch",
+        "_began", "_first_s", "_live", "_mask", "_reported", "body", "decoder", "event",
+        "request", "watch",
     )  # fmt: skip
 
     def __init__(
-        self, request: ModelRequest, decoder: ResponseDecoder, watch: Watch | None
+        self,
+        request: ModelRequest,
+        decoder: ResponseDecoder,
+        watch: Watch | None,
+        mask: Callable[[str], str] = str,
     ) -> None:
         self.request = request
         self.decoder = decoder
@@ -62,7 +70,8 @@ class Answer:
         self.event = decoder.event
         self.body = decoder.body
         self._reported = 0
-        self._opening = ""
+        self._mask = mask
+        self._live = LiveText(mask)
         self._first_s: float | None = None
         self._began = time.monotonic()
 
@@ -101,16 +110,10 @@ class Answer:
         if self._first_s is None:
             self._first_s = time.monotonic() - self._began
         if self.watch is not None:
-            self.watch.heard(chars, self._plain_text(new))
+            pieces = [event for event in new if isinstance(event, str)]
+            self.watch.heard(chars, self._live.take("".join(pieces)))
 
-    def _plain_text(self, events: Sequence[object]) -> str:
-        """The answer text among the events; "" throughout where the answer opens with a tag."""
-        text = "".join(event for event in events if isinstance(event, str))
-        if not self._opening:
-            self._opening = text.lstrip()[:1]
-        return "" if self._opening in _TAGS else text
-
-    def completion(self, repaired: tuple[str, ...], mask: Callable[[str], str] = str) -> Completion:
+    def completion(self, repaired: tuple[str, ...]) -> Completion:
         """The finished answer, without keys. Raises `ProviderError` for what is not one."""
         decoder = self.decoder
         text = "".join(event for event in decoder.events if isinstance(event, str))
@@ -120,10 +123,12 @@ class Answer:
             raise malformed(self.request, "a tool call instead of an answer")
         if decoder.finish not in FINISHES:
             raise unfinished(self.request, decoder.finish)
+        if self.watch is not None and (rest := self._live.rest()):
+            self.watch.heard(0, rest)
         return Completion(
-            text=mask(found.text),
+            text=self._mask(found.text),
             finish=decoder.finish,
-            served=_ODD_IN_NAMES.sub("_", mask(decoder.served))[:MOST_NAME],
+            served=_ODD_IN_NAMES.sub("_", self._mask(decoder.served))[:MOST_NAME],
             usage=decoder.usage,
             cost_usd=decoder.cost_usd,
             reasoning_chars=thought + found.reasoning_chars,
@@ -133,6 +138,39 @@ class Answer:
 
     def _prompt(self) -> str:
         return "\n".join((self.request.system, *(turn.text for turn in self.request.turns)))
+
+
+class LiveText:
+    """Text of an answer as it may be shown while it arrives: whole words, without keys.
+
+    Nothing of an answer that begins like reasoning: what it is shows at its end only.
+    """
+
+    __slots__ = ("_mask", "_opening", "_word")
+
+    def __init__(self, mask: Callable[[str], str]) -> None:
+        self._mask = mask
+        self._opening = ""
+        self._word = ""
+
+    def take(self, piece: str) -> str:
+        """More of the answer; returns what can be shown by now."""
+        text = self._word + piece
+        if len(self._opening) < LONGEST_OPENING:
+            self._opening += piece if self._opening else piece.lstrip()
+        if self._opening.startswith(_REASONING):
+            self._word = ""
+            return ""
+        end = max(text.rfind(" "), text.rfind("\n")) + 1
+        if not end and len(text) > LONGEST_WORD:
+            end = len(text)
+        self._word = text[end:]
+        return self._mask(well_formed(text[:end])) if end else ""
+
+    def rest(self) -> str:
+        """The last word, once the answer is complete."""
+        text, self._word = self._word, ""
+        return self._mask(well_formed(text))
 
 
 class EmptyStreamError(ProviderError):

@@ -119,12 +119,12 @@ class Exchange:
         Whatever goes wrong while its response is read is a fault of the upstream's: the call must
         fail over, not end.
         """
-        answer = Answer(request, self._codec.decoder(), watch)
+        answer = Answer(request, self._codec.decoder(), watch, self._mask)
         try:
             await self._client.ask(
                 Post(request, self._codec.url(request), self._codec.headers(request), body), answer
             )
-            completion = answer.completion(repaired, self._mask)
+            completion = answer.completion(repaired)
             refuse_cuts(request, completion, self._cap(body))
         except ProviderError as error:
             error.args = (self._mask(str(error)),)
