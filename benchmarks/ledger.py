@@ -86,7 +86,7 @@ RECEIPT: Final = Receipt(
 
 
 def _rows() -> tuple[AttemptRecord, CallRecord]:
-    """What the dispatcher makes of a call's receipt."""
+    """What the executor makes of a call's receipt."""
     now = time.time()
     call = new_id()
     return (

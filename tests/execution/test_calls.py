@@ -27,7 +27,7 @@ def answer(text: str) -> Answer:
 
 @dataclass
 class Scripted:
-    """A dispatcher that answers when it is told to."""
+    """An executor that answers on demand."""
 
     text: str = "hello"
     go: asyncio.Event = field(default_factory=asyncio.Event)
@@ -52,15 +52,15 @@ class Scripted:
 
 def run(test: Callable[[Scripted, Calls], Awaitable[None]]) -> None:
     async def inner() -> None:
-        dispatcher = Scripted()
+        executor = Scripted()
         loop = asyncio.get_running_loop()
         calls = Calls(
-            dispatcher,  # type: ignore[arg-type]
+            executor,  # type: ignore[arg-type]
             give_up_s=60.0,
             now=loop.time,
             recall=nothing_kept,
         )
-        await test(dispatcher, calls)
+        await test(executor, calls)
         await calls.close()
         assert calls.running == 0
 
@@ -76,7 +76,7 @@ def quiet(_: CallEvent) -> None:
 
 
 def test_a_call_that_takes_longer_is_pending_and_collected_by_its_ref() -> None:
-    async def test(dispatcher: Scripted, calls: Calls) -> None:
+    async def test(executor: Scripted, calls: Calls) -> None:
         pending = await calls.complete(Task("x"), deadline_s=0.01, listener=quiet)
         assert isinstance(pending, Pending)
         assert pending.status == AttemptStarted(1, "p/m", "p")
@@ -84,7 +84,7 @@ def test_a_call_that_takes_longer_is_pending_and_collected_by_its_ref() -> None:
         assert isinstance(again, Pending)
         with pytest.raises(TaskError, match="still running"):
             await calls.resume(pending.ref, Task("more"), deadline_s=1, listener=quiet)
-        dispatcher.go.set()
+        executor.go.set()
         page = await calls.resume(pending.ref, None, deadline_s=5, listener=quiet)
         assert isinstance(page, Page)
         assert page.text == "hello"
@@ -94,9 +94,9 @@ def test_a_call_that_takes_longer_is_pending_and_collected_by_its_ref() -> None:
 
 
 def test_a_long_answer_is_read_page_by_page_to_its_end() -> None:
-    async def test(dispatcher: Scripted, calls: Calls) -> None:
-        dispatcher.text = "a" * PAGE_CHARS + "b" * 7
-        dispatcher.go.set()
+    async def test(executor: Scripted, calls: Calls) -> None:
+        executor.text = "a" * PAGE_CHARS + "b" * 7
+        executor.go.set()
         first = await calls.complete(Task("x"), deadline_s=5, listener=quiet)
         assert isinstance(first, Page)
         ref = first.answer.receipt.ref
@@ -111,12 +111,12 @@ def test_a_long_answer_is_read_page_by_page_to_its_end() -> None:
 
 
 def test_a_prompt_with_a_ref_goes_on_with_the_conversation_and_its_model() -> None:
-    async def test(dispatcher: Scripted, calls: Calls) -> None:
-        dispatcher.go.set()
+    async def test(executor: Scripted, calls: Calls) -> None:
+        executor.go.set()
         first = await calls.complete(Task("one", system="s"), deadline_s=5, listener=quiet)
         assert isinstance(first, Page)
         await calls.resume(first.answer.receipt.ref, Task("two"), deadline_s=5, listener=quiet)
-        went_on = dispatcher.tasks[1]
+        went_on = executor.tasks[1]
         assert [turn.text for turn in went_on.turns] == ["one", "hello", "two"]
         assert (went_on.system, went_on.prefer) == ("s", "p/m")
 
@@ -124,24 +124,24 @@ def test_a_prompt_with_a_ref_goes_on_with_the_conversation_and_its_model() -> No
 
 
 def test_cancelling_the_caller_cancels_the_call_and_its_ref_is_gone() -> None:
-    async def test(dispatcher: Scripted, calls: Calls) -> None:
+    async def test(executor: Scripted, calls: Calls) -> None:
         waiting = asyncio.create_task(calls.complete(Task("x"), deadline_s=5, listener=quiet))
-        await dispatcher.began.wait()
+        await executor.began.wait()
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        assert dispatcher.cancelled == 1
+        assert executor.cancelled == 1
         assert calls.running == 0
 
     run(test)
 
 
 def test_what_became_of_a_failed_call_is_told_once() -> None:
-    async def test(dispatcher: Scripted, calls: Calls) -> None:
+    async def test(executor: Scripted, calls: Calls) -> None:
         pending = await calls.complete(Task("x"), deadline_s=0.01, listener=quiet)
         assert isinstance(pending, Pending)
-        dispatcher.fail = True
-        dispatcher.go.set()
+        executor.fail = True
+        executor.go.set()
         with pytest.raises(ExhaustedError):
             await calls.resume(pending.ref, None, deadline_s=5, listener=quiet)
         with pytest.raises(TaskError, match="is gone"):
@@ -151,9 +151,9 @@ def test_what_became_of_a_failed_call_is_told_once() -> None:
 
 
 def test_closing_cancels_what_runs_in_the_background() -> None:
-    async def test(dispatcher: Scripted, calls: Calls) -> None:
+    async def test(executor: Scripted, calls: Calls) -> None:
         await calls.complete(Task("x"), deadline_s=0.01, listener=quiet)
         await calls.close()
-        assert dispatcher.cancelled == 1
+        assert executor.cancelled == 1
 
     run(test)

@@ -138,7 +138,7 @@ async def written(rows: list[AttemptRecord], file: Path) -> None:
 
 
 def attempted(call: Call, events: list[dict[str, Any]], price: Price) -> Attempt:
-    """What the dispatcher notes of the answer: what was billed, or else what it comes to."""
+    """What the executor records of the answer: what was billed, or else what it comes to."""
     completion = read_back(call.provider, events)
     cost = completion.cost_usd
     if cost is None:
