@@ -292,7 +292,7 @@ def test_a_server_that_freezes_is_let_go(server: PostgresServer) -> None:
         server.signal(signal.SIGCONT)
 
 
-def test_one_that_writes_too_long_is_told(
+def test_one_that_writes_too_long_is_reported(
     server: PostgresServer, opened: Callable[[], Store]
 ) -> None:
     store = open_postgres(server.url, busy_s=0.1)()
@@ -363,7 +363,7 @@ def test_a_user_who_may_only_write_rows_can_use_what_another_made(
     server.ask("DROP OWNED BY member")
 
 
-def test_a_database_that_may_only_be_read_is_told(
+def test_a_database_that_may_only_be_read_is_reported(
     server: PostgresServer, store: Store, opened: Callable[[], Store]
 ) -> None:
     server.ask("ALTER DATABASE postgres SET default_transaction_read_only = on")

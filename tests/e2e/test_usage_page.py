@@ -148,7 +148,7 @@ def test_the_page_is_fit_to_be_read(
         assert contrast["shapes"]
 
 
-def test_what_is_drawn_is_told_in_words_too(page: Page, pages: dict[str, Path]) -> None:
+def test_what_is_drawn_is_reported_in_words_too(page: Page, pages: dict[str, Path]) -> None:
     page.open(pages["usual"], width=1280, scheme="light")
     told = page.tell("Accessibility.getFullAXTree")["nodes"]
     roles = [

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ledger.books import LEFT
+from ledger.harness import LEFT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

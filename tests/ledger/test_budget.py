@@ -157,7 +157,7 @@ def test_models_and_skills_have_budgets_of_their_own(store: SqliteStore) -> None
     take(store, limits, ask("90", "small", "code"))
 
 
-def test_of_several_tight_limits_the_longest_is_told(store: SqliteStore) -> None:
+def test_of_several_tight_limits_the_longest_is_reported(store: SqliteStore) -> None:
     limits = Limits(limits=(PER_DAY, Limit("per_month_usd", Decimal("1.00"), period="month")))
     spend(store, "1.00")
     error = refusal(store, limits, ask())

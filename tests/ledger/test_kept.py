@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ledger.books import run
+from ledger.harness import run
 from ledger.rows import DAY, attempt, outcome
 from rightmodel.core.errors import LedgerError
 from rightmodel.ledger import writer

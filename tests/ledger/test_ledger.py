@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ledger.books import GONE, PER_DAY, run, state
+from ledger.harness import GONE, PER_DAY, run, state
 from ledger.rows import DAY, NOON, attempt, call, outcome
 from rightmodel.core.errors import BudgetError, LedgerError, LedgerFault
 from rightmodel.ledger import writer
@@ -253,7 +253,7 @@ def test_after_a_full_disk_everything_is_caught_up(
     assert len(stores) == 2
 
 
-def test_a_ledger_damaged_under_way_is_begun_anew_and_told_once(file: Path) -> None:
+def test_a_ledger_damaged_under_way_is_started_anew_and_reported_once(file: Path) -> None:
     async def test(ledger: Ledger) -> None:
         hold = await held(ledger, "0.50")
         await ledger.record(attempt("0.10"))
@@ -275,7 +275,7 @@ def test_a_ledger_damaged_under_way_is_begun_anew_and_told_once(file: Path) -> N
     assert store.holds() == []
 
 
-def test_a_removed_file_is_begun_anew(file: Path) -> None:
+def test_a_removed_file_is_started_anew(file: Path) -> None:
     async def test(ledger: Ledger) -> None:
         await ledger.record(attempt("0.10"))
         await asyncio.to_thread(file.unlink)
@@ -284,7 +284,7 @@ def test_a_removed_file_is_begun_anew(file: Path) -> None:
     assert run(file, test).charged(Key(DAY)) == Decimal("0.20")
 
 
-def test_a_lock_held_too_long_is_told_and_caught_up(
+def test_a_lock_held_too_long_is_reported_and_caught_up(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "RETRY_S", 0.05)

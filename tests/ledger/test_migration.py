@@ -7,7 +7,7 @@ from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
-from ledger.books import PER_DAY
+from ledger.harness import PER_DAY
 from ledger.rows import DAY, NOON, attempt, call
 from rightmodel.ledger.budget import standings
 from rightmodel.ledger.reader import reading

@@ -122,7 +122,7 @@ def trouble(file: Path) -> LedgerError:
     return caught.value
 
 
-def test_damage_is_told_and_left_to_the_server_to_mend(tmp_path: Path) -> None:
+def test_damage_is_reported_and_left_to_the_server_to_repair(tmp_path: Path) -> None:
     file = tmp_path / "ledger.sqlite3"
     written(file)
     whole = file.read_bytes()
@@ -171,14 +171,14 @@ def test_another_schema_is_not_guessed_at(tmp_path: Path) -> None:
     assert "upgrade" in str(found)
 
 
-def test_what_cannot_be_opened_is_told(tmp_path: Path) -> None:
+def test_what_cannot_be_opened_is_reported(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite3").mkdir()
     assert trouble(tmp_path / "ledger.sqlite3").fault is LedgerFault.UNREACHABLE
     (tmp_path / "file").write_text("x")
     assert trouble(tmp_path / "file" / "ledger.sqlite3").fault is LedgerFault.UNREACHABLE
 
 
-def test_a_ledger_locked_for_long_is_told(tmp_path: Path) -> None:
+def test_a_ledger_locked_for_long_is_reported(tmp_path: Path) -> None:
     file = tmp_path / "ledger.sqlite3"
     written(file)
     with closing(sqlite3.connect(file, isolation_level=None)) as db:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ledger.books import GONE, PER_DAY, run
+from ledger.harness import GONE, PER_DAY, run
 from ledger.rows import DAY, NOON, attempt, call, outcome
 from rightmodel.ledger import ledger as ledgers
 from rightmodel.ledger.budget import HoldRequest

@@ -188,7 +188,7 @@ def test_a_torn_log_loses_only_what_was_not_committed(file: Path) -> None:
     store.close()
 
 
-def test_a_lock_that_cannot_be_had_is_told_as_trouble(file: Path) -> None:
+def test_a_lock_that_cannot_be_had_is_reported_as_trouble(file: Path) -> None:
     file.parent.mkdir()
     file.write_bytes(b"no database" * 1000)
     file.with_name(f"{file.name}.lock").mkdir()
@@ -197,7 +197,7 @@ def test_a_lock_that_cannot_be_had_is_told_as_trouble(file: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["fcntl.flock", "pathlib.Path.rename"])
-def test_damage_in_a_place_that_cannot_be_changed_is_told_as_trouble(
+def test_damage_in_a_place_that_cannot_be_changed_is_reported_as_trouble(
     file: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     file.parent.mkdir()
@@ -275,14 +275,14 @@ def test_a_file_that_was_replaced_is_noticed(file: Path) -> None:
     store.close()
 
 
-def test_a_place_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file in the place of the directory")
     with pytest.raises(LedgerError, match="cannot be opened") as caught:
         opener(tmp_path / "state" / "ledger.sqlite3")()
     assert caught.value.fault is LedgerFault.UNREACHABLE
 
 
-def test_a_full_disk_is_told_and_leaves_what_was_there(file: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_what_was_there(file: Path) -> None:
     filled(file)
     store = SqliteStore(file)
     (pages,) = store._db.execute("PRAGMA page_count").fetchone()
@@ -301,7 +301,7 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(file: Path) -> None:
     store.close()
 
 
-def test_one_that_writes_too_long_is_told(file: Path) -> None:
+def test_one_that_writes_too_long_is_reported(file: Path) -> None:
     store = SqliteStore(file, busy_s=0.05)
     other = SqliteStore(file)
     with other.transaction(), pytest.raises(LedgerError) as caught, store.transaction():

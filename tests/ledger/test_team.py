@@ -21,7 +21,7 @@ from rightmodel.ledger.team import open_postgres
         "host=db.example.com password=secret",
     ],
 )
-def test_a_url_that_cannot_be_read_is_told_without_showing_its_password(url: str) -> None:
+def test_a_url_that_cannot_be_read_is_reported_without_showing_its_password(url: str) -> None:
     with pytest.raises(LedgerError, match=r"cannot be read.*%40") as caught:
         open_postgres(url)
     told = "".join(traceback.format_exception(caught.value, chain=True)).replace(url, "")

@@ -94,7 +94,7 @@ def test_what_was_learned_can_be_forgotten(models: Callable[..., Result], tmp_pa
     assert json.loads(models("--learned", "--json").stdout) == []
 
 
-def test_a_damaged_ledger_is_told_and_the_models_are_shown_all_the_same(
+def test_a_damaged_ledger_is_reported_and_the_models_are_shown_all_the_same(
     models: Callable[..., Result], tmp_path: Path
 ) -> None:
     (tmp_path / "state").mkdir()

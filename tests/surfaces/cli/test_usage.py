@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ledger.books import GONE
+from ledger.harness import GONE
 from ledger.rows import attempt, call
 from rightmodel.core.errors import TaskError
 from rightmodel.core.format import usd
@@ -190,7 +190,7 @@ def test_days_without_calls_name_those_that_have_some(tmp_path: Path) -> None:
     assert f"from {TODAY} to {TODAY}" in text
 
 
-def test_a_damaged_ledger_is_told_and_the_exit_code_says_so(tmp_path: Path) -> None:
+def test_a_damaged_ledger_is_reported_and_the_exit_code_says_so(tmp_path: Path) -> None:
     file = tmp_path / "state" / FILE
     file.parent.mkdir()
     file.write_bytes(b"no ledger" * 1000)
@@ -382,7 +382,7 @@ def test_a_correction_that_makes_no_sense_is_refused(tmp_path: Path, wrong: str)
         (["--json", "--csv"], "give one of"),
     ],
 )
-def test_options_that_contradict_each_other_are_told(arguments: list[str], words: str) -> None:
+def test_options_that_contradict_each_other_are_reported(arguments: list[str], words: str) -> None:
     assert words in str(outcome_of(*arguments).exception)
 
 

@@ -73,7 +73,7 @@ def test_bars_of_nothing_have_no_length() -> None:
         ("123456.7", "$123,457"),
     ],
 )
-def test_money_is_told_as_finely_as_its_size_asks_for(amount: str, text: str) -> None:
+def test_money_is_reported_as_finely_as_its_size_asks_for(amount: str, text: str) -> None:
     assert usd(Decimal(amount)) == text
 
 
@@ -84,7 +84,7 @@ def test_an_amount_that_is_unknown_is_not_nothing() -> None:
 @pytest.mark.parametrize(
     ("count", "text"), [(0, "0"), (999, "999"), (1500, "1.5k"), (2_000_000, "2.0M")]
 )
-def test_tokens_are_told_in_three_digits(count: int, text: str) -> None:
+def test_tokens_are_reported_in_three_digits(count: int, text: str) -> None:
     assert sections.tokens(count) == text
 
 

@@ -1,4 +1,4 @@
-"""A ledger at work, and what it leaves behind."""
+"""Runs a test on a ledger, and opens what the ledger leaves."""
 
 from __future__ import annotations
 
