@@ -263,6 +263,26 @@ def test_whatever_goes_wrong_while_an_answer_is_read_is_a_fault_of_the_upstream(
     assert "ZeroDivisionError" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("reply", "fault"),
+    [
+        (refusal(200, "abcde", content_encoding="gzip"), Fault.CONNECTION),
+        (refusal(200, "abcde", content_encoding="never-heard-of"), Fault.MALFORMED),
+        (refusal(200, '{"usage": {"prompt_tokens": ' + "9" * 5000 + "}}"), Fault.MALFORMED),
+        (refusal(200, '{"a":' * 20_000 + "1" + "}" * 20_000), Fault.MALFORMED),
+        (refusal(400, {"error": [1, [2]]}), Fault.BAD_REQUEST),
+        (refusal(400, "\0\0\0"), Fault.BAD_REQUEST),
+    ],
+    ids=["gzip that is none", "encoding", "huge number", "deep", "odd error", "null bytes"],
+)
+def test_a_response_that_cannot_be_read_is_a_fault_of_the_upstream(
+    reply: Reply, fault: Fault
+) -> None:
+    with pytest.raises(ProviderError) as caught:
+        bodies(OPENAI, reply)
+    assert caught.value.fault is fault
+
+
 @pytest.mark.parametrize("location", ["http://[::1", "", "http://"])
 def test_a_redirect_to_nowhere_is_refused_like_any_other(location: str) -> None:
     with pytest.raises(ProviderError) as caught:
