@@ -29,7 +29,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         f.name for f in catalogue.REFUSALS if f.name not in _LIMITS
     ),
     "Length and parameters of the request": tuple(f.name for f in catalogue.REQUESTS),
-    "Answers that are none": tuple(f.name for f in catalogue.ANSWERS),
+    "Invalid answers": tuple(f.name for f in catalogue.ANSWERS),
     "In the middle of an answer": tuple(f.name for f in catalogue.STREAMS),
     "Network": tuple(f.name for f in catalogue.NETWORK),
 }

@@ -114,3 +114,16 @@ def test_text_of_a_failed_attempt_is_declared_void(capsys: pytest.CaptureFixture
     output.show(Token("Whole"))
     output.finish("Whole")
     assert capsys.readouterr().out == "Whole\n"
+
+
+def test_a_key_is_masked_however_the_stream_cuts_it(capsys: pytest.CaptureFixture[str]) -> None:
+    key = "sk-test-0123456789"
+    for size in (1, 3, 7, 50):
+        output = _Output(live=True)
+        output.secrets = [key]
+        text = f"Your key is {key}, so s"
+        for at in range(0, len(text), size):
+            output.show(Token(text[at : at + size]))
+            assert key[:9] not in capsys.readouterr().out
+        output.finish(text.replace(key, "[key removed]"))
+        assert "Your key" not in capsys.readouterr().out  # it was streamed in full

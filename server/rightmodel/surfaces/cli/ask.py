@@ -12,6 +12,7 @@ import click
 
 from rightmodel.core.call import AttemptFailed, Token
 from rightmodel.core.errors import TaskError
+from rightmodel.core.format import mask_keys
 from rightmodel.execution.engine import App
 from rightmodel.surfaces.arguments import complete_task
 from rightmodel.surfaces.cli import with_settings
@@ -20,6 +21,8 @@ from rightmodel.surfaces.cli.terminal import echo, echo_data, styled
 from rightmodel.surfaces.mcp import rendering as render
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rightmodel.core.call import Answer, CallEvent
     from rightmodel.manifest.settings import Settings
 
@@ -62,6 +65,7 @@ async def _ask(settings: Settings, arguments: dict[str, Any], output: _Output) -
         task = complete_task(arguments, engine.catalog).task
         if task is None:
             raise TaskError("prompt is empty")
+        output.secrets = settings.secrets(engine.catalog)
         return await engine.executor.complete(
             replace(task, client="cli"),
             deadline_s=engine.catalog.routing.deadline_s,
@@ -77,21 +81,35 @@ class _Output:
     def __init__(self, *, live: bool) -> None:
         self._live = live
         self._text = ""
+        self._held = ""
+        self.secrets: Sequence[str] = ()
+        """Keys, masked in what is streamed as everywhere else."""
 
     def show(self, event: CallEvent) -> None:
         """Print one event of the call."""
         if isinstance(event, Token):
             if self._live:
-                self._text += event.text
-                echo_data(event.text, nl=False)
+                self._stream(event.text)
             return
         if isinstance(event, AttemptFailed) and self._text:
-            self._text = ""
+            self._text = self._held = ""
             echo("\n", styled("this answer is void: its attempt failed", fg="yellow"), err=True)
         echo(styled(render.event_text(event), dim=True), err=True)
 
+    def _stream(self, text: str) -> None:
+        """Print new text, but for an end that may be the beginning of a key."""
+        text = mask_keys(self._held + text, [*self.secrets])
+        ends = (n for key in self.secrets for n in range(1, len(key)) if text.endswith(key[:n]))
+        cut = len(text) - max(ends, default=0)
+        self._held = text[cut:]
+        self._text += text[:cut]
+        echo_data(text[:cut], nl=False)
+
     def finish(self, answer: str) -> None:
         """Print the answer, unless it is on the terminal already."""
+        if self._held:
+            echo_data(self._held, nl=False)
+            self._text += self._held
         if self._text.strip() != answer.strip():
             echo_data(f"\n{answer}" if self._text else answer)
         elif not self._text.endswith("\n"):
