@@ -10,7 +10,7 @@ from rightmodel.core.errors import NoCandidateError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
 from rightmodel.simulator import Behaviour, SimulatedFault, fault
-from rightmodel.simulator.dialect import Said
+from rightmodel.simulator.dialect import ErrorText
 from rightmodel.simulator.fault.base import made
 from rightmodel.simulator.reply import Reply
 
@@ -82,7 +82,7 @@ def too_much_together(prompt: int, output: int) -> SimulatedFault:
         f"input length and `max_tokens` exceed context limit: {prompt} + {output} > 100000, "
         "decrease input length or `max_tokens` and try again"
     )
-    return made("too much together", lambda call: call.error(Said(400, words)))
+    return made("too much together", lambda call: call.error(ErrorText(400, words)))
 
 
 @rehearsal

@@ -6,7 +6,7 @@ from faults.house import Upstream, attempts, connected, machine_line, rehearsal,
 from rightmodel.core.fault import Fault
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S, MOST_RETRY_AFTER_S, OUT_S
 from rightmodel.simulator import SimulatedFault, fault
-from rightmodel.simulator.dialect import Said
+from rightmodel.simulator.dialect import ErrorText
 from rightmodel.simulator.fault.base import made
 
 GEMINI = Upstream("gemini")
@@ -29,7 +29,7 @@ ODD = [
 ]
 NO_CREDIT = made(
     "no credit",
-    lambda call: call.error(Said(402, "Insufficient credits. Add more to go on.")),
+    lambda call: call.error(ErrorText(402, "Insufficient credits. Add more to go on.")),
     Fault.QUOTA,
 )
 NO_MONEY = [

@@ -165,5 +165,5 @@ def skilled(
 
 def _lot(seed: int, *parts: str) -> float:
     """A number in [0, 1) that depends on nothing but its arguments."""
-    told = "\0".join((str(seed), *parts)).encode()
-    return int.from_bytes(hashlib.blake2b(told, digest_size=8).digest()) / 2**64
+    filled = "\0".join((str(seed), *parts)).encode()
+    return int.from_bytes(hashlib.blake2b(filled, digest_size=8).digest()) / 2**64

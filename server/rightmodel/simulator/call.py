@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rightmodel.core.task import WireFormat
     from rightmodel.simulator.behaviour import Behaviour
-    from rightmodel.simulator.dialect import Dialect, Said
+    from rightmodel.simulator.dialect import Dialect, ErrorText
     from rightmodel.simulator.protocol import ServerProtocol
     from rightmodel.simulator.received import Received
     from rightmodel.simulator.reply import Reply
@@ -68,11 +68,11 @@ class Call:
         }
         return Facts(**{**known, **more})
 
-    def error(self, kind: str | Said, **facts: Any) -> Response:
+    def error(self, kind: str | ErrorText, **facts: Any) -> Response:
         """The response for an error, in this provider's words."""
         return self.dialect.error(kind, self.facts(**facts))
 
-    def error_body(self, kind: str | Said, **facts: Any) -> Any:
+    def error_body(self, kind: str | ErrorText, **facts: Any) -> Any:
         """Only its body."""
         return self.dialect.error_body(kind, self.facts(**facts))
 

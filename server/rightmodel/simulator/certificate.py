@@ -1,4 +1,4 @@
-"""A certificate that nobody has reason to trust."""
+"""A self-signed certificate that no client trusts."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ class Connection(asyncio.Protocol):
             return None
 
     async def _head(self) -> bytes:
-        """Everything before the body. What is no HTTP (TLS, say) is told so at once."""
+        """Everything before the body. Anything but HTTP, such as TLS, gets a 400 at once."""
         while not self._buffer:
             await self._more()
         if not self._buffer[:1].isalpha():

@@ -79,7 +79,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ErrorText:
     """One error of one provider. `message` may name any field of `Facts` in braces.
 
     `extra`: further keys of the error object, their texts filled in like the message.
@@ -95,7 +95,7 @@ class Said:
     numbers: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def told(self, facts: Facts) -> Said:
+    def filled(self, facts: Facts) -> ErrorText:
         """The same with the facts filled in."""
         known = asdict(facts)
         known["instead"] = f" Use '{facts.instead}' instead." if facts.instead else ""
@@ -114,9 +114,9 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One provider's way with one protocol.
+    """How one provider speaks one wire format.
 
-    `shape`: puts an error into the provider's body. `says`: its errors by kind; a kind that is
+    `shape`: puts an error into the provider's body. `errors`: by kind; a kind that is
     missing is taken from `like`, in this dialect's own shape. `reasoning_key`: under which the
     thinking is shown, "" for nowhere. `usage_always`: streams report usage without being asked.
     `cuts_silently`: a prompt that is too long is cut without a word. `comment`: its keep-alive.
@@ -124,8 +124,8 @@ class Dialect:
 
     name: str
     protocol: WireFormat
-    shape: Callable[[Said], Any]
-    says: Mapping[Kind, Said]
+    shape: Callable[[ErrorText], Any]
+    errors: Mapping[Kind, ErrorText]
     like: Dialect | None = None
     reasoning_key: str = ""
     usage_always: bool = False
@@ -133,23 +133,23 @@ class Dialect:
     comment: str = ": keep-alive"
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def said(self, kind: Kind) -> Said:
+    def said(self, kind: Kind) -> ErrorText:
         """The error of a kind, as this provider has it."""
-        found = self.says.get(kind)
+        found = self.errors.get(kind)
         if found is None and self.like is not None:
             return self.like.said(kind)
         if found is None:
-            raise KeyError(f"{self.name} has no error {kind!r}; kinds: {', '.join(self.says)}")
+            raise KeyError(f"{self.name} has no error {kind!r}; kinds: {', '.join(self.errors)}")
         return found
 
-    def error(self, kind: Kind | Said, facts: Facts) -> Response:
+    def error(self, kind: Kind | ErrorText, facts: Facts) -> Response:
         """The whole response for an error."""
-        said = (kind if isinstance(kind, Said) else self.said(kind)).told(facts)
+        said = (kind if isinstance(kind, ErrorText) else self.said(kind)).filled(facts)
         return json_response(said.status, self.shape(said), {**self.headers, **said.headers})
 
-    def error_body(self, kind: Kind | Said, facts: Facts) -> Any:
+    def error_body(self, kind: Kind | ErrorText, facts: Facts) -> Any:
         """Only the body of an error."""
-        return self.shape((kind if isinstance(kind, Said) else self.said(kind)).told(facts))
+        return self.shape((kind if isinstance(kind, ErrorText) else self.said(kind)).filled(facts))
 
 
 def masked(key: str) -> str:
@@ -157,7 +157,7 @@ def masked(key: str) -> str:
     return f"{key[:3]}{'*' * 12}{key[-4:]}" if len(key) > 8 else "*" * len(key)  # noqa: PLR2004
 
 
-def openai_shape(said: Said) -> Json:
+def openai_shape(said: ErrorText) -> Json:
     """`{"error": {message, type, param, code}}`."""
     known = {"message": said.message, "type": said.type, "param": said.param, "code": said.code}
     return {"error": {**known, **said.extra}}

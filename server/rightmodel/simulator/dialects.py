@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.task import WireFormat
-from rightmodel.simulator.dialect import Dialect, Said, openai_shape
+from rightmodel.simulator.dialect import Dialect, ErrorText, openai_shape
 from rightmodel.simulator.dialects_native import ANTHROPIC, GEMINI, OPENAI, RESPONSES
 
 if TYPE_CHECKING:
@@ -24,24 +24,24 @@ DEEPSEEK: Final = Dialect(
     openai_shape,
     {
         # github.com/continuedev/continue/issues/10056
-        "no_key": Said(
+        "no_key": ErrorText(
             401,
             "Authentication Fails (auth header format should be Bearer sk-...)",
             "authentication_error",
             INVALID,
         ),
         # github.com/FullStackPlayer/claude-code-launcher/issues/3
-        "wrong_key": Said(
+        "wrong_key": ErrorText(
             401,
             "Authentication Fails, Your api key: {key} is invalid",
             "authentication_error",
             INVALID,
         ),
-        "unknown_model": Said(400, "Model Not Exist", INVALID, INVALID),
+        "unknown_model": ErrorText(400, "Model Not Exist", INVALID, INVALID),
         # github.com/1Panel-dev/MaxKB/issues/3797
-        "quota": Said(402, "Insufficient Balance", "unknown_error", INVALID),
+        "quota": ErrorText(402, "Insufficient Balance", "unknown_error", INVALID),
         # github.com/evalstate/fast-agent/issues/621
-        "context": Said(
+        "context": ErrorText(
             400,
             "This model's maximum context length is {window} tokens. However, you requested "
             "{input} tokens ({input} in the messages, {output} in the completion). Please reduce "
@@ -49,8 +49,8 @@ DEEPSEEK: Final = Dialect(
             INVALID,
             INVALID,
         ),
-        "rate_limit": Said(429, "Rate limit reached", "rate_limit_error", "rate_limit_error"),
-        "overloaded": Said(
+        "rate_limit": ErrorText(429, "Rate limit reached", "rate_limit_error", "rate_limit_error"),
+        "overloaded": ErrorText(
             503,
             "Service is too busy. We advise users to temporarily switch to alternative LLM API "
             "service providers.",
@@ -63,7 +63,7 @@ DEEPSEEK: Final = Dialect(
 )
 
 
-def _openrouter_shape(said: Said) -> Json:
+def _openrouter_shape(said: ErrorText) -> Json:
     code = said.code if isinstance(said.code, int) else said.status
     metadata = {"provider_name": None} if said.status in {402, 429} else {}
     metadata = {**metadata, **said.extra}
@@ -76,10 +76,10 @@ OPENROUTER: Final = Dialect(
     CHAT,
     _openrouter_shape,
     {
-        "no_key": Said(401, "No auth credentials found"),
-        "wrong_key": Said(401, "User not found."),
+        "no_key": ErrorText(401, "No auth credentials found"),
+        "wrong_key": ErrorText(401, "User not found."),
         # openrouter.ai/docs/api/reference/errors-and-debugging: moderation
-        "forbidden": Said(
+        "forbidden": ErrorText(
             403,
             "{model} requires moderation on Simulated. Your input was flagged for "
             '"violence/graphic". No credits were charged.',
@@ -90,13 +90,13 @@ OPENROUTER: Final = Dialect(
                 "model_slug": "simulated/model",
             },
         ),
-        "unknown_model": Said(400, "{model} is not a valid model ID"),
-        "bad_request": Said(
+        "unknown_model": ErrorText(400, "{model} is not a valid model ID"),
+        "bad_request": ErrorText(
             400,
             "Provider returned error",
             extra={"raw": "{words}", "provider_name": "Simulated"},
         ),
-        "context": Said(
+        "context": ErrorText(
             400,
             "This endpoint's maximum context length is {window} tokens. However, you requested "
             "about {input} tokens ({input} of text input, {output} in the output). Please reduce "
@@ -104,14 +104,14 @@ OPENROUTER: Final = Dialect(
             "prompt automatically.",
         ),
         # github.com/babikov/doka-site/issues/7
-        "quota": Said(
+        "quota": ErrorText(
             402,
             "This request requires more credits, or fewer max_tokens. You requested up to 65536 "
             "tokens, but can only afford 3919. To increase, visit "
             "https://openrouter.ai/settings/credits and upgrade to a paid account",
         ),
         # github.com/open-webui/computer/issues/293
-        "rate_limit": Said(
+        "rate_limit": ErrorText(
             429,
             "Provider returned error",
             extra={
@@ -119,11 +119,13 @@ OPENROUTER: Final = Dialect(
                 "provider_name": "Simulated",
             },
         ),
-        "overloaded": Said(
+        "overloaded": ErrorText(
             502, "Provider returned error", extra={"provider_name": "Simulated", "raw": "overload"}
         ),
-        "bad_gateway": Said(502, "Provider returned error", extra={"provider_name": "Simulated"}),
-        "unavailable": Said(503, "No instances available (yet) for this model."),
+        "bad_gateway": ErrorText(
+            502, "Provider returned error", extra={"provider_name": "Simulated"}
+        ),
+        "unavailable": ErrorText(503, "No instances available (yet) for this model."),
     },
     like=OPENAI,
     reasoning_key="reasoning",
@@ -132,7 +134,7 @@ OPENROUTER: Final = Dialect(
 )
 
 
-def _vllm_shape(said: Said) -> Json:
+def _vllm_shape(said: ErrorText) -> Json:
     kind = said.type or "BadRequestError"
     error = {"message": said.message, "type": kind, "param": said.param, "code": said.status}
     return {"error": error}
@@ -143,11 +145,11 @@ VLLM: Final = Dialect(
     CHAT,
     _vllm_shape,
     {
-        "no_key": Said(401, "Unauthorized", "Unauthorized"),
-        "wrong_key": Said(401, "Unauthorized", "Unauthorized"),
-        "unknown_model": Said(404, "The model `{model}` does not exist.", "NotFoundError"),
+        "no_key": ErrorText(401, "Unauthorized", "Unauthorized"),
+        "wrong_key": ErrorText(401, "Unauthorized", "Unauthorized"),
+        "unknown_model": ErrorText(404, "The model `{model}` does not exist.", "NotFoundError"),
         # github.com/vllm-project/vllm-ascend/issues/11557
-        "context": Said(
+        "context": ErrorText(
             400,
             "This model's maximum context length is {window} tokens. However, you requested "
             "{output} output tokens and your prompt contains at least {input} input tokens. "
@@ -156,7 +158,7 @@ VLLM: Final = Dialect(
             "BadRequestError",
             param="input_tokens",
         ),
-        "server_error": Said(500, "Internal server error", "InternalServerError"),
+        "server_error": ErrorText(500, "Internal server error", "InternalServerError"),
     },
     like=OPENAI,
     reasoning_key="reasoning",
@@ -168,17 +170,17 @@ OLLAMA: Final = Dialect(
     openai_shape,
     {
         # github.com/netease-youdao/QAnything/issues/555
-        "unknown_model": Said(
+        "unknown_model": ErrorText(
             404, 'model "{model}" not found, try pulling it first', "not_found_error"
         ),
-        "wrong_key": Said(401, "unauthorized", "authentication_error"),
-        "no_key": Said(401, "unauthorized", "authentication_error"),
-        "overloaded": Said(
+        "wrong_key": ErrorText(401, "unauthorized", "authentication_error"),
+        "no_key": ErrorText(401, "unauthorized", "authentication_error"),
+        "overloaded": ErrorText(
             503,
             "server busy, please try again.  maximum pending requests exceeded",
             "api_error",
         ),
-        "server_error": Said(
+        "server_error": ErrorText(
             500, "llama runner process has terminated: exit status 2", "api_error"
         ),
     },
@@ -188,7 +190,7 @@ OLLAMA: Final = Dialect(
 )
 
 
-def _llamacpp_shape(said: Said) -> Json:
+def _llamacpp_shape(said: ErrorText) -> Json:
     error = {"code": said.status, "message": said.message, "type": said.type, **said.extra}
     return {"error": error}
 
@@ -198,25 +200,25 @@ LLAMACPP: Final = Dialect(
     CHAT,
     _llamacpp_shape,
     {
-        "no_key": Said(401, "Invalid API Key", "authentication_error"),
-        "wrong_key": Said(401, "Invalid API Key", "authentication_error"),
+        "no_key": ErrorText(401, "Invalid API Key", "authentication_error"),
+        "wrong_key": ErrorText(401, "Invalid API Key", "authentication_error"),
         # github.com/oobabooga/textgen/issues/7257
-        "context": Said(
+        "context": ErrorText(
             400,
             "the request exceeds the available context size. try increasing the context size or "
             "enable context shift",
             "exceed_context_size_error",
             numbers={"n_prompt_tokens": "input", "n_ctx": "window"},
         ),
-        "unavailable": Said(503, "Loading model", "unavailable_error"),
-        "overloaded": Said(503, "Loading model", "unavailable_error"),
+        "unavailable": ErrorText(503, "Loading model", "unavailable_error"),
+        "overloaded": ErrorText(503, "Loading model", "unavailable_error"),
     },
     like=OPENAI,
     reasoning_key="reasoning_content",
 )
 
 
-def _groq_shape(said: Said) -> Json:
+def _groq_shape(said: ErrorText) -> Json:
     code = {} if said.code is None else {"code": said.code}
     return {"error": {"message": said.message, "type": said.type, **code, **said.extra}}
 
@@ -227,10 +229,10 @@ GROQ: Final = Dialect(
     _groq_shape,
     {
         # github.com/ag5826000/resume-commentor/issues/4
-        "no_key": Said(401, "Invalid API Key", INVALID, "invalid_api_key"),
-        "wrong_key": Said(401, "Invalid API Key", INVALID, "invalid_api_key"),
+        "no_key": ErrorText(401, "Invalid API Key", INVALID, "invalid_api_key"),
+        "wrong_key": ErrorText(401, "Invalid API Key", INVALID, "invalid_api_key"),
         # github.com/HunorLaczko/ha-groq-cloud-api/issues/27: too large for the rate, at any time
-        "too_large": Said(
+        "too_large": ErrorText(
             413,
             "Request too large for model `{model}` in organization `org_simulated` service tier "
             "`on_demand` on tokens per minute (TPM): Limit 6000, Requested {input}, please reduce "
@@ -239,14 +241,14 @@ GROQ: Final = Dialect(
             "tokens",
             "rate_limit_exceeded",
         ),
-        "context": Said(
+        "context": ErrorText(
             400,
             "Please reduce the length of the messages or completion.",
             INVALID,
             "context_length_exceeded",
         ),
         # github.com/continuedev/continue/issues/10920
-        "rate_limit": Said(
+        "rate_limit": ErrorText(
             429,
             "Rate limit reached for model `{model}` in organization `org_simulated` service tier "
             "`on_demand` on tokens per minute (TPM): Limit 6000, Used 5914, Requested 1822. "
@@ -255,7 +257,7 @@ GROQ: Final = Dialect(
             "tokens",
             "rate_limit_exceeded",
         ),
-        "overloaded": Said(
+        "overloaded": ErrorText(
             503,
             "{model} is currently over capacity. Please try again and back off exponentially.",
             "internal_server_error",
@@ -267,14 +269,14 @@ GROQ: Final = Dialect(
 )
 
 
-def _mistral_shape(said: Said) -> Json:
+def _mistral_shape(said: ErrorText) -> Json:
     if said.status == 401:  # noqa: PLR2004 - github.com/agent0ai/agent-zero/issues/539
         return {"detail": "Unauthorized"}
     message: object = said.message
     if said.type == "extra_forbidden":
         location = ["body", said.param or ""]
-        told = {"type": said.type, "loc": location, "msg": said.message, "input": None}
-        message = {"detail": [told]}
+        filled = {"type": said.type, "loc": location, "msg": said.message, "input": None}
+        message = {"detail": [filled]}
     kind = INVALID if said.type == "extra_forbidden" else said.type
     known = {"message": message, "type": kind, "param": None, "code": said.code}
     return {"object": "error", **known}
@@ -285,28 +287,28 @@ MISTRAL: Final = Dialect(
     CHAT,
     _mistral_shape,
     {
-        "no_key": Said(401, "Unauthorized"),
-        "wrong_key": Said(401, "Unauthorized"),
-        "unknown_model": Said(400, "Invalid model: {model}", "invalid_model", "1500"),
+        "no_key": ErrorText(401, "Unauthorized"),
+        "wrong_key": ErrorText(401, "Unauthorized"),
+        "unknown_model": ErrorText(400, "Invalid model: {model}", "invalid_model", "1500"),
         # github.com/editor-code-assistant/eca/issues/231
-        "parameter": Said(
+        "parameter": ErrorText(
             422, "Extra inputs are not permitted", "extra_forbidden", param="{parameter}"
         ),
-        "extra_parameter": Said(
+        "extra_parameter": ErrorText(
             422, "Extra inputs are not permitted", "extra_forbidden", param="{parameter}"
         ),
         # github.com/raycast/extensions/issues/31107
-        "rate_limit": Said(429, "Rate limit exceeded", "rate_limited", "1300"),
+        "rate_limit": ErrorText(429, "Rate limit exceeded", "rate_limited", "1300"),
         # github.com/continuedev/continue/issues/6185
-        "overloaded": Said(429, "Service tier capacity exceeded for this model.", INVALID),
-        "context": Said(
+        "overloaded": ErrorText(429, "Service tier capacity exceeded for this model.", INVALID),
+        "context": ErrorText(
             400,
             "Prompt contains {input} tokens and 0 draft tokens, too large for model with "
             "{window} maximum context length",
             INVALID,
             "3051",
         ),
-        "server_error": Said(500, "Internal server error", "internal_server_error", "1000"),
+        "server_error": ErrorText(500, "Internal server error", "internal_server_error", "1000"),
     },
     like=OPENAI,
     usage_always=True,

@@ -25,7 +25,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer, before any protocol has dressed it.
+    """One answer, before it is encoded.
 
     `text`: `None` is sent as null. `reasoning`: text of the thinking, where the dialect shows it.
     `reasoning_tokens`: `None` counts those of `reasoning`. `served`: the model that claims to have

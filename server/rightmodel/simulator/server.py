@@ -38,7 +38,7 @@ class SimulatedProvider:
     `protocol`: as in a manifest. `key`: the one that is taken; "" takes
     any and none. `models`: by name, an unknown one is a 404. `dialect`: whose bodies are sent, by
     default those of the protocol's inventor. `tls`: "" for plain HTTP, "self-signed" for a
-    certificate that nobody trusts, "plain" for an https address that speaks no TLS. `random`: what
+    certificate that no client trusts, "plain" for an https address without TLS. `random`: what
     faults draw from. `sleep`, `clock` (seconds, for `Received.at`) and `now` (seconds since 1970)
     may be handed in. `port`: 0 for any free one. `keep`: how many requests are remembered.
 
@@ -210,7 +210,7 @@ class SimulatedProvider:
         door = (self.key, self.models)
         try:
             return respond(request, self._wire, self._call, self._step, door)
-        except Exception as error:  # noqa: BLE001 - whatever a behaviour raises; told at the end
+        except Exception as error:  # noqa: BLE001 - whatever a behaviour raises; raised at the end
             self.errors.append(error)
             request.fault = type(error).__name__
             return Response(silent=True, end=End.RESET)

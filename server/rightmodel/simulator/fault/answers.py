@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.call import Usage
 from rightmodel.core.fault import Fault
-from rightmodel.simulator.dialect import Said
+from rightmodel.simulator.dialect import ErrorText
 from rightmodel.simulator.fault.base import CHAT, GEMINI, SimulatedFault, made
 from rightmodel.simulator.received import count_tokens
 from rightmodel.simulator.reply import Reply, ToolCall
@@ -206,7 +206,7 @@ def error_in_200(code: int = 502) -> SimulatedFault:
 
 def _routed_error(call: Call, code: int) -> Json:
     extra = {"provider_name": "Simulated", "raw": json.dumps({"error": "upstream is down"})}
-    said = Said(code, "Provider returned error")
+    said = ErrorText(code, "Provider returned error")
     body: Json = call.error_body(said)
     error: dict[str, Any] = {**body["error"], "metadata": extra}
     return {**body, "error": error}

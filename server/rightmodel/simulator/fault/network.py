@@ -13,7 +13,7 @@ from rightmodel.simulator.transport import End, Response
 
 
 def refused() -> SimulatedFault:
-    """Nobody listens: with `fail_all` the port is closed until `heal`.
+    """The connection is refused: with `fail_all` the port is closed until `heal`.
 
     As one step of a script, or for one model, the connection is reset without an answer instead.
     """

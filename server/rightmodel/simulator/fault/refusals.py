@@ -8,7 +8,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.fault import Fault
-from rightmodel.simulator.dialect import BY_STATUS, Said
+from rightmodel.simulator.dialect import BY_STATUS, ErrorText
 from rightmodel.simulator.dialects_native import retry_details
 from rightmodel.simulator.fault.base import ANTHROPIC, CHAT, GEMINI, SimulatedFault, made
 from rightmodel.simulator.transport import Response, json_response
@@ -137,8 +137,8 @@ def retry_info(delay_s: float = 34.0, *, array: bool = False) -> SimulatedFault:
 
     def plan(call: Call) -> Response:
         said = call.dialect.said("quota")
-        told = replace(said, extra={"details": retry_details(delay_s, call.request.model)})
-        body = call.error_body(told)
+        filled = replace(said, extra={"details": retry_details(delay_s, call.request.model)})
+        body = call.error_body(filled)
         return json_response(429, [body] if array else body, call.dialect.headers)
 
     name = "retry_info_in_array" if array else "retry_info"
@@ -169,7 +169,7 @@ def project_spend_limit() -> SimulatedFault:
     Source: developers.openai.com/api/docs/guides/spend-limits and help article 5955604.
     """
     message = "You exceeded your project's monthly spend limit."
-    said = Said(429, message, "insufficient_quota", "project_spend_limit_exceeded")
+    said = ErrorText(429, message, "insufficient_quota", "project_spend_limit_exceeded")
     return _only(made("project_spend_limit", lambda call: call.error(said), Fault.QUOTA), "openai")
 
 
@@ -190,7 +190,7 @@ def spend_limit_enforced() -> SimulatedFault:
     Source: the docs' words as repeated at
     developersdigest.tech/errors/api/anthropic-api/429-enforced-spend-limit-reached.
     """
-    said = Said(
+    said = ErrorText(
         429,
         "Your organization has reached its monthly spend limit. Access resumes on the first day "
         "of next month at 00:00 UTC.",
@@ -206,7 +206,7 @@ def spend_limit_set() -> SimulatedFault:
 
     Source: developersdigest.tech/errors/api/anthropic-api/400-spend-limit-reached.
     """
-    said = Said(
+    said = ErrorText(
         400,
         "You have reached your specified API usage limits. You will regain access on "
         "2026-12-01 at 00:00 UTC.",
@@ -242,7 +242,7 @@ def wrong_path() -> SimulatedFault:
 
 def region_forbidden() -> SimulatedFault:
     """OpenAI's 403 for a country: github.com/home-assistant/core/issues/120072."""
-    said = Said(
+    said = ErrorText(
         403,
         "Country, region, or territory not supported",
         "request_forbidden",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.call import Usage
 from rightmodel.core.fault import Fault
-from rightmodel.simulator.dialect import Said
+from rightmodel.simulator.dialect import ErrorText
 from rightmodel.simulator.fault.base import ANTHROPIC, CHAT, SimulatedFault
 from rightmodel.simulator.received import count_tokens
 from rightmodel.simulator.transport import Response, json_response
@@ -79,7 +79,7 @@ def input_and_max_tokens(window: int = 200_000) -> SimulatedFault:
 
     Source: github.com/docker/docker-agent/issues/569.
     """
-    said = Said(
+    said = ErrorText(
         400,
         "input length and `max_tokens` exceed context limit: {input} + {output} > {window}, "
         "decrease input length or `max_tokens` and try again",
@@ -188,7 +188,7 @@ def refuses_response_format() -> SimulatedFault:
         "model. Learn more about supported models at the Structured Outputs guide: "
         "https://platform.openai.com/docs/guides/structured-outputs"
     )
-    said = Said(400, words, "invalid_request_error", param="response_format")
+    said = ErrorText(400, words, "invalid_request_error", param="response_format")
 
     def plan(call: Call) -> Response | None:
         asked = call.request.value("response_format.type") == "json_schema"
@@ -207,13 +207,13 @@ def forbids(parameter: str = "max_completion_tokens") -> SimulatedFault:
             return None
         if call.dialect.name == "mistral":
             return call.error("extra_parameter", parameter=parameter)
-        told = {
+        filled = {
             "type": "extra_forbidden",
             "loc": ["body", *parameter.split(".")],
             "msg": "Extra inputs are not permitted",
             "input": value,
         }
-        return json_response(422, {"detail": [told]})
+        return json_response(422, {"detail": [filled]})
 
     readings = frozenset({Fault.PARAMETER, Fault.BAD_REQUEST})
     return SimulatedFault(f"forbids_{parameter}", plan, readings, CHAT)
