@@ -234,3 +234,15 @@ def test_nothing_heavy_is_imported_before_the_first_call() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"asyncio", "click", "httpx2", "logging", "mcp", "mcp_types", "pydantic", "ssl"}
     assert not heavy & set(done.stdout.split())
+
+
+def test_a_call_loads_no_client_of_the_sdk_and_leaves_the_sdk_whole() -> None:
+    code = (
+        "import sys; from rightmodel.surfaces.mcp.process import load; load()\n"
+        "from rightmodel.surfaces.mcp import server\n"
+        "print([name for name in sys.modules if name.startswith('mcp.client')])\n"
+        "import mcp, mcp.server.lowlevel, mcp.server.stdio\n"
+        "print(mcp.ClientSession.__name__, mcp.server.lowlevel.Server is server.Server)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\nClientSession True\n"

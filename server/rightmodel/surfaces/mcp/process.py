@@ -12,6 +12,7 @@ from rightmodel.manifest.secrets import looks_like_key
 from rightmodel.manifest.settings import read_settings
 from rightmodel.surfaces.log import log_to_stderr
 from rightmodel.surfaces.mcp.http import check_token, listen, parse_address
+from rightmodel.surfaces.mcp.sdk import import_server
 
 if TYPE_CHECKING:
     import socket
@@ -36,6 +37,7 @@ NEEDED: Final = (
 def load() -> None:
     """Import what a call needs. Without the garbage collector, which finds nothing in imports."""
     gc.disable()
+    import_server()
     for name in NEEDED:
         importlib.import_module(name)
     gc.freeze()
