@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
+from rightmodel.core.task import WireFormat
 from rightmodel.manifest.base_url import is_loopback
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 PROMPT_SHARE: Final = 0.6
 """Share of the estimated prompt tokens below which the prompt was cut."""
+
+PROMPT_SHARE_ELSEWHERE: Final = 0.35
+"""The same where the estimate is that of another family's tokenizer: a local model behind an
+Anthropic endpoint counts half of what Claude would."""
 
 LEAST_PROMPT: Final = 1000
 """Estimates of shorter prompts are off by too much to prove anything."""
@@ -44,7 +49,9 @@ def refuse_cuts(request: ModelRequest, completion: Completion, cap: int) -> None
 def _refuse_cut_prompt(request: ModelRequest, usage: Usage) -> None:
     """The reported prompt tokens are far fewer than were sent."""
     expected = request.expect_input_tokens
-    if expected <= LEAST_PROMPT or usage.input >= expected * PROMPT_SHARE:
+    is_own = request.provider.protocol is WireFormat.OPENAI_CHAT
+    share = PROMPT_SHARE if is_own else PROMPT_SHARE_ELSEWHERE
+    if expected <= LEAST_PROMPT or usage.input >= expected * share:
         return
     raise _overflow(
         request,
