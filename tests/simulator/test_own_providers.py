@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 PROTOCOLS = list(WireFormat)
 
 
-def ask(protocol: WireFormat, *script: SimulatedFault) -> Completion:
+def ask(
+    protocol: WireFormat, *script: SimulatedFault, served: WireFormat | None = None
+) -> Completion:
     async def run() -> Completion:
-        async with SimulatedProvider(protocol, key="sk-abc12345", models={"m": Behaviour()}) as up:
+        async with SimulatedProvider(
+            served or protocol, key="sk-abc12345", models={"m": Behaviour()}
+        ) as up:
             up.script("m", [*script, answer("hello")])
             request = ModelRequest(
                 Provider("p", protocol, up.base_url),
@@ -60,3 +64,9 @@ def test_a_fault_comes_through_as_its_class(protocol: WireFormat) -> None:
         ask(protocol, fault.rate_limit(retry_after="1.5"))
     assert limited.value.fault is Fault.RATE_LIMITED
     assert limited.value.retry_after_s == 1.5
+
+
+@pytest.mark.parametrize("asked", [WireFormat.OPENAI_CHAT, WireFormat.OPENAI_RESPONSES])
+def test_a_server_of_one_of_openais_formats_serves_the_other(asked: WireFormat) -> None:
+    for served in (WireFormat.OPENAI_CHAT, WireFormat.OPENAI_RESPONSES):
+        assert ask(asked, served=served).text == "hello"

@@ -352,6 +352,18 @@ PROTOCOLS: Final[Mapping[WireFormat, ServerProtocol]] = {
 }
 
 
+_OPENAI: Final = (WireFormat.OPENAI_CHAT, WireFormat.OPENAI_RESPONSES)
+
+
+def served_by(protocol: WireFormat, path: str) -> ServerProtocol:
+    """The format of a path: a server of one of OpenAI's serves the other as well."""
+    if protocol in _OPENAI:
+        for other in _OPENAI:
+            if PROTOCOLS[other].answers_at == path:
+                return PROTOCOLS[other]
+    return PROTOCOLS[protocol]
+
+
 def _text_of(parts: Iterable[Any]) -> str:
     texts = [part.text for part in parts if isinstance(part, Text)]
     results = [_text_of(part.parts) for part in parts if hasattr(part, "parts")]

@@ -12,7 +12,7 @@ from rightmodel.simulator.call import Call
 from rightmodel.simulator.connection import Connection
 from rightmodel.simulator.dialects import DIALECTS, NATIVE
 from rightmodel.simulator.listener import Listener
-from rightmodel.simulator.protocol import PROTOCOLS
+from rightmodel.simulator.protocol import PROTOCOLS, served_by
 from rightmodel.simulator.received import received
 from rightmodel.simulator.respond import respond
 from rightmodel.simulator.transport import End, Response
@@ -35,7 +35,7 @@ class SimulatedProvider:
             p.script("m", [fault.status(500), answer("hello")])
             …  # point a client at p.base_url
 
-    `protocol`: as in a manifest. `key`: the one that is taken; "" takes
+    `protocol`: as in a manifest; OpenAI's two come together. `key`: the one that is taken; "" takes
     any and none. `models`: by name, an unknown one is a 404. `dialect`: whose bodies are sent, by
     default those of the protocol's inventor. `tls`: "" for plain HTTP, "self-signed" for a
     certificate that no client trusts, "plain" for an https address without TLS. `random`: what
@@ -209,16 +209,18 @@ class SimulatedProvider:
     def _respond(self, request: Received) -> Response:
         door = (self.key, self.models)
         try:
-            return respond(request, self._wire, self._call, self._step, door)
+            wire = served_by(self.protocol, request.path)
+            return respond(request, wire, self._call, self._step, door)
         except Exception as error:  # noqa: BLE001 - whatever a behaviour raises; raised at the end
             self.errors.append(error)
             request.fault = type(error).__name__
             return Response(silent=True, end=End.RESET)
 
     def _call(self, request: Received, behaviour: Behaviour) -> Call:
-        key = self._wire.key(request)
+        wire = served_by(self.protocol, request.path)
         now = self._now()
-        return Call(request, behaviour, self._wire, self.dialect, self._random, now, key)
+        key = wire.key(request)
+        return Call(request, behaviour, wire, self.dialect, self._random, now, key)
 
     def _step(self, model: str) -> Step | None:
         script = self._scripts.get(model)
@@ -251,8 +253,9 @@ class SimulatedProvider:
             return
         request = received(raw, self._clock(), self._count)
         self._count += 1
-        self._wire.route(request)
-        self._wire.read(request)
+        wire = served_by(self.protocol, request.path)
+        wire.route(request)
+        wire.read(request)
         request.fault = name
         self._remember(request)
         connection.reset()

@@ -136,7 +136,8 @@ def padded(text: str, tokens: int) -> str:
 
 def used_providers(catalog: Catalog) -> dict[str, Provider]:
     """Those that a connected model has an endpoint at, in the manifest's order."""
-    return {e.provider.name: e.provider for m in catalog.models.values() for e in m.endpoints}
+    used = {e.provider.name: e.provider for m in catalog.models.values() for e in m.endpoints}
+    return {name: catalog.providers.get(name, provider) for name, provider in used.items()}
 
 
 def dialect_of(provider: Provider) -> str:
@@ -203,7 +204,7 @@ def _led_to(catalog: Catalog, doubles: Mapping[str, Provider]) -> Catalog:
 
     def led(model: Model) -> Model:
         endpoints = tuple(
-            replace(e, provider=doubles[e.provider.name])
+            replace(e, provider=replace(doubles[e.provider.name], protocol=e.provider.protocol))
             for e in model.endpoints
             if e.provider.name in doubles
         )
