@@ -32,7 +32,7 @@ from rightmodel.manifest.price import Price
 from rightmodel.manifest.settings import Settings
 from rightmodel.simulator import Behaviour, SimulatedProvider
 from rightmodel.simulator.dialects import DIALECTS
-from rightmodel.surfaces.mcp.rendering import error_text
+from rightmodel.surfaces.rendering import error_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Mapping

@@ -10,7 +10,7 @@ from rightmodel.core.errors import NoCandidateError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
 from rightmodel.simulator import Behaviour, SimulatedFault, fault
-from rightmodel.simulator.dialect import ErrorText
+from rightmodel.simulator.dialects import ErrorText
 from rightmodel.simulator.fault.base import made
 from rightmodel.simulator.reply import Reply
 

@@ -6,7 +6,7 @@ from faults.house import Upstream, attempts, connected, machine_line, rehearsal,
 from rightmodel.core.fault import Fault
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S, MOST_RETRY_AFTER_S, OUT_S
 from rightmodel.simulator import SimulatedFault, fault
-from rightmodel.simulator.dialect import ErrorText
+from rightmodel.simulator.dialects import ErrorText
 from rightmodel.simulator.fault.base import made
 
 GEMINI = Upstream("gemini")

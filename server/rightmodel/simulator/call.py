@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.simulator.dialect import Facts, masked
+from rightmodel.simulator.dialects import Facts, masked
 from rightmodel.simulator.protocol import Setting
 from rightmodel.simulator.received import count_tokens
 from rightmodel.simulator.transport import Pause, Response, dumps, json_response
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rightmodel.core.task import WireFormat
     from rightmodel.simulator.behaviour import Behaviour
-    from rightmodel.simulator.dialect import Dialect, ErrorText
+    from rightmodel.simulator.dialects import Dialect, ErrorText
     from rightmodel.simulator.protocol import ServerProtocol
     from rightmodel.simulator.received import Received
     from rightmodel.simulator.reply import Reply

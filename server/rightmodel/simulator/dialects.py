@@ -1,341 +1,221 @@
-"""The dialects of the openai-chat protocol that are simulated, and the index of all.
-
-Bodies are as seen in public: the comment beside an entry says where. Where a provider's own body
-for a kind of error is not on record, the one of `like` is sent in the provider's shape.
-"""
+"""How providers word their errors: one wire format, many dialects. The texts: `dialects.toml`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import tomllib
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.task import WireFormat
-from rightmodel.simulator.dialect import Dialect, ErrorText, openai_shape
-from rightmodel.simulator.dialects_native import ANTHROPIC, GEMINI, OPENAI, RESPONSES
+from rightmodel.simulator.transport import Json, Response, json_response
 
 if TYPE_CHECKING:
-    from rightmodel.simulator.transport import Json
+    from collections.abc import Callable, Mapping
 
-CHAT: Final = WireFormat.OPENAI_CHAT
+BY_STATUS: Final[Mapping[int, str]] = {
+    400: "bad_request",
+    401: "wrong_key",
+    402: "quota",
+    403: "forbidden",
+    404: "unknown_model",
+    408: "timeout",
+    413: "too_large",
+    422: "extra_parameter",
+    429: "rate_limit",
+    500: "server_error",
+    502: "bad_gateway",
+    503: "unavailable",
+    504: "gateway_timeout",
+    529: "overloaded",
+}
+"""Which kind of error a bare status stands for."""
 INVALID: Final = "invalid_request_error"
-
-DEEPSEEK: Final = Dialect(
-    "deepseek",
-    CHAT,
-    openai_shape,
-    {
-        # github.com/continuedev/continue/issues/10056
-        "no_key": ErrorText(
-            401,
-            "Authentication Fails (auth header format should be Bearer sk-...)",
-            "authentication_error",
-            INVALID,
-        ),
-        # github.com/FullStackPlayer/claude-code-launcher/issues/3
-        "wrong_key": ErrorText(
-            401,
-            "Authentication Fails, Your api key: {key} is invalid",
-            "authentication_error",
-            INVALID,
-        ),
-        "unknown_model": ErrorText(400, "Model Not Exist", INVALID, INVALID),
-        # github.com/1Panel-dev/MaxKB/issues/3797
-        "quota": ErrorText(402, "Insufficient Balance", "unknown_error", INVALID),
-        # github.com/evalstate/fast-agent/issues/621
-        "context": ErrorText(
-            400,
-            "This model's maximum context length is {window} tokens. However, you requested "
-            "{input} tokens ({input} in the messages, {output} in the completion). Please reduce "
-            "the length of the messages or completion.",
-            INVALID,
-            INVALID,
-        ),
-        "rate_limit": ErrorText(429, "Rate limit reached", "rate_limit_error", "rate_limit_error"),
-        "overloaded": ErrorText(
-            503,
-            "Service is too busy. We advise users to temporarily switch to alternative LLM API "
-            "service providers.",
-            "service_unavailable_error",
-            "service_unavailable_error",
-        ),
-    },
-    like=OPENAI,
-    reasoning_key="reasoning_content",
-)
+REQUEST_ID: Final = "req_simulated"
 
 
-def _openrouter_shape(said: ErrorText) -> Json:
-    code = said.code if isinstance(said.code, int) else said.status
-    metadata = {"provider_name": None} if said.status in {402, 429} else {}
-    metadata = {**metadata, **said.extra}
-    error = {"message": said.message, "code": code, **({"metadata": metadata} if metadata else {})}
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an error may mention. Tokens for `input`, `output`, `window`; `wait_s` in seconds.
+
+    `key`: masked. `path`: of the request. `words`: a text that the error repeats.
+    """
+
+    model: str = ""
+    parameter: str = ""
+    instead: str = ""
+    value: str = ""
+    key: str = ""
+    path: str = ""
+    words: str = ""
+    input: int = 0
+    output: int = 0
+    window: int = 0
+    wait_s: float = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorText:
+    """One error of one provider. `message` may name any field of `Facts` in braces.
+
+    `extra`: further keys of the error object, their texts filled in like the message.
+    `numbers`: further keys whose value is a number of `Facts`, by its name. `headers`: sent along.
+    """
+
+    status: int
+    message: str
+    type: str = ""
+    code: str | int | None = None
+    param: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def filled(self, facts: Facts) -> ErrorText:
+        """The same with the facts filled in."""
+        known = asdict(facts)
+        known["instead"] = f" Use '{facts.instead}' instead." if facts.instead else ""
+        extra = {
+            **{k: v.format(**known) if isinstance(v, str) else v for k, v in self.extra.items()},
+            **{key: known[name] for key, name in self.numbers.items()},
+        }
+        return replace(
+            self,
+            message=self.message.format(**known),
+            param=self.param.format(**known) if self.param else self.param,
+            extra=extra,
+            numbers={},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one provider speaks one wire format.
+
+    `errors`: by kind. `reasoning_key`: the key of the reasoning's text, "" where it is not shown.
+    `usage_always`: streams report usage without being asked. `cuts_silently`: a prompt that is too
+    long is cut without an error. `comment`: its keep-alive.
+    """
+
+    name: str
+    protocol: WireFormat
+    errors: Mapping[str, ErrorText]
+    reasoning_key: str = ""
+    usage_always: bool = False
+    cuts_silently: bool = False
+    comment: str = ": keep-alive"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def error(self, kind: str | ErrorText, facts: Facts) -> Response:
+        """The whole response for an error: of a kind, or with a text of its own."""
+        text = self._text(kind).filled(facts)
+        headers = {**self.headers, **text.headers}
+        return json_response(text.status, self._body(text), headers)
+
+    def error_body(self, kind: str | ErrorText, facts: Facts) -> Any:
+        """Only the body of an error."""
+        return self._body(self._text(kind).filled(facts))
+
+    def _text(self, kind: str | ErrorText) -> ErrorText:
+        return self.errors[kind] if isinstance(kind, str) else kind
+
+    def _body(self, text: ErrorText) -> Json:
+        return _BODIES.get(self.name, _openai_body)(text)
+
+
+def masked(key: str) -> str:
+    """A key as providers repeat it: the ends, the middle starred out."""
+    return f"{key[:3]}{'*' * 12}{key[-4:]}" if len(key) > 8 else "*" * len(key)  # noqa: PLR2004
+
+
+# --- the bodies around an error's text ---
+
+
+def _openai_body(text: ErrorText) -> Json:
+    known = {"message": text.message, "type": text.type, "param": text.param, "code": text.code}
+    return {"error": {**known, **text.extra}}
+
+
+def _openrouter_body(text: ErrorText) -> Json:
+    code = text.code if isinstance(text.code, int) else text.status
+    metadata = {"provider_name": None} if text.status in {402, 429} else {}
+    metadata = {**metadata, **text.extra}
+    error = {"message": text.message, "code": code, **({"metadata": metadata} if metadata else {})}
     return {"error": error, "user_id": "user_simulated"}
 
 
-OPENROUTER: Final = Dialect(
-    "openrouter",
-    CHAT,
-    _openrouter_shape,
-    {
-        "no_key": ErrorText(401, "No auth credentials found"),
-        "wrong_key": ErrorText(401, "User not found."),
-        # openrouter.ai/docs/api/reference/errors-and-debugging: moderation
-        "forbidden": ErrorText(
-            403,
-            "{model} requires moderation on Simulated. Your input was flagged for "
-            '"violence/graphic". No credits were charged.',
-            extra={
-                "reasons": ["violence/graphic"],
-                "flagged_input": "a simulated...flagged text",
-                "provider_name": "Simulated",
-                "model_slug": "simulated/model",
-            },
-        ),
-        "unknown_model": ErrorText(400, "{model} is not a valid model ID"),
-        "bad_request": ErrorText(
-            400,
-            "Provider returned error",
-            extra={"raw": "{words}", "provider_name": "Simulated"},
-        ),
-        "context": ErrorText(
-            400,
-            "This endpoint's maximum context length is {window} tokens. However, you requested "
-            "about {input} tokens ({input} of text input, {output} in the output). Please reduce "
-            "the length of either one, or use the context-compression plugin to compress your "
-            "prompt automatically.",
-        ),
-        # github.com/babikov/doka-site/issues/7
-        "quota": ErrorText(
-            402,
-            "This request requires more credits, or fewer max_tokens. You requested up to 65536 "
-            "tokens, but can only afford 3919. To increase, visit "
-            "https://openrouter.ai/settings/credits and upgrade to a paid account",
-        ),
-        # github.com/open-webui/computer/issues/293
-        "rate_limit": ErrorText(
-            429,
-            "Provider returned error",
-            extra={
-                "raw": "the model is temporarily rate-limited upstream. Please retry shortly.",
-                "provider_name": "Simulated",
-            },
-        ),
-        "overloaded": ErrorText(
-            502, "Provider returned error", extra={"provider_name": "Simulated", "raw": "overload"}
-        ),
-        "bad_gateway": ErrorText(
-            502, "Provider returned error", extra={"provider_name": "Simulated"}
-        ),
-        "unavailable": ErrorText(503, "No instances available (yet) for this model."),
-    },
-    like=OPENAI,
-    reasoning_key="reasoning",
-    usage_always=True,
-    comment=": OPENROUTER PROCESSING",  # openrouter.ai/docs/api-reference/streaming
-)
-
-
-def _vllm_shape(said: ErrorText) -> Json:
-    kind = said.type or "BadRequestError"
-    error = {"message": said.message, "type": kind, "param": said.param, "code": said.status}
+def _vllm_body(text: ErrorText) -> Json:
+    kind = text.type or "BadRequestError"
+    error = {"message": text.message, "type": kind, "param": text.param, "code": text.status}
     return {"error": error}
 
 
-VLLM: Final = Dialect(
-    "vllm",
-    CHAT,
-    _vllm_shape,
-    {
-        "no_key": ErrorText(401, "Unauthorized", "Unauthorized"),
-        "wrong_key": ErrorText(401, "Unauthorized", "Unauthorized"),
-        "unknown_model": ErrorText(404, "The model `{model}` does not exist.", "NotFoundError"),
-        # github.com/vllm-project/vllm-ascend/issues/11557
-        "context": ErrorText(
-            400,
-            "This model's maximum context length is {window} tokens. However, you requested "
-            "{output} output tokens and your prompt contains at least {input} input tokens. "
-            "Please reduce the length of the input prompt or the number of requested output "
-            "tokens. (parameter=input_tokens, value={input})",
-            "BadRequestError",
-            param="input_tokens",
-        ),
-        "server_error": ErrorText(500, "Internal server error", "InternalServerError"),
-    },
-    like=OPENAI,
-    reasoning_key="reasoning",
-)
-
-OLLAMA: Final = Dialect(
-    "ollama",
-    CHAT,
-    openai_shape,
-    {
-        # github.com/netease-youdao/QAnything/issues/555
-        "unknown_model": ErrorText(
-            404, 'model "{model}" not found, try pulling it first', "not_found_error"
-        ),
-        "wrong_key": ErrorText(401, "unauthorized", "authentication_error"),
-        "no_key": ErrorText(401, "unauthorized", "authentication_error"),
-        "overloaded": ErrorText(
-            503,
-            "server busy, please try again.  maximum pending requests exceeded",
-            "api_error",
-        ),
-        "server_error": ErrorText(
-            500, "llama runner process has terminated: exit status 2", "api_error"
-        ),
-    },
-    like=OPENAI,
-    reasoning_key="reasoning",
-    cuts_silently=True,
-)
-
-
-def _llamacpp_shape(said: ErrorText) -> Json:
-    error = {"code": said.status, "message": said.message, "type": said.type, **said.extra}
+def _llamacpp_body(text: ErrorText) -> Json:
+    error = {"code": text.status, "message": text.message, "type": text.type, **text.extra}
     return {"error": error}
 
 
-LLAMACPP: Final = Dialect(
-    "llamacpp",
-    CHAT,
-    _llamacpp_shape,
-    {
-        "no_key": ErrorText(401, "Invalid API Key", "authentication_error"),
-        "wrong_key": ErrorText(401, "Invalid API Key", "authentication_error"),
-        # github.com/oobabooga/textgen/issues/7257
-        "context": ErrorText(
-            400,
-            "the request exceeds the available context size. try increasing the context size or "
-            "enable context shift",
-            "exceed_context_size_error",
-            numbers={"n_prompt_tokens": "input", "n_ctx": "window"},
-        ),
-        "unavailable": ErrorText(503, "Loading model", "unavailable_error"),
-        "overloaded": ErrorText(503, "Loading model", "unavailable_error"),
-    },
-    like=OPENAI,
-    reasoning_key="reasoning_content",
-)
+def _groq_body(text: ErrorText) -> Json:
+    code = {} if text.code is None else {"code": text.code}
+    return {"error": {"message": text.message, "type": text.type, **code, **text.extra}}
 
 
-def _groq_shape(said: ErrorText) -> Json:
-    code = {} if said.code is None else {"code": said.code}
-    return {"error": {"message": said.message, "type": said.type, **code, **said.extra}}
-
-
-GROQ: Final = Dialect(
-    "groq",
-    CHAT,
-    _groq_shape,
-    {
-        # github.com/ag5826000/resume-commentor/issues/4
-        "no_key": ErrorText(401, "Invalid API Key", INVALID, "invalid_api_key"),
-        "wrong_key": ErrorText(401, "Invalid API Key", INVALID, "invalid_api_key"),
-        # github.com/HunorLaczko/ha-groq-cloud-api/issues/27: too large for the rate, at any time
-        "too_large": ErrorText(
-            413,
-            "Request too large for model `{model}` in organization `org_simulated` service tier "
-            "`on_demand` on tokens per minute (TPM): Limit 6000, Requested {input}, please reduce "
-            "your message size and try again. Need more tokens? Upgrade to Dev Tier today at "
-            "https://console.groq.com/settings/billing",
-            "tokens",
-            "rate_limit_exceeded",
-        ),
-        "context": ErrorText(
-            400,
-            "Please reduce the length of the messages or completion.",
-            INVALID,
-            "context_length_exceeded",
-        ),
-        # github.com/continuedev/continue/issues/10920
-        "rate_limit": ErrorText(
-            429,
-            "Rate limit reached for model `{model}` in organization `org_simulated` service tier "
-            "`on_demand` on tokens per minute (TPM): Limit 6000, Used 5914, Requested 1822. "
-            "Please try again in {wait_s}s. Need more tokens? Upgrade to Dev Tier today at "
-            "https://console.groq.com/settings/billing",
-            "tokens",
-            "rate_limit_exceeded",
-        ),
-        "overloaded": ErrorText(
-            503,
-            "{model} is currently over capacity. Please try again and back off exponentially.",
-            "internal_server_error",
-        ),
-    },
-    like=OPENAI,
-    reasoning_key="reasoning",
-    usage_always=True,
-)
-
-
-def _mistral_shape(said: ErrorText) -> Json:
-    if said.status == 401:  # noqa: PLR2004 - github.com/agent0ai/agent-zero/issues/539
+def _mistral_body(text: ErrorText) -> Json:
+    if text.status == 401:  # noqa: PLR2004 - github.com/agent0ai/agent-zero/issues/539
         return {"detail": "Unauthorized"}
-    message: object = said.message
-    if said.type == "extra_forbidden":
-        location = ["body", said.param or ""]
-        filled = {"type": said.type, "loc": location, "msg": said.message, "input": None}
-        message = {"detail": [filled]}
-    kind = INVALID if said.type == "extra_forbidden" else said.type
-    known = {"message": message, "type": kind, "param": None, "code": said.code}
+    message: object = text.message
+    if text.type == "extra_forbidden":
+        location = ["body", text.param or ""]
+        detail = {"type": text.type, "loc": location, "msg": text.message, "input": None}
+        message = {"detail": [detail]}
+    kind = INVALID if text.type == "extra_forbidden" else text.type
+    known = {"message": message, "type": kind, "param": None, "code": text.code}
     return {"object": "error", **known}
 
 
-MISTRAL: Final = Dialect(
-    "mistral",
-    CHAT,
-    _mistral_shape,
-    {
-        "no_key": ErrorText(401, "Unauthorized"),
-        "wrong_key": ErrorText(401, "Unauthorized"),
-        "unknown_model": ErrorText(400, "Invalid model: {model}", "invalid_model", "1500"),
-        # github.com/editor-code-assistant/eca/issues/231
-        "parameter": ErrorText(
-            422, "Extra inputs are not permitted", "extra_forbidden", param="{parameter}"
-        ),
-        "extra_parameter": ErrorText(
-            422, "Extra inputs are not permitted", "extra_forbidden", param="{parameter}"
-        ),
-        # github.com/raycast/extensions/issues/31107
-        "rate_limit": ErrorText(429, "Rate limit exceeded", "rate_limited", "1300"),
-        # github.com/continuedev/continue/issues/6185
-        "overloaded": ErrorText(429, "Service tier capacity exceeded for this model.", INVALID),
-        "context": ErrorText(
-            400,
-            "Prompt contains {input} tokens and 0 draft tokens, too large for model with "
-            "{window} maximum context length",
-            INVALID,
-            "3051",
-        ),
-        "server_error": ErrorText(500, "Internal server error", "internal_server_error", "1000"),
-    },
-    like=OPENAI,
-    usage_always=True,
-)
+def _anthropic_body(text: ErrorText) -> Json:
+    error = {"type": text.type, "message": text.message, **text.extra}
+    return {"type": "error", "error": error, "request_id": REQUEST_ID}
 
-DIALECTS: Final = {
-    dialect.name: dialect
-    for dialect in (
-        OPENAI,
-        DEEPSEEK,
-        OPENROUTER,
-        VLLM,
-        OLLAMA,
-        LLAMACPP,
-        GROQ,
-        MISTRAL,
-        RESPONSES,
-        ANTHROPIC,
-        GEMINI,
-    )
+
+def _gemini_body(text: ErrorText) -> Json:
+    error = {"code": text.status, "message": text.message, "status": text.type}
+    return {"error": {**error, **text.extra}}
+
+
+_BODIES: Final[Mapping[str, Callable[[ErrorText], Json]]] = {
+    "openrouter": _openrouter_body,
+    "vllm": _vllm_body,
+    "llamacpp": _llamacpp_body,
+    "groq": _groq_body,
+    "mistral": _mistral_body,
+    "anthropic": _anthropic_body,
+    "gemini": _gemini_body,
 }
+"""By dialect; all others send OpenAI's."""
+
+
+def _read() -> dict[str, Dialect]:
+    data = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+    usual = data["openai"]["errors"]
+    made = {}
+    for name, entry in data.items():
+        errors = {k: ErrorText(**text) for k, text in {**usual, **entry.pop("errors")}.items()}
+        protocol = WireFormat(entry.pop("protocol"))
+        made[name] = Dialect(name, protocol, errors, **entry)
+    responses = replace(
+        made["openai"], name="openai-responses", protocol=WireFormat.OPENAI_RESPONSES
+    )
+    return {**made, responses.name: responses}
+
+
+DIALECTS: Final[Mapping[str, Dialect]] = _read()
 """Every dialect by name."""
 
-NATIVE: Final = {
-    WireFormat.OPENAI_CHAT: OPENAI,
-    WireFormat.OPENAI_RESPONSES: RESPONSES,
-    WireFormat.ANTHROPIC_MESSAGES: ANTHROPIC,
-    WireFormat.GEMINI: GEMINI,
+NATIVE: Final[Mapping[WireFormat, Dialect]] = {
+    WireFormat.OPENAI_CHAT: DIALECTS["openai"],
+    WireFormat.OPENAI_RESPONSES: DIALECTS["openai-responses"],
+    WireFormat.ANTHROPIC_MESSAGES: DIALECTS["anthropic"],
+    WireFormat.GEMINI: DIALECTS["gemini"],
 }
 """The dialect of a protocol's inventor."""

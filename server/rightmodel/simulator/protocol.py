@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple
 
 from rightmodel.core.task import Reasoning, Text, ToolCall, WireFormat
-from rightmodel.simulator.dialect import Facts
+from rightmodel.simulator.dialects import Facts
 from rightmodel.simulator.received import count_tokens
 from rightmodel.simulator.transport import Event
 from rightmodel.wire.anthropic_messages import AnthropicMessages
@@ -28,7 +28,7 @@ from rightmodel.wire.response import CallDelta, ChatResponse, events_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from rightmodel.simulator.dialect import Dialect
+    from rightmodel.simulator.dialects import Dialect
     from rightmodel.simulator.received import Received
     from rightmodel.simulator.reply import Reply
     from rightmodel.simulator.transport import Json

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.call import Usage
 from rightmodel.core.fault import Fault
-from rightmodel.simulator.dialect import ErrorText
+from rightmodel.simulator.dialects import ErrorText
 from rightmodel.simulator.fault.base import CHAT, GEMINI, SimulatedFault, made
 from rightmodel.simulator.received import count_tokens
 from rightmodel.simulator.reply import Reply, ToolCall

@@ -8,8 +8,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.fault import Fault
-from rightmodel.simulator.dialect import BY_STATUS, ErrorText
-from rightmodel.simulator.dialects_native import retry_details
+from rightmodel.simulator.dialects import BY_STATUS, ErrorText
 from rightmodel.simulator.fault.base import ANTHROPIC, CHAT, GEMINI, SimulatedFault, made
 from rightmodel.simulator.transport import Response, json_response
 
@@ -38,7 +37,7 @@ LEADS_TO: Final[Mapping[int, frozenset[Fault]]] = {
 
 
 def error(kind: str, *leads_to: Fault, name: str = "", **facts: Any) -> SimulatedFault:
-    """An error of a kind (`dialect.KINDS`) in the provider's own words."""
+    """An error of a kind (a key of `dialects.toml`) in the provider's own words."""
     return made(name or kind, lambda call: call.error(kind, **facts), *leads_to)
 
 
@@ -47,7 +46,7 @@ def status(code: int, headers: Mapping[str, str] | None = None) -> SimulatedFaul
     kind = BY_STATUS.get(code, "bad_request" if code < 500 else "server_error")  # noqa: PLR2004
 
     def plan(call: Call) -> Response:
-        said = replace(call.dialect.said(kind), status=code)
+        said = replace(call.dialect.errors[kind], status=code)
         response = call.error(said, parameter="messages", words="simulated")
         return response.with_headers(headers or {})
 
@@ -136,13 +135,33 @@ def retry_info(delay_s: float = 34.0, *, array: bool = False) -> SimulatedFault:
     """Gemini's 429 with `RetryInfo` in the body; `array`: with a JSON array around the object."""
 
     def plan(call: Call) -> Response:
-        said = call.dialect.said("quota")
-        filled = replace(said, extra={"details": retry_details(delay_s, call.request.model)})
+        said = call.dialect.errors["quota"]
+        filled = replace(said, extra={"details": _retry_details(delay_s, call.request.model)})
         body = call.error_body(filled)
         return json_response(429, [body] if array else body, call.dialect.headers)
 
     name = "retry_info_in_array" if array else "retry_info"
     return SimulatedFault(name, plan, frozenset({Fault.RATE_LIMITED}), GEMINI)
+
+
+def _retry_details(delay_s: float, model: str) -> list[dict[str, Any]]:
+    """Quota details with a `RetryInfo`, as in github.com/RooCodeInc/Roo-Code/issues/3883."""
+    at = "type.googleapis.com/google.rpc."
+    violation = {
+        "quotaMetric": "generativelanguage.googleapis.com/generate_content_free_tier_requests",
+        "quotaId": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier",
+        "quotaDimensions": {"location": "global", "model": model},
+        "quotaValue": "20",
+    }
+    link = {
+        "description": "Learn more about Gemini API quotas",
+        "url": "https://ai.google.dev/gemini-api/docs/rate-limits",
+    }
+    return [
+        {"@type": f"{at}Help", "links": [link]},
+        {"@type": f"{at}QuotaFailure", "violations": [violation]},
+        {"@type": f"{at}RetryInfo", "retryDelay": f"{delay_s:g}s"},
+    ]
 
 
 def _rfc3339(at: float) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.call import Usage
 from rightmodel.core.fault import Fault
-from rightmodel.simulator.dialect import ErrorText
+from rightmodel.simulator.dialects import ErrorText
 from rightmodel.simulator.fault.base import ANTHROPIC, CHAT, SimulatedFault
 from rightmodel.simulator.received import count_tokens
 from rightmodel.simulator.transport import Response, json_response

@@ -14,11 +14,11 @@ from rightmodel.core.call import AttemptFailed, Token
 from rightmodel.core.errors import TaskError
 from rightmodel.core.format import mask_keys
 from rightmodel.execution.engine import App
+from rightmodel.surfaces import rendering as render
 from rightmodel.surfaces.arguments import complete_task
 from rightmodel.surfaces.cli import with_settings
 from rightmodel.surfaces.cli.standard_input import prompt_with_input
 from rightmodel.surfaces.cli.terminal import echo, echo_data, styled
-from rightmodel.surfaces.mcp import rendering as render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,13 +16,13 @@ from rightmodel.core.errors import RightmodelError, TaskError
 from rightmodel.core.format import dollars, listed
 from rightmodel.execution.engine import build, effective_catalog, make_router
 from rightmodel.manifest.load import load_catalog
+from rightmodel.surfaces import rendering as render
 from rightmodel.surfaces.arguments import batch_task, choose_task
 from rightmodel.surfaces.cli import fail, settings_summary, with_settings
 from rightmodel.surfaces.cli.explain import explanation, lines_of
 from rightmodel.surfaces.cli.learned import corrected_catalog
 from rightmodel.surfaces.cli.standard_input import prompt_with_input
 from rightmodel.surfaces.cli.terminal import echo
-from rightmodel.surfaces.mcp import rendering as render
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -30,7 +30,7 @@ from rightmodel.surfaces.cli.show.tasks import built_in, read_tasks
 from rightmodel.surfaces.cli.show.totals import totals
 from rightmodel.surfaces.cli.show.view import Column, View
 from rightmodel.surfaces.cli.terminal import echo
-from rightmodel.surfaces.mcp.rendering import plain
+from rightmodel.surfaces.rendering import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

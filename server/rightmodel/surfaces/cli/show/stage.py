@@ -17,8 +17,8 @@ from rightmodel.core.call import Token
 from rightmodel.core.errors import RightmodelError
 from rightmodel.execution.engine import Clock, build
 from rightmodel.execution.records import Unrecorded
+from rightmodel.surfaces import rendering as render
 from rightmodel.surfaces.cli.show.call import Result
-from rightmodel.surfaces.mcp import rendering as render
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
