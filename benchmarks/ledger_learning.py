@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from rightmodel.core.decision import success as chance_of
 from rightmodel.ledger.ratings import Ratings
 from rightmodel.ledger.records import OutcomeRecord
-from rightmodel.routing.explore import MOST_REGRET
+from rightmodel.routing.router import MOST_REGRET
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,7 +1,9 @@
 """How far one warm `complete` goes: package files that it enters, and changes from file to file.
 
 Counted in process, from the tool call's arguments to its result, with `sys.setprofile`, while a
-simulated provider answers from another process. `--show` prints the files and the changes.
+simulated provider answers from another process. Every call of a function counts, properties and
+callbacks included; the frames of comprehensions and the resumption of coroutines are no calls.
+`--show` prints the functions in order.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ PACKAGE = str(Path(sys.modules["rightmodel"].__file__ or "").parent) + "/"
 MOST_FILES = 26
 MOST_CHANGES = 110
 WARM_UP = 5
+COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 MODELS = ("--model", "small", "--model", "large")
 MANIFEST = """version = 1
 baseline = "p/large"
@@ -45,15 +48,18 @@ skills = {{ general = 9 }}
 
 
 class Route:
-    """The package's files in the order in which calls enter them."""
+    """The package's files in the order in which calls enter them; `steps`: with functions."""
 
     def __init__(self) -> None:
         self.files: list[str] = []
+        self.steps: list[str] = []
         self._frames: set[FrameType] = set()
 
     def __call__(self, frame: FrameType, event: str, _argument: Any) -> None:
         """The profile function."""
         if event != "call" or frame in self._frames:  # a coroutine that goes on
+            return
+        if frame.f_code.co_name in COMPREHENSIONS:
             return
         self._frames.add(frame)
         name = frame.f_code.co_filename
@@ -61,6 +67,8 @@ class Route:
             file = name.removeprefix(PACKAGE)
             if not self.files or self.files[-1] != file:
                 self.files.append(file)
+                self.steps.append(f"{file}:")
+            self.steps[-1] += f" {frame.f_code.co_name}"
 
 
 class Session:
@@ -121,7 +129,7 @@ async def main() -> None:
     if show:
         for name, times in Counter(route.files).most_common():
             print(f"{times:4} {name}")
-        print(" ".join(route.files))
+        print("\n".join(route.steps))
     print(f"files entered: {files} (at most {MOST_FILES}); changes of file: {changes}", end=" ")
     print(f"(at most {MOST_CHANGES})")
     sys.exit(files > MOST_FILES or changes > MOST_CHANGES)

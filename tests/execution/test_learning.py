@@ -17,7 +17,7 @@ from rightmodel.execution.learning import corrected, ratings_of
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings
 from rightmodel.routing.decide import decide
-from rightmodel.routing.explore import MOST_REGRET, explored
+from rightmodel.routing.router import MOST_REGRET, explored
 from rightmodel.routing.scoring import Question
 from rightmodel.surfaces.mcp.server import ToolCalls
 

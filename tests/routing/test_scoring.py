@@ -11,10 +11,8 @@ from rightmodel.core.decision import Assessment, Candidate, Requirements, succes
 from rightmodel.core.task import TIERS, WireFormat
 from rightmodel.manifest.catalog import DEFAULT_SLOPES, Catalog, Endpoint, Model, Provider, by_id
 from rightmodel.manifest.price import Price, Terms
-from rightmodel.routing.columns import rating
-from rightmodel.routing.decide import LOSS_MULTIPLES, decide, loss_usd
-from rightmodel.routing.readings import SPREAD, plausible
-from rightmodel.routing.scoring import Question, cost
+from rightmodel.routing.decide import LOSS_MULTIPLES, SPREAD, decide, plausible, weigh
+from rightmodel.routing.scoring import Question, cost, rating
 
 PROVIDER = Provider("p", WireFormat.OPENAI_CHAT, "http://127.0.0.1:9/v1")
 TASK = Assessment((("code", 0.75), ("math", 0.25)), 5.0, "hint")
@@ -86,14 +84,15 @@ def test_candidates_are_in_the_order_of_their_total_whatever_the_manifest_s(seed
 
 def test_a_wrong_answer_costs_more_in_a_better_tier() -> None:
     catalog = Catalog(models=by_id([model("a", "1"), model("b", "10")]), providers={})
-    losses = [loss_usd(catalog, question(tier)) for tier in TIERS]
+    losses = [weigh(catalog, question(tier)).loss_usd for tier in TIERS]
     assert losses == sorted(losses)
     assert losses == [pytest.approx(0.015 * LOSS_MULTIPLES[tier]) for tier in TIERS]
 
 
 def test_nothing_priced_still_has_a_loss() -> None:
     catalog = Catalog(models=by_id([model("a", None), model("b", "0")]), providers={})
-    assert loss_usd(catalog, question("cheap")) == pytest.approx(0.01 * LOSS_MULTIPLES["cheap"])
+    loss = weigh(catalog, question("cheap")).loss_usd
+    assert loss == pytest.approx(0.01 * LOSS_MULTIPLES["cheap"])
 
 
 UNSURE = Assessment((("code", 0.6), ("writing", 0.4)), 5.0, "learned", 0.6, 0.4)
@@ -121,7 +120,10 @@ def test_an_inferred_difficulty_counts_by_the_skill_s_slope_and_a_stated_one_in_
     assert plausible(stated, DEFAULT_SLOPES)[0].level == 8.0
     levels = [r.level for r in plausible(hard, DEFAULT_SLOPES)]
     slope = DEFAULT_SLOPES["code"]
-    assert levels == [pytest.approx(slope.level(d)) for d in (8.0 - SPREAD, 8.0, 8.0 + SPREAD)]
+    assert levels == [
+        pytest.approx(slope.center + slope.slope * (d - slope.center))
+        for d in (8.0 - SPREAD, 8.0, 8.0 + SPREAD)
+    ]
     flat = {"code": slope._replace(slope=0.0)}
     assert {r.level for r in plausible(hard, flat)} == {slope.center}
 

@@ -12,8 +12,8 @@ from rightmodel.core.decision import success
 from rightmodel.core.errors import TaskError
 from rightmodel.evaluation.fit import fit
 from rightmodel.manifest.catalog import DEFAULT_RATING, DEFAULT_SLOPE
-from rightmodel.routing.columns import rating
-from rightmodel.routing.readings import plausible
+from rightmodel.routing.decide import plausible
+from rightmodel.routing.scoring import rating
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.decision import success
 from rightmodel.manifest.catalog import DEFAULT_RATING, DEFAULT_SLOPE
-from rightmodel.routing.columns import rating
-from rightmodel.routing.readings import CERTAIN, level
+from rightmodel.routing.decide import CERTAIN, level
+from rightmodel.routing.scoring import rating
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -19,11 +19,10 @@ from rightmodel.core.fault import Fault, Scope
 from rightmodel.execution.attempt import Try, Watch, request_of
 from rightmodel.execution.call_state import CallState
 from rightmodel.execution.next_step import next_step
-from rightmodel.execution.receipts import exhausted, make_receipt, nothing_left
+from rightmodel.execution.receipts import exhausted, make_receipt, nothing_fits, nothing_left
 from rightmodel.execution.tracing import answered, attempt_span, attempted, call_span
 from rightmodel.execution.validation import check
-from rightmodel.routing.explore import explored
-from rightmodel.routing.router import nothing_fits
+from rightmodel.routing.router import explored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

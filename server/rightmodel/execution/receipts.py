@@ -65,7 +65,7 @@ def _believed(usage: Usage | None, sent: int, allowance: int) -> Usage | None:
 
 def _baseline_cost(catalog: Catalog, usage: Usage | None, at: float) -> Decimal | None:
     """What the baseline would have cost: the same prompt and answer at its prices, no cache."""
-    model = catalog.baseline_model()
+    model = catalog.baseline_model
     if model is None or usage is None:
         return None
     return model.price.cost(usage, at)
@@ -165,4 +165,25 @@ def nothing_left(state: CallState) -> NoCandidateError:
         f"the task has about {needed.input_tokens} prompt tokens, more than {models} proved to "
         "read when asked before, whatever the manifest says: shorten it, raise the window where "
         "the model runs (Ollama: OLLAMA_CONTEXT_LENGTH), or connect a larger one"
+    )
+
+
+def nothing_fits(decision: Decision) -> NoCandidateError:
+    """The error for a decision without candidates: says what would help."""
+    models_by_reason: dict[str, list[str]] = {}
+    for rejection in decision.rejections:
+        if rejection.code != "not_named":
+            models_by_reason.setdefault(rejection.reason, []).append(rejection.model)
+    reasons = "; ".join(
+        f"{listed(models, most=3)}: {why}" for why, models in list(models_by_reason.items())[:6]
+    )
+    if not models_by_reason:
+        return NoCandidateError(
+            "no model is connected. Set a provider's key in the server's environment or "
+            "--env-file, or write a manifest; `rightmodel check` says what is missing"
+        )
+    return NoCandidateError(
+        f"no connected model can take this task. {reasons}. "
+        "Loosen what excludes them, or call choose_model for the whole list",
+        rejections=decision.rejections,
     )

@@ -31,10 +31,6 @@ class Slope(NamedTuple):
     slope: float
     center: float
 
-    def level(self, difficulty: float) -> float:
-        """The difficulty that ratings are compared with."""
-        return self.center + self.slope * (difficulty - self.center)
-
 
 DEFAULT_SLOPE: Final = Slope(0.3, 4.5)
 DEFAULT_SLOPES: Final[Mapping[str, Slope]] = {
@@ -109,7 +105,8 @@ class Model:
     `input_limit`: most prompt tokens, `None` where only `context` (prompt and answer) binds.
     Learned from usage: `verbosity`, answer tokens as a multiple of what is expected; seconds to the
     first token and tokens per second; `thinking`, mean reasoning tokens. `None`: not known yet.
-    `guessed`: whether the ratings are a guess from the price.
+    `guessed`: whether the ratings are a guess from the price. `trust`: that of its most trusted
+    endpoint; requests then use only those that fit.
     """
 
     id: str
@@ -131,16 +128,16 @@ class Model:
     tokens_s: float | None = None
     thinking: float | None = None
     guessed: bool = False
+    trust: Trust = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        trust = max((e.provider.trust for e in self.endpoints), default=Trust.any)
+        object.__setattr__(self, "trust", trust)
 
     def rating(self, skill: str) -> float:
         """The rating for one skill; a missing skill falls back to `general`."""
         found = self.skills.get(skill)
         return self.skills.get("general", DEFAULT_RATING) if found is None else found
-
-    @property
-    def trust(self) -> Trust:
-        """The most trusted of its endpoints; requests then use only those that fit."""
-        return max(e.provider.trust for e in self.endpoints)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +230,8 @@ class Catalog:
     a key, say). `absent`: models that their local server does not have → what to do about it.
     `loaded`: local provider → names of the models that its server held in memory when asked; only
     for servers that say so.
-    `slopes`: by skill, shipped and from `[skills.x] slope`.
+    `slopes`: by skill, shipped and from `[skills.x] slope`. `skills`: known ones, then the user's
+    own. `baseline_model`: the model that savings are counted against, connected or not.
     """
 
     models: Mapping[str, Model]
@@ -256,10 +254,14 @@ class Catalog:
     loaded: Mapping[str, frozenset[str]] = field(default_factory=dict)
     slopes: Mapping[str, Slope] = field(default_factory=lambda: DEFAULT_SLOPES)
 
-    @property
-    def skills(self) -> tuple[str, ...]:
-        """Known skills, then the user's own."""
-        return (*SKILLS, *self.own_skills)
+    skills: tuple[str, ...] = field(init=False)
+    baseline_model: Model | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "skills", (*SKILLS, *self.own_skills))
+        name = self.aliases.get(self.baseline, self.baseline)
+        model = self.models.get(name) or self.reference.get(name)
+        object.__setattr__(self, "baseline_model", model)
 
     def find(self, name: str) -> Model:
         """The model of an id, an alias, `provider/name` of a connected provider, or a bare name.
@@ -287,11 +289,6 @@ class Catalog:
             ids = listed([m.id for m in bare])
             raise TaskError(f"model {name!r} is ambiguous: {ids}", argument="model")
         raise UnknownNameError("model", name, [*self.models, *self.aliases], argument="model")
-
-    def baseline_model(self) -> Model | None:
-        """The model that savings are counted against, connected or not."""
-        name = self.aliases.get(self.baseline, self.baseline)
-        return self.models.get(name) or self.reference.get(name)
 
 
 def _bare_names(model: Model) -> set[str]:

@@ -14,26 +14,35 @@ from math import inf, isinf
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.decision import Candidate, Decision, Deferred, Rejection
+from rightmodel.core.decision import Candidate, Decision, Deferred, Reading, Rejection
 from rightmodel.core.format import dollars
+from rightmodel.manifest.catalog import DEFAULT_SLOPE
 from rightmodel.routing import scoring
-from rightmodel.routing.columns import columns_of, make_columns
-from rightmodel.routing.eligibility import split
-from rightmodel.routing.readings import plausible
+from rightmodel.routing.scoring import columns_of, make_columns, split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rightmodel.core.decision import Reading, Requirements
-    from rightmodel.manifest.catalog import Catalog, Model
-    from rightmodel.routing.columns import Columns
-    from rightmodel.routing.scoring import Question
+    from rightmodel.core.decision import Assessment, Requirements, Skills
+    from rightmodel.manifest.catalog import Catalog, Model, Slope
+    from rightmodel.routing.scoring import Columns, Question
 
 LOSS_MULTIPLES: Final[Mapping[str, float]] = {"cheap": 2.0, "balanced": 10.0, "best": 60.0}
 """What a wrong answer costs, as a multiple of the baseline's cost on the task, by tier.
 
 Set by `benchmarks/routing_tiers.py`, so that over pools of models with fitted ratings `balanced`
 keeps 95 % of the best model's quality and `best` 99 %."""
+
+LEAST_WEIGHT: Final = 0.08
+"""Least weight of a skill that counts as plausible."""
+MOST_SKILLS: Final = 3
+SPREAD: Final = 0.8
+"""Points of difficulty to either side that count as plausible. The slopes already draw an estimate
+to its mean; a wider spread flattens the chances and cost 0.03 of the saving on held-out prompts."""
+UNSURE: Final = 0.5
+"""Below this confidence `general` is plausible, too."""
+CERTAIN: Final = 1.0
+"""The confidence of what the caller or a rule states."""
 
 HEAD: Final = 2
 """Candidates that every decision makes at once: the choice and its rival."""
@@ -122,16 +131,6 @@ def weigh(catalog: Catalog, question: Question) -> Outlook:
     )
 
 
-def loss_usd(catalog: Catalog, question: Question) -> float:
-    """What a wrong answer costs, USD.
-
-    The stated failure cost; else the tier's multiple of what the baseline (or, with no baseline,
-    the dearest connected model) would cost on this task.
-    """
-    costs = _costs(columns_of(catalog.models), question)
-    return _loss_usd(question, _baseline_usd(catalog, question, costs))
-
-
 def ranked(outlook: Outlook, question: Question) -> Decision:
     """The decision: candidates in order, and the two figures that decided."""
     needed = question.requirements
@@ -155,7 +154,7 @@ def ranked(outlook: Outlook, question: Question) -> Decision:
     )
 
 
-# -- costs and chances ---------------------------------------------------------------------------
+# -- costs and chances ----------------------------------------------------------------------------
 
 
 def _costs(columns: Columns, question: Question) -> list[float]:
@@ -173,7 +172,7 @@ def _costs(columns: Columns, question: Question) -> list[float]:
 
 
 def _baseline_usd(catalog: Catalog, question: Question, costs: Sequence[float]) -> float:
-    baseline = catalog.baseline_model()
+    baseline = catalog.baseline_model
     if baseline is not None and baseline.price.known:
         return float(scoring.cost(baseline, question) or 0)
     return max((cost for cost in costs if not isinf(cost)), default=0.0)
@@ -222,7 +221,7 @@ def _within(
     return kept, out
 
 
-# -- order and reason ----------------------------------------------------------------------------
+# -- order and reason -----------------------------------------------------------------------------
 
 
 def _head(outlook: Outlook, needed: Requirements) -> list[int]:
@@ -303,3 +302,57 @@ def _reason(head: Sequence[Candidate], question: Question, outlook: Outlook) -> 
     if rival.total_usd < first.total_usd:
         text += ", whose rating is only a guess from its price"
     return text
+
+
+# -- plausible readings ---------------------------------------------------------------------------
+
+
+def plausible(assessment: Assessment, slopes: Mapping[str, Slope]) -> tuple[Reading, ...]:
+    """Up to four skills times three difficulties; one reading where caller or rule state both."""
+    stated = assessment.difficulty_confidence >= CERTAIN
+    kinds = _kinds(assessment)
+    total = sum(weight for _, weight in kinds)
+    if stated:
+        steps: tuple[tuple[float, float], ...] = ((1.0, assessment.difficulty),)
+    else:
+        low = max(assessment.difficulty - SPREAD, 0.0)
+        high = min(assessment.difficulty + SPREAD, 10.0)
+        steps = ((0.25, low), (0.5, assessment.difficulty), (0.25, high))
+    return tuple(
+        Reading(
+            weight / total * share,
+            skills,
+            difficulty,
+            difficulty if stated else level_of(skills, difficulty, slopes),
+        )
+        for skills, weight in kinds
+        for share, difficulty in steps
+    )
+
+
+def level(assessment: Assessment, slopes: Mapping[str, Slope]) -> float:
+    """What ratings are compared with if the assessment itself is true."""
+    if assessment.difficulty_confidence >= CERTAIN:
+        return assessment.difficulty
+    return level_of(assessment.skills, assessment.difficulty, slopes)
+
+
+def level_of(skills: Skills, difficulty: float, slopes: Mapping[str, Slope]) -> float:
+    """An estimated difficulty after the skills' slopes, by their weights."""
+    total = 0.0
+    for skill, weight in skills:
+        slope, center = slopes.get(skill, DEFAULT_SLOPE)
+        total += weight * (center + slope * (difficulty - center))
+    return total
+
+
+def _kinds(assessment: Assessment) -> list[tuple[Skills, float]]:
+    """The skills that are plausible on their own, with their weights."""
+    if assessment.confidence >= CERTAIN:
+        return [(assessment.skills, 1.0)]
+    weights = {s: w for s, w in assessment.skills[:MOST_SKILLS] if w >= LEAST_WEIGHT}
+    if assessment.confidence < UNSURE:
+        weights.setdefault("general", LEAST_WEIGHT)
+    if not weights:
+        return [(assessment.skills, 1.0)]
+    return [(((skill, 1.0),), weight) for skill, weight in weights.items()]

@@ -1,6 +1,11 @@
 """Task → decision, for `choose_model` and `complete` alike, in one straight line.
 
 Local assessment → plausible readings, weighed in one pass → worth asking? → judge → decide.
+
+Asking the judge is pointless where one model wins under every plausible reading. Otherwise the
+value of knowing the reading is the expected total cost of the model that is best on average, less
+that of the model that is best under each reading (the expected value of perfect information). A
+judge brings a part of it: much of what the skill hides, little of what the difficulty hides.
 """
 
 from __future__ import annotations
@@ -8,28 +13,29 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import groupby
+from math import inf
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.decision import Requirements
-from rightmodel.core.errors import NoCandidateError, TaskError
-from rightmodel.core.format import listed
+from rightmodel.core.errors import TaskError
 from rightmodel.core.task import ASSESS_MODES
 from rightmodel.routing import scoring
-from rightmodel.routing.decide import ranked, weigh
+from rightmodel.routing.decide import CERTAIN, ranked, weigh
 from rightmodel.routing.scoring import Question
 from rightmodel.routing.signals import local_model, routing_rules
-from rightmodel.routing.signals.hints import NOTHING_KNOWN, settle
 from rightmodel.routing.signals.judge import price_for
-from rightmodel.routing.signals.routing_rules import Applied, least
+from rightmodel.routing.signals.routing_rules import NOTHING_KNOWN, Applied, Requirement
 from rightmodel.routing.tokens import attachment_tokens, estimate_tokens
-from rightmodel.routing.worth_asking import reason_not_to_ask
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
-    from decimal import Decimal
+    from random import Random
 
     from rightmodel.core.decision import Assessment, Decision
-    from rightmodel.core.task import Task
+    from rightmodel.core.task import Content, Task
     from rightmodel.manifest.catalog import Catalog, Model, Rule
     from rightmodel.routing.decide import Outlook
     from rightmodel.routing.signals.judge import Judge
@@ -39,6 +45,15 @@ if TYPE_CHECKING:
 MOST_CACHED: Final = 128
 LONGEST_CACHED: Final = 20_000
 """Characters of a prompt whose assessment is kept: `complete` often follows `choose_model`."""
+SKILL_SHARE: Final = 0.7
+"""Share of the value of knowing the skill that a judge brings: it is not always right."""
+DIFFICULTY_SHARE: Final = 0.1
+"""The same for the difficulty, which a text says little about, whoever reads it."""
+CEILING_SHARE: Final = Decimal("0.1")
+"""The judge may cost at most this share of max_cost_usd."""
+MOST_REGRET: Final = 2.0
+"""A candidate may be explored if its expected total cost is at most this multiple of
+the first choice's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +61,16 @@ class _Request:
     """What a decision needs of a task and its catalog, whatever the assessment.
 
     `rules`: those that apply if their conditions on skill and difficulty hold. `named`: the models
-    that the caller named. `ceiling`: USD over the whole call.
+    that the caller named. `required`: before any rule: the ceiling over the call.
     """
 
     task: Task
     catalog: Catalog
     input_tokens: int
+    modalities: frozenset[str]
     rules: Sequence[Rule]
     named: Sequence[Model]
-    ceiling: Decimal | None
+    required: Requirement
     unavailable: Mapping[str, str]
     extra: tuple[Model, ...]
     at: float | None
@@ -106,7 +122,9 @@ class Router:
     ) -> Decision:
         """The decision on the judge's assessment where asking pays, else on the local one."""
         task = request.task
-        required = routing_rules.possible_requirement(request.rules, task)
+        required = request.required
+        if request.rules:
+            required = routing_rules.possible_requirement(request.rules, task, required)
         model = self._judge.model(required) if self._judge else None
         if self._judge is None or model is None:
             why = "no judge" if self._judge is None else "no model is fit to judge"
@@ -115,7 +133,7 @@ class Router:
             question.assessment,
             outlook,
             price_usd=price_for(model, task),
-            ceiling_usd=least(request.ceiling, required.max_cost_usd),
+            ceiling_usd=required.max_cost_usd,
             always=always,
         )
         if why:
@@ -134,15 +152,20 @@ class Router:
         out = self._out
         if extra:
             out = out | {m.id: why for m in extra if (why := self._unavailable(m))}
-        tokens = count_tokens(task)
+        content = task.content
+        tokens = _tokens_of(content)
         tier = task.tier or catalog.routing.tier
+        rules: Sequence[Rule] = ()
+        if catalog.rules:
+            rules = routing_rules.candidates(catalog.rules, task, tier=tier, input_tokens=tokens)
         return _Request(
             task=task,
             catalog=catalog,
             input_tokens=tokens,
-            rules=routing_rules.candidates(catalog.rules, task, tier=tier, input_tokens=tokens),
+            modalities=frozenset({"text"} | {f.modality for t in content.turns for f in t.files}),
+            rules=rules,
             named=named,
-            ceiling=least(task.max_cost_usd, catalog.budget.per_call_usd),
+            required=_ceiling(task.max_cost_usd, catalog.budget.per_call_usd),
             unavailable=out,
             extra=extra,
             at=self._clock() if self._clock else None,
@@ -150,10 +173,11 @@ class Router:
 
     def _local(self, request: _Request) -> tuple[str, Assessment]:
         """The mode of assessment and what is inferred without asking. A rule may set the mode."""
-        task = request.task
-        mode = _checked(request.catalog.routing.assess)
+        mode = wanted = _checked(request.catalog.routing.assess)
         inferred = self._infer(mode, request)
-        wanted = _checked(routing_rules.apply(request.rules, task, inferred).assess or mode)
+        if any(rule.assess for rule in request.rules):
+            applied, _ = routing_rules.apply(request.rules, request.task, inferred)
+            wanted = _checked(applied.assess or mode)
         if "rules" in {mode, wanted} and mode != wanted:
             inferred = self._infer(wanted, request)
         return wanted, inferred
@@ -183,8 +207,7 @@ class Router:
 def question_for(request: _Request, inferred: Assessment) -> Question:
     """The rules and hints applied to what was inferred: all that a decision depends on. Pure."""
     task, routing = request.task, request.catalog.routing
-    applied = routing_rules.apply(request.rules, task, inferred)
-    assessment = settle(task, applied, inferred)
+    applied, assessment = routing_rules.apply(request.rules, task, inferred, request.required)
     failure = task.failure_cost_usd
     if failure is None and not task.tier:
         failure = routing.failure_cost_usd
@@ -215,26 +238,23 @@ def _requirements(request: _Request, applied: Applied, assessment: Assessment) -
     return Requirements(
         input_tokens=request.input_tokens,
         output_tokens=scoring.answer_tokens(assessment, task.max_output_tokens),
-        modalities=frozenset({"text"} | {f.modality for t in task.turns for f in t.files}),
+        modalities=request.modalities,
         features=required.features,
         trust=required.trust,
-        max_cost_usd=least(request.ceiling, required.max_cost_usd),
+        max_cost_usd=required.max_cost_usd,
         pinned=tuple(model.id for model in request.named),
         preferred=preferred,
         preferred_why=why,
         trust_by=required.trust_rule,
-        cost_by=_ceiling_source(request, applied),
+        cost_by=required.cost_by,
     )
 
 
-def _ceiling_source(request: _Request, applied: Applied) -> str:
-    """The key or rule that sets the ceiling over the call."""
-    required, task = applied.required, request.task
-    if required.max_cost_usd is not None and request.ceiling != least(
-        request.ceiling, required.max_cost_usd
-    ):
-        return f"rule {required.cost_rule!r}"
-    return "max_cost_usd" if request.ceiling == task.max_cost_usd else "[budget] per_call_usd"
+def _ceiling(of_call: Decimal | None, of_budget: Decimal | None) -> Requirement:
+    """The lower of the two ceilings over a call, USD."""
+    if of_call is not None and (of_budget is None or of_call <= of_budget):
+        return Requirement(max_cost_usd=of_call, cost_by="max_cost_usd")
+    return Requirement(max_cost_usd=of_budget, cost_by="[budget] per_call_usd")
 
 
 def _checked(mode: str) -> str:
@@ -252,31 +272,84 @@ def _noted(question: Question, why: str) -> Question:
 
 def count_tokens(task: Task) -> int:
     """Estimated prompt tokens: system, conversation, files and schema."""
-    texts = [turn.text for turn in task.turns]
-    if task.system:
-        texts.append(task.system)
-    if task.schema is not None:
-        texts.append(json.dumps(task.schema))
-    files = (file for turn in task.turns for file in turn.files)
+    return _tokens_of(task.content)
+
+
+def _tokens_of(content: Content) -> int:
+    texts = [turn.text for turn in content.turns]
+    if content.system:
+        texts.append(content.system)
+    if content.schema is not None:
+        texts.append(json.dumps(content.schema))
+    files = [file for turn in content.turns for file in turn.files]
     return sum(map(estimate_tokens, texts)) + sum(map(attachment_tokens, files)) + 8
 
 
-def nothing_fits(decision: Decision) -> NoCandidateError:
-    """The error for a decision without candidates: says what would help."""
-    models_by_reason: dict[str, list[str]] = {}
-    for rejection in decision.rejections:
-        if rejection.code != "not_named":
-            models_by_reason.setdefault(rejection.reason, []).append(rejection.model)
-    reasons = "; ".join(
-        f"{listed(models, most=3)}: {why}" for why, models in list(models_by_reason.items())[:6]
-    )
-    if not models_by_reason:
-        return NoCandidateError(
-            "no model is connected. Set a provider's key in the server's environment or "
-            "--env-file, or write a manifest; `rightmodel check` says what is missing"
-        )
-    return NoCandidateError(
-        f"no connected model can take this task. {reasons}. "
-        "Loosen what excludes them, or call choose_model for the whole list",
-        rejections=decision.rejections,
+def reason_not_to_ask(
+    assessment: Assessment,
+    outlook: Outlook,
+    *,
+    price_usd: Decimal | None,
+    ceiling_usd: Decimal | None,
+    always: bool,
+) -> str:
+    """Why the judge is not asked, "" where it is.
+
+    `price_usd`: of the judge's call, `None` where unknown. `ceiling_usd`: over the whole call.
+    `always`: ask whatever it is worth (`assess = "judge"`).
+    """
+    if assessment.confidence >= CERTAIN and assessment.difficulty_confidence >= CERTAIN:
+        return "judge not asked: skill and difficulty are stated"
+    if ceiling_usd is not None and (price_usd is None or price_usd > ceiling_usd * CEILING_SHARE):
+        return "judge not asked: max_cost_usd cannot cover the judge's call"
+    if always:
+        return ""
+    if len({model for _, model in outlook.winners()}) <= 1:
+        return "judge not asked: every plausible reading leads to one model"
+    if price_usd is None or value_of_asking(outlook) <= float(price_usd):
+        return "judge not asked: it would cost more than it could save"
+    return ""
+
+
+def value_of_asking(outlook: Outlook) -> float:
+    """USD that the judge's answer is expected to save."""
+    known = skill_known = 0.0
+    for _, group in groupby(outlook.readings, key=attrgetter("skills")):
+        sums = [0.0] * len(outlook.positions)
+        for reading in group:
+            totals = outlook.totals_under(reading)
+            known += reading.share * _least(totals)
+            sums = [s + reading.share * total for s, total in zip(sums, totals, strict=True)]
+        skill_known += _least(sums)
+    blind = _least(outlook.totals)
+    return SKILL_SHARE * (blind - skill_known) + DIFFICULTY_SHARE * (skill_known - known)
+
+
+def _least(totals: Sequence[float]) -> float:
+    least = min(totals, default=inf)
+    return 0.0 if least == inf else least
+
+
+def explored(decision: Decision, share: float, random: Random) -> Decision:
+    """The decision; in a `share` of calls (0–1) another near candidate comes first.
+
+    Models that the caller or a rule named keep their order.
+    """
+    needed = decision.requirements
+    if not share or needed.pinned or needed.preferred or random.random() >= share:
+        return decision
+    near = [
+        candidate
+        for candidate in decision.candidates[1:]
+        if candidate.total_usd <= MOST_REGRET * decision.candidates[0].total_usd
+    ]
+    if not near:
+        return decision
+    tried = random.choice(near)
+    others = tuple(c for c in decision.candidates if c is not tried)
+    return replace(
+        decision,
+        candidates=(tried, *others),
+        reason=f"explored, to learn how good it is; else {others[0].model}: {decision.reason}",
+        explored=True,
     )

@@ -298,7 +298,7 @@ def test_what_asking_cost_the_agent_is_an_estimate_beside_the_sums(tmp_path: Pat
     (tmp_path / "rightmodel.toml").write_text(MANIFEST)
     from rightmodel.manifest.load import load_catalog  # noqa: PLC0415 - its price today
 
-    model = load_catalog(tmp_path / "rightmodel.toml", has_key=lambda _: True).baseline_model()
+    model = load_catalog(tmp_path / "rightmodel.toml", has_key=lambda _: True).baseline_model
     assert model is not None
     price = model.price
     assert price.input is not None

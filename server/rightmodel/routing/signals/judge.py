@@ -109,10 +109,18 @@ class Judge:
         self._caller = caller
         self._unavailable = unavailable
         self._cache: OrderedDict[str, Assessment] = OrderedDict()
+        self._models: dict[Requirement, Model | None] = {}
         self.counts: Counter[str] = Counter()
 
     def model(self, required: Requirement) -> Model | None:
         """The model that judges under what rules require; `None` where none is fit."""
+        if required not in self._models:
+            if len(self._models) >= MOST_CACHED:
+                self._models.clear()
+            self._models[required] = self._chosen(required)
+        return self._models[required]
+
+    def _chosen(self, required: Requirement) -> Model | None:
         named = self._catalog.routing.judge
         if named:
             model = self._catalog.find(named)

@@ -1,4 +1,6 @@
-"""The user's `[[rules]]`: deterministic, explainable, free.
+"""The caller's hints and the user's `[[rules]]`: deterministic, explainable, free.
+
+Both are taken as true, hints above rules, rules above whatever was inferred.
 
 `require` of every matching rule holds, the strictest wins. Each other setting comes from the first
 matching rule that sets it. A skill or difficulty that a rule sets is what later rules compare with.
@@ -11,13 +13,13 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 from unicodedata import category, normalize
 
+from rightmodel.core.decision import Assessment
 from rightmodel.core.task import DIFFICULTIES, Trust, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
-    from rightmodel.core.decision import Assessment
     from rightmodel.core.task import Attachment, Task
     from rightmodel.manifest.catalog import Condition, Rule
 
@@ -29,26 +31,31 @@ UNSURE: Final = 0.5
 class Requirement:
     """The strictest of what rules require. `max_cost_usd`: `None` for no ceiling.
 
-    `trust_rule`, `cost_rule`: the names of the rules that set these two.
+    `trust_rule`: the rule that sets the trust; `cost_by`: the key or rule that sets the ceiling.
     """
 
     trust: Trust = Trust.any
     features: frozenset[str] = frozenset()
     max_cost_usd: Decimal | None = None
     trust_rule: str = ""
-    cost_rule: str = ""
+    cost_by: str = ""
 
     def and_of(self, rule: Rule) -> Requirement:
         """This and the rule's own, the stricter of both."""
         trust = max(self.trust, rule.trust or Trust.any)
-        cost = least(self.max_cost_usd, rule.max_cost_usd)
+        lower = rule.max_cost_usd is not None and (
+            self.max_cost_usd is None or rule.max_cost_usd < self.max_cost_usd
+        )
         return Requirement(
             trust,
             self.features | rule.features,
-            cost,
+            rule.max_cost_usd if lower else self.max_cost_usd,
             self.trust_rule if trust == self.trust else rule.name,
-            self.cost_rule if cost == self.max_cost_usd else rule.name,
+            f"rule {rule.name!r}" if lower else self.cost_by,
         )
+
+
+NOTHING_REQUIRED: Final = Requirement()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,7 @@ class Applied:
     `names`: the rules that contribute, in order. `use_rule`, `skill_rule`: which rule set it.
     """
 
-    required: Requirement = Requirement()
+    required: Requirement = NOTHING_REQUIRED
     use: tuple[str, ...] = ()
     use_rule: str = ""
     skill: str = ""
@@ -69,7 +76,18 @@ class Applied:
     names: tuple[str, ...] = ()
 
 
-NO_RULES: Final = Applied()
+UNKNOWN: Final = 0.3
+"""Confidence in `general` and in medium difficulty where nothing names the kind of work."""
+
+NOTHING_KNOWN: Final = Assessment(
+    skills=(("general", 1.0),),
+    difficulty=DIFFICULTIES["medium"],
+    source="default",
+    confidence=UNKNOWN,
+    difficulty_confidence=UNKNOWN,
+    note="no hint and no rule names the kind of work",
+)
+"""`assess = "rules"`: the assessment where neither a hint nor a rule sets one."""
 
 
 def candidates(rules: Sequence[Rule], task: Task, *, tier: str, input_tokens: int) -> list[Rule]:
@@ -95,14 +113,28 @@ def candidates(rules: Sequence[Rule], task: Task, *, tier: str, input_tokens: in
     return found
 
 
-def apply(rules: Sequence[Rule], task: Task, assessment: Assessment) -> Applied:
-    """What the rules that `candidates` left come to under an assessment."""
-    if not rules:
-        return NO_RULES
+def apply(
+    rules: Sequence[Rule],
+    task: Task,
+    inferred: Assessment,
+    required: Requirement = NOTHING_REQUIRED,
+) -> tuple[Applied, Assessment]:
+    """What the rules that `candidates` left come to, and the assessment after rules and hints.
+
+    `required`: before any rule.
+    """
+    applied = Applied(required)
+    if rules:
+        applied = _matching(rules, task, inferred, applied)
+    return applied, _settle(task, applied, inferred)
+
+
+def _matching(
+    rules: Sequence[Rule], task: Task, assessment: Assessment, applied: Applied
+) -> Applied:
     skill = task.skill or assessment.skill
     sure = bool(task.skill) or assessment.confidence >= UNSURE
     difficulty = task.difficulty or nearest_word(assessment.difficulty)
-    applied = NO_RULES
     for rule in rules:
         if rule.when.skill and skill not in rule.when.skill:
             continue
@@ -118,10 +150,34 @@ def apply(rules: Sequence[Rule], task: Task, assessment: Assessment) -> Applied:
     return applied
 
 
-def possible_requirement(rules: Sequence[Rule], task: Task) -> Requirement:
-    """What may yet be required, whatever the assessment will be: the judge obeys this."""
+def _settle(task: Task, applied: Applied, inferred: Assessment) -> Assessment:
+    """The caller's hints over the rules' settings over what was inferred."""
+    settled = inferred
+    skill = task.skill or applied.skill
+    if skill:
+        note = "the caller named the skill"
+        if not task.skill:
+            note = f"rule {applied.skill_rule!r} sets the skill"
+        settled = replace(
+            settled,
+            skills=((skill, 1.0),),
+            confidence=1.0,
+            source="hint" if task.skill else "rule",
+            output_tokens=inferred.output_tokens if inferred.skill == skill else None,
+            note=note,
+        )
+    difficulty = task.difficulty or applied.difficulty
+    if difficulty:
+        settled = replace(settled, difficulty=DIFFICULTIES[difficulty], difficulty_confidence=1.0)
+    return settled
+
+
+def possible_requirement(rules: Sequence[Rule], task: Task, required: Requirement) -> Requirement:
+    """What may yet be required, whatever the assessment will be: the judge obeys this.
+
+    `required`: before any rule.
+    """
     settable = {rule.skill for rule in rules}
-    required = Requirement()
     for rule in rules:
         skill_open = not task.skill or not rule.when.skill or task.skill in rule.when.skill
         if skill_open or rule.when.skill & settable:
@@ -150,11 +206,6 @@ def _with(applied: Applied, rule: Rule, *, may_set_tier: bool) -> Applied:
 def nearest_word(difficulty: float) -> str:
     """The word for a difficulty that is closest to it."""
     return min(DIFFICULTIES, key=lambda word: abs(DIFFICULTIES[word] - difficulty))
-
-
-def least(*amounts: Decimal | None) -> Decimal | None:
-    """The lowest known amount."""
-    return min((a for a in amounts if a is not None), default=None)
 
 
 # -- conditions ----------------------------------------------------------------------------------

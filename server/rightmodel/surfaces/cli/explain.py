@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.format import dollars
 from rightmodel.manifest.catalog import DEFAULT_SLOPE
-from rightmodel.routing.readings import CERTAIN
+from rightmodel.routing.decide import CERTAIN
 from rightmodel.routing.signals.envelope import parse_request
 
 if TYPE_CHECKING:

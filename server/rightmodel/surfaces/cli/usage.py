@@ -136,7 +136,7 @@ def _report(catalog: Catalog | None, settings: Settings, span: Span, now: float)
     found = ask_ledger(catalog, settings, question)
     if found is None:
         found = reports.empty_report(location=location, span=span, now=now)
-    model = catalog.baseline_model() if catalog else None
+    model = catalog.baseline_model if catalog else None
     return replace(
         found,
         baseline=catalog.baseline if catalog else "",
