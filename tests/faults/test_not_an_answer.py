@@ -10,7 +10,7 @@ from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S
 from rightmodel.simulator import Behaviour, Reply, SimulatedFault, answer, fault
-from rightmodel.upstream import http
+from rightmodel.upstream import answer as answer_module
 
 OPENAI, GEMINI, ANTHROPIC = Upstream(), Upstream("gemini"), Upstream("anthropic")
 NATIVE = Upstream(features=("json_schema",))
@@ -69,7 +69,7 @@ async def test_a_lone_model_that_gave_no_answer_is_asked_again(
 
 @rehearsal
 async def test_a_body_over_the_cap_is_left_at_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "MOST_BYTES", 300_000)
+    monkeypatch.setattr(answer_module, "MOST_BYTES", 300_000)
     async with connected(a=OPENAI, b=OPENAI) as house:
         house.script("a/m", fault.huge_body(2_000_000))
         found = await house.complete()

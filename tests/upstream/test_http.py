@@ -17,8 +17,9 @@ from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import WireFormat
 from rightmodel.manifest.catalog import Provider
+from rightmodel.upstream.answer import MOST_BYTES
 from rightmodel.upstream.exchange import make_upstreams
-from rightmodel.upstream.http import MOST_BYTES, HttpClient
+from rightmodel.upstream.http import HttpClient
 from rightmodel.wire.request import ModelRequest
 from upstream.upstream import (
     KEY,

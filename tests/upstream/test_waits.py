@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import WireFormat
-from rightmodel.upstream.retry_after import wait_s
+from rightmodel.upstream.error_response import wait_s
 from upstream.upstream import failure, refusal
 
 DATE = "Tue, 24 Nov 2026 10:00:00 GMT"

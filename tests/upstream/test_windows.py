@@ -8,7 +8,7 @@ from rightmodel.core.call import Completion, Usage
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import WireFormat
-from rightmodel.upstream.windows import refuse_cuts
+from rightmodel.upstream.exchange import refuse_cuts
 from upstream.upstream import request_of
 
 LOCAL, REMOTE = "http://127.0.0.1:1", "https://api.example.com"

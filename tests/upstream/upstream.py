@@ -157,7 +157,7 @@ class Heard:
     def sent(self) -> None:
         self.is_sent = True
 
-    def heard(self, chars: int, text: str = "") -> None:
+    def received(self, chars: int, text: str = "") -> None:
         if chars:
             self.chars.append(chars)
         self.texts.append(text)

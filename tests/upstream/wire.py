@@ -14,10 +14,9 @@ from openai.types.completion_usage import CompletionTokensDetails, PromptTokensD
 
 from rightmodel.core.task import Turn, WireFormat
 from rightmodel.manifest.catalog import Provider
-from rightmodel.upstream.answer import Answer
+from rightmodel.upstream.answer import Answer, SseDecoder
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import ModelRequest
-from rightmodel.wire.sse import SseDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -218,6 +217,6 @@ def read_back(provider: str, events: Sequence[Mapping[str, Any]]) -> Completion:
     for event in events:
         line = f"data: {json.dumps(event)}\n\n".encode()
         for _, data in decoder.feed(line):
-            answer.event(json.loads(data, parse_float=Decimal))
+            answer.decoder.event(json.loads(data, parse_float=Decimal))
     found: Completion = answer.completion(())
     return found

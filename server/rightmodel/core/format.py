@@ -15,6 +15,8 @@ _FINE: Final = Decimal("0.00001")
 _CENTS: Final = Decimal("0.01")
 _WHOLE: Final = Decimal(1)
 _MUCH: Final = 100_000
+_MOST_LINE: Final = 500
+"""Most characters of an upstream's words in a message."""
 
 _TERMINAL_CONTROLS: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and line feed, delete, C1
@@ -48,6 +50,14 @@ def duration(seconds: float | None) -> str:
 def cut(text: str, most: int = 80) -> str:
     """As much of a wrong value as helps: an error lands in the caller's context."""
     return text if len(text) <= most else f"{text[:most]}…"
+
+
+def one_line(text: str, key: str = "") -> str:
+    """The text of an upstream as callers may see it: printable, bounded, without the key."""
+    text = " ".join(text.split())
+    text = (text.replace(key, "[key removed]") if key else text)[: _MOST_LINE + 1]
+    text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return text if len(text) <= _MOST_LINE else f"{text[: _MOST_LINE - 1]}…"
 
 
 def listed(names: Sequence[str], most: int = 12) -> str:

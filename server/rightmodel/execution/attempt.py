@@ -54,7 +54,7 @@ class Watch:
         """The request is out."""
         self.is_sent = True
 
-    def heard(self, chars: int, text: str = "") -> None:
+    def received(self, chars: int, text: str = "") -> None:
         """So many characters of answer or reasoning came; `text`: of the answer."""
         self.chars += chars
         now = self.now()

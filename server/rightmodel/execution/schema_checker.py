@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from rightmodel.core.errors import ProviderError, TaskError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.upstream.answer import shown
+from rightmodel.core.format import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,7 +80,7 @@ class SchemaChecker:
         except _FailedError as error:
             raise _mismatch(f"the answer cannot be validated: {error}") from error
         if wrong:
-            raise _mismatch(shown(wrong))
+            raise _mismatch(one_line(wrong))
         return str(text)
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.upstream.answer import shown
+from rightmodel.core.format import one_line
 
 if TYPE_CHECKING:
     from rightmodel.core.call import Completion
@@ -27,7 +27,7 @@ async def check(task: Task, completion: Completion, checker: SchemaChecker) -> C
     """
     text = completion.text.strip()
     if completion.finish == "refused":
-        reason = f": {shown(text)}" if text else ""
+        reason = f": {one_line(text)}" if text else ""
         raise _failed(Fault.REFUSED, f"the model or its content filter refused{reason}")
     if not text:
         why = " (the output budget went into reasoning)" if completion.finish == "length" else ""
@@ -37,7 +37,7 @@ async def check(task: Task, completion: Completion, checker: SchemaChecker) -> C
     if task.schema is not None:
         return replace(completion, text=await checker.valid_json(task.schema, text))
     if _error_in_disguise(text):
-        raise _failed(Fault.MALFORMED, f"the answer is an error in disguise: {shown(text)}")
+        raise _failed(Fault.MALFORMED, f"the answer is an error in disguise: {one_line(text)}")
     return completion
 
 

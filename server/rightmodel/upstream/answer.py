@@ -1,39 +1,54 @@
-"""One response on its way in: progress reported, judged at its end, errors typed."""
+"""One response on its way in: bytes → events → the finished answer; errors are typed."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 import time
-from typing import TYPE_CHECKING, Final, Protocol
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from rightmodel.core.call import Completion
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.core.format import well_formed
-from rightmodel.wire.decoder import FINISHES
+from rightmodel.core.format import one_line, well_formed
+from rightmodel.upstream.classify import classify_in_band
+from rightmodel.upstream.error_response import is_refused
+from rightmodel.wire.decoder import FINISHES, InBandError, NoResponseError
 from rightmodel.wire.inline_reasoning import split_reasoning
 from rightmodel.wire.response import ReasoningDelta
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from decimal import Decimal
+    from collections.abc import AsyncIterator, Callable
 
-    from rightmodel.core.call import Usage
     from rightmodel.wire.decoder import ResponseDecoder
     from rightmodel.wire.request import ModelRequest
 
-SHOWN: Final = 500
-"""Most characters of an upstream's words in a message."""
+MOST_BYTES: Final = 20_000_000
+"""Largest response that is read."""
 
-_ODD_IN_NAMES: Final = re.compile(r"[^\w./:@-]+", re.ASCII)
+LINGER_S: Final = 0.25
+"""How long an upstream that sent its last event has to end the response."""
+
 MOST_NAME: Final = 100
 """Characters of a model's name, which is printed into the receipt."""
-_REASONING: Final = ("<", "[", "◁", "analysis")
-"""How reasoning within the text begins: `<think>`, `<|channel|>`, `[THINK]` …"""
 
 LONGEST_OPENING: Final = 8
 LONGEST_WORD: Final = 500
 """Characters without a blank that are withheld: more than any key has."""
+
+_ODD_IN_NAMES: Final = re.compile(r"[^\w./:@-]+", re.ASCII)
+_REASONING: Final = ("<", "[", "◁", "analysis")
+"""How reasoning within the text begins: `<think>`, `<|channel|>`, `[THINK]` …"""
+
+_ODD: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What decoding raises for a field of an unexpected type."""
+
+_DONE: Final = b"[DONE]"
+_SPACE: Final = b" \t\r\n"
+_BOM: Final = b"\xef\xbb\xbf"
+_decode: Final = json.JSONDecoder(parse_float=Decimal).raw_decode
 
 
 class Watch(Protocol):
@@ -42,108 +57,282 @@ class Watch(Protocol):
     def sent(self) -> None:
         """The request is out: from here on, the upstream may bill for it."""
 
-    def heard(self, chars: int, text: str = "") -> None:
+    def received(self, chars: int, text: str = "") -> None:
         """So many characters of answer or reasoning came. Keep-alive comments do not count.
 
         `text`: new text of the answer, where it cannot be reasoning between tags.
         """
 
 
+class EmptyStreamError(ProviderError):
+    """A stream that ended in good order without a single event.
+
+    Some servers (llama-cpp-python) find out what is wrong with a request only after their 200.
+    """
+
+
+class Event(NamedTuple):
+    """A server-sent event. `name`: of its `event:` field. `data`: its lines, joined by LF."""
+
+    name: bytes
+    data: bytes
+
+
+class SseDecoder:
+    """Server-sent events out of chunks that are cut anywhere, in a line ending or a character.
+
+    https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream: lines
+    end with LF, CR or CRLF; comments give nothing. Every byte is read once, however finely it is
+    cut. llama.cpp reports errors in a field `error:` of its own; it counts as data.
+    """
+
+    __slots__ = ("_cut", "_data", "_name", "_partial", "_started")
+
+    def __init__(self) -> None:
+        self._partial: list[bytes] = []
+        self._cut = False
+        self._started = False
+        self._name = b""
+        self._data: list[bytes] = []
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """The events that this chunk completes."""
+        if self._cut and chunk:
+            self._cut = False
+            chunk = chunk.removeprefix(b"\n")
+        if b"\r" in chunk:
+            self._cut = chunk.endswith(b"\r")
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        self._partial.append(chunk)
+        if b"\n" not in chunk:
+            return []
+        *lines, rest = b"".join(self._partial).split(b"\n")
+        self._partial = [rest]
+        if not self._started:
+            self._started = True
+            lines[0] = lines[0].removeprefix(_BOM)
+        return self._take(lines)
+
+    def close(self) -> list[Event]:
+        """What was still open when the stream ended: whole only if its sender forgot to end it."""
+        rest, self._partial = b"".join(self._partial), []
+        return self._take([rest, b""])
+
+    def _take(self, lines: list[bytes]) -> list[Event]:
+        events: list[Event] = []
+        for line in lines:
+            if not line:
+                if self._data:
+                    events.append(Event(self._name, b"\n".join(self._data)))
+                    self._data = []
+                self._name = b""
+            elif line.startswith(b"data:"):
+                self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+            elif line.startswith(b"event:"):
+                self._name = line[6:].strip()
+            elif line.startswith(b"error:"):
+                self._name = b"error"
+                self._data.append(line[6:].strip())
+            elif line == b"data":
+                self._data.append(b"")
+        return events
+
+
 class Answer:
-    """The response to one request, taken apart by `decoder` as it comes in."""
+    """The response to one request, taken apart by `decoder` as it comes in.
+
+    Every chunk of every answer passes `_stream`: a function call more would cost as much as the
+    parsing.
+    """
 
     __slots__ = (
-        "_began", "_first_s", "_live", "_mask", "_reported", "body", "decoder", "event",
-        "request", "watch",
+        "_began", "_first_s", "_head", "_kind", "_live", "_mask", "_pieces", "_reported", "_sse",
+        "_take", "decoder", "request", "watch",
     )  # fmt: skip
 
     def __init__(
         self,
         request: ModelRequest,
         decoder: ResponseDecoder,
-        watch: Watch | None,
+        watch: Watch | None = None,
         mask: Callable[[str], str] = str,
     ) -> None:
         self.request = request
         self.decoder = decoder
         self.watch = watch
-        self.event = decoder.event
-        self.body = decoder.body
-        self._reported = 0
         self._mask = mask
         self._live = LiveText(mask)
+        self._reported = 0
         self._first_s: float | None = None
         self._began = time.monotonic()
+        self._kind = ""
+        self._head = b""
+        self._pieces: list[bytes] = []
+        self._sse = SseDecoder()
+        self._take: Callable[[bytes], None] = self._start
 
-    @property
-    def ended(self) -> bool:
-        """Whether the upstream said how the response ended."""
-        return bool(self.decoder.finish)
+    async def read(self, chunks: AsyncIterator[bytes], kind: str) -> None:
+        """Read a successful response to its end. `kind`: its content type.
 
-    @property
-    def usage(self) -> Usage | None:
-        """Tokens as counted so far, `None` where the upstream counts none."""
-        return self.decoder.usage
+        How the body starts decides between events and one body. Raises `ProviderError`.
+        """
+        self._kind = kind
+        size = 0
+        async for chunk in chunks:
+            size += len(chunk)
+            if size > MOST_BYTES:
+                raise malformed(self.request, f"the answer exceeds {MOST_BYTES} bytes")
+            self._take(chunk)
+            if self.decoder.done:
+                await _linger(chunks)
+                break
+        self._close()
 
-    @property
-    def cost_usd(self) -> Decimal | None:
-        """What the upstream says that it billed so far, `None` where it says nothing."""
-        return self.decoder.cost_usd
+    def completion(self, repaired: tuple[str, ...]) -> Completion:
+        """The finished answer, without keys. Raises `ProviderError` for what is not one."""
+        decoder, request = self.decoder, self.request
+        text = "".join(event for event in decoder.events if isinstance(event, str))
+        thought = sum(len(e.text) for e in decoder.events if isinstance(e, ReasoningDelta))
+        prompt = "\n".join((request.system, *(turn.text for turn in request.turns)))
+        split = split_reasoning(well_formed(text), prompt)
+        if decoder.called or split.is_call or decoder.finish == "tool_calls":
+            raise malformed(request, "a tool call instead of an answer")
+        if decoder.finish not in FINISHES:
+            what = f"the answer may be unfinished: finish reason {decoder.finish!r}"
+            raise malformed(request, what, Scope.REQUEST)
+        if self.watch is not None and (rest := self._live.rest()):
+            self.watch.received(0, rest)
+        return Completion(
+            text=self._mask(split.text),
+            finish=decoder.finish,
+            served=_ODD_IN_NAMES.sub("_", self._mask(decoder.served))[:MOST_NAME],
+            usage=decoder.usage,
+            cost_usd=decoder.cost_usd,
+            reasoning_chars=thought + split.reasoning_chars,
+            repaired=repaired,
+            first_token_s=self._first_s,
+        )
 
-    def unfinished(self) -> ProviderError:
-        """The error for a stream that ended before the response did."""
-        if self.decoder.done and not self.decoder.started:
-            return malformed(self.request, "nothing in the stream that can hold an answer")
-        return broken(self.request, "the stream ended before the answer was complete")
+    def _start(self, chunk: bytes) -> None:
+        head = (self._head + chunk).lstrip(_SPACE)
+        if _BOM.startswith(head):
+            self._head = head
+            return
+        head = head.removeprefix(_BOM).lstrip(_SPACE)
+        self._head = b""
+        if not head:
+            return
+        kind = self._kind or "no content type"
+        if "text/html" in self._kind or head.startswith(b"<"):
+            raise malformed(self.request, f"{kind}, not an API's answer")
+        if head[:1] in b"{[":
+            self._take = self._pieces.append
+        elif "event-stream" in self._kind or head[:1] in b":deir":
+            self._take = self._stream
+        else:
+            raise malformed(self.request, f"not JSON ({kind}): {_start_of([head])}")
+        self._take(head)
 
-    def report(self) -> None:
+    def _stream(self, chunk: bytes) -> None:
+        self._events(self._sse.feed(chunk))
+        self._report()
+
+    def _events(self, events: list[Event], *, cut: bool = False) -> None:
+        for name, data in events:
+            if data == _DONE:
+                self.decoder.done = True
+                continue
+            try:
+                value = self._value(data)
+            except ProviderError as error:
+                if not cut:
+                    raise
+                raise broken(self.request, "the stream was cut inside an event") from error
+            if (
+                name == b"error"
+                or value.get("error")
+                or value.get("object") == "error"
+                or ("base_resp" in value and is_refused(value))
+            ):
+                raise classify_in_band(self.request, value)
+            try:
+                self.decoder.event(value)
+            except InBandError as error:
+                raise classify_in_band(self.request, error.body) from None
+            except _ODD as error:
+                raise malformed(self.request, f"an odd event: {_start_of([data])}") from error
+
+    def _report(self) -> None:
         """Report to the watch what the last bytes contained."""
         events = self.decoder.events
         if len(events) == self._reported:
             return
         new = events[self._reported :]
-        chars = sum(
-            len(event if isinstance(event, str) else getattr(event, "text", "") or event[1])
-            for event in new
-        )
         self._reported = len(events)
         if self._first_s is None:
             self._first_s = time.monotonic() - self._began
         if self.watch is not None:
             pieces = [event for event in new if isinstance(event, str)]
-            self.watch.heard(chars, self._live.take("".join(pieces)))
+            chars = sum(
+                len(event if isinstance(event, str) else getattr(event, "text", "") or event[1])
+                for event in new
+            )
+            self.watch.received(chars, self._live.take("".join(pieces)))
 
-    def completion(self, repaired: tuple[str, ...]) -> Completion:
-        """The finished answer, without keys. Raises `ProviderError` for what is not one."""
-        decoder = self.decoder
-        text = "".join(event for event in decoder.events if isinstance(event, str))
-        thought = sum(len(e.text) for e in decoder.events if isinstance(e, ReasoningDelta))
-        found = split_reasoning(well_formed(text), self._prompt())
-        if decoder.called or found.is_call or decoder.finish == "tool_calls":
-            raise malformed(self.request, "a tool call instead of an answer")
-        if decoder.finish not in FINISHES:
-            raise unfinished(self.request, decoder.finish)
-        if self.watch is not None and (rest := self._live.rest()):
-            self.watch.heard(0, rest)
-        return Completion(
-            text=self._mask(found.text),
-            finish=decoder.finish,
-            served=_ODD_IN_NAMES.sub("_", self._mask(decoder.served))[:MOST_NAME],
-            usage=decoder.usage,
-            cost_usd=decoder.cost_usd,
-            reasoning_chars=thought + found.reasoning_chars,
-            repaired=repaired,
-            first_token_s=self._first_s,
-        )
+    def _close(self) -> None:
+        """The response has ended. Raises `ProviderError` where it is incomplete."""
+        request, decoder = self.request, self.decoder
+        if self._take == self._stream:
+            self._events(self._sse.close(), cut=True)
+            if decoder.finish:
+                return
+            if decoder.done and not decoder.started:
+                raise malformed(request, "nothing in the stream that can hold an answer")
+            raise broken(request, "the stream ended before the answer was complete")
+        if self._take == self._start and "event-stream" in self._kind:
+            name = request.provider.name
+            what = f"{name}: the stream ended before it began"
+            raise EmptyStreamError(Fault.CONNECTION, what, provider=name)
+        value = self._value(self._head + b"".join(self._pieces))
+        for part in value if isinstance(value, list) else [value]:
+            self._body(part)
+        self._report()
+        if not decoder.finish:
+            raise malformed(request, f"no answer in the body: {_start_of(self._pieces)}")
 
-    def _prompt(self) -> str:
-        return "\n".join((self.request.system, *(turn.text for turn in self.request.turns)))
+    def _body(self, part: dict[str, Any]) -> None:
+        """The response in one piece, or one of Gemini's list without SSE."""
+        if part.get("error") or part.get("object") == "error" or is_refused(part):
+            raise classify_in_band(self.request, part)
+        try:
+            self.decoder.body(part)
+        except InBandError as error:
+            raise classify_in_band(self.request, error.body) from None
+        except NoResponseError as error:
+            raise malformed(self.request, str(error)) from None
+        except _ODD as error:
+            raise malformed(self.request, f"an odd answer: {part}") from error
+
+    def _value(self, data: bytes) -> Any:
+        text = data.decode("utf-8-sig", "replace").strip()
+        try:
+            value, end = _decode(text)
+        except (ValueError, RecursionError, ArithmeticError) as error:
+            what = f"not JSON ({self._kind or 'no content type'}): {_start_of([data])}"
+            raise malformed(self.request, what) from error
+        if end == len(text):
+            if isinstance(value, dict):
+                return value
+            is_list = isinstance(value, list) and all(isinstance(part, dict) for part in value)
+            if is_list and self._take != self._stream:
+                return value
+        raise malformed(self.request, f"not a JSON object: {_start_of([data])}")
 
 
 class LiveText:
     """Text of an answer as it may be shown while it arrives: whole words, without keys.
 
-    Nothing of an answer that begins like reasoning: what it is shows at its end only.
+    Nothing of an answer that begins like reasoning: only its end shows what it is.
     """
 
     __slots__ = ("_mask", "_opening", "_word")
@@ -173,43 +362,32 @@ class LiveText:
         return self._mask(well_formed(text))
 
 
-class EmptyStreamError(ProviderError):
-    """A stream that ended in good order without a single event.
-
-    Some servers (llama-cpp-python) find out what is wrong with a request only after their 200.
-    """
-
-
-def malformed(request: ModelRequest, what: str) -> ProviderError:
+def malformed(request: ModelRequest, what: str, scope: Scope | None = None) -> ProviderError:
     """The error for a successful response that is not an answer."""
     name = request.provider.name
-    return ProviderError(
-        Fault.MALFORMED, f"{name}: {shown(what, request.key)}", provider=name, status=200
-    )
-
-
-def unfinished(request: ModelRequest, reason: str) -> ProviderError:
-    """The error for an answer that ended for a reason that is none of the known ones."""
-    name = request.provider.name
-    what = f"the answer may be unfinished: finish reason {reason!r}"
-    return ProviderError(
-        Fault.MALFORMED, f"{name}: {shown(what)}", provider=name, status=200, scope=Scope.REQUEST
-    )
+    what = f"{name}: {one_line(what, request.key)}"
+    return ProviderError(Fault.MALFORMED, what, provider=name, status=200, scope=scope)
 
 
 def broken(request: ModelRequest, what: str) -> ProviderError:
     """The error for a connection that was not made or did not last."""
     name = request.provider.name
-    return ProviderError(Fault.CONNECTION, f"{name}: {shown(what, request.key)}", provider=name)
+    return ProviderError(Fault.CONNECTION, f"{name}: {one_line(what, request.key)}", provider=name)
 
 
-def shown(text: str, key: str = "") -> str:
-    """The text as callers may see it: on one line, printable, bounded, without the key."""
-    text = masked(" ".join(text.split()), key)[: SHOWN + 1]
-    text = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+def _start_of(pieces: list[bytes]) -> str:
+    """For a message, which is cut after the key is masked: half a key would stay readable."""
+    return b"".join(pieces).decode(errors="replace")
 
 
-def masked(text: str, key: str) -> str:
-    """The text without the key."""
-    return text.replace(key, "[key removed]") if key else text
+async def _linger(chunks: AsyncIterator[bytes]) -> None:
+    """Wait shortly for the response's end, so that its connection can be reused."""
+    size = 0
+    try:
+        async with asyncio.timeout(LINGER_S):
+            async for chunk in chunks:
+                size += len(chunk)
+                if size > MOST_BYTES:
+                    return
+    except TimeoutError:
+        pass

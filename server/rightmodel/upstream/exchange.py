@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
-from rightmodel.core.task import Turn
+from rightmodel.core.task import Turn, WireFormat
+from rightmodel.manifest.base_url import is_loopback
 from rightmodel.upstream.answer import Answer, EmptyStreamError, malformed
-from rightmodel.upstream.classify import UpstreamError
+from rightmodel.upstream.classify import SYSTEM, UpstreamError
 from rightmodel.upstream.http import Post
-from rightmodel.upstream.repairs import SYSTEM
-from rightmodel.upstream.windows import refuse_cuts
 from rightmodel.wire.codec import quirks_of
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import system_of
@@ -23,8 +22,7 @@ from rightmodel.wire.request import system_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from rightmodel.core.call import Completion
-    from rightmodel.core.task import WireFormat
+    from rightmodel.core.call import Completion, Usage
     from rightmodel.upstream.answer import Watch
     from rightmodel.upstream.http import HttpClient
     from rightmodel.wire.codec import Codec
@@ -47,6 +45,23 @@ MOST_SCHEMAS: Final = 1024
 
 STREAMING: Final = ("stream", "stream_options")
 """Left out to request the response in one piece."""
+
+PROMPT_SHARE: Final = 0.6
+"""Share of the estimated prompt tokens below which the prompt was cut."""
+
+PROMPT_SHARE_ELSEWHERE: Final = 0.35
+"""The same where the estimate is that of another family's tokenizer: a local model behind an
+Anthropic endpoint counts half of what Claude would."""
+
+LEAST_PROMPT: Final = 1000
+"""Estimates of shorter prompts are off by too much to prove anything."""
+
+FAR_BELOW: Final = 0.8
+"""Share of the output limit below which an answer that ended by `length` met another limit."""
+
+_STEP: Final = 256
+"""Windows and output limits are multiples of this; servers stop up to `_OFF` tokens before."""
+_OFF: Final = 2
 
 _log: Final = logging.getLogger(__name__)
 
@@ -128,7 +143,7 @@ class Exchange:
             refuse_cuts(request, completion, self._cap(body))
         except ProviderError as error:
             error.args = (self._mask(str(error)),)
-            error.usage, error.cost_usd = answer.usage, answer.cost_usd
+            error.usage, error.cost_usd = answer.decoder.usage, answer.decoder.cost_usd
             raise
         except Exception as error:
             _log.exception("reading the response of %s failed", request.provider.name)
@@ -261,3 +276,58 @@ def _apply(body: dict[str, Any], path: str, repairs: Mapping[str, Repair]) -> bo
         if not holder[parent]:
             del holder[parent]
     return True
+
+
+def refuse_cuts(request: ModelRequest, completion: Completion, cap: int) -> None:
+    """Raise `ProviderError` with the window where it cut the prompt, or the answer before `cap`."""
+    usage = completion.usage
+    if usage is None or not usage.input:
+        return
+    if is_loopback(request.provider.base_url):
+        _refuse_cut_prompt(request, usage)
+    if completion.finish == "length":
+        _refuse_cut_answer(request, usage, cap)
+
+
+def _refuse_cut_prompt(request: ModelRequest, usage: Usage) -> None:
+    """The reported prompt tokens are far fewer than were sent."""
+    expected = request.expect_input_tokens
+    is_own = request.provider.protocol is WireFormat.OPENAI_CHAT
+    share = PROMPT_SHARE if is_own else PROMPT_SHARE_ELSEWHERE
+    if expected <= LEAST_PROMPT or usage.input >= expected * share:
+        return
+    raise _overflow(
+        request,
+        f"read only {usage.input} of about {expected} prompt tokens: its window is smaller than "
+        "the manifest says (Ollama: set num_ctx or OLLAMA_CONTEXT_LENGTH)",
+        usage.input,
+    )
+
+
+def _refuse_cut_answer(request: ModelRequest, usage: Usage, cap: int) -> None:
+    """The answer ended by `length` far below the limit on output tokens that was sent.
+
+    A provider with a lower output limit of its own ends all long answers at the same round number
+    of output tokens, whatever the prompt: that is no window.
+    """
+    window = usage.input + usage.output
+    is_output_limit = _is_round(usage.output) and not _is_round(window)
+    if not usage.output or usage.output >= cap * FAR_BELOW or is_output_limit:
+        return
+    raise _overflow(
+        request,
+        f"ended the answer after {usage.output} of {cap} tokens: its context window is full at "
+        f"{window} tokens, less than the manifest says",
+        window,
+    )
+
+
+def _overflow(request: ModelRequest, what: str, window: int) -> ProviderError:
+    name = request.provider.name
+    return ProviderError(
+        Fault.CONTEXT_OVERFLOW, f"{name} {what}", provider=name, status=200, window=window
+    )
+
+
+def _is_round(tokens: int) -> bool:
+    return (tokens + _OFF) % _STEP <= _OFF + 1

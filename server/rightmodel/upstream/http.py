@@ -1,48 +1,35 @@
-"""HTTP client of all wire formats: POST JSON, read a stream of events or one body.
+"""HTTP client of all wire formats: POST JSON over pooled connections, hand the response on.
 
 Two timers only: connecting ends after 10 s, and an upstream that sent its last event has a quarter
 of a second to end the response. All other deadlines belong to the caller; cancelling closes the
-connection.
+connection. httpx2 is imported with the first request: it takes 100 ms that a start does not have.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
 import time
+from collections import deque
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
-from rightmodel.upstream.answer import EmptyStreamError, broken, malformed
-from rightmodel.upstream.classify import classify, classify_in_band
-from rightmodel.upstream.error_body import is_refused
-from rightmodel.wire.decoder import InBandError, NoResponseError
-from rightmodel.wire.sse import SseDecoder
+from rightmodel.manifest.base_url import is_loopback
+from rightmodel.upstream.answer import broken
+from rightmodel.upstream.classify import classify
 
 if TYPE_CHECKING:
-    from collections.abc import (
-        AsyncGenerator,
-        AsyncIterable,
-        AsyncIterator,
-        Awaitable,
-        Callable,
-        Mapping,
-    )
+    import ssl
+    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
 
     import httpx2
 
     from rightmodel.upstream.answer import Answer, Watch
-    from rightmodel.upstream.connections import Connection, Connections, Target
     from rightmodel.wire.request import ModelRequest
-    from rightmodel.wire.sse import Event
-
-MOST_BYTES: Final = 20_000_000
-"""Largest response that is read."""
 
 MOST_ERROR_BYTES: Final = 200_000
 CONNECT_S: Final = 10.0
@@ -50,16 +37,16 @@ STALE_S: Final = 2.0
 """A kept-alive connection that fails later than this after sending was not stale: the upstream had
 the request, and sending it again might be billed twice."""
 
-LINGER_S: Final = 0.25
-_ODD: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
-"""What decoding raises for a field of an unexpected type."""
+KEEP_S: Final = 60.0
+"""Seconds that an idle connection is kept; the large providers keep theirs longer."""
 
-_DONE: Final = b"[DONE]"
+MOST_IDLE: Final = 128
+"""Idle connections kept per origin; further ones are closed."""
+
+MOST_URLS: Final = 1024
 _EVENT_HEAD: Final = re.compile(r"\A(?:event:[^\n]*\n)?data:\s*")
 """Some servers frame an error as an event even where the status is an error's."""
 
-_SPACE: Final = b" \t\r\n"
-_BOM: Final = b"\xef\xbb\xbf"
 _TIMEOUTS: Final = {"connect": CONNECT_S, "read": None, "write": None, "pool": None}
 _ALWAYS: Final = {
     "accept": "text/event-stream, application/json",
@@ -80,67 +67,150 @@ class Post(NamedTuple):
     body: Mapping[str, Any]
 
 
+class Target(NamedTuple):
+    """A parsed URL, its origin and the proxy for it ("" for none)."""
+
+    url: httpx2.URL
+    origin: str
+    proxy: str
+
+
+class Connection:
+    """A transport with one connection.
+
+    `used`: a request was sent over it before. `idle_since`: monotonic seconds.
+    """
+
+    __slots__ = ("idle_since", "transport", "used")
+
+    def __init__(self, transport: httpx2.AsyncHTTPTransport) -> None:
+        self.transport = transport
+        self.used = False
+        self.idle_since = 0.0
+
+
 class HttpClient:
-    """Sends requests of all wire formats over pooled connections."""
+    """Sends requests of all wire formats; pools connections, each for one request at a time.
+
+    httpx2's own pool looks at every connection whenever a request starts or ends, so that a call
+    among 1,000 costs five times the CPU of a call among 16. A transport limited to one connection
+    has nothing to look through: acquiring and releasing it are a pop and a push on a stack for
+    each origin.
+    """
 
     def __init__(self) -> None:
-        self._opened: Connections | None = None
+        self._targets: dict[str, Target] = {}
+        self._idle: dict[str, deque[Connection]] = {}
+        self._busy: set[Connection] = set()
+        self._contexts: dict[bool, ssl.SSLContext] = {}
 
     async def close(self) -> None:
-        """Close every connection."""
-        if self._opened is not None:
-            await self._opened.close()
+        """Close every connection, idle or not."""
+        connections = [*self._busy, *(c for idle in self._idle.values() for c in idle)]
+        self._idle.clear()
+        self._busy.clear()
+        for connection in connections:
+            await connection.transport.aclose()
 
     async def ask(self, post: Post, answer: Answer) -> None:
         """Send the request and read the response to its end. Raises `ProviderError`."""
         import httpx2
 
-        connections = self._opened or self._open()
         try:
-            target = connections.target(post.url)
-            connection = connections.acquire(target)
+            target = self._targets.get(post.url) or self._parse(post.url)
+            idle = self._idle.get(target.origin)
+            connection = idle.pop() if idle else Connection(self._transport(target))
         except Exception as error:  # a proxy without its library, certificates that are not there
             raise broken(post.request, _no_connection(post, error)) from error
+        self._busy.add(connection)
         whole = False
         try:
             request = _encoded(post, target, answer.watch)
-            response = await _send(connections, connection, target, request)
+            response = await self._send(connection, target, request)
             try:
-                await _read(response, post.request, answer)
+                await _read(response, answer)
                 whole = True
             finally:
                 await response.aclose()
         except httpx2.HTTPError as error:
-            if not answer.ended:
+            if not answer.decoder.finish:
                 raise _failure(post.request, error) from error
         finally:
-            await (
-                connections.release(target, connection)
-                if whole
-                else connections.discard(connection)
-            )
+            self._busy.discard(connection)
+            if whole:
+                await self._release(target, connection)
+            else:
+                await connection.transport.aclose()
 
-    def _open(self) -> Connections:
-        from rightmodel.upstream.connections import Connections
+    async def _send(
+        self, connection: Connection, target: Target, request: httpx2.Request
+    ) -> httpx2.Response:
+        """The response's head. A kept connection that the upstream has closed is replaced, once."""
+        import httpx2
 
-        self._opened = Connections()
-        return self._opened
-
-
-async def _send(
-    connections: Connections, connection: Connection, target: Target, request: httpx2.Request
-) -> httpx2.Response:
-    """The response's head. A kept connection that the upstream has closed is replaced, once."""
-    import httpx2
-
-    began = time.monotonic()
-    try:
+        began = time.monotonic()
+        try:
+            return await connection.transport.handle_async_request(request)
+        except (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError):
+            if not connection.used or time.monotonic() - began > STALE_S:
+                raise
+        await connection.transport.aclose()
+        connection.transport, connection.used = self._transport(target), False
         return await connection.transport.handle_async_request(request)
-    except (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError):
-        if not connection.used or time.monotonic() - began > STALE_S:
-            raise
-    await connections.reopen(target, connection)
-    return await connection.transport.handle_async_request(request)
+
+    async def _release(self, target: Target, connection: Connection) -> None:
+        """Return a connection to the pool; close the one that has been idle for too long."""
+        idle = self._idle.get(target.origin)
+        if idle is None:
+            idle = self._idle[target.origin] = deque()
+        now = time.monotonic()
+        connection.used, connection.idle_since = True, now
+        idle.append(connection)
+        if len(idle) > MOST_IDLE or now - idle[0].idle_since > KEEP_S:
+            await idle.popleft().transport.aclose()
+
+    def _parse(self, url: str) -> Target:
+        """The parsed URL, kept for the next request."""
+        import httpx2
+
+        parsed = httpx2.URL(url)
+        origin = f"{parsed.scheme}://{parsed.netloc.decode('ascii')}"
+        if len(self._targets) >= MOST_URLS:
+            self._targets.clear()
+        target = Target(parsed, origin, _proxy(url, parsed.scheme, parsed.host))
+        self._targets[url] = target
+        return target
+
+    def _transport(self, target: Target) -> httpx2.AsyncHTTPTransport:
+        """A transport; it connects with its first request."""
+        import httpx2
+
+        limits = httpx2.Limits(
+            max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP_S
+        )
+        context = self._context(secure=target.url.scheme == "https" or bool(target.proxy))
+        return httpx2.AsyncHTTPTransport(verify=context, limits=limits, proxy=target.proxy or None)
+
+    def _context(self, *, secure: bool) -> ssl.SSLContext:
+        """The TLS context; loading the CA certificates takes 20 ms, so it is done once."""
+        import ssl
+
+        import httpx2
+
+        if secure not in self._contexts:
+            self._contexts[secure] = (
+                httpx2.create_ssl_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            )
+        return self._contexts[secure]
+
+
+def _proxy(url: str, scheme: str, host: str) -> str:
+    """The proxy that the environment names; never one for loopback."""
+    from urllib.request import getproxies, proxy_bypass
+
+    if is_loopback(url) or not (proxies := getproxies()) or proxy_bypass(host):
+        return ""
+    return proxies.get(scheme) or proxies.get("all") or ""
 
 
 def _no_connection(post: Post, error: Exception) -> str:
@@ -196,29 +266,18 @@ def _failure(request: ModelRequest, error: httpx2.HTTPError) -> ProviderError:
     return broken(request, f"the connection broke: {error or type(error).__name__}")
 
 
-async def _read(response: httpx2.Response, request: ModelRequest, answer: Answer) -> None:
+async def _read(response: httpx2.Response, answer: Answer) -> None:
     headers = {k.lower(): v for k, v in response.headers.raw}
-    status = response.status_code
-    incoming = _incoming(response, headers)
+    chunks = _chunks(response, headers)
     try:
-        if not 200 <= status < 300:  # noqa: PLR2004
-            raise await _refusal(request, status, headers, incoming)
-        reader = _Reader(request, answer, headers.get(b"content-type", b"").decode("latin-1"))
-        size = 0
-        while (chunk := await anext(incoming, None)) is not None:
-            size += len(chunk)
-            if size > MOST_BYTES:
-                raise malformed(request, f"the answer exceeds {MOST_BYTES} bytes")
-            reader.take(chunk)
-            if answer.decoder.done:
-                await _linger(incoming)
-                break
-        reader.close()
+        if not 200 <= response.status_code < 300:  # noqa: PLR2004
+            raise await _refusal(answer.request, response.status_code, headers, chunks)
+        await answer.read(chunks, headers.get(b"content-type", b"").decode("latin-1"))
     finally:
-        await incoming.aclose()
+        await chunks.aclose()
 
 
-def _incoming(
+def _chunks(
     response: httpx2.Response, headers: Mapping[bytes, bytes]
 ) -> AsyncGenerator[bytes, None]:
     """The body's chunks. `aiter_bytes` costs four calls per chunk where nothing is compressed."""
@@ -227,146 +286,11 @@ def _incoming(
     return cast("AsyncGenerator[bytes, None]", aiter(cast("AsyncIterable[bytes]", response.stream)))
 
 
-async def _linger(incoming: AsyncIterator[bytes]) -> None:
-    """Wait shortly for the response's end, so that its connection can be reused."""
-    size = 0
-    try:
-        async with asyncio.timeout(LINGER_S):
-            async for chunk in incoming:
-                size += len(chunk)
-                if size > MOST_BYTES:
-                    return
-    except TimeoutError:
-        pass
-
-
-class _Reader:
-    """Bytes of a successful response → events or one body, distinguished by how they start.
-
-    `take`: call it with the next bytes from the wire. This is the path that every chunk of every
-    answer goes: what looks like it wants to be a function of its own was one, and cost as much as
-    the parsing.
-    """
-
-    __slots__ = ("_answer", "_decoder", "_head", "_kind", "_pieces", "_request", "take")
-
-    def __init__(self, request: ModelRequest, answer: Answer, kind: str) -> None:
-        self._request = request
-        self._answer = answer
-        self._kind = kind
-        self._head = b""
-        self._pieces: list[bytes] = []
-        self._decoder = SseDecoder()
-        self.take: Callable[[bytes], None] = self._start
-
-    def close(self) -> None:
-        """The response has ended. Raises `ProviderError` where it is incomplete."""
-        answer, request = self._answer, self._request
-        if self.take == self._stream:
-            self._events(self._decoder.close(), cut=True)
-            if not answer.ended:
-                raise answer.unfinished()
-        elif self.take == self._start and "event-stream" in self._kind:
-            name = request.provider.name
-            what = f"{name}: the stream ended before it began"
-            raise EmptyStreamError(Fault.CONNECTION, what, provider=name)
-        else:
-            value = self._value(self._head + b"".join(self._pieces))
-            for part in value if isinstance(value, list) else [value]:
-                if part.get("error") or part.get("object") == "error" or is_refused(part):
-                    raise classify_in_band(request, part)
-                try:
-                    answer.body(part)
-                except InBandError as error:
-                    raise classify_in_band(request, error.body) from None
-                except NoResponseError as error:
-                    raise malformed(request, str(error)) from None
-                except _ODD as error:
-                    raise malformed(request, f"an odd answer: {part}") from error
-            answer.report()
-            if not answer.ended:
-                raise malformed(request, f"no answer in the body: {_start_of(self._pieces)}")
-
-    def _start(self, chunk: bytes) -> None:
-        head = (self._head + chunk).lstrip(_SPACE)
-        if _BOM.startswith(head):
-            self._head = head
-            return
-        first = head = head.removeprefix(_BOM).lstrip(_SPACE)
-        self._head = b""
-        if not head:
-            return
-        if "text/html" in self._kind or head.startswith(b"<"):
-            raise malformed(
-                self._request, f"{self._kind or 'no content type'}, not an API's answer"
-            )
-        if head[:1] in b"{[":
-            self.take = self._pieces.append
-        elif "event-stream" in self._kind or head[:1] in b":deir":
-            self.take = self._stream
-        else:
-            raise malformed(
-                self._request,
-                f"not JSON ({self._kind or 'no content type'}): {_start_of([head])}",
-            )
-        self.take(first)
-
-    def _stream(self, chunk: bytes) -> None:
-        self._events(self._decoder.feed(chunk))
-        self._answer.report()
-
-    def _events(self, events: list[Event], *, cut: bool = False) -> None:
-        answer = self._answer
-        for name, data in events:
-            if data == _DONE:
-                answer.decoder.done = True
-                continue
-            try:
-                value = self._value(data)
-            except ProviderError as error:
-                if not cut:
-                    raise
-                raise broken(self._request, "the stream was cut inside an event") from error
-            if (
-                name == b"error"
-                or value.get("error")
-                or value.get("object") == "error"
-                or ("base_resp" in value and is_refused(value))
-            ):
-                raise classify_in_band(self._request, value)
-            try:
-                answer.event(value)
-            except InBandError as error:
-                raise classify_in_band(self._request, error.body) from None
-            except _ODD as error:
-                raise malformed(self._request, f"an odd event: {_start_of([data])}") from error
-
-    def _value(self, data: bytes) -> Any:
-        text = data.decode("utf-8-sig", "replace").strip()
-        try:
-            value, end = _decode(text)
-        except (ValueError, RecursionError, ArithmeticError) as error:
-            what = f"not JSON ({self._kind or 'no content type'}): {_start_of([data])}"
-            raise malformed(self._request, what) from error
-        if end != len(text) or not isinstance(value, dict):
-            if end == len(text) and _is_list(value) and self.take != self._stream:
-                return value
-            raise malformed(self._request, f"not a JSON object: {_start_of([data])}")
-        return value
-
-
-def _is_list(value: object) -> bool:
-    """Whether it is the list of objects that Gemini sends without SSE."""
-    return isinstance(value, list) and all(isinstance(part, dict) for part in value)
-
-
-def _start_of(pieces: list[bytes]) -> str:
-    """For a message, which is cut after the key is masked: half a key would stay readable."""
-    return b"".join(pieces).decode(errors="replace")
-
-
 async def _refusal(
-    request: ModelRequest, status: int, headers: Mapping[bytes, bytes], chunks: AsyncIterator[bytes]
+    request: ModelRequest,
+    status: int,
+    headers: Mapping[bytes, bytes],
+    chunks: AsyncGenerator[bytes, None],
 ) -> ProviderError:
     """The error for an unsuccessful response, out of its first 200 kB."""
     named = {k.decode("latin-1"): v.decode("latin-1") for k, v in headers.items()}
