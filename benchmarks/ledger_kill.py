@@ -31,7 +31,7 @@ from rightmodel.ledger.ledger import Ledger
 from rightmodel.ledger.records import AttemptRecord, day_of, new_id
 from rightmodel.ledger.recovery import SqliteOpener
 from rightmodel.ledger.reservations import charge_interrupted
-from rightmodel.ledger.store import Key
+from rightmodel.ledger.sums import Key
 
 if TYPE_CHECKING:
     from rightmodel.ledger.sqlite import SqliteStore

@@ -27,7 +27,7 @@ from rightmodel.ledger.owner import Owner, this_process
 from rightmodel.ledger.postgres import PostgresStore
 from rightmodel.ledger.reservations import charge_interrupted, reserve, settling, write
 from rightmodel.ledger.schema import POSTGRES
-from rightmodel.ledger.store import Key
+from rightmodel.ledger.sums import Key
 from rightmodel.ledger.team import open_postgres
 
 if TYPE_CHECKING:
@@ -220,8 +220,8 @@ def test_one_invalid_amount_does_not_spoil_the_sum_of_its_group(
 ) -> None:
     assert isinstance(store, PostgresStore)
     with store.transaction():
-        store.add_attempt(attempt("0.25", number=1))
-        store.add_attempt(attempt("0.50", number=2))
+        store.add(attempt("0.25", number=1))
+        store.add(attempt("0.50", number=2))
     store._db.execute(f"UPDATE rightmodel.attempts SET charged_usd = {spoilt} WHERE number = 1")
     assert opened().charged(Key(DAY)) == Decimal("0.50")
     assert [row.number for row in store.attempts(DAY, DAY)] == [1, 2]
@@ -243,7 +243,7 @@ def test_a_ledger_of_0_1_0_is_migrated_with_its_rows(server: PostgresServer) -> 
     )
     store = open_postgres(server.url)()
     with store.transaction():
-        store.add_attempt(attempt("0.10", client="alice"))
+        store.add(attempt("0.10", client="alice"))
         assert charge_interrupted(store, now=NOON) == 1
     assert store.charged(Key(DAY)) == Decimal("0.52")
     assert [row.client for row in store.attempts(DAY, DAY)] == ["", "alice", ""]
@@ -269,10 +269,10 @@ def test_one_that_falls_silent_in_a_transaction_loses_it(opened: Callable[[], St
 
     def fall_silent() -> None:
         with silent.transaction():
-            silent.add_attempt(attempt())
+            silent.add(attempt())
             silent.holds()  # its row is sent, and from now on nothing is heard of it
             with other.transaction():  # waits until the server lets go of it
-                other.add_attempt(attempt("0.5"))
+                other.add(attempt("0.5"))
 
     with pytest.raises(LedgerError) as caught:
         fall_silent()
@@ -301,7 +301,7 @@ def test_one_that_writes_too_long_is_reported(
             raise AssertionError
         assert caught.value.fault is LedgerFault.LOCKED
     with store.transaction():
-        store.add_attempt(attempt())
+        store.add(attempt())
     store.close()
 
 
@@ -317,7 +317,7 @@ def test_each_migration_runs_once_and_keeps_what_is_there(
     server: PostgresServer, store: Store
 ) -> None:
     with store.transaction():
-        store.add_call(call())
+        store.add(call())
     for _ in range(2):
         newer = migrated(server, later("ALTER TABLE rightmodel.calls ADD COLUMN team TEXT"))
         assert len(list(newer.calls(DAY, DAY))) == 1
@@ -355,8 +355,8 @@ def test_a_user_who_may_only_write_rows_can_use_what_another_made(
         server.ask(statement)
     member = open_postgres(url)()
     with member.transaction():
-        member.add_attempt(attempt("0.5"))
-        member.add_outcome(outcome())
+        member.add(attempt("0.5"))
+        member.add(outcome())
         member.drop_hold(1)
     assert store.charged(Key(DAY)) == Decimal("0.5")
     member.close()
@@ -373,23 +373,23 @@ def test_a_database_that_may_only_be_read_is_reported(
         with psycopg.connect(server.url, options="-c default_transaction_read_only=off") as db:
             db.execute("ALTER DATABASE postgres RESET default_transaction_read_only")
     with pytest.raises(LedgerError) as caught, reader.transaction():
-        reader.add_attempt(attempt())
+        reader.add(attempt())
     assert caught.value.fault is LedgerFault.READ_ONLY
     assert list(reader.attempts(DAY, DAY)) == []
 
 
 def test_a_row_that_the_database_refuses_is_no_trouble_with_it(store: Store) -> None:
     with pytest.raises(psycopg.DataError), store.transaction():
-        store.add_attempt(attempt(input=1 << 70))
+        store.add(attempt(input=1 << 70))
     with store.transaction():
-        store.add_attempt(attempt())
+        store.add(attempt())
     assert len(list(store.attempts(DAY, DAY))) == 1
 
 
 def test_many_rows_are_read_by_and_by(store: Store) -> None:
     with store.transaction():
         for _ in range(2500):
-            store.add_attempt(attempt("0.001"))
+            store.add(attempt("0.001"))
     reading = store.attempts(DAY, DAY)
     next(reading)
     assert store.charged(Key(DAY)) == Decimal("2.5")

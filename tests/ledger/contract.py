@@ -15,10 +15,12 @@ import pytest
 
 from ledger.rows import DAY, NOON, attempt, call, outcome
 from rightmodel.ledger.records import Cooldown, Hold, Texts
-from rightmodel.ledger.store import Key, Store
+from rightmodel.ledger.sums import Key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rightmodel.ledger.store import Store
 
 
 class StoreContract:
@@ -61,10 +63,10 @@ class StoreContract:
         )
         texts = Texts(asked.id, "prompt", "answer", '[["user", "before"]]')
         with store.transaction():
-            store.add_call(asked)
-            store.add_attempt(whole)
-            store.add_attempt(bare)
-            store.add_texts(texts)
+            store.add(asked)
+            store.add(whole)
+            store.add(bare)
+            store.add(texts)
         other = opened()
         assert list(other.calls(DAY, DAY)) == [asked]
         assert list(other.attempts(DAY, DAY)) == [whole, bare]
@@ -75,7 +77,7 @@ class StoreContract:
 
     def test_half_a_surrogate_pair_costs_no_row(self, store: Store) -> None:
         with store.transaction():
-            store.add_attempt(attempt(served="m\ud83d"))
+            store.add(attempt(served="m\ud83d"))
         (row,) = store.attempts(DAY, DAY)
         assert row.served.startswith("m")
 
@@ -83,34 +85,34 @@ class StoreContract:
         rows = [attempt(at=NOON + d * 86_400) for d in (-1, 0, 1)]
         with store.transaction():
             for row in rows:
-                store.add_attempt(row)
+                store.add(row)
         assert list(store.attempts("2026-11-20", "2026-11-21")) == rows[1:]
         assert store.recent_attempts(2) == rows[1:]
 
     def test_the_latest_call_of_a_ref_is_found(self, store: Store) -> None:
         first, second = call(at=NOON), call(at=NOON + 60, model="p/other")
         with store.transaction():
-            store.add_call(first)
-            store.add_call(second)
+            store.add(first)
+            store.add(second)
         assert store.find_call("k3f9") == second
 
     def test_writing_twice_is_writing_once(self, store: Store) -> None:
         row, asked = attempt("0.5"), call()
         for _ in range(2):
             with store.transaction():
-                store.add_attempt(row)
-                store.add_call(asked)
+                store.add(row)
+                store.add(asked)
         assert list(store.attempts(DAY, DAY)) == [row]
         assert list(store.calls(DAY, DAY)) == [asked]
         assert store.charged(Key(DAY)) == Decimal("0.5")
 
     def test_a_failed_transaction_leaves_nothing(self, store: Store) -> None:
         with store.transaction():
-            store.add_attempt(attempt("0.1"))
+            store.add(attempt("0.1"))
 
         def fail() -> None:
             with store.transaction():
-                store.add_attempt(attempt("0.2"))
+                store.add(attempt("0.2"))
                 assert store.charged(Key(DAY)) == Decimal("0.3")
                 raise LookupError
 
@@ -118,7 +120,7 @@ class StoreContract:
             fail()
         assert store.charged(Key(DAY)) == Decimal("0.1")
         with store.transaction():
-            store.add_attempt(attempt("0.4"))
+            store.add(attempt("0.4"))
         assert store.charged(Key(DAY)) == Decimal("0.5")
         assert len(list(store.attempts(DAY, DAY))) == 2
 
@@ -126,7 +128,7 @@ class StoreContract:
         def fail() -> None:
             with store.transaction():
                 with store.transaction():
-                    store.add_attempt(attempt())
+                    store.add(attempt())
                 raise LookupError
 
         with pytest.raises(LookupError):
@@ -139,12 +141,12 @@ class StoreContract:
         other = opened()
         assert other.charged(Key(DAY)) == 0
         with store.transaction():
-            store.add_attempt(attempt("0.1", model="a", skill="code"))
-            store.add_attempt(attempt("0.2", model="a", skill="math"))
-            store.add_attempt(attempt("1e-18", model="b", skill="code"))
-            store.add_attempt(attempt(None, model="b", skill="code"))
-            store.add_attempt(attempt("7", model="a", skill="code", at=NOON - 86_400))
-            store.add_attempt(attempt("90", model="a", skill="code", at=NOON - 40 * 86_400))
+            store.add(attempt("0.1", model="a", skill="code"))
+            store.add(attempt("0.2", model="a", skill="math"))
+            store.add(attempt("1e-18", model="b", skill="code"))
+            store.add(attempt(None, model="b", skill="code"))
+            store.add(attempt("7", model="a", skill="code", at=NOON - 86_400))
+            store.add(attempt("90", model="a", skill="code", at=NOON - 40 * 86_400))
         for reader in (store, other):
             assert reader.charged(Key(DAY)) == Decimal("0.300000000000000001")
             assert reader.charged(Key("2026-11")) == Decimal("7.300000000000000001")
@@ -157,15 +159,15 @@ class StoreContract:
         other = opened()
         for number in range(1, 6):
             with (store if number % 2 else other).transaction():
-                (store if number % 2 else other).add_attempt(attempt("0.1"))
+                (store if number % 2 else other).add(attempt("0.1"))
             assert store.charged(Key(DAY)) == other.charged(Key(DAY)) == Decimal("0.1") * number
 
     def test_holds_come_and_go(self, store: Store) -> None:
         hold = Hold(7, "here", 1, "2", NOON, DAY, "p/m", "code", Decimal("0.25"))
         with store.transaction():
-            store.add_hold(hold)
-            store.add_hold(hold._replace(id=8))
-            store.add_hold(hold)
+            store.add(hold)
+            store.add(hold._replace(id=8))
+            store.add(hold)
         assert sorted(h.id for h in store.holds()) == [7, 8]
         with store.transaction():
             assert store.drop_hold(8)
@@ -176,12 +178,12 @@ class StoreContract:
         first = outcome(good=1.0, call=5)
         check = outcome(good=0.0, call=5, kind="check")
         with store.transaction():
-            store.add_outcome(first)
-            store.add_outcome(check)
-            store.add_outcome(check._replace(model="q/n", good=1.0))
+            store.add(first)
+            store.add(check)
+            store.add(check._replace(model="q/n", good=1.0))
         known = store.outcomes()[-1].id
         with store.transaction():
-            store.add_outcome(first._replace(good=0.0))
+            store.add(first._replace(good=0.0))
         (newer,) = store.outcomes(known)
         assert newer.good == 0.0
         assert [o.kind for o in store.outcomes()] == ["check", "check", "reported"]
@@ -193,7 +195,7 @@ class StoreContract:
             for _ in range(25):
                 with store.transaction():
                     seen = store.charged(Key(DAY))
-                    store.add_attempt(attempt("1", status=int(seen)))
+                    store.add(attempt("1", status=int(seen)))
 
         threads = [threading.Thread(target=work) for _ in range(4)]
         for thread in threads:
@@ -204,19 +206,19 @@ class StoreContract:
 
     def test_text_that_no_database_takes_does_not_cost_the_row(self, store: Store) -> None:
         with store.transaction():
-            store.add_attempt(attempt("0.1", served="nul \0 in it", fault="€ ''"))
+            store.add(attempt("0.1", served="nul \0 in it", fault="€ ''"))
         assert [row.fault for row in store.attempts(DAY, DAY)] == ["€ ''"]
         assert store.charged(Key(DAY)) == Decimal("0.1")
 
     def test_reservations_given_out_and_back_in_one_transaction(self, store: Store) -> None:
         hold = Hold(7, "here", 1, "2", NOON, DAY, "p/m", "code", Decimal("0.25"))
         with store.transaction():
-            store.add_hold(hold)
+            store.add(hold)
             assert store.holds() == [hold]
             assert store.drop_hold(7)
             assert store.holds() == []
-            store.add_hold(hold._replace(usd=Decimal("0.5")))
-            store.add_hold(hold._replace(id=8))
+            store.add(hold._replace(usd=Decimal("0.5")))
+            store.add(hold._replace(id=8))
         assert sorted((h.id, h.usd) for h in store.holds()) == [
             (7, Decimal("0.5")),
             (8, Decimal("0.25")),
@@ -229,8 +231,8 @@ class StoreContract:
     def test_two_reports_of_a_call_in_one_transaction_are_the_last_one(self, store: Store) -> None:
         report = outcome(good=1.0, call=5)
         with store.transaction():
-            store.add_outcome(report)
-            store.add_outcome(report._replace(good=0.25))
+            store.add(report)
+            store.add(report._replace(good=0.25))
         assert [o.good for o in store.outcomes()] == [0.25]
 
     def test_a_cooldown_lasts_as_long_as_anybody_says(
@@ -239,15 +241,15 @@ class StoreContract:
         other = opened()
         first = Cooldown("abc", NOON + 600, "quota_exhausted")
         with store.transaction():
-            store.add_cooldown(first)
-            store.add_cooldown(Cooldown("def", NOON - 1, "auth_failed"))
+            store.add(first)
+            store.add(Cooldown("def", NOON - 1, "auth_failed"))
         with other.transaction():
-            other.add_cooldown(Cooldown("abc", NOON + 5, "auth_failed"))
+            other.add(Cooldown("abc", NOON + 5, "auth_failed"))
         assert other.cooldowns(NOON) == [first]
         assert other.cooldowns(NOON + 600) == []
         later = Cooldown("abc", NOON + 900, "auth_failed")
         with other.transaction():
-            other.add_cooldown(later)
+            other.add(later)
         assert store.cooldowns(NOON) == [later]
         with store.transaction():
             store.drop_cooldown("abc")
@@ -260,9 +262,9 @@ class StoreContract:
         hold = Hold(1, "here", 1, "2", NOON, DAY, "p/m", "code", Decimal("0.25"))
         with store.transaction():
             for number in (1, 2):
-                store.add_attempt(attempt("0.30", number=number))
-                store.add_outcome(outcome(model=f"p/{number}"))
-                store.add_hold(hold._replace(id=number))
+                store.add(attempt("0.30", number=number))
+                store.add(outcome(model=f"p/{number}"))
+                store.add(hold._replace(id=number))
         for statement in (
             "attempts SET charged_usd = 'NaN' WHERE number = 1",
             "outcomes SET skills = '{' WHERE model = 'p/1'",

@@ -13,7 +13,7 @@ from rightmodel.ledger.owner import Owner, alive, this_process
 from rightmodel.ledger.records import AttemptRecord, seconds_left
 from rightmodel.ledger.reservations import charge_interrupted, reserve, settling, write
 from rightmodel.ledger.sqlite import SqliteStore
-from rightmodel.ledger.store import Key
+from rightmodel.ledger.sums import Key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ def take(
 
 def spend(store: SqliteStore, usd: str | None, hold: Hold | None = None, **more: Any) -> None:
     with store.transaction():
-        store.add_attempt(settled(attempt(usd, **more), hold))
+        store.add(settled(attempt(usd, **more), hold))
         assert hold is None or store.drop_hold(hold.id)
 
 

@@ -16,7 +16,7 @@ from rightmodel.core.errors import LedgerError
 from rightmodel.ledger import writer
 from rightmodel.ledger.budget import HoldRequest
 from rightmodel.ledger.records import Texts
-from rightmodel.ledger.store import Key
+from rightmodel.ledger.sums import Key
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from rightmodel.ledger.ledger import Ledger
 from rightmodel.ledger.records import Texts
 from rightmodel.ledger.recovery import SqliteOpener
 from rightmodel.ledger.sqlite import SqliteStore
-from rightmodel.ledger.store import Key
+from rightmodel.ledger.sums import Key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +87,7 @@ def test_settling_warns_of_a_limit_that_is_nearly_used_up(file: Path) -> None:
 def test_the_next_server_charges_what_a_killed_one_had_reserved(file: Path) -> None:
     store = SqliteStore(file)
     with store.transaction():
-        store.add_hold(ask("0.70").hold(Decimal("0.70"), id=5, now=NOON, owner=GONE))
+        store.add(ask("0.70").hold(Decimal("0.70"), id=5, now=NOON, owner=GONE))
     store.close()
 
     async def test(ledger: Ledger) -> None:

@@ -10,10 +10,9 @@ from pathlib import Path
 from ledger.harness import PER_DAY
 from ledger.rows import DAY, NOON, attempt, call
 from rightmodel.ledger.budget import standings
-from rightmodel.ledger.reader import reading
 from rightmodel.ledger.records import Texts
 from rightmodel.ledger.reservations import charge_interrupted
-from rightmodel.ledger.sqlite import SqliteStore
+from rightmodel.ledger.sqlite import SqliteStore, reading
 
 SCHEMA = Path(__file__).with_name("schema_0_1_0.sqlite.sql")
 ROWS = f"""
@@ -58,8 +57,8 @@ def test_an_old_ledger_keeps_its_rows_and_takes_new_ones(file: Path) -> None:
     assert [o.good for o in store.outcomes()] == [1.0]
     assert store.find_texts(11) == Texts(11, "prompt", "answer")
     with store.transaction():
-        store.add_call(call(client="alice"))
-        store.add_attempt(attempt("0.10", client="alice"))
+        store.add(call(client="alice"))
+        store.add(attempt("0.10", client="alice"))
         assert charge_interrupted(store, now=NOON) == 1
     (standing,) = standings(PER_DAY.limits, store.charged, store.holds(), now=NOON)
     assert standing.spent_usd == Decimal("0.52")

@@ -10,7 +10,7 @@ import pytest
 
 from ledger.rows import DAY
 from rightmodel.ledger.sqlite import SqliteStore
-from rightmodel.ledger.store import Key
+from rightmodel.ledger.sums import Key
 
 ROOT = Path(__file__).parents[2]
 PROCESSES, COUNT = 8, 500

@@ -10,19 +10,20 @@ import pytest
 
 from ledger.rows import DAY, attempt, call, outcome
 from rightmodel.core.errors import LedgerError, LedgerFault
-from rightmodel.ledger.reader import Reader, reading
-from rightmodel.ledger.sqlite import SqliteStore
+from rightmodel.ledger.sqlite import SqliteStore, reading
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from rightmodel.ledger.store import Reader
 
 
 def written(file: Path, *, keep_open: bool = False) -> SqliteStore:
     store = SqliteStore(file)
     with store.transaction():
-        store.add_attempt(attempt("0.01", call=7, number=1))
-        store.add_call(call(id=7, cost_usd=Decimal("0.01")))
-        store.add_outcome(outcome(call=7))
+        store.add(attempt("0.01", call=7, number=1))
+        store.add(call(id=7, cost_usd=Decimal("0.01")))
+        store.add(outcome(call=7))
     if not keep_open:
         store.close()
     return store
@@ -79,7 +80,7 @@ def test_while_it_is_read_another_may_write(tmp_path: Path) -> None:
     def question(reader: Reader) -> tuple[int, int]:
         before = everything(reader)[1]
         with store.transaction():
-            store.add_attempt(attempt("0.02"))
+            store.add(attempt("0.02"))
         return before, everything(reader)[1]
 
     assert reading(file, question) == (1, 1)
@@ -97,7 +98,7 @@ def test_what_is_opened_while_it_is_read_is_read_again(tmp_path: Path) -> None:
         if len(found) == 1:
             store = SqliteStore(file)
             with store.transaction():
-                store.add_attempt(attempt("0.02"))
+                store.add(attempt("0.02"))
             store.close()  # the file itself has changed
         return found[-1]
 
@@ -158,7 +159,7 @@ def test_a_row_that_cannot_be_read_is_skipped_with_a_warning(
     with closing(sqlite3.connect(file)) as db, db:
         db.execute("UPDATE calls SET skills = '{'")
     assert reading(file, lambda reader: list(reader.calls("0000", "9999"))) == []
-    assert "skipped a row" in caplog.text
+    assert "skipped an invalid row" in caplog.text
 
 
 def test_another_schema_is_not_guessed_at(tmp_path: Path) -> None:
@@ -194,7 +195,7 @@ def test_the_ends_of_the_ledger(tmp_path: Path) -> None:
     store = SqliteStore(file)
     assert reading(file, lambda reader: reader.days()) is None
     with store.transaction():
-        store.add_attempt(attempt(day="2026-11-19"))
-        store.add_call(call())
+        store.add(attempt(day="2026-11-19"))
+        store.add(call())
     store.close()
     assert reading(file, lambda reader: reader.days()) == ("2026-11-19", DAY)

@@ -17,7 +17,7 @@ from rightmodel.ledger.budget import settled
 from rightmodel.ledger.records import attempt_record, call_record, new_id, task_hash
 from rightmodel.ledger.reports import Spread, summed
 from rightmodel.ledger.sqlite import SqliteStore
-from rightmodel.ledger.store import Key
+from rightmodel.ledger.sums import Key
 from rightmodel.manifest.price import Price
 
 MILLION = 10**6
@@ -62,7 +62,7 @@ def test_a_day_of_5000_calls_adds_up_exactly() -> None:
             if chance.random() < 0.1:
                 tried = replace(tried, fault=Fault.SCHEMA)
             row = attempt_record(tried, call=number, number=1, at=NOON, skill="code")
-            store.add_attempt(settled(row, None))
+            store.add(settled(row, None))
             total += hand
             by_model[model] += hand
     (found,) = summed(store.calls(DAY, DAY), store.attempts(DAY, DAY), (DAY, DAY))

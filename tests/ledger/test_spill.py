@@ -19,7 +19,7 @@ from rightmodel.ledger.recovery import SqliteOpener
 from rightmodel.ledger.reservations import charge_interrupted
 from rightmodel.ledger.spill import Spill
 from rightmodel.ledger.sqlite import SqliteStore
-from rightmodel.ledger.store import Key
+from rightmodel.ledger.sums import Key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,7 +132,7 @@ def test_a_recovered_attempt_corrects_the_estimate_that_was_charged_meanwhile(fi
     )
     store = SqliteStore(file)
     with store.transaction():
-        store.add_hold(hold)
+        store.add(hold)
         charge_interrupted(store, now=NOON)
     store.close()
     Spill(file).save([[Settled(5, Decimal("0.60")), row]])

@@ -15,7 +15,7 @@ from rightmodel.ledger.records import Cooldown
 from rightmodel.ledger.recovery import SqliteOpener
 from rightmodel.ledger.schema import MIGRATIONS
 from rightmodel.ledger.sqlite import SqliteStore
-from rightmodel.ledger.store import Key
+from rightmodel.ledger.sums import Key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,9 +40,9 @@ def filled(file: Path, count: int = 3) -> None:
     store = SqliteStore(file)
     with store.transaction():
         for _ in range(count):
-            store.add_attempt(attempt("0.1"))
-            store.add_call(call())
-            store.add_outcome(outcome())
+            store.add(attempt("0.1"))
+            store.add(call())
+            store.add(outcome())
     store.close()
 
 
@@ -53,7 +53,7 @@ def opener(file: Path) -> SqliteOpener:
 def test_only_its_owner_may_look(file: Path) -> None:
     store = SqliteStore(file)
     with store.transaction():
-        store.add_attempt(attempt())
+        store.add(attempt())
     modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in file.parent.iterdir()}
     assert set(modes.values()) == {0o600}
     assert len(modes) == 3
@@ -82,7 +82,7 @@ def test_committed_rows_survive_a_killed_process_without_an_fsync_for_each(file:
 def test_writing_outside_a_transaction_is_a_mistake(file: Path) -> None:
     store = SqliteStore(file)
     with pytest.raises(RuntimeError, match="inside a transaction"):
-        store.add_attempt(attempt())
+        store.add(attempt())
     store.close()
 
 
@@ -126,7 +126,7 @@ def test_a_file_that_is_no_database_is_moved_aside(file: Path) -> None:
     aside = file.with_name("ledger.sqlite3.damaged-20261120T120000Z")
     assert aside.read_bytes() == b"my diary\n" * 1000
     with store.transaction():
-        store.add_attempt(attempt())
+        store.add(attempt())
     store.close()
     again = opener(file)()
     assert again.notice == ""
@@ -176,7 +176,7 @@ def test_a_torn_log_loses_only_what_was_not_committed(file: Path) -> None:
     store = SqliteStore(file)
     for _ in range(3):
         with store.transaction():
-            store.add_attempt(attempt())
+            store.add(attempt())
     log = file.with_name(file.name + "-wal").read_bytes()
     main = file.read_bytes()
     store.close()
@@ -229,9 +229,9 @@ def test_a_row_of_which_somebody_spoilt_a_cell_is_passed_over(file: Path, spoil:
     outcomes, keys = (outcome(model="p/1"), outcome(model="p/2")), ("1", "2")
     with store.transaction():
         for row, said, key in zip(rows, outcomes, keys, strict=True):
-            store.add_attempt(row)
-            store.add_outcome(said)
-            store.add_cooldown(Cooldown(key, NOON + 60, "auth_failed"))
+            store.add(row)
+            store.add(said)
+            store.add(Cooldown(key, NOON + 60, "auth_failed"))
         table = spoil.split()[1]
         store._flush()
         store._db.execute(f"{spoil} WHERE rowid = 1")
@@ -268,16 +268,16 @@ def test_a_file_that_was_replaced_is_noticed(file: Path) -> None:
     store = SqliteStore(file)
     file.rename(file.with_name("elsewhere"))
     with pytest.raises(LedgerError), store.transaction():
-        store.add_attempt(attempt())
+        store.add(attempt())
     SqliteStore(file).close()
     with pytest.raises(LedgerError, match="moved or replaced"), store.transaction():
-        store.add_attempt(attempt())
+        store.add(attempt())
     store.close()
 
 
 def test_a_place_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file in the place of the directory")
-    with pytest.raises(LedgerError, match="cannot be opened") as caught:
+    with pytest.raises(LedgerError, match="cannot be reached or opened") as caught:
         opener(tmp_path / "state" / "ledger.sqlite3")()
     assert caught.value.fault is LedgerFault.UNREACHABLE
 
@@ -291,7 +291,7 @@ def test_a_full_disk_is_reported_and_leaves_what_was_there(file: Path) -> None:
     def fill() -> None:
         with store.transaction():
             for _ in range(1000):
-                store.add_attempt(attempt())
+                store.add(attempt())
 
     with pytest.raises(LedgerError) as caught:
         fill()
@@ -308,7 +308,7 @@ def test_one_that_writes_too_long_is_reported(file: Path) -> None:
         raise AssertionError
     assert caught.value.fault is LedgerFault.LOCKED
     with store.transaction():
-        store.add_attempt(attempt())
+        store.add(attempt())
     store.close()
     other.close()
 
@@ -316,6 +316,6 @@ def test_one_that_writes_too_long_is_reported(file: Path) -> None:
 def test_text_of_money_has_no_exponent(file: Path) -> None:
     store = SqliteStore(file)
     with store.transaction():
-        store.add_attempt(attempt("1E-9"))
+        store.add(attempt("1E-9"))
     assert store._db.execute("SELECT cost_usd FROM attempts").fetchone() == ("0.000000001",)
     store.close()

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from rightmodel.core.errors import BudgetError
 from rightmodel.core.format import dollars, duration
 from rightmodel.ledger.records import AttemptRecord, Hold, day_of, seconds_left
-from rightmodel.ledger.store import Key
-from rightmodel.ledger.sums import EXACT
+from rightmodel.ledger.sums import EXACT, Key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rightmodel.ledger.budget import Limits, warnings
 from rightmodel.ledger.owner import this_process
-from rightmodel.ledger.records import AttemptRecord, OutcomeRecord, Settled, Texts, new_id
+from rightmodel.ledger.records import (
+    AttemptRecord,
+    Cooldown,
+    Hold,
+    OutcomeRecord,
+    Settled,
+    Texts,
+    new_id,
+)
 from rightmodel.ledger.reservations import reserve, settling
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.ledger.writer import Job, Writer
@@ -25,9 +33,10 @@ if TYPE_CHECKING:
 
     from rightmodel.core.errors import LedgerError
     from rightmodel.ledger.budget import HoldRequest, Standing
-    from rightmodel.ledger.records import CallRecord, Hold, Row
+    from rightmodel.ledger.records import CallRecord, Row
     from rightmodel.ledger.spill import Spill
-    from rightmodel.ledger.store import Key, Store
+    from rightmodel.ledger.store import Store, Stored
+    from rightmodel.ledger.sums import Key
     from rightmodel.ledger.writer import OpenStore
 
 _T = TypeVar("_T")
@@ -256,14 +265,10 @@ class Ledger:
 class _Spare(SqliteStore):
     """In memory, and possibly for long: keeps only what budgets need."""
 
-    def add_call(self, row: CallRecord) -> None:
-        """Not needed."""
-
-    def add_outcome(self, row: OutcomeRecord) -> None:
-        """Not needed."""
-
-    def add_texts(self, row: Texts) -> None:
-        """Not needed."""
+    def add(self, row: Stored) -> None:
+        """See `Store`."""
+        if isinstance(row, AttemptRecord | Hold | Cooldown):
+            super().add(row)
 
 
 def _spare(known: Mapping[Key, Decimal]) -> Store:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.errors import LedgerError, LedgerFault
-from rightmodel.ledger.schema import TABLES
+from rightmodel.ledger.schema import SALVAGED
 from rightmodel.ledger.sqlite import BUSY_S, SqliteStore
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _salvage(aside: Path, store: SqliteStore) -> int:
     """Copy the rows that can be read, from both ends up to the damage; how many."""
     count = 0
     with suppress(sqlite3.Error), closing(sqlite3.connect(aside)) as old:
-        for table in TABLES:
+        for table in SALVAGED:
             count += store.adopt(table, _readable(old, table, "ASC"))
             behind = list(_readable(old, table, "DESC"))
             count += store.adopt(table, reversed(behind))

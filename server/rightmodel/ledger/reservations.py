@@ -13,20 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from rightmodel.core.errors import BudgetError
 from rightmodel.ledger.budget import check, correction, estimate, settled
 from rightmodel.ledger.owner import Owner, alive, this_process
-from rightmodel.ledger.records import (
-    AttemptRecord,
-    CallRecord,
-    Cooldown,
-    Hold,
-    OutcomeRecord,
-    Restored,
-    Settled,
-    Texts,
-    new_id,
-)
+from rightmodel.ledger.records import AttemptRecord, Hold, Restored, Settled, new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from rightmodel.ledger.budget import HoldRequest, Limits, Standing
     from rightmodel.ledger.records import Row
@@ -36,15 +26,6 @@ _UNWRITABLE: Final[dict[str, Any]] = {
     "served": "", "input": None, "cached": None, "cache_writes": None, "output": None,
     "reasoning": None, "cost_usd": None, "cost_kind": "unknown",
 }  # fmt: skip
-_WRITERS: Final[Mapping[type, Callable[[Store, Any], None]]] = {
-    AttemptRecord: lambda store, row: store.add_attempt(row),
-    CallRecord: lambda store, row: store.add_call(row),
-    OutcomeRecord: lambda store, row: store.add_outcome(row),
-    Texts: lambda store, row: store.add_texts(row),
-    Hold: lambda store, row: store.add_hold(row),
-    Cooldown: lambda store, row: store.add_cooldown(row),
-    Restored: lambda store, row: store.drop_cooldown(row.key),
-}
 
 
 def reserve(
@@ -69,7 +50,7 @@ def reserve(
         found = check(request, limits.limits, store.charged, store.holds(), now=now)
     usd = request.worst_usd or Decimal(0)
     hold = request.hold(usd, id=id or new_id(), now=now, owner=owner)
-    store.add_hold(hold)
+    store.add(hold)
     return hold, found
 
 
@@ -84,7 +65,7 @@ def charge_interrupted(store: Store, *, now: float) -> int:
     """Charge what dead processes had reserved, as estimates. Returns how many there were."""
     dead = [hold for hold in store.holds() if is_dead(hold, now=now)]
     for hold in dead:
-        store.add_attempt(estimate(hold, at=now))
+        store.add(estimate(hold, at=now))
         store.drop_hold(hold.id)
     return len(dead)
 
@@ -98,9 +79,11 @@ def write(store: Store, rows: Iterable[Row]) -> None:
         elif charged and isinstance(row, AttemptRecord):
             estimated = store.find_attempt(row.call, row.number)
             known = estimated is not None and estimated.cost_kind == "estimated"
-            store.add_attempt(correction(estimated, row) if known and estimated else row)
+            store.add(correction(estimated, row) if known and estimated else row)
+        elif isinstance(row, Restored):
+            store.drop_cooldown(row.key)
         else:
-            _WRITERS[type(row)](store, row)
+            store.add(row)
 
 
 def reduced(rows: Sequence[Row]) -> Sequence[Row]:

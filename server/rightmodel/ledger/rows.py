@@ -1,4 +1,4 @@
-"""Records ↔ rows of a table: money as decimal text, skill weights as JSON, the rest as it is."""
+"""Tables: records ↔ rows, with money as decimal text, skill weights as JSON, the rest as it is."""
 
 from __future__ import annotations
 
@@ -8,6 +8,15 @@ from decimal import Decimal
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from rightmodel.ledger.records import (
+    AttemptRecord,
+    CallRecord,
+    Cooldown,
+    Hold,
+    OutcomeRecord,
+    Texts,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -16,37 +25,43 @@ Record = TypeVar("Record", bound=tuple[Any, ...])
 MOST_ROWS: Final = 16
 """In one statement. Each statement lets other threads in before and after: few are cheap."""
 MOST_DIGITS: Final = 15
-"""Before an amount's point: no money is that much, and sums of what is less stay exact."""
+"""Before an amount's point: larger amounts are invalid; sums of smaller ones stay exact."""
 MOST_WEIGHT: Final = 10.0
-"""Skill weights of a task add up to 1; what is far above is no weight."""
+"""Skill weights of a task add up to 1; a weight far above is invalid."""
 
 logger = logging.getLogger("rightmodel.ledger")
 
 
-class RowError(ValueError):
-    """A row holds values that no rightmodel writes."""
-
-
 class Table(Generic[Record]):
-    """How one kind of record is written and read. `unique`: what to do where it is there already.
+    """How one kind of record is written and read, in SQL that both databases take.
 
-    `numbered`: the last field, `id`, is given by the database and not written.
+    Names are unqualified and placeholders are `?`: see `store.py`. `conflict`: what to do where the
+    record is there already. `numbered`: the database assigns the last field, `id`.
     """
 
     def __init__(
-        self, name: str, record: type[Record], *, unique: str = "IGNORE", numbered: bool = False
+        self,
+        name: str,
+        record: type[Record],
+        *,
+        conflict: str = "DO NOTHING",
+        numbered: bool = False,
     ) -> None:
         names: tuple[str, ...] = record._fields  # type: ignore[attr-defined]
         written = names[:-1] if numbered else names
-        columns = ", ".join(written)
         self._name = name
-        self._insert = f"INSERT OR {unique} INTO {name} ({columns}) VALUES "  # noqa: S608
+        self._insert = f"INSERT INTO {name} ({', '.join(written)}) VALUES "  # noqa: S608
         self._holes = f"({', '.join('?' * len(written))})"
+        self._conflict = f" ON CONFLICT {conflict}"
         self.select = f"SELECT {', '.join(names)} FROM {name} "  # noqa: S608 - our own names
         self._make: Callable[[Iterable[Any]], Record] = record._make  # type: ignore[attr-defined]
         self._width = len(written)
         self._written = _coders(written, _WRITE)
         self._read = _coders(names, _READ)
+
+    def insert(self, count: int = 1) -> str:
+        """The statement that inserts so many rows."""
+        return self._insert + ", ".join([self._holes] * count) + self._conflict
 
     def row(self, record: Record) -> list[Any]:
         """The values to insert."""
@@ -55,31 +70,23 @@ class Table(Generic[Record]):
             v if not isinstance(v, str) or v.isascii() else v.encode("utf-8", "replace").decode()
             for v in record
         ]
-        for place, code in self._written:
-            if values[place] is not None:
-                values[place] = code(values[place])
+        for position, code in self._written:
+            if values[position] is not None:
+                values[position] = code(values[position])
         return values[: self._width]
 
-    def record(self, row: Sequence[Any]) -> Record:
-        """The record of a selected row. Raises `RowError`."""
-        values = list(row)
-        try:
-            for place, code in self._read:
-                if values[place] is not None:
-                    values[place] = code(values[place])
-        except (ArithmeticError, ValueError, TypeError, AttributeError) as error:
-            raise RowError(f"{self._name}: {error!r}") from error
-        return self._make(values)
-
     def records(self, rows: Iterable[Sequence[Any]]) -> Iterator[Record]:
-        """The records of selected rows. One that cannot be read is skipped with a warning."""
+        """The records of selected rows. An invalid row is skipped with a warning."""
         for row in rows:
+            values = list(row)
             try:
-                record = self.record(row)
-            except RowError as error:
-                logger.warning("skipped a row of the ledger that cannot be read: %s", error)
+                for position, code in self._read:
+                    if values[position] is not None:
+                        values[position] = code(values[position])
+            except (ArithmeticError, ValueError, TypeError, AttributeError) as error:
+                logger.warning("skipped an invalid row of the ledger's %s: %r", self._name, error)
             else:
-                yield record
+                yield self._make(values)
 
     def inserts(self, records: Sequence[Record]) -> Iterator[tuple[str, list[Any]]]:
         """Statements that insert them in order, and the values of each. Of few different sizes."""
@@ -90,7 +97,7 @@ class Table(Generic[Record]):
             values: list[Any] = []
             for record in records[start : start + size]:
                 values += self.row(record)
-            yield self._insert + ", ".join([self._holes] * size), values
+            yield self.insert(size), values
             start += size
 
 
@@ -115,21 +122,21 @@ def decimal_text(amount: Decimal) -> str:
 
 def _sane(amount: Decimal) -> Decimal:
     if not amount.is_finite() or amount.adjusted() >= MOST_DIGITS:
-        raise ArithmeticError(f"{amount:.3e} is no amount of money")
+        raise ArithmeticError(f"{amount:.3e} is not an amount of money")
     return amount
 
 
 def _finite(value: Any) -> float:
     number = float(value)
     if not isfinite(number):
-        raise ValueError(f"{value} is no number")
+        raise ValueError(f"{value} is not a number")
     return number
 
 
 def _weight(value: Any) -> float:
     weight = float(value)
     if not 0 <= weight <= MOST_WEIGHT:
-        raise ValueError(f"{value} is no weight")
+        raise ValueError(f"{value} is not a weight")
     return weight
 
 
@@ -164,4 +171,31 @@ def _coders(
     names: Sequence[str], coders: Mapping[str, Callable[[Any], Any]]
 ) -> list[tuple[int, Callable[[Any], Any]]]:
     found = [(i, coders.get("any_usd" if n.endswith("_usd") else n)) for i, n in enumerate(names)]
-    return [(place, code) for place, code in found if code is not None]
+    return [(position, code) for position, code in found if code is not None]
+
+
+_CORRECTED: Final = ", ".join(f"{name} = excluded.{name}" for name in OutcomeRecord._fields)
+ATTEMPTS: Final = Table("attempts", AttemptRecord)
+CALLS: Final = Table("calls", CallRecord)
+OUTCOMES: Final = Table(
+    "outcomes",
+    OutcomeRecord,
+    conflict=f"(call, kind, model) DO UPDATE SET {_CORRECTED}",
+    numbered=True,
+)
+HOLDS: Final = Table("holds", Hold)
+TEXTS: Final = Table("texts", Texts)
+COOLDOWNS: Final = Table(
+    "cooldowns",
+    Cooldown,
+    conflict="(key) DO UPDATE SET until = excluded.until, fault = excluded.fault "
+    "WHERE excluded.until > cooldowns.until",
+)
+TABLES: Final[dict[type, Table[Any]]] = {
+    AttemptRecord: ATTEMPTS,
+    CallRecord: CALLS,
+    OutcomeRecord: OUTCOMES,
+    Hold: HOLDS,
+    Texts: TEXTS,
+    Cooldown: COOLDOWNS,
+}

@@ -1,110 +1,97 @@
 """The ledger's tables, as a list of migrations: the schema's version is how many have been applied.
 
-A migration that was released is never changed; a new one is added at the end, to both lists.
-Columns of a table are the fields of its record in `records.py`, by name. Money is exact, no float:
-decimal text in SQLite, NUMERIC in PostgreSQL.
+A released migration is never changed; a new one is added at the end. Columns of a table are the
+fields of its record in `records.py`, by name. Money is exact, no float: decimal text in SQLite,
+NUMERIC in PostgreSQL. `{s}` is the schema's prefix, the other names in braces are types.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Migration = tuple[str, ...]
 
-MIGRATIONS: Final[tuple[Migration, ...]] = (
+_MIGRATIONS: Final[tuple[Migration, ...]] = (
     (
-        """CREATE TABLE calls (
-            id INTEGER PRIMARY KEY, ref TEXT NOT NULL, at REAL NOT NULL, day TEXT NOT NULL,
-            task TEXT NOT NULL, skills TEXT NOT NULL, difficulty REAL NOT NULL,
-            source TEXT NOT NULL, confidence REAL NOT NULL, tier TEXT NOT NULL,
+        """CREATE TABLE {s}calls (
+            id {int} PRIMARY KEY, ref TEXT NOT NULL, at {real} NOT NULL, day TEXT NOT NULL,
+            task TEXT NOT NULL, skills TEXT NOT NULL, difficulty {real} NOT NULL,
+            source TEXT NOT NULL, confidence {real} NOT NULL, tier TEXT NOT NULL,
             rule TEXT NOT NULL, reason TEXT NOT NULL, model TEXT NOT NULL, outcome TEXT NOT NULL,
-            judge TEXT NOT NULL, cost_usd TEXT, baseline TEXT NOT NULL, baseline_usd TEXT,
-            saved_usd TEXT, time_s REAL NOT NULL)""",
-        "CREATE INDEX calls_by_day ON calls (day)",
-        "CREATE INDEX calls_by_ref ON calls (ref)",
-        """CREATE TABLE attempts (
-            id INTEGER PRIMARY KEY, call INTEGER NOT NULL, number INTEGER NOT NULL,
-            at REAL NOT NULL, day TEXT NOT NULL, role TEXT NOT NULL, provider TEXT NOT NULL,
+            judge TEXT NOT NULL, cost_usd {money}, baseline TEXT NOT NULL, baseline_usd {money},
+            saved_usd {money}, time_s {real} NOT NULL)""",
+        "CREATE INDEX calls_by_day ON {s}calls (day)",
+        "CREATE INDEX calls_by_ref ON {s}calls (ref)",
+        """CREATE TABLE {s}attempts (
+            id {numbered} PRIMARY KEY, call {int} NOT NULL, number {int} NOT NULL,
+            at {real} NOT NULL, day TEXT NOT NULL, role TEXT NOT NULL, provider TEXT NOT NULL,
             model TEXT NOT NULL, name TEXT NOT NULL, skill TEXT NOT NULL, served TEXT NOT NULL,
-            fault TEXT NOT NULL, status INTEGER NOT NULL, input INTEGER, cached INTEGER,
-            cache_writes INTEGER, output INTEGER, reasoning INTEGER, cost_usd TEXT,
-            cost_kind TEXT NOT NULL, charged_usd TEXT, time_s REAL NOT NULL, first_token_s REAL,
-            expected_output INTEGER, UNIQUE (call, number))""",
-        "CREATE INDEX attempts_by_day ON attempts (day)",
-        """CREATE TABLE outcomes (
-            id INTEGER PRIMARY KEY AUTOINCREMENT, call INTEGER NOT NULL, at REAL NOT NULL,
-            model TEXT NOT NULL, skills TEXT NOT NULL, difficulty REAL NOT NULL,
-            good REAL NOT NULL, kind TEXT NOT NULL, task TEXT NOT NULL, note TEXT NOT NULL,
-            UNIQUE (call, kind, model))""",
-        """CREATE TABLE holds (
-            id INTEGER PRIMARY KEY, owner TEXT NOT NULL, pid INTEGER NOT NULL,
-            started TEXT NOT NULL, expires REAL NOT NULL, day TEXT NOT NULL, model TEXT NOT NULL,
-            skill TEXT NOT NULL, usd TEXT NOT NULL)""",
-        """CREATE TABLE texts (
-            call INTEGER PRIMARY KEY, prompt TEXT NOT NULL, answer TEXT NOT NULL,
-            history TEXT NOT NULL)""",
-        "CREATE TABLE cooldowns (key TEXT PRIMARY KEY, until REAL NOT NULL, fault TEXT NOT NULL)",
-    ),
-    (
-        "ALTER TABLE calls ADD COLUMN client TEXT NOT NULL DEFAULT ''",
-        "ALTER TABLE attempts ADD COLUMN client TEXT NOT NULL DEFAULT ''",
-        "ALTER TABLE holds ADD COLUMN call INTEGER NOT NULL DEFAULT 0",
-        "ALTER TABLE holds ADD COLUMN number INTEGER NOT NULL DEFAULT 0",
-        "ALTER TABLE holds ADD COLUMN provider TEXT NOT NULL DEFAULT ''",
-        "ALTER TABLE holds ADD COLUMN name TEXT NOT NULL DEFAULT ''",
-        "ALTER TABLE holds ADD COLUMN client TEXT NOT NULL DEFAULT ''",
-    ),
-)
-
-POSTGRES: Final[tuple[Migration, ...]] = (
-    (
-        """CREATE TABLE rightmodel.version (
-            number INTEGER PRIMARY KEY, since TIMESTAMPTZ NOT NULL DEFAULT now())""",
-        """CREATE TABLE rightmodel.calls (
-            id BIGINT PRIMARY KEY, ref TEXT NOT NULL, at DOUBLE PRECISION NOT NULL,
-            day TEXT NOT NULL, task TEXT NOT NULL, skills TEXT NOT NULL,
-            difficulty DOUBLE PRECISION NOT NULL, source TEXT NOT NULL,
-            confidence DOUBLE PRECISION NOT NULL, tier TEXT NOT NULL, rule TEXT NOT NULL,
-            reason TEXT NOT NULL, model TEXT NOT NULL, outcome TEXT NOT NULL, judge TEXT NOT NULL,
-            cost_usd NUMERIC, baseline TEXT NOT NULL, baseline_usd NUMERIC, saved_usd NUMERIC,
-            time_s DOUBLE PRECISION NOT NULL)""",
-        "CREATE INDEX calls_by_day ON rightmodel.calls (day)",
-        "CREATE INDEX calls_by_ref ON rightmodel.calls (ref)",
-        """CREATE TABLE rightmodel.attempts (
-            id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, call BIGINT NOT NULL,
-            number BIGINT NOT NULL, at DOUBLE PRECISION NOT NULL, day TEXT NOT NULL,
-            role TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL, name TEXT NOT NULL,
-            skill TEXT NOT NULL, served TEXT NOT NULL, fault TEXT NOT NULL, status BIGINT NOT NULL,
-            input BIGINT, cached BIGINT, cache_writes BIGINT, output BIGINT, reasoning BIGINT,
-            cost_usd NUMERIC, cost_kind TEXT NOT NULL, charged_usd NUMERIC,
-            time_s DOUBLE PRECISION NOT NULL, first_token_s DOUBLE PRECISION,
-            expected_output BIGINT, UNIQUE (call, number))""",
-        "CREATE INDEX attempts_by_day ON rightmodel.attempts (day)",
-        """CREATE TABLE rightmodel.outcomes (
-            id BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, call BIGINT NOT NULL,
-            at DOUBLE PRECISION NOT NULL, model TEXT NOT NULL, skills TEXT NOT NULL,
-            difficulty DOUBLE PRECISION NOT NULL, good DOUBLE PRECISION NOT NULL,
+            fault TEXT NOT NULL, status {int} NOT NULL, input {int}, cached {int},
+            cache_writes {int}, output {int}, reasoning {int}, cost_usd {money},
+            cost_kind TEXT NOT NULL, charged_usd {money}, time_s {real} NOT NULL,
+            first_token_s {real}, expected_output {int}, UNIQUE (call, number))""",
+        "CREATE INDEX attempts_by_day ON {s}attempts (day)",
+        """CREATE TABLE {s}outcomes (
+            id {renumbered}, call {int} NOT NULL, at {real} NOT NULL, model TEXT NOT NULL,
+            skills TEXT NOT NULL, difficulty {real} NOT NULL, good {real} NOT NULL,
             kind TEXT NOT NULL, task TEXT NOT NULL, note TEXT NOT NULL,
             UNIQUE (call, kind, model))""",
-        """CREATE TABLE rightmodel.holds (
-            id BIGINT PRIMARY KEY, owner TEXT NOT NULL, pid BIGINT NOT NULL,
-            started TEXT NOT NULL, expires DOUBLE PRECISION NOT NULL, day TEXT NOT NULL,
-            model TEXT NOT NULL, skill TEXT NOT NULL, usd NUMERIC NOT NULL)""",
-        """CREATE TABLE rightmodel.texts (
-            call BIGINT PRIMARY KEY, prompt TEXT NOT NULL, answer TEXT NOT NULL,
+        """CREATE TABLE {s}holds (
+            id {int} PRIMARY KEY, owner TEXT NOT NULL, pid {int} NOT NULL, started TEXT NOT NULL,
+            expires {real} NOT NULL, day TEXT NOT NULL, model TEXT NOT NULL, skill TEXT NOT NULL,
+            usd {money} NOT NULL)""",
+        """CREATE TABLE {s}texts (
+            call {int} PRIMARY KEY, prompt TEXT NOT NULL, answer TEXT NOT NULL,
             history TEXT NOT NULL)""",
-        """CREATE TABLE rightmodel.cooldowns (
-            key TEXT PRIMARY KEY, until DOUBLE PRECISION NOT NULL, fault TEXT NOT NULL)""",
+        """CREATE TABLE {s}cooldowns (
+            key TEXT PRIMARY KEY, until {real} NOT NULL, fault TEXT NOT NULL)""",
     ),
     (
-        "ALTER TABLE rightmodel.calls ADD COLUMN client TEXT NOT NULL DEFAULT ''",
-        "ALTER TABLE rightmodel.attempts ADD COLUMN client TEXT NOT NULL DEFAULT ''",
-        """ALTER TABLE rightmodel.holds
-            ADD COLUMN call BIGINT NOT NULL DEFAULT 0, ADD COLUMN number BIGINT NOT NULL DEFAULT 0,
-            ADD COLUMN provider TEXT NOT NULL DEFAULT '', ADD COLUMN name TEXT NOT NULL DEFAULT '',
-            ADD COLUMN client TEXT NOT NULL DEFAULT ''""",
+        "ALTER TABLE {s}calls ADD COLUMN client TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE {s}attempts ADD COLUMN client TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE {s}holds ADD COLUMN call {int} NOT NULL DEFAULT 0",
+        "ALTER TABLE {s}holds ADD COLUMN number {int} NOT NULL DEFAULT 0",
+        "ALTER TABLE {s}holds ADD COLUMN provider TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE {s}holds ADD COLUMN name TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE {s}holds ADD COLUMN client TEXT NOT NULL DEFAULT ''",
     ),
 )
 
-TABLES: Final = ("calls", "attempts", "outcomes", "texts")
-"""What is worth saving from a damaged ledger; what was reserved in it is not."""
+
+def _in(types: Mapping[str, str]) -> tuple[Migration, ...]:
+    return tuple(tuple(sql.format_map(types) for sql in step) for step in _MIGRATIONS)
+
+
+MIGRATIONS: Final = _in(
+    {
+        "s": "",
+        "int": "INTEGER",
+        "real": "REAL",
+        "money": "TEXT",
+        "numbered": "INTEGER",
+        "renumbered": "INTEGER PRIMARY KEY AUTOINCREMENT",
+    }
+)
+"""SQLite's."""
+_VERSION: Final = (
+    "CREATE TABLE rightmodel.version ("
+    "number INTEGER PRIMARY KEY, since TIMESTAMPTZ NOT NULL DEFAULT now())"
+)
+_POSTGRES: Final = _in(
+    {
+        "s": "rightmodel.",
+        "int": "BIGINT",
+        "real": "DOUBLE PRECISION",
+        "money": "NUMERIC",
+        "numbered": "BIGINT GENERATED ALWAYS AS IDENTITY",
+        "renumbered": "BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY",
+    }
+)
+POSTGRES: Final = ((_VERSION, *_POSTGRES[0]), *_POSTGRES[1:])
+"""PostgreSQL's, whose first one begins with the table of versions."""
+
+SALVAGED: Final = ("calls", "attempts", "outcomes", "texts")
+"""Tables to copy from a damaged ledger; its reservations are void."""

@@ -10,47 +10,31 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from contextlib import contextmanager, suppress
-from decimal import Decimal
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rightmodel.core.errors import LedgerError, LedgerFault
 from rightmodel.ledger.paths import make_private
-from rightmodel.ledger.records import (
-    AttemptRecord,
-    CallRecord,
-    Cooldown,
-    Hold,
-    OutcomeRecord,
-    Texts,
-)
-from rightmodel.ledger.rows import Table
+from rightmodel.ledger.rows import HOLDS
 from rightmodel.ledger.schema import MIGRATIONS
-from rightmodel.ledger.sums import EXACT, Sums
+from rightmodel.ledger.store import Reader, Store, ledger_error, newer_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from decimal import Decimal
     from pathlib import Path
 
     from rightmodel.ledger.schema import Migration
-    from rightmodel.ledger.store import Key
+    from rightmodel.ledger.sums import Key
 
-_R = TypeVar("_R", bound=tuple[Any, ...])
-_ZERO: Final = Decimal(0)
+_T = TypeVar("_T")
 
 BUSY_S: Final = 5.0
 """How long to wait for another process that writes, before it counts as locked."""
 CHECKED_BYTES: Final = 32_000_000
 """A ledger up to this size is checked whenever it is opened (about 0.1 s); a larger one is not."""
 
-_ATTEMPTS: Final = Table("attempts", AttemptRecord)
-_CALLS: Final = Table("calls", CallRecord)
-_OUTCOMES: Final = Table("outcomes", OutcomeRecord, unique="REPLACE", numbered=True)
-_HOLDS: Final = Table("holds", Hold)
-_TEXTS: Final = Table("texts", Texts)
-_COOLDOWNS: Final = Table("cooldowns", Cooldown)
-
-_KINDS: Final[Mapping[int, LedgerFault]] = {
+_FAULTS: Final[Mapping[int, LedgerFault]] = {
     sqlite3.SQLITE_BUSY: LedgerFault.LOCKED,
     sqlite3.SQLITE_LOCKED: LedgerFault.LOCKED,
     sqlite3.SQLITE_PROTOCOL: LedgerFault.LOCKED,
@@ -62,18 +46,12 @@ _KINDS: Final[Mapping[int, LedgerFault]] = {
     sqlite3.SQLITE_PERM: LedgerFault.UNREACHABLE,
     sqlite3.SQLITE_IOERR: LedgerFault.UNREACHABLE,
     sqlite3.SQLITE_AUTH: LedgerFault.UNREACHABLE,
-    sqlite3.SQLITE_ERROR: LedgerFault.UNREACHABLE,  # no such table: it is someone else's file
+    sqlite3.SQLITE_ERROR: LedgerFault.UNREACHABLE,  # no such table: another program's file
 }
-_ADVICE: Final[Mapping[LedgerFault, str]] = {
-    LedgerFault.LOCKED: "another process has been writing to it for too long",
-    LedgerFault.FULL: "the disk is full",
-    LedgerFault.READ_ONLY: "it may not be written",
-    LedgerFault.DAMAGED: "the file is damaged",
-    LedgerFault.UNREACHABLE: "it cannot be opened, read or written",
-}
+_CHARGED: Final = "SELECT day, model, skill, charged_usd FROM attempts WHERE "
 
 
-class SqliteStore:
+class SqliteStore(Store):
     """`file`: `None` for one in memory. `careful`: check every page and index before using it.
 
     Raises `LedgerError` when it cannot be opened.
@@ -87,19 +65,14 @@ class SqliteStore:
         migrations: Sequence[Migration] = MIGRATIONS,
         careful: bool = False,
     ) -> None:
+        super().__init__(str(file) if file else "memory")
         self.file = file
-        self.location = str(file) if file else "memory"
-        self.notice = ""
-        self._inside = False
-        self._waiting: dict[Table[Any], list[Any]] = {}
-        self._fresh = False
-        self._sums = Sums()
-        self._base: dict[Key, Decimal] = {}
-        self._stamp = (0, 0)
+        self._busy_s = busy_s
+        self._identity = (0, 0)
         with self._as_ledger_error():
             if file:
                 make_private(file)
-                self._stamp = _stamp(file)
+                self._identity = _identity(file)
             self._db = sqlite3.connect(
                 file or ":memory:", timeout=busy_s, isolation_level=None, check_same_thread=False
             )
@@ -115,10 +88,7 @@ class SqliteStore:
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.execute("PRAGMA journal_size_limit=8000000")
             if self.file and (careful or 0 < self.file.stat().st_size <= CHECKED_BYTES):
-                check = "integrity_check" if careful else "quick_check"
-                (found,) = self._db.execute(f"PRAGMA {check}(1)").fetchone()
-                if found != "ok":
-                    raise self._error(LedgerFault.DAMAGED, found)
+                _check(self._db, self.location, "integrity_check" if careful else "quick_check")
         if self._version() != len(migrations):
             self._migrate(migrations)
 
@@ -129,142 +99,32 @@ class SqliteStore:
 
     def _migrate(self, migrations: Sequence[Migration]) -> None:
         with self.transaction():
-            version = self._version()  # another process may have been first
-            if version > len(migrations):
-                raise LedgerError(
-                    LedgerFault.NEWER,
-                    f"a newer rightmodel wrote the ledger {self.location} "
-                    f"(schema {version}, this one knows {len(migrations)}): upgrade rightmodel, or "
-                    "point RIGHTMODEL_STATE_DIR at another directory",
-                    location=self.location,
-                )
+            version, known = self._version(), len(migrations)  # another process may be faster
+            if version > known:
+                advice = ", or point RIGHTMODEL_STATE_DIR at another directory"
+                raise newer_schema(self.location, version, known, advice)
             for statements in migrations[version:]:
                 for statement in statements:
                     self._db.execute(statement)
-            self._db.execute(f"PRAGMA user_version={len(migrations)}")
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """See `Store`. Raises `LedgerError` if the file was moved or replaced: open it anew."""
-        if self._inside:
-            yield
-            return
-        with self._as_ledger_error():
-            if self.file and _stamp(self.file) != self._stamp:
-                raise self._error(LedgerFault.UNREACHABLE, "it was moved or replaced")
-            self._db.execute("BEGIN IMMEDIATE")
-            self._inside = True
-            self._fresh = False
-            self._sums.mark()
-            try:
-                yield
-                self._flush()
-                self._db.execute("COMMIT")
-                self._sums.keep()
-            except BaseException:
-                self._waiting.clear()
-                self._sums.take_back()
-                with suppress(sqlite3.Error):
-                    self._db.execute("ROLLBACK")
-                raise
-            finally:
-                self._inside = False
-
-    def add_attempt(self, row: AttemptRecord) -> None:
-        """See `Store`."""
-        self._fresh = False
-        self._add(_ATTEMPTS, row)
-
-    def add_call(self, row: CallRecord) -> None:
-        """See `Store`."""
-        self._add(_CALLS, row)
-
-    def add_texts(self, row: Texts) -> None:
-        """See `Store`."""
-        self._add(_TEXTS, row)
-
-    def add_outcome(self, row: OutcomeRecord) -> None:
-        """See `Store`."""
-        self._add(_OUTCOMES, row)
-
-    def add_hold(self, hold: Hold) -> None:
-        """See `Store`."""
-        self._add(_HOLDS, hold)
+            self._db.execute(f"PRAGMA user_version={known}")
 
     def drop_hold(self, number: int) -> bool:
         """See `Store`."""
-        waiting = self._waiting.get(_HOLDS, [])
-        for hold in waiting:
+        added = self._new.get(HOLDS, [])
+        for hold in added:
             if hold.id == number:
-                waiting.remove(hold)
+                added.remove(hold)
                 return True
         return self._db.execute("DELETE FROM holds WHERE id = ?", (number,)).rowcount > 0
-
-    def holds(self) -> list[Hold]:
-        """See `Store`."""
-        return list(self._each(_HOLDS, "", ()))
-
-    def add_cooldown(self, row: Cooldown) -> None:
-        """See `Store`."""
-        self._db.execute(
-            "INSERT INTO cooldowns VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE "
-            "SET until = excluded.until, fault = excluded.fault WHERE excluded.until > until",
-            row,
-        )
-
-    def drop_cooldown(self, key: str) -> None:
-        """See `Store`."""
-        self._db.execute("DELETE FROM cooldowns WHERE key = ?", (key,))
-
-    def cooldowns(self, now: float) -> list[Cooldown]:
-        """See `Store`."""
-        return list(self._each(_COOLDOWNS, "WHERE until > ?", (now,)))
-
-    def charged(self, key: Key) -> Decimal:
-        """See `Store`. Only what was added since the last time is read."""
-        self._refresh(key.period[:7])
-        return EXACT.add(self._sums.get(key), self._base.get(key, _ZERO))
 
     def sums(self) -> Mapping[Key, Decimal]:
         """See `Store`."""
         with suppress(LedgerError, sqlite3.Error):
             self._refresh("")
-        return self._sums.everything()
-
-    def presume(self, sums: Mapping[Key, Decimal]) -> None:
-        """Count these as charged, too: a store in memory goes on from them."""
-        self._base = dict(sums)
-
-    def find_call(self, ref: str) -> CallRecord | None:
-        """See `Store`."""
-        return next(self._each(_CALLS, "WHERE ref = ? ORDER BY at DESC LIMIT 1", (ref,)), None)
-
-    def find_attempt(self, call: int, number: int) -> AttemptRecord | None:
-        """See `Store`."""
-        return next(self._each(_ATTEMPTS, "WHERE call = ? AND number = ?", (call, number)), None)
-
-    def find_texts(self, call: int) -> Texts | None:
-        """See `Store`."""
-        return next(self._each(_TEXTS, "WHERE call = ?", (call,)), None)
-
-    def calls(self, since: str, until: str) -> Iterator[CallRecord]:
-        """See `Store`."""
-        return self._each(_CALLS, "WHERE day BETWEEN ? AND ? ORDER BY at, id", (since, until))
-
-    def attempts(self, since: str, until: str) -> Iterator[AttemptRecord]:
-        """See `Store`."""
-        return self._each(_ATTEMPTS, "WHERE day BETWEEN ? AND ? ORDER BY rowid", (since, until))
-
-    def recent_attempts(self, limit: int) -> list[AttemptRecord]:
-        """See `Store`."""
-        return list(self._each(_ATTEMPTS, "ORDER BY id DESC LIMIT ?", (limit,)))[::-1]
-
-    def outcomes(self, after: int = 0) -> list[OutcomeRecord]:
-        """See `Store`."""
-        return list(self._each(_OUTCOMES, "WHERE id > ? ORDER BY id", (after,)))
+        return super().sums()
 
     def adopt(self, table: str, rows: Iterable[tuple[tuple[str, ...], tuple[object, ...]]]) -> int:
-        """Take over rows (columns, values) of another ledger; those that are here stay. How many.
+        """Copy rows (columns, values) of another ledger; those that are here stay. How many.
 
         Columns that this schema does not know are left out.
         """
@@ -286,58 +146,68 @@ class SqliteStore:
         with suppress(sqlite3.Error):
             self._db.close()
 
-    def _each(self, table: Table[_R], where: str, values: Sequence[object]) -> Iterator[_R]:
+    def _begin(self, *, wait: bool) -> None:
+        """Raises `LedgerError` if the file was moved or replaced: open it anew."""
+        if self.file and _identity(self.file) != self._identity:
+            detail = "it was moved or replaced"
+            raise ledger_error(LedgerFault.UNREACHABLE, self.location, detail)
+        if wait:
+            self._db.execute("BEGIN IMMEDIATE")
+        else:
+            self._db.execute("PRAGMA busy_timeout=0")
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+            finally:
+                self._db.execute(f"PRAGMA busy_timeout={round(self._busy_s * 1000)}")
+
+    def _commit(self) -> None:
+        self._flush()
+        self._db.execute("COMMIT")
+
+    def _roll_back(self) -> None:
+        with suppress(sqlite3.Error):
+            self._db.execute("ROLLBACK")
+
+    def _query(self, sql: str, *values: object) -> Iterator[tuple[Any, ...]]:
         with self._as_ledger_error():
             self._flush()
-            yield from table.records(self._db.execute(table.select + where, values))
+            yield from self._db.execute(sql, values)
 
-    def _add(self, table: Table[_R], row: _R) -> None:
-        """Defer it: rows of a transaction are written together, before anything is read."""
-        if not self._inside:
-            raise RuntimeError("writing to the ledger happens inside a transaction only")
-        self._waiting.setdefault(table, []).append(row)
+    def _run(self, sql: str, *values: object) -> int:
+        self._flush()
+        return self._db.execute(sql, values).rowcount
 
     def _flush(self) -> None:
-        if self._waiting:
-            for table, rows in self._waiting.items():
+        if self._new:
+            for table, rows in self._new.items():
                 for statement, values in table.inserts(rows):
                     self._db.execute(statement, values)
-            self._waiting.clear()
+            self._new.clear()
 
     def _refresh(self, month: str) -> None:
         sums = self._sums
         if self._inside and self._fresh and sums.has(month):
             return  # no other process can have written since
-        what = "SELECT day, model, skill, charged_usd FROM attempts "
-        with self._as_ledger_error():
-            self._flush()
-            (last,) = self._db.execute("SELECT max(id) FROM attempts").fetchone()
-            if last and last > sums.last:
-                sums.add(self._db.execute(f"{what} WHERE id > ? AND id <= ?", (sums.last, last)))
-                sums.last = last
-            self._fresh = True
-            if month and not sums.has(month):
-                sums.begin(month)
-                between = (f"{month}-00", f"{month}-99", sums.last)
-                sums.add(self._db.execute(f"{what} WHERE day BETWEEN ? AND ? AND id <= ?", between))
+        self._flush()
+        (last,) = self._db.execute("SELECT max(id) FROM attempts").fetchone()
+        if last and last > sums.last:
+            sums.add(self._db.execute(f"{_CHARGED} id > ? AND id <= ?", (sums.last, last)))
+            sums.last = last
+        self._fresh = True
+        if month and not sums.has(month):
+            sums.begin(month)
+            between = (f"{month}-00", f"{month}-99", sums.last)
+            sums.add(self._db.execute(f"{_CHARGED} day BETWEEN ? AND ? AND id <= ?", between))
 
-    @contextmanager
-    def _as_ledger_error(self) -> Iterator[None]:
-        """Raise the database's and the system's errors as `LedgerError`."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            kind = _KINDS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
-            if kind is None:
-                raise
-            raise self._error(kind, str(error)) from error
-        except OSError as error:
-            raise self._error(LedgerFault.UNREACHABLE, str(error)) from error
+    def _fault_of(self, error: Exception) -> LedgerFault | None:
+        return fault_of(error)
 
-    def _error(self, kind: LedgerFault, words: str) -> LedgerError:
-        return LedgerError(
-            kind, f"the ledger {self.location}: {_ADVICE[kind]} ({words})", location=self.location
-        )
+
+def fault_of(error: Exception) -> LedgerFault | None:
+    """What an error says about the file; `None`: nothing."""
+    if isinstance(error, sqlite3.Error):
+        return _FAULTS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+    return LedgerFault.UNREACHABLE if isinstance(error, OSError) else None
 
 
 def _write_ahead(db: sqlite3.Connection, busy_s: float) -> None:
@@ -357,6 +227,112 @@ def _write_ahead(db: sqlite3.Connection, busy_s: float) -> None:
             return
 
 
-def _stamp(file: Path) -> tuple[int, int]:
+def _check(db: sqlite3.Connection, location: str, check: str) -> None:
+    (found,) = db.execute(f"PRAGMA {check}(1)").fetchone()
+    if found != "ok":
+        raise ledger_error(LedgerFault.DAMAGED, location, found)
+
+
+def _identity(file: Path) -> tuple[int, int]:
     found = file.stat()
     return found.st_dev, found.st_ino
+
+
+class SqliteReader(Reader):
+    """What a ledger holds at one moment. See `reading`."""
+
+    def __init__(self, db: sqlite3.Connection, location: str) -> None:
+        self.location = location
+        self._db = db
+
+    def _query(self, sql: str, *values: object) -> Iterable[tuple[Any, ...]]:
+        return self._db.execute(sql, values)
+
+
+def reading(file: Path, question: Callable[[Reader], _T], *, busy_s: float = BUSY_S) -> _T | None:
+    """Read the ledger without changing it; `None` where there is none yet.
+
+    No file is created, and no server has to wait: SQLite creates files beside a ledger that it
+    opens, even for reading, so a ledger that no process has open is read as immutable, and read
+    again if it changed meanwhile; one that is open has those files already. Only a ledger of an
+    older version is written to: it is migrated first. The question has to exhaust its iterators,
+    and may be asked again. Raises `LedgerError`.
+    """
+    with _read_error(file):
+        try:
+            return _read(file, question, busy_s)
+        except _OldSchemaError:
+            SqliteStore(file, busy_s=busy_s).close()
+            return _read(file, question, busy_s)
+
+
+class _OldSchemaError(Exception):
+    """The ledger has to be migrated before it can be read."""
+
+
+def _read(file: Path, question: Callable[[Reader], _T], busy_s: float) -> _T | None:
+    before = _content(file)
+    if not before:
+        return None
+    if not _in_use(file):
+        try:
+            value = _read_as(file, "immutable=1", question, busy_s)
+        except (sqlite3.DatabaseError, LedgerError):
+            if _content(file) == before and not _in_use(file):
+                raise
+        else:
+            if _content(file) == before:
+                return value
+    return _read_as(file, "mode=ro", question, busy_s)
+
+
+def _read_as(file: Path, mode: str, question: Callable[[Reader], _T], busy_s: float) -> _T | None:
+    address = f"{file.absolute().as_uri()}?{mode}"
+    with closing(sqlite3.connect(address, uri=True, timeout=busy_s, isolation_level=None)) as db:
+        db.execute("PRAGMA query_only=1")
+        db.execute("BEGIN")
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if not version:
+            return None  # another process is about to create its tables
+        if version > len(MIGRATIONS):
+            raise newer_schema(str(file), version, len(MIGRATIONS), "")
+        if version < len(MIGRATIONS):
+            raise _OldSchemaError
+        if file.stat().st_size <= CHECKED_BYTES:
+            _check(db, str(file), "quick_check")
+        return question(SqliteReader(db, str(file)))
+
+
+def _in_use(file: Path) -> bool:
+    """Whether a process has the ledger open or died with it open."""
+    return any(file.with_name(file.name + end).exists() for end in ("-wal", "-journal"))
+
+
+def _content(file: Path) -> tuple[int, int, int] | None:
+    """Changes with the file; `None` where there is nothing in it."""
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return (found.st_ino, found.st_size, found.st_mtime_ns) if found.st_size else None
+
+
+@contextmanager
+def _read_error(file: Path) -> Iterator[None]:
+    """Raise errors as `LedgerError`; damage is repaired by the next server, not by a reader."""
+    damaged = (
+        "the next server that starts moves it aside, never deletes it, and begins a new one with "
+        "the rows that can still be read"
+    )
+    try:
+        yield
+    except LedgerError as error:
+        if error.fault is not LedgerFault.DAMAGED:
+            raise
+        raise ledger_error(LedgerFault.DAMAGED, str(file), damaged) from error
+    except (sqlite3.Error, OSError) as error:
+        fault = fault_of(error) or LedgerFault.UNREACHABLE
+        if isinstance(error, sqlite3.InterfaceError):
+            fault = LedgerFault.DAMAGED
+        detail = damaged if fault is LedgerFault.DAMAGED else str(error)
+        raise ledger_error(fault, str(file), detail) from error

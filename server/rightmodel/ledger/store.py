@@ -1,18 +1,33 @@
-"""The interface of a database for the ledger: `sqlite.py` for one machine, `postgres.py` for teams.
+"""What the databases of the ledger share: records in, records out, and sums of what was charged.
 
-Every method blocks: a store belongs to one thread, never the event loop's. Several processes may
-use one ledger. Faults of the database are raised as `LedgerError`. The contract is
-`tests/ledger/contract.py`.
+`sqlite.py` is for one machine, `postgres.py` for teams. Statements are written once, with `?` for
+values and unqualified table names; `postgres.py` translates them. Every method blocks: a store
+belongs to one thread at a time. Several processes may use one ledger. Errors of the database are
+raised as `LedgerError`. The contract is `tests/ledger/contract.py`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from rightmodel.core.errors import LedgerError, LedgerFault
+from rightmodel.ledger.rows import (
+    ATTEMPTS,
+    CALLS,
+    COOLDOWNS,
+    HOLDS,
+    OUTCOMES,
+    TABLES,
+    TEXTS,
+    Table,
+)
+from rightmodel.ledger.sums import EXACT, Key, Sums
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from contextlib import AbstractContextManager
-    from decimal import Decimal
+    from collections.abc import Iterable, Iterator, Mapping
 
     from rightmodel.ledger.records import (
         AttemptRecord,
@@ -23,115 +38,213 @@ if TYPE_CHECKING:
         Texts,
     )
 
+    Stored = AttemptRecord | CallRecord | OutcomeRecord | Texts | Hold | Cooldown
 
-class Key(NamedTuple):
-    """What a sum covers: a UTC day ("2026-11-20") or month ("2026-11"), of one model or one skill.
+_R = TypeVar("_R", bound=tuple[Any, ...])
+_ZERO: Final = Decimal(0)
+_ADVICE: Final[Mapping[LedgerFault, str]] = {
+    LedgerFault.LOCKED: "another process has been writing to it for too long: try again",
+    LedgerFault.FULL: "its disk is full",
+    LedgerFault.READ_ONLY: "it may not be written",
+    LedgerFault.DAMAGED: "it is damaged",
+    LedgerFault.UNREACHABLE: "it cannot be reached or opened",
+}
 
-    "" for every model, or every skill; not both a model and a skill.
-    """
 
-    period: str
-    model: str = ""
-    skill: str = ""
+class Reader(ABC):
+    """Reads records. `location`: the file or the URL without password, for messages."""
 
-
-class Store(Protocol):
-    """Rows in, rows out. Writing happens inside `transaction` only."""
-
-    @property
-    def location(self) -> str:
-        """Its file or URL, for messages; without a password."""
-        ...
-
-    @property
-    def notice(self) -> str:
-        """A notice for people about what happened when it was opened; "" for nothing."""
-        ...
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """Atomic and exclusive: what is read inside stays true until it ends.
-
-        Once it has ended without an error, what was written survives SIGKILL of this process. A
-        transaction inside another joins it.
-        """
-        ...
-
-    def add_attempt(self, row: AttemptRecord) -> None:
-        """Add an attempt; nothing where its call already has one of that number."""
-        ...
-
-    def add_call(self, row: CallRecord) -> None:
-        """Add a call; nothing where its id is known."""
-        ...
-
-    def add_texts(self, row: Texts) -> None:
-        """Add prompt and answer."""
-        ...
-
-    def add_outcome(self, row: OutcomeRecord) -> None:
-        """Add an outcome; it replaces a former one of its kind for that call and model."""
-        ...
-
-    def add_hold(self, hold: Hold) -> None:
-        """Add a reservation; nothing where its id is known."""
-        ...
-
-    def drop_hold(self, number: int) -> bool:
-        """Release the reservation with that id; whether it was there."""
-        ...
-
-    def holds(self) -> list[Hold]:
-        """Everything that is reserved."""
-        ...
-
-    def add_cooldown(self, row: Cooldown) -> None:
-        """Add a cooldown; the later of the former and the new one."""
-        ...
-
-    def drop_cooldown(self, key: str) -> None:
-        """End a cooldown; one that is not there is no error."""
-        ...
-
-    def cooldowns(self, now: float) -> list[Cooldown]:
-        """Those that still last."""
-        ...
-
-    def charged(self, key: Key) -> Decimal:
-        """The exact sum of `charged_usd`. Called for every reservation: it must be quick."""
-        ...
-
-    def sums(self) -> Mapping[Key, Decimal]:
-        """The sums that `charged` last read. Never raises."""
-        ...
-
-    def find_call(self, ref: str) -> CallRecord | None:
-        """The latest call of that ref."""
-        ...
-
-    def find_attempt(self, call: int, number: int) -> AttemptRecord | None:
-        """The attempt with that number of the call with that id."""
-        ...
-
-    def find_texts(self, call: int) -> Texts | None:
-        """Prompt and answer of a call, where they were kept."""
-        ...
+    location = ""
 
     def calls(self, since: str, until: str) -> Iterator[CallRecord]:
         """Calls of the UTC days from `since` to `until`, both included, by time."""
-        ...
+        return self._many(CALLS, "WHERE day BETWEEN ? AND ? ORDER BY at, id", since, until)
 
     def attempts(self, since: str, until: str) -> Iterator[AttemptRecord]:
         """Attempts of the UTC days from `since` to `until`, both included, as written."""
-        ...
+        return self._many(ATTEMPTS, "WHERE day BETWEEN ? AND ? ORDER BY id", since, until)
 
     def recent_attempts(self, limit: int) -> list[AttemptRecord]:
         """The last ones written, oldest first."""
-        ...
+        return self._all(ATTEMPTS, "ORDER BY id DESC LIMIT ?", limit)[::-1]
 
     def outcomes(self, after: int = 0) -> list[OutcomeRecord]:
         """Outcomes with an id above `after`, by id; a corrected one has a new id."""
-        ...
+        return self._all(OUTCOMES, "WHERE id > ? ORDER BY id", after)
 
+    def holds(self) -> list[Hold]:
+        """All reservations, those of processes that ended included."""
+        return self._all(HOLDS)
+
+    def cooldowns(self, now: float) -> list[Cooldown]:
+        """Those that still last."""
+        return self._all(COOLDOWNS, "WHERE until > ?", now)
+
+    def find_call(self, ref: str) -> CallRecord | None:
+        """The latest call of that ref."""
+        return self._first(CALLS, "WHERE ref = ? ORDER BY at DESC LIMIT 1", ref)
+
+    def find_attempt(self, call: int, number: int) -> AttemptRecord | None:
+        """The attempt with that number of the call with that id."""
+        return self._first(ATTEMPTS, "WHERE call = ? AND number = ?", call, number)
+
+    def find_texts(self, call: int) -> Texts | None:
+        """Prompt and answer of a call, where they were kept."""
+        return self._first(TEXTS, "WHERE call = ?", call)
+
+    def days(self) -> tuple[str, str] | None:
+        """The first and the last UTC day of any attempt or call; `None` for an empty ledger."""
+        found = self._query(
+            "SELECT min(day), max(day) FROM attempts UNION ALL SELECT min(day), max(day) FROM calls"
+        )
+        ends = [day for row in found for day in row if day is not None]
+        return (min(ends), max(ends)) if ends else None
+
+    @abstractmethod
+    def _query(self, sql: str, *values: object) -> Iterable[tuple[Any, ...]]:
+        """The rows that a statement selects."""
+
+    def _many(self, table: Table[_R], where: str, *values: object) -> Iterator[_R]:
+        """Records one by one, for what may not fit into memory."""
+        return table.records(self._query(table.select + where, *values))
+
+    def _all(self, table: Table[_R], where: str = "", *values: object) -> list[_R]:
+        return list(table.records(self._query(table.select + where, *values)))
+
+    def _first(self, table: Table[_R], where: str, *values: object) -> _R | None:
+        return next(iter(self._all(table, where, *values)), None)
+
+
+class Store(Reader):
+    """Reads and writes records. Writing happens inside `transaction` only.
+
+    `notice`: for people, about what happened when the store was opened; "" for nothing.
+    `immediate`: whether a transaction is short enough for the event loop's thread.
+    """
+
+    immediate = False
+
+    def __init__(self, location: str) -> None:
+        self.location = location
+        self.notice = ""
+        self._inside = False
+        self._fresh = False
+        self._new: dict[Table[Any], list[Any]] = {}
+        self._sums = Sums()
+        self._base: dict[Key, Decimal] = {}
+
+    @contextmanager
+    def transaction(self, *, wait: bool = True) -> Iterator[None]:
+        """Atomic and exclusive: what is read inside stays true until it ends.
+
+        Once it has ended without an error, what was written survives SIGKILL of this process. A
+        transaction inside another joins it. `wait`: for another process that writes; where not, and
+        where that takes too long, raises `LedgerError` (locked).
+        """
+        if self._inside:
+            yield
+            return
+        with self._as_ledger_error():
+            self._inside = True
+            self._sums.mark()
+            try:
+                self._begin(wait=wait)
+                yield
+                self._commit()
+                self._sums.keep()
+            except BaseException:
+                self._sums.take_back()
+                self._roll_back()
+                raise
+            finally:
+                self._inside = self._fresh = False
+                self._new.clear()
+
+    def add(self, row: Stored) -> None:
+        """Add a record.
+
+        An attempt, a call, texts and a reservation are written once; an outcome replaces a former
+        one of its kind for that call and model; of two cooldowns the later one counts. Records of
+        a transaction are written together, before anything is read.
+        """
+        if not self._inside:
+            raise RuntimeError("writing to the ledger happens inside a transaction only")
+        table = TABLES[type(row)]
+        if table is ATTEMPTS:
+            self._fresh = False
+        self._new.setdefault(table, []).append(row)
+
+    @abstractmethod
+    def drop_hold(self, number: int) -> bool:
+        """Release the reservation with that id; whether it was there."""
+
+    def drop_cooldown(self, key: str) -> None:
+        """End a cooldown; one that is not there is no error."""
+        self._run("DELETE FROM cooldowns WHERE key = ?", key)
+
+    def charged(self, key: Key) -> Decimal:
+        """The exact sum of `charged_usd`. Only what was added since the last time is read."""
+        with self._as_ledger_error():
+            self._refresh(key.period[:7])
+        return EXACT.add(self._sums.get(key), self._base.get(key, _ZERO))
+
+    def sums(self) -> Mapping[Key, Decimal]:
+        """The sums that `charged` last read. Never raises."""
+        return self._sums.everything()
+
+    def presume(self, sums: Mapping[Key, Decimal]) -> None:
+        """Count these as charged, too: a store in memory continues from them."""
+        self._base = dict(sums)
+
+    @abstractmethod
     def close(self) -> None:
         """Close it; closing twice is no error."""
-        ...
+
+    @abstractmethod
+    def _begin(self, *, wait: bool) -> None: ...
+
+    @abstractmethod
+    def _commit(self) -> None: ...
+
+    @abstractmethod
+    def _roll_back(self) -> None: ...
+
+    @abstractmethod
+    def _run(self, sql: str, *values: object) -> int:
+        """Execute a statement, after what was added. Returns how many rows it changed."""
+
+    @abstractmethod
+    def _refresh(self, month: str) -> None:
+        """Bring the sums up to date, those of the month among them."""
+
+    @abstractmethod
+    def _fault_of(self, error: Exception) -> LedgerFault | None:
+        """What an error says about the database; `None`: nothing."""
+
+    @contextmanager
+    def _as_ledger_error(self) -> Iterator[None]:
+        """Raise the database's errors as `LedgerError`."""
+        try:
+            yield
+        except Exception as error:
+            fault = self._fault_of(error)
+            if fault is None:
+                raise
+            raise ledger_error(fault, self.location, str(error)) from error
+
+
+def ledger_error(fault: LedgerFault, location: str, detail: str) -> LedgerError:
+    """The error of a database, with what it means."""
+    detail = " ".join(detail.split())
+    text = f"the ledger {location}: {_ADVICE[fault]} ({detail})"
+    return LedgerError(fault, text, location=location)
+
+
+def newer_schema(location: str, version: int, known: int, advice: str) -> LedgerError:
+    """The error of a ledger that a newer version wrote."""
+    return LedgerError(
+        LedgerFault.NEWER,
+        f"a newer rightmodel wrote the ledger {location} (schema {version}, this one knows "
+        f"{known}): upgrade rightmodel{advice}",
+        location=location,
+    )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 from decimal import Context, Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rightmodel.ledger.rows import amount_of
-from rightmodel.ledger.store import Key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,6 +18,17 @@ MOST_MONTHS: Final = 3
 logger = logging.getLogger("rightmodel.ledger")
 
 _ZERO: Final = Decimal(0)
+
+
+class Key(NamedTuple):
+    """What a sum covers: a UTC day ("2026-11-20") or month ("2026-11"), of one model or one skill.
+
+    "" for every model, or every skill; not both a model and a skill.
+    """
+
+    period: str
+    model: str = ""
+    skill: str = ""
 
 
 class Sums:
@@ -44,7 +54,7 @@ class Sums:
             del self._months[min(m for m in self._months if m != month)]
 
     def add(self, rows: Iterable[tuple[str, str, str, str | None]]) -> None:
-        """Rows (day, model, skill, charged) of months that do not count are passed over."""
+        """Add rows (day, model, skill, charged); those of months that do not count are skipped."""
         for day, model, skill, charged in rows:
             month = day[:7]
             sums = self._months.get(month)
@@ -95,7 +105,7 @@ class Sums:
 
 
 def _counted(charged: str) -> Decimal:
-    """An amount that no rightmodel writes counts as zero, with a warning."""
+    """An invalid amount counts as zero, with a warning."""
     try:
         return amount_of(charged)
     except (ArithmeticError, TypeError, ValueError):

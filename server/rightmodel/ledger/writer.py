@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from rightmodel.ledger.records import Hold, Row
     from rightmodel.ledger.spill import Spill
-    from rightmodel.ledger.store import Key, Store
+    from rightmodel.ledger.store import Store
+    from rightmodel.ledger.sums import Key
 
 logger = logging.getLogger("rightmodel.ledger")
 
@@ -226,7 +227,7 @@ class Writer:
             with store.transaction():
                 charge_interrupted(store, now=self._clock())
                 for hold in self._held():
-                    store.add_hold(hold)
+                    store.add(hold)
         except LedgerError as error:
             store.close()
             self._failed(error)
@@ -265,7 +266,7 @@ class Writer:
             self._spare = self._make_spare(self._sums)
             with self._spare.transaction():
                 for hold in self._held():
-                    self._spare.add_hold(hold)
+                    self._spare.add(hold)
         with suppress(LedgerError):
             _apply(self._spare, jobs)
         for job in jobs:

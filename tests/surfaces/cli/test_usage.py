@@ -215,7 +215,7 @@ def test_budgets_stand_as_a_server_would_see_them(tmp_path: Path) -> None:
     with store.transaction():
         for usd, expires in (("0.02", NOW + 60), ("0.01", NOW - 60)):  # of another machine
             hold = Hold(new_id(), "elsewhere", 1, "", expires, TODAY, "p/m", "code", Decimal(usd))
-            store.add_hold(hold)
+            store.add(hold)
     store.close()
     (tmp_path / "rightmodel.toml").write_text(MANIFEST)
     day, code = plain()["budgets"]
@@ -346,7 +346,7 @@ def test_what_a_killed_process_had_reserved_is_an_estimate_until_it_is_corrected
         1,
     )
     with store.transaction():
-        store.add_hold(hold)
+        store.add(hold)
     store.close()
     (tmp_path / "rightmodel.toml").write_text(MANIFEST)
 

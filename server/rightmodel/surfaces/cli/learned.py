@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from rightmodel.ledger.ratings import LearnedRating, Ratings
     from rightmodel.ledger.records import AttemptRecord
+    from rightmodel.ledger.store import Reader
     from rightmodel.manifest.catalog import Catalog, Model
     from rightmodel.manifest.settings import Settings
-    from rightmodel.surfaces.cli.usage_view.report import Source
 
 
 HABITS_S: Final = 30 * 86_400.0
@@ -34,7 +34,7 @@ HABITS_S: Final = 30 * 86_400.0
 
 def learned_ratings(catalog: Catalog, settings: Settings) -> Ratings:
     """The ratings as the ledger's outcomes have moved them by now. Raises `LedgerError`."""
-    found = ask_ledger(catalog, settings, lambda source, _: source.outcomes()) or []
+    found = ask_ledger(catalog, settings, lambda reader: reader.outcomes()) or []
     return ratings_of(catalog, found, now=time.time())
 
 
@@ -43,8 +43,8 @@ def corrected_catalog(catalog: Catalog, settings: Settings) -> Catalog:
     now = time.time()
     since, until = day_of(now - HABITS_S), day_of(now)
 
-    def look(source: Source, _: str) -> tuple[list[OutcomeRecord], list[AttemptRecord]]:
-        return source.outcomes(), list(source.attempts(since, until))[-RECENT:]
+    def look(reader: Reader) -> tuple[list[OutcomeRecord], list[AttemptRecord]]:
+        return reader.outcomes(), list(reader.attempts(since, until))[-RECENT:]
 
     if not catalog.routing.learn:
         return catalog

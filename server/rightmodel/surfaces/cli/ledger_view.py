@@ -5,25 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from rightmodel.ledger.paths import ledger_file
-from rightmodel.ledger.reader import StoreReader, reading
 from rightmodel.ledger.spill import Spill
-from rightmodel.ledger.sqlite import SqliteStore
+from rightmodel.ledger.sqlite import SqliteStore, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rightmodel.ledger.store import Store
+    from rightmodel.ledger.store import Reader, Store
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings
-    from rightmodel.surfaces.cli.usage_view.report import Source
 
 _T = TypeVar("_T")
 
 
 def ask_ledger(
-    catalog: Catalog | None, settings: Settings, question: Callable[[Source, str], _T]
+    catalog: Catalog | None, settings: Settings, question: Callable[[Reader], _T]
 ) -> _T | None:
-    """The answer to a question (rows, location); `None` where there is no ledger yet.
+    """Read the ledger; `None` where there is none yet.
 
     Records that a former process could not write are written first. Raises `LedgerError`.
     """
@@ -34,12 +32,12 @@ def ask_ledger(
             store: Store = SqliteStore(file)
             spill.recover(store)
             store.close()
-        return reading(file, lambda reader: question(reader, str(file)))
+        return reading(file, question)
     from rightmodel.ledger.team import open_postgres, spill_name
 
     store = open_postgres(catalog.ledger_url, settings.environment)()
     try:
         Spill(file.with_name(spill_name(catalog.ledger_url))).recover(store)
-        return question(StoreReader(store), store.location)
+        return question(store)
     finally:
         store.close()

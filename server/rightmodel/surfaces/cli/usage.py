@@ -25,9 +25,9 @@ from rightmodel.surfaces.cli.usage_view.report import GROUPS, Span, UsageReport
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from rightmodel.ledger.store import Reader
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings
-    from rightmodel.surfaces.cli.usage_view.report import Source
 
 DAYS: Final = 30
 
@@ -129,8 +129,8 @@ def _day(option: str, text: str) -> str:
 def _report(catalog: Catalog | None, settings: Settings, span: Span, now: float) -> UsageReport:
     limits = limits_of(catalog.budget).limits if catalog else ()
 
-    def question(source: Source, location: str) -> UsageReport:
-        return reports.read(source, location=location, span=span, now=now, limits=limits)
+    def question(reader: Reader) -> UsageReport:
+        return reports.read(reader, span=span, now=now, limits=limits)
 
     location = str(ledger_file(settings.environment))
     found = ask_ledger(catalog, settings, question)
@@ -145,8 +145,8 @@ def _report(catalog: Catalog | None, settings: Settings, span: Span, now: float)
 
 
 def _attempts(catalog: Catalog | None, settings: Settings, span: Span, now: float) -> Iterable[str]:
-    def question(source: Source, _: str) -> list[str]:
-        return list(reports.attempts_csv(reports.attempts(source, span.since, span.until, now=now)))
+    def question(reader: Reader) -> list[str]:
+        return list(reports.attempts_csv(reports.attempts(reader, span.since, span.until, now=now)))
 
     return ask_ledger(catalog, settings, question) or reports.attempts_csv(())
 

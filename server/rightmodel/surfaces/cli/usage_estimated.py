@@ -21,16 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from rightmodel.ledger.records import AttemptRecord
+    from rightmodel.ledger.store import Reader
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings
-    from rightmodel.surfaces.cli.usage_view.report import Source, Span
+    from rightmodel.surfaces.cli.usage_view.report import Span
 
 
 def show_estimated(catalog: Catalog | None, settings: Settings, span: Span) -> None:
     """Print every estimate that was not corrected."""
 
-    def question(source: Source, _: str) -> dict[str, AttemptRecord]:
-        return _estimated(attempts(source, span.since, span.until, now=time.time()))
+    def question(reader: Reader) -> dict[str, AttemptRecord]:
+        return _estimated(attempts(reader, span.since, span.until, now=time.time()))
 
     found = ask_ledger(catalog, settings, question)
     if not found:

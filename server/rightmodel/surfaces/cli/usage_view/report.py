@@ -7,7 +7,7 @@ import io
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rightmodel.ledger.budget import estimate, standings
 from rightmodel.ledger.records import AttemptRecord, day_of
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from rightmodel.ledger.budget import Limit, Standing
-    from rightmodel.ledger.records import CallRecord, Hold, OutcomeRecord
+    from rightmodel.ledger.records import CallRecord
     from rightmodel.ledger.reports import Delegated, Quality, Spread
+    from rightmodel.ledger.store import Reader
     from rightmodel.manifest.price import Price
 
 GROUPS: Final = ("model", "skill", "day", "provider", "client")
@@ -30,30 +31,6 @@ RECEIPT_TOKENS: Final = 30
 """Tokens of the line under each answer: bytes / 4."""
 TIMES: Final = ("call_s", "attempt_s", "first_token_s")
 """The fields of a row that are spreads of times."""
-
-
-class Source(Protocol):
-    """The ledger's rows: see `Reader`."""
-
-    def calls(self, since: str, until: str) -> Iterator[CallRecord]:
-        """Calls of the UTC days from `since` to `until`, both included, by time."""
-        ...
-
-    def attempts(self, since: str, until: str) -> Iterator[AttemptRecord]:
-        """Attempts of the UTC days from `since` to `until`, both included."""
-        ...
-
-    def outcomes(self) -> list[OutcomeRecord]:
-        """Every outcome."""
-        ...
-
-    def holds(self) -> list[Hold]:
-        """Every reservation."""
-        ...
-
-    def days(self) -> tuple[str, str] | None:
-        """The first and the last UTC day; `None` for an empty ledger."""
-        ...
 
 
 class Overhead(NamedTuple):
@@ -132,9 +109,7 @@ class UsageReport:
         }
 
 
-def read(
-    source: Source, *, location: str, span: Span, now: float, limits: Sequence[Limit]
-) -> UsageReport:
+def read(reader: Reader, *, span: Span, now: float, limits: Sequence[Limit]) -> UsageReport:
     """Read the report, each row once."""
     spans = _spans(span, now)
     since, until = min(s for s, _ in spans), max(u for _, u in spans)
@@ -145,36 +120,36 @@ def read(
     def calls() -> Iterator[CallRecord]:
         # A call that ends after midnight has attempts on the day before; and by their reservation's
         # day, attempts may lie after their call.
-        for call in source.calls(day_after(since, -1), day_after(until, 1)):
+        for call in reader.calls(day_after(since, -1), day_after(until, 1)):
             known.add(call.id)
             yield call
 
     def counted() -> Iterator[AttemptRecord]:
-        for row in attempts(source, since, until, now=now):
+        for row in attempts(reader, since, until, now=now):
             if limits and row.charged_usd is not None:
                 charged.add([(row.day, row.model, row.skill, str(row.charged_usd))])
             yield row
 
     today, month, shown = summed(calls(), counted(), *spans, known=known)
     first, end = _start(span.since), _start(span.until) + 86_400
-    held = [hold for hold in source.holds() if not is_dead(hold, now=now)]
+    held = [hold for hold in reader.holds() if not is_dead(hold, now=now)]
     return UsageReport(
-        location=location,
+        location=reader.location,
         now=now,
         span=span,
         today=today,
         month=month,
         usage=shown,
-        quality=quality(o for o in source.outcomes() if first <= o.at < end),
+        quality=quality(o for o in reader.outcomes() if first <= o.at < end),
         budgets=tuple(standings(limits, charged.get, held, now=now)),
-        days=source.days(),
+        days=reader.days(),
     )
 
 
-def attempts(source: Source, since: str, until: str, *, now: float) -> Iterator[AttemptRecord]:
+def attempts(reader: Reader, since: str, until: str, *, now: float) -> Iterator[AttemptRecord]:
     """The attempts of these days, and those that the next server will charge to dead processes."""
-    yield from source.attempts(since, until)
-    for hold in source.holds():
+    yield from reader.attempts(since, until)
+    for hold in reader.holds():
         if since <= hold.day <= until and is_dead(hold, now=now):
             yield estimate(hold, at=now)
 
