@@ -29,6 +29,17 @@ CLIENTS: Final = {
     "@modelcontextprotocol/inspector": "2.12.0",
     "openclaw": "2026.9.6",
 }
+AGENTS: Final = {
+    "@anthropic-ai/claude-code": "2.1.332",
+    "@google/gemini-cli": "0.61.0",
+    "@openai/codex": "0.171.0",
+    "opencode-ai": "1.18.33",
+}
+CLAUDE_CODE_2_1_197: Final = {"@anthropic-ai/claude-code": "2.1.197"}
+"""What npm installs on Node 20; it does not wait for a slow server."""
+
+PYTHON_AGENTS: Final = ["openai-agents==0.24.0", "pydantic-ai-slim[mcp,openai]==2.68.0"]
+
 LLAMA_CPP: Final = ["xllamacpp==2026.10.11549"]
 """llama.cpp with its own HTTP server, as a wheel."""
 
@@ -45,8 +56,13 @@ def client(name: str) -> str:
     return str(CACHE / "clients" / "node_modules" / ".bin" / name)
 
 
+def agent_program(name: str, folder: str = "agents") -> str:
+    """The command of one of the `AGENTS`, or of the other Claude Code by its folder."""
+    return str(CACHE / folder / "node_modules" / ".bin" / name)
+
+
 def server_python(name: str) -> str:
-    """The interpreter that has a server installed: `llama-cpp` or `llama-cpp-python`."""
+    """An interpreter of its own: `llama-cpp`, `llama-cpp-python` or `python-agents`."""
     return str(CACHE / name / "bin" / "python")
 
 
@@ -121,6 +137,9 @@ def _wanted() -> list[tuple[str, dict[str, str] | list[str]]]:
     wanted: list[tuple[str, dict[str, str] | list[str]]] = [
         ("node", NODE),
         ("clients", CLIENTS),
+        ("agents", AGENTS),
+        ("claude-code-2.1.197", CLAUDE_CODE_2_1_197),
+        ("python-agents", PYTHON_AGENTS),
         ("llama-cpp", LLAMA_CPP),
     ]
     if has_compiler():

@@ -216,3 +216,18 @@ def test_a_script_is_used_up_in_turn() -> None:
             return [one.choices[0].message.content for one in found]
 
     assert asyncio.run(run()) == ["first", "second", "usual"]
+
+
+def test_responses_takes_namespaces_and_tools_that_run_at_the_provider() -> None:
+    function = {"type": "function", "name": "read", "parameters": {}, "strict": False}
+    namespace = {"type": "namespace", "name": "files", "description": "Files.", "tools": [function]}
+    tools: Any = [function, namespace, {"type": "web_search"}]
+
+    async def run() -> None:
+        async with provider_and_client() as (provider, client):
+            stream = await client.responses.create(model="m", input="hi", tools=tools, stream=True)
+            events = [event.type async for event in stream]
+            assert events[-1] == "response.completed"
+            assert provider.requests[0].stream
+
+    asyncio.run(run())

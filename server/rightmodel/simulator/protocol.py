@@ -225,6 +225,15 @@ class ResponsesServer(ServerProtocol):
     refuses_in_words = True
     signature = "ZW5j"
 
+    def complete(self, body: Json, request: Received) -> Json:
+        """The body without the tools that run at the provider, and without namespaces of tools."""
+        del request
+        tools = body.get("tools")
+        if not isinstance(tools, list):
+            return body
+        functions = [t for t in tools if isinstance(t, dict) and t.get("type") == "function"]
+        return {**body, "tools": functions}
+
     def _event(self, data: Json) -> Event:
         return Event(data, str(data["type"]))
 
