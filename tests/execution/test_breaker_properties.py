@@ -27,8 +27,7 @@ from rightmodel.execution.breaker import (
     Health,
     Snapshot,
 )
-from rightmodel.execution.call_state import CallState
-from rightmodel.execution.next_step import balanced, next_step
+from rightmodel.execution.call_state import CallState, balanced, next_step
 from rightmodel.manifest.catalog import Endpoint, Model, Provider
 from rightmodel.manifest.price import Price
 
@@ -193,6 +192,7 @@ def state_of(models: Sequence[Model], needed: Requirements, most: int) -> CallSt
         Decision(candidates, (), kind, needed, "balanced", 1.0, ""),
         candidates,
         models={m.id: m for m in models},
+        billable=0,
         max_attempts=most,
         max_escalations=1,
         began=0.0,

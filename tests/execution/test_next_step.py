@@ -14,8 +14,7 @@ from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import Task, Trust, WireFormat
 from rightmodel.execution.breaker import EndpointHealth, Snapshot
-from rightmodel.execution.call_state import CallState
-from rightmodel.execution.next_step import LOOK_S, next_step
+from rightmodel.execution.call_state import LOOK_S, CallState, next_step
 from rightmodel.manifest.catalog import Endpoint, Model, Provider
 
 if TYPE_CHECKING:
@@ -85,6 +84,7 @@ def state_of(case: Case) -> CallState:
         Decision(candidates, (), kind, needed, "balanced", 1.0, ""),
         candidates,
         models={m.id: m for m in case.models},
+        billable=0,
         max_attempts=case.max_attempts,
         max_escalations=1,
         began=0.0,

@@ -5,11 +5,11 @@ from decimal import Decimal
 import pytest
 
 from rightmodel.core.call import Usage
-from rightmodel.execution.plausibility import Worst, plausible
+from rightmodel.execution.attempt import plausible
 from rightmodel.manifest.price import UNPRICED, Price
 
 PRICE = Price(input=Decimal(10) / 10**6, output=Decimal(20) / 10**6)
-WORST = Worst(1000, 500)
+WORST = Usage(1000, 500)
 USED = Usage(800, 100)
 
 

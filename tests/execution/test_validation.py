@@ -14,6 +14,7 @@ from rightmodel.core.call import Completion
 from rightmodel.core.errors import ProviderError, TaskError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import Task
+from rightmodel.execution.attempt import check
 from rightmodel.execution.json_schema import MOST_DEPTH, find_valid, schema_error
 from rightmodel.execution.schema_checker import (
     MOST_ANSWER_CHARS,
@@ -21,7 +22,6 @@ from rightmodel.execution.schema_checker import (
     PROCESSES,
     SchemaChecker,
 )
-from rightmodel.execution.validation import check
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

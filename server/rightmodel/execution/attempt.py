@@ -1,16 +1,22 @@
-"""One attempt: its request, how long silence may last, and its record."""
+"""One attempt: its request, how long silence may last, its record, and the check of its answer.
+
+What an upstream reports is bounded: one absurd figure must not use up a budget. What may be true is
+believed: fees per request, hidden prompts of the upstream, estimates that were off. What cannot be
+is replaced by the worst case that the call was reserved for.
+"""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rightmodel.core.call import Attempt, Usage
-from rightmodel.core.fault import Fault
+from rightmodel.core.errors import ProviderError
+from rightmodel.core.fault import Fault, Scope
+from rightmodel.core.format import one_line
 from rightmodel.core.task import EFFORTS
-from rightmodel.execution.plausibility import Worst, plausible
-from rightmodel.routing.tokens import billable_tokens
 from rightmodel.wire.request import ModelRequest
 
 if TYPE_CHECKING:
@@ -19,12 +25,25 @@ if TYPE_CHECKING:
 
     from rightmodel.core.call import Completion
     from rightmodel.core.decision import Decision
-    from rightmodel.core.errors import ProviderError
     from rightmodel.core.task import Task
     from rightmodel.execution.call_state import Step
-    from rightmodel.execution.plausibility import Reported
+    from rightmodel.execution.schema_checker import SchemaChecker
     from rightmodel.manifest.catalog import Endpoint, Model
+    from rightmodel.manifest.price import Price
 
+INPUT_FACTOR: Final = 4
+INPUT_EXTRA: Final = 10_000
+"""Prompt tokens believed: the estimate is off by some factor, and gateways add prompts."""
+OUTPUT_FACTOR: Final = 2
+OUTPUT_EXTRA: Final = 1_000
+COST_FACTOR: Final = 10
+COST_EXTRA_USD: Final = Decimal("0.5")
+"""Cost believed beyond the worst case: some providers charge a fee for each request."""
+DEAREST_INPUT_USD: Final = Decimal("0.0002")
+DEAREST_OUTPUT_USD: Final = Decimal("0.001")
+"""USD per token assumed where the price is unknown: above any list price."""
+LONGEST_ERROR: Final = 10_000
+"""Characters of a gateway's error object; an answer that is longer is none."""
 CHARS_PER_TOKEN: Final = 4
 GIVEN_UP: Final = frozenset({Fault.TIMEOUT, Fault.BUSY})
 """Faults of requests that the upstream may be working on still, and bill for."""
@@ -101,7 +120,8 @@ def accepted_effort(model: Model, effort: str) -> str:
 class Try:
     """An attempt under way, and its record.
 
-    `input_tokens`: of the prompt, estimated. `output_tokens`: most for the answer, 0 is unknown.
+    `input_tokens`: of the prompt, estimated; `billable`: the same with the estimate's worst error.
+    `output_tokens`: most for the answer, 0 is unknown.
     `start_s`: seconds since its call began. Of the record: `at`, its end, seconds since 1970;
     `time_s`, how long it took.
     """
@@ -109,6 +129,7 @@ class Try:
     model: Model
     endpoint: Endpoint
     input_tokens: int
+    billable: int
     start_s: float = 0.0
     output_tokens: int = 0
 
@@ -116,19 +137,7 @@ class Try:
         """The record of an attempt with a completion."""
         chars = len(completion.text) + completion.reasoning_chars
         found = self._plausible(completion.usage, completion.cost_usd, chars, at)
-        return Attempt(
-            model=self.model.id,
-            provider=self.endpoint.provider.name,
-            name=self.endpoint.name,
-            start_s=self.start_s,
-            time_s=time_s,
-            first_token_s=completion.first_token_s,
-            usage=found.usage,
-            cost_usd=found.cost_usd,
-            billed=found.billed,
-            bounded=found.bounded,
-            served=completion.served,
-        )
+        return self._record(found, time_s, completion.first_token_s, completion.served)
 
     def broken_off(
         self, watch: Watch | None, error: ProviderError | None, *, at: float, time_s: float
@@ -141,17 +150,27 @@ class Try:
         used = self._used(watch, error)
         reported = error.cost_usd if error else None
         found = self._plausible(used, reported, watch.chars if watch else 0, at)
+        if used is None and reported is None:
+            found = found._replace(cost_usd=Decimal(0))
+        if error is None or error.usage is None:
+            found = found._replace(usage=None)
+        return self._record(found, time_s, watch.first_s if watch else None)
+
+    def _record(
+        self, found: Reported, time_s: float, first_token_s: float | None, served: str = ""
+    ) -> Attempt:
         return Attempt(
             model=self.model.id,
             provider=self.endpoint.provider.name,
             name=self.endpoint.name,
             start_s=self.start_s,
             time_s=time_s,
-            first_token_s=watch.first_s if watch else None,
-            usage=found.usage if error and error.usage else None,
-            cost_usd=Decimal(0) if used is None and reported is None else found.cost_usd,
+            first_token_s=first_token_s,
+            usage=found.usage,
+            cost_usd=found.cost_usd,
             billed=found.billed,
             bounded=found.bounded,
+            served=served,
         )
 
     def _plausible(
@@ -159,7 +178,7 @@ class Try:
     ) -> Reported:
         """`chars`: of the answer and its reasoning, never fewer than their tokens."""
         output = max(self.output_tokens, chars) if self.output_tokens else 0
-        worst = Worst(billable_tokens(self.input_tokens), output)
+        worst = Usage(self.billable, output)
         return plausible(usage, cost_usd, worst=worst, price=self.model.price, at=at)
 
     def _used(self, watch: Watch | None, error: ProviderError | None) -> Usage | None:
@@ -175,3 +194,92 @@ class Try:
         if watch is None or (watch.first_s is None and not (watch.is_sent and gave_up)):
             return None
         return Usage(self.input_tokens, received)
+
+
+# -- what is believed of reported figures ---------------------------------------------------------
+
+
+class Reported(NamedTuple):
+    """What is put on record. `billed`: the upstream named the cost. `bounded`: it was replaced."""
+
+    usage: Usage | None
+    cost_usd: Decimal | None
+    billed: bool = False
+    bounded: bool = False
+
+
+def plausible(
+    usage: Usage | None, cost_usd: Decimal | None, *, worst: Usage, price: Price, at: float
+) -> Reported:
+    """The reported figures within bounds; the cost computed where none was billed.
+
+    `worst`: the most tokens that the attempt was expected to use.
+
+    A cost of 0 is no bill where the price says otherwise: servers send it for "not computed". It
+    is then computed from usage, or unknown where that is not reported either.
+    `at`: seconds since 1970, for prices that depend on the time. Costs in USD, `None` unknown.
+    """
+    believed = None if usage is None else _bounded(usage, worst)
+    is_bounded = believed != usage
+    computed = None if believed is None else price.cost(believed, at)
+    most = price.cost(worst, at)
+    is_bill = bool(cost_usd or computed == 0 or (computed is None and not most))
+    if cost_usd is None or not is_bill:
+        return Reported(believed, computed, bounded=is_bounded)
+    if most is None:
+        most = worst.input * DEAREST_INPUT_USD + worst.output * DEAREST_OUTPUT_USD
+    if cost_usd <= COST_FACTOR * max(most, computed or most) + COST_EXTRA_USD:
+        return Reported(believed, cost_usd, billed=True, bounded=is_bounded)
+    return Reported(believed, most, bounded=True)
+
+
+def _bounded(usage: Usage, worst: Usage) -> Usage:
+    most_input = INPUT_FACTOR * worst.input + INPUT_EXTRA
+    most_output = OUTPUT_FACTOR * worst.output + OUTPUT_EXTRA
+    if usage.input > most_input:
+        usage = replace(
+            usage, input=worst.input, cache_read=0, cache_write=0, cache_write_1h=0, audio=0
+        )
+    if worst.output and usage.output > most_output:
+        usage = replace(usage, output=worst.output, reasoning=min(usage.reasoning, worst.output))
+    return usage
+
+
+# -- the check of an answer -----------------------------------------------------------------------
+
+
+async def check(task: Task, completion: Completion, checker: SchemaChecker) -> Completion:
+    """The completion to hand over. Raises `ProviderError` for one that fails.
+
+    With a schema, the text handed over is the JSON alone, without fences or prose around it.
+    An answer that the caller's own `max_output_tokens` cut is handed over as it is.
+    """
+    text = completion.text.strip()
+    if completion.finish == "refused":
+        reason = f": {one_line(text)}" if text else ""
+        raise _failed(Fault.REFUSED, f"the model or its content filter refused{reason}")
+    if not text:
+        why = " (the output budget went into reasoning)" if completion.finish == "length" else ""
+        raise _failed(Fault.EMPTY, f"the answer is empty{why}")
+    if completion.finish == "length" and (task.schema is not None or not task.max_output_tokens):
+        raise _failed(Fault.CUT_OFF, "the answer was cut off at the output limit")
+    if task.schema is not None:
+        return replace(completion, text=await checker.valid_json(task.schema, text))
+    if _error_in_disguise(text):
+        raise _failed(Fault.MALFORMED, f"the answer is an error in disguise: {one_line(text)}")
+    return completion
+
+
+def _failed(fault: Fault, message: str) -> ProviderError:
+    return ProviderError(fault, message, scope=Scope.REQUEST)
+
+
+def _error_in_disguise(text: str) -> bool:
+    """A gateway's error object posing as an answer: `{"error": …}` and nothing besides."""
+    if len(text) > LONGEST_ERROR or not text.startswith("{") or '"error"' not in text[:40]:
+        return False
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and set(value) <= {"error", "code", "message", "status"}

@@ -1,25 +1,27 @@
-"""One call: what it attempted, what that cost, and what its faults rule out for the rest of it.
+"""One call: what it attempted, what that cost, what its faults rule out, and its next step.
 
-The next step, the ledger and the receipt read it; only the executor changes it.
+The ledger and the receipt read the state; only the executor changes it. The next step is a function
+of the state and a snapshot of health. What a fault leads to is a column of the table in
+`core.fault`; `CallState.failed` applies it. Pure.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rightmodel.core.fault import Fault, Recovery, Scope
-from rightmodel.routing import scoring
+from rightmodel.execution.breaker import ORDINARY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rightmodel.core.call import Attempt
     from rightmodel.core.decision import Candidate, Decision
     from rightmodel.core.errors import BudgetError, ProviderError
     from rightmodel.core.task import Task
-    from rightmodel.execution.breaker import EndpointKey
+    from rightmodel.execution.breaker import EndpointHealth, EndpointKey, Snapshot
     from rightmodel.manifest.catalog import Endpoint, Model
 
 MOST_UNCOUNTED: Final = 10
@@ -28,8 +30,15 @@ CHECKS: Final = frozenset({Fault.EMPTY, Fault.CUT_OFF, Fault.SCHEMA})
 """Faults of an answer that a larger output budget may cure where the budget was used up."""
 ROOM_BY_FAR: Final = 2
 """Times our estimate of a prompt: more than it is off by, rare scripts apart."""
+LEAST_ALLOWANCE: Final = 16_384
+"""Least output tokens allowed for an answer, where the model can: room to reason in."""
 LARGER: Final = 4
 """Factor on the output budget when reasoning used it up."""
+LOOK_S: Final = 1.0
+MOST_LOOKS: Final = 10
+"""How often, and how many times, a call checks whether a provider is back before its last try."""
+BACKOFF_S: Final = 0.5
+MOST_BACKOFF_S: Final = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +63,8 @@ class Step:
 class CallState:
     """`candidates`: all of the decision's, best first; `models`: theirs, by id.
 
-    `began`, `deadline`, `give_up`: on the event loop's clock.
+    `billable`: tokens of the prompt with the estimate's worst error. `began`, `deadline`,
+    `give_up`: on the event loop's clock.
 
     `counted`: attempts that count against `max_attempts`. `tried`: endpoint → times. `dead`: not
     to be tried again in this call, with `dead_keys` (providers whose key is out), `avoided`
@@ -68,6 +78,7 @@ class CallState:
     decision: Decision
     candidates: Sequence[Candidate]
     models: Mapping[str, Model]
+    billable: int
     max_attempts: int
     max_escalations: int
     began: float
@@ -108,15 +119,17 @@ class CallState:
         judge = [self.decision.judge_usd] if self.decision.judge else []
         return [*(attempt.cost_usd for attempt in self.attempts), *judge]
 
-    def end(self, now: float) -> float:
-        """What time is shared out up to: the deadline; in the background, giving up."""
-        return self.deadline if now < self.deadline else self.give_up
-
     def allowance(self, model: Model) -> int:
-        """Most output tokens that an attempt at the model may use."""
-        allowed = self.larger.get(model.id) or scoring.allowance(
-            model, self.decision.requirements, self.task.max_output_tokens
-        )
+        """Most output tokens that an attempt at the model may use: the caller's cap or ample room.
+
+        Fewer where the whole of it could cost more than the ceiling leaves.
+        """
+        allowed = self.larger.get(model.id)
+        if not allowed:
+            needed, cap = self.decision.requirements, self.task.max_output_tokens
+            room = max(model.context - needed.input_tokens, 1)
+            ample = max(LEAST_ALLOWANCE, 4 * needed.output_tokens)
+            allowed = min(cap or ample, model.output_limit, room)
         return self._within_ceiling(model, allowed)
 
     @property
@@ -200,7 +213,6 @@ class CallState:
         return model.context if prompt * ROOM_BY_FAR > model.context else prompt
 
     def _within_ceiling(self, model: Model, allowed: int) -> int:
-        """Fewer output tokens where the whole allowance could cost more than the ceiling leaves."""
         left, input_tokens = self.left_usd, self.decision.requirements.input_tokens
         if left is None:
             return allowed
@@ -208,3 +220,183 @@ class CallState:
         if price.input is None or not price.output:
             return allowed
         return max(1, min(allowed, int((left - input_tokens * price.input) / price.output)))
+
+
+# -- the next step --------------------------------------------------------------------------------
+
+
+class Option(NamedTuple):
+    """A candidate that may still be tried, and where."""
+
+    candidate: Candidate
+    model: Model
+    endpoints: Sequence[Endpoint]
+
+
+def next_step(state: CallState, health: Snapshot) -> Step | None:
+    """The next attempt, `None` where there is none to make.
+
+    A model with a better chance first, where a check has failed.
+    """
+    if state.over or state.counted >= state.max_attempts:
+        return None
+    options = options_of(state, health)
+    stronger = [o for o in options if o.candidate.p_success > state.above]
+    step = (
+        (_first_fit(state, health, stronger) if state.above >= 0 else None)
+        or _first_fit(state, health, options)
+        or _soonest(state, health, options)
+    )
+    if step is None:
+        return None
+    key = step.endpoint.key
+    is_lone = all(e.key == key for option in options for e in option.endpoints)
+    return replace(step, allowance=state.allowance(step.model), is_lone=is_lone)
+
+
+def options_of(state: CallState, health: Snapshot) -> list[Option]:
+    """What may be tried at all, in order of the decision."""
+    options, left = [], state.left_usd
+    for candidate in state.candidates:
+        if candidate.model in state.over_budget:
+            continue
+        if left is not None and (candidate.cost_usd is None or candidate.cost_usd > left):
+            continue
+        model = state.models[candidate.model]
+        alive = [e for e in model.endpoints if _is_alive(state, health, model, e)]
+        if alive:
+            options.append(Option(candidate, model, alive))
+    return _loaded_first(options, health) if health.loaded else options
+
+
+def _is_alive(state: CallState, health: Snapshot, model: Model, endpoint: Endpoint) -> bool:
+    provider, needed = endpoint.provider, state.decision.requirements
+    proved = _health(health, endpoint).window
+    return (
+        endpoint.key not in state.dead
+        and provider.name not in state.dead_keys
+        and provider.name not in state.avoided
+        and state.held.get(provider.name, endpoint.name) == endpoint.name
+        and provider.trust >= needed.trust
+        and (proved is None or proved >= needed.input_tokens + needed.output_tokens)
+        and min(model.context, proved or model.context) > state.least_window
+    )
+
+
+def _health(health: Snapshot, endpoint: Endpoint) -> EndpointHealth:
+    return health.endpoints.get(endpoint.key, ORDINARY)
+
+
+def _loaded_first(options: list[Option], health: Snapshot) -> list[Option]:
+    """While a server that holds one model at a time is busy, its loaded model comes first.
+
+    Another model of it would have to wait for the running calls, then load, and then be unloaded.
+    """
+    names_loaded = health.loaded.items()
+    loaded = [o for o in options if any(e.key in names_loaded for e in o.endpoints)]
+    ordered: list[Option] = []
+    for option in options:
+        busy = [e for e in option.endpoints if _would_unload(health, e)]
+        if len(busy) == len(option.endpoints):
+            names = {e.provider.name for e in busy}
+            ordered += [o for o in loaded if any(e.provider.name in names for e in o.endpoints)]
+        ordered.append(option)
+    return list({option.model.id: option for option in ordered}.values())
+
+
+def _would_unload(health: Snapshot, endpoint: Endpoint) -> bool:
+    """Whether the server is busy with another model, and cannot hold both."""
+    return health.loaded.get(endpoint.provider.name, endpoint.name) != endpoint.name
+
+
+def _first_fit(state: CallState, health: Snapshot, options: Sequence[Option]) -> Step | None:
+    """The first candidate with an endpoint that was not tried in this call and is good for it.
+
+    Providers without a fault in this call come first, even those that cool down: three models of
+    a provider that is down would use up every attempt. The last attempt waits for one of them.
+    """
+
+    def is_calm(endpoint: Endpoint) -> bool:
+        name = endpoint.provider.name
+        has_failed = name in state.troubled or name in health.unreachable
+        return is_fit(endpoint, health) and not has_failed
+
+    def is_up(endpoint: Endpoint) -> bool:
+        return not _health(health, endpoint).wait_s
+
+    def is_spare(endpoint: Endpoint) -> bool:
+        return _health(health, endpoint).is_spare
+
+    is_last = state.counted == state.max_attempts - 1
+    return (
+        _first(state, health, options, is_calm)
+        or _first(state, health, options, is_spare)
+        or (_look_elsewhere(state, options) if is_last else None)
+        or _first(state, health, options, is_up)
+    )
+
+
+def is_fit(endpoint: Endpoint, health: Snapshot) -> bool:
+    """Whether a request can be sent now, without another model being unloaded for it."""
+    return not _health(health, endpoint).wait_s and not _would_unload(health, endpoint)
+
+
+def _first(
+    state: CallState,
+    health: Snapshot,
+    options: Sequence[Option],
+    is_good: Callable[[Endpoint], bool],
+) -> Step | None:
+    for option in options:
+        good = [e for e in option.endpoints if e.key not in state.tried and is_good(e)]
+        if good:
+            return _step(option, balanced(good, health))
+    return None
+
+
+def balanced(endpoints: Sequence[Endpoint], health: Snapshot) -> Endpoint:
+    """The less burdened of two that were drawn."""
+    if len(endpoints) == 1:
+        return endpoints[0]
+    drawn = sorted(endpoints, key=lambda e: _health(health, e).draw)[:2]
+    return min(drawn, key=lambda e: _health(health, e).burden)
+
+
+def _look_elsewhere(state: CallState, options: Sequence[Option]) -> Step | None:
+    """Wait a moment for a provider that has not failed in this call; not again and again."""
+    if state.looks >= MOST_LOOKS:
+        return None
+    for option in options:
+        for endpoint in option.endpoints:
+            if endpoint.provider.name not in state.troubled:
+                return _step(option, endpoint, wait_s=LOOK_S, looks=True)
+    return None
+
+
+def _soonest(state: CallState, health: Snapshot, options: Sequence[Option]) -> Step | None:
+    """Nothing is fit and fresh: the endpoint that can be tried (again) soonest.
+
+    The last endpoint that is left is never ruled out: cooling down, it is waited for.
+    """
+    best: Step | None = None
+    for option in options:
+        for endpoint in option.endpoints:
+            times = state.tried.get(endpoint.key, 0)
+            if times and endpoint.provider.name in health.out_of_retries:
+                continue
+            wait = max(
+                _health(health, endpoint).wait_s, _backoff_s(times, health) if times else 0.0
+            )
+            if best is None or wait < best.wait_s:
+                best = _step(option, endpoint, wait_s=wait, retry=times > 0)
+    return best
+
+
+def _backoff_s(times: int, health: Snapshot) -> float:
+    """Full jitter: anywhere between nothing and an exponentially growing bound."""
+    return health.jitter * min(MOST_BACKOFF_S, BACKOFF_S * 2.0**times)
+
+
+def _step(option: Option, endpoint: Endpoint, wait_s: float = 0.0, **facts: bool) -> Step:
+    """The step but for what `next_step` adds."""
+    return Step(option.model, endpoint, option.candidate, 0, wait_s, **facts)

@@ -13,7 +13,7 @@ import secrets
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.call import Answer, Queued, Token
+from rightmodel.core.call import Answer, Queued
 from rightmodel.core.errors import RightmodelError, TaskError
 from rightmodel.core.task import Turn
 from rightmodel.execution.pages import paged
@@ -36,7 +36,7 @@ _REF_LENGTH: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Still running. `status`: its latest event but tokens. `time_s`: since it began."""
+    """Still running. `status`: its latest event. `time_s`: since it began."""
 
     ref: str
     status: CallEvent
@@ -67,8 +67,7 @@ class _Entry:
     chars: int = 0
 
     def notify(self, event: CallEvent) -> None:
-        if not isinstance(event, Token):
-            self.status = event
+        self.status = event
         for listener in self.listeners:
             listener(event)
 
@@ -166,6 +165,7 @@ class Calls:
                 deadline_s=max(1.0, deadline_s - waited),
                 give_up_s=max(deadline_s, self._give_up_s) - waited,
                 listener=self._entries[ref].notify,
+                live=False,
                 ref=ref,
             )
         return Answer(answer.text, replace(answer.receipt, ref=ref))

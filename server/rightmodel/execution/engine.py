@@ -139,8 +139,8 @@ def build(
     from rightmodel.execution.judge_caller import JudgeCompleter
     from rightmodel.execution.learning import Learning
     from rightmodel.execution.limiter import Limiter
-    from rightmodel.execution.recall import recall
     from rightmodel.execution.recorder import Recorder
+    from rightmodel.execution.records import recall
     from rightmodel.execution.schema_checker import SchemaChecker
     from rightmodel.execution.shared_keys import SharedKeys
     from rightmodel.routing.signals.judge import Judge
@@ -156,9 +156,8 @@ def build(
     )
     learning = Learning(catalog, records, shared.apply, clock=clock.wall, now=clock.now)
     limiter = Limiter()
-    asking = JudgeCompleter(
-        providers, health, limiter, key=settings.key, now=clock.now, recorder=recorder
-    )
+    keys = {name: settings.key(provider) for name, provider in catalog.providers.items()}
+    asking = JudgeCompleter(providers, health, limiter, keys=keys, now=clock.now, recorder=recorder)
     why = {m.id: _unavailable(m, settings, catalog) for m in catalog.models.values()}
     judge = Judge(catalog, asking, why)
     router = make_router(catalog, settings, judge, learning.catalog, clock.wall)
@@ -169,7 +168,7 @@ def build(
         providers,
         health,
         limiter,
-        key=settings.key,
+        keys=keys,
         random=random,
         now=clock.now,
         recorder=recorder,

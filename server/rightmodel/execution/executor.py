@@ -13,22 +13,20 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.call import Answer, AttemptFailed, AttemptStarted, Token, Waiting
+from rightmodel.core.call import AttemptFailed, AttemptStarted, Token, Waiting
 from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.execution.attempt import Try, Watch, request_of
-from rightmodel.execution.call_state import CallState
-from rightmodel.execution.next_step import next_step
-from rightmodel.execution.receipts import exhausted, make_receipt, nothing_fits, nothing_left
-from rightmodel.execution.tracing import answered, attempt_span, attempted, call_span
-from rightmodel.execution.validation import check
+from rightmodel.execution.attempt import Try, Watch, check, request_of
+from rightmodel.execution.call_state import CallState, next_step
+from rightmodel.execution.no_answer import exhausted, nothing_fits, nothing_left
 from rightmodel.routing.router import explored
+from rightmodel.routing.tokens import billable_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from random import Random
 
-    from rightmodel.core.call import Attempt, Completion, Listener
+    from rightmodel.core.call import Answer, Attempt, Completion, Listener
     from rightmodel.core.errors import RightmodelError
     from rightmodel.core.task import Task, WireFormat
     from rightmodel.execution.breaker import Health
@@ -36,7 +34,7 @@ if TYPE_CHECKING:
     from rightmodel.execution.limiter import Limiter
     from rightmodel.execution.recorder import CallRecorder, Recorder
     from rightmodel.execution.schema_checker import SchemaChecker
-    from rightmodel.manifest.catalog import Catalog, Provider
+    from rightmodel.manifest.catalog import Catalog
     from rightmodel.routing.router import Router
     from rightmodel.upstream.exchange import Upstream
     from rightmodel.wire.request import ModelRequest
@@ -50,6 +48,8 @@ PROBE_S: Final = 5.0
 """Least time to a first token for an endpoint that kept silent the last time, and is probed."""
 STALL_S: Final = 30.0
 """Silence in mid-stream that counts as a fault; less where another candidate needs the time."""
+NOTICEABLE_S: Final = 0.01
+"""A wait for a slot that is longer has the time shared out anew."""
 SLOW: Final = 3.0
 """Times the longest gap in a stream: a silence that is not longer is no stall."""
 
@@ -61,12 +61,13 @@ class _Call:
     state: CallState
     recorder: CallRecorder
     listener: Listener
+    live: bool
     watch: Watch | None = None
     soonest_s: float | None = None
 
 
 class Executor:
-    """`key(provider)`: its key or "". `now`: monotonic seconds, the event loop's clock."""
+    """`keys`: provider → its key or "". `now`: monotonic seconds, the event loop's clock."""
 
     def __init__(  # noqa: PLR0913 - the composition root hands in every collaborator
         self,
@@ -76,7 +77,7 @@ class Executor:
         health: Health,
         limiter: Limiter,
         *,
-        key: Callable[[Provider], str],
+        keys: Mapping[str, str],
         random: Random,
         now: Callable[[], float],
         recorder: Recorder,
@@ -86,7 +87,7 @@ class Executor:
         self._router = router
         self._providers = providers
         self._health = health
-        self._key = key
+        self._keys = keys
         self._random = random
         self._now = now
         self._recorder = recorder
@@ -100,44 +101,44 @@ class Executor:
         deadline_s: float,
         give_up_s: float | None = None,
         listener: Listener = lambda _: None,
+        live: bool = True,
         ref: str = "",
     ) -> Answer:
         """Route the task and bring back a checked answer.
 
         `deadline_s` shares out the time over attempts; `give_up_s` (never before the deadline)
-        ends the call. `listener` receives every event. `ref`: by which the ledger finds the call
-        again. Raises `NoCandidateError`, `ExhaustedError`, `BudgetError`, `TaskError`.
+        ends the call. `listener` receives every event, text as it arrives (`Token`) only if
+        `live`. `ref`: by which the ledger finds the call again. Raises `NoCandidateError`,
+        `ExhaustedError`, `BudgetError`, `TaskError`.
         """
         began = self._now()
         if task.schema is not None:
             await self._checker.check_schema(task.schema)
         routing = self._catalog.routing
-        decision = explored(await self._router.route(task), routing.explore, self._random)
+        decision = await self._router.route(task)
+        if routing.explore:
+            decision = explored(decision, routing.explore, self._random)
         candidates = tuple(decision.candidates)
+        models, find = self._catalog.models, self._catalog.find
         state = CallState(
             task,
             decision,
             candidates,
-            models={c.model: self._catalog.find(c.model) for c in candidates},
+            models={c.model: models.get(c.model) or find(c.model) for c in candidates},
+            billable=billable_tokens(decision.requirements.input_tokens),
             max_attempts=routing.max_attempts,
             max_escalations=routing.escalate,
             began=began,
             deadline=began + deadline_s,
             give_up=began + max(deadline_s, give_up_s or 0.0),
         )
-        call = _Call(state, self._recorder.open(state, ref), listener)
-        try:
-            with call_span(decision) as span:
-                answer = await self._run(call)
-                answered(span, answer.receipt)
-        except BaseException as error:
-            call.recorder.failed(error, self._now() - began)
-            raise
-        return call.recorder.answered(answer)
+        call = _Call(state, self._recorder.open(state, ref), listener, live)
+        with call.recorder.call(self._now):
+            return await self._run(call)
 
     async def _run(self, call: _Call) -> Answer:
         state = call.state
-        if not state.decision.candidates:
+        if not state.candidates:
             raise nothing_fits(state.decision)
         models = state.models.values()
         while (step := next_step(state, self._health.snapshot(models))) is not None:
@@ -149,14 +150,9 @@ class Executor:
                 continue
             completion = await self._attempt(call, step)
             if completion is not None:
-                receipt = make_receipt(
-                    self._catalog,
-                    state,
-                    allowance=step.allowance,
-                    at=self._recorder.clock(),
-                    time_s=self._now() - state.began,
+                return call.recorder.answered(
+                    completion.text, allowance=step.allowance, time_s=self._now() - state.began
                 )
-                return Answer(completion.text, receipt)
         raise self._nothing_more(call)
 
     def _nothing_more(self, call: _Call) -> RightmodelError:
@@ -179,7 +175,7 @@ class Executor:
         not tried in this call is tried at once, unless it stated when to come back.
         """
         now = self._now()
-        end = state.end(now)
+        end = _end(state, now)
         if now + step.wait_s < end:
             return step.wait_s
         limited = self._health.state(step.endpoint).fault is Fault.RATE_LIMITED
@@ -205,30 +201,30 @@ class Executor:
         state.started(step)
         call.watch = None
         made, began = len(state.attempts), self._now()
-        try:
-            completion = await self._in_slot(call, step)
-        finally:
-            if len(state.attempts) == made:
-                state.attempts.append(self._broken_off(call, step, began, None))
-                call.recorder.cancelled(state.attempts[-1], hold)
-        call.recorder.attempted(state.attempts[-1], hold)
-        return completion
-
-    async def _in_slot(self, call: _Call, step: Step) -> Completion | None:
-        """The attempt once the provider has room for one more request."""
-        began = self._now()
-        with attempt_span(step.endpoint) as span:
-            completion = None
+        with call.recorder.attempt(step, hold):
             try:
-                async with self._limiter.slot(step.endpoint, self._limit(call.state, step)):
-                    completion = await self._ask(call, step)
+                return await self._in_slot(call, step, began)
             except ProviderError as error:
                 self._failed(call, step, error, self._broken_off(call, step, began, error))
-            attempted(span, call.state.attempts[-1])
-        return completion
+            finally:
+                if len(state.attempts) == made:  # cancelled
+                    state.attempts.append(self._broken_off(call, step, began, None))
+        return None
 
-    async def _ask(self, call: _Call, step: Step) -> Completion | None:
-        """The checked completion, or `None` where the check failed. Raises `ProviderError`."""
+    async def _in_slot(self, call: _Call, step: Step, began: float) -> Completion | None:
+        """The attempt once the provider has room for one more request."""
+        limit = self._limit(call.state, step)
+        async with self._limiter.slot(step.endpoint, limit):
+            now = self._now()
+            if now - began > NOTICEABLE_S:  # it waited
+                limit = self._limit(call.state, step)
+            return await self._ask(call, step, limit)
+
+    async def _ask(self, call: _Call, step: Step, limit: float) -> Completion | None:
+        """The checked completion, or `None` where the check failed. Raises `ProviderError`.
+
+        `limit`: when silence before the first token ends it.
+        """
         state, endpoint = call.state, step.endpoint
         began = self._now()
         call.listener(
@@ -236,7 +232,7 @@ class Executor:
         )
         ticket = self._health.begin(endpoint, retry=step.retry)
         try:
-            async with asyncio.timeout_at(self._limit(state, step)) as scope:
+            async with asyncio.timeout_at(limit) as scope:
                 call.watch = self._watch(call, step, scope, began)
                 completion = await self._providers[endpoint.provider.protocol].complete(
                     self._request(state, step), call.watch
@@ -265,10 +261,11 @@ class Executor:
             Unless the answer comes as slowly as that: it is not a stall, however long it takes.
             """
             self._health.heard(step.endpoint)
-            share = max(LEAST_FIRST_TOKEN_S, (state.end(now) - now) / 2, SLOW * gap)
+            share = max(LEAST_FIRST_TOKEN_S, (_end(state, now) - now) / 2, SLOW * gap)
             return min(state.give_up, now + (min(STALL_S, share) if has_other else STALL_S))
 
-        return Watch(scope, self._now, began, until, lambda text: call.listener(Token(text)))
+        on_text = (lambda text: call.listener(Token(text))) if call.live else None
+        return Watch(scope, self._now, began, until, on_text)
 
     def _timed_out(self, call: _Call, step: Step, began: float) -> ProviderError:
         """Silence: a stall in mid-stream, a busy server, or one that is down."""
@@ -289,7 +286,7 @@ class Executor:
             state.decision.requirements.max_cost_usd is not None
             or self._recorder.records.limits.any
         )
-        key = self._key(step.endpoint.provider)
+        key = self._keys.get(step.endpoint.provider.name, "")
         return request_of(state.task, state.decision, step, key, uncapped=not limited)
 
     async def _checked(
@@ -339,7 +336,7 @@ class Executor:
         shares = max(1, min(state.max_attempts - state.counted, 2)) + 1
         if "reasoning" in step.model.features and state.task.effort != "none":
             shares = 2  # it may think for long before the first token, and that is no fault
-        share = max(LEAST_FIRST_TOKEN_S, (state.end(now) - now) / shares)
+        share = max(LEAST_FIRST_TOKEN_S, (_end(state, now) - now) / shares)
         known = self._health.state(step.endpoint)
         if known.fault is Fault.TIMEOUT:  # another call should not lose as much to it
             share = min(share, max(PROBE_S, 3 * known.latency_s))
@@ -348,7 +345,14 @@ class Executor:
 
 def _try(state: CallState, step: Step, began: float) -> Try:
     tokens = state.decision.requirements.input_tokens
-    return Try(step.model, step.endpoint, tokens, began - state.began, step.allowance)
+    return Try(
+        step.model, step.endpoint, tokens, state.billable, began - state.began, step.allowance
+    )
+
+
+def _end(state: CallState, now: float) -> float:
+    """What time is shared out up to: the deadline; in the background, giving up."""
+    return state.deadline if now < state.deadline else state.give_up
 
 
 def _attempt_error(step: Step, failed: Exception) -> ProviderError:

@@ -11,9 +11,9 @@ from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Turn
 from rightmodel.execution.attempt import Try, Watch, accepted_effort
-from rightmodel.execution.next_step import balanced, is_fit
+from rightmodel.execution.call_state import balanced, is_fit
 from rightmodel.routing.signals.judge import OUTPUT_TOKENS, JudgeAnswer
-from rightmodel.routing.tokens import estimate_tokens
+from rightmodel.routing.tokens import billable_tokens, estimate_tokens
 from rightmodel.wire.request import ModelRequest
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rightmodel.execution.limiter import Limiter
     from rightmodel.execution.recorder import Recorder
     from rightmodel.ledger.records import Hold
-    from rightmodel.manifest.catalog import Endpoint, Model, Provider
+    from rightmodel.manifest.catalog import Endpoint, Model
     from rightmodel.upstream.exchange import Upstream
 
 _THINKING_ROOM = 1000
@@ -33,7 +33,7 @@ _THINKING_ROOM = 1000
 
 
 class JudgeCompleter:
-    """`key(provider)`: its key or "". `now`: monotonic seconds. `recorder`: of its cost."""
+    """`keys`: provider → its key or "". `now`: monotonic seconds. `recorder`: of its cost."""
 
     def __init__(
         self,
@@ -41,14 +41,14 @@ class JudgeCompleter:
         health: Health,
         limiter: Limiter,
         *,
-        key: Callable[[Provider], str],
+        keys: Mapping[str, str],
         now: Callable[[], float],
         recorder: Recorder,
     ) -> None:
         self._providers = providers
         self._health = health
         self._limiter = limiter
-        self._key = key
+        self._keys = keys
         self._now = now
         self._recorder = recorder
 
@@ -72,7 +72,7 @@ class JudgeCompleter:
             provider=endpoint.provider,
             name=endpoint.name,
             turns=(Turn("user", prompt),),
-            key=self._key(endpoint.provider),
+            key=self._keys.get(endpoint.provider.name, ""),
             system=system,
             schema=schema,
             native_schema="json_schema" in model.features,
@@ -84,7 +84,8 @@ class JudgeCompleter:
         hold = await self._recorder.reserve_judge(
             model, endpoint, tokens, request.max_output_tokens
         )
-        attempt, text = await self._attempt(Try(model, endpoint, tokens), request, deadline_s, hold)
+        tried = Try(model, endpoint, tokens, billable_tokens(tokens))
+        attempt, text = await self._attempt(tried, request, deadline_s, hold)
         self._recorder.judged(attempt, hold)
         return JudgeAnswer(text, attempt.cost_usd)
 

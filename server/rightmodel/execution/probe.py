@@ -14,6 +14,7 @@ from rightmodel.core.task import Turn
 from rightmodel.execution.attempt import Try, Watch
 from rightmodel.ledger.budget import HoldRequest
 from rightmodel.ledger.records import attempt_record, new_id
+from rightmodel.routing.tokens import billable_tokens
 from rightmodel.wire.request import ModelRequest
 
 if TYPE_CHECKING:
@@ -31,13 +32,14 @@ PATIENCE_S: Final = 30.0
 OUTPUT_TOKENS: Final = 256
 """Enough for a model that reasons before it says one word."""
 PROMPT_TOKENS: Final = 16
+BILLABLE_TOKENS: Final = billable_tokens(PROMPT_TOKENS)
 WORD_TOKENS: Final = 8
 """Of an answer without reasoning, with some room."""
 NO_KEY: Final = "no_key"
 SKILL: Final = "general"
+"""What a probe counts as, where a budget is set for skills."""
 CLIENT: Final = "check"
 """Who makes these calls, in the ledger."""
-"""What a probe counts as, where a budget is set for skills."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,13 @@ class Prober:
 
     async def _ask(self, model: Model, endpoint: Endpoint, hold: Hold | None) -> Finding:
         began = self._now()
-        tried = Try(model, endpoint, PROMPT_TOKENS, output_tokens=OUTPUT_TOKENS)
+        tried = Try(
+            model,
+            endpoint,
+            PROMPT_TOKENS,
+            billable_tokens(PROMPT_TOKENS),
+            output_tokens=OUTPUT_TOKENS,
+        )
         watch: Watch | None = None
         try:
             async with asyncio.timeout_at(began + PATIENCE_S) as scope:

@@ -1,14 +1,25 @@
-"""Records calls in the ledger: the reservation before each attempt, every attempt, the call."""
+"""What is recorded of a call: ledger rows, its receipt, OpenTelemetry spans and log lines.
+
+Spans follow the GenAI conventions and are no-ops without an SDK installed. Neither spans nor logs
+hold prompts, answers, keys or an upstream's own words, which may echo any of them.
+"""
 
 from __future__ import annotations
 
+import logging
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, StatusCode
+
+from rightmodel import __version__
+from rightmodel.core.call import Answer, Receipt, Usage
 from rightmodel.core.errors import RightmodelError
 from rightmodel.core.fault import Fault
-from rightmodel.execution.recall import kept_turns
+from rightmodel.execution.records import kept_turns
 from rightmodel.ledger.budget import HoldRequest
 from rightmodel.ledger.records import (
     OutcomeRecord,
@@ -18,23 +29,31 @@ from rightmodel.ledger.records import (
     new_id,
     task_hash,
 )
-from rightmodel.routing import scoring as estimate
+from rightmodel.routing.scoring import worst_cost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from rightmodel.core.call import Answer, Attempt
+    from opentelemetry.trace import Span
+
+    from rightmodel.core.call import Attempt
     from rightmodel.execution.call_state import CallState, Step
     from rightmodel.execution.records import Records
-    from rightmodel.ledger.records import AttemptRecord, Hold, Row
+    from rightmodel.ledger.records import AttemptRecord, CallRecord, Hold, Row
     from rightmodel.manifest.catalog import Catalog, Endpoint, Model
 
+logger = logging.getLogger("rightmodel.execution")
+tracer = trace.get_tracer("rightmodel", __version__)
 
+PROVIDER_NAMES: Final = {"google": "gcp.gemini", "xai": "x_ai", "mistral": "mistral_ai"}
+"""Where the conventions' well-known value differs from the manifest's name."""
 JUDGING: Final = "classify"
 """The skill that the judge's attempts count as in budgets for skills."""
 CANCELLED: Final = "cancelled"
 HOLD_MARGIN_S: Final = 300.0
 """A reservation outlives the longest call by so much before its process may count as dead."""
+CHAT_TEMPLATE_TOKENS: Final = 100
+"""Tokens that an upstream's chat template adds to a prompt."""
 
 
 class Recorder:
@@ -47,7 +66,7 @@ class Recorder:
 
     def open(self, state: CallState, ref: str) -> CallRecorder:
         """The recorder of a call that begins."""
-        return CallRecorder(self, state, ref)
+        return CallRecorder(self, state, ref, state.decision.assessment.skill)
 
     async def reserve_judge(
         self, model: Model, endpoint: Endpoint, input_tokens: int, allowed: int
@@ -57,7 +76,7 @@ class Recorder:
             HoldRequest(
                 model.id,
                 JUDGING,
-                estimate.worst_cost(model, input_tokens, allowed),
+                worst_cost(model, input_tokens, allowed),
                 call=new_id(),
                 provider=endpoint.provider.name,
                 name=endpoint.name,
@@ -79,32 +98,63 @@ class Recorder:
 
 @dataclass(slots=True)
 class CallRecorder:
-    """Records one call. `flags`: of the ledger, for the receipt."""
+    """Records one call. `skill`: the task's heaviest. `flags`: of the ledger, for the receipt."""
 
     owner: Recorder
     state: CallState
     ref: str
+    skill: str
     id: int = field(default_factory=new_id)
     number: int = 0
     flags: dict[str, None] = field(default_factory=dict)
     failed_checks: list[str] = field(default_factory=list)
+    receipt: Receipt | None = None
+
+    @contextmanager
+    def call(self, now: Callable[[], float]) -> Iterator[None]:
+        """The span of the call; its attempts are its children. An error is recorded."""
+        decision = self.state.decision
+        with tracer.start_as_current_span(
+            "rightmodel.complete",
+            attributes={
+                "rightmodel.skill": self.skill,
+                "rightmodel.difficulty": decision.assessment.difficulty,
+                "rightmodel.source": decision.assessment.source,
+                "rightmodel.tier": decision.tier,
+                "rightmodel.candidates": len(self.state.candidates),
+            },
+            record_exception=False,  # its words may echo the prompt
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                yield
+            except BaseException as error:
+                if isinstance(error, RightmodelError):
+                    span.set_attribute("error.type", error.code)
+                    span.set_status(StatusCode.ERROR, error.code)
+                self._failed(error, now() - self.state.began)
+                raise
+            if receipt := self.receipt:
+                span.set_attribute("rightmodel.model", receipt.model)
+                span.set_attribute("rightmodel.attempts", len(receipt.attempts))
+                if receipt.cost_usd is not None:
+                    span.set_attribute("rightmodel.cost_usd", float(receipt.cost_usd))
 
     async def reserve(self, step: Step) -> Hold | None:
         """Reserve the step's worst case. Raises `BudgetError`, which names what would fit."""
+        records, state = self.owner.records, self.state
         routing = self.owner.catalog.routing
-        state = self.state
-        tokens = state.decision.requirements.input_tokens
         others: tuple[tuple[str, Decimal | None], ...] = ()
-        if self.owner.records.limits.any:
+        if records.limits.any:
             others = tuple(
-                (model.id, estimate.worst_cost(model, tokens, state.allowance(model)))
+                (model.id, self._worst_usd(model, state.allowance(model)))
                 for model in state.models.values()
             )
-        return await self.owner.records.reserve(
+        return await records.reserve(
             HoldRequest(
                 model=step.model.id,
-                skill=self.state.decision.assessment.skill,
-                worst_usd=estimate.worst_cost(step.model, tokens, step.allowance),
+                skill=self.skill,
+                worst_usd=self._worst_usd(step.model, step.allowance),
                 others=others,
                 lasts_s=max(routing.deadline_s, routing.give_up_s) + HOLD_MARGIN_S,
                 expected_usd=step.candidate.cost_usd,
@@ -112,12 +162,39 @@ class CallRecorder:
                 number=self.number + 1,
                 provider=step.endpoint.provider.name,
                 name=step.endpoint.name,
-                client=self.state.task.client,
+                client=state.task.client,
             )
         )
 
-    def attempted(self, attempt: Attempt, hold: Hold | None) -> None:
-        """Record an attempt that ended, and settle its reservation."""
+    def _worst_usd(self, model: Model, allowed: int) -> Decimal | None:
+        return model.price.cost(Usage(self.state.billable, allowed))
+
+    @contextmanager
+    def attempt(self, step: Step, hold: Hold | None) -> Iterator[None]:
+        """The span of an attempt, which the state has at the end: it is recorded and settled.
+
+        An attempt that ends by an error was cancelled by the caller.
+        """
+        provider = step.endpoint.provider.name
+        with tracer.start_as_current_span(
+            f"chat {step.endpoint.name}",
+            kind=SpanKind.CLIENT,
+            attributes={
+                "gen_ai.operation.name": "chat",
+                "gen_ai.provider.name": PROVIDER_NAMES.get(provider, provider),
+                "gen_ai.request.model": step.endpoint.name,
+            },
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                yield
+            except BaseException:
+                row = self._row(self.state.attempts[-1])
+                self.owner.records.settle(hold, row._replace(fault=CANCELLED))
+                raise
+            attempt = self.state.attempts[-1]
+            _describe(span, attempt)
         if attempt.fault is Fault.SCHEMA:
             self.failed_checks.append(attempt.model)
         if attempt.bounded:
@@ -125,59 +202,73 @@ class CallRecorder:
         flags = self.owner.records.settle(hold, self._row(attempt))
         self.flags.update(dict.fromkeys(flags))
 
-    def cancelled(self, attempt: Attempt, hold: Hold | None) -> None:
-        """Record an attempt that its caller cancelled, and settle its reservation."""
-        self.owner.records.settle(hold, self._row(attempt)._replace(fault=CANCELLED))
-
-    def answered(self, answer: Answer) -> Answer:
-        """Record a call that was answered. Returns it with the ledger's flags."""
-        receipt = answer.receipt
-        rows: list[Row] = [
-            call_record(
-                self.state.decision,
-                id=self.id,
-                ref=self.ref,
-                at=self.owner.clock(),
-                task=task_hash(self.state.task),
-                baseline=self.owner.catalog.baseline,
-                receipt=receipt,
-                client=self.state.task.client,
-            )
-        ]
-        if self.state.task.schema is not None:
-            # A schema that no model met says nothing about those that failed it: see `failed`.
+    def answered(self, text: str, *, allowance: int, time_s: float) -> Answer:
+        """Record the call whose last attempt gave the answer. `allowance`: its output tokens."""
+        state, owner = self.state, self.owner
+        at = owner.clock()
+        receipt = self._receipt(allowance=allowance, at=at, time_s=time_s)
+        rows: list[Row] = [self._call_row(at, receipt=receipt)]
+        if state.task.schema is not None:
+            # A schema that no model met says nothing about those that failed it: see `_failed`.
             rows += [self._check(model, good=0.0) for model in self.failed_checks]
             rows.append(self._check(receipt.model, good=1.0))
-        if self.owner.catalog.store_text:
-            rows.append(
-                Texts(self.id, self.state.task.prompt, answer.text, kept_turns(self.state.task))
-            )
-        self.owner.records.note(*rows)
-        trouble = self.owner.records.trouble
-        if trouble:
+        if owner.catalog.store_text:
+            rows.append(Texts(self.id, state.task.prompt, text, kept_turns(state.task)))
+        owner.records.note(*rows)
+        if trouble := owner.records.trouble:
             self.flags[trouble.flag] = None
-        return replace(answer, receipt=replace(receipt, flags=(*receipt.flags, *self.flags)))
+        self.receipt = replace(receipt, flags=(*receipt.flags, *self.flags))
+        logger.info(
+            "answered model=%s attempts=%d cost_usd=%s time_s=%.3f",
+            receipt.model,
+            len(receipt.attempts),
+            receipt.cost_usd,
+            time_s,
+        )
+        return Answer(text, self.receipt)
 
-    def failed(self, error: BaseException, time_s: float) -> None:
+    def _receipt(self, *, allowance: int, at: float, time_s: float) -> Receipt:
+        state = self.state
+        attempts, cost = state.attempts, state.cost_usd
+        last, baseline = attempts[-1], self.owner.catalog.baseline_model
+        flags = [f"refused={a.model}" for a in attempts if a.fault is Fault.REFUSED]
+        baseline_usd = None
+        if baseline is not None and last.usage is not None:
+            believed = _believed(last.usage, state.billable, allowance)
+            baseline_usd = baseline.price.cost(believed, at)
+        return Receipt(
+            model=last.model,
+            decision=state.decision,
+            attempts=tuple(attempts),
+            time_s=time_s,
+            cost_usd=cost,
+            baseline_usd=baseline_usd,
+            saved_usd=None if baseline_usd is None or cost is None else baseline_usd - cost,
+            served=last.served if not same_model(last.served, last.name) else "",
+            files=tuple(file.path for file in state.task.files),
+            flags=(*flags, "explored") if state.decision.explored else tuple(flags),
+        )
+
+    def _failed(self, error: BaseException, time_s: float) -> None:
         """Record a call without an answer: its cost is a loss against any baseline."""
         code = error.code if isinstance(error, RightmodelError) else CANCELLED
-        baseline = self.owner.catalog.baseline
         cost_usd = self.state.cost_usd
-        row = call_record(
+        row = self._call_row(self.owner.clock(), outcome=code, cost_usd=cost_usd, time_s=time_s)
+        if row.baseline and cost_usd is not None:
+            row = row._replace(baseline_usd=Decimal(0), saved_usd=-cost_usd)
+        self.owner.records.note(row)
+
+    def _call_row(self, at: float, **ended: Any) -> CallRecord:
+        return call_record(
             self.state.decision,
             id=self.id,
             ref=self.ref,
-            at=self.owner.clock(),
+            at=at,
             task=task_hash(self.state.task),
-            baseline=baseline,
-            outcome=code,
-            cost_usd=cost_usd,
-            time_s=time_s,
+            baseline=self.owner.catalog.baseline,
             client=self.state.task.client,
+            **ended,
         )
-        if baseline and cost_usd is not None:
-            row = row._replace(baseline_usd=Decimal(0), saved_usd=-cost_usd)
-        self.owner.records.note(row)
 
     def _row(self, attempt: Attempt) -> AttemptRecord:
         self.number += 1
@@ -186,7 +277,7 @@ class CallRecorder:
             call=self.id,
             number=self.number,
             at=self.owner.clock(),
-            skill=self.state.decision.assessment.skill,
+            skill=self.skill,
             expected_output=self.state.decision.requirements.output_tokens,
             client=self.state.task.client,
         )
@@ -204,3 +295,49 @@ class CallRecorder:
             kind="check",
             task=task_hash(self.state.task),
         )
+
+
+def _describe(span: Span, attempt: Attempt) -> None:
+    """Span and log line of an attempt that ended."""
+    if attempt.usage is not None:
+        span.set_attribute("gen_ai.usage.input_tokens", attempt.usage.input)
+        span.set_attribute("gen_ai.usage.output_tokens", attempt.usage.output)
+    if attempt.served:
+        span.set_attribute("gen_ai.response.model", attempt.served)
+    if attempt.fault is not None:
+        span.set_attribute("error.type", attempt.fault.value)
+        span.set_status(StatusCode.ERROR, attempt.fault.value)
+    logger.info(
+        "attempt model=%s provider=%s outcome=%s status=%d time_s=%.3f",
+        attempt.model,
+        attempt.provider,
+        attempt.fault.value if attempt.fault else "ok",
+        attempt.status,
+        attempt.time_s,
+    )
+
+
+def _believed(usage: Usage, billable: int, allowance: int) -> Usage:
+    """The counts that a saving is computed from: an upstream that inflates them invents none.
+
+    `billable`: the prompt's tokens, rather too many; `allowance`: output tokens that were allowed.
+    Reasoning tokens are left out: what the baseline would have thought is unknown, and claiming
+    the other model's would inflate the saving.
+    """
+    most = billable + CHAT_TEMPLATE_TOKENS
+    return Usage(min(usage.input, most), min(usage.output - usage.reasoning, allowance))
+
+
+def same_model(served: str, asked: str) -> bool:
+    """Whether the upstream's name for what it used means the model asked for.
+
+    A dated or versioned suffix is the same model (`gpt-5.4-mini` → `gpt-5.4-mini-2026-03-17`), and
+    so is a path in front of it (`models/gemini-…`).
+    """
+    if not served:
+        return True
+    a = served.lower().rpartition("/")[2].removesuffix(":free")
+    b = asked.lower().rpartition("/")[2].removesuffix(":free")
+    shorter, longer = sorted((a, b), key=len)
+    rest = longer[len(shorter) :] if longer.startswith(shorter) else "?"
+    return not rest or (rest[0] in "-@:" and rest[1:].replace("-", "").replace(".", "").isdigit())

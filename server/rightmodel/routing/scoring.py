@@ -47,9 +47,6 @@ REASONING_TOKENS: Final = {"none": 0, "low": 300, "": 800, "medium": 1200, "high
 """Expected reasoning tokens of a model with the `reasoning` feature on a task of difficulty 5, by
 effort; in proportion to difficulty. Set by judgement."""
 
-MIN_ALLOWANCE: Final = 16_384
-"""Least output tokens allowed for an answer, where the model can: room to reason in."""
-
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -111,15 +108,6 @@ def _output(model: Model, question: Question) -> int:
     answer = question.requirements.output_tokens
     written = answer if model.verbosity == 1.0 else round(answer * model.verbosity)
     return written + reasoning_tokens(model, question.assessment.difficulty, question.effort)
-
-
-def allowance(model: Model, needed: Requirements, max_output_tokens: int) -> int:
-    """Output tokens that a call may use at most: the caller's cap, else ample room."""
-    room = max(model.context - needed.input_tokens, 1)
-    limit = min(model.output_limit, room)
-    if max_output_tokens:
-        return min(max_output_tokens, limit)
-    return min(limit, max(MIN_ALLOWANCE, 4 * needed.output_tokens))
 
 
 def worst_cost(model: Model, input_tokens: int, allowed: int) -> Decimal | None:

@@ -1,89 +1,18 @@
-"""What happened in a call and what it cost: receipts, and the error when every attempt failed."""
+"""The errors of calls without an answer: what was tried, and what to do next."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from rightmodel.core.call import Receipt, Usage
 from rightmodel.core.errors import ExhaustedError, NoCandidateError, nearest
-from rightmodel.core.fault import Fault
 from rightmodel.core.format import dollars, listed
-from rightmodel.routing.tokens import billable_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rightmodel.core.call import Attempt
     from rightmodel.core.decision import Decision
     from rightmodel.execution.call_state import CallState
     from rightmodel.manifest.catalog import Catalog
-
-WRAPPING: Final = 100
-"""Tokens that an upstream's chat template adds to a prompt."""
-
-
-def make_receipt(
-    catalog: Catalog, state: CallState, *, allowance: int, at: float, time_s: float
-) -> Receipt:
-    """The receipt of a call whose last attempt gave the answer, of `allowance` tokens at most."""
-    decision, attempts = state.decision, state.attempts
-    last, cost = attempts[-1], state.cost_usd
-    sent = decision.requirements.input_tokens
-    baseline = _baseline_cost(catalog, _believed(last.usage, sent, allowance), at)
-    return Receipt(
-        model=last.model,
-        decision=decision,
-        attempts=tuple(attempts),
-        time_s=time_s,
-        cost_usd=cost,
-        baseline_usd=baseline,
-        saved_usd=None if baseline is None or cost is None else baseline - cost,
-        served=last.served if not same_model(last.served, last.name) else "",
-        files=tuple(file.path for file in state.task.files),
-        flags=_flags(decision, attempts),
-    )
-
-
-def _flags(decision: Decision, attempts: Sequence[Attempt]) -> tuple[str, ...]:
-    refused = [f"refused={a.model}" for a in attempts if a.fault is Fault.REFUSED]
-    return (*refused, "explored") if decision.explored else tuple(refused)
-
-
-def _believed(usage: Usage | None, sent: int, allowance: int) -> Usage | None:
-    """The counts that a saving is reckoned from: an upstream that inflates them invents none.
-
-    `sent`: the prompt's tokens as estimated; `allowance`: the output tokens that were allowed.
-    Reasoning tokens are left out: what the baseline would have thought is not known, and claiming
-    the other model's would inflate the saving.
-    """
-    if usage is None:
-        return None
-    most = billable_tokens(sent) + WRAPPING
-    return Usage(min(usage.input, most), min(usage.output - usage.reasoning, allowance))
-
-
-def _baseline_cost(catalog: Catalog, usage: Usage | None, at: float) -> Decimal | None:
-    """What the baseline would have cost: the same prompt and answer at its prices, no cache."""
-    model = catalog.baseline_model
-    if model is None or usage is None:
-        return None
-    return model.price.cost(usage, at)
-
-
-def same_model(served: str, asked: str) -> bool:
-    """Whether the upstream's name for what it used means the model asked for.
-
-    A dated or versioned suffix is the same model (`gpt-5.4-mini` → `gpt-5.4-mini-2026-03-17`), and
-    so is a path in front of it (`models/gemini-…`).
-    """
-    if not served:
-        return True
-    a = served.lower().rpartition("/")[2].removesuffix(":free")
-    b = asked.lower().rpartition("/")[2].removesuffix(":free")
-    shorter, longer = sorted((a, b), key=len)
-    rest = longer[len(shorter) :] if longer.startswith(shorter) else "?"
-    return not rest or (rest[0] in "-@:" and rest[1:].replace("-", "").replace(".", "").isdigit())
 
 
 def exhausted(
