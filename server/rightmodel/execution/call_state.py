@@ -321,18 +321,12 @@ def _first_fit(state: CallState, health: Snapshot, options: Sequence[Option]) ->
         has_failed = name in state.troubled or name in health.unreachable
         return is_fit(endpoint, health) and not has_failed
 
-    def is_up(endpoint: Endpoint) -> bool:
-        return not _health(health, endpoint).wait_s
-
-    def is_spare(endpoint: Endpoint) -> bool:
-        return _health(health, endpoint).is_spare
-
     is_last = state.counted == state.max_attempts - 1
     return (
         _first(state, health, options, is_calm)
-        or _first(state, health, options, is_spare)
+        or _first(state, health, options, lambda e: _health(health, e).is_spare)
         or (_look_elsewhere(state, options) if is_last else None)
-        or _first(state, health, options, is_up)
+        or _first(state, health, options, lambda e: not _health(health, e).wait_s)
     )
 
 
