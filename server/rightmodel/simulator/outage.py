@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from rightmodel.core.errors import TaskError, UnknownNameError
 from rightmodel.core.format import listed
 from rightmodel.simulator import fault
-from rightmodel.simulator.fault import catalogue
 from rightmodel.simulator.twins import dialect_of, used_providers
 
 if TYPE_CHECKING:
@@ -22,17 +21,7 @@ USUAL_FAULT: Final = "overloaded"
 REFUSAL_S: Final = 0.3
 """How long a provider takes to say that something is wrong."""
 
-_LIMITS: Final = frozenset(found.name for found in catalogue.RATE_LIMITS)
-GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
-    "Rate limits": tuple(f.name for f in catalogue.RATE_LIMITS),
-    "Refusals, quota, keys, names": tuple(
-        f.name for f in catalogue.REFUSALS if f.name not in _LIMITS
-    ),
-    "Length and parameters of the request": tuple(f.name for f in catalogue.REQUESTS),
-    "Invalid answers": tuple(f.name for f in catalogue.ANSWERS),
-    "In the middle of an answer": tuple(f.name for f in catalogue.STREAMS),
-    "Network": tuple(f.name for f in catalogue.NETWORK),
-}
+GROUPS: Final = {group.title: tuple(f.name for f in group.faults) for group in fault.GROUPS}
 """Every fault's name, by what kind of thing it is."""
 
 

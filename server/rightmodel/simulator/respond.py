@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rightmodel.simulator.behaviour import Behaviour
 from rightmodel.simulator.fault.base import SimulatedFault
-from rightmodel.simulator.fault.requests import output_too_large, overflow
+from rightmodel.simulator.fault.requests import LIMITS
 from rightmodel.simulator.reply import Reply
 from rightmodel.simulator.transport import json_response
 
@@ -74,7 +74,7 @@ def _checked(call: Call, models: Mapping[str, Behaviour]) -> Response | None:
         return call.dialect.error(kind, facts)
     if call.request.model not in models:
         return _refused(call, "unknown_model")
-    for fault in (*call.behaviour.faults, output_too_large(), overflow()):
+    for fault in (*call.behaviour.faults, *LIMITS):
         response = fault.response(call)
         if response is not None:
             return response

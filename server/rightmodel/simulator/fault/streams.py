@@ -1,4 +1,7 @@
-"""Faults in the middle of an answer: stalls, cuts, errors after a 200."""
+"""Faults of the connection and in the middle of an answer: stalls, cuts, errors after a 200.
+
+Those of TLS are a matter of the whole provider: `SimulatedProvider(tls=…)`.
+"""
 
 from __future__ import annotations
 
@@ -7,144 +10,113 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import WireFormat
-from rightmodel.simulator.fault.base import ANTHROPIC, CHAT, SimulatedFault, made
+from rightmodel.simulator.fault.base import ANTHROPIC, CHAT, Group, SimulatedFault, made
 from rightmodel.simulator.transport import End, Event, Forever, Response, Stall
 
 if TYPE_CHECKING:
     from rightmodel.simulator.call import Call
     from rightmodel.simulator.transport import Json, Part
 
+STREAMS: Final = Group("In the middle of an answer")
+NETWORK: Final = Group("Network")
+BROKEN: Final = (Fault.CONNECTION, Fault.MALFORMED, Fault.CUT_OFF)
 _ENDINGS: Final = frozenset({
     "content_block_stop", "message_delta", "message_stop", "response.completed",
     "response.incomplete",
 })  # fmt: skip
-BROKEN: Final = (Fault.CONNECTION, Fault.MALFORMED, Fault.CUT_OFF)
 
 
-def no_first_byte() -> SimulatedFault:
+@STREAMS.fault(Fault.TIMEOUT)
+def no_first_byte(_: Call) -> Response:
     """The request is read, and nothing ever comes: not even a status line."""
-
-    def plan(_: Call) -> Response:
-        return Response(silent=True, before=(Stall(),), end=End.CUT)
-
-    return made("no_first_byte", plan, Fault.TIMEOUT)
+    return Response(silent=True, before=(Stall(),), end=End.CUT)
 
 
-def no_first_event() -> SimulatedFault:
+@STREAMS.fault(Fault.TIMEOUT)
+def no_first_event(call: Call) -> Response:
     """Status and headers come at once, then nothing."""
-
-    def plan(call: Call) -> Response:
-        return replace(call.answer(), body=(Stall(),), length=1000, end=End.CUT)
-
-    return made("no_first_event", plan, Fault.TIMEOUT)
+    return replace(call.answer(), body=(Stall(),), length=1000, end=End.CUT)
 
 
-def empty_stream() -> SimulatedFault:
+@STREAMS.fault(streamed=True, protocols=CHAT | ANTHROPIC)
+def empty_stream(call: Call) -> Response:
     """Status and headers of a stream, then its proper end, without a single event.
 
     So llama-cpp-python answers a prompt that is too long; without streaming it says what is wrong.
     """
-
-    def plan(call: Call) -> Response:
-        return replace(call.answer(), before=(), body=())
-
-    return replace(made("empty_stream", plan), streamed=True, protocols=CHAT | ANTHROPIC)
+    return replace(call.answer(), before=(), body=())
 
 
-def stall(share: float = 0.5) -> SimulatedFault:
+@STREAMS.fault(Fault.TIMEOUT)
+def stall(call: Call, share: float = 0.5) -> Response:
     """The answer stops after a share of its bytes (0-1); the connection stays open."""
-
-    def plan(call: Call) -> Response:
-        return _after(call.answer(), share, Stall())
-
-    return made("stall", plan, Fault.TIMEOUT)
+    return _after(call.answer(), share, Stall())
 
 
-def comments_forever(every_s: float = 1.0) -> SimulatedFault:
+@STREAMS.fault(Fault.TIMEOUT, streamed=True)
+def comments_forever(call: Call, every_s: float = 1.0) -> Response:
     """A stream of keep-alive comments and nothing else, in the provider's own words."""
-
-    def plan(call: Call) -> Response:
-        comment = f"{call.dialect.comment}\n\n".encode()
-        if call.protocol == WireFormat.ANTHROPIC_MESSAGES:
-            comment = Event({"type": "ping"}, "ping").encode()
-        return replace(call.answer(), body=(Forever(comment, every_s),), end=End.CUT)
-
-    return replace(made("comments_forever", plan, Fault.TIMEOUT), streamed=True)
+    comment = _comment(call)
+    if call.protocol == WireFormat.ANTHROPIC_MESSAGES:
+        comment = Event({"type": "ping"}, "ping").encode()
+    return replace(call.answer(), body=(Forever(comment, every_s),), end=End.CUT)
 
 
-def late_comments(count: int = 3) -> SimulatedFault:
+@STREAMS.fault(streamed=True, protocols=CHAT | ANTHROPIC)
+def late_comments(call: Call, count: int = 3) -> Response:
     """Keep-alive comments between the events of a good answer: nothing is wrong."""
-
-    def plan(call: Call) -> Response:
-        response = call.answer()
-        comment = f"{call.dialect.comment}\n\n".encode() * count
-        body: list[Part] = []
-        for part in response.body:
-            body += [comment, part] if isinstance(part, bytes) else [part]
-        return replace(response, body=tuple(body))
-
-    return replace(made("late_comments", plan), streamed=True, protocols=CHAT | ANTHROPIC)
+    response = call.answer()
+    comment = _comment(call) * count
+    body: list[Part] = []
+    for part in response.body:
+        body += [comment, part] if isinstance(part, bytes) else [part]
+    return replace(response, body=tuple(body))
 
 
-def no_done() -> SimulatedFault:
+def _comment(call: Call) -> bytes:
+    return f"{call.dialect.comment}\n\n".encode()
+
+
+@STREAMS.fault(*BROKEN, streamed=True)
+def no_done(call: Call) -> Response:
     """The stream ends cleanly, but without finish reason, usage and `[DONE]`: not a success."""
-
-    def plan(call: Call) -> Response:
-        reply = call.reply()
-        events = [e for e in call.events(reply) if not _ends(e)]
-        return call.stream(events, reply, done=False)
-
-    return replace(made("no_done", plan, *BROKEN), streamed=True)
+    reply = call.reply()
+    return call.stream([e for e in call.events(reply) if not _ends(e)], reply, done=False)
 
 
-def no_done_line() -> SimulatedFault:
+@STREAMS.fault(streamed=True, protocols=CHAT)
+def no_done_line(call: Call) -> Response:
     """Only `[DONE]` is missing; the finish reason came: nothing is lost."""
-
-    def plan(call: Call) -> Response:
-        reply = call.reply()
-        return call.stream(call.events(reply), reply, done=False)
-
-    return replace(made("no_done_line", plan), streamed=True, protocols=CHAT)
+    reply = call.reply()
+    return call.stream(call.events(reply), reply, done=False)
 
 
-def cut_in_event(share: float = 0.5) -> SimulatedFault:
+@STREAMS.fault(*BROKEN)
+def cut_in_event(call: Call, share: float = 0.5) -> Response:
     """The connection closes inside an event, or inside the body: no last chunk, a short length."""
-
-    def plan(call: Call) -> Response:
-        return replace(_after(call.answer(), share), end=End.CUT)
-
-    return made("cut_in_event", plan, *BROKEN)
+    return _after(call.answer(), share)
 
 
-def clean_cut_in_event(share: float = 0.5) -> SimulatedFault:
+@STREAMS.fault(*BROKEN)
+def clean_cut_in_event(call: Call, share: float = 0.5) -> Response:
     """As `cut_in_event`, but the encoding is ended properly, as by a proxy that tidies up."""
-
-    def plan(call: Call) -> Response:
-        return replace(_after(call.answer(), share), end=End.CLOSE, length=None)
-
-    return made("clean_cut_in_event", plan, *BROKEN)
+    return replace(_after(call.answer(), share), end=End.CLOSE, length=None)
 
 
-def reset_midway(share: float = 0.5) -> SimulatedFault:
+@STREAMS.fault(*BROKEN)
+def reset_midway(call: Call, share: float = 0.5) -> Response:
     """A TCP reset after a share of the bytes."""
-
-    def plan(call: Call) -> Response:
-        return replace(_after(call.answer(), share), end=End.RESET)
-
-    return made("reset_midway", plan, *BROKEN)
+    return replace(_after(call.answer(), share), end=End.RESET)
 
 
-def garbage_chunk(text: str = "upstream connect error or disconnect/reset") -> SimulatedFault:
+@STREAMS.fault(Fault.MALFORMED, streamed=True)
+def garbage_chunk(call: Call, text: str = "upstream connect error or disconnect/reset") -> Response:
     """One event in the middle is no JSON."""
-
-    def plan(call: Call) -> Response:
-        reply = call.reply()
-        events = call.events(reply)
-        middle = len(events) // 2
-        bad = replace(events[middle], data=text)
-        return call.stream([*events[:middle], bad, *events[middle + 1 :]], reply)
-
-    return replace(made("garbage_chunk", plan, Fault.MALFORMED), streamed=True)
+    reply = call.reply()
+    events = call.events(reply)
+    middle = len(events) // 2
+    events[middle] = replace(events[middle], data=text)
+    return call.stream(events, reply)
 
 
 def error_in_stream(kind: str = "overloaded", *, at_once: bool = False) -> SimulatedFault:
@@ -160,19 +132,21 @@ def error_in_stream(kind: str = "overloaded", *, at_once: bool = False) -> Simul
         kept = [e for e in events[: max(1, len(events) // 2)] if not _ends(e)]
         return call.stream([*kept, _error_event(call, kind)], reply, done=False)
 
-    readings = {
+    known = {
         "rate_limit": (Fault.RATE_LIMITED,),
         "overloaded": (Fault.OVERLOADED, Fault.SERVER, Fault.RATE_LIMITED),
         "context": (Fault.CONTEXT_OVERFLOW,),
     }
-    found = made("error_in_stream", plan, *readings.get(kind, (Fault.SERVER,)))
-    return replace(found, streamed=True)
+    fault = made("error_in_stream", plan, *known.get(kind, (Fault.SERVER,)))
+    return replace(fault, streamed=True)
 
 
 def overloaded_in_stream() -> SimulatedFault:
     """Anthropic's `overloaded_error` as an event after a 200: a 529 that came too late."""
-    found = error_in_stream("overloaded")
-    return replace(found, name="overloaded_in_stream", protocols=ANTHROPIC)
+    return replace(error_in_stream(), name="overloaded_in_stream", protocols=ANTHROPIC)
+
+
+STREAMS.faults += (error_in_stream(), overloaded_in_stream())
 
 
 def _error_event(call: Call, kind: str) -> Event:
@@ -183,11 +157,8 @@ def _error_event(call: Call, kind: str) -> Event:
         return Event({k: v for k, v in body.items() if k != "request_id"}, "error")
     if call.dialect.name == "openrouter":
         choice = {"index": 0, "delta": {"content": ""}, "finish_reason": "error"}
-        head = {
-            "id": "gen-simulated",
-            "object": "chat.completion.chunk",
-            "model": call.request.model,
-        }
+        kind = "chat.completion.chunk"
+        head = {"id": "gen-simulated", "object": kind, "model": call.request.model}
         return Event({**head, "error": body["error"], "choices": [choice]})
     return Event(body)
 
@@ -197,9 +168,7 @@ def _ends(event: Event) -> bool:
     data = event.data
     if not isinstance(data, dict):
         return False
-    if data.get("type") in _ENDINGS:
-        return True
-    if data.get("choices") == []:
+    if data.get("type") in _ENDINGS or data.get("choices") == []:
         return True
     choice: Json = next(iter(data.get("choices") or data.get("candidates") or ()), {})
     return bool(choice.get("finish_reason") or choice.get("finishReason"))
@@ -217,7 +186,58 @@ def _after(response: Response, share: float, *then: Part) -> Response:
             body.append(part)
             left -= len(part)
         else:
-            if left:
-                body.append(part[:left])
+            body += [part[:left]] if left else []
             break
     return replace(response, body=(*body, *then), length=total, end=End.CUT)
+
+
+# --- network ---
+
+
+@NETWORK.fault(Fault.CONNECTION, closes_port=True)
+def refused(_: Call) -> Response:
+    """The connection is refused: with `fail_all` the port is closed until `heal`.
+
+    As one step of a script, or for one model, the connection is reset without an answer instead.
+    """
+    return Response(silent=True, end=End.RESET)
+
+
+@NETWORK.fault(Fault.CONNECTION)
+def reset_at_once(_: Call) -> Response:
+    """The request is read, then the connection reset."""
+    return Response(silent=True, end=End.RESET)
+
+
+@NETWORK.fault(Fault.CONNECTION)
+def closed_unanswered(_: Call) -> Response:
+    """The request is read, then the connection closed politely, without a byte of answer."""
+    return Response(silent=True, end=End.CUT)
+
+
+@NETWORK.fault(Fault.CONNECTION, Fault.MALFORMED)
+def reset_after_headers(call: Call) -> Response:
+    """Status and headers come, then a TCP reset."""
+    return replace(call.answer(), body=(), length=1000, end=End.RESET, before=())
+
+
+@NETWORK.fault()
+def closed_after_answer(call: Call) -> Response:
+    """A good answer, then the kept-alive connection is closed without notice. Nothing is wrong."""
+    return replace(call.answer(), end=End.CLOSE)
+
+
+@NETWORK.fault()
+def stale_connection(call: Call) -> Response:
+    """A good answer; the next request on the same connection is read and not answered.
+
+    What a client sees that sends on a connection just as the server gives it up: it has to try
+    once more on a fresh one. Nothing is wrong with this answer.
+    """
+    return replace(call.answer(), drops_next=True)
+
+
+@NETWORK.fault(Fault.CONNECTION, Fault.SERVER, Fault.MALFORMED, Fault.BAD_REQUEST)
+def redirect(_: Call, to: str = "https://elsewhere.invalid/v1", status: int = 307) -> Response:
+    """A redirect to another host, which must not be followed: the key would go along."""
+    return Response(status, (("location", to), ("content-type", "text/plain")), (b"Moved.",))
