@@ -12,7 +12,7 @@ from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import WireFormat
 from rightmodel.upstream.exchange import make_upstreams
-from rightmodel.wire.usage import MOST_TOKENS, MOST_USD
+from rightmodel.wire.fields import MOST_TOKENS, MOST_USD
 from upstream.upstream import (
     KEY,
     Heard,

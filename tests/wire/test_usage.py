@@ -9,7 +9,7 @@ import pytest
 from genai_prices import extract_usage
 
 from rightmodel.core.call import Usage
-from rightmodel.wire.usage import cost_of
+from rightmodel.wire.fields import cost_of
 from upstream.wire import CARRIES, DIALECTS, Billed, chat_events, read_back
 
 FULL = Billed(

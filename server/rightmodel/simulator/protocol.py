@@ -17,11 +17,8 @@ from rightmodel.core.task import Reasoning, Text, ToolCall, WireFormat
 from rightmodel.simulator.dialects import Facts
 from rightmodel.simulator.received import count_tokens
 from rightmodel.simulator.transport import Event
-from rightmodel.wire.anthropic_messages import AnthropicMessages
 from rightmodel.wire.codec import Codec, Envelope
-from rightmodel.wire.gemini import Gemini
-from rightmodel.wire.openai_chat import OpenAIChat
-from rightmodel.wire.openai_responses import OpenAIResponses
+from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import RequestError
 from rightmodel.wire.response import CallDelta, ChatResponse, events_of
 
@@ -168,7 +165,7 @@ class ServerProtocol(ABC):
 class ChatServer(ServerProtocol):
     """Chat completions, as OpenAI and many others speak them."""
 
-    codec = OpenAIChat()
+    codec = CODECS[WireFormat.OPENAI_CHAT]
     answers_at = "/v1/chat/completions"
     id_prefix = "chatcmpl-"
     refuses_in_words = True
@@ -218,7 +215,7 @@ class ChatServer(ServerProtocol):
 class ResponsesServer(ServerProtocol):
     """Responses, as OpenAI speaks them."""
 
-    codec = OpenAIResponses()
+    codec = CODECS[WireFormat.OPENAI_RESPONSES]
     answers_at = "/v1/responses"
     needed = ("model", "input")
     id_prefix = "resp_"
@@ -241,7 +238,7 @@ class ResponsesServer(ServerProtocol):
 class MessagesServer(ServerProtocol):
     """Messages, as Anthropic speaks them."""
 
-    codec = AnthropicMessages()
+    codec = CODECS[WireFormat.ANTHROPIC_MESSAGES]
     base_path = ""
     answers_at = "/v1/messages"
     needed = ("model", "max_tokens", "messages")
@@ -293,7 +290,7 @@ class MessagesServer(ServerProtocol):
 class GeminiServer(ServerProtocol):
     """Content generation, as Google's Gemini API speaks it."""
 
-    codec = Gemini()
+    codec = CODECS[WireFormat.GEMINI]
     base_path = ""
     newline = "\r\n"
     needed = ("contents",)

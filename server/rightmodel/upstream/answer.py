@@ -15,15 +15,14 @@ from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.format import one_line, well_formed
 from rightmodel.upstream.classify import classify_in_band
 from rightmodel.upstream.error_response import is_refused
-from rightmodel.wire.decoder import FINISHES, InBandError, NoResponseError
 from rightmodel.wire.inline_reasoning import split_reasoning
-from rightmodel.wire.response import ReasoningDelta
+from rightmodel.wire.response import FINISHES, InBandError, NoResponseError, ReasoningDelta
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from rightmodel.wire.decoder import ResponseDecoder
     from rightmodel.wire.request import ModelRequest
+    from rightmodel.wire.response import ResponseDecoder
 
 MOST_BYTES: Final = 20_000_000
 """Largest response that is read."""

@@ -15,7 +15,6 @@ from rightmodel.manifest.base_url import is_loopback
 from rightmodel.upstream.answer import Answer, EmptyStreamError, malformed
 from rightmodel.upstream.classify import SYSTEM, UpstreamError
 from rightmodel.upstream.http import Post
-from rightmodel.wire.codec import quirks_of
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import system_of
 
@@ -156,7 +155,7 @@ class Exchange:
         return next((v for path in self._codec.cap_paths if (v := _value(body, path))), 0)
 
     def _encoded(self, request: ModelRequest) -> dict[str, Any]:
-        return self._codec.encode_request(request.chat(), quirks_of(request.provider))
+        return self._codec.encode_request(request.chat(), request.quirks)
 
     def _refuse_uncapped(self, request: ModelRequest, body: Mapping[str, Any]) -> None:
         """Without a limit on the answer, what it may cost has none either."""

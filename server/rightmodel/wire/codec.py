@@ -1,39 +1,23 @@
 """What a wire format provides: requests and responses, encoded and decoded.
 
-Codecs are pure: sending, retrying and error classification belong to `upstream`. `url` and
-`headers` are what a client of the API needs beside the body.
+Codecs are pure: sending, retrying and error classification belong to `upstream`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from rightmodel.core.task import Attachment, CacheMark, Reasoning, ToolCall, ToolResult
+from rightmodel.wire.request import NO_QUIRKS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from rightmodel.manifest.catalog import Provider
-    from rightmodel.wire.decoder import ResponseDecoder
-    from rightmodel.wire.request import ChatRequest, ModelRequest
-    from rightmodel.wire.response import ChatResponse, StreamEvent
-
-
-@dataclass(frozen=True, slots=True)
-class Quirks:
-    """How a host departs from its wire format; keys of the provider in the manifest.
-
-    `output_cap`: the parameter that caps the output of chat completions. `effort_field`: where the
-    effort is: `reasoning_effort`, or `reasoning` for an object. `stream_usage`: whether
-    `stream_options` is accepted.
-    """
-
-    output_cap: str = "max_tokens"
-    effort_field: str = "reasoning_effort"
-    stream_usage: bool = True
-
-
-NO_QUIRKS: Final = Quirks()
+    from rightmodel.core.task import Part
+    from rightmodel.wire.request import ChatRequest, ModelRequest, Quirks
+    from rightmodel.wire.response import ChatResponse, ResponseDecoder, StreamEvent
 
 
 class Envelope(NamedTuple):
@@ -60,59 +44,58 @@ class StreamEncoder(ABC):
         """What closes the stream. Of the response only finish, usage, cost and model are read."""
 
 
-class Codec(ABC):
-    """One wire format.
+class EncodeRequest(Protocol):
+    """Encodes the body of a request for a host with these quirks."""
+
+    def __call__(self, request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
+        """The body."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """One wire format: its half as a client, then its half as a server.
 
     Paths are dotted and lead into the request's body.
 
+    `url`, `headers`: what a client needs beside the body; names of headers in lower case.
+    `decoder`: makes a decoder for one response, streamed or whole.
+    `is_foreign`: whether a part is reasoning that this API cannot be sent.
+    `not_carried`: further features that have no field: `unsupported` reports them.
     `schema_path`: the JSON schema.
     `cap_paths`: the limit on output tokens, under each of its names.
     `effort_path`: how long to reason.
     `optional`: what a refused request is sent again without, or with less of.
     `renamed`: what replaces a refused field.
     `needed`: optional fields that can be lowered, but not left out.
+    `decode_request`: the neutral form of a body. Raises `RequestError`.
+    `encode_response`: the body of a response in one piece.
+    `stream_encoder`: makes an encoder for one streamed response.
     `last`: data of the stream's last event, "" where it has none of the kind.
     """
 
-    schema_path: ClassVar[str]
-    cap_paths: ClassVar[tuple[str, ...]]
-    effort_path: ClassVar[str]
-    optional: ClassVar[tuple[str, ...]]
-    renamed: ClassVar[Mapping[str, str]] = {}
-    needed: ClassVar[frozenset[str]] = frozenset()
-    last: ClassVar[str] = ""
+    url: Callable[[ModelRequest], str]
+    headers: Callable[[ModelRequest], dict[str, str]]
+    encode_request: EncodeRequest
+    decoder: Callable[[], ResponseDecoder]
+    is_foreign: Callable[[Part], bool]
+    not_carried: frozenset[str]
+    schema_path: str
+    cap_paths: tuple[str, ...]
+    effort_path: str
+    optional: tuple[str, ...]
+    decode_request: Callable[[Mapping[str, Any]], ChatRequest]
+    encode_response: Callable[[ChatResponse, Envelope], dict[str, Any]]
+    stream_encoder: Callable[[Envelope], StreamEncoder]
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    needed: frozenset[str] = frozenset()
+    last: str = ""
 
-    @abstractmethod
-    def url(self, request: ModelRequest) -> str:
-        """Where the request goes."""
-
-    @abstractmethod
-    def headers(self, request: ModelRequest) -> dict[str, str]:
-        """Headers of the format's own, the key among them; names in lower case."""
-
-    @abstractmethod
-    def encode_request(self, request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
-        """The request's body."""
-
-    @abstractmethod
-    def decode_request(self, body: Mapping[str, Any]) -> ChatRequest:
-        """The neutral form of a body. Raises `RequestError`."""
-
-    @abstractmethod
     def unsupported(self, request: ChatRequest) -> frozenset[str]:
         """What of the request this wire format cannot carry; `request.HARMLESS` may be left out."""
-
-    @abstractmethod
-    def decoder(self) -> ResponseDecoder:
-        """A new decoder for one response, streamed or whole."""
-
-    @abstractmethod
-    def encode_response(self, response: ChatResponse, envelope: Envelope) -> dict[str, Any]:
-        """The body of a response in one piece."""
-
-    @abstractmethod
-    def stream_encoder(self, envelope: Envelope) -> StreamEncoder:
-        """A new encoder for one streamed response."""
+        parts = [part for message in request.messages for part in message.parts]
+        foreign = {"reasoning"} if any(map(self.is_foreign, parts)) else set()
+        return frozenset(foreign | {*_features(request, parts)} & self.not_carried)
 
     def decode_response(self, body: Mapping[str, Any]) -> ChatResponse:
         """The neutral form of a whole body. Raises `InBandError`, `NoResponseError`."""
@@ -129,6 +112,27 @@ class Codec(ABC):
         return [*encoder.start(), *between, *encoder.end(response)]
 
 
-def quirks_of(provider: Provider) -> Quirks:
-    """The provider's quirks."""
-    return Quirks(provider.output_cap, provider.effort_field, provider.stream_usage)
+def any_reasoning(part: Part) -> bool:
+    """Whether a part is reasoning, or a tool call with a signature over reasoning."""
+    return isinstance(part, Reasoning) or (isinstance(part, ToolCall) and bool(part.signature))
+
+
+def _features(request: ChatRequest, parts: list[Part]) -> Iterator[str]:
+    """Features that some wire format has no field for."""
+    if request.stop:
+        yield "stop"
+    if request.tools and not request.tool_choice.parallel:
+        yield "serial_tool_calls"
+    roles = [message.role == "system" for message in request.messages]
+    if roles != sorted(roles, reverse=True):
+        yield "system_in_the_middle"
+    for part in parts:
+        if isinstance(part, CacheMark):
+            yield "cache_marks"
+        elif isinstance(part, Attachment) and part.modality == "audio":
+            yield "audio"
+        elif isinstance(part, ToolResult):
+            if part.is_error:
+                yield "tool_errors"
+            if any(isinstance(inner, Attachment) for inner in part.parts):
+                yield "tool_result_files"

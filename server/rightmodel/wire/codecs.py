@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.task import WireFormat
-from rightmodel.wire.anthropic_messages import AnthropicMessages
-from rightmodel.wire.gemini import Gemini
-from rightmodel.wire.openai_chat import OpenAIChat
-from rightmodel.wire.openai_responses import OpenAIResponses
+from rightmodel.wire import (
+    anthropic_messages_server,
+    gemini_server,
+    openai_chat_server,
+    openai_responses_server,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
     from rightmodel.wire.codec import Codec
 
 CODECS: Final[Mapping[WireFormat, Codec]] = {
-    WireFormat.OPENAI_CHAT: OpenAIChat(),
-    WireFormat.OPENAI_RESPONSES: OpenAIResponses(),
-    WireFormat.ANTHROPIC_MESSAGES: AnthropicMessages(),
-    WireFormat.GEMINI: Gemini(),
+    WireFormat.OPENAI_CHAT: openai_chat_server.CODEC,
+    WireFormat.OPENAI_RESPONSES: openai_responses_server.CODEC,
+    WireFormat.ANTHROPIC_MESSAGES: anthropic_messages_server.CODEC,
+    WireFormat.GEMINI: gemini_server.CODEC,
 }

@@ -1,17 +1,33 @@
-"""Reading foreign JSON: what a field holds if it has the right type, else an empty value."""
+"""Reading foreign JSON: what a field holds if it has the right type, else an empty value.
+
+Token counts and costs are bounded, consistent and never negative.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import json
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
 
+from rightmodel.core.call import Usage
 from rightmodel.core.task import Attachment
 from rightmodel.wire.request import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+MOST_TOKENS: Final = 10**9
+MOST_USD: Final = Decimal(10**6)
+"""The most that one answer is believed to have used and cost."""
+
+_MOST_DIGITS: Final = 40
+_TICKS_PER_USD: Final = 10_000_000_000
+"""Of xAI's `cost_in_usd_ticks`."""
+
+_AMOUNTS: Final = ("total_cost", "total_usd", "total", "usd", "amount", "cost")
+"""Where the sum is in a cost that is an object (Perplexity's, gateways')."""
 
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
@@ -93,4 +109,100 @@ def ignored(body: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:
     """The body's fields that are set and not known."""
     return tuple(
         sorted(key for key, value in body.items() if key not in known and value is not None)
+    )
+
+
+def merge_counts(counts: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Take later counts over earlier ones, except where the later one says nothing: null or zero.
+
+    Servers repeat a field as 0 that they counted before, or spread the fields over several events.
+    """
+    for key, value in more.items():
+        if isinstance(value, dict):
+            held = counts.get(key)
+            if not isinstance(held, dict):
+                held = counts[key] = {}
+            merge_counts(held, value)
+        elif value or key not in counts:
+            counts[key] = value
+
+
+def whole(value: Any) -> int:
+    """A token count, at most `MOST_TOKENS`; 0 for anything else."""
+    return min(count(value), MOST_TOKENS)
+
+
+def part(counts: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    """The first of these fields that is an object, else an empty one."""
+    found = (counts.get(name) for name in names)
+    return next((value for value in found if isinstance(value, dict)), {})
+
+
+def first(counts: Mapping[str, Any], *names: str) -> int:
+    """The first of these fields that counts anything."""
+    return next((count for name in names if (count := whole(counts.get(name)))), 0)
+
+
+def usd(value: Any) -> Decimal | None:
+    """An amount out of a body: a number, or text that is one. `None` for anything else and < 0."""
+    if isinstance(value, str) and 0 < len(value) <= _MOST_DIGITS:
+        try:
+            value = Decimal(value)
+        except InvalidOperation:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return None
+    if isinstance(value, Decimal) and not value.is_finite():
+        return None
+    return None if value < 0 else round(min(Decimal(value), MOST_USD), 12)
+
+
+def cost_of(counts: Mapping[str, Any]) -> Decimal | None:
+    """USD as billed; `None` where the upstream names no cost.
+
+    `cost` (OpenRouter; with a customer's own key the provider's share is beside it), an object with
+    the total in it (Perplexity), `estimated_cost` (DeepInfra), `cost_in_usd_ticks` (xAI).
+    """
+    ticks = counts.get("cost_in_usd_ticks")
+    if isinstance(ticks, int):
+        return usd(Decimal(ticks) / _TICKS_PER_USD)
+    named = [_amount(counts.get(key)) for key in ("cost", "total_cost", "estimated_cost")]
+    cost = next((c for c in named if c), next((c for c in named if c is not None), None))
+    if cost is None or counts.get("is_byok") is not True:
+        return cost
+    return cost + (usd(part(counts, "cost_details").get("upstream_inference_cost")) or 0)
+
+
+def _amount(value: Any) -> Decimal | None:
+    if not isinstance(value, dict):
+        return usd(value)
+    if str(value.get("currency") or "USD").upper() != "USD":
+        return None
+    found = (usd(value.get(key)) for key in _AMOUNTS)
+    return next((amount for amount in found if amount is not None), None)
+
+
+def usage_of(  # noqa: PLR0913 - one keyword for each count
+    *,
+    input_tokens: int,
+    output: int,
+    read: int = 0,
+    write: int = 0,
+    write_1h: int = 0,
+    audio: int = 0,
+    reasoning: int = 0,
+) -> Usage | None:
+    """Counts that agree with each other; `None` where the upstream counted nothing."""
+    if not input_tokens and not output:
+        return None
+    read = min(read, input_tokens)
+    write = min(write, input_tokens - read)
+    return Usage(
+        input=input_tokens,
+        output=output,
+        cache_read=read,
+        cache_write=write,
+        reasoning=min(reasoning, output),
+        cache_write_1h=min(write_1h, write),
+        audio=min(audio, input_tokens - read - write),
     )

@@ -23,6 +23,23 @@ HARMLESS: Final = frozenset({"cache_marks", "reasoning"})
 AUTO: Final = ToolChoice()
 
 
+@dataclass(frozen=True, slots=True)
+class Quirks:
+    """How a host departs from its wire format; keys of the provider in the manifest.
+
+    `output_cap`: the parameter that caps the output of chat completions. `effort_field`: where the
+    effort is: `reasoning_effort`, or `reasoning` for an object. `stream_usage`: whether
+    `stream_options` is accepted.
+    """
+
+    output_cap: str = "max_tokens"
+    effort_field: str = "reasoning_effort"
+    stream_usage: bool = True
+
+
+NO_QUIRKS: Final = Quirks()
+
+
 class RequestError(Exception):
     """A body that is no request of its wire format. `field`: dotted path of what is wrong."""
 
@@ -94,6 +111,12 @@ class ModelRequest:
     max_output_tokens: int = 0
     uncapped: bool = False
     expect_input_tokens: int = 0
+
+    @property
+    def quirks(self) -> Quirks:
+        """The provider's quirks."""
+        provider = self.provider
+        return Quirks(provider.output_cap, provider.effort_field, provider.stream_usage)
 
     def chat(self) -> ChatRequest:
         """The neutral form: text files inlined, the schema in words where it is not native."""

@@ -1,4 +1,4 @@
-"""Requests of OpenAI's chat completions, encoded and decoded."""
+"""OpenAI's chat completions as a server speaks them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.task import (
     Attachment,
-    CacheMark,
     Message,
     Reasoning,
     Text,
@@ -15,12 +14,11 @@ from rightmodel.core.task import (
     ToolResult,
     ToolSpec,
 )
-from rightmodel.wire.codec import NO_QUIRKS, Quirks
+from rightmodel.wire.codec import Codec, Envelope, StreamEncoder, any_reasoning
 from rightmodel.wire.fields import (
     count,
     file_of,
     file_of_url,
-    given,
     ignored,
     number,
     obj,
@@ -28,46 +26,29 @@ from rightmodel.wire.fields import (
     required,
     text,
 )
-from rightmodel.wire.request import ChatRequest, RequestError, base64_of, data_url, name_of
-from rightmodel.wire.schemas import is_strict
+from rightmodel.wire.openai_chat import (
+    ChatDecoder,
+    call_head,
+    encode_request,
+    function_of,
+    headers,
+    url,
+)
+from rightmodel.wire.request import ChatRequest, RequestError
+from rightmodel.wire.response import CallStart, ReasoningDelta
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from rightmodel.core.task import Part
+    from rightmodel.wire.response import ChatResponse, StreamEvent
 
 _FIELDS: Final = frozenset({
     "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "tools",
     "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort", "reasoning",
     "temperature", "top_p", "stop", "user", "store", "metadata", "usage",
 })  # fmt: skip
-_AUDIO: Final = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
-
-
-def encode_request(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
-    """The body in the dialect of its host."""
-    messages = [out for message in request.messages for out in _encoded(message)]
-    body: dict[str, Any] = {"model": request.model, "messages": messages}
-    if request.stream:
-        body["stream"] = True
-        if quirks.stream_usage:
-            body["stream_options"] = {"include_usage": True}
-    if request.max_output_tokens:
-        body[quirks.output_cap] = request.max_output_tokens
-    if request.tools:
-        body["tools"] = [{"type": "function", "function": _tool(t)} for t in request.tools]
-        body |= _encoded_choice(request.tool_choice)
-    if request.schema is not None:
-        schema = dict(request.schema)
-        named = {"name": "answer", "schema": schema, "strict": is_strict(schema)}
-        body["response_format"] = {"type": "json_schema", "json_schema": named}
-    if request.effort:
-        as_object = quirks.effort_field == "reasoning"
-        body[quirks.effort_field] = {"effort": request.effort} if as_object else request.effort
-    body |= given(temperature=request.temperature, top_p=request.top_p)
-    if request.stop:
-        body["stop"] = list(request.stop)
-    return body
+_FINISH_OUT: Final = {"refused": "content_filter"}
 
 
 def decode_request(body: Mapping[str, Any]) -> ChatRequest:
@@ -89,91 +70,6 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
         stream=body.get("stream") is True,
         ignored=ignored(body, _FIELDS),
     )
-
-
-def unsupported(request: ChatRequest) -> frozenset[str]:
-    """Images in results of tools; reasoning and cache marks have no field."""
-    found = set()
-    for message in request.messages:
-        for piece in message.parts:
-            if isinstance(piece, CacheMark):
-                found.add("cache_marks")
-            elif isinstance(piece, Reasoning | ToolCall) and _is_reasoning(piece):
-                found.add("reasoning")
-            elif isinstance(piece, ToolResult):
-                if any(isinstance(p, Attachment) for p in piece.parts):
-                    found.add("tool_result_files")
-                if piece.is_error:
-                    found.add("tool_errors")
-    return frozenset(found)
-
-
-def _is_reasoning(piece: Reasoning | ToolCall) -> bool:
-    return isinstance(piece, Reasoning) or bool(piece.signature)
-
-
-def _encoded(message: Message) -> Iterator[dict[str, Any]]:
-    """Results of tools are messages of their own, in front of the rest."""
-    if message.role == "assistant":
-        yield _encoded_assistant(message)
-        return
-    rest: list[Part] = []
-    for piece in message.parts:
-        if isinstance(piece, ToolResult):
-            said = "".join(p.text for p in piece.parts if isinstance(p, Text))
-            yield {"role": "tool", "tool_call_id": piece.id, "content": said}
-            rest += [p for p in piece.parts if isinstance(p, Attachment)]
-        else:
-            rest.append(piece)
-    contents = [_content(p) for p in rest if isinstance(p, Text | Attachment)]
-    if len(contents) == 1 and "text" in contents[0]:
-        yield {"role": message.role, "content": contents[0]["text"]}
-    elif contents:
-        yield {"role": message.role, "content": contents}
-
-
-def _encoded_assistant(message: Message) -> dict[str, Any]:
-    calls = [p for p in message.parts if isinstance(p, ToolCall)]
-    said: dict[str, Any] = {"role": "assistant", "content": message.text}
-    if calls:
-        said["content"] = message.text or None
-        said["tool_calls"] = [{**call_head(c), "function": function_of(c)} for c in calls]
-    return said
-
-
-def _content(piece: Text | Attachment) -> dict[str, Any]:
-    if isinstance(piece, Text):
-        return {"type": "text", "text": piece.text}
-    if piece.modality == "image":
-        return {"type": "image_url", "image_url": {"url": data_url(piece)}}
-    if piece.modality == "audio":
-        kind = _AUDIO.get(piece.media_type, "mp3")
-        return {"type": "input_audio", "input_audio": {"data": base64_of(piece), "format": kind}}
-    return {"type": "file", "file": {"filename": name_of(piece), "file_data": data_url(piece)}}
-
-
-def _tool(tool: ToolSpec) -> dict[str, Any]:
-    described = {"description": tool.description} if tool.description else {}
-    return {"name": tool.name, **described, "parameters": dict(tool.parameters)}
-
-
-def _encoded_choice(choice: ToolChoice) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if choice.name:
-        found["tool_choice"] = {"type": "function", "function": {"name": choice.name}}
-    elif choice.mode != "auto":
-        found["tool_choice"] = choice.mode
-    return found if choice.parallel else {**found, "parallel_tool_calls": False}
-
-
-def call_head(call: ToolCall) -> dict[str, Any]:
-    """The fields of a tool call beside its function."""
-    return {"id": call.id, "type": "function"}
-
-
-def function_of(call: ToolCall) -> dict[str, Any]:
-    """A tool call's function."""
-    return {"name": call.name, "arguments": call.arguments}
 
 
 def _decoded_messages(messages: list[Any]) -> tuple[Message, ...]:
@@ -267,3 +163,123 @@ def _decoded_choice(body: Mapping[str, Any]) -> ToolChoice:
 
 def _any_object(form: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"type": "object"} if form.get("type") == "json_object" else None
+
+
+def encode_response(response: ChatResponse, envelope: Envelope) -> dict[str, Any]:
+    """A `chat.completion`."""
+    calls = [{**call_head(c), "function": function_of(c)} for c in response.calls]
+    is_refusal = response.finish == "refused" and bool(response.text)
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": None if is_refusal or (calls and not response.text) else response.text,
+        "refusal": response.text if is_refusal else None,
+    }
+    thought = "".join(p.text for p in response.parts if isinstance(p, Reasoning))
+    if thought:
+        message["reasoning_content"] = thought
+    if calls:
+        message["tool_calls"] = calls
+    choice = {
+        "index": 0,
+        "message": message,
+        "logprobs": None,
+        "finish_reason": _finish_out(response.finish, is_refusal=is_refusal),
+    }
+    body = {**_head(envelope, "chat.completion"), "choices": [choice]}
+    return body if response.usage is None else {**body, "usage": _usage_out(response)}
+
+
+class ChatStreamEncoder(StreamEncoder):
+    """Chunks: the role, what the events bring, how it ended, and the usage."""
+
+    def __init__(self, envelope: Envelope) -> None:
+        self._head = _head(envelope, "chat.completion.chunk")
+
+    def _chunk(self, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+        return {**self._head, "choices": [choice]}
+
+    def start(self) -> list[dict[str, Any]]:
+        """The role."""
+        return [self._chunk({"role": "assistant", "content": ""})]
+
+    def event(self, event: StreamEvent) -> list[dict[str, Any]]:
+        """One chunk."""
+        if isinstance(event, str):
+            return [self._chunk({"content": event})]
+        if isinstance(event, ReasoningDelta):
+            return [self._chunk({"reasoning_content": event.text})] if event.text else []
+        if isinstance(event, CallStart):
+            head = {"index": event.number, "id": event.id, "type": "function"}
+            call = {**head, "function": {"name": event.name, "arguments": ""}}
+            return [self._chunk({"tool_calls": [call]})]
+        piece = {"index": event.number, "function": {"arguments": event.arguments}}
+        return [self._chunk({"tool_calls": [piece]})]
+
+    def end(self, response: ChatResponse) -> list[dict[str, Any]]:
+        """The finish reason, then the usage in a chunk without choices."""
+        chunks = [self._chunk({}, _finish_out(response.finish))]
+        if response.usage is not None:
+            chunks.append({**self._head, "choices": [], "usage": _usage_out(response)})
+        return chunks
+
+
+def _head(envelope: Envelope, kind: str) -> dict[str, Any]:
+    return {
+        "id": envelope.id,
+        "object": kind,
+        "created": envelope.created,
+        "model": envelope.model,
+    }
+
+
+def _finish_out(finish: str, *, is_refusal: bool = False) -> str:
+    return "stop" if is_refusal else _FINISH_OUT.get(finish, finish)
+
+
+def _usage_out(response: ChatResponse) -> dict[str, Any]:
+    used = response.usage
+    if used is None:
+        return {}
+    of_prompt = {"cached_tokens": used.cache_read, "audio_tokens": used.audio}
+    if used.cache_write:
+        of_prompt["cache_write_tokens"] = used.cache_write
+    usage: dict[str, Any] = {
+        "prompt_tokens": used.input,
+        "completion_tokens": used.output,
+        "total_tokens": used.input + used.output,
+        "prompt_tokens_details": of_prompt,
+        "completion_tokens_details": {"reasoning_tokens": used.reasoning},
+    }
+    return usage if response.cost_usd is None else {**usage, "cost": float(response.cost_usd)}
+
+
+CODEC: Final = Codec(
+    url=url,
+    headers=headers,
+    encode_request=encode_request,
+    decoder=ChatDecoder,
+    is_foreign=any_reasoning,
+    not_carried=frozenset({"cache_marks", "tool_result_files", "tool_errors"}),
+    schema_path="response_format",
+    cap_paths=("max_completion_tokens", "max_tokens"),
+    effort_path="reasoning_effort",
+    optional=(
+        "max_completion_tokens",
+        "max_tokens",
+        "reasoning_effort",
+        "reasoning",
+        "response_format",
+        "stream_options",
+        "usage",
+        "stream",
+    ),
+    renamed={
+        "max_tokens": "max_completion_tokens",
+        "max_completion_tokens": "max_tokens",
+    },
+    last="[DONE]",
+    decode_request=decode_request,
+    encode_response=encode_response,
+    stream_encoder=ChatStreamEncoder,
+)

@@ -1,29 +1,153 @@
-"""Responses of OpenAI's responses API, whole and streamed."""
+"""OpenAI's responses API as a server without a store speaks it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.core.task import Reasoning, Text, ToolCall
-from rightmodel.wire.codec import Envelope, StreamEncoder
-from rightmodel.wire.decoder import InBandError, NoResponseError, ResponseDecoder
-from rightmodel.wire.fields import obj, objects, text
-from rightmodel.wire.openai_responses.request import item_of, reasoning_item
+from rightmodel.core.task import (
+    Attachment,
+    Message,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    ToolSpec,
+)
+from rightmodel.wire.codec import Codec, Envelope, StreamEncoder
+from rightmodel.wire.fields import count, file_of_url, ignored, number, obj, objects, required, text
+from rightmodel.wire.openai_chat import headers
+from rightmodel.wire.openai_responses import (
+    ResponsesDecoder,
+    encode_request,
+    is_foreign,
+    item_of,
+    reasoning_item,
+    url,
+)
+from rightmodel.wire.request import ChatRequest, RequestError
 from rightmodel.wire.response import CallStart, ReasoningDelta
-from rightmodel.wire.usage import merge_counts, part, usage_of, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from rightmodel.core.call import Usage
+    from rightmodel.core.task import Part
     from rightmodel.wire.response import ChatResponse, StreamEvent
 
-_INCOMPLETE: Final = {
-    "max_output_tokens": "length",
-    "max_tokens": "length",
-    "content_filter": "refused",
-}
+_FIELDS: Final = frozenset({
+    "model", "input", "instructions", "stream", "tools", "tool_choice", "parallel_tool_calls",
+    "text", "reasoning", "max_output_tokens", "temperature", "top_p", "store", "include",
+    "metadata",
+    "prompt_cache_key", "safety_identifier", "user", "service_tier", "truncation",
+})  # fmt: skip
+_ITEMS: Final = frozenset({"function_call", "function_call_output", "reasoning"})
 _INCOMPLETE_OUT: Final = {"length": "max_output_tokens", "refused": "content_filter"}
+
+
+def decode_request(body: Mapping[str, Any]) -> ChatRequest:
+    """The neutral form of a body. Raises `RequestError`."""
+    if body.get("previous_response_id") or body.get("conversation"):
+        raise RequestError(
+            "previous_response_id: responses are not stored; send the whole conversation as input",
+            "previous_response_id",
+        )
+    given = body.get("input")
+    if isinstance(given, str):
+        given = [{"role": "user", "content": given}]
+    elif not isinstance(given, list):
+        raise RequestError("input: a string or an array is required", "input")
+    instructions = text(body.get("instructions"))
+    system = (Message("system", (Text(instructions),)),) if instructions else ()
+    form = obj(obj(body.get("text")).get("format"))
+    return ChatRequest(
+        model=required(body, "model", str),
+        messages=(*system, *_decoded_items(given)),
+        tools=tuple(_decoded_tool(t) for t in objects(body.get("tools"))),
+        tool_choice=_decoded_choice(body),
+        schema=form.get("schema")
+        or ({"type": "object"} if form.get("type") == "json_object" else None),
+        effort=text(obj(body.get("reasoning")).get("effort")),
+        max_output_tokens=count(body.get("max_output_tokens")),
+        temperature=number(body.get("temperature")),
+        top_p=number(body.get("top_p")),
+        stream=body.get("stream") is True,
+        ignored=ignored(body, _FIELDS),
+    )
+
+
+def _decoded_items(items: list[Any]) -> tuple[Message, ...]:
+    """Items in a row that one side sent are one message."""
+    found: list[tuple[Any, list[Part]]] = []
+    for number_, item in enumerate(objects(items)):
+        role, parts = _decoded_item(item, f"input[{number_}]")
+        if found and found[-1][0] == role and _continues(item, found[-1][1], role):
+            found[-1][1].extend(parts)
+        else:
+            found.append((role, parts))
+    return tuple(Message(role, tuple(parts)) for role, parts in found)
+
+
+def _continues(item: Mapping[str, Any], before: list[Part], role: str) -> bool:
+    return item.get("type") in _ITEMS or role == "assistant" or _only_results(before)
+
+
+def _only_results(parts: list[Part]) -> bool:
+    return all(isinstance(piece, ToolResult) for piece in parts)
+
+
+def _decoded_item(item: Mapping[str, Any], field: str) -> tuple[str, list[Part]]:
+    kind = item.get("type", "message")
+    if kind == "function_call":
+        arguments = text(item.get("arguments"))
+        return "assistant", [ToolCall(text(item.get("call_id")), text(item.get("name")), arguments)]
+    if kind == "function_call_output":
+        parts = _decoded_content(item.get("output"), field)
+        return "user", [ToolResult(text(item.get("call_id")), tuple(parts))]
+    if kind == "reasoning":
+        summary = "\n\n".join(text(s.get("text")) for s in objects(item.get("summary")))
+        signature = text(item.get("encrypted_content"))
+        return "assistant", [Reasoning(summary, signature, text(item.get("id")))]
+    role = item.get("role")
+    if kind != "message" or role not in {"user", "assistant", "system", "developer"}:
+        raise RequestError(f"{field}.type: {kind!r} with role {role!r} is not supported", field)
+    contents = _decoded_content(item.get("content"), field)
+    return ("system" if role == "developer" else role), [*contents]
+
+
+def _decoded_content(content: Any, field: str) -> Iterator[Text | Attachment]:
+    if isinstance(content, str):
+        yield Text(content)
+    for number_, piece in enumerate(objects(content)):
+        where = f"{field}.content[{number_}]"
+        kind = piece.get("type")
+        if kind in {"input_text", "output_text", "text"}:
+            yield Text(text(piece.get("text")))
+        elif kind == "refusal":
+            yield Text(text(piece.get("refusal")))
+        elif kind == "input_image":
+            yield file_of_url(text(piece.get("image_url")), "image", where)
+        elif kind == "input_file":
+            yield file_of_url(text(piece.get("file_data")), text(piece.get("filename")), where)
+        else:
+            raise RequestError(f"{where}.type: {kind!r} is not supported", where)
+
+
+def _decoded_tool(tool: Mapping[str, Any]) -> ToolSpec:
+    if tool.get("type") != "function" or not text(tool.get("name")):
+        raise RequestError(
+            f"tools: only tools of type function are accepted, not {tool.get('type')!r}", "tools"
+        )
+    return ToolSpec(tool["name"], text(tool.get("description")), obj(tool.get("parameters")))
+
+
+def _decoded_choice(body: Mapping[str, Any]) -> ToolChoice:
+    choice = body.get("tool_choice")
+    parallel = body.get("parallel_tool_calls") is not False
+    if name := text(obj(choice).get("name")):
+        return ToolChoice("required", name, parallel)
+    mode: Any = choice if choice in {"none", "required"} else "auto"
+    return ToolChoice(mode, parallel=parallel)
 
 
 def encode_response(response: ChatResponse, envelope: Envelope) -> dict[str, Any]:
@@ -37,105 +161,6 @@ def encode_response(response: ChatResponse, envelope: Envelope) -> dict[str, Any
                     piece.clear()
                     piece.update(refusal)
     return _object(envelope, _status(response.finish), items, response)
-
-
-class ResponsesDecoder(ResponseDecoder):
-    """A `response`, or the events that build one up."""
-
-    __slots__ = ("_calls", "_refused", "_thinking")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._calls: dict[Any, int] = {}
-        self._refused = False
-        self._thinking = ""
-
-    def event(self, value: Mapping[str, Any]) -> None:
-        """One event; of items that are done only what was not streamed is read."""
-        kind = text(value.get("type"))
-        if kind == "response.output_text.delta":
-            self.started = True
-            self.text(value.get("delta"))
-        elif kind in {"response.reasoning_summary_text.delta", "response.reasoning_text.delta"}:
-            self._thinking = text(value.get("item_id"))
-            self.reasoning(value.get("delta"))
-        elif kind == "response.refusal.delta":
-            self._refused = True
-            self.text(value.get("delta"))
-        elif kind == "response.function_call_arguments.delta":
-            self.arguments(self._calls[value.get("output_index")], value.get("delta"))
-        elif kind == "response.output_item.added":
-            self._note_added(obj(value.get("item")), value.get("output_index"))
-        elif kind == "response.output_item.done":
-            self._note_done(obj(value.get("item")))
-        elif kind.startswith("response.") and isinstance(value.get("response"), dict):
-            self._note_response(value["response"], kind.removeprefix("response."))
-
-    def body(self, value: Mapping[str, Any]) -> None:
-        """The whole response."""
-        if not isinstance(value.get("output"), list):
-            raise NoResponseError(f"no output in the answer: {value}")
-        for index, item in enumerate(objects(value["output"])):
-            self._note_whole(item, index)
-        self._note_response(value, text(value.get("status")) or "completed")
-
-    def _note_added(self, item: Mapping[str, Any], index: Any) -> None:
-        self.started = True
-        if item.get("type") == "function_call":
-            self._calls[index] = len(self._calls)
-            self.call(self._calls[index], text(item.get("name")), text(item.get("call_id")))
-        elif item.get("type") == "reasoning":
-            self.reasoning("", "", item.get("id"))
-
-    def _note_done(self, item: Mapping[str, Any]) -> None:
-        if item.get("type") == "reasoning":
-            self._note_reasoning(item, with_text=self._thinking != item.get("id"))
-
-    def _note_reasoning(self, item: Mapping[str, Any], *, with_text: bool) -> None:
-        pieces = [*objects(item.get("summary")), *objects(item.get("content"))] if with_text else []
-        said = "\n\n".join(text(piece.get("text")) for piece in pieces)
-        self.reasoning(said, item.get("encrypted_content"), item.get("id"))
-
-    def _note_whole(self, item: Mapping[str, Any], index: int) -> None:
-        self._note_added(item, index)
-        if item.get("type") == "function_call":
-            self.arguments(self._calls[index], item.get("arguments"))
-        elif item.get("type") == "reasoning":
-            self._note_reasoning(item, with_text=True)
-        for piece in objects(item.get("content")):
-            if piece.get("type") == "output_text":
-                self.text(piece.get("text"))
-            elif piece.get("type") == "refusal":
-                self._refused = True
-                self.text(piece.get("refusal"))
-
-    def _note_response(self, response: Mapping[str, Any], status: str) -> None:
-        self.served = text(response.get("model")) or self.served
-        self.id = text(response.get("id")) or self.id
-        if isinstance(response.get("usage"), dict):
-            merge_counts(self.counts, response["usage"])
-        if response.get("error") or status == "failed":
-            raise InBandError({"error": response.get("error") or {"message": "response failed"}})
-        if status == "completed":
-            self.done = True
-            self.end("refused" if self._refused else "stop")
-        elif status in {"incomplete", "cancelled"}:
-            self.done = True
-            reason = text(obj(response.get("incomplete_details")).get("reason"))
-            self.end(_INCOMPLETE.get(reason, reason or status))
-
-    @property
-    def usage(self) -> Usage | None:
-        """Input includes what was cached; output includes reasoning."""
-        counts = self.counts
-        of_input = part(counts, "input_tokens_details")
-        return usage_of(
-            input_tokens=whole(counts.get("input_tokens")),
-            output=whole(counts.get("output_tokens")),
-            read=whole(of_input.get("cached_tokens")),
-            write=whole(of_input.get("cache_write_tokens")),
-            reasoning=whole(part(counts, "output_tokens_details").get("reasoning_tokens")),
-        )
 
 
 class ResponsesStreamEncoder(StreamEncoder):
@@ -308,3 +333,20 @@ def _usage_out(used: Usage | None) -> dict[str, Any] | None:
         "output_tokens_details": {"reasoning_tokens": used.reasoning},
         "total_tokens": used.input + used.output,
     }
+
+
+CODEC: Final = Codec(
+    url=url,
+    headers=headers,
+    encode_request=encode_request,
+    decoder=ResponsesDecoder,
+    is_foreign=is_foreign,
+    not_carried=frozenset({"stop", "cache_marks", "audio", "tool_errors"}),
+    schema_path="text.format",
+    cap_paths=("max_output_tokens",),
+    effort_path="reasoning",
+    optional=("max_output_tokens", "reasoning", "text.format", "include", "stream"),
+    decode_request=decode_request,
+    encode_response=encode_response,
+    stream_encoder=ResponsesStreamEncoder,
+)

@@ -1,4 +1,4 @@
-"""Requests of Google's Gemini API, encoded and decoded."""
+"""Google's Gemini API as a server speaks it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.task import (
     Attachment,
-    CacheMark,
     Message,
     Reasoning,
     Text,
@@ -16,13 +15,11 @@ from rightmodel.core.task import (
     ToolResult,
     ToolSpec,
 )
-from rightmodel.wire.codec import NO_QUIRKS, Quirks
+from rightmodel.wire.codec import Codec, Envelope, StreamEncoder
 from rightmodel.wire.fields import (
-    arguments_object,
     count,
     dumps,
     file_of,
-    given,
     ignored,
     number,
     obj,
@@ -30,18 +27,25 @@ from rightmodel.wire.fields import (
     required,
     text,
 )
-from rightmodel.wire.request import ChatRequest, RequestError, base64_of
+from rightmodel.wire.gemini import (
+    BUDGETS,
+    LEVELS,
+    GeminiDecoder,
+    encode_request,
+    encoded_part,
+    headers,
+    is_foreign,
+    url,
+)
+from rightmodel.wire.request import ChatRequest, RequestError
+from rightmodel.wire.response import CallStart, ReasoningDelta
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from rightmodel.core.task import Part
-_BY_BUDGET: Final = re.compile(r"gemini-(?:1|2)\b")
-"""Models that take a budget of tokens to think; later ones take a level."""
+    from rightmodel.wire.response import ChatResponse, StreamEvent
 
-_BUDGETS: Final = {"none": 0, "low": 1024, "medium": 8192, "high": 24_576}
-_LEVELS: Final = {"none": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH"}
-_MODES: Final = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 _SNAKE: Final = re.compile(r"_([a-z])")
 _FREE: Final = frozenset({
     "args", "response", "parameters", "parametersJsonSchema", "responseSchema",
@@ -51,27 +55,7 @@ _FIELDS: Final = frozenset({
     "model", "contents", "systemInstruction", "tools", "toolConfig", "generationConfig",
     "safetySettings",
 })  # fmt: skip
-
-
-def encode_request(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
-    """The body, in the REST API's camel case."""
-    del quirks
-    names = {
-        piece.id: piece.name
-        for message in request.messages
-        for piece in message.parts
-        if isinstance(piece, ToolCall)
-    }
-    system = [m.text for m in request.messages if m.role == "system"]
-    contents = [_encoded(m, names) for m in request.messages if m.role != "system"]
-    body: dict[str, Any] = {"contents": contents}
-    if system:
-        body["systemInstruction"] = {"parts": [{"text": said} for said in system]}
-    if request.tools:
-        body["tools"] = [{"functionDeclarations": [_encoded_tool(t) for t in request.tools]}]
-        body |= _encoded_choice(request.tool_choice)
-    config = _encoded_config(request)
-    return {**body, "generationConfig": config} if config else body
+_FINISH_OUT: Final = {"length": "MAX_TOKENS", "refused": "SAFETY", "stop": "STOP"}
 
 
 def decode_request(body: Mapping[str, Any]) -> ChatRequest:
@@ -107,23 +91,6 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
     )
 
 
-def unsupported(request: ChatRequest) -> frozenset[str]:
-    """Serial tool calls, cache marks, unsigned reasoning, system messages in the middle."""
-    found = set()
-    if request.tools and not request.tool_choice.parallel:
-        found.add("serial_tool_calls")
-    began = False
-    for message in request.messages:
-        began = began or message.role != "system"
-        if began and message.role == "system":
-            found.add("system_in_the_middle")
-        if any(isinstance(piece, CacheMark) for piece in message.parts):
-            found.add("cache_marks")
-        if any(isinstance(piece, Reasoning) for piece in message.parts):
-            found.add("reasoning")
-    return frozenset(found)
-
-
 def _camel(value: Any) -> Any:
     """The API takes snake case, too. What the caller may name freely is left as it is."""
     if isinstance(value, list):
@@ -136,71 +103,6 @@ def _camel(value: Any) -> Any:
         )
         for key, item in value.items()
     }
-
-
-def _encoded(message: Message, names: Mapping[str, str]) -> dict[str, Any]:
-    parts = [encoded for piece in message.parts for encoded in encoded_part(piece, names)]
-    return {"role": "model" if message.role == "assistant" else "user", "parts": parts}
-
-
-def encoded_part(piece: Part, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """The part as the API has it; none for what it cannot carry."""
-    if isinstance(piece, Text):
-        yield {"text": piece.text}
-    elif isinstance(piece, Attachment):
-        yield {"inlineData": {"mimeType": piece.media_type, "data": base64_of(piece)}}
-    elif isinstance(piece, Reasoning):
-        signed = {"thoughtSignature": piece.signature} if piece.signature else {}
-        yield {"text": piece.text, "thought": True, **signed}
-    elif isinstance(piece, ToolCall):
-        called = {"id": piece.id, "name": piece.name, "args": arguments_object(piece.arguments)}
-        signed = {"thoughtSignature": piece.signature} if piece.signature else {}
-        yield {"functionCall": called, **signed}
-    elif isinstance(piece, ToolResult):
-        said = "".join(p.text for p in piece.parts if isinstance(p, Text))
-        files = [f for p in piece.parts if isinstance(p, Attachment) for f in encoded_part(p, {})]
-        yield {
-            "functionResponse": {
-                "id": piece.id,
-                "name": names.get(piece.id, piece.id),
-                "response": {"error" if piece.is_error else "output": said},
-                **({"parts": files} if files else {}),
-            }
-        }
-
-
-def _encoded_tool(tool: ToolSpec) -> dict[str, Any]:
-    described = {"description": tool.description} if tool.description else {}
-    return {"name": tool.name, **described, "parametersJsonSchema": dict(tool.parameters)}
-
-
-def _encoded_choice(choice: ToolChoice) -> dict[str, Any]:
-    if choice.mode == "auto" and not choice.name:
-        return {}
-    config: dict[str, Any] = {"mode": "ANY" if choice.name else _MODES[choice.mode]}
-    if choice.name:
-        config["allowedFunctionNames"] = [choice.name]
-    return {"toolConfig": {"functionCallingConfig": config}}
-
-
-def _encoded_config(request: ChatRequest) -> dict[str, Any]:
-    config: dict[str, Any] = {}
-    if request.max_output_tokens:
-        config["maxOutputTokens"] = request.max_output_tokens
-    if request.schema is not None:
-        config["responseMimeType"] = "application/json"
-        config["responseJsonSchema"] = dict(request.schema)
-    if request.effort:
-        by_budget = _BY_BUDGET.search(request.model)
-        config["thinkingConfig"] = (
-            {"thinkingBudget": _BUDGETS[request.effort]}
-            if by_budget
-            else {"thinkingLevel": _LEVELS[request.effort]}
-        )
-    config |= given(temperature=request.temperature, topP=request.top_p)
-    if request.stop:
-        config["stopSequences"] = list(request.stop)
-    return config
 
 
 class _CallIds:
@@ -282,8 +184,107 @@ def _decoded_choice(body: Mapping[str, Any]) -> ToolChoice:
 
 def _effort_of(thinking: Mapping[str, Any]) -> str:
     level = text(thinking.get("thinkingLevel")).upper()
-    found = next((effort for effort, name in _LEVELS.items() if name == level), "")
+    found = next((effort for effort, name in LEVELS.items() if name == level), "")
     budget = thinking.get("thinkingBudget")
     if found or not isinstance(budget, int) or budget < 0:
         return found
-    return next((effort for effort, most in _BUDGETS.items() if budget <= most), "high")
+    return next((effort for effort, most in BUDGETS.items() if budget <= most), "high")
+
+
+def encode_response(response: ChatResponse, envelope: Envelope) -> dict[str, Any]:
+    """A `GenerateContentResponse`."""
+    parts = [encoded for piece in response.parts for encoded in encoded_part(piece, {})]
+    return _response(envelope, parts, response)
+
+
+class GeminiStreamEncoder(StreamEncoder):
+    """Responses that bring a part each. Calls of tools go out whole."""
+
+    def __init__(self, envelope: Envelope) -> None:
+        self._envelope = envelope
+        self._call: CallStart | None = None
+        self._arguments: list[str] = []
+
+    def start(self) -> list[dict[str, Any]]:
+        """Nothing."""
+        return []
+
+    def event(self, event: StreamEvent) -> list[dict[str, Any]]:
+        """A response, where the event completes a part."""
+        if isinstance(event, str):
+            return [*self._called(), self._chunk({"text": event})]
+        if isinstance(event, ReasoningDelta):
+            (piece,) = encoded_part(Reasoning(event.text, event.signature), {})
+            return [*self._called(), self._chunk(piece)]
+        if isinstance(event, CallStart):
+            before = self._called()
+            self._call = event
+            return before
+        self._arguments.append(event.arguments)
+        return []
+
+    def end(self, response: ChatResponse) -> list[dict[str, Any]]:
+        """The finish reason and the usage."""
+        return [*self._called(), _response(self._envelope, [{"text": ""}], response)]
+
+    def _called(self) -> list[dict[str, Any]]:
+        if self._call is None:
+            return []
+        call, arguments = self._call, "".join(self._arguments)
+        self._call, self._arguments = None, []
+        piece = ToolCall(call.id, call.name, arguments, call.signature)
+        return [self._chunk(encoded) for encoded in encoded_part(piece, {})]
+
+    def _chunk(self, piece: dict[str, Any]) -> dict[str, Any]:
+        content = {"parts": [piece], "role": "model"}
+        return {"candidates": [{"content": content, "index": 0}], **_head(self._envelope)}
+
+
+def _head(envelope: Envelope) -> dict[str, Any]:
+    return {"modelVersion": envelope.model, "responseId": envelope.id}
+
+
+def _response(
+    envelope: Envelope, parts: list[dict[str, Any]], response: ChatResponse
+) -> dict[str, Any]:
+    finish = "STOP" if response.finish == "tool_calls" else response.finish
+    candidate = {
+        "content": {"parts": parts, "role": "model"},
+        "finishReason": _FINISH_OUT.get(finish, finish),
+        "index": 0,
+    }
+    body = {"candidates": [candidate], **_head(envelope)}
+    used = response.usage
+    if used is None:
+        return body
+    counts: dict[str, Any] = {
+        "promptTokenCount": used.input,
+        "candidatesTokenCount": used.output - used.reasoning,
+        "totalTokenCount": used.input + used.output,
+    }
+    if used.reasoning:
+        counts["thoughtsTokenCount"] = used.reasoning
+    if used.cache_read:
+        counts["cachedContentTokenCount"] = used.cache_read
+    return {**body, "usageMetadata": counts}
+
+
+CODEC: Final = Codec(
+    url=url,
+    headers=headers,
+    encode_request=encode_request,
+    decoder=GeminiDecoder,
+    is_foreign=is_foreign,
+    not_carried=frozenset({"serial_tool_calls", "system_in_the_middle", "cache_marks"}),
+    schema_path="generationConfig.responseJsonSchema",
+    cap_paths=("generationConfig.maxOutputTokens",),
+    effort_path="generationConfig.thinkingConfig",
+    optional=(
+        "generationConfig.maxOutputTokens",
+        "generationConfig.thinkingConfig",
+        "generationConfig.responseJsonSchema",
+    ),
+    decode_request=decode_request,
+    encode_response=encode_response,
+    stream_encoder=GeminiStreamEncoder,
+)

@@ -1,0 +1,254 @@
+"""OpenAI's responses API as a client speaks it.
+
+Nothing is stored: reasoning comes back encrypted and is sent again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from rightmodel.core.task import (
+    Attachment,
+    CacheMark,
+    Message,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    ToolSpec,
+)
+from rightmodel.wire.fields import given, merge_counts, obj, objects, part, text, usage_of, whole
+from rightmodel.wire.request import NO_QUIRKS, ChatRequest, Quirks, data_url, name_of
+from rightmodel.wire.response import InBandError, NoResponseError, ResponseDecoder
+from rightmodel.wire.schemas import is_strict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rightmodel.core.call import Usage
+    from rightmodel.core.task import Part
+    from rightmodel.wire.request import ChatRequest, ModelRequest
+
+_INCOMPLETE: Final = {
+    "max_output_tokens": "length",
+    "max_tokens": "length",
+    "content_filter": "refused",
+}
+
+
+def is_foreign(piece: Part) -> bool:
+    """Whether it is reasoning of another API, or a call that carries some."""
+    if isinstance(piece, ToolCall):
+        return bool(piece.signature)
+    return isinstance(piece, Reasoning) and not (piece.signature and piece.id)
+
+
+def url(request: ModelRequest) -> str:
+    """Where the request goes."""
+    return f"{request.provider.base_url}/responses"
+
+
+def encode_request(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
+    """The body; leading system messages are the instructions."""
+    del quirks
+    leading = 0
+    while leading < len(request.messages) and request.messages[leading].role == "system":
+        leading += 1
+    body: dict[str, Any] = {
+        "model": request.model,
+        "input": [item for m in request.messages[leading:] for item in _encoded(m)],
+        "store": False,
+        "include": ["reasoning.encrypted_content"],
+    }
+    if leading:
+        body["instructions"] = "\n\n".join(m.text for m in request.messages[:leading])
+    if request.stream:
+        body["stream"] = True
+    if request.max_output_tokens:
+        body["max_output_tokens"] = request.max_output_tokens
+    if request.tools:
+        body["tools"] = [_encoded_tool(tool) for tool in request.tools]
+        body |= _encoded_choice(request.tool_choice)
+    if request.schema is not None:
+        schema = dict(request.schema)
+        named = {"name": "answer", "schema": schema, "strict": is_strict(schema)}
+        body["text"] = {"format": {"type": "json_schema", **named}}
+    if request.effort:
+        body["reasoning"] = {"effort": request.effort}
+    body |= given(temperature=request.temperature, top_p=request.top_p)
+    return body
+
+
+def _unsupported(piece: Part) -> set[str]:
+    if isinstance(piece, CacheMark):
+        return {"cache_marks"}
+    if isinstance(piece, Attachment) and piece.modality == "audio":
+        return {"audio"}
+    if isinstance(piece, ToolResult) and piece.is_error:
+        return {"tool_errors"}
+    if isinstance(piece, Reasoning) and not (piece.signature and piece.id):
+        return {"reasoning"}
+    return {"reasoning"} if isinstance(piece, ToolCall) and piece.signature else set()
+
+
+def _encoded(message: Message) -> Iterator[dict[str, Any]]:
+    """Calls, results and reasoning are items of their own, between the contents of messages."""
+    contents: list[dict[str, Any]] = []
+    for piece in message.parts:
+        if isinstance(piece, Text) and message.role == "assistant":
+            yield {"type": "message", "role": "assistant", "content": piece.text}
+            continue
+        if isinstance(piece, Text | Attachment):
+            contents.append(_content(piece))
+            continue
+        if contents:
+            yield {"type": "message", "role": message.role, "content": contents}
+            contents = []
+        yield from item_of(piece)
+    if contents:
+        yield {"type": "message", "role": message.role, "content": contents}
+
+
+def item_of(piece: Part) -> Iterator[dict[str, Any]]:
+    """The item of a part that is none of a message."""
+    if isinstance(piece, ToolCall):
+        called = {"call_id": piece.id, "name": piece.name, "arguments": piece.arguments}
+        yield {"type": "function_call", **called}
+    elif isinstance(piece, ToolResult):
+        contents = [_content(p) for p in piece.parts]
+        is_plain = len(contents) == 1 and "text" in contents[0]
+        output = contents[0]["text"] if is_plain else contents
+        yield {"type": "function_call_output", "call_id": piece.id, "output": output}
+    elif isinstance(piece, Reasoning) and piece.signature and piece.id:
+        yield reasoning_item(piece, piece.id)
+
+
+def reasoning_item(piece: Reasoning, name: str) -> dict[str, Any]:
+    """The item of reasoning."""
+    summary = [{"type": "summary_text", "text": piece.text}] if piece.text else []
+    item = {"type": "reasoning", "id": name, "summary": summary}
+    return {**item, "encrypted_content": piece.signature} if piece.signature else item
+
+
+def _content(piece: Text | Attachment) -> dict[str, Any]:
+    if isinstance(piece, Text):
+        return {"type": "input_text", "text": piece.text}
+    if piece.modality == "image":
+        return {"type": "input_image", "image_url": data_url(piece), "detail": "auto"}
+    return {"type": "input_file", "filename": name_of(piece), "file_data": data_url(piece)}
+
+
+def _encoded_tool(tool: ToolSpec) -> dict[str, Any]:
+    described = {"description": tool.description} if tool.description else {}
+    parameters = dict(tool.parameters)
+    strict = {"parameters": parameters, "strict": False}
+    return {"type": "function", "name": tool.name, **described, **strict}
+
+
+def _encoded_choice(choice: ToolChoice) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if choice.name:
+        found["tool_choice"] = {"type": "function", "name": choice.name}
+    elif choice.mode != "auto":
+        found["tool_choice"] = choice.mode
+    return found if choice.parallel else {**found, "parallel_tool_calls": False}
+
+
+class ResponsesDecoder(ResponseDecoder):
+    """A `response`, or the events that build one up."""
+
+    __slots__ = ("_calls", "_refused", "_thinking")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls: dict[Any, int] = {}
+        self._refused = False
+        self._thinking = ""
+
+    def event(self, value: Mapping[str, Any]) -> None:
+        """One event; of items that are done only what was not streamed is read."""
+        kind = text(value.get("type"))
+        if kind == "response.output_text.delta":
+            self.started = True
+            self.text(value.get("delta"))
+        elif kind in {"response.reasoning_summary_text.delta", "response.reasoning_text.delta"}:
+            self._thinking = text(value.get("item_id"))
+            self.reasoning(value.get("delta"))
+        elif kind == "response.refusal.delta":
+            self._refused = True
+            self.text(value.get("delta"))
+        elif kind == "response.function_call_arguments.delta":
+            self.arguments(self._calls[value.get("output_index")], value.get("delta"))
+        elif kind == "response.output_item.added":
+            self._note_added(obj(value.get("item")), value.get("output_index"))
+        elif kind == "response.output_item.done":
+            self._note_done(obj(value.get("item")))
+        elif kind.startswith("response.") and isinstance(value.get("response"), dict):
+            self._note_response(value["response"], kind.removeprefix("response."))
+
+    def body(self, value: Mapping[str, Any]) -> None:
+        """The whole response."""
+        if not isinstance(value.get("output"), list):
+            raise NoResponseError(f"no output in the answer: {value}")
+        for index, item in enumerate(objects(value["output"])):
+            self._note_whole(item, index)
+        self._note_response(value, text(value.get("status")) or "completed")
+
+    def _note_added(self, item: Mapping[str, Any], index: Any) -> None:
+        self.started = True
+        if item.get("type") == "function_call":
+            self._calls[index] = len(self._calls)
+            self.call(self._calls[index], text(item.get("name")), text(item.get("call_id")))
+        elif item.get("type") == "reasoning":
+            self.reasoning("", "", item.get("id"))
+
+    def _note_done(self, item: Mapping[str, Any]) -> None:
+        if item.get("type") == "reasoning":
+            self._note_reasoning(item, with_text=self._thinking != item.get("id"))
+
+    def _note_reasoning(self, item: Mapping[str, Any], *, with_text: bool) -> None:
+        pieces = [*objects(item.get("summary")), *objects(item.get("content"))] if with_text else []
+        said = "\n\n".join(text(piece.get("text")) for piece in pieces)
+        self.reasoning(said, item.get("encrypted_content"), item.get("id"))
+
+    def _note_whole(self, item: Mapping[str, Any], index: int) -> None:
+        self._note_added(item, index)
+        if item.get("type") == "function_call":
+            self.arguments(self._calls[index], item.get("arguments"))
+        elif item.get("type") == "reasoning":
+            self._note_reasoning(item, with_text=True)
+        for piece in objects(item.get("content")):
+            if piece.get("type") == "output_text":
+                self.text(piece.get("text"))
+            elif piece.get("type") == "refusal":
+                self._refused = True
+                self.text(piece.get("refusal"))
+
+    def _note_response(self, response: Mapping[str, Any], status: str) -> None:
+        self.served = text(response.get("model")) or self.served
+        self.id = text(response.get("id")) or self.id
+        if isinstance(response.get("usage"), dict):
+            merge_counts(self.counts, response["usage"])
+        if response.get("error") or status == "failed":
+            raise InBandError({"error": response.get("error") or {"message": "response failed"}})
+        if status == "completed":
+            self.done = True
+            self.end("refused" if self._refused else "stop")
+        elif status in {"incomplete", "cancelled"}:
+            self.done = True
+            reason = text(obj(response.get("incomplete_details")).get("reason"))
+            self.end(_INCOMPLETE.get(reason, reason or status))
+
+    @property
+    def usage(self) -> Usage | None:
+        """Input includes what was cached; output includes reasoning."""
+        counts = self.counts
+        of_input = part(counts, "input_tokens_details")
+        return usage_of(
+            input_tokens=whole(counts.get("input_tokens")),
+            output=whole(counts.get("output_tokens")),
+            read=whole(of_input.get("cached_tokens")),
+            write=whole(of_input.get("cache_write_tokens")),
+            reasoning=whole(part(counts, "output_tokens_details").get("reasoning_tokens")),
+        )
