@@ -16,9 +16,8 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSI
 
 from rightmodel.core.errors import TaskError
 from rightmodel.surfaces.mcp.front import HANDSHAKE_VERSIONS, MODERN_VERSION, PREFIX, Front
-from rightmodel.surfaces.mcp.messages import InvalidMessageError, decode, encode
 from rightmodel.surfaces.mcp.server import make_server
-from rightmodel.surfaces.mcp.stdio import REPLAY
+from rightmodel.surfaces.mcp.stdio import REPLAY, InvalidMessageError, decode, encode
 
 if TYPE_CHECKING:
     from rightmodel.execution.engine import Engine
@@ -227,8 +226,8 @@ def test_any_order_of_messages_is_answered_as_the_sdk_would(seed: int) -> None:
 
 def test_nothing_heavy_is_imported_before_the_first_call() -> None:
     code = (
-        "import sys; import rightmodel.__main__, rightmodel.surfaces.mcp.start\n"
-        "import rightmodel.surfaces.mcp.options, rightmodel.surfaces.mcp.front\n"
+        "import sys; import rightmodel.__main__, rightmodel.surfaces.mcp.options\n"
+        "import rightmodel.surfaces.mcp.front\n"
         "print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

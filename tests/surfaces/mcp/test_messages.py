@@ -5,7 +5,7 @@ import json
 import pytest
 from mcp_types import JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 
-from rightmodel.surfaces.mcp.messages import InvalidMessageError, decode, encode
+from rightmodel.surfaces.mcp.stdio import InvalidMessageError, decode, encode
 
 HEAD = b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"a":'
 

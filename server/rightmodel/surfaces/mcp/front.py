@@ -1,4 +1,4 @@
-"""Answers the first messages of a client before anything heavy is imported.
+"""Starts `rightmodel serve`: answers a client's first messages before anything heavy is imported.
 
 Every agent session starts its own server, and most never call a tool: they get the handshake and
 the list of tools from here. The first message that is not understood completely is left to the
@@ -12,11 +12,22 @@ import json
 import os
 import select
 import signal
+import sys
 import threading
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.surfaces.mcp.tools import INSTRUCTIONS, SERVER_INFO, TOOLS
-from rightmodel.surfaces.mcp.wire import READ_BYTES, Handover, Lines, Wire, write_all
+from rightmodel.surfaces.mcp.wire import (
+    READ_BYTES,
+    Handover,
+    Lines,
+    Wire,
+    take_standard_streams,
+    write_all,
+)
+
+if TYPE_CHECKING:
+    from rightmodel.surfaces.mcp.options import ServeOptions
 
 HANDSHAKE_VERSIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 MODERN_VERSION: Final = "2026-07-28"
@@ -141,6 +152,25 @@ class Front:
             self._replay.append(message)
         self.ready = True
         return {**result, "_meta": {f"{PREFIX}serverInfo": SERVER_INFO}}
+
+
+def start(options: ServeOptions) -> None:
+    """Serve to the end; an error is one line on standard error."""
+    if not options.http:
+        handover = answer_first(take_standard_streams(), warm_up=options.warm_up)
+        if handover is not None:
+            from rightmodel.surfaces.mcp.process import serve_stdio
+
+            serve_stdio(options, handover)
+        return
+    from rightmodel.core.errors import RightmodelError
+    from rightmodel.surfaces.mcp.process import serve_http
+
+    try:
+        serve_http(options)
+    except RightmodelError as error:
+        print(f"rightmodel: {error}", file=sys.stderr)  # noqa: T201 - no logger yet
+        sys.exit(1)
 
 
 def answer_first(wire: Wire, *, warm_up: bool = False) -> Handover | None:
