@@ -22,9 +22,11 @@ BROKEN = [
     pytest.param(OPENAI, fault.malformed_json(), id="malformed JSON"),
     pytest.param(OPENAI, fault.wrong_content_type(), id="wrong content type"),
     pytest.param(OPENAI, fault.empty_body(), id="empty body"),
-    pytest.param(OPENAI, fault.cut_tool_arguments(), id="tool arguments cut off"),
-    pytest.param(ANTHROPIC, fault.cut_tool_arguments(), id="tool arguments cut off, Anthropic"),
-    pytest.param(GEMINI, fault.cut_tool_arguments(), id="tool arguments cut off, Gemini"),
+]
+FORMATS = [
+    pytest.param(OPENAI, id="OpenAI"),
+    pytest.param(ANTHROPIC, id="Anthropic"),
+    pytest.param(GEMINI, id="Gemini"),
 ]
 NOTHING = [
     pytest.param(OPENAI, fault.null_content(), id="null"),
@@ -65,6 +67,25 @@ async def test_a_lone_model_that_gave_no_answer_is_asked_again(
         assert tried(error) == [("a/m", Fault.MALFORMED)] * 3
         assert "check protocol and base_url" in str(error)
         assert "code=malformed_answer retryable=yes retry_after=" in machine_line(error)
+
+
+@pytest.mark.parametrize("upstream", FORMATS)
+@rehearsal
+async def test_a_tool_call_cut_off_goes_elsewhere_and_concerns_no_other_call(
+    upstream: Upstream,
+) -> None:
+    async with connected(a=upstream, b=OPENAI) as house:
+        house.script("a/m", fault.cut_tool_arguments())
+        found = await house.complete()
+        assert tried(found) == [("a/m", Fault.UNFINISHED), ("b/m", None)]
+        assert found.text == "an answer"
+        assert house.cooldown("a/m") == 0
+    async with connected(a=upstream) as house:
+        house.upstreams["a"].fail_all(fault.cut_tool_arguments())
+        error = await house.fails()
+        assert tried(error) == [("a/m", Fault.UNFINISHED)] * 3
+        assert "base_url" not in str(error)
+        assert machine_line(error) == "[code=unfinished_answer retryable=yes tried=a/m]"
 
 
 @rehearsal

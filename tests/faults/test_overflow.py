@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from rightmodel.core.call import Usage
 from rightmodel.core.errors import NoCandidateError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
+from rightmodel.execution.breaker import OUT_S
 from rightmodel.simulator import Behaviour, SimulatedFault, fault
 from rightmodel.simulator.dialects import ErrorText
 from rightmodel.simulator.fault.base import made
@@ -146,6 +148,15 @@ async def test_a_window_that_fills_in_mid_answer_is_learned_and_half_an_answer_i
         assert f"full at {window} tokens" in attempts(answer)[0].message
         assert house.health.window(house.endpoint("a/m")) == window
         assert house.cooldown("a/m") == 0
+
+
+@rehearsal
+async def test_a_window_is_forgotten_after_a_while_for_its_server_may_have_a_larger_one() -> None:
+    async with connected(a=full_at(4096, 900)) as house:
+        await house.fails()
+        assert house.health.window(house.endpoint("a/m")) == 4096
+        await asyncio.sleep(OUT_S)
+        assert house.health.window(house.endpoint("a/m")) is None
 
 
 @rehearsal

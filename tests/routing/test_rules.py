@@ -84,6 +84,7 @@ SENT = {
     "prompt": Task("the word is hunter2"),
     "capitals": Task("HUNTER2"),
     "zero width": Task("hun\u200bter2"),
+    "control character": Task("hun\x00ter2"),
     "full width": Task("ｈｕｎｔｅｒ２"),
     "system": Task("x", system="hunter2"),
     "earlier turn": Task("x", history=(Turn("user", "hunter2"), Turn("assistant", "noted"))),

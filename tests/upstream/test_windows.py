@@ -65,6 +65,9 @@ def test_remote_servers_and_short_prompts_are_not_suspected(base: str, expected:
         (Usage(777, 4096), None),  # the provider's own output limit
         (Usage(777, 8192), None),
         (Usage(777, 16_384), None),
+        (Usage(777, 1000), None),  # limits in round numbers
+        (Usage(1333, 100), None),
+        (Usage(15, 5), None),  # no window is that small
         (Usage(777, 14_000), None),  # near enough to the limit that was sent
     ],
 )

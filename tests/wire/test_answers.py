@@ -10,8 +10,9 @@ from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import Turn, WireFormat
 from upstream.upstream import Reply, ask, chat, chunk, events, failure, generated, message, plain
 
-OPENAI, ANTHROPIC, GEMINI = (
+OPENAI, RESPONSES, ANTHROPIC, GEMINI = (
     WireFormat.OPENAI_CHAT,
+    WireFormat.OPENAI_RESPONSES,
     WireFormat.ANTHROPIC_MESSAGES,
     WireFormat.GEMINI,
 )
@@ -61,14 +62,58 @@ CALLS: dict[str, tuple[WireFormat, Reply]] = {
 @pytest.mark.parametrize(("protocol", "reply"), CALLS.values(), ids=CALLS)
 def test_an_answer_that_ends_in_a_tool_call_is_none(protocol: WireFormat, reply: Reply) -> None:
     error = failure(reply, protocol=protocol)
-    assert error.fault is Fault.MALFORMED
+    assert error.fault is Fault.UNFINISHED
     assert "tool call" in str(error)
+
+
+def response(status: str, *items: dict[str, Any], kind: str = "", **more: object) -> Reply:
+    """A response of which nothing but the last event came."""
+    body = {"status": status, "output": list(items), **more}
+    return events({"type": f"response.{kind or status}", "response": body})
+
+
+def output(*content: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "message", "role": "assistant", "content": list(content)}
+
+
+def test_what_was_not_streamed_is_read_from_the_whole_response() -> None:
+    text, refusal = {"type": "output_text", "text": "Rome."}, {"type": "refusal", "refusal": "No."}
+    completion, _ = ask(response("completed", output(text)), protocol=RESPONSES)
+    assert (completion.text, completion.finish) == ("Rome.", "stop")
+    completion, _ = ask(response("completed", output(refusal)), protocol=RESPONSES)
+    assert (completion.text, completion.finish) == ("No.", "refused")
+
+
+@pytest.mark.parametrize("call", ["custom_tool_call", "local_shell_call", "apply_patch_call"])
+def test_a_call_of_any_tool_that_the_client_runs_is_no_answer(call: str) -> None:
+    added = {"type": "response.output_item.added", "output_index": 1, "item": {"type": call}}
+    said = {"type": "response.output_text.delta", "delta": SENTENCE}
+    end = {"type": "response.completed", "response": {"status": "completed"}}
+    assert failure(events(said, added, end), protocol=RESPONSES).fault is Fault.UNFINISHED
+    ran = {**added, "item": {"type": "web_search_call"}}
+    assert ask(events(said, ran, end), protocol=RESPONSES)[0].text == SENTENCE
+
+
+@pytest.mark.parametrize(("phase", "text"), [("final_answer", "AB"), ("commentary", "B")])
+def test_commentary_before_the_final_answer_is_no_part_of_it(phase: str, text: str) -> None:
+    reply = []
+    for index, (piece, marked) in enumerate((("A", phase), ("B", "final_answer"))):
+        item = {"type": "message", "phase": marked}
+        at = {"output_index": index}
+        reply += [
+            {"type": "response.output_item.added", **at, "item": item},
+            {"type": "response.output_text.delta", **at, "delta": piece},
+        ]
+    end = {"type": "response.completed", "response": {"status": "completed"}}
+    assert ask(events(*reply, end), protocol=RESPONSES)[0].text == text
 
 
 UNKNOWN: list[tuple[WireFormat, Reply]] = [
     (OPENAI, events(chunk({"content": "half"}), chunk(finish="new_reason"), done=True)),
     (ANTHROPIC, message("half", "pause_turn")),
     (ANTHROPIC, message("half", "new_reason")),
+    (RESPONSES, response("cancelled", kind="completed")),
+    (RESPONSES, response("incomplete", incomplete_details={"reason": "new_reason"})),
     (GEMINI, generated("half", "OTHER")),
     (GEMINI, generated("half", "FINISH_REASON_UNSPECIFIED")),
     (GEMINI, generated("half", "MALFORMED_RESPONSE")),
@@ -78,7 +123,7 @@ UNKNOWN: list[tuple[WireFormat, Reply]] = [
 @pytest.mark.parametrize(("protocol", "reply"), UNKNOWN)
 def test_an_unknown_finish_reason_is_not_a_clean_stop(protocol: WireFormat, reply: Reply) -> None:
     error = failure(reply, protocol=protocol)
-    assert (error.fault, error.scope) == (Fault.MALFORMED, Scope.REQUEST)
+    assert (error.fault, error.scope) == (Fault.UNFINISHED, Scope.REQUEST)
     assert "may be unfinished" in str(error)
 
 

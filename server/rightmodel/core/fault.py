@@ -97,6 +97,8 @@ class Fault(StrEnum):
                         "check base_url and the network; `rightmodel check` shows which models answer")
     MALFORMED        = ("malformed_answer",  Scope.ENDPOINT, Cooldown.BACKOFF, Recovery.RETRY,            True,  True,
                         "not a response of this API: check protocol and base_url, and any proxy before it")
+    UNFINISHED       = ("unfinished_answer", Scope.REQUEST,  Cooldown.NONE,    Recovery.RETRY,            True,  True,
+                        "the model did not end with an answer: try again, or name another model")
     BUSY             = ("busy",              Scope.REQUEST,  Cooldown.NONE,    Recovery.RETRY,            True,  False,
                         "the server was busy with other calls: try again later, or connect another provider")
     QUOTA            = ("quota_exhausted",   Scope.KEY,      Cooldown.LONG,    Recovery.FAIL_OVER,        False, False,

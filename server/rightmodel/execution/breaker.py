@@ -29,7 +29,8 @@ FIRST_COOLDOWN_S: Final = 5.0
 """Cooldown after a first fault; doubled by each further one in a row."""
 MOST_COOLDOWN_S: Final = 120.0
 OUT_S: Final = 600.0
-"""How long a key without quota or a model that does not exist stays out before it is probed."""
+"""How long a key without quota or a model that does not exist stays out before it is probed, and a
+window that proved to be smaller than the manifest says is remembered."""
 MOST_RETRY_AFTER_S: Final = 3600.0
 PROBE_S: Final = 60.0
 """A probe without a result is forgotten after this."""
@@ -150,7 +151,7 @@ class Health:
         self._breakers: dict[tuple[str, ...], Breaker] = {}
         self._loads: dict[tuple[str, str], Load] = {}
         self._recent: dict[str, Recent] = {}
-        self._windows: dict[tuple[str, str], int] = {}
+        self._windows: dict[EndpointKey, tuple[int, float]] = {}
         self.on_key: Callable[[str, Fault | None], None] = lambda _provider, _fault: None
         self._tickets = 0
 
@@ -232,7 +233,7 @@ class Health:
         """It failed: what the fault speaks of cools down. Without a ticket it was the probe."""
         self.release(endpoint, ticket)
         if error.fault is Fault.CONTEXT_OVERFLOW and error.window:
-            self._windows[endpoint.key] = error.window
+            self._windows[endpoint.key] = error.window, self._now() + OUT_S
         if error.scope is Scope.REQUEST:
             return
         provider, name = endpoint.key
@@ -280,8 +281,12 @@ class Health:
         )
 
     def window(self, endpoint: Endpoint) -> int | None:
-        """Tokens that the endpoint proved to take, `None` where it never refused any."""
-        return self._windows.get(endpoint.key)
+        """Tokens that the endpoint proved to take, `None` where it has not refused any lately.
+
+        Forgotten after a while: its server may have been restarted with a larger window.
+        """
+        window, until = self._windows.get(endpoint.key, (0, 0.0))
+        return window if until > self._now() else None
 
     def state(self, endpoint: Endpoint) -> State:
         """For people: `check --watch`, errors, tests."""

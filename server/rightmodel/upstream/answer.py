@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from rightmodel.core.call import Completion
 from rightmodel.core.errors import ProviderError
-from rightmodel.core.fault import Fault, Scope
+from rightmodel.core.fault import Fault
 from rightmodel.core.format import one_line, well_formed
 from rightmodel.upstream.classify import classify_in_band
 from rightmodel.upstream.error_response import is_refused
@@ -195,10 +195,10 @@ class Answer:
         prompt = "\n".join((request.system, *(turn.text for turn in request.turns)))
         split = split_reasoning(well_formed(text), prompt)
         if decoder.called or split.is_call or decoder.finish == "tool_calls":
-            raise malformed(request, "a tool call instead of an answer")
+            raise unfinished(request, "a tool call instead of an answer")
         if decoder.finish not in FINISHES:
             what = f"the answer may be unfinished: finish reason {decoder.finish!r}"
-            raise malformed(request, what, Scope.REQUEST)
+            raise unfinished(request, what)
         if self.watch is not None and (rest := self._live.rest()):
             self.watch.received(0, rest)
         return Completion(
@@ -361,11 +361,15 @@ class LiveText:
         return self._mask(well_formed(text))
 
 
-def malformed(request: ModelRequest, what: str, scope: Scope | None = None) -> ProviderError:
+def malformed(request: ModelRequest, what: str, fault: Fault = Fault.MALFORMED) -> ProviderError:
     """The error for a successful response that is not an answer."""
     name = request.provider.name
-    what = f"{name}: {one_line(what, request.key)}"
-    return ProviderError(Fault.MALFORMED, what, provider=name, status=200, scope=scope)
+    return ProviderError(fault, f"{name}: {one_line(what, request.key)}", provider=name, status=200)
+
+
+def unfinished(request: ModelRequest, what: str) -> ProviderError:
+    """The error for a response in order that holds no answer, or only a part of one."""
+    return malformed(request, what, Fault.UNFINISHED)
 
 
 def broken(request: ModelRequest, what: str) -> ProviderError:

@@ -204,7 +204,7 @@ _CONTENT: Final = (
         ),
     ),
     _rule(Fault.SCHEMA, "400", codes="json_validate_failed"),  # Groq: the model's JSON was none
-    _rule(Fault.MALFORMED, "400", scope=Scope.REQUEST, codes="tool_use_failed"),
+    _rule(Fault.UNFINISHED, "400", codes="tool_use_failed"),
 )
 DISK_FULL: Final = r"no space left on device|disk (?:is )?full|\[errno 28\]|insufficient disk"
 """As a server says it that loads a model."""

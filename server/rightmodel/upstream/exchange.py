@@ -58,9 +58,14 @@ LEAST_PROMPT: Final = 1000
 FAR_BELOW: Final = 0.8
 """Share of the output limit below which an answer that ended by `length` met another limit."""
 
+LEAST_WINDOW: Final = 256
+"""No model is served with less: an answer that ends before met the server's own output limit."""
+
 _STEP: Final = 256
 """Windows and output limits are multiples of this; servers stop up to `_OFF` tokens before."""
 _OFF: Final = 2
+_DECIMAL_STEP: Final = 100
+"""Some servers end every answer at 100, 500 or 1,000 tokens unless they are configured."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -310,7 +315,7 @@ def _refuse_cut_answer(request: ModelRequest, usage: Usage, cap: int) -> None:
     of output tokens, whatever the prompt: that is no window.
     """
     window = usage.input + usage.output
-    is_output_limit = _is_round(usage.output) and not _is_round(window)
+    is_output_limit = window < LEAST_WINDOW or (_is_round(usage.output) > _is_round(window))
     if not usage.output or usage.output >= cap * FAR_BELOW or is_output_limit:
         return
     raise _overflow(
@@ -329,4 +334,4 @@ def _overflow(request: ModelRequest, what: str, window: int) -> ProviderError:
 
 
 def _is_round(tokens: int) -> bool:
-    return (tokens + _OFF) % _STEP <= _OFF + 1
+    return (tokens + _OFF) % _STEP <= _OFF + 1 or tokens % _DECIMAL_STEP == 0

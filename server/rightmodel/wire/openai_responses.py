@@ -30,6 +30,13 @@ if TYPE_CHECKING:
     from rightmodel.core.task import Part
     from rightmodel.wire.request import ChatRequest, ModelRequest
 
+_CLIENT_CALLS: Final = frozenset({
+    "custom_tool_call", "local_shell_call", "shell_call", "apply_patch_call", "computer_call",
+    "mcp_approval_request",
+})  # fmt: skip
+"""Calls of tools that the client runs, beside `function_call`. The other calls ran upstream."""
+
+_UNFINISHED: Final = frozenset({"incomplete", "cancelled"})
 _INCOMPLETE: Final = {
     "max_output_tokens": "length",
     "max_tokens": "length",
@@ -158,11 +165,12 @@ def _encoded_choice(choice: ToolChoice) -> dict[str, Any]:
 class ResponsesDecoder(ResponseDecoder):
     """A `response`, or the events that build one up."""
 
-    __slots__ = ("_calls", "_refused", "_thinking")
+    __slots__ = ("_calls", "_commentary", "_refused", "_thinking")
 
     def __init__(self) -> None:
         super().__init__()
         self._calls: dict[Any, int] = {}
+        self._commentary: set[Any] = set()
         self._refused = False
         self._thinking = ""
 
@@ -171,7 +179,8 @@ class ResponsesDecoder(ResponseDecoder):
         kind = text(value.get("type"))
         if kind == "response.output_text.delta":
             self.started = True
-            self.text(value.get("delta"))
+            is_commentary = value.get("output_index") in self._commentary
+            (self.reasoning if is_commentary else self.text)(value.get("delta"))
         elif kind in {"response.reasoning_summary_text.delta", "response.reasoning_text.delta"}:
             self._thinking = text(value.get("item_id"))
             self.reasoning(value.get("delta"))
@@ -200,6 +209,10 @@ class ResponsesDecoder(ResponseDecoder):
         if item.get("type") == "function_call":
             self._calls[index] = len(self._calls)
             self.call(self._calls[index], text(item.get("name")), text(item.get("call_id")))
+        elif item.get("type") in _CLIENT_CALLS:
+            self.called = True
+        elif item.get("phase") == "commentary":
+            self._commentary.add(index)
         elif item.get("type") == "reasoning":
             self.reasoning("", "", item.get("id"))
 
@@ -218,9 +231,13 @@ class ResponsesDecoder(ResponseDecoder):
             self.arguments(self._calls[index], item.get("arguments"))
         elif item.get("type") == "reasoning":
             self._note_reasoning(item, with_text=True)
+        self._note_content(item)
+
+    def _note_content(self, item: Mapping[str, Any]) -> None:
         for piece in objects(item.get("content")):
             if piece.get("type") == "output_text":
-                self.text(piece.get("text"))
+                is_commentary = item.get("phase") == "commentary"
+                (self.reasoning if is_commentary else self.text)(piece.get("text"))
             elif piece.get("type") == "refusal":
                 self._refused = True
                 self.text(piece.get("refusal"))
@@ -232,10 +249,16 @@ class ResponsesDecoder(ResponseDecoder):
             merge_counts(self.counts, response["usage"])
         if response.get("error") or status == "failed":
             raise InBandError({"error": response.get("error") or {"message": "response failed"}})
+        if not any(isinstance(event, str) for event in self.events):
+            for item in objects(response.get("output")):  # a server that streams no deltas
+                if item.get("type") == "message":
+                    self._note_content(item)
+        if status == "completed" and response.get("status") in _UNFINISHED:
+            status = response["status"]
         if status == "completed":
             self.done = True
             self.end("refused" if self._refused else "stop")
-        elif status in {"incomplete", "cancelled"}:
+        elif status in _UNFINISHED:
             self.done = True
             reason = text(obj(response.get("incomplete_details")).get("reason"))
             self.end(_INCOMPLETE.get(reason, reason or status))

@@ -76,6 +76,8 @@ class Applied:
     names: tuple[str, ...] = ()
 
 
+_INVISIBLE: Final = frozenset({"Cc", "Cf"})
+
 UNKNOWN: Final = 0.3
 """Confidence in `general` and in medium difficulty where nothing names the kind of work."""
 
@@ -88,6 +90,7 @@ NOTHING_KNOWN: Final = Assessment(
     note="no hint and no rule names the kind of work",
 )
 """`assess = "rules"`: the assessment where neither a hint nor a rule sets one."""
+NO_RULES: Final = Applied()
 
 
 def candidates(rules: Sequence[Rule], task: Task, *, tier: str, input_tokens: int) -> list[Rule]:
@@ -218,12 +221,13 @@ def _requires(rule: Rule) -> bool:
 def _all_texts(task: Task) -> list[str]:
     """Every text that is sent, and without characters that hide a word from a search."""
     texts = list(texts_of(task.content))
-    return texts + [_plain(text) for text in texts if not text.isascii()]
+    return texts + [_plain(text) for text in texts if not (text.isascii() and text.isprintable())]
 
 
 def _plain(text: str) -> str:
-    """Compatibility forms unified (full width), invisible format characters removed."""
-    return "".join(c for c in normalize("NFKC", text) if category(c) != "Cf")
+    """Compatibility forms unified (full width), invisible characters removed but white space."""
+    kept = (c for c in normalize("NFKC", text) if c.isspace() or category(c) not in _INVISIBLE)
+    return "".join(kept)
 
 
 def _all_files(task: Task) -> list[Attachment]:

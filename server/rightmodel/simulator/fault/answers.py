@@ -124,7 +124,7 @@ def prose_for_json(call: Call) -> Response | None:
     return _reply(call, Reply("Certainly! I would say it is a cat.")) if asked else None
 
 
-@ANSWERS.fault(Fault.CUT_OFF, Fault.MALFORMED, Fault.SCHEMA, Fault.EMPTY)
+@ANSWERS.fault(Fault.CUT_OFF, Fault.UNFINISHED, Fault.SCHEMA, Fault.EMPTY)
 def cut_tool_arguments(call: Call, arguments: str = '{"answer": "it is') -> Response:
     """A tool call whose arguments stop in the middle; never to be read as `{}`.
 

@@ -138,8 +138,14 @@ async def _findings(
             return model.id, prober.without_call(model, endpoint)
         return model.id, await prober.probe(model, endpoint)
 
-    for next_done in asyncio.as_completed([ask(m, e) for m, e in endpoints]):
-        yield await next_done
+    tasks = [asyncio.create_task(ask(m, e)) for m, e in endpoints]
+    try:
+        for next_done in asyncio.as_completed(tasks):
+            yield await next_done
+    finally:  # what was interrupted is recorded before the ledger closes
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def label(model: str, endpoint: Endpoint) -> str:
