@@ -35,9 +35,9 @@ import httpx2
 from rightmodel.core.call import Attempt, Receipt, Usage
 from rightmodel.core.decision import Assessment, Decision, Requirements
 from rightmodel.core.task import Task
-from rightmodel.ledger.budget import HoldRequest, Limit, Limits
+from rightmodel.ledger.budget import Limit, Limits
 from rightmodel.ledger.ledger import LINGER_S, Ledger
-from rightmodel.ledger.records import attempt_record, call_record, new_id, task_hash
+from rightmodel.ledger.records import HoldRequest, attempt_record, call_record, new_id, task_hash
 from rightmodel.ledger.recovery import SqliteOpener
 
 if TYPE_CHECKING:

@@ -26,9 +26,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from rightmodel.ledger.budget import HoldRequest, Limit, Limits
+from rightmodel.ledger.budget import Limit, Limits
 from rightmodel.ledger.ledger import Ledger
-from rightmodel.ledger.records import AttemptRecord, day_of, new_id
+from rightmodel.ledger.records import AttemptRecord, HoldRequest, day_of, new_id
 from rightmodel.ledger.recovery import SqliteOpener
 from rightmodel.ledger.reservations import charge_interrupted
 from rightmodel.ledger.sums import Key

@@ -15,9 +15,9 @@ from itertools import takewhile
 
 from rightmodel.core.errors import BudgetError, LedgerError
 from rightmodel.ledger import writer
-from rightmodel.ledger.budget import HoldRequest, Limit, Limits
+from rightmodel.ledger.budget import Limit, Limits
 from rightmodel.ledger.ledger import Ledger
-from rightmodel.ledger.records import AttemptRecord, day_of, new_id
+from rightmodel.ledger.records import AttemptRecord, HoldRequest, day_of, new_id
 from rightmodel.ledger.team import open_postgres
 
 NOW = 1_795_176_000.0

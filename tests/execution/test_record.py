@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
     from rightmodel.core.call import Answer
     from rightmodel.execution.engine import Engine
-    from rightmodel.ledger.budget import HoldRequest
-    from rightmodel.ledger.records import Hold
+    from rightmodel.ledger.records import Hold, HoldRequest
 
 MANIFEST = """
 version = 1

@@ -13,9 +13,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from rightmodel.core.errors import BudgetError, LedgerError
-from rightmodel.ledger.budget import HoldRequest, Limit, Limits
+from rightmodel.ledger.budget import Limit, Limits
 from rightmodel.ledger.ledger import Ledger
-from rightmodel.ledger.records import AttemptRecord, day_of, new_id
+from rightmodel.ledger.records import AttemptRecord, HoldRequest, day_of, new_id
 from rightmodel.ledger.recovery import SqliteOpener
 
 NOW = 1_795_176_000.0

@@ -8,10 +8,10 @@ import pytest
 
 from ledger.rows import DAY, NOON, attempt
 from rightmodel.core.errors import BudgetError
-from rightmodel.ledger.budget import HoldRequest, Limit, Limits, settled, standings, warnings
+from rightmodel.ledger.budget import Limit, Limits, standings, warnings
 from rightmodel.ledger.owner import Owner, alive, this_process
-from rightmodel.ledger.records import AttemptRecord, seconds_left
-from rightmodel.ledger.reservations import charge_interrupted, reserve, settling, write
+from rightmodel.ledger.records import AttemptRecord, HoldRequest, seconds_left, settled, settling
+from rightmodel.ledger.reservations import charge_interrupted, reserve, write
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.ledger.sums import Key
 

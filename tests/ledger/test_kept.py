@@ -14,8 +14,7 @@ from ledger.harness import run
 from ledger.rows import DAY, attempt, outcome
 from rightmodel.core.errors import LedgerError
 from rightmodel.ledger import writer
-from rightmodel.ledger.budget import HoldRequest
-from rightmodel.ledger.records import Texts
+from rightmodel.ledger.records import HoldRequest, Texts
 from rightmodel.ledger.sums import Key
 
 if TYPE_CHECKING:

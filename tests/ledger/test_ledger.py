@@ -13,9 +13,9 @@ from ledger.harness import GONE, PER_DAY, run, state
 from ledger.rows import DAY, NOON, attempt, call, outcome
 from rightmodel.core.errors import BudgetError, LedgerError, LedgerFault
 from rightmodel.ledger import writer
-from rightmodel.ledger.budget import HoldRequest, Limits
+from rightmodel.ledger.budget import Limits
 from rightmodel.ledger.ledger import Ledger
-from rightmodel.ledger.records import Texts
+from rightmodel.ledger.records import HoldRequest, Texts
 from rightmodel.ledger.recovery import SqliteOpener
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.ledger.sums import Key
@@ -102,14 +102,37 @@ def test_the_next_server_charges_what_a_killed_one_had_reserved(file: Path) -> N
 def test_one_that_stops_waiting_for_room_leaves_none_reserved(file: Path) -> None:
     async def test(ledger: Ledger) -> None:
         await ledger.flush()
-        waiting = asyncio.create_task(ledger.reserve(ask("1.00")))
-        await asyncio.sleep(0)
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
+        other = SqliteStore(file)
+        with other.transaction():
+            waiting = asyncio.create_task(ledger.reserve(ask("1.00")))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+        other.close()
         await held(ledger, "1.00")
 
     run(file, test)
+
+
+def test_a_reservation_waits_only_for_another_process_that_writes(file: Path) -> None:
+    async def test(ledger: Ledger) -> None:
+        await held(ledger, "0.10")
+        free = asyncio.create_task(held(ledger, "0.10"))
+        await asyncio.sleep(0)
+        assert free.done()
+        other = SqliteStore(file)
+        with other.transaction():
+            waiting = asyncio.create_task(held(ledger, "0.10"))
+            await asyncio.sleep(0.01)
+            assert not waiting.done()
+            other.add(attempt("0.65"))
+        assert await waiting
+        other.close()
+        with pytest.raises(BudgetError):
+            await ledger.reserve(ask("0.06"))
+
+    assert len(run(file, test).holds()) == 3
 
 
 def test_one_that_stops_waiting_for_a_record_loses_nothing(file: Path) -> None:

@@ -13,8 +13,7 @@ from rightmodel.core.call import Attempt, Receipt, Usage
 from rightmodel.core.decision import Assessment, Decision, Requirements
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Attachment, Task
-from rightmodel.ledger.budget import settled
-from rightmodel.ledger.records import attempt_record, call_record, new_id, task_hash
+from rightmodel.ledger.records import attempt_record, call_record, new_id, settled, task_hash
 from rightmodel.ledger.reports import Spread, summed
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.ledger.sums import Key

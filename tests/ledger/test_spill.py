@@ -12,9 +12,8 @@ import pytest
 from ledger.harness import GONE, PER_DAY, run
 from ledger.rows import DAY, NOON, attempt, call, outcome
 from rightmodel.ledger import ledger as ledgers
-from rightmodel.ledger.budget import HoldRequest
 from rightmodel.ledger.ledger import Ledger
-from rightmodel.ledger.records import Cooldown, Hold, Restored, Settled, Texts
+from rightmodel.ledger.records import Cooldown, Hold, HoldRequest, Restored, Settled, Texts
 from rightmodel.ledger.recovery import SqliteOpener
 from rightmodel.ledger.reservations import charge_interrupted
 from rightmodel.ledger.spill import Spill

@@ -284,7 +284,7 @@ class Executor:
         """Where money is limited, the request always carries an output limit."""
         limited = (
             state.decision.requirements.max_cost_usd is not None
-            or self._recorder.records.limits.any
+            or self._recorder.records.limits.limits
         )
         key = self._keys.get(step.endpoint.provider.name, "")
         return request_of(state.task, state.decision, step, key, uncapped=not limited)

@@ -12,8 +12,7 @@ from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Turn
 from rightmodel.execution.attempt import Try, Watch
-from rightmodel.ledger.budget import HoldRequest
-from rightmodel.ledger.records import attempt_record, new_id
+from rightmodel.ledger.records import HoldRequest, attempt_record, new_id
 from rightmodel.routing.tokens import billable_tokens
 from rightmodel.wire.request import ModelRequest
 

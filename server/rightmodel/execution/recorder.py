@@ -20,8 +20,8 @@ from rightmodel.core.call import Answer, Receipt, Usage
 from rightmodel.core.errors import RightmodelError
 from rightmodel.core.fault import Fault
 from rightmodel.execution.records import kept_turns
-from rightmodel.ledger.budget import HoldRequest
 from rightmodel.ledger.records import (
+    HoldRequest,
     OutcomeRecord,
     Texts,
     attempt_record,
@@ -145,7 +145,7 @@ class CallRecorder:
         records, state = self.owner.records, self.state
         routing = self.owner.catalog.routing
         others: tuple[tuple[str, Decimal | None], ...] = ()
-        if records.limits.any:
+        if records.limits.limits:
             others = tuple(
                 (model.id, self._worst_usd(model, state.allowance(model)))
                 for model in state.models.values()

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rightmodel.core.decision import Source
-    from rightmodel.ledger.budget import HoldRequest
     from rightmodel.ledger.records import (
         AttemptRecord,
         CallRecord,
         Cooldown,
         Hold,
+        HoldRequest,
         OutcomeRecord,
         Row,
         Texts,

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from rightmodel.core.errors import BudgetError
 from rightmodel.core.format import dollars, duration
-from rightmodel.ledger.records import AttemptRecord, Hold, day_of, seconds_left
+from rightmodel.ledger.records import AttemptRecord, day_of, seconds_left
 from rightmodel.ledger.sums import EXACT, Key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from rightmodel.ledger.owner import Owner
+    from rightmodel.ledger.records import Hold, HoldRequest
     from rightmodel.manifest.catalog import Budget
 
     Period = Literal["day", "month"]
@@ -62,11 +62,6 @@ class Limits:
     limits: tuple[Limit, ...] = ()
     warn_at: float = WARN_AT
 
-    @property
-    def any(self) -> bool:
-        """Whether there is a budget at all."""
-        return bool(self.limits)
-
 
 def limits_of(budget: Budget) -> Limits:
     """The limits of a manifest."""
@@ -78,47 +73,6 @@ def limits_of(budget: Budget) -> Limits:
     limits += [Limit(f"models.{m}", usd, model=m) for m, usd in budget.models.items()]
     limits += [Limit(f"skills.{s}", usd, skill=s) for s, usd in budget.skills.items()]
     return Limits(tuple(limits), budget.warn_at)
-
-
-@dataclass(frozen=True, slots=True)
-class HoldRequest:
-    """An attempt that is about to begin. `worst_usd`: its worst case, `None`: no known price.
-
-    `expected_usd`: what is reserved where no budget limits anything. `others`: further candidates
-    (model, worst case), to name those that would fit. `lasts_s`: how long the attempt can run.
-    `call`, `number`, `provider`, `name`, `client`: as in its `AttemptRecord`.
-    """
-
-    model: str
-    skill: str
-    worst_usd: Decimal | None
-    others: tuple[tuple[str, Decimal | None], ...] = ()
-    lasts_s: float = 900.0
-    expected_usd: Decimal | None = None
-    call: int = 0
-    number: int = 0
-    provider: str = ""
-    name: str = ""
-    client: str = ""
-
-    def hold(self, usd: Decimal, *, id: int, now: float, owner: Owner) -> Hold:  # noqa: A002 - the field's name
-        """The reservation of that amount."""
-        return Hold(
-            id,
-            owner.machine,
-            owner.pid,
-            owner.started,
-            now + self.lasts_s,
-            day_of(now),
-            self.model,
-            self.skill,
-            usd,
-            self.call,
-            self.number,
-            self.provider,
-            self.name,
-            self.client,
-        )
 
 
 class Standing(NamedTuple):
@@ -247,15 +201,6 @@ def _explained(request: HoldRequest, standing: Standing, cheaper: Sequence[str])
 
 def _instead(cheaper: Sequence[str]) -> str:
     return f"; {', '.join(cheaper[:3])} would fit" if cheaper else ""
-
-
-def settled(row: AttemptRecord, hold: Hold | None) -> AttemptRecord:
-    """The row as budgets count it: in the period of the reservation, at its cost or the worst."""
-    charged = row.cost_usd if row.cost_usd is not None or hold is None else hold.usd
-    day = hold.day if hold else row.day
-    if row.day == day and row.charged_usd == charged:
-        return row
-    return row._replace(day=day, charged_usd=charged)
 
 
 def estimate(hold: Hold, *, at: float) -> AttemptRecord:

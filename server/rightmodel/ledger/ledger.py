@@ -1,7 +1,9 @@
-"""The ledger as the event loop sees it; the work is done on the ledger's own thread.
+"""The ledger as the event loop sees it; nearly all work is done on the ledger's own thread.
 
-What is awaited survives SIGKILL once the wait is over; all else follows within `LINGER_S`. A fault
-of the ledger never fails a call, see `writer.py`.
+What is awaited survives SIGKILL once the wait is over; all else follows within `LINGER_S`. Under
+budgets every attempt awaits its reservation, and a change of thread costs more than writing it. So
+it is written on the event loop's thread where the file is not in use; else the ledger's thread
+waits for the file. A fault of the ledger never fails a call: see `writer.py`.
 """
 
 from __future__ import annotations
@@ -23,8 +25,9 @@ from rightmodel.ledger.records import (
     Settled,
     Texts,
     new_id,
+    settling,
 )
-from rightmodel.ledger.reservations import reserve, settling
+from rightmodel.ledger.reservations import reserve
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.ledger.writer import Job, Writer
 
@@ -32,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from rightmodel.core.errors import LedgerError
-    from rightmodel.ledger.budget import HoldRequest, Standing
-    from rightmodel.ledger.records import CallRecord, Row
+    from rightmodel.ledger.budget import Standing
+    from rightmodel.ledger.records import CallRecord, HoldRequest, Row
     from rightmodel.ledger.spill import Spill
     from rightmodel.ledger.store import Store, Stored
     from rightmodel.ledger.sums import Key
@@ -102,7 +105,7 @@ class Ledger:
         `BudgetError` where there is no room.
         """
         number = new_id()
-        if not self.limits.any:
+        if not self.limits.limits:
             return self._announce(request, number)
         repeated = False
 
@@ -114,8 +117,10 @@ class Ledger:
             now = self._clock()
             return reserve(store, self.limits, request, now=now, owner=self._owner, id=number)
 
+        job = Job(do=do)
         try:
-            hold, found = _value(await self._wait(Job(do=do)))
+            done = not self._closed and self._writer.run_now(job)
+            hold, found = _value(job if done else await self._wait(job))
         except asyncio.CancelledError:
             self._submit(Job((Settled(number, _NOTHING),)))
             raise

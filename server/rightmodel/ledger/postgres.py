@@ -20,7 +20,6 @@ from psycopg.pq import TransactionStatus
 from psycopg.types.string import StrDumperUnknown
 
 from rightmodel.core.errors import LedgerFault
-from rightmodel.ledger.records import Hold
 from rightmodel.ledger.rows import HOLDS
 from rightmodel.ledger.schema import POSTGRES
 from rightmodel.ledger.store import Store, newer_schema
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
     from rightmodel.ledger.rows import Table
     from rightmodel.ledger.schema import Migration
-    from rightmodel.ledger.store import Stored
 
 _T = TypeVar("_T")
 _R = TypeVar("_R", bound=tuple[Any, ...])
@@ -109,8 +107,6 @@ class PostgresStore(Store):
             f"SET LOCAL idle_in_transaction_session_timeout = '{SILENT_S}s';"
             f"SET LOCAL lock_timeout = '{busy_s}s'; SELECT pg_advisory_xact_lock({_LOCK})"
         )
-        self._dropped: set[int] = set()
-        self._held: dict[int, Hold] | None = None
         with self._as_ledger_error():
             self._db = _Connection.connect(
                 **settings, autocommit=True, prepare_threshold=None, client_encoding="utf8"
@@ -147,22 +143,6 @@ class PostgresStore(Store):
                 return 0
             return int(self._one("SELECT max(number) FROM rightmodel.version"))
 
-    def add(self, row: Stored) -> None:
-        """See `Store`."""
-        super().add(row)
-        if isinstance(row, Hold) and self._held is not None:
-            self._held.setdefault(row.id, row)
-
-    def drop_hold(self, number: int) -> bool:
-        """See `Store`. Deleted together with others; one that is not written yet never is."""
-        self._new[HOLDS] = [hold for hold in self._new.get(HOLDS, []) if hold.id != number]
-        self._dropped.add(number)
-        return self._held is not None and self._held.pop(number, None) is not None
-
-    def holds(self) -> list[Hold]:
-        """See `Reader`. In a transaction no other process changes them."""
-        return super().holds() if self._held is None else list(self._held.values())
-
     def close(self) -> None:
         """See `Store`."""
         self._db.close()
@@ -182,12 +162,10 @@ class PostgresStore(Store):
         with self._db.pipeline():
             self._flush()
             self._db.execute("COMMIT")
-        self._held = None
+        self._fresh, self._held = False, None
 
     def _roll_back(self) -> None:
         """Where the connection still answers; a transaction ends with a lost one by itself."""
-        self._dropped.clear()
-        self._held = None
         status = self._db.info.transaction_status
         if status in {TransactionStatus.INTRANS, TransactionStatus.INERROR}:
             with suppress(psycopg.Error):
@@ -216,15 +194,8 @@ class PostgresStore(Store):
     def _one(self, query: str) -> Any:
         return (self._db.execute(query).fetchone() or (None,))[0]
 
-    def _flush(self) -> None:
-        if self._dropped:  # before the new ones: a released reservation may be made again
-            gone = list(self._dropped)
-            self._db.execute("DELETE FROM rightmodel.holds WHERE id = ANY(%s)", (gone,))
-            self._dropped.clear()
-        for table, rows in self._new.items():
-            insert = _translated(table.insert())
-            self._db.cursor().executemany(insert, [table.row(row) for row in rows])
-        self._new.clear()
+    def _run_each(self, sql: str, values: Sequence[Sequence[object]]) -> None:
+        self._db.cursor().executemany(_translated(sql), values)
 
     def _refresh(self, month: str) -> None:
         """The server adds up what was added since the last time."""

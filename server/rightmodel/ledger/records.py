@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
@@ -17,11 +18,13 @@ from itertools import count
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from decimal import Decimal
 
     from rightmodel.core.call import Attempt, Receipt
     from rightmodel.core.decision import Decision
     from rightmodel.core.task import Task
+    from rightmodel.ledger.owner import Owner
 
 Role = Literal["answer", "judge"]
 OutcomeKind = Literal["reported", "check", "reset"]
@@ -187,6 +190,62 @@ class Restored(NamedTuple):
 
 Row = AttemptRecord | CallRecord | OutcomeRecord | Texts | Hold | Settled | Cooldown | Restored
 """Whatever is written to the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRequest:
+    """An attempt that is about to begin. `worst_usd`: its worst case, `None`: no known price.
+
+    `expected_usd`: what is reserved where no budget limits anything. `others`: further candidates
+    (model, worst case), to name those that would fit. `lasts_s`: how long the attempt can run.
+    `call`, `number`, `provider`, `name`, `client`: as in its `AttemptRecord`.
+    """
+
+    model: str
+    skill: str
+    worst_usd: Decimal | None
+    others: tuple[tuple[str, Decimal | None], ...] = ()
+    lasts_s: float = 900.0
+    expected_usd: Decimal | None = None
+    call: int = 0
+    number: int = 0
+    provider: str = ""
+    name: str = ""
+    client: str = ""
+
+    def hold(self, usd: Decimal, *, id: int, now: float, owner: Owner) -> Hold:  # noqa: A002 - the field's name
+        """The reservation of that amount."""
+        return Hold(
+            id,
+            owner.machine,
+            owner.pid,
+            owner.started,
+            now + self.lasts_s,
+            day_of(now),
+            self.model,
+            self.skill,
+            usd,
+            self.call,
+            self.number,
+            self.provider,
+            self.name,
+            self.client,
+        )
+
+
+def settled(row: AttemptRecord, hold: Hold | None) -> AttemptRecord:
+    """The row as budgets count it: in the period of the reservation, at its cost or the worst."""
+    charged = row.cost_usd if row.cost_usd is not None or hold is None else hold.usd
+    day = hold.day if hold else row.day
+    if row.day == day and row.charged_usd == charged:
+        return row
+    return row._replace(day=day, charged_usd=charged)
+
+
+def settling(rows: Iterable[Row], hold: Hold | None) -> list[Row]:
+    """The rows as they are to be written, with the end of the reservation before them."""
+    rows = [settled(row, hold) if isinstance(row, AttemptRecord) else row for row in rows]
+    return rows if hold is None else [Settled(hold.id, hold.usd), *rows]
 
 
 def new_id() -> int:

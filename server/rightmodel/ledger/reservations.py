@@ -11,15 +11,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.errors import BudgetError
-from rightmodel.ledger.budget import check, correction, estimate, settled
+from rightmodel.ledger.budget import check, correction, estimate
 from rightmodel.ledger.owner import Owner, alive, this_process
 from rightmodel.ledger.records import AttemptRecord, Hold, Restored, Settled, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rightmodel.ledger.budget import HoldRequest, Limits, Standing
-    from rightmodel.ledger.records import Row
+    from rightmodel.ledger.budget import Limits, Standing
+    from rightmodel.ledger.records import HoldRequest, Row
     from rightmodel.ledger.store import Store
 
 _UNWRITABLE: Final[dict[str, Any]] = {
@@ -95,9 +95,3 @@ def reduced(rows: Sequence[Row]) -> Sequence[Row]:
     usd = over[0].usd if over else None
     attempts = [row for row in rows if isinstance(row, AttemptRecord)]
     return [*over, *(row._replace(**_UNWRITABLE, charged_usd=usd) for row in attempts)]
-
-
-def settling(rows: Iterable[Row], hold: Hold | None) -> list[Row]:
-    """The rows as they are to be written, with the end of the reservation before them."""
-    rows = [settled(row, hold) if isinstance(row, AttemptRecord) else row for row in rows]
-    return rows if hold is None else [Settled(hold.id, hold.usd), *rows]

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rightmodel.core.errors import LedgerError, LedgerFault
 from rightmodel.ledger.paths import make_private
-from rightmodel.ledger.rows import HOLDS
 from rightmodel.ledger.schema import MIGRATIONS
 from rightmodel.ledger.store import Reader, Store, ledger_error, newer_schema
 
@@ -24,13 +23,17 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from pathlib import Path
 
+    from rightmodel.ledger.rows import Table
     from rightmodel.ledger.schema import Migration
     from rightmodel.ledger.sums import Key
 
 _T = TypeVar("_T")
+_R = TypeVar("_R", bound=tuple[Any, ...])
 
 BUSY_S: Final = 5.0
 """How long to wait for another process that writes, before it counts as locked."""
+CHECKPOINT_PAGES: Final = 1000
+"""Size of the log from which a transaction ends with a checkpoint: SQLite's default."""
 CHECKED_BYTES: Final = 32_000_000
 """A ledger up to this size is checked whenever it is opened (about 0.1 s); a larger one is not."""
 
@@ -57,6 +60,8 @@ class SqliteStore(Store):
     Raises `LedgerError` when it cannot be opened.
     """
 
+    immediate = True
+
     def __init__(
         self,
         file: Path | None,
@@ -68,6 +73,8 @@ class SqliteStore(Store):
         super().__init__(str(file) if file else "memory")
         self.file = file
         self._busy_s = busy_s
+        self._waits = True
+        self._data_version = 0
         self._identity = (0, 0)
         with self._as_ledger_error():
             if file:
@@ -108,15 +115,6 @@ class SqliteStore(Store):
                     self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version={known}")
 
-    def drop_hold(self, number: int) -> bool:
-        """See `Store`."""
-        added = self._new.get(HOLDS, [])
-        for hold in added:
-            if hold.id == number:
-                added.remove(hold)
-                return True
-        return self._db.execute("DELETE FROM holds WHERE id = ?", (number,)).rowcount > 0
-
     def sums(self) -> Mapping[Key, Decimal]:
         """See `Store`."""
         with suppress(LedgerError, sqlite3.Error):
@@ -132,6 +130,7 @@ class SqliteStore(Store):
             known = {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}
         count = 0
         with self.transaction():
+            self._fresh = False
             for columns, values in rows:
                 kept = [(c, v) for c, v in zip(columns, values, strict=True) if c in known]
                 names, holes = ", ".join(c for c, _ in kept), ", ".join("?" * len(kept))
@@ -151,14 +150,14 @@ class SqliteStore(Store):
         if self.file and _identity(self.file) != self._identity:
             detail = "it was moved or replaced"
             raise ledger_error(LedgerFault.UNREACHABLE, self.location, detail)
-        if wait:
-            self._db.execute("BEGIN IMMEDIATE")
-        else:
-            self._db.execute("PRAGMA busy_timeout=0")
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-            finally:
-                self._db.execute(f"PRAGMA busy_timeout={round(self._busy_s * 1000)}")
+        if wait != self._waits:  # a checkpoint waits for the disk
+            self._waits = wait
+            self._db.execute(f"PRAGMA busy_timeout={round(self._busy_s * 1000) if wait else 0}")
+            self._db.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES if wait else 0}")
+        self._db.execute("BEGIN IMMEDIATE")
+        (version,) = self._db.execute("PRAGMA data_version").fetchone()
+        if version != self._data_version:  # another process has written since
+            self._fresh, self._held, self._data_version = False, None, version
 
     def _commit(self) -> None:
         self._flush()
@@ -177,12 +176,12 @@ class SqliteStore(Store):
         self._flush()
         return self._db.execute(sql, values).rowcount
 
-    def _flush(self) -> None:
-        if self._new:
-            for table, rows in self._new.items():
-                for statement, values in table.inserts(rows):
-                    self._db.execute(statement, values)
-            self._new.clear()
+    def _run_each(self, sql: str, values: Sequence[Sequence[object]]) -> None:
+        self._db.executemany(sql, values)
+
+    def _insert(self, table: Table[_R], rows: Sequence[_R]) -> None:
+        for statement, values in table.inserts(rows):
+            self._db.execute(statement, values)
 
     def _refresh(self, month: str) -> None:
         sums = self._sums

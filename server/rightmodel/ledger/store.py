@@ -27,7 +27,7 @@ from rightmodel.ledger.rows import (
 from rightmodel.ledger.sums import EXACT, Key, Sums
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rightmodel.ledger.records import (
         AttemptRecord,
@@ -130,6 +130,8 @@ class Store(Reader):
         self._inside = False
         self._fresh = False
         self._new: dict[Table[Any], list[Any]] = {}
+        self._dropped: set[int] = set()
+        self._held: dict[int, Hold] | None = None
         self._sums = Sums()
         self._base: dict[Key, Decimal] = {}
 
@@ -154,11 +156,13 @@ class Store(Reader):
                 self._sums.keep()
             except BaseException:
                 self._sums.take_back()
+                self._fresh, self._held = False, None
                 self._roll_back()
                 raise
             finally:
-                self._inside = self._fresh = False
+                self._inside = False
                 self._new.clear()
+                self._dropped.clear()
 
     def add(self, row: Stored) -> None:
         """Add a record.
@@ -172,11 +176,25 @@ class Store(Reader):
         table = TABLES[type(row)]
         if table is ATTEMPTS:
             self._fresh = False
+        elif table is HOLDS and self._held is not None:
+            self._held.setdefault(row.id, row)  # type: ignore[union-attr, arg-type]
         self._new.setdefault(table, []).append(row)
 
-    @abstractmethod
     def drop_hold(self, number: int) -> bool:
         """Release the reservation with that id; whether it was there."""
+        held = self._current_holds()
+        self._new[HOLDS] = [hold for hold in self._new.get(HOLDS, []) if hold.id != number]
+        self._dropped.add(number)
+        return held.pop(number, None) is not None
+
+    def holds(self) -> list[Hold]:
+        """See `Reader`. In a transaction no other process changes them."""
+        return list(self._current_holds().values()) if self._inside else super().holds()
+
+    def _current_holds(self) -> dict[int, Hold]:
+        if self._held is None:
+            self._held = {hold.id: hold for hold in super().holds()}
+        return self._held
 
     def drop_cooldown(self, key: str) -> None:
         """End a cooldown; one that is not there is no error."""
@@ -212,6 +230,21 @@ class Store(Reader):
     @abstractmethod
     def _run(self, sql: str, *values: object) -> int:
         """Execute a statement, after what was added. Returns how many rows it changed."""
+
+    @abstractmethod
+    def _run_each(self, sql: str, values: Sequence[Sequence[object]]) -> None:
+        """Execute a statement with each of the values."""
+
+    def _insert(self, table: Table[_R], rows: Sequence[_R]) -> None:
+        self._run_each(table.insert(), [table.row(row) for row in rows])
+
+    def _flush(self) -> None:
+        if self._dropped:  # before the new ones: a released reservation may be made again
+            self._run_each("DELETE FROM holds WHERE id = ?", [(n,) for n in self._dropped])
+            self._dropped.clear()
+        for table, rows in self._new.items():
+            self._insert(table, rows)
+        self._new.clear()
 
     @abstractmethod
     def _refresh(self, month: str) -> None:

@@ -38,6 +38,8 @@ MOST_KEPT: Final = 10_000
 MOST_KEPT_CHARS: Final = 50_000_000
 """Of prompts and answers, which are kept apart: new ones are lost beyond that."""
 MOST_AT_ONCE: Final = 500
+SLOW_S: Final = 0.05
+"""After a transaction on the caller's thread that took longer, there is none for `RETRY_S`."""
 _REOPENED: Final = {LedgerFault.DAMAGED, LedgerFault.UNREACHABLE}
 """Faults that opening the store anew may end at once: the file was moved aside, or replaced."""
 
@@ -111,6 +113,8 @@ class Writer:
         self._retry_at = 0.0
         self._lost = 0
         self.trouble: LedgerError | None = None
+        self._lock = threading.Lock()
+        self._direct_from = 0.0
         self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
 
     def submit(self, jobs: Sequence[Job]) -> None:
@@ -121,6 +125,30 @@ class Writer:
             if job.rows:
                 self._unwritten[job] = None
         self._queue.put(jobs)
+
+    def run_now(self, job: Job) -> bool:
+        """Run a job on the caller's thread, in a transaction of its own; nothing is waited for.
+
+        Returns whether it was done. Nothing was where the database is busy, slow, not open or not
+        local, and where the job failed: then `submit` it.
+        """
+        store, began = self._store, time.monotonic()
+        if store is None or not store.immediate or began < self._direct_from:
+            return False
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            if store is not self._store:
+                return False
+            with store.transaction(wait=False):
+                job.run(store)
+        except Exception:  # noqa: BLE001 - the ledger's thread runs it again, and reports it
+            return False
+        finally:
+            self._lock.release()
+            if time.monotonic() - began > SLOW_S:
+                self._direct_from = time.monotonic() + RETRY_S
+        return True
 
     def close(self) -> None:
         """End after what was handed over. Does not wait."""
@@ -140,18 +168,21 @@ class Writer:
         going = True
         while going:
             jobs, going = self._next()
-            try:
-                self._do(jobs, going=going)
-            except Exception as error:  # the thread must not end: others wait for it
-                logger.exception("internal error in the ledger's thread")
-                for job in jobs:
-                    job.error = job.error or error
+            with self._lock:
+                try:
+                    self._do(jobs, going=going)
+                except Exception as error:  # the thread must not end: others wait for it
+                    logger.exception("internal error in the ledger's thread")
+                    for job in jobs:
+                        job.error = job.error or error
             _deliver(jobs)
-        self._retry_at = 0.0
-        if self._kept or self._kept_texts:
-            self._ready()
-        if self._store:
-            self._store.close()
+        with self._lock:
+            self._retry_at = 0.0
+            if self._kept or self._kept_texts:
+                self._ready()
+            if self._store:
+                self._store.close()
+                self._store = None
 
     def _do(self, jobs: Sequence[Job], *, going: bool) -> None:
         self._run([job for job in jobs if not job.reads])
