@@ -171,7 +171,7 @@ async def upstream_alone(catalog_file: Path, count: int) -> list[float]:
     times = []
     for number in range(count + WARM_UP_CALLS):
         began = time.perf_counter()
-        request = ModelRequest(endpoint.provider, endpoint.name, Task(PROMPT).turns)
+        request = ModelRequest(endpoint.provider, endpoint.name, Task(PROMPT).messages)
         await upstream.complete(request)
         if number >= WARM_UP_CALLS:
             times.append(time.perf_counter() - began)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 import httpx2
 
-from rightmodel.core.task import Turn, WireFormat
+from rightmodel.core.task import Message, WireFormat
 from rightmodel.manifest.catalog import Provider
 from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.upstream.http import HttpClient
@@ -95,7 +95,7 @@ def _candidates(base: str, client: HttpClient, raw: httpx2.AsyncClient) -> dict[
     provider = Provider("bench", WireFormat.OPENAI_CHAT, base)
     chat = make_upstreams(client)[WireFormat.OPENAI_CHAT]
     request = ModelRequest(
-        provider, "m", (Turn("user", PROMPT),), key="sk-bench", max_output_tokens=500
+        provider, "m", (Message.of("user", PROMPT),), key="sk-bench", max_output_tokens=500
     )
     body = json.dumps(
         {

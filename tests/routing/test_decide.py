@@ -4,7 +4,7 @@ import asyncio
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from rightmodel.core.task import Task, Turn
+from rightmodel.core.task import Message, Task
 from rightmodel.execution.engine import make_router
 from rightmodel.manifest.load import load_catalog
 from rightmodel.routing.tokens import estimate_tokens
@@ -92,7 +92,7 @@ def test_token_estimate_is_in_the_right_region() -> None:
 
 
 def test_what_a_rule_requires_holds_for_all_that_is_sent(tmp_path: Path) -> None:
-    said = (Turn("user", "My password is hunter2"), Turn("assistant", "Noted"))
+    said = (Message.of("user", "My password is hunter2"), Message.of("assistant", "Noted"))
     later = decide(tmp_path, Task("And now in German", history=said))
     asked = decide(tmp_path, Task("Hello", system="The password is hunter2"))
     assert later.candidates == asked.candidates == ()

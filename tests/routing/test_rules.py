@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rightmodel.core.decision import Assessment
-from rightmodel.core.task import Attachment, Task, Trust, Turn
+from rightmodel.core.task import Attachment, Message, Task, Trust
 from rightmodel.manifest.load import load_catalog
 from rightmodel.routing.router import Router
 from rightmodel.routing.signals.judge import Judge, JudgeAnswer
@@ -87,13 +87,19 @@ SENT = {
     "control character": Task("hun\x00ter2"),
     "full width": Task("ｈｕｎｔｅｒ２"),
     "system": Task("x", system="hunter2"),
-    "earlier turn": Task("x", history=(Turn("user", "hunter2"), Turn("assistant", "noted"))),
-    "earlier answer": Task("x", history=(Turn("user", "hi"), Turn("assistant", "hunter2"))),
+    "earlier turn": Task(
+        "x", history=(Message.of("user", "hunter2"), Message.of("assistant", "noted"))
+    ),
+    "earlier answer": Task(
+        "x", history=(Message.of("user", "hi"), Message.of("assistant", "hunter2"))
+    ),
     "text file": Task("x", files=(text_file("notes.md", b"a\nhunter2\n"),)),
     "file name": Task("x", files=(text_file("hunter2.txt"),)),
     "folder": Task("x", files=(text_file("plans/hunter2/a.txt"),)),
     "image name": Task("x", files=(Attachment("hunter2.png", "image/png", b"\x89PNG"),)),
-    "file of an earlier turn": Task("x", history=(Turn("user", "", (text_file("hunter2"),)),)),
+    "file of an earlier turn": Task(
+        "x", history=(Message.of("user", "", (text_file("hunter2"),)),)
+    ),
     "schema text": Task("x", schema={"type": "object", "description": "hunter2"}),
     "schema key": Task("x", schema={"properties": {"hunter2": {"type": "string"}}}),
     "schema enum": Task("x", schema={"properties": {"a": {"enum": [1, "hunter2"]}}}),

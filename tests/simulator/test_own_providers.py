@@ -9,7 +9,7 @@ import pytest
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
-from rightmodel.core.task import Turn, WireFormat
+from rightmodel.core.task import Message, WireFormat
 from rightmodel.manifest.catalog import Provider
 from rightmodel.simulator import Behaviour, SimulatedFault, SimulatedProvider, answer, fault
 from rightmodel.upstream.exchange import make_upstreams
@@ -33,7 +33,7 @@ def ask(
             request = ModelRequest(
                 Provider("p", protocol, up.base_url),
                 "m",
-                (Turn("user", "hi"),),
+                (Message.of("user", "hi"),),
                 key="sk-abc12345",
                 max_output_tokens=50,
             )

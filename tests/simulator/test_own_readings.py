@@ -9,7 +9,7 @@ import pytest
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
-from rightmodel.core.task import Turn
+from rightmodel.core.task import Message
 from rightmodel.manifest.catalog import Provider
 from rightmodel.simulator import Behaviour, SimulatedFault, SimulatedProvider, fault
 from rightmodel.simulator.dialects import DIALECTS
@@ -33,9 +33,9 @@ def readings(completion: Completion) -> set[Fault]:
 
 async def read(provider: SimulatedProvider, name: str, client: HttpClient) -> set[Fault]:
     endpoint = Provider(name, provider.protocol, provider.base_url)
-    turns = (Turn("user", PROMPT),)
+    messages = (Message.of("user", PROMPT),)
     request = ModelRequest(
-        endpoint, "m", turns, key=KEY, max_output_tokens=50, expect_input_tokens=20_000
+        endpoint, "m", messages, key=KEY, max_output_tokens=50, expect_input_tokens=20_000
     )
     providers = make_upstreams(client)
     try:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.core.task import Turn, WireFormat
+from rightmodel.core.task import Message, WireFormat
 from rightmodel.upstream.classify import UpstreamError, classify, classify_in_band
 from upstream.upstream import KEY, Reply, events, failure, refusal, request_of
 
@@ -94,7 +94,7 @@ def test_a_400_that_echoes_the_prompt_is_a_fault_of_the_request(
     if where == "param":
         error["failed_value"] = echo
     prompt = f"Translate this: {echo}"
-    found = failure(refusal(400, body), protocol=protocol, turns=(Turn("user", prompt),))
+    found = failure(refusal(400, body), protocol=protocol, messages=(Message.of("user", prompt),))
     assert (found.fault, found.scope) == (Fault.BAD_REQUEST, Scope.REQUEST)
 
 

@@ -152,7 +152,7 @@ def test_a_connection_that_is_refused_says_where() -> None:
 def test_a_name_that_is_not_found_is_a_connection_fault() -> None:
     async def test(server: ScriptedServer, client: HttpClient) -> None:
         provider = Provider("p", OPENAI, "https://no-such-host.invalid/v1")
-        request = ModelRequest(provider, "m", request_of("").turns, key=KEY)
+        request = ModelRequest(provider, "m", request_of("").messages, key=KEY)
         with pytest.raises(ProviderError) as caught:
             await make_upstreams(client)[OPENAI].complete(request)
         assert caught.value.fault is Fault.CONNECTION

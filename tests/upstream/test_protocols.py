@@ -9,7 +9,7 @@ from loopback import Loopback, failure, loopback, openai_answer, sse
 from rightmodel.core.call import Completion, Usage
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.core.task import Turn, WireFormat
+from rightmodel.core.task import Message, WireFormat
 from rightmodel.manifest.catalog import Provider
 from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.upstream.http import HttpClient
@@ -29,7 +29,7 @@ def ask(
             request = ModelRequest(
                 provider,
                 "m",
-                (Turn("user", "hi"),),
+                (Message.of("user", "hi"),),
                 key="sk-very-secret-key",
                 system="be brief",
                 max_output_tokens=99,

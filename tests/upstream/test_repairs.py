@@ -9,7 +9,7 @@ import pytest
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
-from rightmodel.core.task import Turn, WireFormat
+from rightmodel.core.task import Message, WireFormat
 from rightmodel.upstream import exchange
 from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.upstream.http import HttpClient
@@ -240,7 +240,7 @@ def test_an_echo_of_the_prompt_repairs_nothing(message: str) -> None:
         bodies(
             OPENAI,
             said(f"invalid value: {message!r}"),
-            turns=(Turn("user", f"Explain: {message}"),),
+            messages=(Message.of("user", f"Explain: {message}"),),
             system="x",
             schema=SCHEMA,
             native_schema=True,

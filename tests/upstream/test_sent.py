@@ -37,7 +37,7 @@ def test_headers_of_the_manifest_are_sent_and_do_not_displace_the_key() -> None:
     async def test(server: ScriptedServer, client: HttpClient) -> None:
         headers = {"X-Title": "rightmodel", "Authorization": "Bearer other"}
         provider = Provider("p", OPENAI, f"{server.base}/v1", headers=headers)
-        request = ModelRequest(provider, "m", request_of("").turns, key=KEY)
+        request = ModelRequest(provider, "m", request_of("").messages, key=KEY)
         await make_upstreams(client)[OPENAI].complete(request)
         sent = server.requests[0].headers
         assert (sent["x-title"], sent["authorization"]) == ("rightmodel", f"Bearer {KEY}")
@@ -67,7 +67,7 @@ def test_a_remote_provider_is_reached_through_the_environments_proxy(
     async def test(server: ScriptedServer, client: HttpClient) -> None:
         monkeypatch.setenv("http_proxy", server.base)
         provider = Provider("p", OPENAI, "http://models.invalid/v1")
-        request = ModelRequest(provider, "m", request_of("").turns, key=KEY)
+        request = ModelRequest(provider, "m", request_of("").messages, key=KEY)
         await make_upstreams(client)[OPENAI].complete(request)
         assert server.requests[0].path == "http://models.invalid/v1/chat/completions"
 
@@ -77,6 +77,6 @@ def test_a_remote_provider_is_reached_through_the_environments_proxy(
 
 
 def test_a_prompt_with_half_a_surrogate_pair_is_sent() -> None:
-    turn = request_of("").turns[0]
-    _, server = ask(chat(), turns=(type(turn)("user", "half \ud83d pair"),))
+    message = request_of("").messages[0]
+    _, server = ask(chat(), messages=(type(message).of("user", "half \ud83d pair"),))
     assert server.requests[0].body["messages"][0]["content"] == "half ? pair"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.errors import ProviderError
-from rightmodel.core.task import Turn, WireFormat
+from rightmodel.core.task import Message, WireFormat
 from rightmodel.manifest.catalog import Provider
 from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.upstream.http import HttpClient
@@ -168,7 +168,7 @@ def request_of(
 ) -> ModelRequest:
     """A request with a key and one turn; `fields` are the other fields of `ModelRequest`."""
     provider = Provider("p", protocol, base + ("/v1" if protocol is WireFormat.OPENAI_CHAT else ""))
-    given = {"name": "m", "turns": (Turn("user", "hi"),), "key": KEY, **fields}
+    given = {"name": "m", "messages": (Message.of("user", "hi"),), "key": KEY, **fields}
     return ModelRequest(**{"provider": provider, **given})
 
 

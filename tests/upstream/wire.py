@@ -12,7 +12,7 @@ from google.genai import types as google
 from openai.types import CompletionUsage
 from openai.types.completion_usage import CompletionTokensDetails, PromptTokensDetails
 
-from rightmodel.core.task import Turn, WireFormat
+from rightmodel.core.task import Message, WireFormat
 from rightmodel.manifest.catalog import Provider
 from rightmodel.upstream.answer import Answer, SseDecoder
 from rightmodel.wire.codecs import CODECS
@@ -211,7 +211,7 @@ def read_back(provider: str, events: Sequence[Mapping[str, Any]]) -> Completion:
     """What the real protocol makes of the bytes of these events."""
     protocol = protocol_of(provider)
     at = Provider(provider, protocol, "https://api.example.com/v1")
-    request = ModelRequest(at, "m", (Turn("user", "hi"),))
+    request = ModelRequest(at, "m", (Message.of("user", "hi"),))
     answer = Answer(request, CODECS[protocol].decoder(), None)
     decoder = SseDecoder()
     for event in events:

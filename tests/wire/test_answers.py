@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.core.task import Turn, WireFormat
+from rightmodel.core.task import Message, WireFormat
 from upstream.upstream import Reply, ask, chat, chunk, events, failure, generated, message, plain
 
 OPENAI, RESPONSES, ANTHROPIC, GEMINI = (
@@ -141,7 +141,7 @@ def test_reasoning_in_the_text_is_not_handed_over() -> None:
 
 def test_markers_that_the_prompt_is_about_stay() -> None:
     text = "<think>a</think>Rome."
-    completion, _ = ask(chat(text), turns=(Turn("user", "Wrap it in <think>."),))
+    completion, _ = ask(chat(text), messages=(Message.of("user", "Wrap it in <think>."),))
     assert completion.text == text
 
 

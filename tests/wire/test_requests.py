@@ -11,7 +11,7 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsStr
 from openai.types.responses.response_create_params import ResponseCreateParamsStreaming
 from pydantic import ConfigDict, TypeAdapter
 
-from rightmodel.core.task import Attachment, Turn, WireFormat
+from rightmodel.core.task import Attachment, Message, WireFormat
 from rightmodel.manifest.catalog import Provider
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import ChatRequest, ModelRequest, Quirks
@@ -38,9 +38,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no effort": {"effort": "none"},
 }
 TURNS = (
-    Turn("user", "look at these", (PNG, PDF, NOTES)),
-    Turn("assistant", "I see"),
-    Turn("user", "and now?"),
+    Message.of("user", "look at these", (PNG, PDF, NOTES)),
+    Message.of("assistant", "I see"),
+    Message.of("user", "and now?"),
 )
 
 

@@ -146,6 +146,7 @@ class CacheMark:
     """The prompt up to here is worth caching."""
 
 
+Role = Literal["system", "user", "assistant"]
 Part = Text | Attachment | Reasoning | ToolCall | ToolResult | CacheMark
 
 
@@ -153,13 +154,23 @@ Part = Text | Attachment | Reasoning | ToolCall | ToolResult | CacheMark
 class Message:
     """One message of a conversation."""
 
-    role: Literal["system", "user", "assistant"]
+    role: Role = field(metadata=NOT_TEXT)
     parts: tuple[Part, ...]
+
+    @classmethod
+    def of(cls, role: Role, text: str, files: tuple[Attachment, ...] = ()) -> Message:
+        """A message of a text and the files that belong to it."""
+        return cls(role, (*files, Text(text)))
 
     @property
     def text(self) -> str:
         """Its texts, joined."""
-        return "".join(part.text for part in self.parts if isinstance(part, Text))
+        return "".join([part.text for part in self.parts if isinstance(part, Text)])
+
+    @property
+    def files(self) -> list[Attachment]:
+        """Its files."""
+        return [part for part in self.parts if isinstance(part, Attachment)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,19 +194,10 @@ class ToolChoice:
     parallel: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One message of a conversation."""
-
-    role: Literal["user", "assistant"] = field(metadata=NOT_TEXT)
-    text: str
-    files: tuple[Attachment, ...] = ()
-
-
 class Content(NamedTuple):
     """Everything that a request carries to a model, whichever model that is."""
 
-    turns: tuple[Turn, ...]
+    messages: tuple[Message, ...]
     system: str
     schema: Mapping[str, Any] | None
 
@@ -253,16 +255,16 @@ class Task:
     max_output_tokens: int = 0
     max_cost_usd: Decimal | None = None
     failure_cost_usd: Decimal | None = None
-    history: tuple[Turn, ...] = ()
+    history: tuple[Message, ...] = ()
     prefer: str = ""
     client: str = "mcp"
 
     @property
     def content(self) -> Content:
         """What a model is sent of this task: the input of every encoder."""
-        return Content(self.turns, self.system, self.schema)
+        return Content(self.messages, self.system, self.schema)
 
     @property
-    def turns(self) -> tuple[Turn, ...]:
+    def messages(self) -> tuple[Message, ...]:
         """The conversation as it is sent: what went before, then this prompt with its files."""
-        return (*self.history, Turn("user", self.prompt, self.files))
+        return (*self.history, Message.of("user", self.prompt, self.files))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.call import Answer, Queued
 from rightmodel.core.errors import RightmodelError, TaskError
-from rightmodel.core.task import Turn
+from rightmodel.core.task import Message
 from rightmodel.execution.pages import paged
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class _Entry:
     def measure(self) -> int:
         """Characters kept in memory; nothing changes them once the call is done."""
         if not self.chars:
-            self.chars = sum(len(turn.text) for turn in self.task.turns)
+            self.chars = sum(len(message.text) for message in self.task.messages)
             if not self.job.cancelled() and self.job.exception() is None:
                 self.chars += len(self.job.result().text)
         return self.chars
@@ -130,10 +130,10 @@ class Calls:
                 argument="ref",
             )
         before = await _settled(entry)
-        answer = Turn("assistant", before.text)
+        answer = Message.of("assistant", before.text)
         going_on = replace(
             task,
-            history=(*entry.task.turns, answer),
+            history=(*entry.task.messages, answer),
             system=task.system or entry.task.system,
             skill=task.skill or entry.task.skill,
             prefer=before.receipt.model,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
-from rightmodel.core.task import Turn
+from rightmodel.core.task import Message
 from rightmodel.execution.attempt import Try, Watch, accepted_effort
 from rightmodel.execution.call_state import balanced, is_fit
 from rightmodel.routing.signals.judge import OUTPUT_TOKENS, JudgeAnswer
@@ -71,7 +71,7 @@ class JudgeCompleter:
         request = ModelRequest(
             provider=endpoint.provider,
             name=endpoint.name,
-            turns=(Turn("user", prompt),),
+            messages=(Message.of("user", prompt),),
             key=self._keys.get(endpoint.provider.name, ""),
             system=system,
             schema=schema,

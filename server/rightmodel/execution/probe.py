@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from rightmodel.core.call import Usage
 from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault
-from rightmodel.core.task import Turn
+from rightmodel.core.task import Message
 from rightmodel.execution.attempt import Try, Watch
 from rightmodel.ledger.records import HoldRequest, attempt_record, new_id
 from rightmodel.routing.tokens import billable_tokens
@@ -168,7 +168,7 @@ class Prober:
         return ModelRequest(
             provider=endpoint.provider,
             name=endpoint.name,
-            turns=(Turn("user", "Reply with the single word: ready"),),
+            messages=(Message.of("user", "Reply with the single word: ready"),),
             key=self._settings.key(endpoint.provider),
             max_output_tokens=OUTPUT_TOKENS,
             uncapped=True,

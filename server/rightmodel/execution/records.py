@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 from rightmodel.core.call import Answer, Receipt
 from rightmodel.core.decision import Assessment, Decision, Requirements
 from rightmodel.core.errors import LedgerError
-from rightmodel.core.task import Task, Turn
+from rightmodel.core.task import Message, Task
 from rightmodel.ledger.budget import Limits
 
 if TYPE_CHECKING:
@@ -119,9 +119,9 @@ class Unrecorded:
 
 
 def kept_turns(task: Task) -> str:
-    """System prompt and former turns as the ledger stores them; files are not stored."""
-    turns = [[turn.role, turn.text] for turn in task.history]
-    return json.dumps([["system", task.system], *turns], ensure_ascii=False)
+    """System prompt and former messages as the ledger stores them; files are not stored."""
+    history = [[message.role, message.text] for message in task.history]
+    return json.dumps([["system", task.system], *history], ensure_ascii=False)
 
 
 async def recall(ledger: Records, ref: str) -> tuple[Task, Answer] | None:
@@ -139,8 +139,8 @@ async def recall(ledger: Records, ref: str) -> tuple[Task, Answer] | None:
     if found is None:
         return None
     call, texts = found
-    (_, system), *turns = json.loads(texts.history)
-    history = tuple(Turn(role, text) for role, text in turns)
+    (_, system), *messages = json.loads(texts.history)
+    history = tuple(Message.of(role, text) for role, text in messages)
     task = Task(texts.prompt, skill=call.skills[0][0], system=system, history=history)
     return task, Answer(texts.answer, _receipt(call))
 

@@ -296,7 +296,7 @@ def _month_end(day: int) -> float:
 def task_hash(task: Task) -> str:
     """Identifies a task without storing it: 128 bits over everything that was sent."""
     digest = blake2b(digest_size=16)
-    for part in (task.system, *(turn.text for turn in task.turns)):
+    for part in (task.system, *(message.text for message in task.messages)):
         digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
     for file in task.files:
         digest.update(file.data)

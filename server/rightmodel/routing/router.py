@@ -162,7 +162,9 @@ class Router:
             task=task,
             catalog=catalog,
             input_tokens=tokens,
-            modalities=frozenset({"text"} | {f.modality for t in content.turns for f in t.files}),
+            modalities=frozenset(
+                {"text"} | {f.modality for m in content.messages for f in m.files}
+            ),
             rules=rules,
             named=named,
             required=_ceiling(task.max_cost_usd, catalog.budget.per_call_usd),
@@ -276,12 +278,12 @@ def count_tokens(task: Task) -> int:
 
 
 def _tokens_of(content: Content) -> int:
-    texts = [turn.text for turn in content.turns]
+    texts = [message.text for message in content.messages]
     if content.system:
         texts.append(content.system)
     if content.schema is not None:
         texts.append(json.dumps(content.schema))
-    files = [file for turn in content.turns for file in turn.files]
+    files = [file for message in content.messages for file in message.files]
     return sum(map(estimate_tokens, texts)) + sum(map(attachment_tokens, files)) + 8
 
 

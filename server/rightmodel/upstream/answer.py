@@ -192,7 +192,7 @@ class Answer:
         decoder, request = self.decoder, self.request
         text = "".join(event for event in decoder.events if isinstance(event, str))
         thought = sum(len(e.text) for e in decoder.events if isinstance(e, ReasoningDelta))
-        prompt = "\n".join((request.system, *(turn.text for turn in request.turns)))
+        prompt = "\n".join((request.system, *(message.text for message in request.messages)))
         split = split_reasoning(well_formed(text), prompt)
         if decoder.called or split.is_call or decoder.finish == "tool_calls":
             raise unfinished(request, "a tool call instead of an answer")

@@ -249,7 +249,7 @@ class _Words:
         return any(not self._is_echo(found.group()) for found in pattern.finditer(self._message))
 
     def _is_echo(self, words: str) -> bool:
-        sent = (self._request.system, *(turn.text for turn in self._request.turns))
+        sent = (self._request.system, *(message.text for message in self._request.messages))
         return bool(words) and any(words.lower() in text.lower() for text in sent)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
-from rightmodel.core.task import Turn, WireFormat
+from rightmodel.core.task import Message, WireFormat
 from rightmodel.manifest.base_url import is_loopback
 from rightmodel.upstream.answer import Answer, EmptyStreamError, malformed
 from rightmodel.upstream.classify import SYSTEM, UpstreamError
@@ -242,13 +242,13 @@ def make_upstreams(
 
 def _without_system(request: ModelRequest) -> ModelRequest:
     """The same request with the system prompt at the head of the first message, the user's."""
-    turns = list(request.turns)
-    if turns[0].role != "user":
-        turns.insert(0, Turn("user", ""))
-    text = f"{system_of(request)}\n\n{turns[0].text}".rstrip()
-    turns[0] = replace(turns[0], text=text)
+    first, *others = request.messages
+    if first.role != "user":
+        first, others = Message.of("user", ""), [*request.messages]
+    text = f"{system_of(request)}\n\n{first.text}".rstrip()
+    first = Message.of("user", text, tuple(first.files))
     schema = request.schema if request.native_schema else None
-    return replace(request, system="", schema=schema, turns=tuple(turns))
+    return replace(request, system="", schema=schema, messages=(first, *others))
 
 
 def _value(body: Mapping[str, Any], path: str) -> Any:

@@ -13,7 +13,7 @@ from rightmodel.core.task import Message, Reasoning, Text, ToolCall, ToolChoice
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rightmodel.core.task import Attachment, Part, ToolSpec, Turn
+    from rightmodel.core.task import Attachment, Part, ToolSpec
     from rightmodel.manifest.catalog import Provider
 
 HARMLESS: Final = frozenset({"cache_marks", "reasoning"})
@@ -92,9 +92,13 @@ def _unsigned(part: Part) -> Part:
 class ModelRequest:
     """One attempt at one endpoint.
 
-    `name`: the model on the wire. `key`: "" where none is needed. `turns`: ends with the prompt.
-    `schema`: the answer must be JSON valid against it; `native_schema`: whether the model takes
-    it as a parameter (else it is asked for in the system prompt). `effort`: "" is never sent.
+    `name`: the model on the wire.
+    `messages`: the last one holds the prompt.
+    `key`: "" where none is needed.
+    `schema`: the answer must be JSON valid against it.
+    `native_schema`: whether the model takes the schema as a parameter; if not, the system prompt
+    asks for it.
+    `effort`: "" is never sent.
     `max_output_tokens`: reasoning included; 0 leaves it to the upstream where the protocol allows.
     `uncapped`: whether an upstream that takes no such limit may be asked without one.
     `expect_input_tokens`: our estimate, to notice an upstream that silently cut the prompt.
@@ -102,7 +106,7 @@ class ModelRequest:
 
     provider: Provider
     name: str
-    turns: tuple[Turn, ...]
+    messages: tuple[Message, ...]
     key: str = field(default="", repr=False)
     system: str = ""
     schema: Mapping[str, Any] | None = None
@@ -120,7 +124,7 @@ class ModelRequest:
 
     def chat(self) -> ChatRequest:
         """The neutral form: text files inlined, the schema in words where it is not native."""
-        messages = [_message(turn) for turn in self.turns]
+        messages = [_inlined(message) for message in self.messages]
         if system := system_of(self):
             messages.insert(0, Message("system", (Text(system),)))
         return ChatRequest(
@@ -133,15 +137,17 @@ class ModelRequest:
         )
 
 
-def _message(turn: Turn) -> Message:
-    """Text files stand in front of the text, each fenced and under its name."""
-    inlined = [
+def _inlined(message: Message) -> Message:
+    """Text files become text in front of the message's own, each fenced and under its name."""
+    files = [file for file in message.files if file.modality == "text"]
+    if not files:
+        return message
+    fenced = [
         f"<file name={quoteattr(f.path)}>\n{f.data.decode('utf-8-sig', 'replace')}\n</file>"
-        for f in turn.files
-        if f.modality == "text"
+        for f in files
     ]
-    others = [f for f in turn.files if f.modality != "text"]
-    return Message(turn.role, (*others, Text("\n\n".join([*inlined, turn.text]))))
+    others = [part for part in message.parts if part not in files and not isinstance(part, Text)]
+    return Message(message.role, (*others, Text("\n\n".join([*fenced, message.text]))))
 
 
 def system_of(request: ModelRequest) -> str:

@@ -231,7 +231,7 @@ def _plain(text: str) -> str:
 
 
 def _all_files(task: Task) -> list[Attachment]:
-    return [file for turn in task.turns for file in turn.files]
+    return [file for message in task.messages for file in message.files]
 
 
 def _text_holds(when: Condition, texts: Sequence[str]) -> bool:
