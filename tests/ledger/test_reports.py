@@ -67,7 +67,7 @@ def test_a_day_of_5000_calls_adds_up_exactly() -> None:
     (found,) = summed(store.calls(DAY, DAY), store.attempts(DAY, DAY), (DAY, DAY))
     assert Fraction(str(found.total.spent_usd)) == total
     assert abs(float(found.total.spent_usd) - float(total)) < 1e-9
-    assert {r.key: Fraction(str(r.spent_usd)) for r in found.by_model} == by_model
+    assert {r.key: Fraction(str(r.spent_usd)) for r in found.rows("model")} == by_model
     assert Fraction(str(store.charged(Key(DAY)))) == total
     assert found.total.billed_usd + found.total.computed_usd == found.total.spent_usd
     assert found.total.billed_usd > 0
@@ -107,11 +107,11 @@ def test_each_figure_is_where_it_belongs() -> None:
     assert total.compared == 2
     assert (total.input, total.cached, total.output, total.reasoning) == (100, 60, 20, 5)
     assert total.call_s == Spread(4.0, 40.0, 40.0)
-    assert [row.key for row in found.by_day] == [DAY, "2026-11-21"]
-    assert found.by_day[1].saved_usd is None
-    assert [row.key for row in found.by_model] == ["cheap", "big", "tiny", ""]
-    assert [row.key for row in found.by_skill] == ["code", "math"]
-    assert found.faults == (("q", "timeout", 2),)
+    assert [row.key for row in found.rows("day")] == [DAY, "2026-11-21"]
+    assert found.rows("day")[1].saved_usd is None
+    assert [row.key for row in found.rows("model")] == ["cheap", "big", "tiny", ""]
+    assert [row.key for row in found.rows("skill")] == ["code", "math"]
+    assert found.faults == {("q", "timeout"): 2}
 
 
 def test_nothing_used_is_no_error() -> None:
@@ -120,7 +120,7 @@ def test_nothing_used_is_no_error() -> None:
     assert found.total.calls == 0
     assert found.total.saved_usd is None
     assert found.total.call_s is None
-    assert found.by_day == ()
+    assert found.rows("day") == ()
     store.close()
 
 

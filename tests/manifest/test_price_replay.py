@@ -169,8 +169,8 @@ def test_a_day_of_5000_calls_costs_what_a_sum_by_hand_says(tmp_path: Path) -> No
         days = ("2026-11-30", "2026-12-01")
         (found,) = summed(store.calls(*days), store.attempts(*days), days)
     assert abs(Fraction(str(found.total.spent_usd)) - sum(by_day.values())) < EXACT
-    assert {row.key for row in found.by_day} == set(by_day)
-    assert all(abs(Fraction(str(r.spent_usd)) - by_day[r.key]) < EXACT for r in found.by_day)
+    assert {row.key for row in found.rows("day")} == set(by_day)
+    assert all(abs(Fraction(str(r.spent_usd)) - by_day[r.key]) < EXACT for r in found.rows("day"))
     assert (found.total.attempts, found.total.unpriced) == (CALLS, 0)
     assert min(kinds.values()) > 50, kinds  # each kind of price took part
     assert len(kinds) == 9

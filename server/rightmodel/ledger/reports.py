@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rightmodel.ledger.sums import EXACT
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable
 
     from rightmodel.ledger.records import AttemptRecord, CallRecord, OutcomeRecord
 
+GROUPS: Final = ("model", "skill", "day", "provider", "client")
+"""What rows are grouped by."""
 SLOW_S: Final = 30.0
 """A call that took longer is counted as slow."""
 PAUSE_S: Final = 1800.0
@@ -32,7 +34,7 @@ class Spread(NamedTuple):
     most: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class UsageRow:
     """Figures of one day, model, skill, provider or client.
 
@@ -44,8 +46,8 @@ class UsageRow:
     without an answer or an end. `estimated`, `bounded`: attempts with such a cost, see `CostKind`;
     a bounded one is in `computed_usd`. `unpriced`: attempts of unknown cost, in no sum.
     `saved_usd`: net over the `compared` calls for which a baseline was set, less what was lost;
-    `None` where there was none. `call_s`: of calls, until an answer or an error; `attempt_s` and
-    `first_token_s`: of attempts that gave an answer.
+    `None` where there was none. `call_times`: seconds until an answer or an error; `attempt_times`
+    and `first_token_times`: of attempts that gave an answer.
     """
 
     key: str
@@ -73,9 +75,9 @@ class UsageRow:
     baseline_usd: Decimal | None = None
     saved_usd: Decimal | None = None
     compared: int = 0
-    call_s: Spread | None = None
-    attempt_s: Spread | None = None
-    first_token_s: Spread | None = None
+    call_times: list[float] = field(default_factory=list, repr=False)
+    attempt_times: list[float] = field(default_factory=list, repr=False)
+    first_token_times: list[float] = field(default_factory=list, repr=False)
 
     @property
     def saved_share(self) -> float | None:
@@ -84,87 +86,23 @@ class UsageRow:
             return None
         return float(self.saved_usd / self.baseline_usd)
 
+    @property
+    def call_s(self) -> Spread | None:
+        """Times of calls."""
+        return _spread(self.call_times)
 
-class Delegated(NamedTuple):
-    """Tokens that agents wrote and read to delegate, as the models count them.
+    @property
+    def attempt_s(self) -> Spread | None:
+        """Times of attempts that gave an answer."""
+        return _spread(self.attempt_times)
 
-    `written`: prompts, `read`: answers, of the `sized` calls whose size is known. `sessions`: runs
-    of calls without a pause of `PAUSE_S`. Calls of `PEOPLE` are not among them.
-    """
-
-    sessions: int
-    calls: int
-    sized: int
-    written: int
-    read: int
-
-
-class Quality(NamedTuple):
-    """Outcomes of a model's answers.
-
-    `good`: the sum of the `reported` outcomes, 0–1 each; `passed`: of the `checked` automatic ones.
-    """
-
-    model: str
-    reported: int
-    good: float
-    checked: int
-    passed: float
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """A span of days. `faults`: attempts by provider and kind of fault, most frequent first.
-
-    `baselines`: the models that savings were counted against, with how many calls each.
-    """
-
-    since: str
-    until: str
-    total: UsageRow
-    by_day: tuple[UsageRow, ...]
-    by_model: tuple[UsageRow, ...]
-    by_skill: tuple[UsageRow, ...]
-    by_provider: tuple[UsageRow, ...]
-    by_client: tuple[UsageRow, ...]
-    faults: tuple[tuple[str, str, int], ...]
-    baselines: tuple[tuple[str, int], ...]
-    delegated: Delegated
-
-
-@dataclass(slots=True)
-class _Row:
-    """A row while it is summed up; most fields are those of `UsageRow`."""
-
-    calls: int = 0
-    answered: int = 0
-    failed: int = 0
-    slow: int = 0
-    attempts: int = 0
-    faults: int = 0
-    judged: int = 0
-    unpriced: int = 0
-    estimated: int = 0
-    bounded: int = 0
-    input: int = 0
-    cached: int = 0
-    output: int = 0
-    reasoning: int = 0
-    spent_usd: Decimal = _ZERO
-    billed_usd: Decimal = _ZERO
-    computed_usd: Decimal = _ZERO
-    estimated_usd: Decimal = _ZERO
-    fault_usd: Decimal = _ZERO
-    judge_usd: Decimal = _ZERO
-    lost_usd: Decimal = _ZERO
-    baseline_usd: Decimal | None = None
-    saved_usd: Decimal | None = None
-    compared: int = 0
-    call_times: list[float] = field(default_factory=list)
-    attempt_times: list[float] = field(default_factory=list)
-    first_token_times: list[float] = field(default_factory=list)
+    @property
+    def first_token_s(self) -> Spread | None:
+        """Times to the first token of attempts that gave an answer."""
+        return _spread(self.first_token_times)
 
     def call(self, call: CallRecord, slow_s: float) -> None:
+        """Count a call."""
         good = call.outcome == "answered"
         self.calls += 1
         self.answered += good
@@ -186,6 +124,7 @@ class _Row:
             self.saved_usd = EXACT.subtract(self.saved_usd or _ZERO, amount)
 
     def attempt(self, attempt: AttemptRecord) -> None:
+        """Count an attempt."""
         if attempt.cost_kind == "corrected":  # the attempt itself was counted as estimated
             self._cost(attempt, attempt.cost_usd or _ZERO)
             return
@@ -220,47 +159,143 @@ class _Row:
         if attempt.role == "judge":
             self.judge_usd = _add(self.judge_usd, cost)
 
-    def row(self, key: str) -> UsageRow:
-        figures: dict[str, Any] = {name: getattr(self, name) for name in _FIGURES}
-        return UsageRow(
-            key,
-            **figures,
-            call_s=spread(self.call_times),
-            attempt_s=spread(self.attempt_times),
-            first_token_s=spread(self.first_token_times),
-        )
+
+FIGURES: Final = tuple(f.name for f in fields(UsageRow) if not f.name.endswith("_times"))
+"""The fields of a row but for its times."""
 
 
-_FIGURES: Final = tuple(f.name for f in fields(_Row) if not f.name.endswith("_times"))
-
-
-def spread(times: Sequence[float]) -> Spread | None:
-    """Of times in seconds; `None` for none."""
+def _spread(times: list[float]) -> Spread | None:
     if not times:
         return None
-    ordered = sorted(times)
-    p50, p95 = (ordered[int(share * len(ordered))] for share in (0.5, 0.95))
-    return Spread(p50, p95, ordered[-1])
+    times.sort()
+    p50, p95 = (times[int(share * len(times))] for share in (0.5, 0.95))
+    return Spread(p50, p95, times[-1])
+
+
+class Delegated(NamedTuple):
+    """Tokens that agents wrote and read to delegate, as the models count them.
+
+    `written`: prompts, `read`: answers, of the `sized` calls whose size is known. `sessions`: runs
+    of calls without a pause of `PAUSE_S`. Calls of `PEOPLE` are not among them.
+    """
+
+    sessions: int
+    calls: int
+    sized: int
+    written: int
+    read: int
+
+
+class Quality(NamedTuple):
+    """Outcomes of a model's answers.
+
+    `good`: the sum of the `reported` outcomes, 0–1 each; `passed`: of the `checked` automatic ones.
+    """
+
+    model: str
+    reported: int
+    good: float
+    checked: int
+    passed: float
+
+
+class Usage:
+    """A span of UTC days, both included; calls have to be counted by time, and before attempts.
+
+    `slow_s`: a call that took longer is slow. `faults`: attempts by provider and kind of fault.
+    `baselines`: calls by the model that their savings were counted against.
+    """
+
+    def __init__(self, since: str, until: str, slow_s: float = SLOW_S) -> None:
+        self.since = since
+        self.until = until
+        self.total = UsageRow("total")
+        self.faults: Counter[tuple[str, str]] = Counter()
+        self.baselines: Counter[str] = Counter()
+        self._slow_s = slow_s
+        self._groups: dict[str, dict[str, UsageRow]] = {group: {} for group in GROUPS}
+        self._sizes: Counter[str] = Counter()
+        self._last = float("-inf")
+
+    def rows(self, group: str) -> tuple[UsageRow, ...]:
+        """The rows of one of `GROUPS`: days in order, the others by what was spent."""
+        rows = self._groups[group].values()
+        if group == "day":
+            return tuple(sorted(rows, key=lambda row: row.key))
+        return tuple(sorted(rows, key=lambda row: (-row.spent_usd, -row.calls, row.key)))
+
+    @property
+    def delegated(self) -> Delegated:
+        """What agents wrote and read to delegate."""
+        return Delegated(*(self._sizes[name] for name in Delegated._fields))
+
+    def call(self, call: CallRecord) -> None:
+        """Count a call of these days; others are skipped."""
+        if not self.since <= call.day <= self.until:
+            return
+        skill = call.skills[0][0] if call.skills else ""
+        for row in self._rows(model=call.model, skill=skill, day=call.day, client=call.client):
+            row.call(call, self._slow_s)
+        if call.baseline:
+            self.baselines[call.baseline] += 1
+        if call.client not in PEOPLE:
+            self._sizes["calls"] += 1
+            self._sizes["sessions"] += call.at - call.time_s - self._last > PAUSE_S
+            self._last = max(self._last, call.at)
+
+    def attempt(self, attempt: AttemptRecord, *, lost: bool) -> None:
+        """Count an attempt of these days. `lost`: its call never ended."""
+        if not self.since <= attempt.day <= self.until:
+            return
+        for row in self._rows(
+            model=attempt.model,
+            skill=attempt.skill,
+            day=attempt.day,
+            provider=attempt.provider,
+            client=attempt.client,
+        ):
+            row.attempt(attempt)
+            if lost and attempt.cost_usd is not None:
+                row.lose(attempt.cost_usd, against=bool(self.baselines))
+        if attempt.cost_kind == "corrected":
+            return
+        if attempt.fault:
+            self.faults[attempt.provider, attempt.fault] += 1
+        elif attempt.role == "answer" and attempt.client not in PEOPLE:
+            self._size(attempt)
+
+    def _rows(self, **keys: str) -> list[UsageRow]:
+        rows = [self.total]
+        for group, key in keys.items():
+            known = self._groups[group]
+            if key not in known:
+                known[key] = UsageRow(key)
+            rows.append(known[key])
+        return rows
+
+    def _size(self, attempt: AttemptRecord) -> None:
+        if attempt.input is not None and attempt.output is not None:
+            self._sizes["sized"] += 1
+            self._sizes["written"] += attempt.input
+            self._sizes["read"] += attempt.output - (attempt.reasoning or 0)
 
 
 def summed(
     calls: Iterable[CallRecord],
     attempts: Iterable[AttemptRecord],
     *spans: tuple[str, str],
-    slow_s: float = SLOW_S,
     known: Container[int] | None = None,
 ) -> list[Usage]:
-    """The usage of each span of UTC days. Rows: days in order, the rest by what was spent.
+    """The usage of each span of UTC days.
 
     `known`: ids of the calls in the ledger, those of other days too; the call of any other attempt
     never ended, so its cost is lost. Attempts of the judge and of `rightmodel check` belong to no
     call. `None`: every attempt's call is known.
     """
-    sums = [_Sums(since, until, slow_s) for since, until in spans]
+    usages = [Usage(since, until) for since, until in spans]
     for call in calls:
-        for one in sums:
-            if one.since <= call.day <= one.until:
-                one.call(call)
+        for usage in usages:
+            usage.call(call)
     for attempt in attempts:
         lost = (
             known is not None
@@ -268,96 +303,9 @@ def summed(
             and attempt.client != "check"
             and attempt.call not in known
         )
-        for one in sums:
-            if one.since <= attempt.day <= one.until:
-                one.attempt(attempt, lost=lost)
-    return [one.usage() for one in sums]
-
-
-class _Sums:
-    """Sums up a span of days: calls first, by time, then attempts."""
-
-    def __init__(self, since: str, until: str, slow_s: float) -> None:
-        self.since = since
-        self.until = until
-        self._slow_s = slow_s
-        self._total = _Row()
-        self._days: defaultdict[str, _Row] = defaultdict(_Row)
-        self._models: defaultdict[str, _Row] = defaultdict(_Row)
-        self._skills: defaultdict[str, _Row] = defaultdict(_Row)
-        self._providers: defaultdict[str, _Row] = defaultdict(_Row)
-        self._clients: defaultdict[str, _Row] = defaultdict(_Row)
-        self._faults: Counter[tuple[str, str]] = Counter()
-        self._baselines: Counter[str] = Counter()
-        self._sizes: Counter[str] = Counter()
-        self._last = float("-inf")
-
-    def call(self, call: CallRecord) -> None:
-        skill = call.skills[0][0] if call.skills else ""
-        for row in (
-            self._total,
-            self._days[call.day],
-            self._models[call.model],
-            self._skills[skill],
-            self._clients[call.client],
-        ):
-            row.call(call, self._slow_s)
-        if call.baseline:
-            self._baselines[call.baseline] += 1
-        if call.client not in PEOPLE:
-            self._sizes["calls"] += 1
-            self._sizes["sessions"] += call.at - call.time_s - self._last > PAUSE_S
-            self._last = max(self._last, call.at)
-
-    def attempt(self, attempt: AttemptRecord, *, lost: bool) -> None:
-        for row in (
-            self._total,
-            self._days[attempt.day],
-            self._models[attempt.model],
-            self._skills[attempt.skill],
-            self._providers[attempt.provider],
-            self._clients[attempt.client],
-        ):
-            row.attempt(attempt)
-            if lost and attempt.cost_usd is not None:
-                row.lose(attempt.cost_usd, against=bool(self._baselines))
-        if attempt.cost_kind == "corrected":
-            return
-        if attempt.fault:
-            self._faults[attempt.provider, attempt.fault] += 1
-        elif attempt.role == "answer" and attempt.client not in PEOPLE:
-            self._delegated(attempt)
-
-    def _delegated(self, attempt: AttemptRecord) -> None:
-        if attempt.input is None or attempt.output is None:
-            return
-        self._sizes["sized"] += 1
-        self._sizes["written"] += attempt.input
-        self._sizes["read"] += attempt.output - (attempt.reasoning or 0)
-
-    def usage(self) -> Usage:
-        total, sizes = self._total.row("total"), self._sizes
-        delegated = Delegated(
-            sizes["sessions"], sizes["calls"], sizes["sized"], sizes["written"], sizes["read"]
-        )
-        return Usage(
-            self.since,
-            self.until,
-            total,
-            tuple(self._days[key].row(key) for key in sorted(self._days)),
-            _by_spent(self._models),
-            _by_spent(self._skills),
-            _by_spent(self._providers),
-            _by_spent(self._clients),
-            tuple((*key, count) for key, count in self._faults.most_common()),
-            tuple(self._baselines.most_common()),
-            delegated,
-        )
-
-
-def _by_spent(groups: Mapping[str, _Row]) -> tuple[UsageRow, ...]:
-    rows = [group.row(key) for key, group in groups.items()]
-    return tuple(sorted(rows, key=lambda row: (-row.spent_usd, -row.calls, row.key)))
+        for usage in usages:
+            usage.attempt(attempt, lost=lost)
+    return usages
 
 
 def quality(outcomes: Iterable[OutcomeRecord]) -> tuple[Quality, ...]:
@@ -370,13 +318,7 @@ def quality(outcomes: Iterable[OutcomeRecord]) -> tuple[Quality, ...]:
             good = goods.setdefault(outcome.model, {"reported": 0.0, "check": 0.0})
             good[outcome.kind] += outcome.good
     found = [
-        Quality(
-            model,
-            count["reported"],
-            goods[model]["reported"],
-            count["check"],
-            goods[model]["check"],
-        )
-        for model, count in counts.items()
+        Quality(m, n["reported"], goods[m]["reported"], n["check"], goods[m]["check"])
+        for m, n in counts.items()
     ]
     return tuple(sorted(found, key=lambda q: (-q.reported, -q.checked, q.model)))

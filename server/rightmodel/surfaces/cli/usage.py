@@ -15,12 +15,13 @@ from rightmodel.core.errors import RightmodelError, TaskError
 from rightmodel.ledger.budget import limits_of
 from rightmodel.ledger.paths import ledger_file
 from rightmodel.ledger.records import day_of
+from rightmodel.ledger.reports import GROUPS
 from rightmodel.manifest.load import load_catalog
 from rightmodel.surfaces.cli import with_settings
 from rightmodel.surfaces.cli.ledger_view import ask_ledger
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.cli.usage_view import report as reports
-from rightmodel.surfaces.cli.usage_view.report import GROUPS, Span, UsageReport
+from rightmodel.surfaces.cli.usage_view.report import Span, UsageReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -92,7 +93,7 @@ def _render(
     if as_json:
         echo(json.dumps(report.as_json(), ensure_ascii=False, indent=2))
     elif as_csv and by is not None:
-        _print(reports.groups_csv(report.rows(by), by))
+        _print(reports.groups_csv(report.usage.rows(by), by))
     elif html_file:
         from rightmodel.surfaces.cli.usage_view.page import page
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rightmodel.ledger.budget import estimate, standings
 from rightmodel.ledger.records import AttemptRecord, day_of
-from rightmodel.ledger.reports import SLOW_S, Usage, UsageRow, quality, summed
+from rightmodel.ledger.reports import FIGURES, GROUPS, SLOW_S, Usage, UsageRow, quality, summed
 from rightmodel.ledger.reservations import is_dead
 from rightmodel.ledger.sums import Sums
 
@@ -24,13 +24,12 @@ if TYPE_CHECKING:
     from rightmodel.ledger.store import Reader
     from rightmodel.manifest.price import Price
 
-GROUPS: Final = ("model", "skill", "day", "provider", "client")
 LIST_TOKENS: Final = 600
 """Tokens of the tool list in an agent's context: bytes / 4 of `tools/list`."""
 RECEIPT_TOKENS: Final = 30
 """Tokens of the line under each answer: bytes / 4."""
 TIMES: Final = ("call_s", "attempt_s", "first_token_s")
-"""The fields of a row that are spreads of times."""
+"""The properties of a row that are spreads of times."""
 
 
 class Overhead(NamedTuple):
@@ -76,11 +75,6 @@ class UsageReport:
     overhead: Overhead | None = None
     notes: tuple[str, ...] = ()
 
-    def rows(self, group: str) -> tuple[UsageRow, ...]:
-        """The rows of one of `GROUPS`."""
-        rows: tuple[UsageRow, ...] = getattr(self.usage, f"by_{group}")
-        return rows
-
     def as_json(self) -> dict[str, Any]:
         """Plain data with stable keys. Money as strings in USD, times in seconds, shares 0–1."""
         usage = self.usage
@@ -95,11 +89,13 @@ class UsageReport:
             "today": _plain(self.today.total),
             "month": _plain(self.month.total),
             "total": _plain(usage.total),
-            **{f"by_{group}": [_plain(row) for row in self.rows(group)] for group in GROUPS},
-            "baselines": [{"model": model, "calls": calls} for model, calls in usage.baselines],
+            **{f"by_{group}": [_plain(row) for row in usage.rows(group)] for group in GROUPS},
+            "baselines": [
+                {"model": model, "calls": calls} for model, calls in usage.baselines.most_common()
+            ],
             "faults": [
                 {"provider": provider, "fault": fault, "attempts": count}
-                for provider, fault, count in usage.faults
+                for (provider, fault), count in usage.faults.most_common()
             ],
             "quality": [q._asdict() for q in self.quality],
             "budgets": [_standing(s) for s in self.budgets],
@@ -198,12 +194,11 @@ def attempts_csv(rows: Iterable[AttemptRecord]) -> Iterator[str]:
 
 def groups_csv(rows: Iterable[UsageRow], group: str) -> Iterator[str]:
     """Lines: a heading, then a group each, with the fields of `UsageRow`."""
-    names = [f.name for f in fields(UsageRow) if f.name not in TIMES]
     spread = [f"{name[:-2]}_{share}_s" for name in TIMES for share in ("p50", "p95")]
-    yield _line([group, *names[1:], *spread])
+    yield _line([group, *FIGURES[1:], *spread])
     for row in rows:
         times = [time for name in TIMES for time in (getattr(row, name) or (None, None))[:2]]
-        yield _line([*(getattr(row, name) for name in names), *times])
+        yield _line([*(getattr(row, name) for name in FIGURES), *times])
 
 
 def _line(values: Iterable[Any]) -> str:
@@ -223,7 +218,8 @@ def _cell(value: Any) -> Any:
 
 def _plain(row: UsageRow) -> dict[str, Any]:
     times = {name: _times(getattr(row, name)) for name in TIMES}
-    return {**_money(asdict(row)), "saved_share": row.saved_share, **times}
+    figures = {name: getattr(row, name) for name in FIGURES}
+    return {**_money(figures), "saved_share": row.saved_share, **times}
 
 
 def _times(spread: Spread | None) -> dict[str, float] | None:

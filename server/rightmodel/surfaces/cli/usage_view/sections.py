@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.format import UNKNOWN, duration, usd
+from rightmodel.ledger.reports import GROUPS
 from rightmodel.surfaces.cli.usage_view.charts import Bar, BarChart, ColumnChart, columns_of
-from rightmodel.surfaces.cli.usage_view.report import GROUPS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,7 +108,7 @@ def cards(report: UsageReport) -> list[tuple[str, str, str]]:
 
 def against(report: UsageReport) -> str:
     """What savings are measured against."""
-    baselines = report.usage.baselines
+    baselines = report.usage.baselines.most_common()
     if not baselines:
         if report.baseline:
             name = plain(report.baseline)
@@ -220,7 +220,7 @@ def _budgets(report: UsageReport) -> Section:
 
 def _days(report: UsageReport) -> Section:
     usage = report.usage
-    unit, drawn = columns_of(usage.by_day, usage.since, usage.until)
+    unit, drawn = columns_of(usage.rows("day"), usage.since, usage.until)
     chart = ColumnChart(f"Spent and saved in each {unit}", drawn, _MONEY)
     whole = _group(report, "day")
     note = f"A pair of columns is one {unit}."
@@ -229,7 +229,7 @@ def _days(report: UsageReport) -> Section:
 
 def _group(report: UsageReport, group: str) -> Section:
     """Calls are no provider's: several may answer one."""
-    rows = report.rows(group)
+    rows = report.usage.rows(group)
     if group == "client" and {row.key for row in rows} == {""}:
         return Section("By client", (), ())
     named = [(key(row, group), row) for row in rows]
@@ -287,9 +287,9 @@ def _quality(report: UsageReport) -> Section:
 
 
 def _faults(report: UsageReport) -> Section:
-    attempts = {row.key: row.attempts for row in report.usage.by_provider}
+    attempts = {row.key: row.attempts for row in report.usage.rows("provider")}
     rows, bars = [], []
-    for provider, fault, count in report.usage.faults:
+    for (provider, fault), count in report.usage.faults.most_common():
         share = percent(count / attempts[provider])
         rows.append((plain(provider), plain(fault), f"{count:,}", share))
         bars.append((f"{plain(provider)}: {plain(fault)}", (Bar(count, f"{count:,}", "fault"),)))
@@ -301,7 +301,7 @@ def _faults(report: UsageReport) -> Section:
 
 def _times(report: UsageReport) -> Section:
     rows, bars = [], []
-    for row in report.usage.by_model:
+    for row in report.usage.rows("model"):
         times = row.attempt_s
         if times is None:
             continue
