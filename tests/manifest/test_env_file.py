@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rightmodel.core.errors import ManifestError
-from rightmodel.manifest.env_file import EnvFile, read_env_file
 from rightmodel.manifest.settings import read_settings
+from rightmodel.manifest.text_file import EnvFile, read_env_file
 
 if TYPE_CHECKING:
     from pathlib import Path

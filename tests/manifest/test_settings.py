@@ -9,9 +9,9 @@ import pytest
 from rightmodel.core.errors import ManifestError
 from rightmodel.core.task import WireFormat
 from rightmodel.manifest.catalog import Provider
+from rightmodel.manifest.keys import looks_like_key, near_misses
 from rightmodel.manifest.load import load_catalog
-from rightmodel.manifest.near_miss import near_misses
-from rightmodel.manifest.secrets import looks_like_key
+from rightmodel.manifest.read import shipped_key_names
 from rightmodel.manifest.settings import Settings, read_settings
 
 KEY = "sk-test-12345678"
@@ -29,6 +29,10 @@ PASTED = [
 def provider(key_env: str = "", key_file: str = "", name: str = "openai") -> Provider:
     url = "https://api.example.com"
     return Provider(name, WireFormat.OPENAI_CHAT, url, key_env=key_env, key_file=key_file)
+
+
+def misses(wanted: str, name: str, variable: str) -> list[str]:
+    return near_misses(wanted, name, {variable: KEY, "HOME": "/"}, shipped_key_names())
 
 
 def no_key(environment: dict[str, str], key_env: str = "OPENAI_API_KEY") -> str:
@@ -72,7 +76,7 @@ def test_a_missing_key_says_what_is_wrong_with_the_variable(
     ],
 )
 def test_a_misspelt_variable_is_found(name: str) -> None:
-    assert near_misses("OPENAI_API_KEY", "openai", {name: KEY, "HOME": "/"}) == [name]
+    assert misses("OPENAI_API_KEY", "openai", name) == [name]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +91,7 @@ def test_a_misspelt_variable_is_found(name: str) -> None:
     ],
 )
 def test_another_providers_variable_is_no_misspelling(wanted: str, name: str) -> None:
-    assert near_misses(wanted, wanted.partition("_")[0].lower(), {name: KEY}) == []
+    assert misses(wanted, wanted.partition("_")[0].lower(), name) == []
 
 
 def test_without_a_manifest_a_misspelt_variable_is_in_the_notes() -> None:

@@ -11,7 +11,17 @@ from rightmodel.core.errors import ManifestError, TaskError, nearest
 from rightmodel.core.format import listed
 from rightmodel.core.task import SKILLS, WireFormat
 from rightmodel.manifest.base_url import is_loopback
-from rightmodel.manifest.build import build_model, build_provider, build_routing
+from rightmodel.manifest.build import (
+    Draft,
+    build_budget,
+    build_model,
+    build_provider,
+    build_routing,
+    build_rules,
+    served_drafts,
+    shipped_draft,
+    shipped_label,
+)
 from rightmodel.manifest.catalog import (
     DEFAULT_SLOPE,
     DEFAULT_SLOPES,
@@ -21,7 +31,6 @@ from rightmodel.manifest.catalog import (
     Slope,
     by_id,
 )
-from rightmodel.manifest.draft import Draft, served_drafts, shipped_draft, shipped_label
 from rightmodel.manifest.local_servers import LOCAL
 from rightmodel.manifest.read import (
     read_manifest,
@@ -29,7 +38,6 @@ from rightmodel.manifest.read import (
     shipped_names,
     shipped_provider,
 )
-from rightmodel.manifest.rules import build_budget, build_rules
 from rightmodel.manifest.schema import Manifest, ProviderTable
 from rightmodel.manifest.text_file import expand_user
 

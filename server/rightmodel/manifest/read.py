@@ -12,8 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from rightmodel.core.errors import ManifestError, nearest
 from rightmodel.core.format import cut, listed
+from rightmodel.manifest.keys import looks_like_key
 from rightmodel.manifest.schema import Manifest, ProviderTable
-from rightmodel.manifest.secrets import looks_like_key
 from rightmodel.manifest.text_file import read_text
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from rightmodel.core.task import AssessMode, Difficulty, Effort, Modality, Tier, WireFormat
 from rightmodel.manifest.base_url import clean_base_url
-from rightmodel.manifest.secrets import looks_like_key
+from rightmodel.manifest.keys import looks_like_key
 
 Usd = Annotated[Decimal, Field(ge=0, le=1_000_000)]
 Tokens = Annotated[int, Field(gt=0, le=1_000_000_000)]

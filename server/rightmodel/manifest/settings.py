@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from rightmodel.core.errors import ManifestError
-from rightmodel.manifest.env_file import read_env_file
-from rightmodel.manifest.secrets import is_secret_header
-from rightmodel.manifest.text_file import expand_user, read_text, readable_by_everyone
+from rightmodel.manifest.keys import is_secret_header, near_misses
+from rightmodel.manifest.text_file import (
+    expand_user,
+    read_env_file,
+    read_text,
+    readable_by_everyone,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,9 +78,10 @@ class Settings:
     def near_miss(self, provider: Provider) -> str:
         """A variable that was probably meant to be the provider's `key_env`; "" where none is."""
         if provider.name not in self._misses:  # asked for on every decision
-            from rightmodel.manifest.near_miss import near_misses  # noqa: PLC0415 - imports pydantic
+            from rightmodel.manifest.read import shipped_key_names  # noqa: PLC0415 - imports pydantic
 
-            found = near_misses(provider.key_env, provider.name, self.environment)
+            known = shipped_key_names()
+            found = near_misses(provider.key_env, provider.name, self.environment, known)
             miss = f"{found[0]} found; {provider.key_env} is looked for" if found else ""
             self._misses[provider.name] = miss
         return self._misses[provider.name]

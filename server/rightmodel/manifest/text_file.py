@@ -1,11 +1,25 @@
-"""Small text files that people write by hand: manifests, env files, key files."""
+"""Small text files that people write by hand: manifests, key files, and env files.
+
+An env file has `NAME=value` lines in python-dotenv's dialect.
+"""
 
 from __future__ import annotations
 
 import codecs
+import io
 import os
+import re
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rightmodel.core.errors import ManifestError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_REFERENCE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
 def read_text(path: Path) -> str:
@@ -32,3 +46,62 @@ def readable_by_everyone(path: Path) -> bool:
     except OSError:
         return False
     return stat.S_ISREG(mode) and bool(mode & stat.S_IROTH)
+
+
+class EnvFile(NamedTuple):
+    """`values` by name. `notes`: what a user should correct; they never quote a line."""
+
+    values: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def read_env_file(path: Path, environment: Mapping[str, str]) -> EnvFile:
+    """Read a file. `${NAME}` is replaced from the lines above, else from `environment`.
+
+    A reference that neither knows is left as it is. Raises `ManifestError` for an unreadable file.
+    """
+    from dotenv.parser import parse_stream  # noqa: PLC0415 - only with --env-file
+
+    file = expand_user(str(path))
+    try:
+        text = read_text(file)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ManifestError(f"the env file cannot be read: {why}", file=str(path)) from None
+    values: dict[str, str] = {}
+    notes = []
+    for binding in parse_stream(io.StringIO(text)):
+        name, value = binding.key, binding.value
+        if name is None and not binding.error:
+            continue
+        problem = _problem(name, value)
+        if problem:
+            blank = len(binding.original.string) - len(binding.original.string.lstrip())
+            line = binding.original.line + binding.original.string[:blank].count("\n")
+            notes.append(f"--env-file {path}, line {line}: {problem}; the line is ignored")
+        elif name is not None and value is not None:
+            values[name] = _expand(value, {**environment, **values})
+    if values and readable_by_everyone(file):
+        notes.append(
+            f"--env-file {path}: every user of this machine can read it; run chmod 600 on it"
+        )
+    return EnvFile(values, tuple(notes))
+
+
+def _problem(name: str | None, value: str | None) -> str:
+    """Why a line sets no variable, "" where it does."""
+    if name is None:
+        return "not of the form NAME=value, or a quotation mark is not closed"
+    if value is None:
+        return "no value: write NAME=value"
+    if not _NAME.fullmatch(name):
+        return "not the name of an environment variable"
+    return ""
+
+
+def _expand(value: str, known: Mapping[str, str]) -> str:
+    def found(reference: re.Match[str]) -> str:
+        name, default = reference.groups()
+        return known.get(name) or (reference.group() if default is None else default)
+
+    return _REFERENCE.sub(found, value)

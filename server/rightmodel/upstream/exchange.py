@@ -287,7 +287,7 @@ def refuse_cuts(request: ModelRequest, completion: Completion, cap: int) -> None
     usage = completion.usage
     if usage is None or not usage.input:
         return
-    if is_loopback(request.provider.base_url):
+    if request.expect_input_tokens > LEAST_PROMPT and is_loopback(request.provider.base_url):
         _refuse_cut_prompt(request, usage)
     if completion.finish == "length":
         _refuse_cut_answer(request, usage, cap)
@@ -298,7 +298,7 @@ def _refuse_cut_prompt(request: ModelRequest, usage: Usage) -> None:
     expected = request.expect_input_tokens
     is_own = request.provider.protocol is WireFormat.OPENAI_CHAT
     share = PROMPT_SHARE if is_own else PROMPT_SHARE_ELSEWHERE
-    if expected <= LEAST_PROMPT or usage.input >= expected * share:
+    if usage.input >= expected * share:
         return
     raise _overflow(
         request,

@@ -11,7 +11,7 @@ from importlib.util import module_from_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.errors import TaskError
-from rightmodel.manifest.secrets import looks_like_key
+from rightmodel.manifest.keys import looks_like_key
 from rightmodel.manifest.settings import read_settings
 from rightmodel.surfaces.log import log_to_stderr
 
