@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from rightmodel.core.fault import Fault
     from rightmodel.execution.breaker import Health
     from rightmodel.execution.executor import Executor
-    from rightmodel.simulator.respond import Step
+    from rightmodel.simulator.server import Step
 
 P = ParamSpec("P")
 IDLE_S: Final = 0.01

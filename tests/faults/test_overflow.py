@@ -12,9 +12,9 @@ from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
 from rightmodel.execution.breaker import OUT_S
 from rightmodel.simulator import Behaviour, SimulatedFault, fault
+from rightmodel.simulator.behaviour import Reply
 from rightmodel.simulator.dialects import ErrorText
 from rightmodel.simulator.fault.base import made
-from rightmodel.simulator.reply import Reply
 
 LARGE = Upstream(context=200_000)
 WORDS = [

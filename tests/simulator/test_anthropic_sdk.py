@@ -11,7 +11,7 @@ import anthropic
 import pytest
 
 from rightmodel.simulator import Behaviour, Reply, SimulatedFault, SimulatedProvider, fault
-from rightmodel.simulator.example import example_of
+from rightmodel.simulator.behaviour import example_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -18,15 +18,17 @@ Rehearse an outage of your own set-up without a key and without a network:
 from rightmodel.simulator import fault
 from rightmodel.simulator.behaviour import (
     Behaviour,
+    Reply,
+    ToolCall,
     Work,
+    answer,
     by_rating,
     default_text,
+    example_of,
     skilled,
 )
-from rightmodel.simulator.example import example_of
 from rightmodel.simulator.fault.base import SimulatedFault
 from rightmodel.simulator.received import Received, count_tokens
-from rightmodel.simulator.reply import Reply, ToolCall, answer
 from rightmodel.simulator.server import SimulatedProvider
 
 __all__ = [

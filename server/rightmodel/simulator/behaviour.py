@@ -1,23 +1,63 @@
-"""How a simulated model behaves: what it answers, how fast, and what it says about its usage."""
+"""How a simulated model behaves: what it answers, how fast, and the usage that it reports."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from rightmodel.core.call import Usage
 from rightmodel.core.decision import success
-from rightmodel.simulator.example import example_of
 from rightmodel.simulator.received import count_tokens
-from rightmodel.simulator.reply import DEFAULT_TEXT, Reply, ToolCall
 from rightmodel.simulator.transport import Pace, dumps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from decimal import Decimal
 
     from rightmodel.simulator.received import Received
     from rightmodel.simulator.transport import Response
+
+
+Finish = Literal["stop", "length", "content_filter", "refused", "tool_calls"]
+
+DEFAULT_TEXT: Final = "This is a simulated answer."
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a tool. `arguments`: JSON as text, as it goes over the wire: it may be cut off."""
+
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer, before it is encoded.
+
+    `text`: `None` is sent as null. `reasoning`: text of the thinking, where the dialect shows it.
+    `reasoning_tokens`: `None` counts those of `reasoning`. `served`: the model that claims to have
+    answered, "" for the one asked for. `usage`: `None` is computed from the request and the answer.
+    `refusal`: text of OpenAI's refusal field. `block_reason`: of Gemini's prompt feedback.
+    `cost_usd`: what OpenRouter reports.
+    """
+
+    text: str | None = DEFAULT_TEXT
+    finish: Finish = "stop"
+    reasoning: str = ""
+    reasoning_tokens: int | None = None
+    served: str = ""
+    usage: Usage | None = None
+    refusal: str = ""
+    block_reason: str = ""
+    tool_call: ToolCall | None = None
+    cost_usd: Decimal | None = None
+
+
+def answer(text: str | None = DEFAULT_TEXT, **details: Any) -> Reply:
+    """An answer for a script; `details` are the other fields of `Reply`."""
+    return Reply(text, **details)
 
 
 class StandingFault(Protocol):
@@ -88,11 +128,11 @@ class Behaviour:
 
     def _usage(self, reply: Reply, request: Received) -> Usage:
         prompt = count_tokens(request.text)
-        said = (reply.text or "") + (reply.tool_call.arguments if reply.tool_call else "")
+        written = (reply.text or "") + (reply.tool_call.arguments if reply.tool_call else "")
         thought = reply.reasoning_tokens or 0
         return Usage(
             input=prompt,
-            output=count_tokens(said) + thought,
+            output=count_tokens(written) + thought,
             cache_read=min(self.cached_tokens, prompt),
             reasoning=thought,
         )
@@ -167,3 +207,64 @@ def _lot(seed: int, *parts: str) -> float:
     """A number in [0, 1) that depends on nothing but its arguments."""
     filled = "\0".join((str(seed), *parts)).encode()
     return int.from_bytes(hashlib.blake2b(filled, digest_size=8).digest()) / 2**64
+
+
+# --- examples of a JSON Schema ---
+
+MOST_DEEP: Final = 20
+"""Nesting at which a schema that refers to itself is given up with null."""
+
+
+def example_of(schema: Mapping[str, Any]) -> Any:
+    """A value that fits: required and optional properties, one item per array, first of an enum.
+
+    Follows `$ref` inside the document, takes the first of `anyOf`/`oneOf`, merges `allOf`, and
+    keeps `minimum`, `minItems` and `minLength`. Not patterns or formats.
+    """
+    return _example(schema, schema, 0)
+
+
+def _example(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> Any:
+    schema = _resolved(schema, root)
+    given = [schema[key] for key in ("const", "default") if key in schema] + schema.get("enum", [])
+    if given or depth > MOST_DEEP:
+        return next(iter(given), None)
+    either = schema.get("anyOf") or schema.get("oneOf")
+    if either:
+        return _example(either[0], root, depth + 1)
+    kind = schema.get("type", "object" if "properties" in schema else "string")
+    kind = (kind[0] if isinstance(kind, list) else kind).lower()  # Gemini writes OBJECT
+    if kind == "object":
+        properties = schema.get("properties", {})
+        return {name: _example(part, root, depth + 1) for name, part in properties.items()}
+    if kind == "array":
+        count = max(1, schema.get("minItems", 0))
+        return [_example(schema.get("items", {}), root, depth + 1) for _ in range(count)]
+    return _scalar(kind, schema)
+
+
+def _scalar(kind: str, schema: Mapping[str, Any]) -> Any:
+    least = schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
+    values: dict[str, Any] = {
+        "boolean": True,
+        "null": None,
+        "integer": int(least),
+        "number": float(least),
+    }
+    return values.get(kind, "simulated".ljust(schema.get("minLength", 0), "."))
+
+
+def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    for _ in range(MOST_DEEP):
+        if "$ref" not in schema:
+            break
+        found: Any = root
+        for step in schema["$ref"].removeprefix("#").strip("/").split("/"):
+            found = found[step] if step else found
+        schema = found
+    merged: dict[str, Any] = {k: v for k, v in schema.items() if k != "allOf"}
+    for part in schema.get("allOf", ()):
+        inner = _resolved(part, root)
+        properties = {**merged.get("properties", {}), **inner.get("properties", {})}
+        merged = {**merged, **inner, **({"properties": properties} if properties else {})}
+    return merged

@@ -15,11 +15,10 @@ if TYPE_CHECKING:
     from random import Random
 
     from rightmodel.core.task import WireFormat
-    from rightmodel.simulator.behaviour import Behaviour
+    from rightmodel.simulator.behaviour import Behaviour, Reply
     from rightmodel.simulator.dialects import Dialect, ErrorText
     from rightmodel.simulator.protocol import ServerProtocol
     from rightmodel.simulator.received import Received
-    from rightmodel.simulator.reply import Reply
     from rightmodel.simulator.transport import Event, Json, Part
 
 EVENT_STREAM: Final = (

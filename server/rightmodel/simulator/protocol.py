@@ -25,9 +25,9 @@ from rightmodel.wire.response import CallDelta, ChatResponse, events_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from rightmodel.simulator.behaviour import Reply
     from rightmodel.simulator.dialects import Dialect
     from rightmodel.simulator.received import Received
-    from rightmodel.simulator.reply import Reply
     from rightmodel.simulator.transport import Json
     from rightmodel.wire.request import ChatRequest
 

@@ -8,24 +8,27 @@ from random import Random
 from typing import TYPE_CHECKING, Self
 
 from rightmodel.core.task import WireFormat
+from rightmodel.simulator.behaviour import Behaviour, Reply
 from rightmodel.simulator.call import Call
 from rightmodel.simulator.connection import Connection
 from rightmodel.simulator.dialects import DIALECTS, NATIVE
+from rightmodel.simulator.fault.base import SimulatedFault
+from rightmodel.simulator.fault.requests import LIMITS
 from rightmodel.simulator.listener import Listener
 from rightmodel.simulator.protocol import PROTOCOLS, served_by
 from rightmodel.simulator.received import received
-from rightmodel.simulator.respond import respond
-from rightmodel.simulator.transport import End, Response
+from rightmodel.simulator.transport import End, Response, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
     from types import TracebackType
 
-    from rightmodel.simulator.behaviour import Behaviour
     from rightmodel.simulator.connection import RawRequest
-    from rightmodel.simulator.fault.base import SimulatedFault
     from rightmodel.simulator.received import Received
-    from rightmodel.simulator.respond import Step
+
+
+Step = SimulatedFault | Reply | str
+"""One step of a script: a fault, an answer, or the text of one."""
 
 
 class SimulatedProvider:
@@ -207,20 +210,56 @@ class SimulatedProvider:
             del self.requests[: -self._keep // 2]
 
     def _respond(self, request: Received) -> Response:
-        door = (self.key, self.models)
         try:
-            wire = served_by(self.protocol, request.path)
-            return respond(request, wire, self._call, self._step, door)
+            return self._response(request)
         except Exception as error:  # noqa: BLE001 - whatever a behaviour raises; raised at the end
             self.errors.append(error)
             request.fault = type(error).__name__
             return Response(silent=True, end=End.RESET)
 
-    def _call(self, request: Received, behaviour: Behaviour) -> Call:
+    def _response(self, request: Received) -> Response:
+        """The checks of the real server, then the script, then the model's answer."""
         wire = served_by(self.protocol, request.path)
-        now = self._now()
+        route = wire.route(request)
+        if route == "answer":
+            wire.read(request)
+        behaviour = self.models.get(request.model, Behaviour())
         key = wire.key(request)
-        return Call(request, behaviour, wire, self.dialect, self._random, now, key)
+        call = Call(request, behaviour, wire, self.dialect, self._random, self._now(), key)
+        if not route:
+            return _refused(call, "no_route")
+        if self.key and key != self.key:
+            return _refused(call, "wrong_key" if key else "no_key")
+        if route == "models":
+            return self._listed(call)
+        step = self._step(request.model)
+        if isinstance(step, SimulatedFault):
+            response = step.response(call)
+            if response is not None:
+                return response
+        return self._checked(call) or _answered(call, step)
+
+    def _listed(self, call: Call) -> Response:
+        """The list of models; an outage of everything is one of this, too."""
+        step = self._step("")
+        if isinstance(step, SimulatedFault):
+            response = step.response(call)
+            if response is not None and (response.silent or response.status != 200):  # noqa: PLR2004
+                return response
+            call.request.fault = ""
+        body = call.wire.models(self.models, int(call.now))
+        return json_response(200, body, call.dialect.headers)
+
+    def _checked(self, call: Call) -> Response | None:
+        """What the real server would refuse by itself, and the model's standing faults."""
+        problem = call.wire.problem(call.request)
+        if problem is not None:
+            call.request.fault, facts = problem
+            return call.dialect.error(call.request.fault, facts)
+        if call.request.model not in self.models:
+            return _refused(call, "unknown_model")
+        responses = (f.response(call) for f in (*call.behaviour.faults, *LIMITS))
+        return next((response for response in responses if response is not None), None)
 
     def _step(self, model: str) -> Step | None:
         script = self._scripts.get(model)
@@ -264,3 +303,13 @@ class SimulatedProvider:
 
 def _closes(raw: RawRequest) -> bool:
     return raw.headers.get("connection", "").lower() == "close"
+
+
+def _refused(call: Call, kind: str) -> Response:
+    call.request.fault = kind
+    return call.error(kind)
+
+
+def _answered(call: Call, step: Step | None) -> Response:
+    reply = step if isinstance(step, Reply) else Reply(step) if isinstance(step, str) else None
+    return call.answer(call.finished(reply) if reply is not None else None)

@@ -16,11 +16,9 @@ from rightmodel.core.call import Usage
 from rightmodel.core.task import Trust, WireFormat
 from rightmodel.manifest.base_url import is_loopback
 from rightmodel.manifest.settings import Settings
-from rightmodel.simulator.behaviour import Behaviour
+from rightmodel.simulator.behaviour import Behaviour, Reply, example_of
 from rightmodel.simulator.dialects import DIALECTS, NATIVE
-from rightmodel.simulator.example import example_of
 from rightmodel.simulator.received import count_tokens
-from rightmodel.simulator.reply import Reply
 from rightmodel.simulator.server import SimulatedProvider
 from rightmodel.simulator.transport import dumps
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.call import Usage
 from rightmodel.core.fault import Fault
+from rightmodel.simulator.behaviour import Reply, ToolCall
 from rightmodel.simulator.dialects import ErrorText
 from rightmodel.simulator.fault.base import CHAT, GEMINI, Group, SimulatedFault, made
 from rightmodel.simulator.received import count_tokens
-from rightmodel.simulator.reply import Reply, ToolCall
 from rightmodel.simulator.transport import Event, Response, dumps
 
 if TYPE_CHECKING:
