@@ -1,6 +1,6 @@
 """Every command in the README and in the docs runs as it is written there.
 
-Providers are simulated twins on loopback. Plain `rightmodel …` lines run in this process, those
+Providers are simulated providers on loopback. Plain `rightmodel …` lines run in this process, those
 with shell syntax in bash.
 """
 
@@ -25,7 +25,7 @@ from click.testing import CliRunner
 from rightmodel.manifest.load import load_catalog
 from rightmodel.routing.router import count_tokens
 from rightmodel.simulator.samples import SAMPLES
-from rightmodel.simulator.twins import Answers, twins
+from rightmodel.simulator.simulation import Answers, simulate
 from rightmodel.surfaces.cli import cli
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ RUN: Final = [c for c in COMMANDS if not any(re.match(pattern, c) for pattern in
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Keys and a manifest that lead to simulated twins, in a shell that knows nothing else."""
-    folder = tmp_path_factory.mktemp("twins")
+    """Keys and a manifest that lead to simulated providers, in a shell that knows nothing else."""
+    folder = tmp_path_factory.mktemp("simulated")
     (folder / "m.toml").write_text(MANIFEST)
     catalog = load_catalog(folder / "m.toml", has_key=lambda _: True)
     ready, over = threading.Event(), threading.Event()
@@ -90,10 +90,10 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
 
     async def serve() -> None:
         answers = Answers(SAMPLES, count_tokens, speedup=1000)
-        async with twins(catalog, answers, seed=0, clock=time.monotonic) as made:
+        async with simulate(catalog, answers, seed=0, clock=time.monotonic) as made:
             addresses = [
-                f'[providers.{name}]\nbase_url = "{twin.base_url}"\n'
-                for name, twin in made.providers.items()
+                f'[providers.{name}]\nbase_url = "{provider.base_url}"\n'
+                for name, provider in made.providers.items()
             ]
             keys.update(made.settings.environment)
             (folder / "m.toml").write_text(MANIFEST + "".join(addresses))
@@ -106,7 +106,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     assert ready.wait(30)
     scripts = Path(sys.executable).parent
     path = os.pathsep.join([str(scripts), os.environ["PATH"]])
-    yield {"PATH": path, "TWINS": str(folder / "m.toml"), **keys}
+    yield {"PATH": path, "MANIFEST": str(folder / "m.toml"), **keys}
     over.set()
     thread.join(10)
 
@@ -119,7 +119,7 @@ def shell(
     project, home = tmp_path / "project", tmp_path / "home"
     for folder in (project, home):
         folder.mkdir()
-    shutil.copy(environment["TWINS"], project / "rightmodel.toml")
+    shutil.copy(environment["MANIFEST"], project / "rightmodel.toml")
     keys = "".join(f"{k}={v}\n" for k, v in environment.items() if k.endswith("_KEY"))
     (project / "keys.env").write_text(keys)
     (project / "keys.env").chmod(0o600)

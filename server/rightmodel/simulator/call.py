@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rightmodel.core.task import WireFormat
     from rightmodel.simulator.behaviour import Behaviour, Reply
     from rightmodel.simulator.dialects import Dialect, ErrorText
-    from rightmodel.simulator.protocol import ServerProtocol
+    from rightmodel.simulator.protocol import ServedFormat
     from rightmodel.simulator.received import Received
     from rightmodel.simulator.transport import Event, Json, Part
 
@@ -36,7 +36,7 @@ class Call:
 
     request: Received
     behaviour: Behaviour
-    wire: ServerProtocol
+    wire: ServedFormat
     dialect: Dialect
     random: Random
     now: float

@@ -86,7 +86,7 @@ class Listener:
             connection.reset()
 
     def _bound(self) -> socket.socket:
-        """A socket of which the protocol is said: asyncio sends small writes at once only then."""
+        """A socket that names its protocol: only then does asyncio set TCP_NODELAY."""
         bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

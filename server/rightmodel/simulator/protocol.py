@@ -50,12 +50,13 @@ class Setting(NamedTuple):
     chunk_tokens: int = 8
 
 
-class ServerProtocol(ABC):
+class ServedFormat(ABC):
     """One wire format, served.
 
     `base_path`: what the manifest's `base_url` has after the host. `answers_at`: path of the
     endpoint. `newline`: between the lines of an event. `needed`: fields of the body that the real
     server requires. `signature`: of reasoning. `refuses_in_words`: a refusal has a text.
+    `names_events`: stream events have their type as name.
     """
 
     codec: ClassVar[Codec]
@@ -66,6 +67,7 @@ class ServerProtocol(ABC):
     id_prefix: ClassVar[str] = ""
     signature: ClassVar[str] = ""
     refuses_in_words: ClassVar[bool] = False
+    names_events: ClassVar[bool] = False
 
     def route(self, request: Received) -> Route:
         """What the path asks for."""
@@ -121,10 +123,10 @@ class ServerProtocol(ABC):
         events = [self._event(data) for data in encoder.start()]
         for event in events_of(response, max(1, setting.chunk_tokens) * _CHARS):
             encoded = [self._event(data) for data in encoder.event(event)]
-            said = event if isinstance(event, str) else ""
-            said = event.arguments if isinstance(event, CallDelta) else said
-            if encoded and said:
-                encoded[-1] = replace(encoded[-1], tokens=count_tokens(said))
+            written = event if isinstance(event, str) else ""
+            written = event.arguments if isinstance(event, CallDelta) else written
+            if encoded and written:
+                encoded[-1] = replace(encoded[-1], tokens=count_tokens(written))
             events += encoded
         return [*events, *(self._event(data) for data in encoder.end(response))]
 
@@ -138,14 +140,14 @@ class ServerProtocol(ABC):
         return Envelope(name, reply.served or request.model, setting.created)
 
     def _event(self, data: Json) -> Event:
-        return Event(data)
+        return Event(data, str(data["type"]) if self.names_events else "")
 
     def _response(self, reply: Reply, setting: Setting) -> ChatResponse:
         parts: list[Text | Reasoning | ToolCall] = []
         if reply.reasoning and self._shows_reasoning(setting.dialect):
             parts.append(Reasoning(reply.reasoning, self.signature))
-        if said := reply.text or (reply.refusal if self.refuses_in_words else ""):
-            parts.append(Text(said))
+        if written := reply.text or (reply.refusal if self.refuses_in_words else ""):
+            parts.append(Text(written))
         if reply.tool_call is not None:
             name = f"call_{setting.number:06d}"
             parts.append(ToolCall(name, reply.tool_call.name, reply.tool_call.arguments))
@@ -162,7 +164,7 @@ class ServerProtocol(ABC):
         return f"data: {self.codec.last}\n\n".encode() if self.codec.last else b""
 
 
-class ChatServer(ServerProtocol):
+class ChatServer(ServedFormat):
     """Chat completions, as OpenAI and many others speak them."""
 
     codec = CODECS[WireFormat.OPENAI_CHAT]
@@ -212,12 +214,13 @@ class ChatServer(ServerProtocol):
         return bool(dialect.reasoning_key)
 
 
-class ResponsesServer(ServerProtocol):
+class ResponsesServer(ServedFormat):
     """Responses, as OpenAI speaks them."""
 
     codec = CODECS[WireFormat.OPENAI_RESPONSES]
     answers_at = "/v1/responses"
     needed = ("model", "input")
+    names_events = True
     id_prefix = "resp_"
     refuses_in_words = True
     signature = "ZW5j"
@@ -231,17 +234,15 @@ class ResponsesServer(ServerProtocol):
         functions = [t for t in tools if isinstance(t, dict) and t.get("type") == "function"]
         return {**body, "tools": functions}
 
-    def _event(self, data: Json) -> Event:
-        return Event(data, str(data["type"]))
 
-
-class MessagesServer(ServerProtocol):
+class MessagesServer(ServedFormat):
     """Messages, as Anthropic speaks them."""
 
     codec = CODECS[WireFormat.ANTHROPIC_MESSAGES]
     base_path = ""
     answers_at = "/v1/messages"
     needed = ("model", "max_tokens", "messages")
+    names_events = True
     id_prefix = "msg_"
     signature = "c2ln"
 
@@ -283,11 +284,8 @@ class MessagesServer(ServerProtocol):
         page: Json = {"has_more": False, "first_id": first, "last_id": last}
         return {"data": listed, **page}
 
-    def _event(self, data: Json) -> Event:
-        return Event(data, str(data["type"]))
 
-
-class GeminiServer(ServerProtocol):
+class GeminiServer(ServedFormat):
     """Content generation, as Google's Gemini API speaks it."""
 
     codec = CODECS[WireFormat.GEMINI]
@@ -350,7 +348,7 @@ class GeminiServer(ServerProtocol):
         return {"models": listed}
 
 
-PROTOCOLS: Final[Mapping[WireFormat, ServerProtocol]] = {
+PROTOCOLS: Final[Mapping[WireFormat, ServedFormat]] = {
     WireFormat.OPENAI_CHAT: ChatServer(),
     WireFormat.OPENAI_RESPONSES: ResponsesServer(),
     WireFormat.ANTHROPIC_MESSAGES: MessagesServer(),
@@ -361,7 +359,7 @@ PROTOCOLS: Final[Mapping[WireFormat, ServerProtocol]] = {
 _OPENAI: Final = (WireFormat.OPENAI_CHAT, WireFormat.OPENAI_RESPONSES)
 
 
-def served_by(protocol: WireFormat, path: str) -> ServerProtocol:
+def served_by(protocol: WireFormat, path: str) -> ServedFormat:
     """The format of a path: a server of one of OpenAI's serves the other as well."""
     if protocol in _OPENAI:
         for other in _OPENAI:

@@ -130,7 +130,7 @@ class SimulatedProvider:
         """What the next requests for a model get, one after the other: faults, answers, texts.
 
         Afterwards the model behaves as usual. A fault that does not touch a request is used up by
-        it all the same. A script comes before what `fail` and `fail_all` say.
+        it all the same. A script comes before `fail` and `fail_all`.
         """
         self._known(model)
         self._scripts[model] = list(steps)
@@ -147,7 +147,7 @@ class SimulatedProvider:
         self._lasting[""] = fault
 
     def heal(self, model: str = "") -> None:
-        """End `fail` for a model, or everything that `script`, `fail` and `fail_all` said."""
+        """End `fail` for a model, or everything that `script`, `fail` and `fail_all` set."""
         if model:
             self._lasting.pop(model, None)
             self._scripts.pop(model, None)
@@ -286,7 +286,7 @@ class SimulatedProvider:
         return response.end is End.KEEP
 
     async def _drop_next(self, connection: Connection, name: str) -> None:
-        """Read one more request and hang up without a word: the client's connection was stale."""
+        """Read one more request and close without an answer: the client's connection was stale."""
         raw = await connection.read_request()
         if raw is None:
             return

@@ -41,7 +41,7 @@ class End(StrEnum):
     """What happens to the connection after the last part."""
 
     KEEP = "keep"  # stays open for the next request
-    CLOSE = "close"  # the body is complete; then closed, without having said so
+    CLOSE = "close"  # the body is complete; then closed, without an announcement
     CUT = "cut"  # closed in the middle: the last chunk or the announced length is missing
     RESET = "reset"  # TCP reset
 

@@ -1,4 +1,4 @@
-"""`rightmodel rehearse`: the user's own manifest against twins of its providers."""
+"""`rightmodel rehearse`: the user's own manifest against simulated copies of its providers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from rightmodel.simulator import Behaviour, SimulatedProvider, clock
 from rightmodel.simulator.fault import CATALOGUE
 from rightmodel.simulator.outage import GROUPS
 from rightmodel.simulator.samples import PICTURE, SAMPLES
-from rightmodel.simulator.twins import Answers, dialect_of, twins
+from rightmodel.simulator.simulation import Answers, dialect_of, simulate
 from rightmodel.surfaces.cli import cli
 from rightmodel.surfaces.cli.show.call import HEALED, HEALTHY, OUTAGE
 from rightmodel.surfaces.cli.show.run import phases_of
@@ -194,7 +194,7 @@ def test_neither_keys_nor_headers_nor_addresses_of_the_user_are_used(tmp_path: P
 
     async def led() -> None:
         answers = Answers(BUILT_IN, count_tokens)
-        async with twins(catalog, answers, seed=0, clock=time.monotonic) as set_up:
+        async with simulate(catalog, answers, seed=0, clock=time.monotonic) as set_up:
             for model in set_up.catalog.models.values():
                 for endpoint in model.endpoints:
                     provider = endpoint.provider

@@ -20,14 +20,14 @@ from rightmodel.ledger.ledger import LINGER_S
 from rightmodel.manifest.load import load_catalog
 from rightmodel.routing.router import count_tokens
 from rightmodel.simulator import fault
-from rightmodel.simulator.outage import Outage, Place
+from rightmodel.simulator.outage import Outage, Target
 from rightmodel.simulator.samples import SAMPLES
-from rightmodel.simulator.twins import Answers, twins
+from rightmodel.simulator.simulation import Answers, simulate
 from rightmodel.surfaces.cli.show.call import HEALED, HEALTHY, OUTAGE, short
 from rightmodel.surfaces.cli.show.run import Run
 from rightmodel.surfaces.cli.show.stage import server_stage
 from rightmodel.surfaces.cli.show.totals import totals
-from rightmodel.surfaces.cli.show.view import Column, View, lamps
+from rightmodel.surfaces.cli.show.view import Column, View, health
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.cli.usage_view.sections import percent
 
@@ -108,7 +108,7 @@ async def _perform(*, usage: bool) -> list[Call]:
             f"rightmodel demo: an agent hands over {len(SAMPLES)} subtasks", _opening(catalog)
         )
         async with (
-            twins(catalog, answers, seed=0, clock=clock) as simulated,
+            simulate(catalog, answers, seed=0, clock=clock) as simulated,
             server_stage(simulated, MANIFEST) as stage,
         ):
             run = Run(
@@ -150,7 +150,7 @@ class _DemoView(View):
         self._show_status()
 
     def _show_status(self) -> None:
-        text = lamps(self._healthy)
+        text = health(self._healthy)
         text.append_text(Text(f"saved {_saved(totals(self._calls))}", style="green"))
         self.status(text)
 
@@ -171,13 +171,13 @@ def _outage(catalog: Catalog, calls: Sequence[Call]) -> Outage:
     remote = [n for n, p in catalog.providers.items() if p.trust is not Trust.local]
     busiest = max(remote, key=lambda name: used[name])
     overloaded = fault.overloaded().with_headers(retry_after=str(COOLDOWN_S))
-    return Outage({Place(busiest): [overloaded]}, share=1.0)
+    return Outage({Target(busiest): [overloaded]}, share=1.0)
 
 
 async def _cooled(stage: ServerStage) -> None:
     """Wait until the last cooldown that was asked for is over."""
-    twins_of = stage.twins.providers.values()
-    refused = [request.at for twin in twins_of for request in twin.requests if request.fault]
+    providers = stage.simulation.providers.values()
+    refused = [request.at for one in providers for request in one.requests if request.fault]
     until = max(refused, default=0.0) + COOLDOWN_S + MARGIN_S
     await asyncio.sleep(max(0.0, until - asyncio.get_running_loop().time()))
 

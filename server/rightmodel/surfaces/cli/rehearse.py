@@ -20,7 +20,7 @@ from rightmodel.routing.router import count_tokens
 from rightmodel.simulator import clock
 from rightmodel.simulator.fault import CATALOGUE
 from rightmodel.simulator.outage import GROUPS, fitting, planned_outage
-from rightmodel.simulator.twins import Answers, twins, used_providers
+from rightmodel.simulator.simulation import Answers, simulate, used_providers
 from rightmodel.surfaces.cli import settings_summary, with_settings
 from rightmodel.surfaces.cli.show.advice import advice
 from rightmodel.surfaces.cli.show.call import short
@@ -70,7 +70,7 @@ COLUMNS: Final = (
 @click.option(
     "--fault", "faults", multiple=True, metavar="NAME", help="What goes wrong; repeatable."
 )
-@click.option("--on", "places", multiple=True, metavar="PROVIDER|MODEL", help="Where; repeatable.")
+@click.option("--on", "targets", multiple=True, metavar="PROVIDER|MODEL", help="Where; repeatable.")
 @click.option(
     "--share",
     type=click.FloatRange(0, 1, min_open=True),
@@ -87,7 +87,7 @@ def command(  # noqa: PLR0913 - one for each option
     *,
     source: str,
     faults: tuple[str, ...],
-    places: tuple[str, ...],
+    targets: tuple[str, ...],
     share: float,
     calls: int | None,
     seed: int,
@@ -96,7 +96,7 @@ def command(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Rehearse an outage of your own set-up: no key, no network, nothing billed.
 
-    Runs your manifest against simulated twins of your providers: well at first, then with the
+    Runs your manifest against simulated copies of your providers: well at first, then with the
     faults of your choice (overloaded, at the provider that is used most), then well again. Tasks
     are lines of {"prompt": …} with any hints that `complete` takes; without, a small built-in set.
 
@@ -112,7 +112,7 @@ def command(  # noqa: PLR0913 - one for each option
         notes.append(f"{len(samples)} tasks, {count} calls: not every task meets the outage")
     order = [samples[n % len(samples)] for n in range(count)]
     healthy = _run(catalog, order, seed)
-    outage = planned_outage(catalog, faults, places, share, _busiest(catalog, healthy))
+    outage = planned_outage(catalog, faults, targets, share, _busiest(catalog, healthy))
     view = None if as_json else View(COLUMNS)
     if view:
         view.open(
@@ -152,8 +152,10 @@ def _run(catalog: Catalog, order: Sequence[Sample], seed: int, **options: Any) -
 
     async def perform() -> list[Call]:
         now = asyncio.get_running_loop().time
-        async with twins(catalog, Answers(order, count_tokens), seed=seed, clock=now) as made:
-            stage = EngineStage(made, make_engine(made, seed))
+        async with simulate(
+            catalog, Answers(order, count_tokens), seed=seed, clock=now
+        ) as simulation:
+            stage = EngineStage(simulation, make_engine(simulation, seed))
             try:
                 phases = phases_of(len(order))
                 return await Run(stage, order, phases, every_s=EVERY_S, **options).perform()
@@ -241,7 +243,7 @@ def _summary(
                 "calls": sums.in_outage,
                 "answered": sums.answered_in_outage,
                 "faults": outage.names,
-                "at": [str(place) for place in outage.faults],
+                "at": [str(target) for target in outage.faults],
                 "share": outage.share,
             },
             "answered_without_outage": sums.without,
@@ -282,7 +284,7 @@ def _answered(call: Call, *, wide: bool) -> str:
 def _opening(outage: Outage, manifest: str, notes: Sequence[str]) -> list[tuple[str, str]]:
     """What is simulated and what is not."""
     simulated = (
-        "providers (twins of yours on loopback): answers, their lengths, speeds, faults and the "
+        "copies of your providers on loopback: answers, their lengths, speeds, faults and the "
         f"clock. One call after the other, every {EVERY_S:.0f} s; waiting is skipped. Your keys "
         "are not used, nothing leaves this machine, nothing is billed."
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Trust
-from rightmodel.simulator.twins import used_providers
+from rightmodel.simulator.simulation import used_providers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rightmodel.surfaces.cli.show.call import Call
 
 LONG_PROMPT: Final = 200_000
-_READS: Final = {"image": "read images", "pdf": "read PDFs", "audio": "hear audio"}
+_READS: Final = {"image": "read images", "pdf": "read PDFs", "audio": "process audio"}
 
 
 def advice(
@@ -59,7 +59,7 @@ def _only_named(calls: Sequence[Call]) -> Iterator[str]:
 
 
 def _attempts_used_up(catalog: Catalog, calls: Sequence[Call], outage: Outage) -> Iterator[str]:
-    """Calls that tried model after model of what was down, and had a way out left."""
+    """Calls that tried model after model of what was down, and had an alternative left."""
     most = catalog.routing.max_attempts
     failed = [
         c
@@ -94,8 +94,8 @@ def _only_one(catalog: Catalog) -> Iterator[str]:
             only.setdefault(able.pop(), []).append(ability)
     for provider, abilities in only.items():
         *most, last = abilities
-        told = f"{', '.join(most)} and {last}" if most else last
-        yield f"only {provider} can {told}: an outage of {provider} leaves you without"
+        listed = f"{', '.join(most)} and {last}" if most else last
+        yield f"only {provider} can {listed}: an outage of {provider} leaves you without"
     for rule in catalog.rules:
         fit = {n for n, p in providers.items() if rule.trust and p.trust >= rule.trust}
         if rule.trust and len(fit) < 2:  # noqa: PLR2004
@@ -109,8 +109,8 @@ def _only_one(catalog: Catalog) -> Iterator[str]:
 
 def _abilities(catalog: Catalog) -> dict[str, Callable[[Model], bool]]:
     found: dict[str, Callable[[Model], bool]] = {
-        told: lambda model, kind=kind: kind in model.modalities  # type: ignore[misc]
-        for kind, told in _READS.items()
+        ability: lambda model, kind=kind: kind in model.modalities  # type: ignore[misc]
+        for kind, ability in _READS.items()
     }
     if any(m.context >= LONG_PROMPT for m in catalog.models.values()):
         found[f"take prompts of {LONG_PROMPT:,} tokens"] = lambda m: m.context >= LONG_PROMPT
@@ -128,8 +128,8 @@ def _slow(catalog: Catalog, calls: Sequence[Call]) -> Iterator[str]:
     late = [c for c in calls if c.time_s > routing.deadline_s]
     if late:
         yield (
-            f"{_numbers(late)} outlasted deadline_s = {routing.deadline_s:g}: the agent is told "
-            "that the answer is pending and has to collect it with its ref"
+            f"{_numbers(late)} outlasted deadline_s = {routing.deadline_s:g}: the agent gets "
+            "`pending` and has to collect it with its ref"
         )
 
 

@@ -184,8 +184,8 @@ def notes(call: Call) -> Iterator[str]:
     """What happened on the way to the answer, one line each."""
     task = call.sample.task
     hints = {"skill": task.skill, "difficulty": task.difficulty, "tier": task.tier}
-    if said := ", ".join(f"{k} {v}" for k, v in hints.items() if v):
-        yield f"the agent's hint: {said}"
+    if stated := ", ".join(f"{k} {v}" for k, v in hints.items() if v):
+        yield f"the agent's hint: {stated}"
     if call.rule:
         yield f'rule "{call.rule}" applies'
     following = [*(one.model for one in call.tries[1:]), call.model]

@@ -74,22 +74,22 @@ class Run:
         if phase == OUTAGE:
             self._now = self.outage(self.calls)
             if self._now:
-                self._now.begin(self.stage.twins.providers)
+                self._now.begin(self.stage.simulation.providers)
         elif phase == HEALED and self._now:
-            self._now.end(self.stage.twins.providers)
+            self._now.end(self.stage.simulation.providers)
         if self.view and self._now:
             self.view.turn(phase, self._now)
 
     async def _call(self, number: int, sample: Sample, phase: str) -> Call:
-        providers = self.stage.twins.providers
-        seen = {name: len(twin.requests) for name, twin in providers.items()}
+        providers = self.stage.simulation.providers
+        before = {name: len(p.requests) for name, p in providers.items()}
         facts = await self._decided(sample)
         began = asyncio.get_running_loop().time()
         result = await self.stage.complete(sample, self.view.progress if self.view else _ignore)
         closed = self._now.closed if self._now and phase == OUTAGE else {}
         traffic = Traffic(began, self.stage.slack_s, closed)
-        for name, twin in providers.items():
-            traffic.add(name, twin.requests[seen[name] :])
+        for name, provider in providers.items():
+            traffic.add(name, provider.requests[before[name] :])
         time_s = asyncio.get_running_loop().time() - began
         return outcome(sample, result, traffic, time_s=time_s, number=number, phase=phase, **facts)
 

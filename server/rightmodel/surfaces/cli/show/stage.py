@@ -29,22 +29,22 @@ if TYPE_CHECKING:
     from rightmodel.core.task import Task
     from rightmodel.execution.engine import Engine
     from rightmodel.simulator.samples import Sample
-    from rightmodel.simulator.twins import Twins
+    from rightmodel.simulator.simulation import Simulation
 
 START_S: Final = 20.0
 """Within which the server must answer `initialize`."""
 CALL_S: Final = 30.0
 
 
-def make_engine(twins: Twins, seed: int = 0) -> Engine:
-    """An engine on the event loop's clock that talks to the twins.
+def make_engine(simulation: Simulation, seed: int = 0) -> Engine:
+    """An engine on the event loop's clock that calls the simulated providers.
 
-    It records nothing and asks no judge: a twin's judgement would mean nothing.
+    It records nothing and asks no judge: a simulated judgement would mean nothing.
     """
     now = asyncio.get_running_loop().time
-    catalog = twins.catalog
+    catalog = simulation.catalog
     return build(
-        twins.settings,
+        simulation.settings,
         replace(
             catalog,
             routing=replace(catalog.routing, assess="learned"),
@@ -60,10 +60,10 @@ def make_engine(twins: Twins, seed: int = 0) -> Engine:
 class EngineStage:
     """Calls an engine in this process."""
 
-    twins: Twins
+    simulation: Simulation
     engine: Engine
     slack_s: float = 0.002
-    """How far the clocks of engine and twins may be apart."""
+    """How far the clocks of engine and providers may differ."""
 
     async def complete(self, sample: Sample, progress: Callable[[str], object]) -> Result:
         """Hand over one subtask."""
@@ -81,14 +81,14 @@ class EngineStage:
                 listener=listen,
             )
         except RightmodelError as error:
-            text = self.twins.as_real(render.error_text(error))
+            text = self.simulation.as_real(render.error_text(error))
             return Result(self._real(render.error_meta(error)), text)
         return Result(self._real(render.receipt_meta(answer.receipt)))
 
     def _real(self, meta: dict[str, Any]) -> dict[str, Any]:
         for attempt in meta["attempts"]:
             if "message" in attempt:
-                attempt["message"] = self.twins.as_real(attempt["message"])
+                attempt["message"] = self.simulation.as_real(attempt["message"])
         return meta
 
 
@@ -96,7 +96,7 @@ class EngineStage:
 class ServerStage:
     """Calls `rightmodel serve`, a child process, over stdio."""
 
-    twins: Twins
+    simulation: Simulation
     engine: Engine
     session: ClientSession
     folder: Path
@@ -155,8 +155,8 @@ def arguments_of(task: Task) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def server_stage(twins: Twins, manifest: str) -> AsyncIterator[ServerStage]:
-    """Start the server with this manifest, plus the twins' addresses and keys.
+async def server_stage(simulation: Simulation, manifest: str) -> AsyncIterator[ServerStage]:
+    """Start the server with this manifest, plus the simulated providers' addresses and keys.
 
     Raises `RightmodelError` when it does not start. Everything it writes goes into a temporary
     folder that ends with the block.
@@ -166,10 +166,12 @@ async def server_stage(twins: Twins, manifest: str) -> AsyncIterator[ServerStage
 
     with TemporaryDirectory(prefix="rightmodel-demo-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        (folder / "rightmodel.toml").write_text(
-            manifest + "".join(_address(name, twins) for name in twins.providers), encoding="utf-8"
+        addresses = "".join(
+            f'\n[providers.{name}]\nbase_url = "{provider.base_url}"\n'
+            for name, provider in simulation.providers.items()
         )
-        keys = "".join(f"{k}={v}\n" for k, v in twins.settings.environment.items())
+        (folder / "rightmodel.toml").write_text(manifest + addresses, encoding="utf-8")
+        keys = "".join(f"{k}={v}\n" for k, v in simulation.settings.environment.items())
         (folder / "keys.env").write_text(keys, encoding="utf-8")
         (folder / "keys.env").chmod(0o600)
         parameters = StdioServerParameters(
@@ -187,7 +189,7 @@ async def server_stage(twins: Twins, manifest: str) -> AsyncIterator[ServerStage
                 stdio_client(parameters, errlog=log) as streams,
                 ClientSession(*streams, read_timeout_seconds=START_S) as session,
             ):
-                stage = ServerStage(twins, make_engine(twins), session, folder)
+                stage = ServerStage(simulation, make_engine(simulation), session, folder)
                 try:
                     await session.initialize()
                 except Exception as error:
@@ -197,10 +199,6 @@ async def server_stage(twins: Twins, manifest: str) -> AsyncIterator[ServerStage
                     yield stage
                 finally:
                     await stage.engine.close()
-
-
-def _address(name: str, twins: Twins) -> str:
-    return f'\n[providers.{name}]\nbase_url = "{twins.providers[name].base_url}"\n'
 
 
 def _environment(folder: Path) -> dict[str, str]:

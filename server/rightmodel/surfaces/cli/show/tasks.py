@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.errors import TaskError
 from rightmodel.simulator.samples import PICTURE, SAMPLES, Sample
-from rightmodel.simulator.twins import USUAL_TOKENS
+from rightmodel.simulator.simulation import USUAL_TOKENS
 from rightmodel.surfaces.arguments import COMPLETE_ARGUMENTS, complete_task
 
 if TYPE_CHECKING:

@@ -219,7 +219,7 @@ class View:
         )
 
 
-def lamps(healthy: Mapping[str, bool]) -> Text:
+def health(healthy: Mapping[str, bool]) -> Text:
     """The providers, and which of them are down."""
     text = Text(no_wrap=True, overflow="ellipsis")
     for name, well in healthy.items():

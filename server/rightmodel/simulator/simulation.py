@@ -1,7 +1,7 @@
-"""Simulated twins of a catalog's providers, and the catalog that leads to them instead.
+"""Simulated providers in place of a catalog's own, and the catalog that uses them.
 
-Models, prices, limits, rules and routing stay. Each provider's base_url becomes that of its twin on
-loopback, its key a made-up one; further headers are dropped, since a key may be among them.
+Models, prices, limits, rules and routing stay. Each provider's base_url becomes that of a simulated
+one on loopback, its key a made-up one; further headers are dropped: a key may be among them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ HOSTS: Final = {
     "api.mistral.ai": "mistral",
     ":11434": "ollama",
 }
-"""Part of a base_url → whose error bodies its twin sends."""
+"""Part of a base_url → whose error bodies the simulated one sends."""
 FAST: Final = frozenset({"groq", "cerebras"})
 SPEEDS: Final = ((1, 0.4, 160.0), (5, 0.6, 110.0), (20, 0.9, 75.0), (10**9, 1.3, 55.0))
 """Most USD per million output tokens, seconds to the first token, tokens a second: set by
@@ -49,27 +49,27 @@ judgement, since manifests do not state speeds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Twins:
-    """The running twins of a catalog's providers."""
+class Simulation:
+    """The running simulated providers of a catalog."""
 
     catalog: Catalog
-    """Leads to the twins."""
+    """With the addresses of the simulated providers."""
     settings: Settings
     """Holds their keys."""
     providers: Mapping[str, SimulatedProvider]
     """By the provider's name."""
     urls: Mapping[str, str]
-    """A twin's base_url → the provider's."""
+    """A simulated base_url → the real one."""
 
     def as_real(self, text: str) -> str:
-        """A text with the twins' addresses replaced by those of the providers."""
-        for twin, real in self.urls.items():
-            text = text.replace(twin, real)
+        """A text with the simulated addresses replaced by the real ones."""
+        for simulated, real in self.urls.items():
+            text = text.replace(simulated, real)
         return text
 
 
 class Answers:
-    """What twins answer: each sample's own answer, at a speed guessed from place and price."""
+    """What simulated providers answer: each sample's answer, at a speed guessed from price."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Answers:
         *,
         speedup: float = 1.0,
     ) -> None:
-        """`prompt_tokens`: rightmodel's estimate, so that no twin seems to cut long prompts."""
+        """`prompt_tokens`: rightmodel's estimate, so that no provider seems to cut long prompts."""
         self._samples = samples
         self._prompt_tokens = prompt_tokens
         self._speedup = speedup
@@ -139,7 +139,7 @@ def used_providers(catalog: Catalog) -> dict[str, Provider]:
 
 
 def dialect_of(provider: Provider) -> str:
-    """Whose error bodies the twin sends: the provider's own where known, else its protocol's."""
+    """Whose error bodies are sent: the provider's own where known, else its protocol's."""
     hosts = (dialect for part, dialect in HOSTS.items() if part in provider.base_url)
     for name in (provider.name, *hosts):
         if name in DIALECTS and DIALECTS[name].protocol is provider.protocol:
@@ -148,10 +148,10 @@ def dialect_of(provider: Provider) -> str:
 
 
 @asynccontextmanager
-async def twins(
+async def simulate(
     catalog: Catalog, answers: Answers, *, seed: int, clock: Callable[[], float]
-) -> AsyncIterator[Twins]:
-    """Start a twin of every provider that is used; they end with the block."""
+) -> AsyncIterator[Simulation]:
+    """Start a simulated provider for each that is used; they end with the block."""
     real = used_providers(catalog)
     async with AsyncExitStack() as stack:
         running = {}
@@ -171,14 +171,14 @@ async def twins(
                     clock=clock,
                 )
             )
-        doubles = {name: _double(real[name], twin) for name, twin in running.items()}
-        environment = {d.key_env: running[n].key for n, d in doubles.items() if d.key_env}
+        replaced = {name: _replaced(real[name], simulated) for name, simulated in running.items()}
+        environment = {p.key_env: running[n].key for n, p in replaced.items() if p.key_env}
         urls = {running[n].base_url: real[n].base_url for n in real}
-        yield Twins(_led_to(catalog, doubles), Settings(None, environment), running, urls)
+        yield Simulation(_redirected(catalog, replaced), Settings(None, environment), running, urls)
 
 
 def _variable(provider: Provider) -> str:
-    """The variable that the twin's key is read from: the user's own name for it, for messages."""
+    """The variable of the simulated key: the user's own name for it, as messages show it."""
     return provider.key_env or (f"KEY_OF_{provider.name}" if provider.key_file else "")
 
 
@@ -187,33 +187,33 @@ def _fake_key(provider: Provider) -> str:
     return f"sk-rehearsal-of-{variable.lower()}" if variable else ""
 
 
-def _double(provider: Provider, twin: SimulatedProvider) -> Provider:
+def _replaced(provider: Provider, simulated: SimulatedProvider) -> Provider:
     return replace(
         provider,
-        base_url=twin.base_url,
+        base_url=simulated.base_url,
         key_env=_variable(provider),
         key_file="",
         headers={},
     )
 
 
-def _led_to(catalog: Catalog, doubles: Mapping[str, Provider]) -> Catalog:
+def _redirected(catalog: Catalog, replaced: Mapping[str, Provider]) -> Catalog:
     """The catalog with every address replaced."""
 
-    def led(model: Model) -> Model:
+    def redirected(model: Model) -> Model:
         endpoints = tuple(
-            replace(e, provider=replace(doubles[e.provider.name], protocol=e.provider.protocol))
+            replace(e, provider=replace(replaced[e.provider.name], protocol=e.provider.protocol))
             for e in model.endpoints
-            if e.provider.name in doubles
+            if e.provider.name in replaced
         )
         return replace(model, endpoints=endpoints)
 
-    models = {name: led(model) for name, model in catalog.models.items()}
-    return replace(catalog, models=models, providers=dict(doubles))
+    models = {name: redirected(model) for name, model in catalog.models.items()}
+    return replace(catalog, models=models, providers=dict(replaced))
 
 
 def speed(model: Model, provider: Provider) -> tuple[float, float]:
-    """Seconds to the first token and tokens a second: a guess from place and price."""
+    """Seconds to the first token and tokens a second: a guess from where it runs and its price."""
     if provider.name in FAST:
         return 0.2, 500.0
     if provider.trust is Trust.local or is_loopback(provider.base_url):
