@@ -60,12 +60,18 @@ TASKS = (
 )
 
 
+LOCAL_SERVERS = {1234, 8000, 8080, 11434}
+"""Ports of local model servers, which may run on the machine of whoever runs the tests."""
+
+
 @pytest.fixture(autouse=True)
 def loopback_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     connect = socket.socket.connect
 
     def guarded(self: socket.socket, address: Any) -> None:
         assert address[0] == "127.0.0.1"
+        if address[1] in LOCAL_SERVERS:
+            raise ConnectionRefusedError
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
