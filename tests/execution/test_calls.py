@@ -10,8 +10,7 @@ from rightmodel.core.call import Answer, Attempt, AttemptStarted, Receipt
 from rightmodel.core.decision import Assessment, Decision, Requirements
 from rightmodel.core.errors import ExhaustedError, TaskError
 from rightmodel.core.task import Task
-from rightmodel.execution.calls import Calls, Page, Pending
-from rightmodel.execution.pages import PAGE_CHARS
+from rightmodel.execution.calls import PAGE_CHARS, Calls, Page, Pending
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

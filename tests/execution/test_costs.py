@@ -19,7 +19,7 @@ from rightmodel.ledger.paths import ledger_file
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings
-from rightmodel.routing.tokens import billable_tokens
+from rightmodel.routing.scoring import billable_tokens
 from rightmodel.simulator import Behaviour, SimulatedProvider
 
 if TYPE_CHECKING:

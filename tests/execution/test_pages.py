@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from rightmodel.execution.pages import PAGE_CHARS, PAGE_TOKENS, paged
+from rightmodel.execution.calls import PAGE_CHARS, PAGE_TOKENS, paged
 from rightmodel.routing.tokens import estimate_tokens
 
 

@@ -6,14 +6,14 @@ Units: money in USD as `Decimal`, time in seconds, sizes in tokens unless a name
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import exp
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rightmodel.core.task import Trust
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from decimal import Decimal
 
 
@@ -115,52 +115,6 @@ class Candidate(NamedTuple):
     time_s: float | None
     total_usd: float
     group: int = 0
-
-
-T = TypeVar("T")
-
-
-class Deferred(Sequence[T]):
-    """A sequence of which only the first items are made before somebody asks for more.
-
-    A decision over a thousand models is mostly read at its head.
-    """
-
-    __slots__ = ("_all", "_first", "_length", "_make")
-
-    def __init__(
-        self, length: int, first: tuple[T, ...], make: Callable[[], tuple[T, ...]]
-    ) -> None:
-        self._length = length
-        self._first = first
-        self._make = make
-        self._all: tuple[T, ...] | None = None
-
-    def _items(self) -> tuple[T, ...]:
-        if self._all is None:
-            self._all = self._make()
-        return self._all
-
-    def __len__(self) -> int:
-        return self._length
-
-    @overload
-    def __getitem__(self, index: int) -> T: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[T]: ...
-    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
-        if isinstance(index, int) and 0 <= index < len(self._first):
-            return self._first[index]
-        return self._items()[index]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and self._items() == tuple(other)
-
-    def __hash__(self) -> int:
-        return hash(self._items())
-
-    def __repr__(self) -> str:
-        return repr(self._items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,7 +195,7 @@ class ToolChoice:
 
 
 class Content(NamedTuple):
-    """Everything that a request carries to a model, whichever model that is."""
+    """Everything that a request carries to a model. `messages`: the history and the prompt."""
 
     messages: tuple[Message, ...]
     system: str
@@ -240,7 +240,8 @@ class Task:
     """A subtask as the caller hands it over. Empty strings and zeros mean "not said".
 
     `prefer`: the model that the conversation has been with, tried first. `client`: who makes the
-    call, for the ledger: "mcp", "cli", "check" or a client's name.
+    call, for the ledger: "mcp", "cli", "check" or a client's name. `messages`: the conversation as
+    it is sent, this prompt with its files at its end; `content`: all that a model is sent.
     """
 
     prompt: str
@@ -258,13 +259,10 @@ class Task:
     history: tuple[Message, ...] = ()
     prefer: str = ""
     client: str = "mcp"
+    messages: tuple[Message, ...] = field(init=False, repr=False, compare=False)
+    content: Content = field(init=False, repr=False, compare=False)
 
-    @property
-    def content(self) -> Content:
-        """What a model is sent of this task: the input of every encoder."""
-        return Content(self.messages, self.system, self.schema)
-
-    @property
-    def messages(self) -> tuple[Message, ...]:
-        """The conversation as it is sent: what went before, then this prompt with its files."""
-        return (*self.history, Message.of("user", self.prompt, self.files))
+    def __post_init__(self) -> None:
+        messages = (*self.history, Message.of("user", self.prompt, self.files))
+        object.__setattr__(self, "messages", messages)
+        object.__setattr__(self, "content", Content(messages, self.system, self.schema))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from rightmodel.core.call import Answer, Queued
 from rightmodel.core.errors import RightmodelError, TaskError
 from rightmodel.core.task import Message
-from rightmodel.execution.pages import paged
+from rightmodel.routing.tokens import estimate_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,6 +30,12 @@ MOST_RUNNING: Final = 64
 MOST_KEPT: Final = 256
 MOST_KEPT_CHARS: Final = 50_000_000
 KEPT_S: Final = 3600.0
+PAGE_CHARS: Final = 40_000
+PAGE_TOKENS: Final = 12_000
+"""Claude Code takes 25,000 tokens of a tool's result and OpenClaw 64,000 characters, at most."""
+MOST_TOKENS_A_CHAR: Final = 4
+LAST_PART: Final = 0.8
+"""A page ends at the end of a line where there is one after this share of it."""
 _ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 _REF_LENGTH: Final = 8
 
@@ -257,3 +263,29 @@ def _page(entry: _Entry, answer: Answer) -> Page:
         entry.pages = paged(answer.text)
     entry.pages_read += 1
     return Page(answer, entry.pages[entry.pages_read - 1], entry.pages_read, len(entry.pages))
+
+
+def paged(text: str) -> tuple[str, ...]:
+    """The pages of a text, at least one; joined they are the text."""
+    if len(text) * MOST_TOKENS_A_CHAR <= PAGE_TOKENS:
+        return (text,)
+    pages = []
+    start = 0
+    while True:
+        page = _first_page(text, start)
+        pages.append(page)
+        start += len(page)
+        if start >= len(text):
+            return tuple(pages)
+
+
+def _first_page(text: str, start: int) -> str:
+    size = PAGE_CHARS
+    page = text[start : start + size]
+    while (tokens := estimate_tokens(page)) > PAGE_TOKENS:
+        size = max(1, min(size - 1, int(len(page) * PAGE_TOKENS / tokens)))
+        page = text[start : start + size]
+    if start + len(page) >= len(text):
+        return page
+    line_end = page.rfind("\n", int(len(page) * LAST_PART)) + 1
+    return page[: line_end or len(page)]

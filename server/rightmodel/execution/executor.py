@@ -20,7 +20,7 @@ from rightmodel.execution.attempt import Try, Watch, check, request_of
 from rightmodel.execution.call_state import CallState, next_step
 from rightmodel.execution.no_answer import exhausted, nothing_fits, nothing_left
 from rightmodel.routing.router import explored
-from rightmodel.routing.tokens import billable_tokens
+from rightmodel.routing.scoring import billable_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,8 +12,9 @@ from rightmodel.core.fault import Fault
 from rightmodel.core.task import Message
 from rightmodel.execution.attempt import Try, Watch, accepted_effort
 from rightmodel.execution.call_state import balanced, is_fit
+from rightmodel.routing.scoring import billable_tokens
 from rightmodel.routing.signals.judge import OUTPUT_TOKENS, JudgeAnswer
-from rightmodel.routing.tokens import billable_tokens, estimate_tokens
+from rightmodel.routing.tokens import estimate_tokens
 from rightmodel.wire.request import ModelRequest
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from rightmodel.core.fault import Fault
 from rightmodel.core.task import Message
 from rightmodel.execution.attempt import Try, Watch
 from rightmodel.ledger.records import HoldRequest, attempt_record, new_id
-from rightmodel.routing.tokens import billable_tokens
+from rightmodel.routing.scoring import billable_tokens
 from rightmodel.wire.request import ModelRequest
 
 if TYPE_CHECKING:

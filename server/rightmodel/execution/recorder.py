@@ -66,7 +66,7 @@ class Recorder:
 
     def open(self, state: CallState, ref: str) -> CallRecorder:
         """The recorder of a call that begins."""
-        return CallRecorder(self, state, ref, state.decision.assessment.skill)
+        return CallRecorder(self, state, ref, state.decision.assessment.skills[0][0])
 
     async def reserve_judge(
         self, model: Model, endpoint: Endpoint, input_tokens: int, allowed: int

@@ -59,7 +59,8 @@ class Provider:
     `headers`: sent with every request. `max_concurrency`: requests at once, 0 for no limit.
     `allow_http`: plain http to a private address is accepted.
     `one_model_at_a_time`: the server holds one model; to ask for another one unloads it.
-    `output_cap`, `effort_field`, `stream_usage`: as in `wire.codec.Quirks`.
+    `output_cap`, `effort_field`, `stream_usage`: as in `wire.codec.Quirks`. `is_local`: its base
+    URL stays on this machine.
     """
 
     name: str
@@ -75,11 +76,15 @@ class Provider:
     output_cap: str = "max_tokens"
     effort_field: str = "reasoning_effort"
     stream_usage: bool = True
+    is_local: bool = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_local", is_loopback(self.base_url))
 
     @property
     def needs_key(self) -> bool:
         """Whether requests without a key are pointless; on loopback a key is optional."""
-        return bool(self.key_env or self.key_file) and not is_loopback(self.base_url)
+        return bool(self.key_env or self.key_file) and not self.is_local
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +305,7 @@ def unlisted(provider: Provider, model_id: str, wire: str) -> Model:
     return Model(
         id=model_id,
         endpoints=(Endpoint(provider, wire),),
-        price=FREE if is_loopback(provider.base_url) else UNPRICED,
+        price=FREE if provider.is_local else UNPRICED,
         skills={"general": DEFAULT_RATING},
     )
 

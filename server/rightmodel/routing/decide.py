@@ -1,24 +1,23 @@
-"""Which model is worth its cost, and the fallback chain. Pure: equal input, equal decision.
+"""Which models can take a task, which is worth its cost, and the fallback chain.
 
-The model with the least expected total cost wins: `cost + (1 − p) × loss`. `loss` is what a wrong
-answer costs the caller: noticing it and doing the work again. p is the mean over the plausible
-readings of the task. `weigh` computes lists of floats over all models; `decide` ranks.
+Pure: equal input, equal decision. The model with the least expected total cost wins:
+`cost + (1 − p) × loss`. `loss` is what a wrong answer costs the caller: noticing it and doing the
+work again. p is the mean over the plausible readings of the task. Every model that cannot take the
+task carries its reason.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import groupby
 from math import inf, isinf
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.decision import Candidate, Decision, Deferred, Reading, Rejection
+from rightmodel.core.decision import Candidate, Decision, Reading, Rejection
 from rightmodel.core.format import dollars
 from rightmodel.manifest.catalog import DEFAULT_SLOPE
-from rightmodel.routing import scoring
-from rightmodel.routing.scoring import columns_of, make_columns, split
+from rightmodel.routing.scoring import TYPICAL_ERROR, Deferred, columns_of, expected, figures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,20 +79,18 @@ class Outlook:
         """The mean level over the readings, 0–10."""
         return sum(reading.share * reading.level for reading in self.readings)
 
-    def totals_under(self, reading: Reading) -> list[float]:
-        """The expected total costs if that reading is true."""
-        chances = self.columns.chances(reading.skills, [(1.0, reading.level)], self.positions)
-        return _totals(self.costs, chances, self.loss_usd)
+    def by_reading(self) -> list[list[float]]:
+        """The expected total costs under each reading, if it is true."""
+        chances = self.columns.chances_under(self.readings, self.positions)
+        return [_totals(self.costs, column, self.loss_usd) for column in chances]
 
     def winners(self) -> tuple[tuple[Reading, str], ...]:
-        """Every reading with its winner."""
-        return tuple((reading, self.winner_under(reading)) for reading in self.readings)
-
-    def winner_under(self, reading: Reading) -> str:
-        """The model with the least total if that reading is true, "" without a known price."""
-        totals = self.totals_under(reading)
-        least = min(totals, default=inf)
-        return "" if isinf(least) else self.model(totals.index(least)).id
+        """Every reading with the model of the least total, "" without a known price."""
+        found = []
+        for reading, totals in zip(self.readings, self.by_reading(), strict=True):
+            least = min(totals, default=inf)
+            found.append((reading, "" if isinf(least) else self.model(totals.index(least)).id))
+        return tuple(found)
 
 
 def decide(catalog: Catalog, question: Question) -> Decision:
@@ -103,42 +100,33 @@ def decide(catalog: Catalog, question: Question) -> Decision:
 
 def weigh(catalog: Catalog, question: Question) -> Outlook:
     """Costs and chances of every model that can take the task."""
-    needed = question.requirements
-    columns = columns_of(catalog.models)
-    if question.extra:
-        columns = make_columns((*columns.models, *question.extra))
-    positions, rejections = split(columns, needed, question.unavailable)
-    costs = _costs(columns, question)
-    baseline = _baseline_usd(catalog, question, costs)
-    loss = _loss_usd(question, baseline)
-    if needed.max_cost_usd is not None:
-        positions, too_dear = _within(columns, positions, question, needed)
-        rejections = (*rejections, *too_dear)
     readings = plausible(question.assessment, catalog.slopes)
-    chances = _chances(columns, readings, positions)
-    if len(positions) < len(costs):
-        costs = [costs[n] for n in positions]
+    columns = columns_of(catalog.models, question.extra)
+    positions, rejections = _split(columns, question.requirements, question.unavailable)
+    found = figures(columns, positions, question, readings, catalog.baseline_model)
+    loss = _loss_usd(question, found.baseline_usd)
     return Outlook(
         columns=columns,
-        positions=positions,
-        costs=costs,
-        chances=chances,
-        totals=_totals(costs, chances, loss),
+        positions=found.positions,
+        costs=found.costs,
+        chances=found.chances,
+        totals=_totals(found.costs, found.chances, loss),
         readings=readings,
         loss_usd=loss,
-        baseline_usd=baseline,
-        rejections=rejections,
+        baseline_usd=found.baseline_usd,
+        rejections=(*rejections, *found.rejections) if found.rejections else rejections,
     )
 
 
 def ranked(outlook: Outlook, question: Question) -> Decision:
     """The decision: candidates in order, and the two figures that decided."""
     needed = question.requirements
-    head = tuple(_candidate(outlook, n, question) for n in _head(outlook, needed))
+    head = _candidates(outlook, _head(outlook, needed), question)
+    level = round(outlook.level, 2)
 
     def every() -> tuple[Candidate, ...]:
         order = _order(outlook, needed)
-        return (*head, *(_candidate(outlook, n, question) for n in order[len(head) :]))
+        return (*head, *_candidates(outlook, order[len(head) :], question))
 
     return Decision(
         candidates=Deferred(len(outlook.positions), head, every),
@@ -147,35 +135,11 @@ def ranked(outlook: Outlook, question: Question) -> Decision:
         requirements=question.requirements,
         tier=question.tier,
         loss_usd=outlook.loss_usd,
-        level=round(outlook.level, 2),
+        level=level,
         winners=Deferred(len(outlook.readings), (), outlook.winners),
         reason=_reason(head, question, outlook),
         rule=question.rule,
     )
-
-
-# -- costs and chances ----------------------------------------------------------------------------
-
-
-def _costs(columns: Columns, question: Question) -> list[float]:
-    """Expected USD for every model. Plain prices are one product and one sum each."""
-    prompt = question.requirements.input_tokens
-    answer = max(question.requirements.output_tokens, 1)
-    costs = [
-        prompt * read + answer * written
-        for read, written in zip(columns.read, columns.written, strict=True)
-    ]
-    for n in columns.priced_apart:
-        cost = scoring.cost(columns.models[n], question)
-        costs[n] = inf if cost is None else float(cost)
-    return costs
-
-
-def _baseline_usd(catalog: Catalog, question: Question, costs: Sequence[float]) -> float:
-    baseline = catalog.baseline_model
-    if baseline is not None and baseline.price.known:
-        return float(scoring.cost(baseline, question) or 0)
-    return max((cost for cost in costs if not isinf(cost)), default=0.0)
 
 
 def _loss_usd(question: Question, baseline_usd: float) -> float:
@@ -184,41 +148,8 @@ def _loss_usd(question: Question, baseline_usd: float) -> float:
     return (baseline_usd or FALLBACK_LOSS_USD) * LOSS_MULTIPLES[question.tier]
 
 
-def _chances(
-    columns: Columns, readings: Sequence[Reading], positions: Sequence[int]
-) -> list[float]:
-    """The mean of `success` over the readings: one pass for each skill."""
-    rows = [
-        columns.chances(skills, [(r.share, r.level) for r in group], positions)
-        for skills, group in groupby(readings, key=_SKILLS)
-    ]
-    return rows[0] if len(rows) == 1 else list(map(sum, zip(*rows, strict=True)))
-
-
 def _totals(costs: Sequence[float], chances: Sequence[float], loss: float) -> list[float]:
     return [cost + (1.0 - p) * loss for cost, p in zip(costs, chances, strict=True)]
-
-
-def _within(
-    columns: Columns, positions: Sequence[int], question: Question, needed: Requirements
-) -> tuple[list[int], list[Rejection]]:
-    """The positions whose expected cost is within the ceiling, and a rejection for each other."""
-    ceiling = needed.max_cost_usd or Decimal(0)
-    kept: list[int] = []
-    out: list[Rejection] = []
-    for n in positions:
-        model = columns.models[n]
-        cost = scoring.cost(model, question)
-        if cost is None:
-            why = f"its price is unknown, and {needed.cost_by} sets a ceiling"
-        elif cost > ceiling:
-            limit = f"the ceiling of {dollars(ceiling)} ({needed.cost_by})"
-            why = f"expected to cost {dollars(cost)}, over {limit}"
-        else:
-            kept.append(n)
-            continue
-        out.append(Rejection(model.id, "max_cost_usd", why))
-    return kept, out
 
 
 # -- order and reason -----------------------------------------------------------------------------
@@ -265,16 +196,22 @@ def _group(outlook: Outlook, n: int) -> int:
     return 1 if cost <= outlook.baseline_usd else 2
 
 
-def _candidate(outlook: Outlook, n: int, question: Question) -> Candidate:
-    model = outlook.model(n)
-    cost = scoring.cost(model, question)
-    return Candidate(
-        model=model.id,
-        p_success=outlook.chances[n],
-        cost_usd=cost,
-        time_s=None if cost is None else scoring.time_s(model, question),
-        total_usd=outlook.totals[n],
-        group=_group(outlook, n),
+def _candidates(
+    outlook: Outlook, positions: Sequence[int], question: Question
+) -> tuple[Candidate, ...]:
+    models = [outlook.model(n) for n in positions]
+    return tuple(
+        Candidate(
+            model=model.id,
+            p_success=outlook.chances[n],
+            cost_usd=cost,
+            time_s=time_s,
+            total_usd=outlook.totals[n],
+            group=_group(outlook, n),
+        )
+        for n, model, (cost, time_s) in zip(
+            positions, models, expected(models, question), strict=True
+        )
     )
 
 
@@ -302,6 +239,83 @@ def _reason(head: Sequence[Candidate], question: Question, outlook: Outlook) -> 
     if rival.total_usd < first.total_usd:
         text += ", whose rating is only a guess from its price"
     return text
+
+
+# -- who can take it ------------------------------------------------------------------------------
+
+
+def _split(
+    columns: Columns, needed: Requirements, unavailable: Mapping[str, str]
+) -> tuple[list[int], Sequence[Rejection]]:
+    """Positions of the models that can take the task, and a rejection for each other model.
+
+    `unavailable`: model id → why it is out whatever the task (no key, cooling down …). The price
+    ceiling is checked later: it needs an estimate.
+    """
+    tokens, answer = int(needed.input_tokens * TYPICAL_ERROR), needed.output_tokens
+    both = tokens + answer
+    fit = [
+        n
+        for n, window in enumerate(columns.windows)
+        if both <= window
+        and tokens <= columns.input_limits[n]
+        and answer <= columns.output_limits[n]
+    ]
+    models = columns.models
+    if unavailable:
+        fit = [n for n in fit if models[n].id not in unavailable]
+    if needed.pinned or needed.trust or needed.features or needed.modalities != {"text"}:
+        fit = [n for n in fit if _obstacle(models[n], needed) is None]
+    if len(fit) == len(models):
+        return fit, ()
+
+    def rejected() -> tuple[Rejection, ...]:
+        kept = set(fit)
+        return tuple(
+            _rejection(model, needed, tokens, unavailable)
+            for n, model in enumerate(models)
+            if n not in kept
+        )
+
+    return fit, Deferred(len(models) - len(fit), (), rejected)
+
+
+def _obstacle(model: Model, needed: Requirements) -> tuple[str, str] | None:
+    """Code and reason why the model cannot take the task, windows apart; `None` where it can."""
+    if needed.pinned and model.id not in needed.pinned:
+        return "not_named", "the caller named other models"
+    if needed.trust and model.trust < needed.trust:
+        return "trust", (
+            f"rule {needed.trust_by!r} requires trust {needed.trust.name}; "
+            f"this is {model.trust.name}"
+        )
+    if missing := needed.modalities - model.modalities:
+        return "modality", f"cannot read {', '.join(sorted(missing))}"
+    if missing := needed.features - model.features:
+        return "feature", f"lacks {', '.join(sorted(missing))}"
+    return None
+
+
+def _rejection(
+    model: Model, needed: Requirements, tokens: int, unavailable: Mapping[str, str]
+) -> Rejection:
+    """`tokens`: of the prompt, with margin."""
+    if model.id in unavailable:
+        return Rejection(model.id, "unavailable", unavailable[model.id])
+    if obstacle := _obstacle(model, needed):
+        return Rejection(model.id, *obstacle)
+    answer = needed.output_tokens
+    if tokens + answer > model.context:
+        why = (
+            f"about {tokens} prompt and {answer} answer tokens with margin exceed its window of "
+            f"{model.context}"
+        )
+    elif model.input_limit is not None and tokens > model.input_limit:
+        why = f"about {tokens} prompt tokens with margin exceed its limit of {model.input_limit}"
+    else:
+        why = f"the answer needs about {answer} tokens, its limit is {model.output_limit}"
+        return Rejection(model.id, "output", why)
+    return Rejection(model.id, "context", why)
 
 
 # -- plausible readings ---------------------------------------------------------------------------

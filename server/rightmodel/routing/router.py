@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import groupby
 from math import inf
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.decision import Requirements
@@ -316,10 +315,10 @@ def reason_not_to_ask(
 def value_of_asking(outlook: Outlook) -> float:
     """USD that the judge's answer is expected to save."""
     known = skill_known = 0.0
-    for _, group in groupby(outlook.readings, key=attrgetter("skills")):
+    pairs = zip(outlook.readings, outlook.by_reading(), strict=True)
+    for _, group in groupby(pairs, key=lambda pair: pair[0].skills):
         sums = [0.0] * len(outlook.positions)
-        for reading in group:
-            totals = outlook.totals_under(reading)
+        for reading, totals in group:
             known += reading.share * _least(totals)
             sums = [s + reading.share * total for s, total in zip(sums, totals, strict=True)]
         skill_known += _least(sums)

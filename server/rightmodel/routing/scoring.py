@@ -1,25 +1,27 @@
-"""Each model on a task: whether it can take it, its chance, cost and time.
+"""Each model on a task: its chance of a good answer, expected cost and time.
 
-A catalog is kept by columns, so that a decision is a few passes over lists of floats. Every model
-that cannot take a task carries its reason.
+A catalog is kept by columns, so that a decision is a few passes over lists of floats.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from math import exp, inf
-from typing import TYPE_CHECKING, Final
+from decimal import Decimal
+from itertools import groupby
+from math import ceil, exp, inf, isinf
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, overload
 
 from rightmodel.core.call import Usage
-from rightmodel.core.decision import Deferred, Rejection
+from rightmodel.core.decision import Rejection
+from rightmodel.core.format import dollars
 from rightmodel.manifest.catalog import DEFAULT_RATING
-from rightmodel.routing.tokens import billable_tokens, window_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from decimal import Decimal
+    from collections.abc import Mapping
 
-    from rightmodel.core.decision import Assessment, Requirements, Skills
+    from rightmodel.core.decision import Assessment, Reading, Requirements, Skills
     from rightmodel.manifest.catalog import Model
 
     Column = list[float]
@@ -48,6 +50,13 @@ REASONING_TOKENS: Final = {"none": 0, "low": 300, "": 800, "medium": 1200, "high
 effort; in proportion to difficulty. Set by judgement."""
 
 
+TYPICAL_ERROR: Final = 1.15
+"""Common texts make at most this multiple of their estimate."""
+WORST_ERROR: Final = 1.5
+"""No text of the estimate's test set makes more than this multiple of its estimate."""
+_SKILLS: Final = attrgetter("skills")
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """All that a decision depends on, beside the catalog.
@@ -67,6 +76,11 @@ class Question:
     unavailable: Mapping[str, str] = field(default_factory=dict)
     extra: tuple[Model, ...] = ()
     at: float | None = None
+
+
+def billable_tokens(estimate: int) -> int:
+    """An estimate with the margin to reserve its cost."""
+    return ceil(estimate * WORST_ERROR)
 
 
 def answer_tokens(assessment: Assessment, max_output_tokens: int = 0) -> int:
@@ -96,11 +110,18 @@ def cost(model: Model, question: Question) -> Decimal | None:
     return prompt * price.input + _output(model, question) * price.output
 
 
-def time_s(model: Model, question: Question) -> float | None:
-    """Expected seconds until the answer is complete, `None` where the speed is unknown."""
-    if not model.tokens_s:
-        return None
-    return round((model.first_token_s or 0.0) + _output(model, question) / model.tokens_s, 1)
+def expected(
+    models: Sequence[Model], question: Question
+) -> list[tuple[Decimal | None, float | None]]:
+    """USD, and seconds until the answer is complete; `None` for what is unknown."""
+    found: list[tuple[Decimal | None, float | None]] = []
+    for model in models:
+        usd, time_s = cost(model, question), None
+        if model.tokens_s and usd is not None:
+            took = (model.first_token_s or 0.0) + _output(model, question) / model.tokens_s
+            time_s = round(took, 1)
+        found.append((usd, time_s))
+    return found
 
 
 def _output(model: Model, question: Question) -> int:
@@ -161,6 +182,10 @@ class Columns:
             return [share / (1.0 + scale * miss) for miss in misses]
         return [sum([share / (1.0 + scale * m) for share, scale in scaled]) for m in misses]
 
+    def chances_under(self, readings: Sequence[Reading], positions: Sequence[int]) -> list[Column]:
+        """`success` at these positions, if one reading is true, for each of them."""
+        return [self.chances(r.skills, [(1.0, r.level)], positions) for r in readings]
+
     def _misses(self, skills: Skills) -> Column:
         column = self.misses.get(skills)
         if column is None:
@@ -183,17 +208,20 @@ def rating(ratings: Mapping[str, float], skills: Skills) -> float:
 _made: dict[int, Columns] = {}
 
 
-def columns_of(models: Mapping[str, Model]) -> Columns:
-    """The columns of a catalog's models, made once for each catalog: none is ever changed."""
+def columns_of(models: Mapping[str, Model], extra: tuple[Model, ...] = ()) -> Columns:
+    """The columns of a catalog's models, made once for each catalog: none is ever changed.
+
+    `extra`: models besides.
+    """
     columns = _made.get(id(models))
     if columns is None or columns.of is not models:
         if len(_made) >= MOST_CATALOGS:
             _made.clear()
-        columns = _made[id(models)] = make_columns(tuple(models.values()), models)
-    return columns
+        columns = _made[id(models)] = _columns(tuple(models.values()), models)
+    return _columns((*columns.models, *extra)) if extra else columns
 
 
-def make_columns(models: Sequence[Model], of: Mapping[str, Model] | None = None) -> Columns:
+def _columns(models: Sequence[Model], of: Mapping[str, Model] | None = None) -> Columns:
     """The columns of some models. `of`: the catalog's mapping that they are all of."""
     return Columns(
         of=of,
@@ -216,78 +244,139 @@ def _usd(price: object) -> float:
     return inf if price is None else float(price)  # type: ignore[arg-type]
 
 
-# -- who can take it ------------------------------------------------------------------------------
+# -- all of them ----------------------------------------------------------------------------------
 
 
-def split(
-    columns: Columns, needed: Requirements, unavailable: Mapping[str, str]
-) -> tuple[list[int], Sequence[Rejection]]:
-    """Positions of the models that can take the task, and a rejection for each other model.
+class Figures(NamedTuple):
+    """The models at `positions` that the ceiling allows, and a rejection of each other one.
 
-    `unavailable`: model id → why it is out whatever the task (no key, cooling down …). The price
-    ceiling is checked later: it needs an estimate.
+    Parallel to `positions`: `costs` (USD, infinite where a price is unknown) and `chances` (mean
+    over the readings). `baseline_usd`: what the baseline costs, or the dearest model without one.
     """
-    tokens, answer = window_tokens(needed.input_tokens), needed.output_tokens
-    both = tokens + answer
-    fit = [
-        n
-        for n, window in enumerate(columns.windows)
-        if both <= window
-        and tokens <= columns.input_limits[n]
-        and answer <= columns.output_limits[n]
+
+    positions: Sequence[int]
+    costs: Sequence[float]
+    chances: Sequence[float]
+    baseline_usd: float
+    rejections: Sequence[Rejection]
+
+
+def figures(
+    columns: Columns,
+    positions: Sequence[int],
+    question: Question,
+    readings: Sequence[Reading],
+    baseline: Model | None,
+) -> Figures:
+    """Costs and chances of the models at these positions, in a few passes over the columns."""
+    costs = _costs(columns, question)
+    baseline_usd = _baseline_usd(baseline, question, costs)
+    too_dear: Sequence[Rejection] = ()
+    if question.requirements.max_cost_usd is not None:
+        positions, too_dear = _within(columns, positions, question)
+    if len(positions) < len(costs):
+        costs = [costs[n] for n in positions]
+    chances = _chances(columns, readings, positions)
+    return Figures(positions, costs, chances, baseline_usd, too_dear)
+
+
+def _costs(columns: Columns, question: Question) -> list[float]:
+    """Expected USD for every model. Plain prices are one product and one sum each."""
+    prompt = question.requirements.input_tokens
+    answer = max(question.requirements.output_tokens, 1)
+    costs = [
+        prompt * read + answer * written
+        for read, written in zip(columns.read, columns.written, strict=True)
     ]
-    models = columns.models
-    if unavailable:
-        fit = [n for n in fit if models[n].id not in unavailable]
-    if needed.pinned or needed.trust or needed.features or needed.modalities != {"text"}:
-        fit = [n for n in fit if _obstacle(models[n], needed) is None]
-    if len(fit) == len(models):
-        return fit, ()
-
-    def rejected() -> tuple[Rejection, ...]:
-        kept = set(fit)
-        return tuple(
-            _rejection(model, needed, tokens, unavailable)
-            for n, model in enumerate(models)
-            if n not in kept
-        )
-
-    return fit, Deferred(len(models) - len(fit), (), rejected)
+    for n in columns.priced_apart:
+        usd = cost(columns.models[n], question)
+        costs[n] = inf if usd is None else float(usd)
+    return costs
 
 
-def _obstacle(model: Model, needed: Requirements) -> tuple[str, str] | None:
-    """Code and reason why the model cannot take the task, windows apart; `None` where it can."""
-    if needed.pinned and model.id not in needed.pinned:
-        return "not_named", "the caller named other models"
-    if needed.trust and model.trust < needed.trust:
-        return "trust", (
-            f"rule {needed.trust_by!r} requires trust {needed.trust.name}; "
-            f"this is {model.trust.name}"
-        )
-    if missing := needed.modalities - model.modalities:
-        return "modality", f"cannot read {', '.join(sorted(missing))}"
-    if missing := needed.features - model.features:
-        return "feature", f"lacks {', '.join(sorted(missing))}"
-    return None
+def _baseline_usd(baseline: Model | None, question: Question, costs: Sequence[float]) -> float:
+    """What the baseline costs; without one, the dearest model."""
+    usd = None if baseline is None else cost(baseline, question)
+    if usd is not None:
+        return float(usd)
+    return max((one for one in costs if not isinf(one)), default=0.0)
 
 
-def _rejection(
-    model: Model, needed: Requirements, tokens: int, unavailable: Mapping[str, str]
-) -> Rejection:
-    """`tokens`: of the prompt, with margin."""
-    if model.id in unavailable:
-        return Rejection(model.id, "unavailable", unavailable[model.id])
-    if obstacle := _obstacle(model, needed):
-        return Rejection(model.id, *obstacle)
-    answer = needed.output_tokens
-    if tokens + answer > model.context:
-        why = (
-            f"about {tokens} prompt and {answer} answer tokens with margin exceed its window of "
-            f"{model.context}"
-        )
-    elif model.input_limit is not None and tokens > model.input_limit:
-        why = f"about {tokens} prompt tokens with margin exceed its limit of {model.input_limit}"
-    else:
-        why = f"the answer needs about {answer} tokens, its limit is {model.output_limit}"
-        return Rejection(model.id, "output", why)
-    return Rejection(model.id, "context", why)
+def _chances(
+    columns: Columns, readings: Sequence[Reading], positions: Sequence[int]
+) -> list[float]:
+    """The mean of `success` over the readings: one pass for each skill."""
+    rows = [
+        columns.chances(skills, [(r.share, r.level) for r in group], positions)
+        for skills, group in groupby(readings, key=_SKILLS)
+    ]
+    return rows[0] if len(rows) == 1 else list(map(sum, zip(*rows, strict=True)))
+
+
+def _within(
+    columns: Columns, positions: Sequence[int], question: Question
+) -> tuple[list[int], list[Rejection]]:
+    """The positions whose expected cost is within the ceiling, and a rejection for each other."""
+    needed = question.requirements
+    ceiling = needed.max_cost_usd or Decimal(0)
+    kept: list[int] = []
+    out: list[Rejection] = []
+    for n in positions:
+        model = columns.models[n]
+        usd = cost(model, question)
+        if usd is None:
+            why = f"its price is unknown, and {needed.cost_by} sets a ceiling"
+        elif usd > ceiling:
+            limit = f"the ceiling of {dollars(ceiling)} ({needed.cost_by})"
+            why = f"expected to cost {dollars(usd)}, over {limit}"
+        else:
+            kept.append(n)
+            continue
+        out.append(Rejection(model.id, "max_cost_usd", why))
+    return kept, out
+
+
+T = TypeVar("T")
+
+
+class Deferred(Sequence[T]):
+    """A sequence of which only the first items are made before somebody asks for more.
+
+    A decision over a thousand models is mostly read at its head.
+    """
+
+    __slots__ = ("_all", "_first", "_length", "_make")
+
+    def __init__(
+        self, length: int, first: tuple[T, ...], make: Callable[[], tuple[T, ...]]
+    ) -> None:
+        self._length = length
+        self._first = first
+        self._make = make
+        self._all: tuple[T, ...] | None = None
+
+    def _items(self) -> tuple[T, ...]:
+        if self._all is None:
+            self._all = self._make()
+        return self._all
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        if isinstance(index, int) and 0 <= index < len(self._first):
+            return self._first[index]
+        return self._items()[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._items() == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self._items())
+
+    def __repr__(self) -> str:
+        return repr(self._items())

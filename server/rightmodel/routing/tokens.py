@@ -12,7 +12,7 @@ pairs such as `":"` that make one token, on manual pages, source files, JSON, me
 the Declaration of Human Rights in 28 languages;
 `benchmarks/token_estimate.py` fits them and measures the error on other texts, `.md` beside it
 has the result (mean error 5 % on English, 6 % on code, 5 % on JSON, 3 to 13 % elsewhere). Other
-tokenizers differ from o200k_base by more than that, hence `window_tokens` and `billable_tokens`.
+tokenizers differ from o200k_base by more than that: `scoring.py` has the margins for it.
 """
 
 from __future__ import annotations
@@ -171,22 +171,6 @@ def sample(text: str) -> str:
     """`WINDOWS` pieces at equal distances from the first character to the last."""
     step = (len(text) - WINDOW) / (WINDOWS - 1)
     return "".join([text[int(i * step) : int(i * step) + WINDOW] for i in range(WINDOWS)])
-
-
-TYPICAL_ERROR: Final = 1.15
-"""Common texts make at most this multiple of their estimate."""
-WORST_ERROR: Final = 1.5
-"""No text of the estimate's test set makes more than this multiple of its estimate."""
-
-
-def window_tokens(estimate: int) -> int:
-    """An estimate with the margin to hold it against a context window."""
-    return int(estimate * TYPICAL_ERROR)
-
-
-def billable_tokens(estimate: int) -> int:
-    """An estimate with the margin to reserve its cost."""
-    return ceil(estimate * WORST_ERROR)
 
 
 def _estimate(text: str) -> float:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Message, WireFormat
-from rightmodel.manifest.base_url import is_loopback
 from rightmodel.upstream.answer import Answer, EmptyStreamError, malformed
 from rightmodel.upstream.classify import SYSTEM, UpstreamError
 from rightmodel.upstream.http import Post
@@ -287,7 +286,7 @@ def refuse_cuts(request: ModelRequest, completion: Completion, cap: int) -> None
     usage = completion.usage
     if usage is None or not usage.input:
         return
-    if request.expect_input_tokens > LEAST_PROMPT and is_loopback(request.provider.base_url):
+    if request.expect_input_tokens > LEAST_PROMPT and request.provider.is_local:
         _refuse_cut_prompt(request, usage)
     if completion.finish == "length":
         _refuse_cut_answer(request, usage, cap)

@@ -10,8 +10,8 @@ import pytest
 from mcp_types import CallToolResult, TextContent
 
 from loopback import failure, loopback, openai_answer
+from rightmodel.execution.calls import PAGE_CHARS
 from rightmodel.execution.engine import App
-from rightmodel.execution.pages import PAGE_CHARS
 from rightmodel.manifest.settings import Settings
 from rightmodel.surfaces.mcp.server import ToolCalls
 
