@@ -130,7 +130,7 @@ def test_an_answer_that_is_none_costs_what_the_upstream_reports(
     with pytest.raises(ExhaustedError):
         complete(tmp_path, {"cheap": [whole(TOOL, usage)]}, Task("hi", model="p/cheap"))
     (row,) = attempts(tmp_path)
-    assert (row.fault, row.input, row.output) == ("malformed_answer", 5_000, 1_500)
+    assert (row.fault, row.input, row.output) == ("unfinished_answer", 5_000, 1_500)
     assert row.cost_usd == (billed or (5_000 + 2 * 1_500) / M)
     assert row.cost_kind == ("computed" if billed is None else "billed")
 
