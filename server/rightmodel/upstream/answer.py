@@ -15,7 +15,7 @@ from rightmodel.core.fault import Fault
 from rightmodel.core.format import one_line, well_formed
 from rightmodel.upstream.classify import classify_in_band
 from rightmodel.upstream.error_response import is_refused
-from rightmodel.wire.inline_reasoning import split_reasoning
+from rightmodel.wire.inline_reasoning import MARKERS, Split, split_reasoning
 from rightmodel.wire.response import FINISHES, InBandError, NoResponseError, ReasoningDelta
 
 if TYPE_CHECKING:
@@ -190,10 +190,12 @@ class Answer:
     def completion(self, repaired: tuple[str, ...]) -> Completion:
         """The finished answer, without keys. Raises `ProviderError` for what is not one."""
         decoder, request = self.decoder, self.request
-        text = "".join(event for event in decoder.events if isinstance(event, str))
+        text = well_formed("".join(e for e in decoder.events if isinstance(e, str)))
         thought = sum(len(e.text) for e in decoder.events if isinstance(e, ReasoningDelta))
-        prompt = "\n".join((request.system, *(message.text for message in request.messages)))
-        split = split_reasoning(well_formed(text), prompt)
+        split = Split(text)
+        if any(marker in text for marker in MARKERS):
+            prompt = "\n".join((request.system, *(message.text for message in request.messages)))
+            split = split_reasoning(text, prompt)
         if decoder.called or split.is_call or decoder.finish == "tool_calls":
             raise unfinished(request, "a tool call instead of an answer")
         if decoder.finish not in FINISHES:

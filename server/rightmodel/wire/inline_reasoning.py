@@ -61,7 +61,8 @@ _CALL_END: Final = re.compile(
 _SPECIAL: Final = re.compile(r"<\|[\w/]+\|>|</s>|<\uff5c[^<>\uff5c]*\uff5c>")
 _CODE: Final = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`", re.DOTALL)
 _QUOTES: Final = frozenset("\"'`“”\u2018’«»")
-_MARKERS: Final = ("<", "[", "◁", "analysis", "ere is my", "ere's my")
+MARKERS: Final = ("<", "[", "◁", "analysis", "ere is my", "ere's my")
+"""Every text with reasoning or a call in it holds one of these; most answers hold none."""
 
 
 class Split(NamedTuple):
@@ -77,8 +78,6 @@ def split_reasoning(text: str, prompt: str = "") -> Split:
 
     Reasoning that was never closed leaves an empty answer.
     """
-    if not any(marker in text for marker in _MARKERS):
-        return Split(text)
     harmony = _split_harmony(text, prompt)
     if harmony is not None:
         return harmony

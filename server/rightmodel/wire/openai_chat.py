@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 from rightmodel.core.task import (
     Attachment,
     Message,
-    Reasoning,
     Text,
     ToolCall,
     ToolChoice,
@@ -16,7 +15,6 @@ from rightmodel.core.task import (
 )
 from rightmodel.wire.fields import (
     first,
-    given,
     merge_counts,
     obj,
     objects,
@@ -94,14 +92,13 @@ def encode_request(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str
     if request.effort:
         as_object = quirks.effort_field == "reasoning"
         body[quirks.effort_field] = {"effort": request.effort} if as_object else request.effort
-    body |= given(temperature=request.temperature, top_p=request.top_p)
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    if request.top_p is not None:
+        body["top_p"] = request.top_p
     if request.stop:
         body["stop"] = list(request.stop)
     return body
-
-
-def _is_reasoning(piece: Reasoning | ToolCall) -> bool:
-    return isinstance(piece, Reasoning) or bool(piece.signature)
 
 
 def _encoded(message: Message) -> Iterator[dict[str, Any]]:
@@ -195,7 +192,7 @@ class ChatDecoder(ResponseDecoder):
             self._note_choice(choices[0])
         if not self.served and isinstance(value.get("model"), str):
             self.served = value["model"]
-            self.id = text(value.get("id"))
+            self.id = str(value.get("id") or "")
         if value.get("usage"):
             self._note_usage(value["usage"])
         if "x_groq" in value:
@@ -206,8 +203,8 @@ class ChatDecoder(ResponseDecoder):
         if said:
             content = said.get("content")
             has_more = len(said) > 1 or not content
-            if has_more:
-                self.reasoning(said.get("reasoning_content") or said.get("reasoning"))
+            if has_more and (thought := said.get("reasoning_content") or said.get("reasoning")):
+                self.reasoning(thought)
             if content:
                 if isinstance(content, str):
                     self.events.append(content)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.task import (
     Attachment,
-    CacheMark,
     Message,
     Reasoning,
     Text,
@@ -85,18 +84,6 @@ def encode_request(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str
         body["reasoning"] = {"effort": request.effort}
     body |= given(temperature=request.temperature, top_p=request.top_p)
     return body
-
-
-def _unsupported(piece: Part) -> set[str]:
-    if isinstance(piece, CacheMark):
-        return {"cache_marks"}
-    if isinstance(piece, Attachment) and piece.modality == "audio":
-        return {"audio"}
-    if isinstance(piece, ToolResult) and piece.is_error:
-        return {"tool_errors"}
-    if isinstance(piece, Reasoning) and not (piece.signature and piece.id):
-        return {"reasoning"}
-    return {"reasoning"} if isinstance(piece, ToolCall) and piece.signature else set()
 
 
 def _encoded(message: Message) -> Iterator[dict[str, Any]]:

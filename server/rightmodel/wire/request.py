@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import quoteattr
 
-from rightmodel.core.task import Message, Reasoning, Text, ToolCall, ToolChoice
+from rightmodel.core.task import Attachment, Message, Reasoning, Text, ToolCall, ToolChoice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rightmodel.core.task import Attachment, Part, ToolSpec
+    from rightmodel.core.task import Part, ToolSpec
     from rightmodel.manifest.catalog import Provider
 
 HARMLESS: Final = frozenset({"cache_marks", "reasoning"})
@@ -139,7 +139,7 @@ class ModelRequest:
 
 def _inlined(message: Message) -> Message:
     """Text files become text in front of the message's own, each fenced and under its name."""
-    files = [file for file in message.files if file.modality == "text"]
+    files = [f for f in message.parts if isinstance(f, Attachment) and f.modality == "text"]
     if not files:
         return message
     fenced = [
