@@ -138,7 +138,9 @@ def test_damage_is_reported_and_left_to_the_server_to_repair(tmp_path: Path) -> 
     assert [p.name for p in tmp_path.iterdir()] == [file.name]
 
 
-@pytest.mark.parametrize(("column", "value"), [("cost_usd", "a lot"), ("saved_usd", "NaN")])
+@pytest.mark.parametrize(
+    ("column", "value"), [("cost_usd", "a lot"), ("saved_usd", "NaN"), ("saved_usd", "")]
+)
 def test_an_invalid_amount_is_unknown(tmp_path: Path, column: str, value: str) -> None:
     file = tmp_path / "ledger.sqlite3"
     written(file)

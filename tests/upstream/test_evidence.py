@@ -114,6 +114,10 @@ def test_a_wrong_path_names_the_base_url() -> None:
         ),
         (openai("maximum context length is 8192 tokens"), Fault.CONTEXT_OVERFLOW),
         ("", Fault.CONTEXT_OVERFLOW),
+        ("[]", Fault.CONTEXT_OVERFLOW),
+        ("{}", Fault.CONTEXT_OVERFLOW),
+        ("{broken", Fault.CONTEXT_OVERFLOW),
+        ("<html><body>no</body></html>", Fault.BAD_REQUEST),
     ],
 )
 def test_a_413_of_a_proxy_is_about_bytes(body: Any, fault: Fault) -> None:

@@ -77,10 +77,41 @@ def assess(prompt: str, *files: Attachment) -> Assessment:
 @pytest.mark.parametrize(
     ("prompt", "skill"), [(prompt, skill) for skill, prompts in PLAIN.items() for prompt in prompts]
 )
-def test_plain_requests_in_five_languages_are_told(prompt: str, skill: str) -> None:
+def test_plain_requests_in_five_languages_are_recognised(prompt: str, skill: str) -> None:
     assessment = assess(prompt)
     assert assessment.skill == skill
     assert assessment.source == "learned"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "skill"),
+    [
+        ("Translate the following into German: Good morning, Ms Meier.", "translate"),
+        ("Summarize this article in three sentences:\n\nThe harbour was closed …", "summarize"),
+        ("Extract all invoice numbers and dates from the text below.", "extract"),
+        ("Write a short poem about autumn in Lisbon.", "writing"),
+        ("Übersetze den folgenden Satz ins Englische: Es regnet.", "translate"),
+        ("把下面的句子翻译成英文：今天天气很好。", "translate"),
+        (f"Fix the bug in this function:\n```python\n{CODE * 400}```", "code"),
+    ],
+)
+def test_plain_requests_are_recognised_with_confidence(prompt: str, skill: str) -> None:
+    assessment = assess(prompt)
+    assert assessment.skill == skill
+    assert assessment.confidence >= 0.9
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Prove me wrong about this café.",
+        "Solve my boredom.",
+        "I can't calculate how much I miss you.",
+        "Hi there!",
+    ],
+)
+def test_a_single_word_does_not_decide_the_skill(prompt: str) -> None:
+    assert assess(prompt).skill not in {"math", "code"}
 
 
 @pytest.mark.parametrize(
