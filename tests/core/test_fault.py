@@ -28,7 +28,7 @@ def test_what_stays_out_for_long_is_not_retried_and_used_up_nothing(fault: Fault
 
 
 @every_fault
-def test_every_fault_says_what_to_do(fault: Fault) -> None:
+def test_every_fault_has_advice(fault: Fault) -> None:
     advice = fault.advice.format(key="SOME_KEY", near=" (nearest connected: a/b)")
     assert len(advice) > 20
     assert "{" not in advice

@@ -35,20 +35,20 @@ class Page:
 
     def __init__(self, sends: int, hears: int) -> None:
         self._sends = sends
-        self._hears = hears
+        self._reader = hears
         self._numbers = itertools.count(1)
         self._buffer = b""
         self._session = ""
         self.events: list[tuple[str, dict[str, Any]]] = []
 
     def attach(self) -> None:
-        target = self.tell("Target.createTarget", url="about:blank")["targetId"]
-        told = self.tell("Target.attachToTarget", targetId=target, flatten=True)
+        target = self.send("Target.createTarget", url="about:blank")["targetId"]
+        told = self.send("Target.attachToTarget", targetId=target, flatten=True)
         self._session = told["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
-            self.tell(f"{domain}.enable")
+            self.send(f"{domain}.enable")
 
-    def tell(self, method: str, **parameters: Any) -> dict[str, Any]:
+    def send(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Tell the browser something; what it answers."""
         number = next(self._numbers)
         message = {"id": number, "method": method, "params": parameters}
@@ -56,7 +56,7 @@ class Page:
             message["sessionId"] = self._session
         os.write(self._sends, json.dumps(message).encode() + b"\0")
         while True:
-            heard = self._hear()
+            heard = self._receive()
             if heard.get("id") == number:
                 assert "error" not in heard, heard
                 result: dict[str, Any] = heard["result"]
@@ -64,7 +64,7 @@ class Page:
 
     def open(self, file: Path, *, width: int, scheme: Scheme) -> None:
         """Show a file as a screen of that width (in CSS pixels) would, until it has loaded."""
-        self.tell(
+        self.send(
             "Emulation.setDeviceMetricsOverride",
             width=width,
             height=900,
@@ -72,29 +72,29 @@ class Page:
             mobile=False,
         )
         features = [{"name": "prefers-color-scheme", "value": scheme}]
-        self.tell("Emulation.setEmulatedMedia", features=features)
+        self.send("Emulation.setEmulatedMedia", features=features)
         self.events.clear()
-        self.tell("Page.navigate", url=file.absolute().as_uri())
+        self.send("Page.navigate", url=file.absolute().as_uri())
         while not any(method == "Page.loadEventFired" for method, _ in self.events):
-            self._hear()
+            self._receive()
 
     def ask(self, expression: str) -> Any:
         """The value of a JavaScript expression."""
-        told = self.tell("Runtime.evaluate", expression=expression, returnByValue=True)
+        told = self.send("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in told, told
         return told["result"].get("value")
 
     def picture(self, file: Path) -> None:
         """Save the whole page as a PNG."""
-        told = self.tell("Page.captureScreenshot", captureBeyondViewport=True)
+        told = self.send("Page.captureScreenshot", captureBeyondViewport=True)
         file.write_bytes(base64.b64decode(told["data"]))
 
-    def _hear(self) -> dict[str, Any]:
+    def _receive(self) -> dict[str, Any]:
         ends = time.monotonic() + PATIENCE_S
         while b"\0" not in self._buffer:
-            ready, _, _ = select.select([self._hears], [], [], max(0.0, ends - time.monotonic()))
+            ready, _, _ = select.select([self._reader], [], [], max(0.0, ends - time.monotonic()))
             assert ready, "the browser says nothing"
-            chunk = os.read(self._hears, 1 << 16)
+            chunk = os.read(self._reader, 1 << 16)
             assert chunk, "the browser has ended"
             self._buffer += chunk
         text, _, self._buffer = self._buffer.partition(b"\0")

@@ -25,7 +25,7 @@ WORKERS = 4
 vars(writer)["RETRY_S"] = 0.2  # nobody wants to wait for 5 s
 
 
-def say(**what: object) -> None:
+def report(**what: object) -> None:
     sys.stdout.write(json.dumps(what) + "\n")
     sys.stdout.flush()
 
@@ -51,7 +51,7 @@ async def main(url: str, count: int, limit: Decimal, seed: int) -> None:
             try:
                 hold = await ledger.reserve(HoldRequest("p/m", "code", worst))
             except BudgetError as error:
-                say(refused=str(worst), left=str(error.left_usd))
+                report(refused=str(worst), left=str(error.left_usd))
                 continue
             row = AttemptRecord(
                 new_id(), 1, NOW, day_of(NOW), "answer", "p", "p/m", "m", "code",
@@ -64,12 +64,12 @@ async def main(url: str, count: int, limit: Decimal, seed: int) -> None:
             except LedgerError:
                 safe = False
             troubles += not safe
-            say(call=row.call, spent=str(row.cost_usd), safe=safe)
+            report(call=row.call, spent=str(row.cost_usd), safe=safe)
 
     loop.add_reader(sys.stdin, stop)
     await asyncio.gather(*(work() for _ in range(WORKERS)))
     await ledger.close()
-    say(troubles=troubles)
+    report(troubles=troubles)
 
 
 if __name__ == "__main__":

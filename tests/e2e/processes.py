@@ -55,7 +55,7 @@ async def background(
         )
     try:
         if not await _ready(process, log, port, says):
-            raise AssertionError(f"not ready on {port}:\n{_written(log)}")
+            raise AssertionError(f"not ready on {port}:\n{_log_text(log)}")
         yield
     finally:
         _end_group(process.pid, signal.SIGTERM)
@@ -71,7 +71,7 @@ async def _ready(process: asyncio.subprocess.Process, log: Path, port: int, says
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(40):
             while process.returncode is None:
-                if says in _written(log) and await _listens(port):
+                if says in _log_text(log) and await _listens(port):
                     return True
                 await asyncio.sleep(0.05)  # nothing tells when another process is ready
     return False
@@ -87,7 +87,7 @@ async def _listens(port: int) -> bool:
     return True
 
 
-def _written(log: Path) -> str:
+def _log_text(log: Path) -> str:
     return log.read_text(errors="replace")
 
 

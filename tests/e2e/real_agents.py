@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from e2e.house import RIGHTMODEL, House
 from e2e.install import agent_program, client, machine_env, server_python
 from e2e.processes import Finished, run
+from e2e.setup import RIGHTMODEL, Setup
 from rightmodel.simulator import Behaviour, Received, SimulatedProvider
 
 if TYPE_CHECKING:
@@ -211,23 +211,23 @@ async def busy_machine() -> AsyncIterator[None]:
             await process.wait()
 
 
-async def turn(agent: Agent, house: House, model: SimulatedProvider) -> Finished:
+async def turn(agent: Agent, setup: Setup, model: SimulatedProvider) -> Finished:
     """One turn of an agent; rightmodel is registered as `rightmodel config` does it."""
-    home = house.folder / "home"
-    work = house.folder / "work"
+    home = setup.folder / "home"
+    work = setup.folder / "work"
     work.mkdir()
     for name, text in agent.settings(model).items():
         file = home / name
         file.parent.mkdir(parents=True)
         file.write_text(text)
     home.mkdir(exist_ok=True)
-    env = machine_env(home) | ISOLATED | {"RIGHTMODEL_STATE_DIR": house.env["RIGHTMODEL_STATE_DIR"]}
+    env = machine_env(home) | ISOLATED | {"RIGHTMODEL_STATE_DIR": setup.env["RIGHTMODEL_STATE_DIR"]}
     if agent.config:
-        register = [RIGHTMODEL, "config", agent.config, "--write", *house.files]
+        register = [RIGHTMODEL, "config", agent.config, "--write", *setup.files]
         written = await run(register, env=env, cwd=work)
         assert written.code == 0, str(written)
     env |= agent.env(model)
-    return await run(agent.command(house.serve), env=env, cwd=work, within_s=150)
+    return await run(agent.command(setup.serve), env=env, cwd=work, within_s=150)
 
 
 def scripted(agent: Agent) -> SimulatedProvider:

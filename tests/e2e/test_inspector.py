@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from e2e.house import House, two_models
 from e2e.install import client, machine_env
 from e2e.processes import Finished, background, free_port, run
+from e2e.setup import Setup, two_models
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 
-async def inspector(house: House, *arguments: str) -> Finished:
+async def inspector(setup: Setup, *arguments: str) -> Finished:
     return await run(
         [client("mcp-inspector"), "--cli", *arguments],
-        env=machine_env(house.folder) | house.env,
-        cwd=house.folder,
+        env=machine_env(setup.folder) | setup.env,
+        cwd=setup.folder,
     )
 
 
 @contextlib.asynccontextmanager
-async def http_server(house: House, *options: str, **env: str) -> AsyncIterator[str]:
+async def http_server(setup: Setup, *options: str, **env: str) -> AsyncIterator[str]:
     port = free_port()
-    command = [*house.serve, "--http", f"127.0.0.1:{port}", *options]
+    command = [*setup.serve, "--http", f"127.0.0.1:{port}", *options]
     async with background(
-        command, env=machine_env(house.folder) | house.env | env, cwd=house.folder, port=port
+        command, env=machine_env(setup.folder) | setup.env | env, cwd=setup.folder, port=port
     ):
         yield f"http://127.0.0.1:{port}/mcp"
 
 
-def test_the_inspector_has_nothing_to_say_against_the_tools(tmp_path: Path) -> None:
+def test_the_inspector_has_no_complaint_about_the_tools(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with two_models(tmp_path) as house:
-            listed = await inspector(house, *house.serve, "--method", "tools/list", "--strict")
+        async with two_models(tmp_path) as setup:
+            listed = await inspector(setup, *setup.serve, "--method", "tools/list", "--strict")
         assert (listed.code, listed.err) == (0, ""), str(listed)
         names = [tool["name"] for tool in json.loads(listed.out)["tools"]]
         assert names[:2] == ["complete", "choose_model"]
@@ -51,9 +51,9 @@ def test_the_inspector_has_nothing_to_say_against_the_tools(tmp_path: Path) -> N
 
 def test_the_inspector_calls_complete(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with two_models(tmp_path) as house:
+        async with two_models(tmp_path) as setup:
             called = await inspector(
-                house, *house.serve, "--method", "tools/call",
+                setup, *setup.serve, "--method", "tools/call",
                 "--tool-name", "complete", "--tool-arg", "prompt=hi",
             )  # fmt: skip
         assert called.code == 0, str(called)
@@ -68,12 +68,12 @@ def test_the_inspector_calls_complete(tmp_path: Path) -> None:
 def test_the_inspector_is_let_in_over_http_with_the_token_alone(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with (
-            two_models(tmp_path) as house,
-            http_server(house, "--token-env", "TOKEN", TOKEN="a-token") as url,
+            two_models(tmp_path) as setup,
+            http_server(setup, "--token-env", "TOKEN", TOKEN="a-token") as url,
         ):
             ask = [url, "--transport", "http", "--method", "tools/list"]
-            refused = await inspector(house, *ask)
-            listed = await inspector(house, *ask, "--header", "Authorization: Bearer a-token")
+            refused = await inspector(setup, *ask)
+            listed = await inspector(setup, *ask, "--header", "Authorization: Bearer a-token")
         assert refused.code != 0, str(refused)
         assert "tools" not in refused.out
         assert listed.code == 0, str(listed)
@@ -90,11 +90,11 @@ def test_the_server_conforms(tmp_path: Path, scenario: str) -> None:
     """These apply to every server; the suite's others expect tools of their own."""
 
     async def run_it() -> None:
-        async with two_models(tmp_path) as house, http_server(house) as url:
+        async with two_models(tmp_path) as setup, http_server(setup) as url:
             checked = await run(
                 [client("conformance"), "server", "--url", url, "--scenario", scenario],
-                env=machine_env(house.folder),
-                cwd=house.folder,
+                env=machine_env(setup.folder),
+                cwd=setup.folder,
             )
         assert checked.code == 0, str(checked)
         assert "0 failed, 0 warnings" in checked.out, str(checked)

@@ -11,9 +11,9 @@ import pytest
 from mcp.client.session import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 
-from e2e.house import House, called, stdio_session, texts, two_models
 from e2e.install import machine_env
 from e2e.processes import background, free_port
+from e2e.setup import Setup, called, stdio_session, texts, two_models
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,11 +25,11 @@ TOKEN = "a-token-of-some-length"
 
 
 @contextlib.asynccontextmanager
-async def http_url(house: House) -> AsyncIterator[str]:
+async def http_url(setup: Setup) -> AsyncIterator[str]:
     port = free_port()
-    command = [*house.serve, "--http", f"127.0.0.1:{port}", "--token-env", "RM_TOKEN"]
-    env = machine_env(house.folder) | house.env | {"RM_TOKEN": TOKEN}
-    async with background(command, env=env, cwd=house.folder, port=port):
+    command = [*setup.serve, "--http", f"127.0.0.1:{port}", "--token-env", "RM_TOKEN"]
+    env = machine_env(setup.folder) | setup.env | {"RM_TOKEN": TOKEN}
+    async with background(command, env=env, cwd=setup.folder, port=port):
         yield f"http://127.0.0.1:{port}/mcp"
 
 
@@ -56,10 +56,10 @@ async def calls_both(session: ClientSession) -> None:
 
 def test_both_tools_work_over_standard_input_and_output(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with two_models(tmp_path) as house:
-            async with stdio_session(house) as session:
+        async with two_models(tmp_path) as setup:
+            async with stdio_session(setup) as session:
                 await calls_both(session)
-            assert [r.model for r in house.provider.requests] == ["first"]
+            assert [r.model for r in setup.provider.requests] == ["first"]
 
     asyncio.run(scenario())
 
@@ -67,8 +67,8 @@ def test_both_tools_work_over_standard_input_and_output(tmp_path: Path) -> None:
 def test_both_tools_work_over_http_with_the_token(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with (
-            two_models(tmp_path) as house,
-            http_url(house) as url,
+            two_models(tmp_path) as setup,
+            http_url(setup) as url,
             http_session(url) as session,
         ):
             await calls_both(session)
@@ -77,11 +77,11 @@ def test_both_tools_work_over_http_with_the_token(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", TOKEN])
-def test_over_http_nobody_is_let_in_without_the_token(tmp_path: Path, header: str) -> None:
+def test_http_without_the_token_is_refused(tmp_path: Path, header: str) -> None:
     async def scenario() -> None:
         async with (
-            two_models(tmp_path) as house,
-            http_url(house) as url,
+            two_models(tmp_path) as setup,
+            http_url(setup) as url,
             httpx2.AsyncClient(timeout=30) as http,
         ):
             refused = await http.post(url, json={}, headers={"Authorization": header})
@@ -94,8 +94,8 @@ def test_over_http_nobody_is_let_in_without_the_token(tmp_path: Path, header: st
 def test_calls_at_the_same_time_over_http_do_not_mix(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with (
-            two_models(tmp_path) as house,
-            http_url(house) as url,
+            two_models(tmp_path) as setup,
+            http_url(setup) as url,
             http_session(url) as one,
             http_session(url) as other,
         ):

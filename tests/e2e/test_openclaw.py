@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from e2e.house import KEY, RIGHTMODEL, TwoModels, two_models
 from e2e.install import client, machine_env
 from e2e.processes import Finished, run
+from e2e.setup import KEY, RIGHTMODEL, TwoModels, two_models
 from rightmodel.simulator import Behaviour, Received, Reply, SimulatedProvider, ToolCall, fault
 
 if TYPE_CHECKING:
@@ -40,13 +40,13 @@ def agents_model(request: Received) -> str | Reply:
 
 @dataclass
 class OpenClaw:
-    house: TwoModels
+    setup: TwoModels
     model: SimulatedProvider
     config: Path
     env: dict[str, str]
 
     async def run(self, *arguments: str) -> Finished:
-        workspace = self.house.folder / "workspace"
+        workspace = self.setup.folder / "workspace"
         workspace.mkdir(exist_ok=True)
         finished = await run(
             [client("openclaw"), *arguments], env=self.env, cwd=workspace, within_s=150
@@ -56,7 +56,7 @@ class OpenClaw:
 
     async def turn(self) -> dict[str, Any]:
         """One turn of the agent."""
-        where = ["--config", str(self.config), "--cwd", str(self.house.folder / "workspace")]
+        where = ["--config", str(self.config), "--cwd", str(self.setup.folder / "workspace")]
         finished = await self.run("agent", "exec", QUESTION, *where, "--json")
         told: dict[str, Any] = json.loads(finished.out)
         return told
@@ -66,7 +66,7 @@ class OpenClaw:
 async def openclaw(folder: Path) -> AsyncIterator[OpenClaw]:
     """An OpenClaw of its own, which rightmodel has been written into."""
     scripted = SimulatedProvider(models={"agent": Behaviour(answers=agents_model)})
-    async with two_models(folder) as house, scripted:
+    async with two_models(folder) as setup, scripted:
         config = folder / "openclaw.json"
         provider = {
             "baseUrl": scripted.base_url,
@@ -87,10 +87,10 @@ async def openclaw(folder: Path) -> AsyncIterator[OpenClaw]:
             "OPENCLAW_CONFIG_PATH": str(config),
         }
         written = await run(
-            [RIGHTMODEL, "config", "openclaw", "--write", *house.files], env=env, cwd=folder
+            [RIGHTMODEL, "config", "openclaw", "--write", *setup.files], env=env, cwd=folder
         )
         assert written.code == 0, str(written)
-        yield OpenClaw(house, scripted, config, env)
+        yield OpenClaw(setup, scripted, config, env)
 
 
 def test_a_probe_finds_the_tools_under_the_servers_name(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_an_agents_turn_gets_the_answer_of_the_model_that_was_chosen(tmp_path: P
         assert "attempts=1" in told["final"]
         assert told["toolSummary"]["tools"] == ["rightmodel__complete"]
         assert told["toolSummary"]["failures"] == 0
-        (question,) = agent.house.provider.requests
+        (question,) = agent.setup.provider.requests
         assert question.prompt == QUESTION
         assert KEY not in json.dumps(told) + "".join(r.text for r in agent.model.requests)
         # The tools are offered outright, not behind a search, and the skill says what they are for.
@@ -133,14 +133,14 @@ def test_an_agents_turn_gets_the_second_models_answer_when_the_first_is_down(
 ) -> None:
     async def scenario() -> None:
         async with openclaw(tmp_path) as agent:
-            agent.house.provider.fail("first", fault.status(500))
+            agent.setup.provider.fail("first", fault.status(500))
             told = await agent.turn()
         assert told["ok"], told
         assert "The other model says: forty-two, says second\n[" in told["final"]
         assert "model=p/second" in told["final"]
         assert "attempts=2" in told["final"]
         assert told["toolSummary"]["failures"] == 0
-        asked = [(r.model, r.status) for r in agent.house.provider.requests]
+        asked = [(r.model, r.status) for r in agent.setup.provider.requests]
         assert asked == [("first", 500), ("second", 200)]
 
     asyncio.run(scenario())

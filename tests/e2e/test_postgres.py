@@ -103,7 +103,7 @@ class Client(subprocess.Popen[str]):
                 self.said.append(json.loads(line))
                 yield self.said[-1]
 
-    def hear(self, count: int, *, safe: bool = True) -> None:
+    def wait_for(self, count: int, *, safe: bool = True) -> None:
         """Until it has said of so many more calls that they are safe, or that they are not yet."""
         wanted = (line for line in self.lines() if line.get("safe") is safe)
         assert len(list(islice(wanted, count))) == count
@@ -160,13 +160,13 @@ def test_a_restart_in_the_middle_loses_nothing(
 ) -> None:
     clients = [Client(server.url, 100_000, "1000", seed) for seed in range(3)]
     for client in clients:
-        client.hear(100)
+        client.wait_for(100)
     server.stop(mode=mode)
     for client in clients:
-        client.hear(100, safe=False)
+        client.wait_for(100, safe=False)
     server.start()
     for client in clients:
-        client.hear(100)
+        client.wait_for(100)
     assert [client.end() for client in clients] == [0] * 3
     said = [line for client in clients for line in client.said]
     assert not any("refused" in line for line in said)
@@ -183,7 +183,7 @@ def test_a_killed_client_loses_nothing_that_was_safe_and_holds_nothing_back(
     for lines in (1, 40, 150):
         clients = [Client(server.url, 100_000, "1000", seed) for seed in range(2)]
         for client in clients:
-            client.hear(lines)
+            client.wait_for(lines)
             client.kill()
             assert client.end() == -signal.SIGKILL
             safe |= spent(client.said)
@@ -293,7 +293,7 @@ def test_a_server_that_freezes_is_let_go(server: PostgresServer) -> None:
         server.signal(signal.SIGCONT)
 
 
-def test_one_that_writes_too_long_is_reported(
+def test_a_writer_that_takes_too_long_is_reported(
     server: PostgresServer, opened: Callable[[], Store]
 ) -> None:
     store = open_postgres(server.url, busy_s=0.1)()

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from e2e import tiny_model
-from e2e.house import (
+from e2e.install import has_compiler, machine_env, server_python
+from e2e.processes import Finished, background, free_port, run
+from e2e.setup import (
     MODEL,
     PROVIDER,
     RIGHTMODEL,
-    House,
+    Setup,
     build,
     called,
     stdio_session,
     texts,
     two_models,
 )
-from e2e.install import has_compiler, machine_env, server_python
-from e2e.processes import Finished, background, free_port, run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -44,7 +44,7 @@ TRUTH = {
 
 
 @contextlib.asynccontextmanager
-async def llama_cpp(folder: Path, key: str = KEY) -> AsyncIterator[House]:
+async def llama_cpp(folder: Path, key: str = KEY) -> AsyncIterator[Setup]:
     """llama.cpp serves the tiny model; rightmodel knows it, and another name that nobody has."""
     model, port = folder / "tiny.gguf", free_port()
     tiny_model.write(model)
@@ -56,7 +56,7 @@ async def llama_cpp(folder: Path, key: str = KEY) -> AsyncIterator[House]:
 
 
 @contextlib.asynccontextmanager
-async def llama_cpp_python(folder: Path) -> AsyncIterator[House]:
+async def llama_cpp_python(folder: Path) -> AsyncIterator[Setup]:
     """The same with llama-cpp-python's server."""
     model, port = folder / "tiny.gguf", free_port()
     tiny_model.write(model)
@@ -70,7 +70,7 @@ async def llama_cpp_python(folder: Path) -> AsyncIterator[House]:
         yield real_models(folder, port, KEY)
 
 
-def real_models(folder: Path, port: int, key: str) -> House:
+def real_models(folder: Path, port: int, key: str) -> Setup:
     return build(
         folder,
         PROVIDER.format(name="real", url=f"http://127.0.0.1:{port}/v1", key_env="REAL_KEY"),
@@ -80,18 +80,18 @@ def real_models(folder: Path, port: int, key: str) -> House:
     )
 
 
-async def ask(house: House, *arguments: str) -> Finished:
-    env = machine_env(house.folder) | house.env
-    command = [RIGHTMODEL, "ask", *house.files, "--json", *arguments]
-    return await run(command, env=env, cwd=house.folder)
+async def ask(setup: Setup, *arguments: str) -> Finished:
+    env = machine_env(setup.folder) | setup.env
+    command = [RIGHTMODEL, "ask", *setup.files, "--json", *arguments]
+    return await run(command, env=env, cwd=setup.folder)
 
 
-async def complete(house: House, prompt: str, **arguments: str) -> CallToolResult:
-    async with stdio_session(house) as session:
+async def complete(setup: Setup, prompt: str, **arguments: str) -> CallToolResult:
+    async with stdio_session(setup) as session:
         return await called(session, "complete", prompt=prompt, **arguments)
 
 
-def told(result: CallToolResult) -> dict[str, Any]:
+def metadata(result: CallToolResult) -> dict[str, Any]:
     """The receipt, or what an error has instead."""
     assert result.meta is not None
     found: dict[str, Any] = next(
@@ -102,8 +102,8 @@ def told(result: CallToolResult) -> dict[str, Any]:
 
 def test_ask_prints_the_real_models_answer_and_what_the_server_counted(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with llama_cpp(tmp_path) as house:
-            asked = await ask(house, "--model", "real/tiny", QUESTION)
+        async with llama_cpp(tmp_path) as setup:
+            asked = await ask(setup, "--model", "real/tiny", QUESTION)
         assert asked.code == 0, str(asked)
         printed = json.loads(asked.out)
         assert printed["answer"].strip() == tiny_model.ANSWER
@@ -118,8 +118,8 @@ def test_ask_prints_the_real_models_answer_and_what_the_server_counted(tmp_path:
 
 def test_complete_returns_the_real_models_answer(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with llama_cpp(tmp_path) as house:
-            result = await complete(house, QUESTION, model="real/tiny", system="Be brief.")
+        async with llama_cpp(tmp_path) as setup:
+            result = await complete(setup, QUESTION, model="real/tiny", system="Be brief.")
         assert not result.is_error, texts(result)
         assert texts(result)[0].strip() == tiny_model.ANSWER
 
@@ -128,9 +128,9 @@ def test_complete_returns_the_real_models_answer(tmp_path: Path) -> None:
 
 def test_the_real_servers_answer_matches_the_schema_that_was_asked_for(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with llama_cpp(tmp_path) as house:
+        async with llama_cpp(tmp_path) as setup:
             result = await complete(
-                house, "Is it?", model="real/tiny", schema=json.dumps(TRUTH, separators=(",", ":"))
+                setup, "Is it?", model="real/tiny", schema=json.dumps(TRUTH, separators=(",", ":"))
             )
         assert not result.is_error, texts(result)
         assert json.loads(texts(result)[0]) in ({"true": True}, {"true": False})
@@ -140,12 +140,12 @@ def test_the_real_servers_answer_matches_the_schema_that_was_asked_for(tmp_path:
 
 def test_a_prompt_too_long_for_the_real_server_is_a_context_overflow(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with llama_cpp(tmp_path) as house:
-            result = await complete(house, TOO_LONG, model="real/tiny")
+        async with llama_cpp(tmp_path) as setup:
+            result = await complete(setup, TOO_LONG, model="real/tiny")
         assert result.is_error
-        assert [a["fault"] for a in told(result)["attempts"]] == ["context_overflow"]
+        assert [a["fault"] for a in metadata(result)["attempts"]] == ["context_overflow"]
         assert "exceeds the available context size (1024 tokens)" in texts(result)[0]
-        assert told(result)["retryable"] is False
+        assert metadata(result)["retryable"] is False
 
     asyncio.run(scenario())
 
@@ -156,10 +156,10 @@ def test_an_answer_that_fills_the_real_servers_window_does_not_pass_as_whole(
     endless = {"type": "array", "items": {"type": "string", "minLength": 40}, "minItems": 400}
 
     async def scenario() -> None:
-        async with llama_cpp(tmp_path) as house:
-            result = await complete(house, "List", model="real/tiny", schema=json.dumps(endless))
+        async with llama_cpp(tmp_path) as setup:
+            result = await complete(setup, "List", model="real/tiny", schema=json.dumps(endless))
         assert result.is_error
-        assert [a["fault"] for a in told(result)["attempts"]] == ["context_overflow"]
+        assert [a["fault"] for a in metadata(result)["attempts"]] == ["context_overflow"]
         assert f"context window is full at {tiny_model.WINDOW} tokens" in texts(result)[0]
 
     asyncio.run(scenario())
@@ -169,22 +169,22 @@ def test_a_schema_beyond_the_real_servers_grammar_is_put_in_words(tmp_path: Path
     beyond = {"type": "array", "items": {"type": "string"}, "minItems": 3000}
 
     async def scenario() -> None:
-        async with llama_cpp(tmp_path) as house:
-            result = await complete(house, "List", model="real/tiny", schema=json.dumps(beyond))
+        async with llama_cpp(tmp_path) as setup:
+            result = await complete(setup, "List", model="real/tiny", schema=json.dumps(beyond))
         # The tiny model answers in prose: that is told of its answer, and not of a refusal.
-        assert {a["fault"] for a in told(result)["attempts"]} == {"schema_mismatch"}
+        assert {a["fault"] for a in metadata(result)["attempts"]} == {"schema_mismatch"}
 
     asyncio.run(scenario())
 
 
-def test_a_base_url_without_its_path_is_told_as_such(tmp_path: Path) -> None:
+def test_a_base_url_without_its_path_is_reported_as_such(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with llama_cpp(tmp_path) as house:
-            manifest = house.folder / "rightmodel.toml"
+        async with llama_cpp(tmp_path) as setup:
+            manifest = setup.folder / "rightmodel.toml"
             manifest.write_text(manifest.read_text().replace("/v1", "/v1/v1"))
-            result = await complete(house, QUESTION, model="real/tiny")
+            result = await complete(setup, QUESTION, model="real/tiny")
         assert result.is_error
-        assert {a["fault"] for a in told(result)["attempts"]} == {"wrong_base_url"}
+        assert {a["fault"] for a in metadata(result)["attempts"]} == {"wrong_base_url"}
         assert "/v1/v1" in texts(result)[0]
 
     asyncio.run(scenario())
@@ -196,22 +196,22 @@ def test_a_model_that_the_real_server_does_not_know_is_answered_by_the_one_it_ha
     """llama.cpp does not look at the name; the receipt says who answered."""
 
     async def scenario() -> None:
-        async with llama_cpp(tmp_path) as house:
-            result = await complete(house, QUESTION, model="real/nobody")
+        async with llama_cpp(tmp_path) as setup:
+            result = await complete(setup, QUESTION, model="real/nobody")
         answer, line = texts(result)
         assert answer.strip() == tiny_model.ANSWER
-        assert told(result)["served"] == "tiny"
+        assert metadata(result)["served"] == "tiny"
         assert "model=real/nobody served=tiny" in line
 
     asyncio.run(scenario())
 
 
-def test_a_key_that_the_real_server_refuses_is_told_as_such(tmp_path: Path) -> None:
+def test_a_key_that_the_real_server_refuses_is_reported_as_such(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with llama_cpp(tmp_path, key="sk-another-key") as house:
-            result = await complete(house, QUESTION, model="real/tiny")
+        async with llama_cpp(tmp_path, key="sk-another-key") as setup:
+            result = await complete(setup, QUESTION, model="real/tiny")
         assert result.is_error
-        assert {a["fault"] for a in told(result)["attempts"]} == {"auth_failed"}
+        assert {a["fault"] for a in metadata(result)["attempts"]} == {"auth_failed"}
         assert "sk-another-key" not in texts(result)[0]
 
     asyncio.run(scenario())
@@ -219,10 +219,10 @@ def test_a_key_that_the_real_server_refuses_is_told_as_such(tmp_path: Path) -> N
 
 def test_check_finds_that_the_real_server_answers(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with llama_cpp(tmp_path) as house:
-            env = machine_env(house.folder) | house.env
-            command = [RIGHTMODEL, "check", *house.files, "--json"]
-            checked = await run(command, env=env, cwd=house.folder)
+        async with llama_cpp(tmp_path) as setup:
+            env = machine_env(setup.folder) | setup.env
+            command = [RIGHTMODEL, "check", *setup.files, "--json"]
+            checked = await run(command, env=env, cwd=setup.folder)
         assert checked.code == 0, str(checked)
         found = {f["model"]: f["ok"] for f in map(json.loads, checked.out.splitlines())}
         assert found == {"real/tiny": True, "real/nobody": True}
@@ -235,11 +235,11 @@ def test_the_other_real_servers_answer_comes_through_without_its_usage(tmp_path:
     """llama-cpp-python streams no usage, whatever `stream_options` says."""
 
     async def scenario() -> None:
-        async with llama_cpp_python(tmp_path) as house:
-            result = await complete(house, QUESTION, model="real/tiny")
+        async with llama_cpp_python(tmp_path) as setup:
+            result = await complete(setup, QUESTION, model="real/tiny")
         assert not result.is_error, texts(result)
         assert texts(result)[0].strip() == tiny_model.ANSWER
-        (attempt,) = told(result)["attempts"]
+        (attempt,) = metadata(result)["attempts"]
         assert "usage" not in attempt
 
     asyncio.run(scenario())
@@ -252,13 +252,13 @@ def test_a_prompt_too_long_for_the_other_real_server_goes_to_another_model(tmp_p
     async def scenario() -> None:
         spare = tmp_path / "spare"
         spare.mkdir()
-        async with llama_cpp_python(tmp_path) as house, two_models(spare) as other:
+        async with llama_cpp_python(tmp_path) as setup, two_models(spare) as other:
             sections = other.manifest.read_text().removeprefix("version = 1\n")
-            house.manifest.write_text(house.manifest.read_text() + sections)
-            house.keys.write_text(house.keys.read_text() + other.keys.read_text())
-            result = await complete(house, TOO_LONG, model="real/tiny, p/first")
+            setup.manifest.write_text(setup.manifest.read_text() + sections)
+            setup.keys.write_text(setup.keys.read_text() + other.keys.read_text())
+            result = await complete(setup, TOO_LONG, model="real/tiny, p/first")
         assert not result.is_error, texts(result)
         assert texts(result)[0] == "forty-two, says first"
-        assert told(result)["attempts"][0]["model"] == "real/tiny"
+        assert metadata(result)["attempts"][0]["model"] == "real/tiny"
 
     asyncio.run(scenario())

@@ -10,7 +10,7 @@ import pytest
 
 from e2e import install
 from e2e.browser import Page, Scheme, a_page
-from e2e.house import RIGHTMODEL
+from e2e.setup import RIGHTMODEL
 from surfaces.cli.spendings import hostile, months, write
 
 if TYPE_CHECKING:
@@ -148,9 +148,9 @@ def test_the_page_is_fit_to_be_read(
         assert contrast["shapes"]
 
 
-def test_what_is_drawn_is_reported_in_words_too(page: Page, pages: dict[str, Path]) -> None:
+def test_every_chart_has_a_text_equivalent(page: Page, pages: dict[str, Path]) -> None:
     page.open(pages["usual"], width=1280, scheme="light")
-    told = page.tell("Accessibility.getFullAXTree")["nodes"]
+    told = page.send("Accessibility.getFullAXTree")["nodes"]
     roles = [
         (node["role"]["value"], node.get("name", {}).get("value", ""))
         for node in told

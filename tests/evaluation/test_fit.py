@@ -35,7 +35,7 @@ def test_known_ratings_are_recovered() -> None:
         assert fitted[skill] == pytest.approx(rating, abs=0.25)
 
 
-def test_without_outcomes_the_manifest_s_ratings_stand() -> None:
+def test_without_outcomes_the_manifest_s_ratings_are_kept() -> None:
     prior = {"general": 5.5, "code": 7.25}
     assert fit_ratings(prior, []) == prior
     assert fit_ratings({}, []) == {"general": 5.0}
@@ -100,7 +100,7 @@ def flat_table(count: int) -> list[tuple[Assessment, dict[str, float]]]:
     ]
 
 
-def test_a_difficulty_that_tells_nothing_flattens_the_slope_a_little() -> None:
+def test_an_uninformative_difficulty_flattens_the_slope_a_little() -> None:
     priors = {"a": {"general": 6.0}, "b": {"general": 6.0}}
     few, many = (
         fit(priors, flat_table(n), DEFAULT_SLOPES, slope_spread=0.3).slopes for n in (20, 400)

@@ -124,7 +124,7 @@ def test_costs_come_from_the_table_and_else_from_tokens_and_price(catalog: Catal
     assert "in the table, not in the manifest: elsewhere" in notes
 
 
-def test_a_table_of_strangers_says_what_each_side_has(catalog: Catalog) -> None:
+def test_a_table_of_unknown_models_lists_both_sides(catalog: Catalog) -> None:
     with pytest.raises(TaskError, match=r"The table's: x\. The manifest's: p/cheap, p/middle"):
         make_samples([Row("1", "hi", {"x": Outcome(1.0, cost_usd=0.1)})], catalog)
 
@@ -145,7 +145,7 @@ def test_a_model_without_an_outcome_is_not_chosen(catalog: Catalog) -> None:
     assert found <= {"p/cheap", "p/middle"}
 
 
-def test_baselines_are_what_they_say(catalog: Catalog) -> None:
+def test_baselines_match_their_definition(catalog: Catalog) -> None:
     samples = make_samples(rows(), catalog)
     singles = baselines.single_models(samples)
     assert singles["p/middle"] == pytest.approx((0.01, 0.8))

@@ -49,7 +49,7 @@ def test_plain_and_gzipped_files_read_alike(tmp_path: Path, name: str) -> None:
     assert (row.id, row.benchmark, row.category) == ("a", "gsm", "math_word")
 
 
-def test_labels_and_keys_of_somebody_else_are_no_concern() -> None:
+def test_unknown_labels_and_keys_are_ignored() -> None:
     (row,) = parse_rows(
         [json.dumps({"prompt": "hi", "split": 3, "outcomes": {"m": {"score": 0, "latency": 2}}})],
         name="t",

@@ -33,7 +33,7 @@ skills = { general = 8 }
 """
 
 
-def test_what_cools_down_stands_behind_and_says_for_how_long(tmp_path: Path) -> None:
+def test_a_cooling_model_is_ranked_last_with_its_remaining_cooldown(tmp_path: Path) -> None:
     (tmp_path / "m.toml").write_text(MANIFEST)
     catalog = load_catalog(tmp_path / "m.toml", has_key=lambda _: True)
     health = Health(lambda: 0.0, lambda: 0.5)

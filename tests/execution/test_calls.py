@@ -135,7 +135,7 @@ def test_cancelling_the_caller_cancels_the_call_and_its_ref_is_gone() -> None:
     run(test)
 
 
-def test_what_became_of_a_failed_call_is_told_once() -> None:
+def test_the_result_of_a_failed_call_is_delivered_once() -> None:
     async def test(executor: Scripted, calls: Calls) -> None:
         pending = await calls.complete(Task("x"), deadline_s=0.01, listener=quiet)
         assert isinstance(pending, Pending)

@@ -111,7 +111,7 @@ def test_where_money_is_limited_no_answer_without_a_limit_is_asked_for(
     assert [a.cost_usd for a in caught.value.attempts] == [0]
 
 
-def test_where_none_is_limited_it_is_asked_for(tmp_path: Path) -> None:
+def test_without_a_ceiling_a_model_that_takes_no_cap_is_called_without_one(tmp_path: Path) -> None:
     answer, bodies = complete(tmp_path, {"cheap": list(UNCAPPED)}, Task("hi", model="p/cheap"))
     assert answer.text == "yes"
     assert not {"max_tokens", "max_completion_tokens"} & set(bodies[-1])
@@ -121,7 +121,7 @@ TOOL = {"tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}
 
 
 @pytest.mark.parametrize("billed", [None, Decimal("0.25")])
-def test_an_answer_that_is_none_costs_what_the_upstream_reports(
+def test_a_rejected_answer_costs_what_the_upstream_reports(
     tmp_path: Path, billed: Decimal | None
 ) -> None:
     usage: dict[str, Any] = {"prompt_tokens": 5_000, "completion_tokens": 1_500}

@@ -129,7 +129,7 @@ def test_max_concurrency_lets_so_many_through_and_the_others_wait_in_line(tmp_pa
     assert texts == ["done"] * 5
 
 
-def test_a_lone_model_that_cools_down_is_tried_again_rather_than_shut_out(tmp_path: Path) -> None:
+def test_a_lone_model_that_cools_down_is_tried_again_rather_than_excluded(tmp_path: Path) -> None:
     async def run() -> tuple[list[Fault], str]:
         async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as up:
             path = tmp_path / "m.toml"

@@ -112,7 +112,7 @@ CHOOSE = (
 BAD = ("report_outcome", {"ref": "{ref}", "good": "false"})
 
 
-def test_a_reported_outcome_moves_the_rating_and_says_so(tmp_path: Path) -> None:
+def test_a_reported_outcome_moves_the_rating_and_the_reply_confirms_it(tmp_path: Path) -> None:
     *_, line = call_tools(tmp_path, ASK, ("report_outcome", {"ref": "{ref}", "good": False}))
     assert re.fullmatch(r"p/cheap: code 7\.0 → 6\.[4-9], 1 outcome", line)
 
@@ -129,7 +129,7 @@ def with_number(call: tuple[str, dict[str, Any]], number: int) -> tuple[str, dic
     return call[0], {**call[1], "prompt": f"{call[1]['prompt']} of kind {number}"}
 
 
-def test_a_corrected_report_takes_the_place_of_the_former(tmp_path: Path) -> None:
+def test_a_corrected_report_replaces_the_former(tmp_path: Path) -> None:
     good = ("report_outcome", {"ref": "{ref}", "good": True})
     *_, line = call_tools(tmp_path, ASK, BAD, good)
     assert re.fullmatch(r"p/cheap: code 7\.0 → 7\.[0-5], 1 outcome", line)

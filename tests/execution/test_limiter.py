@@ -64,7 +64,7 @@ async def ended(call: Call) -> None:
 
 
 @given(st.integers(1, 3), TURNS)
-def test_places_go_to_those_who_came_first_and_none_is_lost(
+def test_slots_go_to_the_longest_waiting_and_none_is_lost(
     most: int, turns: list[list[tuple[str, int]]]
 ) -> None:
     async def run() -> None:
@@ -92,7 +92,7 @@ def test_places_go_to_those_who_came_first_and_none_is_lost(
     asyncio.run(run())
 
 
-def test_without_a_limit_nobody_waits() -> None:
+def test_without_a_limit_there_is_no_wait() -> None:
     async def run() -> None:
         limiter, provider = Limiter(), Provider("p", WireFormat.OPENAI_CHAT, URL)
         calls = [Call(limiter, provider, late=True) for _ in range(50)]

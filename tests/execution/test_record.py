@@ -171,11 +171,11 @@ def test_a_reservation_lasts_longer_than_any_call(tmp_path: Path, key: str) -> N
         records: Any = engine.executor._recorder.records
         reserve = records.reserve
 
-        async def seen(ask: HoldRequest) -> Any:
+        async def recording(ask: HoldRequest) -> Any:
             asks.append(ask)
             return await reserve(ask)
 
-        records.reserve = seen
+        records.reserve = recording
         await engine.executor.complete(Task("hi"), deadline_s=5.0)
 
     async def inner() -> None:
@@ -330,7 +330,7 @@ def test_a_failed_attempt_says_which_fault(tmp_path: Path) -> None:
         "INSERT INTO cooldowns VALUES ('x', 9e9, 'a fault of tomorrow')",
     ],
 )
-def test_a_cell_that_somebody_spoilt_does_not_end_serving(tmp_path: Path, spoil: str) -> None:
+def test_an_invalid_cell_does_not_end_serving(tmp_path: Path, spoil: str) -> None:
     script = {"cheap": [openai_answer("yes")]}
     extra = "[budget]\nper_day_usd = 1"
     run(tmp_path, script, completing(Task("hi")), extra)

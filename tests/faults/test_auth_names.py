@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from faults.house import KEY, Upstream, attempts, connected, machine_line, rehearsal, tried
+from faults.harness import KEY, Upstream, attempts, connected, machine_line, rehearsal, tried
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
 from rightmodel.execution.breaker import OUT_S
@@ -29,13 +29,13 @@ KEYS = [
 async def test_a_key_that_is_not_taken_is_out_with_all_its_models_and_its_variable_is_named(
     dialect: str, denied: SimulatedFault
 ) -> None:
-    async with connected(a=replace(TWO, dialect=dialect), b=OPENAI) as house:
-        house.script("a/m", denied)
-        answer = await house.complete()
+    async with connected(a=replace(TWO, dialect=dialect), b=OPENAI) as harness:
+        harness.script("a/m", denied)
+        answer = await harness.complete()
         assert tried(answer) == [("a/m", Fault.AUTH), ("b/m", None)]
         assert "(key from A_KEY)" in attempts(answer)[0].message
-        assert house.cooldown("a/n") == pytest.approx(OUT_S, abs=0.5)
-        assert tried(await house.complete()) == [("b/m", None)]
+        assert harness.cooldown("a/n") == pytest.approx(OUT_S, abs=0.5)
+        assert tried(await harness.complete()) == [("b/m", None)]
 
 
 @pytest.mark.parametrize(("dialect", "denied"), KEYS)
@@ -43,9 +43,9 @@ async def test_a_key_that_is_not_taken_is_out_with_all_its_models_and_its_variab
 async def test_where_no_key_is_taken_the_error_says_which_variable_to_check(
     dialect: str, denied: SimulatedFault
 ) -> None:
-    async with connected(a=replace(TWO, dialect=dialect)) as house:
-        house.upstreams["a"].fail_all(denied)
-        error = await house.fails()
+    async with connected(a=replace(TWO, dialect=dialect)) as harness:
+        harness.upstreams["a"].fail_all(denied)
+        error = await harness.fails()
         assert tried(error) == [("a/m", Fault.AUTH)]
         assert "the provider did not accept the key, or got none: check A_KEY" in str(error)
         assert KEY not in str(error)
@@ -54,12 +54,12 @@ async def test_where_no_key_is_taken_the_error_says_which_variable_to_check(
 
 @rehearsal
 async def test_a_moderated_prompt_is_a_refusal_and_nothing_cools_down() -> None:
-    async with connected(a=Upstream("openrouter", models=("m", "n")), b=OPENAI) as house:
-        house.script("a/m", fault.moderated())
-        answer = await house.complete()
+    async with connected(a=Upstream("openrouter", models=("m", "n")), b=OPENAI) as harness:
+        harness.script("a/m", fault.moderated())
+        answer = await harness.complete()
         assert tried(answer) == [("a/m", Fault.REFUSED), ("b/m", None)]
         assert attempts(answer)[0].status == 403
-        assert house.cooldown("a/m") == 0
+        assert harness.cooldown("a/m") == 0
 
 
 def plain(name: str, status: int, body: bytes, kind: str = "text/html") -> SimulatedFault:
@@ -80,19 +80,19 @@ def plain(name: str, status: int, body: bytes, kind: str = "text/html") -> Simul
 async def test_a_403_without_a_reason_moves_on_and_puts_nothing_out_of_order(
     firewall: SimulatedFault,
 ) -> None:
-    async with connected(a=TWO, b=OPENAI) as house:
-        house.script("a/m", firewall)
-        answer = await house.complete()
+    async with connected(a=TWO, b=OPENAI) as harness:
+        harness.script("a/m", firewall)
+        answer = await harness.complete()
         assert tried(answer) == [("a/m", Fault.FORBIDDEN), ("b/m", None)]
-        assert [house.cooldown(model) for model in ("a/m", "a/n")] == [0, 0]
-        assert tried(await house.complete()) == [("a/m", None)]
+        assert [harness.cooldown(model) for model in ("a/m", "a/n")] == [0, 0]
+        assert tried(await harness.complete()) == [("a/m", None)]
 
 
 @rehearsal
 async def test_a_403_without_a_reason_leaves_the_same_providers_other_models_last() -> None:
-    async with connected(a=TWO) as house:
-        house.script("a/m", plain("page", 403, b"<html>no</html>"))
-        assert tried(await house.complete()) == [("a/m", Fault.FORBIDDEN), ("a/n", None)]
+    async with connected(a=TWO) as harness:
+        harness.script("a/m", plain("page", 403, b"<html>no</html>"))
+        assert tried(await harness.complete()) == [("a/m", Fault.FORBIDDEN), ("a/n", None)]
 
 
 @pytest.mark.parametrize(
@@ -108,13 +108,13 @@ async def test_a_403_without_a_reason_leaves_the_same_providers_other_models_las
 async def test_a_path_that_is_not_there_is_a_wrong_base_url_and_says_so(
     path: SimulatedFault,
 ) -> None:
-    async with connected(a=TWO, b=OPENAI) as house:
-        house.script("a/m", path)
-        assert tried(await house.complete()) == [("a/m", Fault.WRONG_URL), ("b/m", None)]
-    async with connected(a=OPENAI) as house:
-        house.script("a/m", path)
-        error = await house.fails()
-        assert house.upstreams["a"].host_url in str(error)
+    async with connected(a=TWO, b=OPENAI) as harness:
+        harness.script("a/m", path)
+        assert tried(await harness.complete()) == [("a/m", Fault.WRONG_URL), ("b/m", None)]
+    async with connected(a=OPENAI) as harness:
+        harness.script("a/m", path)
+        error = await harness.fails()
+        assert harness.upstreams["a"].host_url in str(error)
         assert "check base_url and protocol" in str(error)
         assert machine_line(error).startswith("[code=wrong_base_url retryable=no")
 
@@ -126,20 +126,20 @@ async def test_a_path_that_is_not_there_is_a_wrong_base_url_and_says_so(
 )
 @rehearsal
 async def test_a_model_that_is_not_there_is_out_alone(gone: SimulatedFault, status: int) -> None:
-    async with connected(a=TWO, b=OPENAI) as house:
-        house.script("a/m", gone)
-        answer = await house.complete()
+    async with connected(a=TWO, b=OPENAI) as harness:
+        harness.script("a/m", gone)
+        answer = await harness.complete()
         assert tried(answer) == [("a/m", Fault.NOT_FOUND), ("b/m", None)]
         assert attempts(answer)[0].status == status
-        assert house.cooldown("a/m") == pytest.approx(OUT_S, abs=0.5)
-        assert house.cooldown("a/n") == 0
-        assert tried(await house.complete()) == [("a/n", None)]
+        assert harness.cooldown("a/m") == pytest.approx(OUT_S, abs=0.5)
+        assert harness.cooldown("a/n") == 0
+        assert tried(await harness.complete()) == [("a/n", None)]
 
 
 @rehearsal
-async def test_an_id_that_the_provider_does_not_know_is_told_with_those_near_it() -> None:
-    async with connected(a=Upstream(models=("claude-opus", "gpt-mini", "gpt-mini-2"))) as house:
-        error = await house.fails(Task("hi", model="a/gpt-mni"))
+async def test_an_unknown_model_id_is_reported_with_similar_ids() -> None:
+    async with connected(a=Upstream(models=("claude-opus", "gpt-mini", "gpt-mini-2"))) as harness:
+        error = await harness.fails(Task("hi", model="a/gpt-mni"))
         assert tried(error) == [("a/gpt-mni", Fault.NOT_FOUND)]
         assert "nearest connected: a/gpt-mini, a/gpt-mini-2" in str(error)
         assert machine_line(error) == "[code=model_not_found retryable=no tried=a/gpt-mni]"
@@ -160,18 +160,18 @@ SPEAKS_OF_FAULTS = Task(f"Explain: {FAULTS}")
 async def test_a_fault_of_the_request_is_tried_at_one_other_provider_and_nothing_cools_down(
     wrong: SimulatedFault, words: str
 ) -> None:
-    async with connected(a=TWO, b=OPENAI, c=OPENAI) as house:
-        house.script("a/m", wrong)
-        answer = await house.complete(SPEAKS_OF_FAULTS)
+    async with connected(a=TWO, b=OPENAI, c=OPENAI) as harness:
+        harness.script("a/m", wrong)
+        answer = await harness.complete(SPEAKS_OF_FAULTS)
         assert tried(answer) == [("a/m", Fault.BAD_REQUEST), ("b/m", None)]
-        house.script("a/m", wrong)
-        house.script("b/m", wrong)
-        error = await house.fails(SPEAKS_OF_FAULTS)
+        harness.script("a/m", wrong)
+        harness.script("b/m", wrong)
+        error = await harness.fails(SPEAKS_OF_FAULTS)
         assert tried(error) == [("a/m", Fault.BAD_REQUEST), ("b/m", Fault.BAD_REQUEST)]
         assert words in str(error)
         assert "change it as the upstream says" in str(error)
         assert machine_line(error) == "[code=bad_request retryable=no tried=a/m,b/m]"
-        assert [house.cooldown(model) for model in ("a/m", "b/m")] == [0, 0]
+        assert [harness.cooldown(model) for model in ("a/m", "b/m")] == [0, 0]
 
 
 MENDED = [
@@ -215,17 +215,17 @@ MENDED = [
 
 @pytest.mark.parametrize(("upstream", "refusal", "task", "then"), MENDED)
 @rehearsal
-async def test_a_parameter_that_the_model_does_not_take_is_mended_once(
+async def test_an_unsupported_parameter_is_repaired_once(
     upstream: Upstream, refusal: SimulatedFault, task: Task, then: dict[str, Any]
 ) -> None:
-    async with connected(a=upstream, b=OPENAI) as house:
-        house.upstreams["a"].fail("m", refusal)
-        answer = await house.complete(replace(task, model="a/m,b/m"))
+    async with connected(a=upstream, b=OPENAI) as harness:
+        harness.upstreams["a"].fail("m", refusal)
+        answer = await harness.complete(replace(task, model="a/m,b/m"))
         assert tried(answer) == [("a/m", None)]
-        first, second = house.upstreams["a"].requests
+        first, second = harness.upstreams["a"].requests
         assert {parameter: first.value(parameter) for parameter in then} != then
         assert {parameter: second.value(parameter) for parameter in then} == then
-        assert house.cooldown("a/m") == 0
+        assert harness.cooldown("a/m") == 0
 
 
 PARAMETERS = MENDED[:3] + MENDED[4:]
@@ -236,18 +236,18 @@ PARAMETERS = MENDED[:3] + MENDED[4:]
 async def test_what_a_model_does_not_take_is_remembered(
     upstream: Upstream, refusal: SimulatedFault, task: Task, then: dict[str, Any]
 ) -> None:
-    async with connected(a=upstream) as house:
-        house.upstreams["a"].fail("m", refusal)
-        await house.complete(task)
-        await house.complete(task)
-        assert len(house.upstreams["a"].requests) == 3
-        last = house.upstreams["a"].requests[-1]
+    async with connected(a=upstream) as harness:
+        harness.upstreams["a"].fail("m", refusal)
+        await harness.complete(task)
+        await harness.complete(task)
+        assert len(harness.upstreams["a"].requests) == 3
+        last = harness.upstreams["a"].requests[-1]
         assert {parameter: last.value(parameter) for parameter in then} == then
 
 
 @rehearsal
 async def test_a_temperature_is_never_sent() -> None:
-    async with connected(a=OPENAI) as house:
-        house.upstreams["a"].fail_all(fault.refuses("temperature"))
-        assert tried(await house.complete()) == [("a/m", None)]
-        assert [r.value("temperature") for r in house.upstreams["a"].requests] == [None]
+    async with connected(a=OPENAI) as harness:
+        harness.upstreams["a"].fail_all(fault.refuses("temperature"))
+        assert tried(await harness.complete()) == [("a/m", None)]
+        assert [r.value("temperature") for r in harness.upstreams["a"].requests] == [None]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from mcp_types import CallToolResult, TextContent
 
-from faults.house import in_real_time
+from faults.harness import in_real_time
 from rightmodel.core.task import Task
 from rightmodel.execution.engine import App
 from rightmodel.manifest.settings import Settings
@@ -90,7 +90,7 @@ async def refused(folder: Path, arguments: dict[str, Any], *, more: str = "") ->
 
 @pytest.mark.parametrize("prompt", ["", " \n\t"])
 @in_real_time
-async def test_an_empty_prompt_is_told(tmp_path: Path, prompt: str) -> None:
+async def test_an_empty_prompt_is_an_error(tmp_path: Path, prompt: str) -> None:
     assert "prompt is empty. Give the whole subtask" in await refused(tmp_path, {"prompt": prompt})
 
 
@@ -103,14 +103,14 @@ async def test_an_empty_prompt_is_told(tmp_path: Path, prompt: str) -> None:
     ],
 )
 @in_real_time
-async def test_an_unknown_name_is_told_with_those_near_it(
+async def test_an_unknown_name_is_reported_with_similar_names(
     tmp_path: Path, argument: str, value: str, right: str
 ) -> None:
     assert right in await refused(tmp_path, {**X, argument: value})
 
 
 @in_real_time
-async def test_a_pin_and_a_ceiling_that_excludes_it_are_told_with_both_figures(
+async def test_a_pin_above_the_ceiling_is_reported_with_both_figures(
     tmp_path: Path,
 ) -> None:
     error = await refused(tmp_path, {**X, "model": "p/dear", "max_cost_usd": 0.0001})
@@ -130,7 +130,7 @@ async def test_a_pin_and_a_ceiling_that_excludes_it_are_told_with_both_figures(
     ],
 )
 @in_real_time
-async def test_a_schema_that_is_none_is_told(tmp_path: Path, schema: str, why: str) -> None:
+async def test_an_invalid_schema_is_an_error(tmp_path: Path, schema: str, why: str) -> None:
     assert why in await refused(tmp_path, {**X, "schema": schema})
 
 
@@ -161,7 +161,7 @@ async def test_a_schema_that_refers_within_itself_is_held_against_the_answer(
     ],
 )
 @in_real_time
-async def test_a_file_that_may_not_be_sent_is_told(tmp_path: Path, path: str, why: str) -> None:
+async def test_a_file_that_may_not_be_sent_is_an_error(tmp_path: Path, path: str, why: str) -> None:
     root = tmp_path / "root"
     root.mkdir()
     (tmp_path / "outside.txt").write_text("x")
@@ -173,7 +173,7 @@ async def test_a_file_that_may_not_be_sent_is_told(tmp_path: Path, path: str, wh
 
 
 @in_real_time
-async def test_a_ref_that_is_gone_says_so_and_what_to_do(tmp_path: Path) -> None:
+async def test_an_expired_ref_is_reported_with_what_to_do(tmp_path: Path) -> None:
     error = await refused(tmp_path, {"prompt": "", "ref": "k3f9abcd"})
     assert "'k3f9abcd' is gone" in error
     assert "Hand the subtask over anew" in error
@@ -241,7 +241,7 @@ async def test_a_judge_that_was_talked_over_moves_the_difficulty_by_little(tmp_p
     ids=["typo", "missing provider", "negative price", "cycle of aliases", "one id twice"],
 )
 @in_real_time
-async def test_a_broken_manifest_is_told_in_the_tools_error(
+async def test_a_broken_manifest_is_reported_in_the_tools_error(
     tmp_path: Path, more: str, why: str
 ) -> None:
     error = await refused(tmp_path, X, more=more)

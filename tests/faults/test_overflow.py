@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from faults.house import LONG, Upstream, attempts, connected, machine_line, rehearsal, tried
+from faults.harness import LONG, Upstream, attempts, connected, machine_line, rehearsal, tried
 from rightmodel.core.call import Usage
 from rightmodel.core.errors import NoCandidateError
 from rightmodel.core.fault import Fault
@@ -38,14 +38,14 @@ async def test_the_next_model_has_a_larger_window_and_nothing_cools_down(
     dialect: str, overflow: SimulatedFault, window: int | None
 ) -> None:
     small = Upstream(dialect, context=100_000)
-    async with connected(a=small, b=replace(small, dialect="openai"), c=LARGE) as house:
+    async with connected(a=small, b=replace(small, dialect="openai"), c=LARGE) as harness:
         for model in ("a/m", "b/m"):
-            house.script(model, overflow if model == "a/m" else fault.context_overflow(100_000))
-        answer = await house.complete(Task(LONG))
+            harness.script(model, overflow if model == "a/m" else fault.context_overflow(100_000))
+        answer = await harness.complete(Task(LONG))
         too_long = Fault.CONTEXT_OVERFLOW
         assert tried(answer) == [("a/m", too_long), ("b/m", too_long), ("c/m", None)]
-        assert [house.cooldown(model) for model in ("a/m", "b/m", "c/m")] == [0, 0, 0]
-        assert house.health.window(house.endpoint("a/m")) == window
+        assert [harness.cooldown(model) for model in ("a/m", "b/m", "c/m")] == [0, 0, 0]
+        assert harness.health.window(harness.endpoint("a/m")) == window
 
 
 @pytest.mark.parametrize(
@@ -57,11 +57,11 @@ async def test_where_no_window_is_named_it_is_the_one_in_the_manifest_or_a_small
     dialect: str, overflow: SimulatedFault
 ) -> None:
     near = Upstream(dialect, context=35_000, output_limit=1_000)
-    async with connected(a=near, b=replace(near, dialect="openai"), c=LARGE) as house:
-        house.script("a/m", overflow)
-        assert [model for model, _ in tried(await house.complete(Task(LONG)))] == ["a/m", "c/m"]
-        house.script("a/m", overflow)
-        answer = await house.complete(Task("far from so long"))
+    async with connected(a=near, b=replace(near, dialect="openai"), c=LARGE) as harness:
+        harness.script("a/m", overflow)
+        assert [model for model, _ in tried(await harness.complete(Task(LONG)))] == ["a/m", "c/m"]
+        harness.script("a/m", overflow)
+        answer = await harness.complete(Task("far from so long"))
         assert [model for model, _ in tried(answer)] == ["a/m", "b/m"]
 
 
@@ -70,9 +70,9 @@ async def test_where_no_window_is_named_it_is_the_one_in_the_manifest_or_a_small
 async def test_with_no_larger_window_the_error_says_that_the_task_is_too_long(
     dialect: str, overflow: SimulatedFault, window: int | None
 ) -> None:
-    async with connected(a=Upstream(dialect)) as house:
-        house.script("a/m", overflow)
-        error = await house.fails(Task(LONG))
+    async with connected(a=Upstream(dialect)) as harness:
+        harness.script("a/m", overflow)
+        error = await harness.fails(Task(LONG))
         assert tried(error) == [("a/m", Fault.CONTEXT_OVERFLOW)]
         assert "too long: shorten it, or connect a model with a larger context window" in str(error)
         assert machine_line(error) == "[code=context_overflow retryable=no tried=a/m]"
@@ -89,46 +89,46 @@ def too_much_together(prompt: int, output: int) -> SimulatedFault:
 
 @rehearsal
 async def test_a_smaller_output_is_tried_first_where_it_would_fit() -> None:
-    async with connected(a=Upstream("anthropic"), b=LARGE) as house:
-        house.script("a/m", too_much_together(90_000, 16_000))
-        answer = await house.complete(Task(LONG))
+    async with connected(a=Upstream("anthropic"), b=LARGE) as harness:
+        harness.script("a/m", too_much_together(90_000, 16_000))
+        answer = await harness.complete(Task(LONG))
         assert tried(answer) == [("a/m", None)]
-        await house.complete()  # what was true of one request is not remembered
-        outputs = [request.max_output for request in house.upstreams["a"].requests]
+        await harness.complete()  # what was true of one request is not remembered
+        outputs = [request.max_output for request in harness.upstreams["a"].requests]
         assert outputs == [16_000, 10_000, 16_000]
 
 
 @rehearsal
 async def test_no_smaller_output_is_tried_where_little_would_fit() -> None:
-    async with connected(a=Upstream("anthropic"), b=LARGE) as house:
-        house.script("a/m", too_much_together(99_000, 16_000))
-        answer = await house.complete(Task(LONG))
+    async with connected(a=Upstream("anthropic"), b=LARGE) as harness:
+        harness.script("a/m", too_much_together(99_000, 16_000))
+        answer = await harness.complete(Task(LONG))
         assert tried(answer) == [("a/m", Fault.CONTEXT_OVERFLOW), ("b/m", None)]
-        assert len(house.asked("a")) == 1
+        assert len(harness.request_times("a")) == 1
 
 
 @rehearsal
 async def test_a_silently_cut_prompt_is_not_answered_and_the_window_is_remembered() -> None:
     ollama = Upstream("ollama", behaviour=Behaviour("about the rest of it", context=4096))
-    async with connected(a=ollama, b=LARGE) as house:
-        answer = await house.complete(Task(LONG))
+    async with connected(a=ollama, b=LARGE) as harness:
+        answer = await harness.complete(Task(LONG))
         assert answer.text == "an answer"
         assert tried(answer) == [("a/m", Fault.CONTEXT_OVERFLOW), ("b/m", None)]
         assert "OLLAMA_CONTEXT_LENGTH" in attempts(answer)[0].message
-        assert house.health.window(house.endpoint("a/m")) == 4096
-        assert tried(await house.complete(Task(LONG))) == [("b/m", None)]
-        assert tried(await house.complete(Task("short"))) == [("a/m", None)]
+        assert harness.health.window(harness.endpoint("a/m")) == 4096
+        assert tried(await harness.complete(Task(LONG))) == [("b/m", None)]
+        assert tried(await harness.complete(Task("short"))) == [("a/m", None)]
 
 
 @rehearsal
-async def test_a_lone_model_that_proved_too_small_is_told_as_such_and_not_asked_again() -> None:
+async def test_a_lone_model_that_proved_too_small_is_reported_and_not_tried_again() -> None:
     ollama = Upstream("ollama", behaviour=Behaviour(context=4096))
-    async with connected(a=ollama) as house:
-        await house.fails(Task(LONG))
+    async with connected(a=ollama) as harness:
+        await harness.fails(Task(LONG))
         with pytest.raises(NoCandidateError, match="more than a/m proved to read") as caught:
-            await house.complete(Task(LONG))
+            await harness.complete(Task(LONG))
         assert not caught.value.retryable
-        assert len(house.asked("a")) == 1
+        assert len(harness.request_times("a")) == 1
 
 
 def full_at(window: int, prompt: int) -> Upstream:
@@ -142,12 +142,12 @@ def full_at(window: int, prompt: int) -> Upstream:
 async def test_a_window_that_fills_in_mid_answer_is_learned_and_half_an_answer_is_not_whole(
     window: int, prompt: int
 ) -> None:
-    async with connected(a=full_at(window, prompt), b=LARGE) as house:
-        answer = await house.complete()
+    async with connected(a=full_at(window, prompt), b=LARGE) as harness:
+        answer = await harness.complete()
         assert tried(answer) == [("a/m", Fault.CONTEXT_OVERFLOW), ("b/m", None)]
         assert f"full at {window} tokens" in attempts(answer)[0].message
-        assert house.health.window(house.endpoint("a/m")) == window
-        assert house.cooldown("a/m") == 0
+        assert harness.health.window(harness.endpoint("a/m")) == window
+        assert harness.cooldown("a/m") == 0
 
 
 @rehearsal
@@ -162,7 +162,7 @@ async def test_a_window_is_forgotten_after_a_while_for_its_server_may_have_a_lar
 @rehearsal
 async def test_an_output_limit_of_the_provider_is_no_window() -> None:
     limited = Reply("word " * 50, finish="length", usage=Usage(777, 4096))
-    async with connected(a=Upstream(behaviour=Behaviour(answers=limited)), b=LARGE) as house:
-        answer = await house.complete()
+    async with connected(a=Upstream(behaviour=Behaviour(answers=limited)), b=LARGE) as harness:
+        answer = await harness.complete()
         assert {fault for _, fault in tried(answer)} == {Fault.CUT_OFF, None}
-        assert house.health.window(house.endpoint("a/m")) is None
+        assert harness.health.window(harness.endpoint("a/m")) is None

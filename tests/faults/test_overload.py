@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from faults.house import Upstream, attempts, connected, machine_line, rehearsal, tried
+from faults.harness import Upstream, attempts, connected, machine_line, rehearsal, tried
 from rightmodel.core.fault import Fault
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S, OUT_S
 from rightmodel.manifest.catalog import Routing
@@ -39,14 +39,14 @@ async def test_elsewhere_first_and_the_endpoint_cools_down_for_seconds(
     upstream: Upstream, down: SimulatedFault, reading: Fault, status: int
 ) -> None:
     two = replace(upstream, models=("m", "n"))
-    async with connected(a=two, b=OPENAI) as house:
-        house.script("a/m", down)
-        answer = await house.complete()
+    async with connected(a=two, b=OPENAI) as harness:
+        harness.script("a/m", down)
+        answer = await harness.complete()
         assert tried(answer) == [("a/m", reading), ("b/m", None)]
         assert attempts(answer)[0].status == status
-        assert house.cooldown("a/m") == pytest.approx(FIRST_COOLDOWN_S, abs=0.5)
-        assert house.health.state(house.endpoint("a/m")).fault is reading
-        assert house.cooldown("a/n") == 0
+        assert harness.cooldown("a/m") == pytest.approx(FIRST_COOLDOWN_S, abs=0.5)
+        assert harness.health.state(harness.endpoint("a/m")).fault is reading
+        assert harness.cooldown("a/n") == 0
 
 
 @pytest.mark.parametrize(("upstream", "down", "reading", "status"), DOWN)
@@ -54,23 +54,23 @@ async def test_elsewhere_first_and_the_endpoint_cools_down_for_seconds(
 async def test_then_here_once_the_cooldown_is_over(
     upstream: Upstream, down: SimulatedFault, reading: Fault, status: int
 ) -> None:
-    async with connected(a=upstream) as house:
-        house.script("a/m", down)
-        answer = await house.complete()
+    async with connected(a=upstream) as harness:
+        harness.script("a/m", down)
+        answer = await harness.complete()
         assert tried(answer) == [("a/m", reading), ("a/m", None)]
-        assert house.asked("a")[1] == pytest.approx(FIRST_COOLDOWN_S, abs=0.5)
-        assert house.cooldown("a/m") == 0
+        assert harness.request_times("a")[1] == pytest.approx(FIRST_COOLDOWN_S, abs=0.5)
+        assert harness.cooldown("a/m") == 0
 
 
 @pytest.mark.parametrize(("upstream", "down", "reading", "status"), DOWN)
 @rehearsal
-async def test_an_outage_of_everything_is_told_with_what_was_tried_and_when_to_come_back(
+async def test_a_full_outage_is_reported_with_the_attempts_and_when_to_retry(
     upstream: Upstream, down: SimulatedFault, reading: Fault, status: int
 ) -> None:
-    async with connected(Routing(max_attempts=2), a=upstream, b=upstream) as house:
-        house.upstreams["a"].fail_all(down)
-        house.upstreams["b"].fail_all(down)
-        error = await house.fails()
+    async with connected(Routing(max_attempts=2), a=upstream, b=upstream) as harness:
+        harness.upstreams["a"].fail_all(down)
+        harness.upstreams["b"].fail_all(down)
+        error = await harness.fails()
         assert tried(error) == [("a/m", reading), ("b/m", reading)]
         assert "try again later, or connect another provider" in str(error)
         assert machine_line(error) == (
@@ -86,7 +86,7 @@ async def test_an_outage_of_everything_is_told_with_what_was_tried_and_when_to_c
 async def test_an_error_within_a_200_is_classified_by_the_code_it_names(
     code: int, reading: Fault, cooldown_s: float
 ) -> None:
-    async with connected(a=OPENROUTER, b=OPENAI) as house:
-        house.script("a/m", fault.error_in_200(code))
-        assert tried(await house.complete()) == [("a/m", reading), ("b/m", None)]
-        assert house.cooldown("a/m") == pytest.approx(cooldown_s, abs=0.5)
+    async with connected(a=OPENROUTER, b=OPENAI) as harness:
+        harness.script("a/m", fault.error_in_200(code))
+        assert tried(await harness.complete()) == [("a/m", reading), ("b/m", None)]
+        assert harness.cooldown("a/m") == pytest.approx(cooldown_s, abs=0.5)

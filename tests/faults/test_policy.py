@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from faults.house import Upstream, attempts, connected, machine_line, rehearsal, tried
+from faults.harness import Upstream, attempts, connected, machine_line, rehearsal, tried
 from rightmodel.core.errors import ExhaustedError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task, Trust
@@ -31,30 +31,30 @@ SLOW = Upstream(behaviour=Behaviour(answers="slow", first_token_s=3))
 @rehearsal
 async def test_a_call_makes_no_more_attempts_than_the_manifest_allows(most: int) -> None:
     routing = Routing(max_attempts=most)
-    async with connected(routing, a=OPENAI, b=OPENAI) as house:
-        for upstream in house.upstreams.values():
+    async with connected(routing, a=OPENAI, b=OPENAI) as harness:
+        for upstream in harness.upstreams.values():
             upstream.fail_all(fault.status(503))
-        assert len(tried(await house.fails())) == most
+        assert len(tried(await harness.fails())) == most
 
 
 @rehearsal
-async def test_shut_doors_do_not_use_up_the_attempts() -> None:
+async def test_open_circuits_do_not_use_up_the_attempts() -> None:
     closed = Upstream(base_url="http://127.0.0.1:1/v1")
     async with connected(
         Routing(max_attempts=1), a=closed, b=OPENAI, c=OPENAI, d=OPENAI, e=OPENAI
-    ) as house:
+    ) as harness:
         for name, status in (("b", 401), ("c", 402), ("d", 404)):
-            house.upstreams[name].fail_all(fault.status(status))
-        answer = await house.complete()
+            harness.upstreams[name].fail_all(fault.status(status))
+        answer = await harness.complete()
         assert [model for model, _ in tried(answer)] == ["a/m", "b/m", "c/m", "d/m", "e/m"]
 
 
 @rehearsal
 async def test_nothing_is_waited_for_past_the_deadline() -> None:
-    async with connected(a=OPENAI) as house:
-        house.upstreams["a"].fail_all(fault.status(503))
+    async with connected(a=OPENAI) as harness:
+        harness.upstreams["a"].fail_all(fault.status(503))
         began = asyncio.get_running_loop().time()
-        error = await house.fails(deadline_s=FIRST_COOLDOWN_S - 1)
+        error = await harness.fails(deadline_s=FIRST_COOLDOWN_S - 1)
         assert asyncio.get_running_loop().time() - began < 0.5
         assert tried(error) == [("a/m", Fault.OVERLOADED)]
         assert machine_line(error) == "[code=overloaded retryable=yes retry_after=5s tried=a/m]"
@@ -62,10 +62,10 @@ async def test_nothing_is_waited_for_past_the_deadline() -> None:
 
 @rehearsal
 async def test_a_retry_comes_after_a_random_backoff() -> None:
-    async with connected(a=OPENAI) as house:
-        house.upstreams["a"].fail_all(fault.rate_limit("0.01"))
-        await house.fails()
-        first, second, third = house.asked("a")
+    async with connected(a=OPENAI) as harness:
+        harness.upstreams["a"].fail_all(fault.rate_limit("0.01"))
+        await harness.fails()
+        first, second, third = harness.request_times("a")
         assert 0.02 < second - first <= 2 * BACKOFF_S + 0.1
         assert 0.02 < third - second <= 4 * BACKOFF_S + 0.1
         assert second - first != pytest.approx(2 * BACKOFF_S, abs=0.01)
@@ -73,121 +73,121 @@ async def test_a_retry_comes_after_a_random_backoff() -> None:
 
 @rehearsal
 async def test_retries_stop_when_the_budget_of_the_last_minute_is_used_up() -> None:
-    async with connected(a=OPENAI) as house:
-        house.upstreams["a"].fail_all(fault.rate_limit("0.01"))
-        calls = [await house.fails() for _ in range(3)]
+    async with connected(a=OPENAI) as harness:
+        harness.upstreams["a"].fail_all(fault.rate_limit("0.01"))
+        calls = [await harness.fails() for _ in range(3)]
         assert [len(tried(call)) for call in calls] == [3, 2, 1]
         await asyncio.sleep(RETRY_WINDOW_S)
-        assert len(tried(await house.fails())) == 3
+        assert len(tried(await harness.fails())) == 3
 
 
 @rehearsal
 async def test_each_further_fault_in_a_row_doubles_the_cooldown_up_to_its_most() -> None:
-    async with connected(a=OPENAI, b=OPENAI) as house:
-        house.upstreams["a"].fail_all(fault.status(500))
+    async with connected(a=OPENAI, b=OPENAI) as harness:
+        harness.upstreams["a"].fail_all(fault.status(500))
         for seconds in (5, 10, 20, 40, 80, MOST_COOLDOWN_S, MOST_COOLDOWN_S):
-            await house.complete()
-            assert house.cooldown("a/m") == pytest.approx(seconds, abs=0.5)
-            await asyncio.sleep(house.cooldown("a/m"))
+            await harness.complete()
+            assert harness.cooldown("a/m") == pytest.approx(seconds, abs=0.5)
+            await asyncio.sleep(harness.cooldown("a/m"))
 
 
 @rehearsal
 async def test_calls_that_meet_the_same_outage_count_as_one_fault() -> None:
-    async with connected(a=SLOW, b=OPENAI) as house:
-        house.upstreams["a"].fail_all(fault.late(1, fault.status(503)))
+    async with connected(a=SLOW, b=OPENAI) as harness:
+        harness.upstreams["a"].fail_all(fault.late(1, fault.status(503)))
         calls = [
-            asyncio.create_task(house.executor.complete(Task(f"{n}"), deadline_s=50))
+            asyncio.create_task(harness.executor.complete(Task(f"{n}"), deadline_s=50))
             for n in range(20)
         ]
         await asyncio.gather(*calls)
-        assert len(house.asked("a")) == 20
-        assert house.cooldown("a/m") == pytest.approx(FIRST_COOLDOWN_S, abs=0.5)
+        assert len(harness.request_times("a")) == 20
+        assert harness.cooldown("a/m") == pytest.approx(FIRST_COOLDOWN_S, abs=0.5)
 
 
 @rehearsal
 async def test_one_probe_alone_finds_out_whether_it_is_over() -> None:
-    async with connected(a=SLOW) as house:
-        house.upstreams["a"].fail_all(fault.status(503))
-        asyncio.get_running_loop().call_later(1, house.upstreams["a"].heal)
+    async with connected(a=SLOW) as harness:
+        harness.upstreams["a"].fail_all(fault.status(503))
+        asyncio.get_running_loop().call_later(1, harness.upstreams["a"].heal)
         calls = [
-            asyncio.create_task(house.executor.complete(Task(f"{n}"), deadline_s=50))
+            asyncio.create_task(harness.executor.complete(Task(f"{n}"), deadline_s=50))
             for n in range(3)
         ]
         answers = await asyncio.gather(*calls)
         assert [a.text for a in answers] == ["slow"] * 3
-        probe, *others = house.asked("a")[3:]
+        probe, *others = harness.request_times("a")[3:]
         assert probe == pytest.approx(FIRST_COOLDOWN_S, abs=0.7)
         assert all(at > probe + 3 for at in others)
 
 
 @rehearsal
-async def test_the_last_endpoint_is_never_shut_out() -> None:
-    async with connected(a=OPENAI) as house:
-        house.script("a/m", fault.insufficient_quota())
-        await house.fails()
-        assert house.cooldown("a/m") == pytest.approx(OUT_S, abs=0.5)
-        assert tried(await house.complete()) == [("a/m", None)]
-        assert house.cooldown("a/m") == 0
+async def test_the_last_endpoint_is_never_excluded() -> None:
+    async with connected(a=OPENAI) as harness:
+        harness.script("a/m", fault.insufficient_quota())
+        await harness.fails()
+        assert harness.cooldown("a/m") == pytest.approx(OUT_S, abs=0.5)
+        assert tried(await harness.complete()) == [("a/m", None)]
+        assert harness.cooldown("a/m") == 0
 
 
 @rehearsal
 async def test_a_fault_that_comes_later_does_not_shorten_a_cooldown() -> None:
-    async with connected(a=OPENAI, b=OPENAI) as house:
+    async with connected(a=OPENAI, b=OPENAI) as harness:
         limited = fault.late(1, fault.rate_limit("300"))
-        house.script("a/m", limited, fault.late(2, fault.rate_limit("1")))
+        harness.script("a/m", limited, fault.late(2, fault.rate_limit("1")))
         calls = [
-            asyncio.create_task(house.executor.complete(Task(f"{n}"), deadline_s=50))
+            asyncio.create_task(harness.executor.complete(Task(f"{n}"), deadline_s=50))
             for n in range(2)
         ]
         await asyncio.gather(*calls)
-        assert house.cooldown("a/m") == pytest.approx(299, abs=0.5)
+        assert harness.cooldown("a/m") == pytest.approx(299, abs=0.5)
 
 
 @rehearsal
 async def test_a_cancelled_call_hangs_up_and_leaves_nothing_in_flight() -> None:
-    async with connected(a=SLOW) as house:
-        upstream = house.upstreams["a"]
-        call = asyncio.create_task(house.executor.complete(Task("hi"), deadline_s=50))
+    async with connected(a=SLOW) as harness:
+        upstream = harness.upstreams["a"]
+        call = asyncio.create_task(harness.executor.complete(Task("hi"), deadline_s=50))
         await upstream.until(lambda: upstream.in_flight == 1)
-        assert house.health.in_flight == 1
+        assert harness.health.in_flight == 1
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        assert (house.health.in_flight, house.cooldown("a/m")) == (0, 0)
+        assert (harness.health.in_flight, harness.cooldown("a/m")) == (0, 0)
         await upstream.until(lambda: upstream.in_flight == 0)
         assert upstream.requests[0].cancelled
 
 
 @rehearsal
 async def test_load_goes_to_the_endpoint_with_fewer_calls_in_flight() -> None:
-    async with connected(a=SLOW, b=SLOW) as house:
-        house.join("a/m", "b/m")
+    async with connected(a=SLOW, b=SLOW) as harness:
+        harness.join("a/m", "b/m")
         calls = [
-            asyncio.create_task(house.executor.complete(Task(f"{n}"), deadline_s=50))
+            asyncio.create_task(harness.executor.complete(Task(f"{n}"), deadline_s=50))
             for n in range(10)
         ]
         await asyncio.gather(*calls)
-        assert [len(house.asked(name)) for name in ("a", "b")] == [5, 5]
+        assert [len(harness.request_times(name)) for name in ("a", "b")] == [5, 5]
 
 
 @rehearsal
 async def test_another_endpoint_of_the_same_model_comes_before_another_model() -> None:
-    async with connected(a=OPENAI, b=OPENAI, c=OPENAI) as house:
-        house.join("a/m", "b/m")
-        for upstream in (house.upstreams["a"], house.upstreams["b"]):
+    async with connected(a=OPENAI, b=OPENAI, c=OPENAI) as harness:
+        harness.join("a/m", "b/m")
+        for upstream in (harness.upstreams["a"], harness.upstreams["b"]):
             upstream.script("m", [fault.status(503)])
-        found = attempts(await house.complete())
+        found = attempts(await harness.complete())
         assert [a.provider for a in found][2:] == ["c"]
         assert {a.provider for a in found[:2]} == {"a", "b"}
 
 
 @rehearsal
 async def test_the_other_models_of_a_provider_in_trouble_come_last() -> None:
-    async with connected(a=Upstream(models=("m", "n", "o")), b=OPENAI) as house:
-        house.upstreams["a"].fail_all(fault.status(503))
-        assert tried(await house.complete()) == [("a/m", Fault.OVERLOADED), ("b/m", None)]
-        house.upstreams["b"].fail_all(fault.status(503))
-        error = await house.fails()
+    async with connected(a=Upstream(models=("m", "n", "o")), b=OPENAI) as harness:
+        harness.upstreams["a"].fail_all(fault.status(503))
+        assert tried(await harness.complete()) == [("a/m", Fault.OVERLOADED), ("b/m", None)]
+        harness.upstreams["b"].fail_all(fault.status(503))
+        error = await harness.fails()
         assert [model for model, _ in tried(error)] == ["a/n", "b/m", "a/o"]
 
 
@@ -196,56 +196,56 @@ async def test_the_other_models_of_a_provider_in_trouble_come_last() -> None:
     [(fault.status(404), Fault.NOT_FOUND), (fault.empty_content(), Fault.EMPTY)],
 )
 @rehearsal
-async def test_a_provider_without_its_models_or_with_nothing_to_say_is_left_at_once(
+async def test_a_provider_without_its_models_or_without_answers_is_not_retried(
     down: SimulatedFault, reading: Fault
 ) -> None:
-    async with connected(a=Upstream(models=("m", "n", "o")), b=OPENAI) as house:
-        house.upstreams["a"].fail_all(down)
-        assert tried(await house.complete()) == [("a/m", reading), ("b/m", None)]
+    async with connected(a=Upstream(models=("m", "n", "o")), b=OPENAI) as harness:
+        harness.upstreams["a"].fail_all(down)
+        assert tried(await harness.complete()) == [("a/m", reading), ("b/m", None)]
 
 
 @rehearsal
 async def test_an_unreachable_provider_is_not_tried_model_by_model() -> None:
-    async with connected(a=Upstream(models=("m", "n", "o")), b=OPENAI) as house:
-        house.upstreams["a"].fail_all(fault.refused())
-        assert tried(await house.complete()) == [("a/m", Fault.CONNECTION), ("b/m", None)]
-        assert tried(await house.complete()) == [("b/m", None)]
+    async with connected(a=Upstream(models=("m", "n", "o")), b=OPENAI) as harness:
+        harness.upstreams["a"].fail_all(fault.refused())
+        assert tried(await harness.complete()) == [("a/m", Fault.CONNECTION), ("b/m", None)]
+        assert tried(await harness.complete()) == [("b/m", None)]
 
 
 @rehearsal
 async def test_no_second_request_goes_out_while_the_first_is_slow() -> None:
-    async with connected(a=replace(SLOW), b=OPENAI) as house:
-        assert (await house.complete()).text == "slow"
-        assert house.upstreams["b"].requests == []
+    async with connected(a=replace(SLOW), b=OPENAI) as harness:
+        assert (await harness.complete()).text == "slow"
+        assert harness.upstreams["b"].requests == []
 
 
 @rehearsal
 async def test_what_must_stay_local_is_not_sent_elsewhere_whatever_fails() -> None:
-    async with connected(a=Upstream(trust=Trust.local), b=OPENAI) as house:
-        house.join("a/m", "b/m")
-        house.upstreams["a"].fail_all(fault.status(503))
-        decision = await house.executor._router.route(Task("hi"))
+    async with connected(a=Upstream(trust=Trust.local), b=OPENAI) as harness:
+        harness.join("a/m", "b/m")
+        harness.upstreams["a"].fail_all(fault.status(503))
+        decision = await harness.executor._router.route(Task("hi"))
         local = replace(decision, requirements=replace(decision.requirements, trust=Trust.local))
 
         async def route(_: Task) -> object:
             return local
 
-        house.executor._router.route = route  # type: ignore[method-assign, assignment]
+        harness.executor._router.route = route  # type: ignore[method-assign, assignment]
         with pytest.raises(ExhaustedError) as caught:
-            await house.complete()
+            await harness.complete()
         assert {a.provider for a in caught.value.attempts} == {"a"}
-        assert house.upstreams["b"].requests == []
+        assert harness.upstreams["b"].requests == []
 
 
 @rehearsal
-async def test_a_place_that_stays_taken_is_no_fault_of_the_endpoint() -> None:
+async def test_a_full_concurrency_limiter_is_no_fault_of_the_endpoint() -> None:
     hung = replace(SLOW, max_concurrency=1, behaviour=Behaviour(first_token_s=40))
-    async with connected(a=hung) as house:
-        first = asyncio.create_task(house.executor.complete(Task("one"), deadline_s=50))
-        await house.upstreams["a"].until(lambda: house.upstreams["a"].in_flight == 1)
+    async with connected(a=hung) as harness:
+        first = asyncio.create_task(harness.executor.complete(Task("one"), deadline_s=50))
+        await harness.upstreams["a"].until(lambda: harness.upstreams["a"].in_flight == 1)
         with pytest.raises(ExhaustedError, match="a was busy: 1 requests"):
-            await house.executor.complete(Task("two"), deadline_s=1)
-        assert house.cooldown("a/m") == 0
+            await harness.executor.complete(Task("two"), deadline_s=1)
+        assert harness.cooldown("a/m") == 0
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
 
@@ -255,29 +255,29 @@ async def test_a_place_that_stays_taken_is_no_fault_of_the_endpoint() -> None:
 async def test_a_clock_that_jumps_changes_no_cooldown(
     monkeypatch: pytest.MonkeyPatch, jump_s: float
 ) -> None:
-    async with connected(a=OPENAI, b=OPENAI) as house:
-        house.script("a/m", fault.rate_limit("300"))
-        house.script("b/m", fault.rate_limit(date_in_s=20))
+    async with connected(a=OPENAI, b=OPENAI) as harness:
+        harness.script("a/m", fault.rate_limit("300"))
+        harness.script("b/m", fault.rate_limit(date_in_s=20))
         real = time.time
         loop = asyncio.get_running_loop()
         loop.call_later(10, monkeypatch.setattr, time, "time", lambda: real() + jump_s)
-        answer = await house.complete()
+        answer = await harness.complete()
         assert [f for _, f in tried(answer)] == [Fault.RATE_LIMITED, Fault.RATE_LIMITED, None]
         assert 20 <= attempts(answer)[-1].start_s <= 21.5  # the jitter of a first retry
-        assert house.cooldown("a/m") == pytest.approx(300 - answer.receipt.time_s, abs=0.5)
+        assert harness.cooldown("a/m") == pytest.approx(300 - answer.receipt.time_s, abs=0.5)
 
 
 @rehearsal
 async def test_whoever_waits_for_one_endpoint_notices_that_another_is_back() -> None:
-    async with connected(a=OPENAI, b=OPENAI) as house:
-        house.upstreams["a"].fail_all(fault.rate_limit("40"))
-        house.upstreams["b"].fail_all(fault.rate_limit("45"))
-        waiting = asyncio.create_task(house.executor.complete(Task("hi"), deadline_s=50))
-        await house.upstreams["b"].until(lambda: bool(house.upstreams["b"].requests))
+    async with connected(a=OPENAI, b=OPENAI) as harness:
+        harness.upstreams["a"].fail_all(fault.rate_limit("40"))
+        harness.upstreams["b"].fail_all(fault.rate_limit("45"))
+        waiting = asyncio.create_task(harness.executor.complete(Task("hi"), deadline_s=50))
+        await harness.upstreams["b"].until(lambda: bool(harness.upstreams["b"].requests))
         await asyncio.sleep(3)
-        house.upstreams["b"].heal()
-        house.health.begin(house.endpoint("b/m"))
-        house.health.succeed(house.endpoint("b/m"), 0.1)  # another call found out
+        harness.upstreams["b"].heal()
+        harness.health.begin(harness.endpoint("b/m"))
+        harness.health.succeed(harness.endpoint("b/m"), 0.1)  # another call found out
         answer = await waiting
         assert tried(answer)[-1] == ("b/m", None)
         assert attempts(answer)[-1].start_s < LOOK_AGAIN_S + 2
@@ -285,23 +285,23 @@ async def test_whoever_waits_for_one_endpoint_notices_that_another_is_back() -> 
 
 @rehearsal
 async def test_a_probe_of_a_silent_endpoint_is_short() -> None:
-    async with connected(a=OPENAI, b=OPENAI) as house:
-        house.upstreams["a"].fail_all(fault.no_first_byte())
-        first = await house.complete(deadline_s=48)
+    async with connected(a=OPENAI, b=OPENAI) as harness:
+        harness.upstreams["a"].fail_all(fault.no_first_byte())
+        first = await harness.complete(deadline_s=48)
         assert attempts(first)[0].time_s == pytest.approx(48 / 3, abs=0.5)
         await asyncio.sleep(FIRST_COOLDOWN_S)
-        probe = await house.complete(deadline_s=48)
+        probe = await harness.complete(deadline_s=48)
         assert tried(probe) == [("a/m", Fault.TIMEOUT), ("b/m", None)]
         assert attempts(probe)[0].time_s == pytest.approx(PROBE_S, abs=0.5)
 
 
 @pytest.mark.parametrize("unexpected", [KeyError("x"), RecursionError(), UnicodeError("x")])
 @rehearsal
-async def test_an_error_that_nobody_foresaw_is_that_attempt_s_failure(
+async def test_an_unexpected_error_is_that_attempt_s_failure(
     monkeypatch: pytest.MonkeyPatch, unexpected: Exception
 ) -> None:
-    async with connected(a=OPENAI, b=OPENAI) as house:
-        upstream = house.executor._providers[house.endpoint("a/m").provider.protocol]
+    async with connected(a=OPENAI, b=OPENAI) as harness:
+        upstream = harness.executor._providers[harness.endpoint("a/m").provider.protocol]
         complete = upstream.complete
 
         async def broken(request: ModelRequest, watch: Watch | None = None) -> Completion:
@@ -310,16 +310,16 @@ async def test_an_error_that_nobody_foresaw_is_that_attempt_s_failure(
             return await complete(request, watch)
 
         monkeypatch.setattr(upstream, "complete", broken)
-        answer = await house.complete()
+        answer = await harness.complete()
         assert tried(answer) == [("a/m", Fault.MALFORMED), ("b/m", None)]
         assert type(unexpected).__name__ in attempts(answer)[0].message
-        assert house.cooldown("a/m") == 0, "the request may have been the cause"
+        assert harness.cooldown("a/m") == 0, "the request may have been the cause"
 
 
 @rehearsal
 async def test_an_error_says_that_the_ceiling_kept_the_call_from_a_dearer_model() -> None:
-    async with connected(a=OPENAI, b=Upstream(price=500_000)) as house:
-        house.upstreams["a"].fail_all(fault.status(503))
-        error = await house.fails(Task("hi", max_cost_usd=Decimal("0.1")))
+    async with connected(a=OPENAI, b=Upstream(price=500_000)) as harness:
+        harness.upstreams["a"].fail_all(fault.status(503))
+        error = await harness.fails(Task("hi", max_cost_usd=Decimal("0.1")))
         assert {model for model, _ in tried(error)} == {"a/m"}
         assert "max_cost_usd kept the call from b/m: raise it" in str(error)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from faults.house import Upstream, attempts, connected, machine_line, rehearsal, tried
+from faults.harness import Upstream, attempts, connected, machine_line, rehearsal, tried
 from rightmodel.core.fault import Fault
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S, MOST_RETRY_AFTER_S, OUT_S
 from rightmodel.simulator import SimulatedFault, fault
@@ -44,63 +44,65 @@ NO_MONEY = [
 
 @pytest.mark.parametrize(("upstream", "limit", "seconds"), SAID)
 @rehearsal
-async def test_a_lone_model_is_waited_for_as_long_as_it_asks(
+async def test_the_wait_for_a_lone_model_is_the_one_it_asks_for(
     upstream: Upstream, limit: SimulatedFault, seconds: float
 ) -> None:
-    async with connected(a=upstream) as house:
-        house.script("a/m", limit)
-        answer = await house.complete()
+    async with connected(a=upstream) as harness:
+        harness.script("a/m", limit)
+        answer = await harness.complete()
         assert tried(answer) == [("a/m", Fault.RATE_LIMITED), ("a/m", None)]
-        assert seconds <= house.asked("a")[1] <= seconds + 1.1  # the jitter of a first retry
+        assert (
+            seconds <= harness.request_times("a")[1] <= seconds + 1.1
+        )  # the jitter of a first retry
         assert attempts(answer)[0].status == 429
-        assert house.cooldown("a/m") == 0
+        assert harness.cooldown("a/m") == 0
 
 
 @pytest.mark.parametrize(("upstream", "limit", "seconds"), SAID)
 @rehearsal
-async def test_with_another_fit_model_nobody_waits_and_the_limited_one_cools_down(
+async def test_with_another_eligible_model_there_is_no_wait_and_the_limited_one_cools_down(
     upstream: Upstream, limit: SimulatedFault, seconds: float
 ) -> None:
-    async with connected(a=upstream, b=OPENAI) as house:
-        house.script("a/m", limit)
-        answer = await house.complete()
+    async with connected(a=upstream, b=OPENAI) as harness:
+        harness.script("a/m", limit)
+        answer = await harness.complete()
         assert tried(answer) == [("a/m", Fault.RATE_LIMITED), ("b/m", None)]
         assert answer.receipt.time_s < 0.5
-        assert house.cooldown("a/m") == pytest.approx(seconds, abs=0.5)
-        assert tried(await house.complete()) == [("b/m", None)]
+        assert harness.cooldown("a/m") == pytest.approx(seconds, abs=0.5)
+        assert tried(await harness.complete()) == [("b/m", None)]
 
 
 @pytest.mark.parametrize(("limit", "seconds"), ODD)
 @rehearsal
 async def test_an_odd_wait_is_a_sane_one(limit: SimulatedFault, seconds: float) -> None:
-    async with connected(a=OPENAI, b=OPENAI) as house:
-        house.script("a/m", limit)
-        await house.complete()
-        assert house.cooldown("a/m") == pytest.approx(seconds, abs=0.5)
+    async with connected(a=OPENAI, b=OPENAI) as harness:
+        harness.script("a/m", limit)
+        await harness.complete()
+        assert harness.cooldown("a/m") == pytest.approx(seconds, abs=0.5)
 
 
 @rehearsal
 async def test_a_wait_beyond_the_deadline_fails_at_once_and_says_when() -> None:
-    async with connected(a=OPENAI) as house:
-        house.upstreams["a"].fail_all(fault.rate_limit("120"))
-        error = await house.fails()
+    async with connected(a=OPENAI) as harness:
+        harness.upstreams["a"].fail_all(fault.rate_limit("120"))
+        error = await harness.fails()
         assert tried(error) == [("a/m", Fault.RATE_LIMITED)]
         assert "rate limited: try again later" in str(error)
         assert machine_line(error) == (
             "[code=rate_limited retryable=yes retry_after=120s tried=a/m]"
         )
-        again = await house.fails()  # nothing is sent before the time is up
-        assert (len(house.asked("a")), attempts(again)) == (1, ())
+        again = await harness.fails()  # nothing is sent before the time is up
+        assert (len(harness.request_times("a")), attempts(again)) == (1, ())
         assert "cooling down" in str(again)
         assert "retry_after=120s" in machine_line(again)
 
 
 @rehearsal
 async def test_the_error_says_when_the_first_of_several_is_back() -> None:
-    async with connected(a=OPENAI, b=OPENAI) as house:
-        house.upstreams["a"].fail_all(fault.rate_limit("300"))
-        house.upstreams["b"].fail_all(fault.rate_limit("90"))
-        error = await house.fails()
+    async with connected(a=OPENAI, b=OPENAI) as harness:
+        harness.upstreams["a"].fail_all(fault.rate_limit("300"))
+        harness.upstreams["b"].fail_all(fault.rate_limit("90"))
+        error = await harness.fails()
         assert tried(error) == [("a/m", Fault.RATE_LIMITED), ("b/m", Fault.RATE_LIMITED)]
         assert machine_line(error).endswith("retryable=yes retry_after=90s tried=a/m,b/m]")
 
@@ -110,12 +112,12 @@ async def test_the_error_says_when_the_first_of_several_is_back() -> None:
 async def test_a_key_without_money_is_out_for_long_with_all_its_models(
     dialect: str, broke: SimulatedFault
 ) -> None:
-    async with connected(a=Upstream(dialect, models=("m", "n")), b=OPENAI) as house:
-        house.script("a/m", broke)
-        answer = await house.complete()
+    async with connected(a=Upstream(dialect, models=("m", "n")), b=OPENAI) as harness:
+        harness.script("a/m", broke)
+        answer = await harness.complete()
         assert tried(answer) == [("a/m", Fault.QUOTA), ("b/m", None)]
-        assert house.cooldown("a/m") == pytest.approx(OUT_S, abs=0.5)
-        assert house.cooldown("a/n") == pytest.approx(OUT_S, abs=0.5)
+        assert harness.cooldown("a/m") == pytest.approx(OUT_S, abs=0.5)
+        assert harness.cooldown("a/n") == pytest.approx(OUT_S, abs=0.5)
 
 
 @pytest.mark.parametrize(("dialect", "broke"), NO_MONEY)
@@ -123,9 +125,9 @@ async def test_a_key_without_money_is_out_for_long_with_all_its_models(
 async def test_a_key_without_money_is_not_tried_again_in_the_call(
     dialect: str, broke: SimulatedFault
 ) -> None:
-    async with connected(a=Upstream(dialect, models=("m", "n"))) as house:
-        house.upstreams["a"].fail_all(broke)
-        error = await house.fails()
+    async with connected(a=Upstream(dialect, models=("m", "n"))) as harness:
+        harness.upstreams["a"].fail_all(broke)
+        error = await harness.fails()
         assert tried(error) == [("a/m", Fault.QUOTA)]
         assert "no quota left: top it up" in str(error)
         assert machine_line(error) == "[code=quota_exhausted retryable=no tried=a/m]"
@@ -133,11 +135,11 @@ async def test_a_key_without_money_is_not_tried_again_in_the_call(
 
 @rehearsal
 async def test_credit_for_a_shorter_answer_gets_a_shorter_answer() -> None:
-    async with connected(a=Upstream("openrouter")) as house:
-        house.script("a/m", fault.payment_required())
-        answer = await house.complete()
+    async with connected(a=Upstream("openrouter")) as harness:
+        harness.script("a/m", fault.payment_required())
+        answer = await harness.complete()
         assert tried(answer) == [("a/m", None)]
-        first, second = (r.value("max_tokens") for r in house.upstreams["a"].requests)
+        first, second = (r.value("max_tokens") for r in harness.upstreams["a"].requests)
         assert (first > second, second) == (True, 3919)
-        await house.complete()
-        assert house.upstreams["a"].requests[-1].value("max_tokens") == 3919
+        await harness.complete()
+        assert harness.upstreams["a"].requests[-1].value("max_tokens") == 3919

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from faults.house import Upstream, attempts, connected, machine_line, rehearsal, tried
+from faults.harness import Upstream, attempts, connected, machine_line, rehearsal, tried
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S
@@ -46,34 +46,34 @@ async def test_no_first_token_within_its_share_of_the_time_goes_elsewhere(
 ) -> None:
     if upstream.dialect == "gemini" and silent.name == "comments_forever":
         silent = fault.no_first_event()  # Gemini sends no comments
-    async with connected(a=upstream, b=OPENAI) as house:
-        house.script("a/m", silent)
-        answer = await house.complete(deadline_s=12)
+    async with connected(a=upstream, b=OPENAI) as harness:
+        harness.script("a/m", silent)
+        answer = await harness.complete(deadline_s=12)
         assert tried(answer) == [("a/m", Fault.TIMEOUT), ("b/m", None)]
         first, second = attempts(answer)
         assert first.message.startswith("no first token after 4.")
         assert second.start_s == pytest.approx(12 / 3, abs=0.5)
         assert first.first_token_s is None
         assert first.cost_usd == answer.receipt.decision.requirements.input_tokens * PRICE
-        assert house.cooldown("a/m") == pytest.approx(FIRST_COOLDOWN_S, abs=0.5)
+        assert harness.cooldown("a/m") == pytest.approx(FIRST_COOLDOWN_S, abs=0.5)
 
 
 @rehearsal
 async def test_a_lone_model_that_said_nothing_is_asked_again_after_its_cooldown() -> None:
-    async with connected(a=OPENAI) as house:
-        house.script("a/m", fault.no_first_byte())
-        answer = await house.complete(deadline_s=30)
+    async with connected(a=OPENAI) as harness:
+        harness.script("a/m", fault.no_first_byte())
+        answer = await harness.complete(deadline_s=30)
         assert tried(answer) == [("a/m", Fault.TIMEOUT), ("a/m", None)]
-        assert house.asked("a")[1] == pytest.approx(30 / 2 + FIRST_COOLDOWN_S, abs=0.5)
+        assert harness.request_times("a")[1] == pytest.approx(30 / 2 + FIRST_COOLDOWN_S, abs=0.5)
 
 
 @rehearsal
 async def test_silence_everywhere_ends_with_the_deadline() -> None:
-    async with connected(a=OPENAI, b=OPENAI, c=OPENAI) as house:
-        for upstream in house.upstreams.values():
+    async with connected(a=OPENAI, b=OPENAI, c=OPENAI) as harness:
+        for upstream in harness.upstreams.values():
             upstream.fail_all(fault.no_first_byte())
         began = asyncio.get_running_loop().time()
-        error = await house.fails(deadline_s=12)
+        error = await harness.fails(deadline_s=12)
         assert asyncio.get_running_loop().time() - began == pytest.approx(12, abs=0.5)
         # A third of the time, half of what is left, all of what is left.
         assert [a.time_s for a in attempts(error)] == pytest.approx([4, 4, 4], abs=0.3)
@@ -83,31 +83,31 @@ async def test_silence_everywhere_ends_with_the_deadline() -> None:
 
 @rehearsal
 async def test_the_least_time_for_a_first_token_does_not_outlast_the_call() -> None:
-    async with connected(a=OPENAI, b=OPENAI) as house:
-        house.upstreams["a"].fail_all(fault.no_first_byte())
+    async with connected(a=OPENAI, b=OPENAI) as harness:
+        harness.upstreams["a"].fail_all(fault.no_first_byte())
         began = asyncio.get_running_loop().time()
-        await house.fails(deadline_s=LEAST_FIRST_TOKEN_S / 2)
+        await harness.fails(deadline_s=LEAST_FIRST_TOKEN_S / 2)
         took = asyncio.get_running_loop().time() - began
         assert took == pytest.approx(LEAST_FIRST_TOKEN_S / 2, abs=0.3)
 
 
 @rehearsal
 async def test_a_reasoning_model_has_half_of_the_time_to_its_first_token() -> None:
-    async with connected(a=Upstream(features=("reasoning",)), b=OPENAI) as house:
-        house.script("a/m", fault.no_first_byte())
+    async with connected(a=Upstream(features=("reasoning",)), b=OPENAI) as harness:
+        harness.script("a/m", fault.no_first_byte())
         task = Task("hi", model="a/m,b/m", effort="high")
-        answer = await house.complete(task, deadline_s=12)
+        answer = await harness.complete(task, deadline_s=12)
         assert attempts(answer)[0].time_s == pytest.approx(12 / 2, abs=0.5)
 
 
 @pytest.mark.parametrize("upstream", PROTOCOLS)
 @rehearsal
-async def test_a_stall_in_the_middle_goes_elsewhere_and_what_was_heard_is_paid_for(
+async def test_a_stall_in_mid_stream_fails_over_and_the_received_part_is_charged(
     upstream: Upstream,
 ) -> None:
-    async with connected(a=replace(upstream, behaviour=LONG_ANSWER), b=OPENAI) as house:
-        house.script("a/m", fault.stall())
-        answer = await house.complete(give_up_s=300)
+    async with connected(a=replace(upstream, behaviour=LONG_ANSWER), b=OPENAI) as harness:
+        harness.script("a/m", fault.stall())
+        answer = await harness.complete(give_up_s=300)
         assert tried(answer) == [("a/m", Fault.TIMEOUT), ("b/m", None)]
         first = attempts(answer)[0]
         assert first.message.startswith("the answer stalled")
@@ -118,33 +118,33 @@ async def test_a_stall_in_the_middle_goes_elsewhere_and_what_was_heard_is_paid_f
 
 @rehearsal
 async def test_a_stall_leaves_the_next_candidate_half_of_a_short_deadline() -> None:
-    async with connected(a=Upstream(behaviour=LONG_ANSWER), b=OPENAI) as house:
-        house.script("a/m", fault.stall())
-        answer = await house.complete(deadline_s=12)
+    async with connected(a=Upstream(behaviour=LONG_ANSWER), b=OPENAI) as harness:
+        harness.script("a/m", fault.stall())
+        answer = await harness.complete(deadline_s=12)
         assert tried(answer) == [("a/m", Fault.TIMEOUT), ("b/m", None)]
         assert answer.receipt.time_s == pytest.approx(12 / 2, abs=1.1)
 
 
 @rehearsal
 async def test_a_lone_model_may_stall_longer() -> None:
-    async with connected(a=Upstream(behaviour=LONG_ANSWER)) as house:
-        house.script("a/m", fault.stall())
-        answer = await house.complete(give_up_s=300)
+    async with connected(a=Upstream(behaviour=LONG_ANSWER)) as harness:
+        harness.script("a/m", fault.stall())
+        answer = await harness.complete(give_up_s=300)
         assert attempts(answer)[0].time_s == pytest.approx(STALL_S, abs=1.1)
 
 
 @rehearsal
 async def test_an_answer_that_keeps_coming_is_not_a_stall_however_long_it_takes() -> None:
     slow = Behaviour(answers="word " * 200, tokens_per_s=1, chunk_tokens=5)
-    async with connected(a=Upstream(behaviour=slow), b=OPENAI) as house:
-        answer = await house.complete(give_up_s=600)
+    async with connected(a=Upstream(behaviour=slow), b=OPENAI) as harness:
+        answer = await harness.complete(give_up_s=600)
         assert tried(answer) == [("a/m", None)]
         assert answer.receipt.time_s > 4 * STALL_S
 
 
 @rehearsal
 async def test_comments_do_not_keep_a_stalled_answer_alive() -> None:
-    async with connected(a=Upstream(behaviour=LONG_ANSWER), b=OPENAI) as house:
+    async with connected(a=Upstream(behaviour=LONG_ANSWER), b=OPENAI) as harness:
         whole = fault.late_comments()
         forever = fault.comments_forever()
 
@@ -154,8 +154,8 @@ async def test_comments_do_not_keep_a_stalled_answer_alive() -> None:
             assert comments
             return replace(comments, body=(*good.body[:6], *comments.body))
 
-        house.script("a/m", made("half, then comments", half_then_comments))
-        answer = await house.complete(give_up_s=300)
+        harness.script("a/m", made("half, then comments", half_then_comments))
+        answer = await harness.complete(give_up_s=300)
         assert tried(answer) == [("a/m", Fault.TIMEOUT), ("b/m", None)]
         assert attempts(answer)[0].time_s == pytest.approx(50 / 2, abs=1.1)
         assert attempts(answer)[0].first_token_s is not None
@@ -163,29 +163,29 @@ async def test_comments_do_not_keep_a_stalled_answer_alive() -> None:
 
 @rehearsal
 async def test_comments_between_the_events_of_a_good_answer_do_no_harm() -> None:
-    async with connected(a=Upstream(behaviour=LONG_ANSWER), b=OPENAI) as house:
-        house.script("a/m", fault.late_comments())
-        answer = await house.complete()
+    async with connected(a=Upstream(behaviour=LONG_ANSWER), b=OPENAI) as harness:
+        harness.script("a/m", fault.late_comments())
+        answer = await harness.complete()
         assert (tried(answer), answer.text) == ([("a/m", None)], LONG_ANSWER.answers)
 
 
 @pytest.mark.parametrize("upstream", PROTOCOLS[:2])
 @rehearsal
-async def test_an_empty_stream_is_asked_for_in_one_piece_and_what_is_wrong_is_told(
+async def test_an_empty_stream_is_retried_without_streaming_and_the_error_is_reported(
     upstream: Upstream,
 ) -> None:
-    async with connected(a=upstream, b=OPENAI) as house:
-        house.script("a/m", fault.empty_stream(), fault.context_overflow(8192))
-        answer = await house.complete()
+    async with connected(a=upstream, b=OPENAI) as harness:
+        harness.script("a/m", fault.empty_stream(), fault.context_overflow(8192))
+        answer = await harness.complete()
         assert tried(answer) == [("a/m", Fault.CONTEXT_OVERFLOW), ("b/m", None)]
         assert "8192" in attempts(answer)[0].message
-        streamed, whole = house.upstreams["a"].requests
+        streamed, whole = harness.upstreams["a"].requests
         assert (streamed.stream, whole.stream) == (True, False)
         assert whole.value("stream_options") is None
-        house.script("a/m", fault.empty_stream())
-        assert tried(await house.complete()) == [("a/m", None)]
-        await house.complete()
-        assert house.upstreams["a"].requests[-1].stream  # it is not remembered
+        harness.script("a/m", fault.empty_stream())
+        assert tried(await harness.complete()) == [("a/m", None)]
+        await harness.complete()
+        assert harness.upstreams["a"].requests[-1].stream  # it is not remembered
 
 
 @pytest.mark.parametrize(("broken", "reading"), BROKEN)
@@ -194,12 +194,12 @@ async def test_an_empty_stream_is_asked_for_in_one_piece_and_what_is_wrong_is_to
 async def test_half_a_stream_is_no_answer(
     upstream: Upstream, broken: SimulatedFault, reading: Fault
 ) -> None:
-    async with connected(a=replace(upstream, behaviour=LONG_ANSWER), b=OPENAI) as house:
-        house.script("a/m", broken)
-        answer = await house.complete()
+    async with connected(a=replace(upstream, behaviour=LONG_ANSWER), b=OPENAI) as harness:
+        harness.script("a/m", broken)
+        answer = await harness.complete()
         assert tried(answer) == [("a/m", reading), ("b/m", None)]
         assert answer.text == "an answer"
-        assert house.cooldown("a/m") == pytest.approx(FIRST_COOLDOWN_S, abs=0.5)
+        assert harness.cooldown("a/m") == pytest.approx(FIRST_COOLDOWN_S, abs=0.5)
 
 
 @pytest.mark.parametrize(("broken", "reading"), BROKEN)
@@ -207,8 +207,8 @@ async def test_half_a_stream_is_no_answer(
 async def test_a_lone_model_whose_stream_broke_is_asked_again(
     broken: SimulatedFault, reading: Fault
 ) -> None:
-    async with connected(a=Upstream(behaviour=LONG_ANSWER)) as house:
-        house.script("a/m", broken)
-        answer = await house.complete()
+    async with connected(a=Upstream(behaviour=LONG_ANSWER)) as harness:
+        harness.script("a/m", broken)
+        answer = await harness.complete()
         assert tried(answer) == [("a/m", reading), ("a/m", None)]
         assert answer.text == LONG_ANSWER.answers

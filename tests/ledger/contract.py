@@ -210,7 +210,7 @@ class StoreContract:
         assert [row.fault for row in store.attempts(DAY, DAY)] == ["€ ''"]
         assert store.charged(Key(DAY)) == Decimal("0.1")
 
-    def test_reservations_given_out_and_back_in_one_transaction(self, store: Store) -> None:
+    def test_reservations_made_and_released_in_one_transaction(self, store: Store) -> None:
         hold = Hold(7, "here", 1, "2", NOON, DAY, "p/m", "code", Decimal("0.25"))
         with store.transaction():
             store.add(hold)
@@ -235,7 +235,7 @@ class StoreContract:
             store.add(report._replace(good=0.25))
         assert [o.good for o in store.outcomes()] == [0.25]
 
-    def test_a_cooldown_lasts_as_long_as_anybody_says(
+    def test_the_longest_reported_cooldown_holds(
         self, store: Store, opened: Callable[[], Store]
     ) -> None:
         other = opened()

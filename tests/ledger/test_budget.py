@@ -165,7 +165,7 @@ def test_of_several_tight_limits_the_longest_is_reported(store: SqliteStore) -> 
     assert error.resets_s == 10.5 * 86_400
 
 
-def test_a_model_without_a_price_has_no_place_under_a_budget(store: SqliteStore) -> None:
+def test_a_model_without_a_price_is_refused_under_a_budget(store: SqliteStore) -> None:
     limits = Limits(limits=(PER_DAY,))
     error = refusal(store, limits, ask(None, others=(("c", Decimal("0.10")),)))
     assert "no known price" in str(error)
@@ -255,7 +255,7 @@ def test_an_attempt_that_was_charged_as_dead_and_ends_all_the_same_corrects_the_
         assert kinds == ["estimated", "corrected"]
 
 
-def test_a_process_id_that_was_given_out_again_is_another_process(store: SqliteStore) -> None:
+def test_a_reused_process_id_is_another_process(store: SqliteStore) -> None:
     take(store, Limits(limits=(PER_DAY,)), ask("1.00"), owner=OWNER._replace(started="12"))
     with store.transaction():
         assert charge_interrupted(store, now=NOON) == 1

@@ -99,7 +99,7 @@ def test_the_next_server_charges_what_a_killed_one_had_reserved(file: Path) -> N
     assert [a.cost_kind for a in run(file, test).attempts(DAY, DAY)] == ["estimated"]
 
 
-def test_one_that_stops_waiting_for_room_leaves_none_reserved(file: Path) -> None:
+def test_a_cancelled_reservation_leaves_nothing_reserved(file: Path) -> None:
     async def test(ledger: Ledger) -> None:
         await ledger.flush()
         other = SqliteStore(file)
@@ -135,7 +135,7 @@ def test_a_reservation_waits_only_for_another_process_that_writes(file: Path) ->
     assert len(run(file, test).holds()) == 3
 
 
-def test_one_that_stops_waiting_for_a_record_loses_nothing(file: Path) -> None:
+def test_a_cancelled_record_loses_nothing(file: Path) -> None:
     async def test(ledger: Ledger) -> None:
         waiting = asyncio.create_task(ledger.record(attempt("0.10")))
         await asyncio.sleep(0)
@@ -206,7 +206,7 @@ def test_the_event_loop_never_waits_for_the_disk(file: Path) -> None:
     run(file, test)
 
 
-def test_in_a_place_that_cannot_be_written_calls_go_on_and_budgets_hold(file: Path) -> None:
+def test_without_write_access_calls_continue_and_budgets_hold(file: Path) -> None:
     file.parent.write_text("a file in the place of the directory")
 
     async def test(ledger: Ledger) -> None:
@@ -276,7 +276,7 @@ def test_after_a_full_disk_everything_is_caught_up(
     assert len(stores) == 2
 
 
-def test_a_ledger_damaged_under_way_is_started_anew_and_reported_once(file: Path) -> None:
+def test_a_ledger_damaged_while_open_is_recreated_and_reported_once(file: Path) -> None:
     async def test(ledger: Ledger) -> None:
         hold = await held(ledger, "0.50")
         await ledger.record(attempt("0.10"))
@@ -298,7 +298,7 @@ def test_a_ledger_damaged_under_way_is_started_anew_and_reported_once(file: Path
     assert store.holds() == []
 
 
-def test_a_removed_file_is_started_anew(file: Path) -> None:
+def test_a_removed_file_is_recreated(file: Path) -> None:
     async def test(ledger: Ledger) -> None:
         await ledger.record(attempt("0.10"))
         await asyncio.to_thread(file.unlink)

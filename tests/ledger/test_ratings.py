@@ -131,7 +131,7 @@ def test_a_clock_that_was_ahead_fades_nothing() -> None:
     assert learn(ratings(), outcome(good=0.0, task="a"), back) == right
 
 
-def test_a_corrected_report_asks_for_a_new_beginning() -> None:
+def test_a_corrected_report_recomputes_the_rating() -> None:
     made = ratings()
     assert made.learn([outcome(call=1), outcome(call=1, kind="check")], now=NOON)
     assert not made.learn([outcome(call=1, good=0.0)], now=NOON)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rightmodel.ledger.store import Reader
 
 
-def written(file: Path, *, keep_open: bool = False) -> SqliteStore:
+def write_ledger(file: Path, *, keep_open: bool = False) -> SqliteStore:
     store = SqliteStore(file)
     with store.transaction():
         store.add(attempt("0.01", call=7, number=1))
@@ -38,32 +38,32 @@ def everything(reader: Reader) -> tuple[int, int, int, int]:
     )
 
 
-def seen(folder: Path) -> dict[str, tuple[int, int]]:
+def file_states(folder: Path) -> dict[str, tuple[int, int]]:
     return {p.name: (p.stat().st_size, p.stat().st_mtime_ns) for p in folder.iterdir()}
 
 
 def test_a_ledger_that_is_closed_is_read_and_nothing_beside_it_is_made(tmp_path: Path) -> None:
     file = tmp_path / "ledger?#%41.sqlite3"
-    written(file)
-    before = seen(tmp_path)
+    write_ledger(file)
+    before = file_states(tmp_path)
     assert reading(file, everything) == (1, 1, 1, 0)
-    assert seen(tmp_path) == before
+    assert file_states(tmp_path) == before
     assert [*before] == [file.name]
 
 
 def test_a_ledger_that_is_open_is_read_with_what_is_only_in_its_log(tmp_path: Path) -> None:
     file = tmp_path / "ledger.sqlite3"
-    store = written(file, keep_open=True)
-    before = seen(tmp_path)
+    store = write_ledger(file, keep_open=True)
+    before = file_states(tmp_path)
     assert reading(file, everything) == (1, 1, 1, 0)
-    assert {*seen(tmp_path)} == {*before}
+    assert {*file_states(tmp_path)} == {*before}
     store.close()
 
 
 def test_a_ledger_whose_process_died_is_read_and_left_as_it_is(tmp_path: Path) -> None:
     living, dead = tmp_path / "living", tmp_path / "dead"
     living.mkdir()
-    store = written(living / "ledger.sqlite3", keep_open=True)
+    store = write_ledger(living / "ledger.sqlite3", keep_open=True)
     shutil.copytree(living, dead)
     store.close()
     file = dead / "ledger.sqlite3"
@@ -75,7 +75,7 @@ def test_a_ledger_whose_process_died_is_read_and_left_as_it_is(tmp_path: Path) -
 
 def test_while_it_is_read_another_may_write(tmp_path: Path) -> None:
     file = tmp_path / "ledger.sqlite3"
-    store = written(file, keep_open=True)
+    store = write_ledger(file, keep_open=True)
 
     def question(reader: Reader) -> tuple[int, int]:
         before = everything(reader)[1]
@@ -90,7 +90,7 @@ def test_while_it_is_read_another_may_write(tmp_path: Path) -> None:
 
 def test_what_is_opened_while_it_is_read_is_read_again(tmp_path: Path) -> None:
     file = tmp_path / "ledger.sqlite3"
-    written(file)
+    write_ledger(file)
     found: list[int] = []
 
     def question(reader: Reader) -> int:
@@ -116,7 +116,7 @@ def test_no_ledger_is_no_error_and_none_is_made(tmp_path: Path, begun: bool) -> 
     assert file.exists() is begun
 
 
-def trouble(file: Path) -> LedgerError:
+def reading_error(file: Path) -> LedgerError:
     with pytest.raises(LedgerError) as caught:
         reading(file, everything, busy_s=0.01)
     assert str(file) in str(caught.value)
@@ -125,14 +125,14 @@ def trouble(file: Path) -> LedgerError:
 
 def test_damage_is_reported_and_left_to_the_server_to_repair(tmp_path: Path) -> None:
     file = tmp_path / "ledger.sqlite3"
-    written(file)
+    write_ledger(file)
     whole = file.read_bytes()
     file.write_bytes(b"this is no database at all" * 100)
-    assert trouble(file).fault is LedgerFault.DAMAGED
+    assert reading_error(file).fault is LedgerFault.DAMAGED
     torn = bytearray(whole)
     torn[5000:9000] = b"\xa5" * 4000
     file.write_bytes(torn)
-    found = trouble(file)
+    found = reading_error(file)
     assert found.fault is LedgerFault.DAMAGED
     assert "moves it aside" in str(found)
     assert [p.name for p in tmp_path.iterdir()] == [file.name]
@@ -143,7 +143,7 @@ def test_damage_is_reported_and_left_to_the_server_to_repair(tmp_path: Path) -> 
 )
 def test_an_invalid_amount_is_unknown(tmp_path: Path, column: str, value: str) -> None:
     file = tmp_path / "ledger.sqlite3"
-    written(file)
+    write_ledger(file)
     before = reading(file, lambda reader: len(list(reader.calls("0000", "9999"))))
     with closing(sqlite3.connect(file)) as db, db:
         db.execute(f"UPDATE calls SET {column} = ?", (value,))
@@ -157,7 +157,7 @@ def test_a_row_that_cannot_be_read_is_skipped_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = tmp_path / "ledger.sqlite3"
-    written(file)
+    write_ledger(file)
     with closing(sqlite3.connect(file)) as db, db:
         db.execute("UPDATE calls SET skills = '{'")
     assert reading(file, lambda reader: list(reader.calls("0000", "9999"))) == []
@@ -166,30 +166,30 @@ def test_a_row_that_cannot_be_read_is_skipped_with_a_warning(
 
 def test_another_schema_is_not_guessed_at(tmp_path: Path) -> None:
     file = tmp_path / "ledger.sqlite3"
-    written(file)
+    write_ledger(file)
     with closing(sqlite3.connect(file)) as db, db:
         db.execute("PRAGMA user_version=999")
-    found = trouble(file)
+    found = reading_error(file)
     assert found.fault is LedgerFault.NEWER
     assert "upgrade" in str(found)
 
 
 def test_what_cannot_be_opened_is_reported(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite3").mkdir()
-    assert trouble(tmp_path / "ledger.sqlite3").fault is LedgerFault.UNREACHABLE
+    assert reading_error(tmp_path / "ledger.sqlite3").fault is LedgerFault.UNREACHABLE
     (tmp_path / "file").write_text("x")
-    assert trouble(tmp_path / "file" / "ledger.sqlite3").fault is LedgerFault.UNREACHABLE
+    assert reading_error(tmp_path / "file" / "ledger.sqlite3").fault is LedgerFault.UNREACHABLE
 
 
 def test_a_ledger_locked_for_long_is_reported(tmp_path: Path) -> None:
     file = tmp_path / "ledger.sqlite3"
-    written(file)
+    write_ledger(file)
     with closing(sqlite3.connect(file, isolation_level=None)) as db:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
         db.execute("BEGIN EXCLUSIVE")
         db.execute("DELETE FROM calls")
-        assert trouble(file).fault is LedgerFault.LOCKED
+        assert reading_error(file).fault is LedgerFault.LOCKED
 
 
 def test_the_ends_of_the_ledger(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_nothing_used_is_no_error() -> None:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_rows_are_made_from_what_passes_through_the_house(known: bool) -> None:
+def test_rows_are_built_from_a_completed_call(known: bool) -> None:
     cost = Decimal("0.01") if known else None
     tried = Attempt(
         "p/m", "p", "m", Fault.SCHEMA, "the prompt was: secret", 200, 0.5, 2.0, 0.1, None, cost

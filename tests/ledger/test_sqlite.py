@@ -50,7 +50,7 @@ def opener(file: Path) -> SqliteOpener:
     return SqliteOpener(file, lambda: NOON)
 
 
-def test_only_its_owner_may_look(file: Path) -> None:
+def test_only_its_owner_may_read_it(file: Path) -> None:
     store = SqliteStore(file)
     with store.transaction():
         store.add(attempt())
@@ -188,7 +188,7 @@ def test_a_torn_log_loses_only_what_was_not_committed(file: Path) -> None:
     store.close()
 
 
-def test_a_lock_that_cannot_be_had_is_reported_as_trouble(file: Path) -> None:
+def test_a_lock_that_cannot_be_acquired_is_reported(file: Path) -> None:
     file.parent.mkdir()
     file.write_bytes(b"no database" * 1000)
     file.with_name(f"{file.name}.lock").mkdir()
@@ -197,7 +197,7 @@ def test_a_lock_that_cannot_be_had_is_reported_as_trouble(file: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["fcntl.flock", "pathlib.Path.rename"])
-def test_damage_in_a_place_that_cannot_be_changed_is_reported_as_trouble(
+def test_damage_in_a_read_only_directory_is_reported(
     file: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     file.parent.mkdir()
@@ -223,7 +223,7 @@ def test_damage_in_a_place_that_cannot_be_changed_is_reported_as_trouble(
         "UPDATE cooldowns SET until = 'later'",
     ],
 )
-def test_a_row_of_which_somebody_spoilt_a_cell_is_passed_over(file: Path, spoil: str) -> None:
+def test_a_row_with_an_invalid_cell_is_skipped(file: Path, spoil: str) -> None:
     store = SqliteStore(file)
     rows = (attempt(number=1, output=5), attempt(number=2, output=5))
     outcomes, keys = (outcome(model="p/1"), outcome(model="p/2")), ("1", "2")
@@ -245,7 +245,7 @@ def test_a_row_of_which_somebody_spoilt_a_cell_is_passed_over(file: Path, spoil:
     assert set(map(tuple, found.values())) == {("1", "2")}
 
 
-def test_a_directory_in_its_place_keeps_its_mode(file: Path) -> None:
+def test_an_existing_directory_keeps_its_mode(file: Path) -> None:
     file.mkdir(parents=True)
     file.chmod(0o755)
     with pytest.raises(LedgerError):
@@ -275,7 +275,7 @@ def test_a_file_that_was_replaced_is_noticed(file: Path) -> None:
     store.close()
 
 
-def test_a_place_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file in the place of the directory")
     with pytest.raises(LedgerError, match="cannot be reached or opened") as caught:
         opener(tmp_path / "state" / "ledger.sqlite3")()
@@ -301,7 +301,7 @@ def test_a_full_disk_is_reported_and_leaves_what_was_there(file: Path) -> None:
     store.close()
 
 
-def test_one_that_writes_too_long_is_reported(file: Path) -> None:
+def test_a_writer_that_takes_too_long_is_reported(file: Path) -> None:
     store = SqliteStore(file, busy_s=0.05)
     other = SqliteStore(file)
     with other.transaction(), pytest.raises(LedgerError) as caught, store.transaction():

@@ -42,7 +42,7 @@ def test_a_url_that_cannot_be_read_is_reported_without_showing_its_password(url:
         ("postgresql:///ledger?host=/run/postgresql&password=secret", "postgresql:///ledger"),
     ],
 )
-def test_its_place_is_the_url_without_user_password_and_options(
+def test_its_location_is_the_url_without_user_password_and_options(
     monkeypatch: pytest.MonkeyPatch, url: str, place: str
 ) -> None:
     _without_psycopg(monkeypatch)
@@ -59,7 +59,7 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
     assert caught.value.fault is LedgerFault.UNREACHABLE
 
 
-def test_a_database_that_is_not_there_is_trouble_when_it_is_opened() -> None:
+def test_an_unreachable_database_is_an_error_when_opened() -> None:
     opener = open_postgres("postgresql://team:secret@127.0.0.1:1/ledger")
     with pytest.raises(LedgerError, match="cannot be reached") as caught:
         opener()
@@ -67,7 +67,7 @@ def test_a_database_that_is_not_there_is_trouble_when_it_is_opened() -> None:
     assert "secret" not in "".join(traceback.format_exception(caught.value))
 
 
-def test_the_hash_of_a_key_tells_apart_keys_and_addresses() -> None:
+def test_the_hash_of_a_key_distinguishes_keys_and_addresses() -> None:
     pairs = [("https://a/v1", "k"), ("https://b/v1", "k"), ("https://a/v1", "l")]
     assert len({key_hash(*pair) for pair in pairs}) == 3
     assert key_hash(*pairs[0]) == key_hash(*pairs[0])

@@ -70,7 +70,7 @@ def test_names_and_addresses_that_only_resemble_loopback_are_not(host: str) -> N
         "",
     ],
 )
-def test_a_url_that_parsers_could_read_in_two_ways_is_refused(url: str) -> None:
+def test_an_ambiguous_url_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"must|valid"):
         clean_base_url(url)
     assert not is_loopback(url)

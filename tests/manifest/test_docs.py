@@ -29,7 +29,7 @@ HARD = (
 )
 
 
-def test_the_example_of_all_keys_loads_and_says_what_it_seems_to(tmp_path: Path) -> None:
+def test_the_example_of_all_keys_loads_with_the_documented_meaning(tmp_path: Path) -> None:
     (tmp_path / "m.toml").write_text(EVERYTHING)
     catalog = load_catalog(tmp_path / "m.toml", has_key=lambda _: True)
     assert catalog.notes == ()

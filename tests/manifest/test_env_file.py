@@ -70,7 +70,7 @@ def test_an_odd_line_is_a_warning_that_does_not_repeat_it(
     assert KEY not in notes[0]
 
 
-def test_references_are_replaced_and_unknown_ones_left_as_they_are(tmp_path: Path) -> None:
+def test_references_are_expanded_and_unknown_ones_kept(tmp_path: Path) -> None:
     text = "A=one\nB=${A}-${HOME_KEY}\nC=${NONE:-two}\nD=${NONE}\n"
     assert read(tmp_path, text).values == {
         "A": "one",

@@ -74,7 +74,7 @@ def test_what_is_wrong_is_named_with_its_key_and_what_would_be_right(
     assert "rightmodel.toml" in str(caught.value)
 
 
-def test_the_user_overrides_single_prices_and_ratings_and_origins_tell(tmp_path: Path) -> None:
+def test_the_user_overrides_single_prices_and_ratings_and_origins_show_it(tmp_path: Path) -> None:
     catalog = load(
         tmp_path, '[[models]]\nid = "openai/gpt-5.5"\ncost = {input = 1}\nskills = {code = 9.5}'
     )

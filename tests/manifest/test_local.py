@@ -61,7 +61,7 @@ def test_a_shipped_entry_completes_what_the_server_lists() -> None:
     assert model.context == 32768
 
 
-def test_what_the_running_server_says_wins_over_the_shipped_entry() -> None:
+def test_what_the_running_server_lists_wins_over_the_shipped_entry() -> None:
     served = ServedModel("gpt-oss:20b", context=8192, features=("json_schema",), image=True)
     catalog = load(ollama=[served])
     model = catalog.models["ollama/gpt-oss:20b"]

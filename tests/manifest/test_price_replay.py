@@ -129,7 +129,7 @@ def on_the_wire(call: Call, chance: random.Random) -> tuple[list[dict[str, Any]]
     return events, None
 
 
-async def written(rows: list[AttemptRecord], file: Path) -> None:
+async def write_ledger(rows: list[AttemptRecord], file: Path) -> None:
     """The rows as the ledger keeps them."""
     ledger = Ledger(SqliteOpener(file, lambda: rows[0].at))
     for row in rows:
@@ -164,7 +164,7 @@ def test_a_day_of_5000_calls_costs_what_a_sum_by_hand_says(tmp_path: Path) -> No
         rows.append(attempt_record(attempt, call=number, number=1, at=at, skill="code"))
         by_day[rows[-1].day] += usd
         kinds.update(_kinds(call, named))
-    asyncio.run(written(rows, tmp_path / "ledger.sqlite3"))
+    asyncio.run(write_ledger(rows, tmp_path / "ledger.sqlite3"))
     with closing(SqliteStore(tmp_path / "ledger.sqlite3")) as store:
         days = ("2026-11-30", "2026-12-01")
         (found,) = summed(store.calls(*days), store.attempts(*days), days)

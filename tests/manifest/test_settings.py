@@ -187,7 +187,7 @@ def test_a_base_url_with_a_key_in_it_is_not_repeated(tmp_path: Path) -> None:
         assert KEY not in str(caught.value)
 
 
-def test_a_key_in_any_other_place_of_the_manifest_is_not_repeated(tmp_path: Path) -> None:
+def test_a_key_in_any_other_value_of_the_manifest_is_not_repeated(tmp_path: Path) -> None:
     path = tmp_path / "m.toml"
     for line in (
         f'trust = "{PASTED[0]}"',

@@ -34,7 +34,7 @@ sys.addaudithook(watch)
 """
 
 
-def seen(root: Path) -> dict[str, tuple[int, int]]:
+def file_states(root: Path) -> dict[str, tuple[int, int]]:
     """Everything below that is not in the state directory: size and time of change."""
     state = root / "state"
     found = [p for p in root.rglob("*") if p != state and state not in p.parents]
@@ -46,14 +46,14 @@ def test_nothing_is_written_outside_the_state_directory(tmp_path: Path) -> None:
         async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as upstream:
             folders = Folders(tmp_path, WATCH + WRAPPER)
             folders.write(manifest(upstream))
-            before = seen(tmp_path)
+            before = file_states(tmp_path)
             async with folders.server() as server:
                 upstream.script("m", [fault.status(500)])
                 for n in range(3):
                     assert texts(await server.call(prompt=f"call {n}"))
                 assert texts(await server.call("choose_model", task="a task"))
                 await server.call(prompt="x", model="none of these")
-            assert seen(tmp_path) == before
+            assert file_states(tmp_path) == before
             lines = server.errors.decode().splitlines()
             wrote = [line.split(" ", 2)[2] for line in lines if line.startswith("WROTE ")]
             state = str(tmp_path / "state")

@@ -17,7 +17,7 @@ CALLS = [(f"{KINDS[n % 10]} number {n}", KINDS[n % 10]) for n in range(200)]
 """80 of them are held back, more than there are places: what is fast has to wait in line, too."""
 
 
-def said(request: Received) -> str:
+def expected_answer(request: Received) -> str:
     return f"the answer to <{request.prompt}> from {request.model}"
 
 
@@ -28,7 +28,10 @@ def test_200_calls_at_once_over_one_connection(tmp_path: Path) -> None:
         async def held(_: float) -> None:
             await release.wait()
 
-        models = {"fast": Behaviour(said), "slow": Behaviour(said, first_token_s=1.0)}
+        models = {
+            "fast": Behaviour(expected_answer),
+            "slow": Behaviour(expected_answer, first_token_s=1.0),
+        }
         async with SimulatedProvider("openai-chat", models=models, sleep=held) as upstream:
             folders = Folders(tmp_path)
             folders.write(manifest(upstream, ("fast", "slow")))

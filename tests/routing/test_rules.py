@@ -114,7 +114,7 @@ def test_a_requirement_sees_all_that_would_be_sent(tmp_path: Path, task: Task) -
     assert decision.requirements.trust is Trust.local
 
 
-def test_a_number_in_a_schema_and_text_with_quotes_are_seen(tmp_path: Path) -> None:
+def test_a_number_in_a_schema_and_text_with_quotes_are_matched(tmp_path: Path) -> None:
     rule = "[[rules]]\nwhen = { matches = '%s' }\nrequire = { trust = 'local' }\n"
     card = Task("x", schema={"enum": [4111111111111111]})
     quoted = Task("x", schema={"const": 'say "hunter2"'})
@@ -124,7 +124,7 @@ def test_a_number_in_a_schema_and_text_with_quotes_are_seen(tmp_path: Path) -> N
     assert route(tmp_path, rule % '"password": "x"', pair).requirements.trust is Trust.local
 
 
-def test_the_protocol_s_own_words_are_no_text_of_the_request(tmp_path: Path) -> None:
+def test_the_wire_format_s_own_keys_are_not_text_of_the_request(tmp_path: Path) -> None:
     rule = '[[rules]]\nwhen = { contains = ["user"] }\nrequire = { trust = "local" }\n'
     assert route(tmp_path, rule, Task("hello")).requirements.trust is Trust.any
 
@@ -258,7 +258,7 @@ def test_rules_are_applied_to_what_the_judge_says(tmp_path: Path) -> None:
     assert decision.rule == "law"
 
 
-def test_an_unknown_way_to_assess_is_an_error(tmp_path: Path) -> None:
+def test_an_unknown_assess_mode_is_an_error(tmp_path: Path) -> None:
     catalog = catalog_of(tmp_path, "")
     odd = replace(catalog, routing=replace(catalog.routing, assess="oracle"))
     with pytest.raises(ValueError, match=r"'oracle'; known: rules, learned, judge, hybrid"):

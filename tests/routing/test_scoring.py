@@ -166,7 +166,7 @@ def test_candidates_beyond_the_first_are_made_when_they_are_read() -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_decision_is_what_its_definition_says(seed: int) -> None:
+def test_a_decision_matches_its_definition(seed: int) -> None:
     """Against the plain definition, one model and one reading at a time."""
     dice = random.Random(seed)
     models = [

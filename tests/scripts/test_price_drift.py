@@ -103,7 +103,7 @@ def test_sizes_hours_and_days_to_come_are_compared(tmp_path: Path) -> None:
     assert compared(tmp_path, base + same, prices).same == ["up/m"]
 
 
-def test_unknown_in_either_is_told_apart_from_drift(tmp_path: Path) -> None:
+def test_unknown_in_either_is_distinguished_from_drift(tmp_path: Path) -> None:
     found = compared(
         tmp_path,
         "cost = { input = 2, output = 10, cache_read = 0.2 }",

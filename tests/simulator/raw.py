@@ -40,7 +40,7 @@ def body_of(protocol: str, prompt: str = "hi", *, stream: bool = False, **more: 
 
 
 @dataclass
-class Seen:
+class Response:
     """A response as it came. `cut`: the connection ended before the body did."""
 
     status: int = 0
@@ -85,28 +85,30 @@ class Client:
         self.writer.write(head.encode() + raw)
         await self.writer.drain()
 
-    async def head(self) -> Seen:
+    async def head(self) -> Response:
         text = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         first, *lines = text.strip().split("\r\n")
         pairs = (line.partition(": ") for line in lines)
-        return Seen(int(first.split(" ")[1]), {k.lower(): v for k, _, v in pairs})
+        return Response(int(first.split(" ")[1]), {k.lower(): v for k, _, v in pairs})
 
-    async def read(self) -> Seen:
-        seen = await self.head()
+    async def read(self) -> Response:
+        answer_with = await self.head()
         try:
-            if seen.headers.get("transfer-encoding") == "chunked":
+            if answer_with.headers.get("transfer-encoding") == "chunked":
                 while size := int(await self.reader.readuntil(b"\r\n"), 16):
-                    seen.chunks.append(await self.reader.readexactly(size))
+                    answer_with.chunks.append(await self.reader.readexactly(size))
                     await self.reader.readexactly(2)
                 await self.reader.readexactly(2)
-                seen.body = b"".join(seen.chunks)
+                answer_with.body = b"".join(answer_with.chunks)
             else:
-                seen.body = await self.reader.readexactly(int(seen.headers["content-length"]))
+                answer_with.body = await self.reader.readexactly(
+                    int(answer_with.headers["content-length"])
+                )
         except (asyncio.IncompleteReadError, ConnectionError) as error:
-            seen.cut = True
+            answer_with.cut = True
             partial = getattr(error, "partial", b"")
-            seen.body = b"".join(seen.chunks) + partial
-        return seen
+            answer_with.body = b"".join(answer_with.chunks) + partial
+        return answer_with
 
 
 async def ask(
@@ -116,7 +118,7 @@ async def ask(
     stream: bool = False,
     key: str = "",
     **more: Any,
-) -> Seen:
+) -> Response:
     """One request on a connection of its own."""
     protocol = provider.protocol
     client = await Client.to(provider)
@@ -130,7 +132,7 @@ async def ask(
         await client.close()
 
 
-def seen(
+def answer_with(
     dialect: str,
     broken: SimulatedFault,
     prompt: str = "hi",
@@ -138,8 +140,8 @@ def seen(
     stream: bool = False,
     behaviour: Behaviour | None = None,
     **more: Any,
-) -> Seen:
-    async def run() -> Seen:
+) -> Response:
+    async def run() -> Response:
         models = {"m": behaviour or Behaviour(chunk_tokens=1)}
         protocol = DIALECTS[dialect].protocol
         async with SimulatedProvider(protocol, dialect=dialect, models=models) as provider:

@@ -24,7 +24,7 @@ from rightmodel.simulator import (
     fault,
     skilled,
 )
-from simulator.raw import Client, Seen, ask, body_of, path_of
+from simulator.raw import Client, Response, ask, body_of, path_of
 
 PROTOCOLS = ("openai-chat", "anthropic-messages", "gemini")
 
@@ -83,7 +83,7 @@ def test_an_answer_never_exceeds_the_output_limit(limit: int, thought: int, text
     assert text.startswith(reply.text or "")
 
 
-def test_usage_and_cost_are_reported_as_told() -> None:
+def test_usage_and_cost_are_reported_as_configured() -> None:
     used = Usage(input=1000, output=50, cache_read=600, cache_write=100, reasoning=20)
 
     async def run(protocol: str, dialect: str = "") -> Any:
@@ -155,8 +155,10 @@ def test_any_json_object_is_enough_where_no_schema_is_given() -> None:
 # --- what the real ones refuse ---
 
 
-def sent(protocol: str, body: Any, headers: dict[str, str] | None = None, path: str = "") -> Seen:
-    async def run() -> Seen:
+def sent(
+    protocol: str, body: Any, headers: dict[str, str] | None = None, path: str = ""
+) -> Response:
+    async def run() -> Response:
         async with SimulatedProvider(protocol, key="key", models={"m": Behaviour()}) as provider:
             client = await Client.to(provider)
             named = {"authorization": "Bearer key", "x-api-key": "key", "x-goog-api-key": "key"}
@@ -194,7 +196,7 @@ def test_what_is_required_is_missed_by_name(protocol: str, left_out: str) -> Non
 
 
 def test_anthropic_wants_its_version_header() -> None:
-    async def run() -> Seen:
+    async def run() -> Response:
         async with SimulatedProvider("anthropic-messages", models={"m": Behaviour()}) as provider:
             client = await Client.to(provider)
             head = "POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
@@ -219,7 +221,7 @@ def test_a_missing_and_a_wrong_key(protocol: str, missing: int, wrong: int) -> N
 
 @pytest.mark.parametrize("path", ["/chat/completions", "/v1beta/models/m:nonsense", "/v1/models/m"])
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_path_that_is_none_is_not_found(protocol: str, path: str) -> None:
+def test_an_unknown_path_is_not_found(protocol: str, path: str) -> None:
     assert sent(protocol, body_of(protocol), path=path).status == 404
 
 

@@ -21,23 +21,25 @@ def test_the_faults_that_fit_are_listed(capsys: pytest.CaptureFixture[str]) -> N
     assert "insufficient_quota" not in listed
 
 
-def test_an_unknown_fault_is_told_with_its_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_fault_is_reported_with_the_nearest_name(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["--fault", "overlooded"]) == 2
     assert "nearest: overloaded" in capsys.readouterr().err
 
 
-def test_it_serves_says_where_and_sums_up() -> None:
+def test_it_serves_prints_its_address_and_sums_up() -> None:
     said: list[str] = []
     started = asyncio.Event()
 
-    def say(text: str) -> None:
+    def echo(text: str) -> None:
         said.append(text)
         started.set()
 
     async def run() -> set[int]:
         faults = ["--fault", "overloaded", "--fault", "status_500"]
         options = parsed(["--model", "m", "--key", "k", "--share", "0.5", *faults])
-        task = asyncio.ensure_future(serve(options, say))
+        task = asyncio.ensure_future(serve(options, echo))
         await started.wait()
         url = said[0].split("\n")[0].removeprefix("base_url = ")
         async with httpx2.AsyncClient(headers={"authorization": "Bearer k"}) as client:

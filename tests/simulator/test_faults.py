@@ -12,7 +12,7 @@ import pytest
 from rightmodel.core.fault import Fault
 from rightmodel.simulator import Behaviour, SimulatedFault, SimulatedProvider, fault
 from rightmodel.simulator.dialects import DIALECTS
-from simulator.raw import Client, ask, body_of, path_of, seen, with_schema
+from simulator.raw import Client, answer_with, ask, body_of, path_of, with_schema
 
 LONG = "word " * 20_000
 
@@ -52,7 +52,7 @@ def test_every_fault_that_fits_can_be_played_streamed_and_not(dialect: str) -> N
     asyncio.run(run())
 
 
-def test_faults_are_found_by_name_and_a_near_name_is_told() -> None:
+def test_faults_are_found_by_name_and_a_similar_name_is_suggested() -> None:
     assert fault.find("rate_limit_nan").name == "rate_limit_nan"
     with pytest.raises(KeyError, match="overloaded"):
         fault.find("overloadet")
@@ -95,7 +95,7 @@ def test_faults_can_be_put_together() -> None:
 
 
 def test_headers_can_be_added_to_a_fault() -> None:
-    found = seen("anthropic", fault.overloaded().with_headers(retry_after="3"))
+    found = answer_with("anthropic", fault.overloaded().with_headers(retry_after="3"))
     assert found.headers["retry-after"] == "3"
     assert found.status == 529
 
@@ -116,7 +116,7 @@ def test_headers_can_be_added_to_a_fault() -> None:
     ],
 )
 def test_how_long_to_wait_is_said_as_asked(name: str, headers: dict[str, str]) -> None:
-    found = seen("openai", fault.find(name))
+    found = answer_with("openai", fault.find(name))
     assert found.status == 429
     assert found.json["error"]["code"] == "rate_limit_exceeded"
     assert headers.items() <= found.headers.items()
@@ -132,29 +132,29 @@ def test_how_long_to_wait_is_said_as_asked(name: str, headers: dict[str, str]) -
     ],
 )
 def test_a_date_is_so_far_from_the_providers_own_clock(name: str, seconds: float) -> None:
-    found = seen("openai", fault.find(name))
+    found = answer_with("openai", fault.find(name))
     until, now = (parsedate_to_datetime(found.headers[h]) for h in ("retry-after", "date"))
     assert abs((until - now).total_seconds() - seconds) <= 1
 
 
 def test_a_skewed_clock_is_off_by_hours() -> None:
     ahead, right = (
-        parsedate_to_datetime(seen("openai", fault.find(name)).headers["date"])
+        parsedate_to_datetime(answer_with("openai", fault.find(name)).headers["date"])
         for name in ("rate_limit_clock_ahead", "rate_limit_date")
     )
     assert 7190 < (ahead - right).total_seconds() < 7210
 
 
-def test_gemini_says_it_in_the_body_and_in_an_array() -> None:
-    plain, array = (seen("gemini", fault.retry_info(34, array=a)) for a in (False, True))
+def test_gemini_puts_it_in_the_body_and_in_an_array() -> None:
+    plain, array = (answer_with("gemini", fault.retry_info(34, array=a)) for a in (False, True))
     assert array.json == [plain.json]
     last = plain.json["error"]["details"][-1]
     assert last["@type"].endswith("RetryInfo")
     assert last["retryDelay"] == "34s"
 
 
-def test_anthropic_says_when_its_counters_start_anew() -> None:
-    found = seen("anthropic", fault.rate_limit_resets())
+def test_anthropic_reports_when_its_counters_reset() -> None:
+    found = answer_with("anthropic", fault.rate_limit_resets())
     assert found.headers["anthropic-ratelimit-requests-reset"].endswith("Z")
 
 
@@ -183,46 +183,46 @@ def test_anthropic_says_when_its_counters_start_anew() -> None:
 def test_the_body_is_the_providers_own(
     dialect: str, broken: SimulatedFault, status: int, expected: dict[str, Any]
 ) -> None:
-    found = seen(dialect, broken)
+    found = answer_with(dialect, broken)
     assert found.status == status
     assert expected.items() <= found.json["error"].items()
 
 
-def test_mistral_speaks_its_own_way() -> None:
-    assert seen("mistral", fault.wrong_key()).json == {"detail": "Unauthorized"}
-    limited = seen("mistral", fault.rate_limit()).json
+def test_mistral_has_its_own_error_shape() -> None:
+    assert answer_with("mistral", fault.wrong_key()).json == {"detail": "Unauthorized"}
+    limited = answer_with("mistral", fault.rate_limit()).json
     assert (limited["type"], limited["code"]) == ("rate_limited", "1300")
 
 
 def test_a_spend_limit_of_anthropic_comes_without_retry_after() -> None:
-    found = seen("anthropic", fault.spend_limit_enforced())
+    found = answer_with("anthropic", fault.spend_limit_enforced())
     assert found.status == 429
     assert "retry-after" not in found.headers
     assert found.json["error"]["details"] == {"error_code": "enforced_spend_limit_reached"}
 
 
 def test_moderation_of_openrouter_carries_its_reasons() -> None:
-    found = seen("openrouter", fault.moderated())
+    found = answer_with("openrouter", fault.moderated())
     assert found.status == 403
     assert found.json["error"]["metadata"]["reasons"]
 
 
 def test_an_error_in_a_200_has_a_number_as_code() -> None:
-    found = seen("openrouter", fault.error_in_200(502))
+    found = answer_with("openrouter", fault.error_in_200(502))
     assert (found.status, found.json["error"]["code"]) == (200, 502)
     assert found.json["error"]["metadata"]["provider_name"]
-    streamed = seen("openrouter", fault.error_in_200(429), stream=True)
+    streamed = answer_with("openrouter", fault.error_in_200(429), stream=True)
     assert streamed.events[0]["error"]["code"] == 429
 
 
 def test_a_proxys_page_is_html() -> None:
-    found = seen("openai", fault.bad_gateway_page())
+    found = answer_with("openai", fault.bad_gateway_page())
     assert (found.status, found.headers["content-type"]) == (502, "text/html")
     assert found.body.startswith(b"<html>")
 
 
-def test_an_echoed_prompt_stands_beside_the_message() -> None:
-    found = seen("openai", fault.echoed_prompt(), "rate limit 429 context length")
+def test_an_echoed_prompt_accompanies_the_message() -> None:
+    found = answer_with("openai", fault.echoed_prompt(), "rate limit 429 context length")
     assert "rate limit" not in found.json["error"]["message"]
     assert "rate limit" in found.json["input"]
 
@@ -244,36 +244,36 @@ def test_an_echoed_prompt_stands_beside_the_message() -> None:
 )
 def test_what_exceeds_a_models_window_is_refused_in_its_dialect(dialect: str, words: str) -> None:
     small = Behaviour(context=100)
-    found = seen(dialect, fault.schema_mismatch(), LONG, behaviour=small)
+    found = answer_with(dialect, fault.schema_mismatch(), LONG, behaviour=small)
     assert found.status == 400
     assert words in found.json["error"]["message"]
 
 
-def test_output_that_does_not_fit_beside_the_prompt_is_told_apart() -> None:
+def test_output_that_does_not_fit_beside_the_prompt_is_distinguished() -> None:
     small = Behaviour(context=120)
-    found = seen("anthropic", fault.schema_mismatch(), "x" * 200, behaviour=small)
+    found = answer_with("anthropic", fault.schema_mismatch(), "x" * 200, behaviour=small)
     assert "input length and `max_tokens` exceed context limit" in found.json["error"]["message"]
 
 
 def test_more_output_than_the_model_has_is_refused() -> None:
-    found = seen("anthropic", fault.schema_mismatch(), behaviour=Behaviour(output_limit=50))
+    found = answer_with("anthropic", fault.schema_mismatch(), behaviour=Behaviour(output_limit=50))
     assert (found.status, "100 > 50" in found.json["error"]["message"]) == (400, True)
 
 
 @pytest.mark.parametrize("broken", [fault.silent_cut(4096), fault.schema_mismatch()])
-def test_ollama_cuts_the_prompt_without_a_word(broken: SimulatedFault) -> None:
+def test_ollama_cuts_the_prompt_silently(broken: SimulatedFault) -> None:
     window = Behaviour(lambda request: f"read {len(request.prompt)}", context=4096)
-    found = seen("ollama", broken, LONG, behaviour=window)
+    found = answer_with("ollama", broken, LONG, behaviour=window)
     assert found.status == 200
     assert found.json["usage"]["prompt_tokens"] == 4096
     assert found.json["choices"][0]["message"]["content"] == f"read {4096 * 4}"
-    short = seen("ollama", broken, "short", behaviour=window)
+    short = answer_with("ollama", broken, "short", behaviour=window)
     assert short.json["usage"]["prompt_tokens"] == 2
 
 
 def test_vllm_has_a_flat_error_and_negative_tokens() -> None:
-    assert seen("vllm", fault.context_overflow_flat()).json["object"] == "error"
-    assert "got -186" in seen("vllm", fault.negative_max_tokens()).json["message"]
+    assert answer_with("vllm", fault.context_overflow_flat()).json["object"] == "error"
+    assert "got -186" in answer_with("vllm", fault.negative_max_tokens()).json["message"]
 
 
 # --- parameters ---
@@ -298,9 +298,9 @@ def test_vllm_has_a_flat_error_and_negative_tokens() -> None:
 def test_a_parameter_is_refused_only_where_it_is_sent(
     dialect: str, broken: SimulatedFault, more: dict[str, Any], status: int
 ) -> None:
-    assert seen(dialect, broken, **more).status == status
-    assert seen(dialect, broken).status == 200
+    assert answer_with(dialect, broken, **more).status == status
+    assert answer_with(dialect, broken).status == 200
 
 
 def test_the_default_value_of_a_parameter_is_taken() -> None:
-    assert seen("openai", fault.refuses_value("temperature"), temperature=1).status == 200
+    assert answer_with("openai", fault.refuses_value("temperature"), temperature=1).status == 200

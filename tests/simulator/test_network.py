@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rightmodel.simulator import Behaviour, SimulatedProvider, answer, fault
-from simulator.raw import Client, Seen, ask, body_of, path_of
+from simulator.raw import Client, Response, ask, body_of, path_of
 
 PROTOCOLS = ("openai-chat", "anthropic-messages", "gemini")
 SHORT_S = 0.05
@@ -59,7 +59,7 @@ def test_small_writes_are_sent_at_once() -> None:
     asyncio.run(run())
 
 
-def test_a_client_that_wants_to_close_gets_its_way() -> None:
+def test_a_client_that_asks_to_close_is_closed() -> None:
     async def run() -> None:
         async with provider_of() as provider:
             client = await Client.to(provider)
@@ -90,7 +90,7 @@ def test_a_chunked_request_and_expect_continue_are_understood() -> None:
 
 
 def test_a_large_prompt_and_a_large_answer_go_through() -> None:
-    async def run() -> Seen:
+    async def run() -> Response:
         async with provider_of() as provider:
             provider.script("m", [answer("y" * 200_000)])
             seen = await ask(provider, "x" * 5_000_000, max_tokens=50_000)
@@ -220,7 +220,7 @@ def test_a_connection_closed_after_the_answer_says_nothing_before() -> None:
     asyncio.run(run())
 
 
-def test_refused_means_that_nobody_listens_until_healed() -> None:
+def test_refused_means_that_the_port_is_closed_until_healed() -> None:
     async def run() -> None:
         async with provider_of() as provider:
             kept = await Client.to(provider)
@@ -242,7 +242,7 @@ def test_refused_means_that_nobody_listens_until_healed() -> None:
 
 
 def test_a_redirect_points_elsewhere() -> None:
-    async def run() -> Seen:
+    async def run() -> Response:
         async with provider_of() as provider:
             provider.script("m", [fault.redirect("https://elsewhere.invalid/v1", 308)])
             return await ask(provider)
@@ -251,7 +251,7 @@ def test_a_redirect_points_elsewhere() -> None:
     assert (seen.status, seen.headers["location"]) == (308, "https://elsewhere.invalid/v1")
 
 
-def test_nobody_trusts_the_certificate_but_who_is_told_to() -> None:
+def test_only_a_client_configured_to_trusts_the_certificate() -> None:
     async def run() -> None:
         async with provider_of(tls="self-signed") as provider:
             assert provider.base_url.startswith("https://127.0.0.1:")

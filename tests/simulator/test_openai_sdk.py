@@ -184,7 +184,7 @@ def test_a_refused_parameter_is_only_refused_when_it_is_sent() -> None:
     asyncio.run(run())
 
 
-def test_an_error_inside_a_stream_is_raised_after_the_first_words() -> None:
+def test_an_error_inside_a_stream_is_raised_after_the_first_chunks() -> None:
     async def run() -> None:
         async with provider_and_client(chunk_tokens=2) as (provider, client):
             provider.script("m", [fault.error_in_stream()])

@@ -122,7 +122,7 @@ def test_a_private_key_is_recognised_by_its_content(root: Path, text: str) -> No
     assert read(root, "notes.txt", "notes.txt") == text.encode()
 
 
-def test_text_about_private_keys_is_none(root: Path) -> None:
+def test_text_about_private_keys_is_no_private_key(root: Path) -> None:
     text = "A key begins with -----BEGIN PRIVATE KEY----- and ends likewise."
     (root / "notes.txt").write_text(text)
     assert read(root, "notes.txt") == text.encode()

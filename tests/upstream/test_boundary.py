@@ -45,7 +45,7 @@ def takes_no(parameter: str) -> Reply:
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_limit_that_the_upstream_takes_in_no_form_is_not_given_up(times: int) -> None:
+def test_an_output_limit_that_the_upstream_refuses_in_every_form_is_kept(times: int) -> None:
     async def test(server: ScriptedServer, client: HttpClient) -> None:
         chat_model = make_upstreams(client)[WireFormat.OPENAI_CHAT]
         for _ in range(times):
@@ -67,7 +67,7 @@ def test_where_no_money_is_limited_the_limit_may_go() -> None:
     assert not set(CAPS) & set(server.requests[-1].body)
 
 
-def test_geminis_limit_is_not_given_up_either() -> None:
+def test_geminis_output_limit_is_kept_too() -> None:
     error = {"message": 'Unknown name "maxOutputTokens": Cannot find field.', "code": 400}
     violation = {"field": "generation_config.max_output_tokens", "description": error["message"]}
     details = [
@@ -95,7 +95,7 @@ USED = {"prompt_tokens": 100_000, "completion_tokens": 10_000, "cost": 0.12}
     ],
     ids=["streamed", "in one piece", "nothing", "broken off"],
 )
-def test_what_is_no_answer_says_what_it_cost(reply: Reply) -> None:
+def test_a_rejected_answer_reports_its_cost(reply: Reply) -> None:
     error = failure(reply)
     assert error.usage == Usage(100_000, 10_000)
     assert error.cost_usd == Decimal("0.12")
@@ -113,7 +113,7 @@ def test_counts_past_belief_are_not_reckoned_with(count: int) -> None:
 
 
 @pytest.mark.parametrize("odd", [True, -5, "7", None, 1.5, [], {}])
-def test_what_is_no_count_counts_as_none(odd: object) -> None:
+def test_an_invalid_count_is_unknown(odd: object) -> None:
     used = {"prompt_tokens": odd, "completion_tokens": 3}
     assert read_back("openai", chat_events(used)).usage == Usage(0, 3)
 

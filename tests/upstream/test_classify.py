@@ -42,7 +42,7 @@ def recorded(case: dict[str, Any]) -> Reply:
 
 
 @pytest.mark.parametrize(("protocol", "case"), CASES)
-def test_a_recorded_body_is_the_fault_it_stands_for(
+def test_a_recorded_body_is_classified_as_its_fault(
     protocol: WireFormat, case: dict[str, Any]
 ) -> None:
     error = failure(recorded(case), protocol=protocol)
@@ -59,7 +59,7 @@ def test_a_recorded_body_is_the_fault_it_stands_for(
 
 
 @pytest.mark.parametrize(("protocol", "case"), CASES)
-def test_the_upstreams_own_words_are_handed_on(protocol: WireFormat, case: dict[str, Any]) -> None:
+def test_the_upstreams_message_is_passed_on(protocol: WireFormat, case: dict[str, Any]) -> None:
     body = case["body"]
     error = body if isinstance(body, str) else (body[0] if isinstance(body, list) else body)
     words = error if isinstance(error, str) else error.get("error", error)
@@ -135,7 +135,7 @@ def test_a_key_at_the_bound_of_a_message_is_masked_before_it_is_cut() -> None:
 )
 @pytest.mark.parametrize("body", ["", "<html><body>no</body></html>", "[]", "{}", "{broken"])
 @pytest.mark.parametrize("protocol", WireFormat)
-def test_a_status_says_enough_where_the_body_says_nothing(
+def test_the_status_decides_where_the_body_is_empty_or_invalid(
     protocol: WireFormat, body: str, status: int, fault: Fault, scope: str
 ) -> None:
     found = classify(request_of("http://127.0.0.1:1", protocol), status, body, {})

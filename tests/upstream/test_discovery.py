@@ -54,7 +54,7 @@ def test_a_local_server_is_not_asked_for_a_model_that_it_does_not_have(tmp_path:
     ]
 
 
-def test_one_that_does_not_answer_is_taken_at_the_manifests_word(tmp_path: Path) -> None:
+def test_a_server_that_does_not_answer_keeps_the_manifests_values(tmp_path: Path) -> None:
     found = decision(tmp_path, "http://127.0.0.1:1/v1")
     assert {c.model for c in found.candidates} == {"ollama/here", "ollama/elsewhere"}
 
@@ -126,7 +126,7 @@ def test_models_that_chat_are_kept(name: str) -> None:
     assert [model.name for model in served.models] == [name]
 
 
-def test_what_a_server_says_of_a_model_is_taken_over() -> None:
+def test_what_a_server_lists_of_a_model_is_used() -> None:
     llama_cpp = {"id": "a", "owned_by": "llamacpp", "meta": {"n_ctx": 16384, "n_ctx_train": 9}}
     vllm = {"id": "b", "owned_by": "vllm", "max_model_len": 32000}
     studio = {"id": "c", "type": "vlm", "state": "loaded", "loaded_context_length": 4096}

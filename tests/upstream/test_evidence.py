@@ -15,7 +15,7 @@ NAME = "some-model-8b"
 PAGE = "<html><head><title>{0}</title></head><body>{0}</body></html>"
 
 
-def found(status: int, body: Any, wire_format: WireFormat = WireFormat.OPENAI_CHAT) -> Fault:
+def fault_of(status: int, body: Any, wire_format: WireFormat = WireFormat.OPENAI_CHAT) -> Fault:
     request = request_of("http://127.0.0.1:1", wire_format, name=NAME)
     return classify(request, status, body, {}).fault
 
@@ -46,8 +46,10 @@ def openai(message: str, **fields: Any) -> dict[str, Any]:
         ({}, Fault.FORBIDDEN),
     ],
 )
-def test_a_403_is_judged_by_what_it_says(body: Any, fault: Fault, wire_format: WireFormat) -> None:
-    assert found(403, body, wire_format) is fault
+def test_a_403_is_classified_by_its_message(
+    body: Any, fault: Fault, wire_format: WireFormat
+) -> None:
+    assert fault_of(403, body, wire_format) is fault
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ def test_what_gives_no_reason_puts_nothing_out_of_order() -> None:
 def test_a_404_is_a_missing_model_only_where_it_speaks_of_one(
     body: Any, fault: Fault, wire_format: WireFormat
 ) -> None:
-    assert found(404, body, wire_format) is fault
+    assert fault_of(404, body, wire_format) is fault
 
 
 def test_a_wrong_path_names_the_base_url() -> None:
@@ -121,7 +123,7 @@ def test_a_wrong_path_names_the_base_url() -> None:
     ],
 )
 def test_a_413_of_a_proxy_is_about_bytes(body: Any, fault: Fault) -> None:
-    assert found(413, body) is fault
+    assert fault_of(413, body) is fault
 
 
 def test_where_no_known_field_holds_a_message_the_start_of_the_body_is_shown() -> None:
@@ -142,7 +144,7 @@ def test_where_no_known_field_holds_a_message_the_start_of_the_body_is_shown() -
     ],
 )
 def test_what_a_gateway_wraps_is_unwrapped(message: str, wire_format: WireFormat) -> None:
-    assert found(400, {"detail": message}, wire_format) is Fault.AUTH
+    assert fault_of(400, {"detail": message}, wire_format) is Fault.AUTH
 
 
 @pytest.mark.parametrize("head", ["data: ", "event: error\ndata: ", "\n\ndata:"])
@@ -159,7 +161,7 @@ def test_an_error_that_is_framed_as_an_event_is_read(head: str) -> None:
         (413, PAGE.format("413 Request Entity Too Large"), "a limit in bytes"),
     ],
 )
-def test_what_is_not_plain_from_the_upstreams_words_is_added(
+def test_an_explanation_is_added_to_an_unclear_upstream_message(
     status: int, body: Any, words: str
 ) -> None:
     request = request_of("http://127.0.0.1:1", name=NAME)

@@ -138,7 +138,7 @@ def test_an_upstream_that_is_done_need_not_end_the_response() -> None:
     assert server.connections == 2
 
 
-def test_a_connection_that_is_refused_says_where() -> None:
+def test_a_refused_connection_names_the_address() -> None:
     async def test(server: ScriptedServer, client: HttpClient) -> None:
         request = request_of("http://127.0.0.1:9")
         with pytest.raises(ProviderError) as caught:
@@ -160,7 +160,7 @@ def test_a_name_that_is_not_found_is_a_connection_fault() -> None:
     run(test, chat())
 
 
-def test_a_certificate_that_nobody_vouches_for_is_a_connection_fault() -> None:
+def test_an_untrusted_certificate_is_a_connection_fault() -> None:
     async def test() -> None:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
@@ -237,7 +237,7 @@ def test_a_plain_body_will_do_where_the_upstream_does_not_stream(kind: str) -> N
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "", "application/octet-stream"])
-def test_a_stream_is_known_by_what_it_looks_like(kind: str) -> None:
+def test_a_stream_is_recognised_by_its_content(kind: str) -> None:
     whole = chat()
     assert ask(Reply((b"\n: hello\n\n", *whole.chunks), kind=kind))[0].text == "ok"
 
@@ -264,7 +264,7 @@ def test_a_body_that_is_compressed_unasked_is_read() -> None:
     assert server.requests[0].headers["accept-encoding"] == "identity"
 
 
-def test_only_content_and_reasoning_are_heard() -> None:
+def test_only_content_and_reasoning_are_progress() -> None:
     watch = Heard()
     stream = events(
         chunk({"role": "assistant", "content": ""}),

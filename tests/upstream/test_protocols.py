@@ -102,7 +102,7 @@ def test_openrouter_reports_what_it_billed() -> None:
     assert completion.cost_usd == Decimal("0.00014")
 
 
-def test_a_refused_parameter_is_mended_once() -> None:
+def test_a_refused_parameter_is_repaired_once() -> None:
     refusal = failure(
         400,
         {
@@ -163,7 +163,7 @@ def test_what_is_not_an_answer_becomes_a_typed_fault(
     assert "sk-very-secret-key" not in str(caught.value)
 
 
-def test_a_prompt_that_was_cut_without_a_word_is_not_answered() -> None:
+def test_an_answer_to_a_silently_cut_prompt_is_rejected() -> None:
     with pytest.raises(ProviderError) as caught:
         ask(WireFormat.OPENAI_CHAT, openai_answer("cut"), expect_input_tokens=9000)
     assert caught.value.fault is Fault.CONTEXT_OVERFLOW

@@ -38,11 +38,11 @@ ANSWERS = {
 }
 
 
-def said(message: str, status: int = 400, **fields: Any) -> Reply:
+def complaint(message: str, status: int = 400, **fields: Any) -> Reply:
     return refusal(status, {"error": {"message": message, **fields}})
 
 
-async def asked(
+async def exchanged(
     wire_format: WireFormat, *replies: Reply, times: int = 1, **fields: Any
 ) -> tuple[list[dict[str, Any]], Completion]:
     """The bodies that were sent, and the last completion."""
@@ -61,7 +61,7 @@ async def asked(
 def bodies(
     wire_format: WireFormat, *replies: Reply, **fields: Any
 ) -> tuple[list[dict[str, Any]], Completion]:
-    return asyncio.run(asked(wire_format, *replies, **fields))
+    return asyncio.run(exchanged(wire_format, *replies, **fields))
 
 
 @pytest.mark.parametrize("wire_format", [OPENAI, ANTHROPIC])
@@ -82,7 +82,7 @@ def test_without_permission_to_stream_the_answer_comes_in_one_piece(
         ANTHROPIC: {"content": [{"type": "text", "text": "Rome"}], "stop_reason": "end_turn"},
     }
     answer = refusal(200, whole[wire_format])
-    sent, completion = bodies(wire_format, said(message, status), answer, answer, times=2)
+    sent, completion = bodies(wire_format, complaint(message, status), answer, answer, times=2)
     assert completion.text == "Rome"
     assert [body.get("stream") for body in sent] == [True, None, None]
     assert "stream_options" not in sent[1]
@@ -103,7 +103,7 @@ def test_without_permission_to_stream_the_answer_comes_in_one_piece(
 def test_without_a_system_role_its_text_goes_into_the_first_user_message(
     message: str, status: int, wire_format: WireFormat
 ) -> None:
-    replies = said(message, status), ANSWERS[wire_format], ANSWERS[wire_format]
+    replies = complaint(message, status), ANSWERS[wire_format], ANSWERS[wire_format]
     sent, completion = bodies(wire_format, *replies, times=2, system="Be brief", name="m-1")
     assert completion.text == "{}"
     assert completion.repaired == ("system",)
@@ -115,7 +115,11 @@ def test_without_a_system_role_its_text_goes_into_the_first_user_message(
 
 def test_a_schema_in_words_moves_along_with_the_system_prompt() -> None:
     sent, _ = bodies(
-        OPENAI, said("System role not supported"), ANSWERS[OPENAI], system="Be brief", schema=SCHEMA
+        OPENAI,
+        complaint("System role not supported"),
+        ANSWERS[OPENAI],
+        system="Be brief",
+        schema=SCHEMA,
     )
     (message,) = sent[1]["messages"]
     assert message["role"] == "user"
@@ -148,7 +152,7 @@ def test_a_schema_in_words_moves_along_with_the_system_prompt() -> None:
 def test_a_schema_beyond_the_upstreams_grammar_is_put_in_words(
     wire_format: WireFormat, message: str, status: int
 ) -> None:
-    replies = said(message, status), ANSWERS[wire_format], ANSWERS[wire_format]
+    replies = complaint(message, status), ANSWERS[wire_format], ANSWERS[wire_format]
     sent, completion = bodies(
         wire_format, *replies, times=2, schema=SCHEMA, native_schema=True, name="m-1"
     )
@@ -159,11 +163,13 @@ def test_a_schema_beyond_the_upstreams_grammar_is_put_in_words(
         assert not {"response_format", "output_config", "generationConfig"} & set(body)
 
 
-def test_what_a_complaint_about_one_schema_says_nothing_of_is_sent_again() -> None:
+def test_a_complaint_about_one_schema_leaves_other_schemas_native() -> None:
     async def run() -> list[dict[str, Any]]:
         client = HttpClient()
         try:
-            async with upstream(said("invalid schema"), ANSWERS[OPENAI], ANSWERS[OPENAI]) as server:
+            async with upstream(
+                complaint("invalid schema"), ANSWERS[OPENAI], ANSWERS[OPENAI]
+            ) as server:
                 made = make_upstreams(client)[OPENAI]
                 for schema in (SCHEMA, {"type": "object"}):
                     await made.complete(request_of(server.base, schema=schema, native_schema=True))
@@ -177,7 +183,7 @@ def test_what_a_complaint_about_one_schema_says_nothing_of_is_sent_again() -> No
 
 def test_a_schema_complaint_without_a_schema_is_a_fault_of_the_server() -> None:
     with pytest.raises(ProviderError) as caught:
-        bodies(OPENAI, said("database schema is locked", 500))
+        bodies(OPENAI, complaint("database schema is locked", 500))
     assert caught.value.fault is Fault.SERVER
 
 
@@ -190,7 +196,7 @@ AFFORD = (
 def test_little_credit_gets_a_smaller_answer_and_is_remembered_for_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    replies = said(AFFORD.format(1200), 402, code=402), ANSWERS[OPENAI], ANSWERS[OPENAI]
+    replies = complaint(AFFORD.format(1200), 402, code=402), ANSWERS[OPENAI], ANSWERS[OPENAI]
     sent, _ = bodies(OPENAI, *replies, times=2, max_output_tokens=16384)
     assert [body["max_tokens"] for body in sent] == [16384, 1200, 1200]
     monkeypatch.setattr(exchange, "CREDIT_S", 0.0)
@@ -199,16 +205,16 @@ def test_little_credit_gets_a_smaller_answer_and_is_remembered_for_a_while(
 
 
 @pytest.mark.parametrize("fields", [{"max_output_tokens": 4096}, {}])
-def test_next_to_no_credit_is_none(fields: dict[str, int]) -> None:
+def test_almost_no_credit_is_no_credit(fields: dict[str, int]) -> None:
     with pytest.raises(ProviderError) as caught:
-        bodies(OPENAI, said(AFFORD.format(12), 402, code=402), **fields)
+        bodies(OPENAI, complaint(AFFORD.format(12), 402, code=402), **fields)
     assert caught.value.fault is Fault.QUOTA
 
 
 def test_two_names_of_one_parameter_that_are_both_refused_are_left_out() -> None:
     replies = (
-        said("Unsupported parameter: 'max_tokens'", param="max_tokens"),
-        said("Unsupported parameter: 'max_completion_tokens'", param="max_completion_tokens"),
+        complaint("Unsupported parameter: 'max_tokens'", param="max_tokens"),
+        complaint("Unsupported parameter: 'max_completion_tokens'", param="max_completion_tokens"),
         ANSWERS[OPENAI],
     )
     sent, _ = bodies(OPENAI, *replies, max_output_tokens=100, uncapped=True)
@@ -239,7 +245,7 @@ def test_an_echo_of_the_prompt_repairs_nothing(message: str) -> None:
     with pytest.raises(ProviderError) as caught:
         bodies(
             OPENAI,
-            said(f"invalid value: {message!r}"),
+            complaint(f"invalid value: {message!r}"),
             messages=(Message.of("user", f"Explain: {message}"),),
             system="x",
             schema=SCHEMA,

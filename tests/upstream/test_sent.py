@@ -46,7 +46,7 @@ def test_headers_of_the_manifest_are_sent_and_do_not_displace_the_key() -> None:
 
 
 @pytest.mark.parametrize("key", ["sk-with\nbreak", "sk-“quoted”", "sk\x00"])
-def test_a_key_that_no_header_can_carry_is_told_without_showing_it(key: str) -> None:
+def test_a_key_that_no_header_can_carry_is_reported_without_showing_it(key: str) -> None:
     error = failure(chat(), key=key)
     assert (error.fault, error.scope) == (Fault.AUTH, Scope.KEY)
     assert key not in str(error)

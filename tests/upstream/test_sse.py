@@ -27,7 +27,7 @@ def decoded(*chunks: bytes) -> list[Event]:
 
 
 @pytest.mark.parametrize("ending", [b"\n", b"\r\n", b"\r"])
-def test_lines_may_end_in_three_ways(ending: bytes) -> None:
+def test_lines_may_end_in_cr_lf_or_both(ending: bytes) -> None:
     assert decoded(STREAM.replace(b"\n", ending)) == EVENTS
 
 

@@ -61,7 +61,7 @@ def test_every_form_of_a_wait_is_understood(headers: dict[str, str], seconds: fl
         ({"x-ratelimit-reset": "1795514400000000000"}, 3600.0),
     ],
 )
-def test_nonsense_becomes_a_sane_wait_or_none(
+def test_an_invalid_wait_is_bounded_or_unknown(
     headers: dict[str, str], seconds: float | None
 ) -> None:
     assert waits(headers) == seconds
@@ -79,7 +79,7 @@ def test_without_a_date_the_own_clock_has_to_do() -> None:
     assert 95 < waits(headers) <= 100
 
 
-def test_retry_after_wins_over_resets_and_over_words() -> None:
+def test_retry_after_wins_over_resets_and_over_the_message() -> None:
     headers = {"retry-after": "2", "x-ratelimit-reset-requests": "6m0s"}
     assert waits(headers, "Please try again in 9s") == 2.0
 
@@ -115,7 +115,7 @@ def test_the_limit_that_is_used_up_counts() -> None:
         ("This key is limited to 40 API calls / minute", None),
     ],
 )
-def test_a_wait_in_words_is_understood(message: str, seconds: float | None) -> None:
+def test_a_wait_in_the_message_is_parsed(message: str, seconds: float | None) -> None:
     found = waits({}, message)
     assert found == (seconds if seconds is None else pytest.approx(seconds))
 

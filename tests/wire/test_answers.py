@@ -60,7 +60,9 @@ CALLS: dict[str, tuple[WireFormat, Reply]] = {
 
 
 @pytest.mark.parametrize(("protocol", "reply"), CALLS.values(), ids=CALLS)
-def test_an_answer_that_ends_in_a_tool_call_is_none(protocol: WireFormat, reply: Reply) -> None:
+def test_an_answer_that_ends_in_an_unrequested_tool_call_is_rejected(
+    protocol: WireFormat, reply: Reply
+) -> None:
     error = failure(reply, protocol=protocol)
     assert error.fault is Fault.UNFINISHED
     assert "tool call" in str(error)
@@ -128,7 +130,7 @@ def test_an_unknown_finish_reason_is_not_a_clean_stop(protocol: WireFormat, repl
 
 
 @pytest.mark.parametrize("reason", ["stop", "STOP", "eos", "eos_token", "end_turn", "COMPLETE"])
-def test_every_servers_word_for_a_clean_stop_is_known(reason: str) -> None:
+def test_every_server_s_finish_reason_for_a_clean_stop_is_known(reason: str) -> None:
     reply = events(chunk({"content": "ok"}), chunk(finish=reason), done=True)
     assert ask(reply)[0].finish == "stop"
 

@@ -17,7 +17,7 @@ FULL = Billed(
 )  # each count differs, so that none can be taken for another
 
 
-def told(provider: str, billed: Billed = FULL) -> Billed:
+def expected(provider: str, billed: Billed = FULL) -> Billed:
     """What of it the provider's dialect can tell apart; the rest is plain."""
     carried = CARRIES.get(provider, frozenset({"read", "reasoning"}))
     gone = {k: 0 for k in ("read", "write", "write_1h", "audio", "reasoning") if k not in carried}
@@ -27,7 +27,7 @@ def told(provider: str, billed: Billed = FULL) -> Billed:
 
 @pytest.mark.parametrize("provider", sorted(DIALECTS))
 def test_every_dialect_is_read_as_it_is_billed(provider: str) -> None:
-    billed = told(provider)
+    billed = expected(provider)
     usage = read_back(provider, DIALECTS[provider](billed)).usage
     assert usage == Usage(
         input=1500,
@@ -56,7 +56,7 @@ THEIRS = {  # provider of genai-prices and its flavour of API
 
 @pytest.mark.parametrize("provider", sorted(THEIRS))
 def test_genai_prices_reads_the_same_counts_from_the_same_answer(provider: str) -> None:
-    events = DIALECTS[provider](told(provider))
+    events = DIALECTS[provider](expected(provider))
     usage = read_back(provider, events).usage
     assert usage is not None
     theirs, flavour = THEIRS[provider]
@@ -103,7 +103,7 @@ def test_more_reasoning_than_output_is_beside_it_even_without_a_total() -> None:
     assert read_back("xai", chat_events(usage)).usage == Usage(32, 103, reasoning=94)
 
 
-def test_nothing_billed_is_a_cost_and_no_word_of_it_is_none() -> None:
+def test_a_reported_zero_is_a_cost_and_a_missing_one_is_unknown() -> None:
     counts = {"prompt_tokens": 5, "completion_tokens": 5}
     assert read_back("openrouter", chat_events({**counts, "cost": 0})).cost_usd == 0
     assert read_back("openrouter", chat_events(counts)).cost_usd is None
@@ -130,7 +130,7 @@ def test_tokens_of_tools_are_input_for_gemini() -> None:
 
 
 @pytest.mark.parametrize("odd", [None, 3, "x", {}, {"ephemeral_1h_input_tokens": None}])
-def test_writes_without_their_life_are_short_ones(odd: object) -> None:
+def test_cache_writes_without_a_lifetime_are_short_ones(odd: object) -> None:
     start = {"input_tokens": 5, "cache_creation_input_tokens": 40, "cache_creation": odd}
     events: list[dict[str, Any]] = [
         {"type": "message_start", "message": {"usage": start}},

@@ -158,7 +158,7 @@ def test_the_same_task_is_judged_once(tmp_path: Path) -> None:
     assert judge.counts == {"used": 1, "cached": 1}
 
 
-def test_hints_stand_and_leave_nothing_to_judge(tmp_path: Path) -> None:
+def test_hints_are_final_and_leave_nothing_to_judge(tmp_path: Path) -> None:
     scripted = Scripted('{"skill": "math", "difficulty": 9}')
     decision = route(tmp_path, Task("x", skill="code", difficulty="easy"), scripted)
     assert not scripted.asked

@@ -32,28 +32,28 @@ def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         yield writing
 
 
-def given(pipe: int, data: bytes) -> None:
+def write_input(pipe: int, data: bytes) -> None:
     os.write(pipe, data)
     os.close(pipe)
 
 
 def test_standard_input_follows_the_prompt(pipe: int) -> None:
-    given(pipe, "ünïcode notes\n".encode())
+    write_input(pipe, "ünïcode notes\n".encode())
     assert prompt_with_input("Summarize") == "Summarize\n\nünïcode notes\n"
 
 
 @pytest.mark.parametrize("prompt", ["", "-"])
 def test_without_a_prompt_standard_input_is_the_prompt(pipe: int, prompt: str) -> None:
-    given(pipe, b"\xef\xbb\xbfHello")
+    write_input(pipe, b"\xef\xbb\xbfHello")
     assert prompt_with_input(prompt) == "Hello"
 
 
 def test_empty_standard_input_changes_nothing(pipe: int) -> None:
-    given(pipe, b" \n")
+    write_input(pipe, b" \n")
     assert prompt_with_input("Hello") == "Hello"
 
 
-def test_a_pipe_that_nobody_closes_does_not_hang_a_prompt(
+def test_an_open_pipe_does_not_hang_a_prompt(
     pipe: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(standard_input, "FIRST_BYTE_S", 0.01)
@@ -68,8 +68,8 @@ def test_a_terminal_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not prompt_with_input("")
 
 
-def test_binary_standard_input_is_an_error_that_says_so(pipe: int) -> None:
-    given(pipe, b"\xff\xfe\x00")
+def test_binary_standard_input_is_an_error(pipe: int) -> None:
+    write_input(pipe, b"\xff\xfe\x00")
     with pytest.raises(TaskError, match="standard input is not UTF-8 text"):
         prompt_with_input("Hello")
 

@@ -103,7 +103,7 @@ def test_a_pipe_gets_a_line_when_a_state_changes_and_an_end(
     assert "; was overloaded for " in up
 
 
-def test_a_model_without_a_key_is_told_once_and_not_asked(tmp_path: Path) -> None:
+def test_a_model_without_a_key_is_reported_once_and_not_called(tmp_path: Path) -> None:
     (tmp_path / "m.toml").write_text(MANIFEST.format(url="https://models.example.com/v1"))
     result = CliRunner().invoke(
         cli,
@@ -157,7 +157,7 @@ def test_a_state_that_stays_is_no_change() -> None:
     assert (one.state, one.since) == ("server_error", 7.0)
 
 
-def test_durations_are_told_in_units_that_fit() -> None:
+def test_durations_are_shown_in_units_that_fit() -> None:
     assert [duration(s) for s in (0.4, 59, 90, 7200)] == ["0 s", "59 s", "2 min", "2.0 h"]
 
 

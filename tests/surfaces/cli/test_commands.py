@@ -25,7 +25,7 @@ def run(tmp_path: Path, *arguments: str, code: int = 0) -> str:
     return done.stdout + done.stderr
 
 
-def test_a_batch_gives_one_line_for_each_in_order_and_tells_what_it_cannot_read(
+def test_a_batch_gives_one_line_for_each_in_order_and_reports_invalid_lines(
     tmp_path: Path,
 ) -> None:
     rows = ['{"id": 1, "prompt": "Translate this into German: hello"}', "nonsense", '{"id": 3}']
@@ -46,7 +46,7 @@ def test_check_names_the_variable_of_a_missing_key(tmp_path: Path) -> None:
     assert "ok   deepseek/" in out
 
 
-def test_models_tells_where_each_value_comes_from(tmp_path: Path) -> None:
+def test_models_shows_where_each_value_comes_from(tmp_path: Path) -> None:
     assert "shipped openai.toml" in run(tmp_path, "models", "openai/gpt-5.5", "--origins")
     assert json.loads(run(tmp_path, "models", "--json"))
     assert "Nearest" in run(tmp_path, "models", "openai-gpt-5.5", code=1)

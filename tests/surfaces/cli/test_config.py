@@ -306,7 +306,7 @@ def test_a_link_stays_a_link_and_windows_line_ends_stay(tmp_path: Path) -> None:
     assert written.count(b"\n") == written.count(b"\r\n")
 
 
-def test_a_folder_in_the_file_s_place_is_told(tmp_path: Path) -> None:
+def test_a_folder_instead_of_the_file_is_an_error(tmp_path: Path) -> None:
     error = run("cursor", "--write", "--path", str(tmp_path)).exception
     assert isinstance(error, TaskError)
     assert "cannot be written" in str(error)
@@ -336,7 +336,7 @@ def test_removing_undoes_writing_and_can_be_repeated(name: str, tmp_path: Path) 
     assert (tmp_path / "settings.bak").read_text(encoding="utf-8") == former
 
 
-def test_removing_from_a_missing_file_makes_none(tmp_path: Path) -> None:
+def test_removing_from_a_missing_file_creates_no_file(tmp_path: Path) -> None:
     assert "not registered" in run("cursor", "--remove", "--path", str(tmp_path / "x")).output
     assert not list(tmp_path.iterdir())
 

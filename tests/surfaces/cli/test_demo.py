@@ -53,7 +53,7 @@ def usd(text: str) -> Decimal:
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+def output(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """What the demo shows, and what `rightmodel usage` says of its ledger afterwards."""
     tmp_path = tmp_path_factory.mktemp("demo")
     folders(tmp_path)
@@ -75,12 +75,12 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 
 
 @pytest.fixture
-def shown(said: tuple[str, str]) -> str:
-    return said[0]
+def shown(output: tuple[str, str]) -> str:
+    return output[0]
 
 
-def test_on_request_it_shows_what_was_spent(said: tuple[str, str]) -> None:
-    shown, usage = said
+def test_on_request_it_shows_what_was_spent(output: tuple[str, str]) -> None:
+    shown, usage = output
     rows = dict(re.findall(r"^(spent|calls) +(\S+)", usage, re.MULTILINE))
     total = re.search(rf"^cost +({AMOUNT}),", shown, re.MULTILINE)
     assert rows["calls"] == str(len(SAMPLES))
@@ -97,7 +97,7 @@ def test_a_pipe_gets_lines_without_control_characters(shown: str) -> None:
     assert max(map(len, shown.splitlines())) <= 112
 
 
-def test_it_says_first_and_last_what_is_simulated(shown: str) -> None:
+def test_the_first_and_last_lines_state_what_is_simulated(shown: str) -> None:
     lines = shown.splitlines()
     assert lines[1].startswith("simulated ")
     assert lines[-2].startswith("simulated ")

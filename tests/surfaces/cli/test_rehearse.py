@@ -120,7 +120,7 @@ def test_an_outage_is_survived_and_the_first_choice_comes_back(
     assert [a for a in summary["advice"] if "only openai can read images" in a]
 
 
-def test_what_reaches_the_agent_is_told_word_for_word_with_the_real_address(
+def test_what_reaches_the_agent_is_shown_verbatim_with_the_real_address(
     rehearse: Callable[..., Result],
 ) -> None:
     alone = (
@@ -148,7 +148,9 @@ def test_the_same_seed_gives_the_same_figures(rehearse: Callable[..., Result]) -
     assert first != other
 
 
-def test_a_stall_costs_simulated_time_alone_and_is_told(rehearse: Callable[..., Result]) -> None:
+def test_a_stall_costs_simulated_time_alone_and_is_reported(
+    rehearse: Callable[..., Result],
+) -> None:
     began = time.monotonic()
     result = rehearse("--json", "--fault", "stall", "--on", "openai", "--calls", "6")
     calls, summary = parsed(result)
@@ -158,7 +160,9 @@ def test_a_stall_costs_simulated_time_alone_and_is_told(rehearse: Callable[..., 
     assert any("lower deadline_s" in line for line in summary["advice"])
 
 
-def test_attempts_used_up_at_what_is_down_are_told(rehearse: Callable[..., Result]) -> None:
+def test_attempts_spent_on_unavailable_endpoints_are_reported(
+    rehearse: Callable[..., Result],
+) -> None:
     more = MANIFEST + "[routing]\nmax_attempts = 1\n"
     result = rehearse("--json", "--on", "openai", "--calls", "3", manifest=more)
     _, summary = parsed(result)
@@ -177,7 +181,7 @@ def test_other_faults_are_named_by_the_calls_that_met_them(
     assert summary["outage"]["at"] == ["openai (gpt-6-luna)"]
 
 
-def test_a_fault_that_nothing_meets_is_told(rehearse: Callable[..., Result]) -> None:
+def test_a_fault_that_no_request_triggers_is_reported(rehearse: Callable[..., Result]) -> None:
     _, summary = parsed(rehearse("--json", "--fault", "schema_mismatch", "--calls", "3"))
     assert any("no request met schema_mismatch" in line for line in summary["advice"])
 
@@ -238,7 +242,7 @@ def test_a_twin_sends_the_error_bodies_of_its_provider(name: str, url: str, dial
         (("--fault", "moderated", "--on", "mine"), "cannot happen at mine"),
     ],
 )
-def test_a_wrong_name_is_told_with_what_would_be_right(
+def test_a_wrong_name_is_reported_with_valid_ones(
     rehearse: Callable[..., Result], arguments: tuple[str, ...], told: str
 ) -> None:
     result = rehearse(*arguments, "--calls", "3")
@@ -266,7 +270,7 @@ def test_the_list_names_every_fault_and_where_it_can_happen(
 
 
 @pytest.mark.parametrize("width", [60, 80, 112])
-def test_what_is_shown_fits_and_says_first_and_last_what_is_simulated(
+def test_what_is_shown_fits_and_states_first_and_last_what_is_simulated(
     rehearse: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
     monkeypatch.setattr("rightmodel.surfaces.cli.show.view.PIPE_WIDTH", width)

@@ -208,7 +208,7 @@ def test_a_damaged_ledger_is_reported_and_the_exit_code_says_so(tmp_path: Path) 
     assert [p.name for p in file.parent.iterdir()] == [FILE]
 
 
-def test_budgets_stand_as_a_server_would_see_them(tmp_path: Path) -> None:
+def test_budgets_are_reported_as_a_server_computes_them(tmp_path: Path) -> None:
     rows = Rows([], [attempt("0.45", skill="code"), attempt("1", at=NOW - 86_400)])
     file = write(tmp_path / "state", rows)
     store = SqliteStore(file)

@@ -73,7 +73,7 @@ def test_bars_of_nothing_have_no_length() -> None:
         ("123456.7", "$123,457"),
     ],
 )
-def test_money_is_reported_as_finely_as_its_size_asks_for(amount: str, text: str) -> None:
+def test_money_has_as_many_digits_as_its_size_needs(amount: str, text: str) -> None:
     assert usd(Decimal(amount)) == text
 
 
@@ -88,6 +88,6 @@ def test_tokens_are_reported_in_three_digits(count: int, text: str) -> None:
     assert sections.tokens(count) == text
 
 
-def test_the_list_of_tools_is_as_long_as_the_estimate_says() -> None:
+def test_the_list_of_tools_is_as_long_as_estimated() -> None:
     listed = json.dumps({"tools": TOOLS}, separators=(",", ":"))
     assert len(listed.encode()) / 4 == pytest.approx(LIST_TOKENS, rel=0.1)

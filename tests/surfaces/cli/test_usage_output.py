@@ -82,7 +82,7 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_page_says_what_the_terminal_says(tmp_path: Path) -> None:
+def test_the_page_and_the_terminal_agree(tmp_path: Path) -> None:
     write(tmp_path / "state", months(NOW, calls=400))
     (tmp_path / "rightmodel.toml").write_text(MANIFEST)
     text = run()

@@ -109,7 +109,7 @@ def text_of(result: CallToolResult) -> str:
         ("compleat", {"prompt": "x"}, "Nearest: complete"),
     ],
 )
-def test_the_error_says_what_would_be_right(
+def test_the_error_lists_valid_values(
     tmp_path: Path, tool: str, arguments: dict[str, Any], teaches: str
 ) -> None:
     (tmp_path / ".env").write_text("KEY=1")
@@ -184,7 +184,7 @@ def test_extra_arguments_are_passed_over_with_a_note(tmp_path: Path) -> None:
     assert result.structured_content["ignored_arguments"] == list(extra)
 
 
-def test_the_rejected_are_told_with_their_reasons(tmp_path: Path) -> None:
+def test_rejections_are_listed_with_their_reasons(tmp_path: Path) -> None:
     result = call(tmp_path, "choose_model", {"task": "my password is x"})
     assert not result.is_error
     shown = result.structured_content
@@ -211,7 +211,7 @@ def test_a_manifest_that_was_repaired_is_used_at_once(tmp_path: Path) -> None:
     assert not repaired.is_error
 
 
-def test_no_provider_and_no_key_says_what_to_do(tmp_path: Path) -> None:
+def test_without_provider_and_key_the_error_names_the_fix(tmp_path: Path) -> None:
     result = call(tmp_path, "complete", {"prompt": "x"}, 'version = 1\ninclude = ["openai"]\n')
     assert "OPENAI_API_KEY is not set" in text_of(result)
 

@@ -85,7 +85,7 @@ ECHOES: list[tuple[Response, dict[str, Any]]] = [
 @pytest.mark.parametrize(
     ("response", "more"), ECHOES, ids=["served", "text", "mismatch", "refusal", "error"]
 )
-def test_a_key_that_the_upstream_says_goes_nowhere(
+def test_a_key_in_an_upstream_s_message_is_masked_everywhere(
     tmp_path: Path, response: Response, more: dict[str, Any]
 ) -> None:
     (result,) = call(tmp_path, response, **more)

@@ -91,7 +91,7 @@ def test_complete_falls_over_and_agrees_with_choose_model(tmp_path: Path) -> Non
     asyncio.run(run())
 
 
-def test_a_broken_manifest_is_told_in_the_tools_error(tmp_path: Path) -> None:
+def test_a_broken_manifest_is_reported_in_the_tools_error(tmp_path: Path) -> None:
     manifest = tmp_path / "rightmodel.toml"
     manifest.write_text("version = 1\n[routing]\ntire = 'cheap'\n")
     _, (result,) = asyncio.run(session_calls(manifest, ("complete", {"prompt": "hi"})))

@@ -135,7 +135,7 @@ def in_real_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, No
 
 
 @dataclass(frozen=True)
-class House:
+class Harness:
     """Models "a/m", "b/m" …, each at a provider of its own, the first the cheapest."""
 
     upstreams: Mapping[str, SimulatedProvider]
@@ -176,7 +176,7 @@ class House:
     def cooldown(self, model: str) -> float:
         return self.health.wait_s(self.endpoint(model))
 
-    def asked(self, provider: str) -> list[float]:
+    def request_times(self, provider: str) -> list[float]:
         """When the provider was asked, in seconds since its first request."""
         requests = self.upstreams[provider].requests
         return [request.at - requests[0].at for request in requests]
@@ -245,7 +245,7 @@ def _in_slots(slots: int) -> Callable[[float], Coroutine[Any, Any, None]]:
 async def connected(
     routing: Routing = Routing(),  # noqa: B008 - frozen
     **upstreams: Upstream,
-) -> AsyncIterator[House]:
+) -> AsyncIterator[Harness]:
     async with contextlib.AsyncExitStack() as stack:
         up = {n: await stack.enter_async_context(u.simulated()) for n, u in upstreams.items()}
         catalog = _catalog(up, upstreams, routing)
@@ -258,7 +258,7 @@ async def connected(
             ledger=Unrecorded(),
         )
         stack.push_async_callback(engine.close)
-        yield House(up, catalog, engine.executor, engine.health)
+        yield Harness(up, catalog, engine.executor, engine.health)
 
 
 def _catalog(

@@ -38,7 +38,7 @@ skills = {{general = 8}}
 
 
 @dataclass(frozen=True)
-class House:
+class Setup:
     """`folder`: home, working directory and state of everything that runs for the test."""
 
     folder: Path
@@ -58,16 +58,16 @@ class House:
         return {"HOME": str(self.folder), "RIGHTMODEL_STATE_DIR": str(self.folder / "state")}
 
 
-def build(folder: Path, *sections: str, **keys: str) -> House:
+def build(folder: Path, *sections: str, **keys: str) -> Setup:
     """Write a manifest out of sections, and a file with keys."""
-    house = House(folder, folder / "rightmodel.toml", folder / "keys.env")
-    house.manifest.write_text("version = 1\n" + "".join(sections))
-    house.keys.write_text("".join(f"{name}={value}\n" for name, value in keys.items()))
-    return house
+    setup = Setup(folder, folder / "rightmodel.toml", folder / "keys.env")
+    setup.manifest.write_text("version = 1\n" + "".join(sections))
+    setup.keys.write_text("".join(f"{name}={value}\n" for name, value in keys.items()))
+    return setup
 
 
 @dataclass(frozen=True)
-class TwoModels(House):
+class TwoModels(Setup):
     """`p/first` is cheaper and as good as `p/second`, so it is asked first."""
 
     provider: SimulatedProvider
@@ -80,21 +80,21 @@ async def two_models(folder: Path) -> AsyncIterator[TwoModels]:
         "second": Behaviour(answers="forty-two, says second"),
     }
     async with SimulatedProvider(key=KEY, models=models) as provider:
-        house = build(
+        setup = build(
             folder,
             PROVIDER.format(name="p", url=provider.base_url, key_env="P_KEY"),
             MODEL.format(id="p/first", price=1),
             MODEL.format(id="p/second", price=2),
             P_KEY=KEY,
         )
-        yield TwoModels(house.folder, house.manifest, house.keys, provider)
+        yield TwoModels(setup.folder, setup.manifest, setup.keys, provider)
 
 
 @contextlib.asynccontextmanager
-async def stdio_session(house: House) -> AsyncIterator[ClientSession]:
+async def stdio_session(setup: Setup) -> AsyncIterator[ClientSession]:
     """The SDK's own client, with a server process of its own."""
-    command, *args = house.serve
-    parameters = StdioServerParameters(command=command, args=args, env=house.env, cwd=house.folder)
+    command, *args = setup.serve
+    parameters = StdioServerParameters(command=command, args=args, env=setup.env, cwd=setup.folder)
     async with (
         stdio_client(parameters) as (read, write),
         ClientSession(read, write) as session,
