@@ -65,7 +65,7 @@ def test_the_receipt_counts_cache_reads_and_the_net_saving(tmp_path: Path) -> No
     assert answer.receipt.saved_usd == baseline - cost
 
 
-def test_a_fault_falls_over_to_the_next_model(tmp_path: Path) -> None:
+def test_a_fault_fails_over_to_the_next_model(tmp_path: Path) -> None:
     answer = complete(tmp_path, Task("hi"), {"cheap": [DOWN], "dear": [openai_answer("yes")]})
     assert [a.fault for a in answer.receipt.attempts] == [Fault.OVERLOADED, None]
 

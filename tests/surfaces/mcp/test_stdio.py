@@ -57,7 +57,7 @@ def texts(result: CallToolResult) -> list[str]:
     return [block.text for block in result.content if isinstance(block, TextContent)]
 
 
-def test_complete_falls_over_and_agrees_with_choose_model(tmp_path: Path) -> None:
+def test_complete_fails_over_and_agrees_with_choose_model(tmp_path: Path) -> None:
     async def run() -> None:
         broken = failure(500, {"error": {"message": "down"}})
         answer = openai_answer("42 sk-a-secret-key", "second")
