@@ -1,10 +1,10 @@
-"""Text for people: money, durations, truncation, lists, masking, terminals."""
+"""Values as text and JSON: money, durations, truncation, lists, masking, terminals."""
 
 from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,6 +75,22 @@ def amount(value: Decimal) -> str:
     """A decimal number without exponent, at most seven decimals: for programs."""
     text = f"{value:.7f}".rstrip("0")
     return text + "0" if text.endswith(".") else text
+
+
+def plain(value: object) -> Any:
+    """JSON without surprises: decimals as strings, whole floats as integers.
+
+    A client that re-serialises `5.0` as `5` would no longer recognise the text copy of the result.
+    """
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, Decimal):
+        return amount(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
 
 
 def dollars(value: Decimal) -> str:

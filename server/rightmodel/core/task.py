@@ -62,7 +62,7 @@ Modality = Literal["text", "image", "pdf", "audio"]
 
 
 NOT_TEXT: Final = {"text": False}
-"""Metadata of a field whose strings are names of the protocol, not text of the request."""
+"""Metadata of a field that holds names of the protocol, or repeats another field."""
 
 
 class Trust(IntEnum):
@@ -152,25 +152,23 @@ Part = Text | Attachment | Reasoning | ToolCall | ToolResult | CacheMark
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a conversation."""
+    """One message of a conversation. `text`, `files`: the texts among its parts, and the files."""
 
     role: Role = field(metadata=NOT_TEXT)
     parts: tuple[Part, ...]
+    text: str = field(init=False, repr=False, compare=False, metadata=NOT_TEXT)
+    files: tuple[Attachment, ...] = field(init=False, repr=False, compare=False, metadata=NOT_TEXT)
+
+    def __post_init__(self) -> None:
+        texts = [part.text for part in self.parts if isinstance(part, Text)]
+        object.__setattr__(self, "text", "".join(texts))
+        files = tuple(part for part in self.parts if isinstance(part, Attachment))
+        object.__setattr__(self, "files", files)
 
     @classmethod
     def of(cls, role: Role, text: str, files: tuple[Attachment, ...] = ()) -> Message:
         """A message of a text and the files that belong to it."""
         return cls(role, (*files, Text(text)))
-
-    @property
-    def text(self) -> str:
-        """Its texts, joined."""
-        return "".join([part.text for part in self.parts if isinstance(part, Text)])
-
-    @property
-    def files(self) -> list[Attachment]:
-        """Its files."""
-        return [part for part in self.parts if isinstance(part, Attachment)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.call import AttemptFailed, AttemptStarted, Waiting
 from rightmodel.core.errors import ExhaustedError, ProviderError, RightmodelError
-from rightmodel.core.format import amount, dollars
+from rightmodel.core.format import amount, dollars, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,7 +54,7 @@ def footer(receipt: Receipt, *notes: str) -> str:
         "ref": receipt.ref,
         "model": receipt.model,
         "served": receipt.served,
-        "skill": assessment.skill,
+        "skill": assessment.skills[0][0],
         "cost": "unknown" if receipt.cost_usd is None else dollars(receipt.cost_usd),
         "saved": "" if receipt.saved_usd is None else dollars(receipt.saved_usd),
         "attempts": str(len(receipt.attempts) or ""),
@@ -188,19 +187,3 @@ def _error_line(error: RightmodelError) -> str:
 def _tried(error: RightmodelError) -> list[str]:
     attempts: tuple[Attempt, ...] = getattr(error, "attempts", ())
     return list(dict.fromkeys(a.model for a in attempts))
-
-
-def plain(value: object) -> Any:
-    """JSON without surprises: decimals as strings, whole floats as integers.
-
-    A client that re-serialises `5.0` as `5` would no longer recognise the text copy of the result.
-    """
-    if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if isinstance(value, Decimal):
-        return amount(value)
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rightmodel.core.errors import RightmodelError, TaskError
-from rightmodel.core.format import dollars, listed
+from rightmodel.core.format import dollars, listed, plain
 from rightmodel.execution.engine import build, effective_catalog, make_router
 from rightmodel.manifest.load import load_catalog
 from rightmodel.surfaces import rendering as render
@@ -85,7 +85,7 @@ async def _choose(
     if as_json:
         result = render.choice(decision, catalog, limit, {})
         if explain:
-            result["explain"] = render.plain(explanation(task, decision, catalog))
+            result["explain"] = plain(explanation(task, decision, catalog))
         echo(json.dumps(result, ensure_ascii=False))
         return
     if explain:
@@ -143,7 +143,7 @@ async def _batch(
 def _line(result: dict[str, Any]) -> str:
     """As JSON; an error where the `id` cannot be written as JSON."""
     try:
-        return json.dumps(render.plain(result), allow_nan=False)
+        return json.dumps(plain(result), allow_nan=False)
     except (ValueError, RecursionError) as error:
         return json.dumps({"id": None, "error": f"id cannot be repeated: {error}"})
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from rightmodel.core.errors import TaskError
-from rightmodel.core.format import amount, listed, usd
+from rightmodel.core.format import amount, listed, plain, usd
 from rightmodel.execution.engine import effective_catalog
 from rightmodel.manifest.load import load_catalog
 from rightmodel.routing.router import count_tokens
@@ -30,7 +30,6 @@ from rightmodel.surfaces.cli.show.tasks import built_in, read_tasks
 from rightmodel.surfaces.cli.show.totals import totals
 from rightmodel.surfaces.cli.show.view import Column, View
 from rightmodel.surfaces.cli.terminal import echo
-from rightmodel.surfaces.rendering import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

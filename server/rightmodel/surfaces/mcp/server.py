@@ -74,7 +74,8 @@ class ToolCalls:
     """What a tool call leads to."""
 
     def __init__(self, engine: GetEngine, deadline_s: float | None) -> None:
-        self._engine = engine
+        self._get_engine = engine
+        self._engine: Engine | None = None
         self._deadline_s = deadline_s
 
     async def answer(
@@ -83,7 +84,7 @@ class ToolCalls:
         """The result of one call; a foreseeable failure is a result, too."""
         mask: Callable[[str], str] = str
         try:
-            engine = await self._engine()
+            engine = self._engine = self._engine or await self._get_engine()
             mask = engine.mask
             if tool == "complete":
                 return await self._complete(engine, arguments, session)
