@@ -17,14 +17,26 @@ settings.register_profile("thorough", max_examples=300, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
+# A local server that the person runs is no part of a test: nothing listens on port 1.
+NO_LOCAL_SERVERS = {
+    "OLLAMA_HOST": "127.0.0.1:1",
+    "LLAMA_ARG_PORT": "1",
+    "LM_STUDIO_API_BASE": "http://127.0.0.1:1/v1",
+    "VLLM_API_BASE": "http://127.0.0.1:1/v1",
+}
+
+
 @pytest.fixture(autouse=True)
 def home(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
-    """A home of its own, for the ledger of servers that are told no other place."""
+    """A home of its own, without the keys and local servers of the person who runs the tests."""
     with pytest.MonkeyPatch.context() as patch:
         if not request.node.get_closest_marker("e2e"):  # real agents need the real one
             patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
-            for name in ("XDG_STATE_HOME", "RIGHTMODEL_STATE_DIR"):
+            keys = (name for name in os.environ if name.endswith("_API_KEY"))
+            for name in ("XDG_STATE_HOME", "RIGHTMODEL_STATE_DIR", *keys):
                 patch.delenv(name, raising=False)
+            for name, address in NO_LOCAL_SERVERS.items():
+                patch.setenv(name, address)
         yield

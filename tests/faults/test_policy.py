@@ -238,6 +238,18 @@ async def test_what_must_stay_local_is_not_sent_elsewhere_whatever_fails() -> No
 
 
 @rehearsal
+async def test_an_error_that_repeats_is_listed_once_with_the_number_of_attempts() -> None:
+    async with connected(a=OPENAI) as harness:
+        harness.upstreams["a"].fail_all(fault.status(503))
+        with pytest.raises(ExhaustedError) as caught:
+            await harness.complete()
+        attempts = len(caught.value.attempts)
+        assert attempts > 1
+        assert str(caught.value).count("503") == 1
+        assert f"({attempts} attempts)" in str(caught.value)
+
+
+@rehearsal
 async def test_a_full_concurrency_limiter_is_no_fault_of_the_endpoint() -> None:
     hung = replace(SLOW, max_concurrency=1, behaviour=Behaviour(first_token_s=40))
     async with connected(a=hung) as harness:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -56,3 +58,12 @@ def test_it_serves_prints_its_address_and_sums_up() -> None:
         "overloaded",
         "status_500",
     }
+
+
+def test_its_address_is_written_to_a_pipe_at_once() -> None:
+    command = [sys.executable, "-m", "rightmodel.simulator", "--model", "m"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        process.terminate()
+    assert first.startswith("base_url = http://127.0.0.1:")

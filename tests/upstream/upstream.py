@@ -195,6 +195,7 @@ def ask(
     protocol: WireFormat = WireFormat.OPENAI_CHAT,
     watch: Watch | None = None,
     times: int = 1,
+    patience: float = 0,
     **fields: Any,
 ) -> tuple[Completion, ScriptedServer]:
     """The last of so many completions, asked one after the other, and the upstream."""
@@ -205,7 +206,7 @@ def ask(
             await chat.complete(request_of(server.base, protocol, **fields), watch)
         return await chat.complete(request_of(server.base, protocol, **fields), watch), server
 
-    found: tuple[Completion, ScriptedServer] = run(test, *replies)
+    found: tuple[Completion, ScriptedServer] = run(test, *replies, patience=patience)
     return found
 
 

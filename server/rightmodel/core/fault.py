@@ -94,7 +94,7 @@ class Fault(StrEnum):
     TIMEOUT          = ("timeout",           Scope.ENDPOINT, Cooldown.BACKOFF, Recovery.RETRY,            True,  True,
                         "too slow: allow a longer deadline, or connect another provider")
     CONNECTION       = ("connection_failed", Scope.ENDPOINT, Cooldown.BACKOFF, Recovery.RETRY,            True,  True,
-                        "check base_url and the network; `rightmodel check` shows which models answer")
+                        "check base_url and the network, and that the server runs")
     MALFORMED        = ("malformed_answer",  Scope.ENDPOINT, Cooldown.BACKOFF, Recovery.RETRY,            True,  True,
                         "not a response of this API: check protocol and base_url, and any proxy before it")
     UNFINISHED       = ("unfinished_answer", Scope.REQUEST,  Cooldown.NONE,    Recovery.RETRY,            True,  True,

@@ -66,6 +66,11 @@ def listed(names: Sequence[str], most: int = 12) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 call`, `2 calls`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def per_million(price: Decimal | None) -> str:
     """USD per token → the manifest's USD per million tokens, "" for an unknown price."""
     return "" if price is None else f"{(price * 1_000_000).normalize():f}"

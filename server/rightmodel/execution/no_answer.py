@@ -9,6 +9,8 @@ from rightmodel.core.errors import ExhaustedError, NoCandidateError, nearest
 from rightmodel.core.format import dollars, listed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rightmodel.core.call import Attempt
     from rightmodel.core.decision import Decision
     from rightmodel.execution.call_state import CallState
@@ -23,7 +25,7 @@ def exhausted(
     `retry_after_s`: until the first endpoint that may recover can be tried again.
     """
     decision, attempts, errors = state.decision, state.attempts, state.errors
-    tried = "; ".join(f"{a.model} at {a.provider}: {a.message}" for a in attempts)
+    tried = _tried(attempts)
     if not errors:
         return ExhaustedError(
             "no attempt could be made in time: every fit model is cooling down after faults"
@@ -36,8 +38,9 @@ def exhausted(
     pinned = set(decision.requirements.pinned)
     others = [m for m in catalog.models if m not in pinned] if pinned else []
     if others:
-        others_text = ", ".join(others[:5])
-        advice += f"; only the named models were tried, others are connected: {others_text}"
+        advice += (
+            f"; only the named models were tried, others are connected: {listed(others, most=5)}"
+        )
     spent = sum((a.cost_usd for a in attempts if a.cost_usd), Decimal(0))
     if spent:
         tried += f". That cost {dollars(spent)}"
@@ -52,6 +55,20 @@ def exhausted(
         retryable=retryable,
         retry_after_s=retry_after_s if retryable else None,
     )
+
+
+def _tried(attempts: Sequence[Attempt]) -> str:
+    """What failed, in the upstreams' words; equal errors of one provider are listed once."""
+    models_by_error: dict[tuple[str, str], list[str]] = {}
+    for attempt in attempts:
+        error = (attempt.provider, attempt.message.rstrip("."))
+        models_by_error.setdefault(error, []).append(attempt.model)
+    parts = []
+    for (provider, message), models in models_by_error.items():
+        names = list(dict.fromkeys(models))
+        times = f" ({len(models)} attempts)" if len(models) > len(names) else ""
+        parts.append(f"{listed(names, most=3)} at {provider}: {message}{times}")
+    return "; ".join(parts)
 
 
 def _advice(catalog: Catalog, attempt: Attempt) -> str:

@@ -80,8 +80,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error.args[0]}\n")
         return 2
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(options, sys.stdout.write))
+        asyncio.run(serve(options, _say))
     return 0
+
+
+def _say(text: str) -> None:
+    """At once: a program that reads a pipe or a file waits for the address."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

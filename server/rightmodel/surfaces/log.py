@@ -16,15 +16,16 @@ class _Formatter(logging.Formatter):
         return visible(super().format(record))
 
 
-def log_formatter() -> logging.Formatter:
-    """How log lines look on standard error."""
-    return _Formatter("%(asctime)s %(name)s %(levelname)s %(message)s")
+def log_formatter(*, dated: bool = True) -> logging.Formatter:
+    """How log lines look on standard error. `dated`: for a server, with time and logger."""
+    prefix = "%(asctime)s %(name)s %(levelname)s" if dated else "%(levelname)s:"
+    return _Formatter(f"{prefix} %(message)s")
 
 
-def log_to_stderr() -> None:
+def log_to_stderr(*, dated: bool = True) -> None:
     """Write the log to standard error, from the level that `RIGHTMODEL_LOG` names."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(log_formatter())
+    handler.setFormatter(log_formatter(dated=dated))
     level = os.environ.get("RIGHTMODEL_LOG", "WARNING").upper()
     logging.basicConfig(handlers=[handler], level=level)
     logging.getLogger("mcp").setLevel(logging.ERROR)

@@ -106,7 +106,7 @@ def test_each_model_is_shown_with_what_to_do_about_what_does_not_work(tmp_path: 
 def test_the_calls_price_is_announced_and_recorded(tmp_path: Path) -> None:
     result = checked_against(tmp_path, simulated(a1=Behaviour()))
     first, second = result.output.splitlines()[1:3]
-    assert first == "cost of 1 calls: less than $0.01 (estimate)"
+    assert first == "cost of 1 call: less than $0.01 (estimate)"
     assert second.startswith("ok   alpha/a1")
     usage = json.loads(invoke(tmp_path, "usage", "--json").output)
     assert float(usage["today"]["spent_usd"]) > 0
@@ -186,3 +186,29 @@ def test_a_model_that_its_local_server_does_not_list_is_not_called(tmp_path: Pat
     assert "FAIL ollama/elsewhere: ollama does not have elsewhere: pull or load it" in result.output
     assert "1 of 2 endpoints answered" in result.output
     assert calls == 1
+
+
+def test_an_error_that_every_model_of_a_provider_has_is_shown_in_full_once(tmp_path: Path) -> None:
+    models = "".join(f'[[models]]\nid = "alpha/{name}"\n' for name in ("a1", "a2", "a3"))
+    (tmp_path / "m.toml").write_text(
+        'version = 1\n[providers.alpha]\nprotocol = "openai-chat"\n'
+        f'base_url = "http://127.0.0.1:1/v1"\n{models}'
+    )
+    lines = [line for line in check(tmp_path).output.splitlines() if line.startswith("FAIL")]
+    assert len(lines) == 3
+    assert "127.0.0.1:1" in lines[0]
+    first = lines[0].split()[1].rstrip(":")
+    for line in lines[1:]:
+        assert f"connection_failed, as {first} → check base_url" in line
+        assert "127.0.0.1:1" not in line
+
+
+def test_without_calls_models_are_listed_in_the_manifests_order(tmp_path: Path) -> None:
+    names = [f"alpha/m{number}" for number in range(9)]
+    models = "".join(f'[[models]]\nid = "{name}"\n' for name in names)
+    (tmp_path / "m.toml").write_text(
+        'version = 1\n[providers.alpha]\nprotocol = "openai-chat"\n'
+        f'base_url = "http://127.0.0.1:1/v1"\n{models}'
+    )
+    output = check(tmp_path, "--no-call").output
+    assert [line.split()[1] for line in output.splitlines()[1:-1]] == [f"{n}:" for n in names]

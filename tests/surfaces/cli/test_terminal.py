@@ -82,6 +82,11 @@ def test_log_lines_are_escaped() -> None:
     assert harmless(log_formatter().format(record))
 
 
+def test_a_commands_log_lines_have_no_date() -> None:
+    record = logging.LogRecord("rightmodel", logging.WARNING, "", 0, "look out", None, None)
+    assert log_formatter(dated=False).format(record) == "WARNING: look out"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo terminals")
 @pytest.mark.parametrize("arguments", [["check", "--no-call"], ["models"], ["choose", "hello"]])
 def test_no_name_of_a_manifest_drives_a_real_terminal(tmp_path: Path, arguments: list[str]) -> None:

@@ -86,7 +86,7 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def main() -> None:
     """The console script: errors are one line with the next step."""
-    log_to_stderr()
+    log_to_stderr(dated=sys.argv[1:2] == ["serve"])
     try:
         cli.main(standalone_mode=False)
     except RightmodelError as error:
@@ -126,4 +126,4 @@ def fail(message: str, *, code: int = 1) -> None:
 
 def settings_summary(settings: Settings) -> str:
     """Which manifest is in force, for people."""
-    return str(settings.manifest) if settings.manifest else "no manifest: keys and local servers"
+    return str(settings.manifest) if settings.manifest else "keys and local servers (no manifest)"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from rightmodel.core.errors import LedgerError
+from rightmodel.core.format import counted
 from rightmodel.execution.engine import effective_catalog, make_prober
 from rightmodel.execution.probe import most_usd
 from rightmodel.routing.signals.routing_rules import ineffective
@@ -72,13 +74,18 @@ async def _check(settings: Settings, *, no_call: bool, as_json: bool) -> bool:
         ledger_problem = await _ledger_problem(prober)
         for line in _opening(settings, catalog, ledger_problem):
             echo(line, err=as_json)
-        if not no_call:
-            called = [m for m, e in endpoints if settings.has_key(e.provider)]
-            echo(f"cost of {len(called)} calls: {price_in_words(called)}", err=as_json)
+        called = [m for m, e in endpoints if settings.has_key(e.provider)]
+        if called and not no_call:
+            price = price_in_words(called)
+            echo(f"cost of {counted(len(called), 'call')}: {price}", err=as_json)
         works = 0
+        shown: dict[tuple[str, str], str] = {}
         async for model, finding in _findings(prober, endpoints, no_call=no_call):
             works += finding.works
-            _show(model, finding, as_json=as_json)
+            if as_json:
+                echo(json.dumps(as_object(model, finding), ensure_ascii=False))
+            else:
+                _show(model, finding, shown)
     finally:
         await prober.close()
     if not as_json:
@@ -89,7 +96,7 @@ async def _check(settings: Settings, *, no_call: bool, as_json: bool) -> bool:
 
 def _opening(settings: Settings, catalog: Catalog, ledger_problem: str) -> list[str]:
     return [
-        f"manifest: {settings_summary(settings)}: {len(catalog.models)} models",
+        f"manifest: {settings_summary(settings)}: {counted(len(catalog.models), 'model')}",
         *(f"note: {note}" for note in (*catalog.notes, *warnings_of(catalog))),
         *([f"FAIL ledger: {ledger_problem}"] if ledger_problem else []),
     ]
@@ -131,13 +138,15 @@ def price_in_words(models: Iterable[Model], times: float = 1, per: str = "") -> 
 async def _findings(
     prober: Prober, endpoints: Iterable[tuple[Model, Endpoint]], *, no_call: bool
 ) -> AsyncIterator[tuple[str, Finding]]:
-    """Every endpoint with what was found, in the order in which it is known."""
+    """Every endpoint's finding: in the manifest's order without calls, else as they end."""
 
     async def ask(model: Model, endpoint: Endpoint) -> tuple[str, Finding]:
-        if no_call:
-            return model.id, prober.without_call(model, endpoint)
         return model.id, await prober.probe(model, endpoint)
 
+    if no_call:
+        for model, endpoint in endpoints:
+            yield model.id, prober.without_call(model, endpoint)
+        return
     tasks = [asyncio.create_task(ask(m, e)) for m, e in endpoints]
     try:
         for next_done in asyncio.as_completed(tasks):
@@ -154,12 +163,16 @@ def label(model: str, endpoint: Endpoint) -> str:
     return model if model.startswith(f"{provider}/") else f"{model} at {provider}"
 
 
-def _show(model: str, finding: Finding, *, as_json: bool) -> None:
-    if as_json:
-        echo(json.dumps(as_object(model, finding), ensure_ascii=False))
-        return
-    mark = styled("ok  ", fg="green") if finding.works else styled("FAIL", fg="red")
-    echo(mark, f" {label(model, finding.endpoint)}: {described(finding)}")
+def _show(model: str, finding: Finding, shown: dict[tuple[str, str], str]) -> None:
+    """One line. `shown`: (provider, error) → the endpoint whose line has it in full."""
+    name = label(model, finding.endpoint)
+    mark = styled("ok  ", fg="green")
+    if not finding.works:
+        mark = styled("FAIL", fg="red")
+        first = shown.setdefault((finding.endpoint.provider.name, finding.message), name)
+        if first != name:
+            finding = replace(finding, message=f"{finding.code}, as {first}")
+    echo(mark, f" {name}: {described(finding)}")
 
 
 def described(finding: Finding) -> str:

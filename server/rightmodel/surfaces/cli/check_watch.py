@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rightmodel.core.errors import TaskError
+from rightmodel.core.format import counted
 from rightmodel.execution.engine import effective_catalog, make_prober
 from rightmodel.execution.probe import most_usd
 from rightmodel.surfaces.cli import settings_summary
@@ -151,7 +152,7 @@ def _opening(
 ) -> list[str]:
     asked = [row.model for row in rows if row.reachable]
     return [
-        f"manifest: {settings_summary(settings)}: {len(catalog.models)} models",
+        f"manifest: {settings_summary(settings)}: {counted(len(catalog.models), 'model')}",
         f"asking {len(asked)} endpoints every {every_s:g} s",
         f"cost: {price_in_words(asked, HOUR_S / every_s, ' an hour')}",
     ]

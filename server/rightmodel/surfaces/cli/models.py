@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from rightmodel.core.errors import TaskError
-from rightmodel.core.format import per_million
+from rightmodel.core.format import counted, per_million
 from rightmodel.execution.engine import effective_catalog
 from rightmodel.ledger.records import day_of
 from rightmodel.manifest.build import DAYS
@@ -160,10 +160,11 @@ def _print_table(models: list[Model], catalog: Catalog, settings: Settings) -> N
             * bool(learned),
         )
     screen = console(WIDE)
-    print_table(screen, shown)
+    if models:
+        print_table(screen, shown)
     for note in (*catalog.notes, *(f"{m}: {why}" for m, why in catalog.absent.items())):
         screen.print(note, style="yellow")
-    screen.print(f"{len(models)} models from {settings_summary(settings)}", style="dim")
+    screen.print(f"{counted(len(models), 'model')} from {settings_summary(settings)}", style="dim")
 
 
 def _key_state(model: Model, settings: Settings) -> str:
