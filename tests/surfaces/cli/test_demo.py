@@ -17,8 +17,7 @@ from rightmodel.core.fault import Fault
 from rightmodel.simulator.samples import SAMPLES
 from rightmodel.surfaces.cli import rehearse
 from rightmodel.surfaces.cli.demo import COLUMNS, _closing
-from rightmodel.surfaces.cli.show.call import HEALTHY, OUTAGE, Call, Try
-from rightmodel.surfaces.cli.show.totals import totals
+from rightmodel.surfaces.cli.show.calls import HEALTHY, OUTAGE, Call, Try, totals
 from rightmodel.surfaces.cli.show.view import Layout, View
 
 if TYPE_CHECKING:
@@ -191,7 +190,7 @@ def test_a_terminal_sees_every_line_unwrapped_and_the_cursor_comes_back(width: i
         cost_usd=Decimal("0.00100"),
         baseline_usd=Decimal("0.00050"),
     )
-    with View(COLUMNS, SAMPLES, console) as view:
+    with View(COLUMNS, SAMPLES, screen=console) as view:
         view.open("rightmodel demo", [("simulated", "four providers " * 9)])
         view.begin(1, SAMPLES[0])
         view.progress("attempt 1: openai/gpt-6-luna")

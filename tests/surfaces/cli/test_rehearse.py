@@ -26,7 +26,7 @@ from rightmodel.simulator.outage import GROUPS
 from rightmodel.simulator.samples import PICTURE, SAMPLES
 from rightmodel.simulator.simulation import Answers, dialect_of, simulate
 from rightmodel.surfaces.cli import cli
-from rightmodel.surfaces.cli.show.call import HEALED, HEALTHY, OUTAGE
+from rightmodel.surfaces.cli.show.calls import HEALED, HEALTHY, OUTAGE
 from rightmodel.surfaces.cli.show.run import phases_of
 
 if TYPE_CHECKING:

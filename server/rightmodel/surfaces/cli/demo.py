@@ -7,6 +7,7 @@ import contextlib
 import signal
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
@@ -23,24 +24,21 @@ from rightmodel.simulator import fault
 from rightmodel.simulator.outage import Outage, Target
 from rightmodel.simulator.samples import SAMPLES
 from rightmodel.simulator.simulation import Answers, simulate
-from rightmodel.surfaces.cli.show.call import HEALED, HEALTHY, OUTAGE, short
-from rightmodel.surfaces.cli.show.run import Run
-from rightmodel.surfaces.cli.show.stage import server_stage
-from rightmodel.surfaces.cli.show.totals import totals
-from rightmodel.surfaces.cli.show.view import Column, View, health
+from rightmodel.surfaces.cli.show.calls import HEALED, HEALTHY, OUTAGE, short, totals
+from rightmodel.surfaces.cli.show.run import Run, server_stage
+from rightmodel.surfaces.cli.show.view import Column, View
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.cli.usage_view.sections import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from decimal import Decimal
 
     from rightmodel.manifest.catalog import Catalog, Provider
-    from rightmodel.surfaces.cli.show.call import Call
-    from rightmodel.surfaces.cli.show.stage import ServerStage
-    from rightmodel.surfaces.cli.show.totals import Totals
+    from rightmodel.surfaces.cli.show.calls import Call, Totals
+    from rightmodel.surfaces.cli.show.run import ServerStage
 
-CAST: Final = (
+MODELS: Final = (
     "openai/gpt-6-luna",
     "anthropic/claude-sonnet-5-5",
     "anthropic/claude-opus-5-5",
@@ -59,7 +57,7 @@ assess = "learned"
 name = "secrets stay here"
 when = {{ matches = "(?i)\\\\b(password|api key|secret)\\\\b" }}
 require = {{ trust = "local" }}
-""" + "".join(f'\n[[models]]\nid = "{model}"\n' for model in CAST)
+""" + "".join(f'\n[[models]]\nid = "{model}"\n' for model in MODELS)
 TITLE: Final = f"rightmodel demo: an agent hands over {len(SAMPLES)} subtasks"
 SPEEDUP: Final = 6.0
 PHASES: Final = [HEALTHY] * 7 + [OUTAGE] * 4 + [HEALED] * 3
@@ -103,10 +101,8 @@ async def _perform(*, usage: bool) -> list[Call]:
     catalog = _catalog()
     answers = Answers(SAMPLES, count_tokens, speedup=SPEEDUP)
     clock = asyncio.get_running_loop().time
-    with _DemoView(catalog) as view:
-        view.open(
-            f"rightmodel demo: an agent hands over {len(SAMPLES)} subtasks", _opening(catalog)
-        )
+    with View(COLUMNS, SAMPLES, partial(_status, catalog)) as view:
+        view.open(TITLE, _opening(catalog))
         async with (
             simulate(catalog, answers, seed=0, clock=clock) as simulated,
             server_stage(simulated, MANIFEST) as stage,
@@ -123,36 +119,20 @@ async def _perform(*, usage: bool) -> list[Call]:
             view.close(_closing(totals(calls)))
             if usage:
                 await asyncio.sleep(LINGER_S * 4)  # the last records are being written
-                echo(f"\n$ rightmodel usage\n{await stage.usage()}")
+                echo("\n$ rightmodel usage")
+                await stage.print_usage()
             if any(call.error for call in calls):
                 echo(stage.log(LOG_LINES), err=True)
     return calls
 
 
-class _DemoView(View):
-    """With the providers' health and the saving so far below."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        super().__init__(COLUMNS, SAMPLES)
-        self._healthy = {m.endpoints[0].provider.name: True for m in catalog.models.values()}
-        self._calls: list[Call] = []
-
-    def turn(self, phase: str, outage: Outage) -> None:
-        """A provider goes down, or is back."""
-        super().turn(phase, outage)
-        self._healthy |= dict.fromkeys(outage.providers, phase != OUTAGE)
-        self._show_status()
-
-    def call(self, call: Call) -> None:
-        """Its line, and the new sums."""
-        super().call(call)
-        self._calls.append(call)
-        self._show_status()
-
-    def _show_status(self) -> None:
-        text = health(self._healthy)
-        text.append_text(Text(f"saved {_saved(totals(self._calls))}", style="green"))
-        self.status(text)
+def _status(catalog: Catalog, calls: Sequence[Call], down: Collection[str]) -> Text:
+    """Which providers are up, and the saving so far."""
+    text = Text(no_wrap=True, overflow="ellipsis")
+    for name in dict.fromkeys(m.endpoints[0].provider.name for m in catalog.models.values()):
+        mark = ("✖ ", "bold red") if name in down else ("● ", "green")
+        text.append(*mark).append(f"{name}  ")
+    return text.append(f"saved {_saved(totals(calls))}", style="green")
 
 
 def _catalog() -> Catalog:

@@ -23,11 +23,9 @@ from rightmodel.simulator.outage import GROUPS, fitting, planned_outage
 from rightmodel.simulator.simulation import Answers, simulate, used_providers
 from rightmodel.surfaces.cli import settings_summary, with_settings
 from rightmodel.surfaces.cli.show.advice import advice
-from rightmodel.surfaces.cli.show.call import short
-from rightmodel.surfaces.cli.show.run import Run, phases_of
-from rightmodel.surfaces.cli.show.stage import EngineStage, make_engine
+from rightmodel.surfaces.cli.show.calls import short, totals
+from rightmodel.surfaces.cli.show.run import EngineStage, Run, make_engine, phases_of
 from rightmodel.surfaces.cli.show.tasks import built_in, read_tasks
-from rightmodel.surfaces.cli.show.totals import totals
 from rightmodel.surfaces.cli.show.view import Column, View
 from rightmodel.surfaces.cli.terminal import echo
 
@@ -38,8 +36,7 @@ if TYPE_CHECKING:
     from rightmodel.manifest.settings import Settings
     from rightmodel.simulator.outage import Outage
     from rightmodel.simulator.samples import Sample
-    from rightmodel.surfaces.cli.show.call import Call, Try
-    from rightmodel.surfaces.cli.show.totals import Totals
+    from rightmodel.surfaces.cli.show.calls import Call, Totals, Try
 
 LEAST_CALLS: Final = 3
 MOST_USUAL_CALLS: Final = 120

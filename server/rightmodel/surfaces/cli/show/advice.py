@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rightmodel.manifest.catalog import Catalog, Model
     from rightmodel.simulator.outage import Outage
-    from rightmodel.surfaces.cli.show.call import Call
+    from rightmodel.surfaces.cli.show.calls import Call
 
 LONG_PROMPT: Final = 200_000
 _READS: Final = {"image": "read images", "pdf": "read PDFs", "audio": "process audio"}

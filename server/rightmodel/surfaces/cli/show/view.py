@@ -12,16 +12,16 @@ from rich.live import Live
 from rich.text import Text
 
 from rightmodel.surfaces.cli.console import console
-from rightmodel.surfaces.cli.show.call import HEALTHY, OUTAGE, notes
+from rightmodel.surfaces.cli.show.calls import HEALTHY, OUTAGE, notes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from rich.console import Console
 
     from rightmodel.simulator.outage import Outage
     from rightmodel.simulator.samples import Sample
-    from rightmodel.surfaces.cli.show.call import Call
+    from rightmodel.surfaces.cli.show.calls import Call
 
 PIPE_WIDTH: Final = 112
 ROWS_ABOVE: Final = 14
@@ -89,8 +89,10 @@ class View:
         self,
         columns: Sequence[Column],
         samples: Sequence[Sample] = (),
+        status: Callable[[Sequence[Call], Collection[str]], Text] | None = None,
         screen: Console | None = None,
     ) -> None:
+        """`status`: the last line on a terminal, from the calls so far and the providers down."""
         self._columns = columns
         self._samples = samples
         self._screen = screen or console(PIPE_WIDTH, colour=sys.stdout.isatty())
@@ -98,8 +100,9 @@ class View:
         self._running: tuple[int, Sample] | None = None
         self._began = 0.0
         self._event = ""
-        self._done = 0
-        self._status = Text()
+        self._status = status
+        self._calls: list[Call] = []
+        self._down: Collection[str] = ()
         self._live = Live(
             console=self._screen,
             get_renderable=self.region,
@@ -136,13 +139,10 @@ class View:
         """An event of the running call."""
         self._event = text
 
-    def status(self, text: Text) -> None:
-        """The last line of the live region."""
-        self._status = text
-
     def turn(self, phase: str, outage: Outage) -> None:
         """Another phase begins."""
         down = phase == OUTAGE
+        self._down = outage.providers if down else ()
         words = {HEALTHY: "healthy", OUTAGE: f"outage: {outage}"}
         text = words.get(phase, "healed: the faults are gone, cooldowns run on")
         plain, rich = ("!!", "✖ ") if down else ("==", "● ")
@@ -155,7 +155,7 @@ class View:
     def call(self, call: Call) -> None:
         """The line of a finished call, and what happened on the way."""
         self._running = None
-        self._done += 1
+        self._calls.append(call)
         if self._terminal:
             self._live.refresh()  # removes the line of the running call
         layout = Layout(self._columns, self._screen.width)
@@ -203,9 +203,11 @@ class View:
         lines = [self._running_line(*self._running)] if self._running else []
         layout = Layout(self._columns, self._screen.width)
         room = max(2, self._screen.height - ROWS_ABOVE)
-        coming = list(enumerate(self._samples, 1))[self._done + len(lines) :]
+        coming = list(enumerate(self._samples, 1))[len(self._calls) + len(lines) :]
         lines += [Text(layout.waiting(n, s.label), style="dim") for n, s in coming[:room]]
-        return Group(*lines, Text(), self._status)
+        if self._status:
+            lines += [Text(), self._status(self._calls, self._down)]
+        return Group(*lines)
 
     def _running_line(self, number: int, sample: Sample) -> Text:
         layout = Layout(self._columns, self._screen.width)
@@ -217,11 +219,3 @@ class View:
             no_wrap=True,
             overflow="ellipsis",
         )
-
-
-def health(healthy: Mapping[str, bool]) -> Text:
-    """The providers, and which of them are down."""
-    text = Text(no_wrap=True, overflow="ellipsis")
-    for name, well in healthy.items():
-        text.append("● " if well else "✖ ", "green" if well else "bold red").append(f"{name}  ")
-    return text

@@ -1,7 +1,8 @@
-"""What became of one call of a show, read out of the receipt or error that every caller gets."""
+"""What became of the calls of a show, read from the receipts and errors that every caller gets."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from rightmodel.core.fault import Fault, Recovery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rightmodel.simulator import Received
     from rightmodel.simulator.samples import Sample
@@ -85,9 +86,7 @@ class Call:
     @property
     def saved_usd(self) -> Decimal | None:
         """Against the baseline."""
-        if self.cost_usd is None or self.baseline_usd is None:
-            return None
-        return self.baseline_usd - self.cost_usd
+        return _difference(self.baseline_usd, self.cost_usd)
 
 
 class Traffic:
@@ -141,7 +140,9 @@ def outcome(
         model=meta.get("model") or "",
         skill=max(skills, key=lambda name: skills[name], default=""),
         rule=meta.get("rule") or "",
-        cost_usd=_sum(attempts) if result.error else _usd(meta.get("cost_usd")),
+        cost_usd=_total(_usd(a.get("cost_usd", "0")) for a in attempts)
+        if result.error
+        else _usd(meta.get("cost_usd")),
         baseline_usd=_usd(meta.get("baseline_usd")),
         error=result.error,
         code=meta.get("code", ""),
@@ -168,11 +169,6 @@ def _tries(attempts: Sequence[Mapping[str, Any]], traffic: Traffic) -> Iterator[
 
 def _usd(amount: str | None) -> Decimal | None:
     return None if amount is None else Decimal(amount)
-
-
-def _sum(attempts: Sequence[Mapping[str, Any]]) -> Decimal | None:
-    costs = [_usd(attempt.get("cost_usd", "0")) for attempt in attempts]
-    return None if None in costs else sum((c for c in costs if c is not None), Decimal(0))
 
 
 def short(model: str) -> str:
@@ -213,3 +209,101 @@ def _failed(one: Try, then: str) -> str:
     end = f"; {verb} to {short(then)}" if then else ""
     fault = " ".join(filter(None, [what if what != read else "", read]))
     return f"{waited}{short(one.model)} at {one.provider}: {fault}{status}{took}{end}"
+
+
+# --- all calls ---
+
+
+class Reached(NamedTuple):
+    """An error that the agent saw."""
+
+    code: str
+    calls: tuple[int, ...]
+    """Numbers of the calls that ended with it."""
+    text: str
+    """The first one's, as the agent gets it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over calls. USD; `None` where an amount is unknown."""
+
+    calls: int
+    answered: int
+    in_outage: int
+    answered_in_outage: int
+    failed_over: int
+    escalated: int
+    cost_usd: Decimal | None
+    """Of calls that were answered, in both runs where there are two."""
+    baseline_usd: Decimal | None
+    healthy_usd: Decimal | None
+    """Cost of the same calls in the run without an outage."""
+    without: int
+    """Answered calls of that run."""
+    elsewhere: tuple[tuple[str, str, int], ...]
+    """(first choice, who answered, calls), beyond those of the run without an outage."""
+    reached: tuple[Reached, ...]
+    lost_s: float
+    slowed: int
+    worst_s: float
+
+    @property
+    def saved_usd(self) -> Decimal | None:
+        """Against the baseline."""
+        return _difference(self.baseline_usd, self.cost_usd)
+
+    @property
+    def extra_usd(self) -> Decimal | None:
+        """Cost of the outage."""
+        return _difference(self.cost_usd, self.healthy_usd)
+
+
+def totals(calls: Sequence[Call], healthy: Sequence[Call] | None = None) -> Totals:
+    """The sums. `healthy`: the same calls without an outage."""
+    answered = [c for c in calls if not c.error]
+    outage = [c for c in calls if c.phase == OUTAGE]
+    both = [c for c in answered if healthy is None or healthy[c.number - 1].model]
+    slowed = [c.lost_s for c in calls if c.lost_s > 0]
+    usual = healthy or ()
+    return Totals(
+        calls=len(calls),
+        answered=len(answered),
+        in_outage=len(outage),
+        answered_in_outage=sum(not c.error for c in outage),
+        failed_over=sum(any(t.read and not t.failed_check for t in c.tries) for c in answered),
+        escalated=sum(any(t.failed_check for t in c.tries) for c in answered),
+        cost_usd=_total(c.cost_usd for c in both),
+        baseline_usd=_total(c.baseline_usd for c in both),
+        healthy_usd=_total(usual[c.number - 1].cost_usd for c in both) if usual else None,
+        without=sum(not c.error for c in usual),
+        elsewhere=tuple((*pair, n) for pair, n in (_moved(calls) - _moved(usual)).most_common()),
+        reached=tuple(_reached([c for c in calls if c.error])),
+        lost_s=sum(slowed),
+        slowed=len(slowed),
+        worst_s=max(slowed, default=0.0),
+    )
+
+
+def _moved(calls: Sequence[Call]) -> Counter[tuple[str, str]]:
+    return Counter((c.first, c.model) for c in calls if c.model and c.model != c.first)
+
+
+def _reached(failed: Sequence[Call]) -> list[Reached]:
+    by_code: dict[str, list[Call]] = {}
+    for call in failed:
+        by_code.setdefault(call.code, []).append(call)
+    return [Reached(k, tuple(c.number for c in v), v[0].error) for k, v in by_code.items()]
+
+
+def _total(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    total = Decimal(0)
+    for amount in amounts:
+        if amount is None:
+            return None
+        total += amount
+    return total
+
+
+def _difference(a: Decimal | None, b: Decimal | None) -> Decimal | None:
+    return None if a is None or b is None else a - b
