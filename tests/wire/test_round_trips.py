@@ -177,3 +177,13 @@ def test_parallel_calls_that_come_interleaved_are_kept_apart() -> None:
     assert decoder.response() == ChatResponse(
         (ToolCall("a", "f", "{}"), ToolCall("b", "g", "{}")), "tool_calls"
     )
+
+
+@pytest.mark.parametrize(
+    ("wire_format", "prompt"),
+    [(WireFormat.OPENAI_CHAT, "messages"), (WireFormat.OPENAI_RESPONSES, "input")],
+)
+def test_a_choice_among_several_tools_is_read_as_auto(wire_format: WireFormat, prompt: str) -> None:
+    choice = {"type": "allowed_tools", "mode": "auto", "tools": []}
+    body = {"model": "m", prompt: [{"role": "user", "content": "hi"}], "tool_choice": choice}
+    assert CODECS[wire_format].decode_request(body).tool_choice == ToolChoice()

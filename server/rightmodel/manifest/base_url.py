@@ -1,6 +1,6 @@
 """Base URLs of providers: parsed, never compared as text.
 
-A prefix says nothing about a host: `http://127.0.0.1.example.com` is a name on the internet.
+A prefix proves nothing about a host: `http://127.0.0.1.example.com` is a name on the internet.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class Draft:
     origins: dict[str, str] = field(default_factory=dict)
 
     def lay_over(self, table: ModelTable | ProviderTable, origin: str) -> None:
-        """A layer on top: what a table says wins over what is there."""
+        """Add a layer on top: the keys that the table sets win."""
         for key, value in table.model_dump(exclude_unset=True).items():
             if key == "cost" and value and self.values.get("cost_when"):
                 self._outrank(value)
@@ -72,7 +72,7 @@ class Draft:
         self.origins.update(other.origins)
 
     def _outrank(self, cost: Mapping[str, Any]) -> None:
-        """What is written as `cost` holds at every size and hour, whatever a lower layer says."""
+        """A price in `cost` holds at every size and hour, also over a lower `cost_when`."""
         self.values["cost_when"] = [
             {k: v for k, v in entry.items() if k not in cost} for entry in self.values["cost_when"]
         ]
@@ -84,7 +84,7 @@ def shipped_label(name: str) -> str:
 
 
 def shipped_draft(model_id: str) -> Draft:
-    """What a shipped manifest says of an id, nothing where none does."""
+    """The shipped manifest's entry for an id, empty where there is none."""
     draft = Draft()
     provider = model_id.partition("/")[0]
     shipped = shipped_manifest(provider)
@@ -97,7 +97,7 @@ def shipped_draft(model_id: str) -> Draft:
 def served_drafts(name: str, served: Served, notes: list[str]) -> dict[str, Draft]:
     """Models that a local server lists: what a shipped manifest knows of them, else defaults.
 
-    What the server sends is validated like the models of a file; `notes` says what is left out.
+    What the server sends is validated like the models of a file; `notes` lists what is left out.
     """
     drafts = {}
     for model in served.models:
@@ -118,7 +118,7 @@ def served_drafts(name: str, served: Served, notes: list[str]) -> dict[str, Draf
 
 
 def _as_table(model_id: str, served: ServedModel, shipped: Mapping[str, Any]) -> ModelTable:
-    """What a server says of a model, added to what is shipped."""
+    """A server's facts about a model, added to the shipped ones."""
     stated: dict[str, Any] = {"id": model_id}
     if served.context:
         stated["limits"] = {"context": served.context}

@@ -58,7 +58,7 @@ class Provider:
 
     `headers`: sent with every request. `max_concurrency`: requests at once, 0 for no limit.
     `allow_http`: plain http to a private address is accepted.
-    `one_model_at_a_time`: the server holds one model; to ask for another one unloads it.
+    `one_model_at_a_time`: the server holds one model; a request for another one unloads it.
     `output_cap`, `effort_field`, `stream_usage`: as in `wire.codec.Quirks`. `is_local`: its base
     URL stays on this machine.
     """
@@ -225,7 +225,7 @@ class FilePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Everything the manifest says, ready for look-up.
+    """The whole manifest, ready for look-up.
 
     `models`: connected ones by id, in manifest order. `reference`: shipped models that are not
     connected, for the baseline's price. `store_text`: whether prompts and answers may be kept.
@@ -233,8 +233,8 @@ class Catalog:
     are never used. `file`: the user's manifest, for messages. `origins`: "model id.key" → file.
     `notes`: what a user should know about how this came together (a provider left out for want of
     a key, say). `absent`: models that their local server does not have → what to do about it.
-    `loaded`: local provider → names of the models that its server held in memory when asked; only
-    for servers that say so.
+    `loaded`: local provider → names of the models that its server holds in memory; only
+    for servers that report it.
     `slopes`: by skill, shipped and from `[skills.x] slope`. `skills`: known ones, then the user's
     own. `baseline_model`: the model that savings are counted against, connected or not.
     """

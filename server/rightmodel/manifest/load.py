@@ -104,7 +104,7 @@ class _Workbench:
 
 
 def local_servers(path: Path | None, urls: Mapping[str, str]) -> dict[str, str]:
-    """Local provider → base URL: where to ask for models.
+    """Local provider → base URL: servers that may list models.
 
     Of the shipped ones, those that the manifest uses; all, where it names no models. Of the user's
     own, those without a model in the manifest. `urls`: from the environment. Raises
@@ -381,7 +381,7 @@ def _own_skills(bench: _Workbench) -> dict[str, str]:
 
 
 def _slopes(user: Manifest) -> dict[str, Slope]:
-    """Shipped slopes, and the user's in their place."""
+    """Shipped slopes, replaced by the user's where given."""
     own = {
         name: Slope(table.slope, DEFAULT_SLOPES.get(name, DEFAULT_SLOPE).center)
         for name, table in user.skills.items()

@@ -53,7 +53,7 @@ class Addresses(NamedTuple):
 
 
 def addresses(environment: Mapping[str, str]) -> Addresses:
-    """Where the environment says that local servers are.
+    """Addresses of local servers from the environment.
 
     Only loopback is followed: another machine is no local server, however it is named, and has to
     be written into a manifest.

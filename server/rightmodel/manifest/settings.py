@@ -77,7 +77,7 @@ class Settings:
 
     def near_miss(self, provider: Provider) -> str:
         """A variable that was probably meant to be the provider's `key_env`; "" where none is."""
-        if provider.name not in self._misses:  # asked for on every decision
+        if provider.name not in self._misses:  # needed for every decision
             from rightmodel.manifest.read import shipped_key_names  # noqa: PLC0415 - imports pydantic
 
             known = shipped_key_names()

@@ -37,11 +37,11 @@ LONGEST_OPENING: Final = 8
 LONGEST_WORD: Final = 500
 """Characters without a blank that are withheld: more than any key has."""
 
-_ODD_IN_NAMES: Final = re.compile(r"[^\w./:@-]+", re.ASCII)
+_NOT_IN_NAMES: Final = re.compile(r"[^\w./:@-]+", re.ASCII)
 _REASONING: Final = ("<", "[", "◁", "analysis")
 """How reasoning within the text begins: `<think>`, `<|channel|>`, `[THINK]` …"""
 
-_ODD: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+_INVALID: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What decoding raises for a field of an unexpected type."""
 
 _DONE: Final = b"[DONE]"
@@ -206,7 +206,7 @@ class Answer:
         return Completion(
             text=self._mask(split.text),
             finish=decoder.finish,
-            served=_ODD_IN_NAMES.sub("_", self._mask(decoder.served))[:MOST_NAME],
+            served=_NOT_IN_NAMES.sub("_", self._mask(decoder.served))[:MOST_NAME],
             usage=decoder.usage,
             cost_usd=decoder.cost_usd,
             reasoning_chars=thought + split.reasoning_chars,
@@ -260,8 +260,8 @@ class Answer:
                 self.decoder.event(value)
             except InBandError as error:
                 raise classify_in_band(self.request, error.body) from None
-            except _ODD as error:
-                raise malformed(self.request, f"an odd event: {_start_of([data])}") from error
+            except _INVALID as error:
+                raise malformed(self.request, f"an invalid event: {_start_of([data])}") from error
 
     def _report(self) -> None:
         """Report to the watch what the last bytes contained."""
@@ -311,8 +311,8 @@ class Answer:
             raise classify_in_band(self.request, error.body) from None
         except NoResponseError as error:
             raise malformed(self.request, str(error)) from None
-        except _ODD as error:
-            raise malformed(self.request, f"an odd answer: {part}") from error
+        except _INVALID as error:
+            raise malformed(self.request, f"an invalid answer: {part}") from error
 
     def _value(self, data: bytes) -> Any:
         text = data.decode("utf-8-sig", "replace").strip()

@@ -128,7 +128,7 @@ _LIMITS: Final = tuple(
     )
 )
 _NO_NAMES: Final = frozenset({"", "validation_error"})
-"""What stands in `param` where it names no parameter."""
+"""Values of `param` that name no parameter."""
 
 _EXCLUSIVE: Final = "(exclusive)"
 _SCHEMA_NAMES: Final = frozenset({
@@ -183,7 +183,7 @@ def classify(
 
 
 def classify_in_band(request: ModelRequest, body: Mapping[str, Any]) -> ProviderError:
-    """The typed error for an error object that came in place of an answer, or within a stream.
+    """The typed error for an error object instead of an answer, or within a stream.
 
     It is classified by the status that it names or that its type stands for, else as a 500.
     """
@@ -194,7 +194,7 @@ def classify_in_band(request: ModelRequest, body: Mapping[str, Any]) -> Provider
 
 def _hint(request: ModelRequest, fault: Fault, parsed: ErrorBody) -> str:
     """What a person needs to find the cause: where the key came from, which URL was used."""
-    if fault is Fault.SERVER and _Words(request, parsed).hold(_DISK_FULL):
+    if fault is Fault.SERVER and _Words(request, parsed).match(_DISK_FULL):
         return " (the disk of the server is full)"
     if fault is Fault.BAD_REQUEST and parsed.status == 413:  # noqa: PLR2004
         return " (a limit in bytes, of the server or of a proxy before it: send less or raise it)"
@@ -224,11 +224,11 @@ def _decide(request: ModelRequest, parsed: ErrorBody) -> tuple[Fault, Scope]:
 def _fits(rule: Rule, parsed: ErrorBody, words: _Words) -> bool:
     if rule.statuses and parsed.status not in rule.statuses:
         return False
-    if (rule.page and not parsed.is_page) or (rule.named and not words.name_model):
+    if (rule.page and not parsed.is_page) or (rule.named and not words.names_model):
         return False
     if not rule.codes and rule.words is None:
         return True
-    return bool(rule.codes & parsed.codes) or (rule.words is not None and words.hold(rule.words))
+    return bool(rule.codes & parsed.codes) or (rule.words is not None and words.match(rule.words))
 
 
 class _Words:
@@ -239,13 +239,13 @@ class _Words:
         self._message = parsed.message[:MOST_SEARCHED]
 
     @property
-    def name_model(self) -> bool:
+    def names_model(self) -> bool:
         """Whether the message names the requested model (a very short name proves nothing)."""
         name = self._request.name
         return len(name) >= LEAST_NAME and name in self._message
 
-    def hold(self, pattern: re.Pattern[str]) -> bool:
-        """Whether the upstream says so. What the prompt says as well may be an echo of it."""
+    def match(self, pattern: re.Pattern[str]) -> bool:
+        """Whether the message matches. A match that the prompt holds too may be an echo of it."""
         return any(not self._is_echo(found.group()) for found in pattern.finditer(self._message))
 
     def _is_echo(self, words: str) -> bool:
@@ -283,16 +283,16 @@ def refused_parameter(
     if parsed.status in {402, 403} and (most := _AFFORDABLE.search(parsed.message)):
         return codec.cap_paths[-1], int(most.group(1).replace(",", ""))
     if parsed.status in _BY_WORDS:
-        if words.hold(_NO_STREAM) or parsed.error.get("param") == "stream":
+        if words.match(_NO_STREAM) or parsed.error.get("param") == "stream":
             return "stream", None
-        if system_of(request) and words.hold(_NO_SYSTEM):
+        if system_of(request) and words.match(_NO_SYSTEM):
             return SYSTEM, None
     if parsed.status in _BY_NAME and (not parsed.codes or parsed.codes & _CODES):
         path, limit = _by_name(codec, parsed)
         if path:
             return path, limit
     has_schema = request.schema is not None and request.native_schema
-    if has_schema and parsed.status in _BY_WORDS and words.hold(_NO_SCHEMA):
+    if has_schema and parsed.status in _BY_WORDS and words.match(_NO_SCHEMA):
         return codec.schema_path, None
     return "", None
 
@@ -308,11 +308,11 @@ def _by_name(codec: Codec, parsed: ErrorBody) -> tuple[str, int | None]:
 
 
 def _named(error: Mapping[str, Any]) -> Iterator[str]:
-    """Typed fields: `param`, and where pydantic says that something extra was found."""
+    """Typed fields: `param`, and pydantic's locations of invalid fields."""
     if isinstance(error.get("param"), str):
         yield error["param"]
-    for place in (error.get("detail"), error.get("message")):
-        found = place.get("detail") if isinstance(place, dict) else place
+    for holder in (error.get("detail"), error.get("message")):
+        found = holder.get("detail") if isinstance(holder, dict) else holder
         for complaint in found if isinstance(found, list) else ():
             location = complaint.get("loc") if isinstance(complaint, dict) else None
             if isinstance(location, list) and len(location) > 1:

@@ -55,7 +55,7 @@ _PART: Final = re.compile(rf"(\d+(?:\.\d+)?) ?({_UNIT})", re.ASCII | re.IGNORECA
 _DURATION: Final = re.compile(
     rf"(?:\d+(?:\.\d+)? ?{_UNIT},? ?(?:and )?)+", re.ASCII | re.IGNORECASE
 )
-_ASKED: Final = re.compile(
+_WAIT_IN_TEXT: Final = re.compile(
     rf"(?:try again|retry|wait|resets?)(?: (?:in|after|for|within|again))* ({_DURATION.pattern})",
     re.ASCII | re.IGNORECASE,
 )
@@ -119,7 +119,7 @@ def status_named(body: Any) -> int | None:
 
 
 def is_refused(body: Mapping[str, Any]) -> bool:
-    """Whether MiniMax's `base_resp`, which every response of its has, says that it failed."""
+    """Whether MiniMax's `base_resp`, a field of all its responses, reports a failure."""
     status = body.get("base_resp")
     return isinstance(status, dict) and bool(status.get("status_code"))
 
@@ -139,7 +139,7 @@ def error_object(body: Any) -> Mapping[str, Any]:
         if isinstance(error, str) and error:
             typed = {k: v for k, v in body.items() if k not in _MESSAGE_KEYS}
             named = _message(body)
-            # Spring: `error` is the status' name, and `message` says what is wrong.
+            # Spring: `error` is the status' name, and `message` explains it.
             return {**typed, "message": named if named and len(error) < len(named) else error}
     return body
 
@@ -156,7 +156,7 @@ def _message(error: Mapping[str, Any]) -> str:
 
 
 def _described(details: object) -> str:
-    """Google says what is wrong in the violations of a `BadRequest`, under a general message."""
+    """Google explains a `BadRequest` in its violations, under a general message."""
     found = [
         str(violation.get("description"))
         for detail in _dicts(details)
@@ -208,7 +208,7 @@ def _typed(error: Mapping[str, Any]) -> Iterator[object]:
 
 
 def _typed_in_metadata(metadata: object) -> Iterator[object]:
-    """OpenRouter's: what kind of limit, what the provider behind it said, what was moderated."""
+    """OpenRouter's: kind of limit, code of the provider behind it, moderation."""
     if isinstance(metadata, dict):
         for key in ("limit_source", "error_type", "provider_code"):
             yield metadata.get(key)
@@ -217,7 +217,7 @@ def _typed_in_metadata(metadata: object) -> Iterator[object]:
 
 
 def _is_daily_quota(details: object) -> bool:
-    """Gemini: a quota per day is used up, and nothing says when it is renewed."""
+    """Gemini: a quota per day is used up, and no time of renewal is given."""
     found = _dicts(details)
     kinds = {str(d.get("@type", "")).rpartition(".")[2] for d in found}
     quotas = json.dumps([d for d in found if "violations" in d])
@@ -251,7 +251,7 @@ def _dicts(value: object) -> list[dict[str, Any]]:
 def wait_s(
     headers: Mapping[str, str], error: Mapping[str, Any], message: str, *, limited: bool
 ) -> float | None:
-    """Seconds to wait, `None` where the response says nothing usable.
+    """Seconds to wait, `None` where the response names no usable time.
 
     Dates are held against the response's own `Date`, so that a skewed clock does no harm. When
     limits are reset counts only where one was hit (`limited`): many name it on every response.
@@ -261,9 +261,9 @@ def wait_s(
         milliseconds = _number(headers["retry-after-ms"])
         if milliseconds is not None:
             return _bounded(milliseconds / 1000)
-    asked = (headers.get("retry-after", ""), _retry_info(error), _in_metadata(error))
+    waits = (headers.get("retry-after", ""), _retry_info(error), _in_metadata(error))
     fields = [str(error[key]) for key in _WAIT_KEYS if key in error]
-    for text in (*asked, *fields, *_ASKED.findall(message)[:1], *_dates(message)):
+    for text in (*waits, *fields, *_WAIT_IN_TEXT.findall(message)[:1], *_dates(message)):
         seconds = _seconds(text, now) if text else None
         if seconds is not None:
             return _bounded(seconds)
@@ -285,7 +285,7 @@ def _retry_info(error: Mapping[str, Any]) -> str:
 
 
 def _in_metadata(error: Mapping[str, Any]) -> str:
-    """OpenRouter hands on what the provider behind it asked for."""
+    """OpenRouter passes on the wait of the provider behind it."""
     metadata = error.get("metadata")
     if not isinstance(metadata, dict):
         return ""

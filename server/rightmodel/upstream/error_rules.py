@@ -207,7 +207,7 @@ _CONTENT: Final = (
     _rule(Fault.UNFINISHED, "400", codes="tool_use_failed"),
 )
 DISK_FULL: Final = r"no space left on device|disk (?:is )?full|\[errno 28\]|insufficient disk"
-"""As a server says it that loads a model."""
+"""Messages of servers that load a model."""
 
 _REQUEST: Final = (
     _rule(

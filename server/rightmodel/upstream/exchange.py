@@ -100,7 +100,7 @@ class Exchange:
     async def complete(self, request: ModelRequest, watch: Watch | None = None) -> Completion:
         """Request one complete answer. Raises `ProviderError`; cancelling closes the connection.
 
-        A stream without an event is requested once more in one piece: then the server says why.
+        A stream without an event is requested once more in one piece: then the server reports why.
         """
         known = self._known.setdefault((request.provider.name, request.name), {})
         repairs = {path: r for path, r in known.items() if r.until > time.monotonic()}
@@ -132,7 +132,7 @@ class Exchange:
         watch: Watch | None,
         repaired: tuple[str, ...],
     ) -> Completion:
-        """One request: the only place where an upstream's words enter, masked here.
+        """One request: everything that an upstream writes enters here and is masked.
 
         Whatever goes wrong while its response is read is a fault of the upstream's: the call must
         fail over, not end.

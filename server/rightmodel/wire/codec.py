@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Envelope(NamedTuple):
-    """What a server's response says about itself. `created`: seconds since 1970."""
+    """The fields of a server's response about itself. `created`: seconds since 1970."""
 
     id: str
     model: str

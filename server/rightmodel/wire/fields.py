@@ -113,7 +113,7 @@ def ignored(body: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:
 
 
 def merge_counts(counts: dict[str, Any], more: Mapping[str, Any]) -> None:
-    """Take later counts over earlier ones, except where the later one says nothing: null or zero.
+    """Take later counts over earlier ones, except where the later one is null or zero.
 
     Servers repeat a field as 0 that they counted before, or spread the fields over several events.
     """

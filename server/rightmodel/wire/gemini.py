@@ -86,7 +86,7 @@ def encode_request(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str
     contents = [_encoded(m, names) for m in request.messages if m.role != "system"]
     body: dict[str, Any] = {"contents": contents}
     if system:
-        body["systemInstruction"] = {"parts": [{"text": said} for said in system]}
+        body["systemInstruction"] = {"parts": [{"text": text} for text in system]}
     if request.tools:
         body["tools"] = [{"functionDeclarations": [_encoded_tool(t) for t in request.tools]}]
         body |= _encoded_choice(request.tool_choice)
@@ -113,13 +113,13 @@ def encoded_part(piece: Part, names: Mapping[str, str]) -> Iterator[dict[str, An
         signed = {"thoughtSignature": piece.signature} if piece.signature else {}
         yield {"functionCall": called, **signed}
     elif isinstance(piece, ToolResult):
-        said = "".join(p.text for p in piece.parts if isinstance(p, Text))
+        output = "".join(p.text for p in piece.parts if isinstance(p, Text))
         files = [f for p in piece.parts if isinstance(p, Attachment) for f in encoded_part(p, {})]
         yield {
             "functionResponse": {
                 "id": piece.id,
                 "name": names.get(piece.id, piece.id),
-                "response": {"error" if piece.is_error else "output": said},
+                "response": {"error" if piece.is_error else "output": output},
                 **({"parts": files} if files else {}),
             }
         }

@@ -158,9 +158,9 @@ def _decoded_file(data: Mapping[str, Any], field: str) -> Attachment:
 
 
 def _decoded_result(result: Mapping[str, Any], field: str, calls: _CallIds) -> ToolResult:
-    said = obj(result.get("response"))
-    is_error = "error" in said
-    value = said.get("error" if is_error else "output", said.get("result", said))
+    content = obj(result.get("response"))
+    is_error = "error" in content
+    value = content.get("error" if is_error else "output", content.get("result", content))
     shown = value if isinstance(value, str) else dumps(value)
     files = [
         _decoded_file(obj(p["inlineData"]), field)

@@ -84,11 +84,11 @@ def encode_request(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str
         body[quirks.output_cap] = request.max_output_tokens
     if request.tools:
         body["tools"] = [{"type": "function", "function": _tool(t)} for t in request.tools]
-        body |= _encoded_choice(request.tool_choice)
+        choice = request.tool_choice
+        body |= encoded_choice(choice, {"function": {"name": choice.name}})
     if request.schema is not None:
-        schema = dict(request.schema)
-        named = {"name": "answer", "schema": schema, "strict": is_strict(schema)}
-        body["response_format"] = {"type": "json_schema", "json_schema": named}
+        schema = encoded_schema(request.schema)
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
     if request.effort:
         as_object = quirks.effort_field == "reasoning"
         body[quirks.effort_field] = {"effort": request.effort} if as_object else request.effort
@@ -109,8 +109,8 @@ def _encoded(message: Message) -> Iterator[dict[str, Any]]:
     rest: list[Part] = []
     for piece in message.parts:
         if isinstance(piece, ToolResult):
-            said = "".join(p.text for p in piece.parts if isinstance(p, Text))
-            yield {"role": "tool", "tool_call_id": piece.id, "content": said}
+            content = "".join(p.text for p in piece.parts if isinstance(p, Text))
+            yield {"role": "tool", "tool_call_id": piece.id, "content": content}
             rest += [p for p in piece.parts if isinstance(p, Attachment)]
         else:
             rest.append(piece)
@@ -123,11 +123,11 @@ def _encoded(message: Message) -> Iterator[dict[str, Any]]:
 
 def _encoded_assistant(message: Message) -> dict[str, Any]:
     calls = [p for p in message.parts if isinstance(p, ToolCall)]
-    said: dict[str, Any] = {"role": "assistant", "content": message.text}
+    encoded: dict[str, Any] = {"role": "assistant", "content": message.text}
     if calls:
-        said["content"] = message.text or None
-        said["tool_calls"] = [{**call_head(c), "function": function_of(c)} for c in calls]
-    return said
+        encoded["content"] = message.text or None
+        encoded["tool_calls"] = [{**call_head(c), "function": function_of(c)} for c in calls]
+    return encoded
 
 
 def _content(piece: Text | Attachment) -> dict[str, Any]:
@@ -146,13 +146,19 @@ def _tool(tool: ToolSpec) -> dict[str, Any]:
     return {"name": tool.name, **described, "parameters": dict(tool.parameters)}
 
 
-def _encoded_choice(choice: ToolChoice) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def encoded_choice(choice: ToolChoice, named: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a tool choice; `named`: how the wire format names the one tool."""
+    encoded: dict[str, Any] = {}
     if choice.name:
-        found["tool_choice"] = {"type": "function", "function": {"name": choice.name}}
+        encoded["tool_choice"] = {"type": "function", **named}
     elif choice.mode != "auto":
-        found["tool_choice"] = choice.mode
-    return found if choice.parallel else {**found, "parallel_tool_calls": False}
+        encoded["tool_choice"] = choice.mode
+    return encoded if choice.parallel else {**encoded, "parallel_tool_calls": False}
+
+
+def encoded_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON schema with its name and whether it is enforced strictly."""
+    return {"name": "answer", "schema": dict(schema), "strict": is_strict(schema)}
 
 
 def call_head(call: ToolCall) -> dict[str, Any]:
@@ -199,11 +205,11 @@ class ChatDecoder(ResponseDecoder):
             self._note_groq(value["x_groq"])
 
     def _note_choice(self, choice: Mapping[str, Any]) -> None:
-        said = choice.get(self._key)
-        if said:
-            content = said.get("content")
-            has_more = len(said) > 1 or not content
-            if has_more and (thought := said.get("reasoning_content") or said.get("reasoning")):
+        delta = choice.get(self._key)
+        if delta:
+            content = delta.get("content")
+            has_more = len(delta) > 1 or not content
+            if has_more and (thought := delta.get("reasoning_content") or delta.get("reasoning")):
                 self.reasoning(thought)
             if content:
                 if isinstance(content, str):
@@ -211,7 +217,7 @@ class ChatDecoder(ResponseDecoder):
                 else:
                     self._note_parts(content)
             if has_more:
-                self._note_rest(said)
+                self._note_rest(delta)
         if choice.get("usage"):
             self._note_usage(choice["usage"])  # Moonshot
         reason = choice.get("finish_reason")
@@ -226,14 +232,14 @@ class ChatDecoder(ResponseDecoder):
             for thought in thinking if isinstance(thinking, list) else [thinking]:
                 self.reasoning(thought.get("text") if isinstance(thought, dict) else thought)
 
-    def _note_rest(self, said: Mapping[str, Any]) -> None:
-        if said.get("refusal"):
-            self.text(said["refusal"])
+    def _note_rest(self, delta: Mapping[str, Any]) -> None:
+        if delta.get("refusal"):
+            self.text(delta["refusal"])
             self.finish = "refused"
-        for position, call in enumerate(said.get("tool_calls") or ()):
+        for position, call in enumerate(delta.get("tool_calls") or ()):
             self._note_call(call, position)
-        if said.get("function_call"):
-            self._note_call({"function": said["function_call"]}, 0)
+        if delta.get("function_call"):
+            self._note_call({"function": delta["function_call"]}, 0)
 
     def _note_call(self, call: Mapping[str, Any], position: int) -> None:
         """Some servers leave the index out, or send the name again with every piece."""

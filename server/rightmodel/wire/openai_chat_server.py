@@ -60,8 +60,10 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
         model=required(body, "model", str),
         messages=_decoded_messages(required(body, "messages", list)),
         tools=tuple(_decoded_tool(t) for t in objects(body.get("tools"))),
-        tool_choice=_decoded_choice(body),
-        schema=obj(form.get("json_schema")).get("schema") or _any_object(form),
+        tool_choice=decoded_choice(
+            body, text(obj(obj(body.get("tool_choice")).get("function")).get("name"))
+        ),
+        schema=obj(form.get("json_schema")).get("schema") or any_object(form),
         effort=text(effort),
         max_output_tokens=count(body.get("max_completion_tokens")) or count(body.get("max_tokens")),
         temperature=number(body.get("temperature")),
@@ -148,20 +150,16 @@ def _decoded_tool(tool: Mapping[str, Any]) -> ToolSpec:
     return ToolSpec(function["name"], text(function.get("description")), parameters)
 
 
-def _decoded_choice(body: Mapping[str, Any]) -> ToolChoice:
-    choice = body.get("tool_choice")
+def decoded_choice(body: Mapping[str, Any], name: str) -> ToolChoice:
+    """The tool choice; `name`: of the one tool that must be called, "" for none."""
     parallel = body.get("parallel_tool_calls") is not False
-    name = text(obj(obj(choice).get("function")).get("name"))
-    if name:
-        return ToolChoice("required", name, parallel)
-    modes: dict[Any, ToolChoice] = {
-        "none": ToolChoice("none", parallel=parallel),
-        "required": ToolChoice("required", parallel=parallel),
-    }
-    return modes.get(text(choice), ToolChoice(parallel=parallel))
+    choice = body.get("tool_choice")
+    mode: Any = choice if choice in ("none", "required") else "auto"
+    return ToolChoice("required" if name else mode, name, parallel)
 
 
-def _any_object(form: Mapping[str, Any]) -> dict[str, Any] | None:
+def any_object(form: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The schema of JSON mode, which asks for any object."""
     return {"type": "object"} if form.get("type") == "json_object" else None
 
 

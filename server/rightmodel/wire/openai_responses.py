@@ -13,14 +13,13 @@ from rightmodel.core.task import (
     Reasoning,
     Text,
     ToolCall,
-    ToolChoice,
     ToolResult,
     ToolSpec,
 )
 from rightmodel.wire.fields import given, merge_counts, obj, objects, part, text, usage_of, whole
+from rightmodel.wire.openai_chat import encoded_choice, encoded_schema
 from rightmodel.wire.request import NO_QUIRKS, ChatRequest, Quirks, data_url, name_of
 from rightmodel.wire.response import InBandError, NoResponseError, ResponseDecoder
-from rightmodel.wire.schemas import is_strict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -75,11 +74,9 @@ def encode_request(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str
         body["max_output_tokens"] = request.max_output_tokens
     if request.tools:
         body["tools"] = [_encoded_tool(tool) for tool in request.tools]
-        body |= _encoded_choice(request.tool_choice)
+        body |= encoded_choice(request.tool_choice, {"name": request.tool_choice.name})
     if request.schema is not None:
-        schema = dict(request.schema)
-        named = {"name": "answer", "schema": schema, "strict": is_strict(schema)}
-        body["text"] = {"format": {"type": "json_schema", **named}}
+        body["text"] = {"format": {"type": "json_schema", **encoded_schema(request.schema)}}
     if request.effort:
         body["reasoning"] = {"effort": request.effort}
     body |= given(temperature=request.temperature, top_p=request.top_p)
@@ -138,15 +135,6 @@ def _encoded_tool(tool: ToolSpec) -> dict[str, Any]:
     parameters = dict(tool.parameters)
     strict = {"parameters": parameters, "strict": False}
     return {"type": "function", "name": tool.name, **described, **strict}
-
-
-def _encoded_choice(choice: ToolChoice) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if choice.name:
-        found["tool_choice"] = {"type": "function", "name": choice.name}
-    elif choice.mode != "auto":
-        found["tool_choice"] = choice.mode
-    return found if choice.parallel else {**found, "parallel_tool_calls": False}
 
 
 class ResponsesDecoder(ResponseDecoder):
@@ -209,8 +197,8 @@ class ResponsesDecoder(ResponseDecoder):
 
     def _note_reasoning(self, item: Mapping[str, Any], *, with_text: bool) -> None:
         pieces = [*objects(item.get("summary")), *objects(item.get("content"))] if with_text else []
-        said = "\n\n".join(text(piece.get("text")) for piece in pieces)
-        self.reasoning(said, item.get("encrypted_content"), item.get("id"))
+        thought = "\n\n".join(text(piece.get("text")) for piece in pieces)
+        self.reasoning(thought, item.get("encrypted_content"), item.get("id"))
 
     def _note_whole(self, item: Mapping[str, Any], index: int) -> None:
         self._note_added(item, index)

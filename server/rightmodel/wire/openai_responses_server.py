@@ -10,13 +10,13 @@ from rightmodel.core.task import (
     Reasoning,
     Text,
     ToolCall,
-    ToolChoice,
     ToolResult,
     ToolSpec,
 )
 from rightmodel.wire.codec import Codec, Envelope, StreamEncoder
 from rightmodel.wire.fields import count, file_of_url, ignored, number, obj, objects, required, text
 from rightmodel.wire.openai_chat import headers
+from rightmodel.wire.openai_chat_server import any_object, decoded_choice
 from rightmodel.wire.openai_responses import (
     ResponsesDecoder,
     encode_request,
@@ -64,9 +64,8 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
         model=required(body, "model", str),
         messages=(*system, *_decoded_items(given)),
         tools=tuple(_decoded_tool(t) for t in objects(body.get("tools"))),
-        tool_choice=_decoded_choice(body),
-        schema=form.get("schema")
-        or ({"type": "object"} if form.get("type") == "json_object" else None),
+        tool_choice=decoded_choice(body, text(obj(body.get("tool_choice")).get("name"))),
+        schema=form.get("schema") or any_object(form),
         effort=text(obj(body.get("reasoning")).get("effort")),
         max_output_tokens=count(body.get("max_output_tokens")),
         temperature=number(body.get("temperature")),
@@ -139,15 +138,6 @@ def _decoded_tool(tool: Mapping[str, Any]) -> ToolSpec:
             f"tools: only tools of type function are accepted, not {tool.get('type')!r}", "tools"
         )
     return ToolSpec(tool["name"], text(tool.get("description")), obj(tool.get("parameters")))
-
-
-def _decoded_choice(body: Mapping[str, Any]) -> ToolChoice:
-    choice = body.get("tool_choice")
-    parallel = body.get("parallel_tool_calls") is not False
-    if name := text(obj(choice).get("name")):
-        return ToolChoice("required", name, parallel)
-    mode: Any = choice if choice in {"none", "required"} else "auto"
-    return ToolChoice(mode, parallel=parallel)
 
 
 def encode_response(response: ChatResponse, envelope: Envelope) -> dict[str, Any]:
@@ -236,35 +226,35 @@ class ResponsesStreamEncoder(StreamEncoder):
     def _closed(self) -> list[dict[str, Any]]:
         if not self._open:
             return []
-        said, item = "".join(self._pieces), self._items[-1]
+        content, item = "".join(self._pieces), self._items[-1]
         self._open = ""
         if item["type"] == "message":
-            events = self._closed_text(item, said)
+            events = self._closed_text(item, content)
         elif item["type"] == "reasoning":
-            events = self._closed_reasoning(item, said)
+            events = self._closed_reasoning(item, content)
         else:
-            item["arguments"] = said
+            item["arguments"] = content
             kind = "response.function_call_arguments.done"
-            events = [self._event(kind, **self._at(), name=item["name"], arguments=said)]
+            events = [self._event(kind, **self._at(), name=item["name"], arguments=content)]
         index = len(self._items) - 1
         return [
             *events,
             self._event("response.output_item.done", output_index=index, item={**item}),
         ]
 
-    def _closed_text(self, item: dict[str, Any], said: str) -> list[dict[str, Any]]:
-        item |= {"content": [_output_text(said)], "status": "completed"}
+    def _closed_text(self, item: dict[str, Any], content: str) -> list[dict[str, Any]]:
+        item |= {"content": [_output_text(content)], "status": "completed"}
         at = self._at(content_index=0)
         return [
-            self._event("response.output_text.done", **at, text=said, logprobs=[]),
-            self._event("response.content_part.done", **at, part=_output_text(said)),
+            self._event("response.output_text.done", **at, text=content, logprobs=[]),
+            self._event("response.content_part.done", **at, part=_output_text(content)),
         ]
 
-    def _closed_reasoning(self, item: dict[str, Any], said: str) -> list[dict[str, Any]]:
-        at, summary = self._at(summary_index=0), {"type": "summary_text", "text": said}
-        item["summary"] = [summary] if said else []
+    def _closed_reasoning(self, item: dict[str, Any], content: str) -> list[dict[str, Any]]:
+        at, summary = self._at(summary_index=0), {"type": "summary_text", "text": content}
+        item["summary"] = [summary] if content else []
         return [
-            self._event("response.reasoning_summary_text.done", **at, text=said),
+            self._event("response.reasoning_summary_text.done", **at, text=content),
             self._event("response.reasoning_summary_part.done", **at, part=summary),
         ]
 
@@ -276,8 +266,8 @@ class ResponsesStreamEncoder(StreamEncoder):
         return {"type": kind, "sequence_number": self._number - 1, **fields}
 
 
-def _output_text(said: str) -> dict[str, Any]:
-    return {"type": "output_text", "text": said, "annotations": [], "logprobs": []}
+def _output_text(content: str) -> dict[str, Any]:
+    return {"type": "output_text", "text": content, "annotations": [], "logprobs": []}
 
 
 def _output_item(piece: Text | Reasoning | ToolCall, name: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rightmodel.manifest.catalog import Provider
 
 HARMLESS: Final = frozenset({"cache_marks", "reasoning"})
-"""What may be left out without changing what the model is asked for."""
+"""Features that may be left out without changing the task."""
 
 
 AUTO: Final = ToolChoice()
@@ -50,7 +50,7 @@ class RequestError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """What the model is asked, in the neutral form that every wire format translates to and from.
+    """A request in the neutral form that every wire format translates to and from.
 
     `schema`: the answer must be JSON valid against it. `effort`: "" is never sent.
     `max_output_tokens`: reasoning included; 0 for no limit. `ignored`: fields of the decoded body
@@ -100,7 +100,7 @@ class ModelRequest:
     asks for it.
     `effort`: "" is never sent.
     `max_output_tokens`: reasoning included; 0 leaves it to the upstream where the protocol allows.
-    `uncapped`: whether an upstream that takes no such limit may be asked without one.
+    `uncapped`: whether the request may go without a limit to an upstream that takes none.
     `expect_input_tokens`: our estimate, to notice an upstream that silently cut the prompt.
     """
 

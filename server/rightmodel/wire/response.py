@@ -160,9 +160,13 @@ class NoResponseError(Exception):
 class ResponseDecoder(ABC):
     """Takes a response apart.
 
-    `events`: what came so far. `finish`: as in `ChatResponse`, "" until known. `done`: the upstream
-    said that nothing follows. `started`: something came that can hold an answer. `called`: the
-    model called a tool. `counts`: the upstream's usage fields, merged.
+    `events`: what came so far.
+    `counts`: the upstream's usage fields, merged.
+    `finish`: as in `ChatResponse`, "" until known.
+    `served`, `id`: as in `ChatResponse`.
+    `done`: the upstream announced that nothing follows.
+    `started`: something came that can hold an answer.
+    `called`: the model called a tool.
     """
 
     __slots__ = ("called", "counts", "done", "events", "finish", "id", "served", "started")
@@ -192,7 +196,7 @@ class ResponseDecoder(ABC):
 
     @property
     def cost_usd(self) -> Decimal | None:
-        """What the upstream says that it billed so far, `None` where it says nothing."""
+        """The cost that the upstream reported so far, `None` where it reports none."""
         return cost_of(self.counts)
 
     def response(self) -> ChatResponse:
@@ -230,6 +234,6 @@ class ResponseDecoder(ABC):
             self.events.append(CallDelta(index, piece))
 
     def end(self, finish: str) -> None:
-        """How the response ended. A refusal stands; a stop after a tool call is that call."""
+        """How the response ended. A refusal is final; a stop after a tool call is that call."""
         if self.finish != "refused":
             self.finish = "tool_calls" if finish == "stop" and self.called else finish

@@ -1,4 +1,4 @@
-"""What the providers' own structured outputs ask of a JSON schema."""
+"""Restrictions of the providers' structured outputs on a JSON schema."""
 
 from __future__ import annotations
 
