@@ -1,7 +1,7 @@
 """One of several processes that spend from one budget: `postgres_client.py URL COUNT LIMIT SEED`.
 
 Says a line of JSON for what is settled and whether it is safe, for what was refused, and, last, how
-often there was trouble. Ends after so many calls or with its standard input.
+often the ledger was faulty. Ends after so many calls or with its standard input.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from rightmodel.core.errors import BudgetError, LedgerError
 from rightmodel.ledger import writer
 from rightmodel.ledger.budget import Limit, Limits
 from rightmodel.ledger.ledger import Ledger
+from rightmodel.ledger.postgres_opener import open_postgres
 from rightmodel.ledger.records import AttemptRecord, HoldRequest, day_of, new_id
-from rightmodel.ledger.team import open_postgres
 
 NOW = 1_795_176_000.0
 WORKERS = 4

@@ -23,13 +23,12 @@ from ledger.contract import StoreContract
 from ledger.rows import DAY, NOON, attempt, call, outcome
 from rightmodel.core.errors import BudgetError, LedgerError, LedgerFault
 from rightmodel.ledger.budget import Limit, Limits
-from rightmodel.ledger.owner import Owner, this_process
 from rightmodel.ledger.postgres import PostgresStore
+from rightmodel.ledger.postgres_opener import open_postgres
 from rightmodel.ledger.records import HoldRequest, settling
-from rightmodel.ledger.reservations import charge_interrupted, reserve, write
+from rightmodel.ledger.reservations import Owner, charge_interrupted, reserve, this_process, write
 from rightmodel.ledger.schema import POSTGRES
 from rightmodel.ledger.sums import Key
-from rightmodel.ledger.team import open_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ledger.rows import NOON
-from rightmodel.ledger.budget import Limit, Limits, Standing, standings
+from rightmodel.ledger.budget import Limit, Limits, LimitState, limit_states
 from rightmodel.ledger.ledger import Ledger
-from rightmodel.ledger.owner import Owner, this_process
 from rightmodel.ledger.recovery import SqliteOpener
+from rightmodel.ledger.reservations import Owner, this_process
 from rightmodel.ledger.spill import Spill
 from rightmodel.ledger.sqlite import SqliteStore
 
@@ -24,11 +24,11 @@ GONE = Owner(this_process().machine, 2**22 + 1, "1")
 LEFT: list[SqliteStore] = []
 
 
-async def state(ledger: Ledger) -> list[Standing]:
+async def state(ledger: Ledger) -> list[LimitState]:
     """The limits as they are now."""
     await ledger.flush()
     return await ledger.read(
-        lambda s: standings(ledger.limits.limits, s.charged, s.holds(), now=NOON)
+        lambda s: limit_states(ledger.limits.limits, s.charged, s.holds(), now=NOON)
     )
 
 

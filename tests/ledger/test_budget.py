@@ -8,10 +8,16 @@ import pytest
 
 from ledger.rows import DAY, NOON, attempt
 from rightmodel.core.errors import BudgetError
-from rightmodel.ledger.budget import Limit, Limits, standings, warnings
-from rightmodel.ledger.owner import Owner, alive, this_process
+from rightmodel.ledger.budget import Limit, Limits, limit_states, warnings
 from rightmodel.ledger.records import AttemptRecord, HoldRequest, seconds_left, settled, settling
-from rightmodel.ledger.reservations import charge_interrupted, reserve, write
+from rightmodel.ledger.reservations import (
+    Owner,
+    alive,
+    charge_interrupted,
+    reserve,
+    this_process,
+    write,
+)
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.ledger.sums import Key
 
@@ -189,18 +195,18 @@ def test_what_was_reserved_before_midnight_is_charged_to_that_day(store: SqliteS
     late = take(store, limits, ask("1.00"), now=midnight - 1)
     take(store, limits, ask("1.00"), now=midnight + 1)
     spend(store, "0.90", late, at=midnight + 2)
-    (standing,) = standings([PER_DAY], store.charged, store.holds(), now=NOON)
+    (standing,) = limit_states([PER_DAY], store.charged, store.holds(), now=NOON)
     assert standing.spent_usd == Decimal("0.90")
     refusal(store, limits, ask("0.10"), now=midnight + 3)
 
 
 def test_a_warning_comes_before_the_wall(store: SqliteStore) -> None:
     spend(store, "0.79")
-    found = standings([PER_DAY], store.charged, (), now=NOON)
+    found = limit_states([PER_DAY], store.charged, (), now=NOON)
     assert warnings(found, 0.8) == []
     assert "80%" in warnings(found, 0.8, more=Decimal("0.01"))[0]
     spend(store, "0.01")
-    found = standings([PER_DAY], store.charged, (), now=NOON)
+    found = limit_states([PER_DAY], store.charged, (), now=NOON)
     assert warnings(found, 0.8) == ["budget per_day_usd: 80% of $1.00 spent, resets in 12 h"]
 
 

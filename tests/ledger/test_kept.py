@@ -1,4 +1,4 @@
-"""What is kept in memory while the ledger is in trouble, and records that no database takes."""
+"""What is kept in memory while the ledger is faulty, and records that no database takes."""
 
 from __future__ import annotations
 

@@ -220,7 +220,7 @@ def test_without_write_access_calls_continue_and_budgets_hold(file: Path) -> Non
             await ledger.reserve(ask("0.20"))
         with pytest.raises(LedgerError):
             await ledger.find_call("k3f9")
-        assert ledger.trouble is not None
+        assert ledger.outage is not None
         file.parent.unlink()  # closing tries once more
 
     assert run(file, test).charged(Key(DAY)) == Decimal("0.85")
@@ -263,7 +263,7 @@ def test_after_a_full_disk_everything_is_caught_up(
             await ledger.reserve(ask("1.00"))
         assert caught.value.left_usd == Decimal("0.80") - spent
         for _ in range(200):
-            if ledger.trouble is None:
+            if ledger.outage is None:
                 break
             await asyncio.sleep(0.01)
         (standing,) = await state(ledger)

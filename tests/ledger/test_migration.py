@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ledger.harness import PER_DAY
 from ledger.rows import DAY, NOON, attempt, call
-from rightmodel.ledger.budget import standings
+from rightmodel.ledger.budget import limit_states
 from rightmodel.ledger.records import Texts
 from rightmodel.ledger.reservations import charge_interrupted
 from rightmodel.ledger.sqlite import SqliteStore, reading
@@ -60,7 +60,7 @@ def test_an_old_ledger_keeps_its_rows_and_takes_new_ones(file: Path) -> None:
         store.add(call(client="alice"))
         store.add(attempt("0.10", client="alice"))
         assert charge_interrupted(store, now=NOON) == 1
-    (standing,) = standings(PER_DAY.limits, store.charged, store.holds(), now=NOON)
+    (standing,) = limit_states(PER_DAY.limits, store.charged, store.holds(), now=NOON)
     assert standing.spent_usd == Decimal("0.52")
     assert [a.call for a in store.attempts(DAY, DAY)][-1] == 5  # the reservation's own id
     store.close()

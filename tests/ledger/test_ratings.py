@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.rows import NOON, attempt, outcome
-from rightmodel.ledger.habits import Habits
+from rightmodel.evaluation.fit import as_toml
+from rightmodel.ledger.measurements import Measurements
 from rightmodel.ledger.ratings import DAY_S, Learning, Ratings
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def test_a_reset_forgets(model: str, skills: Any, left: list[tuple[str, str]]) -
 def test_what_was_learned_can_be_exported() -> None:
     made = ratings()
     made.learn([outcome(good=0.0, skills=(("code", 0.5), ("math", 0.5)))], now=NOON)
-    (model,) = tomllib.loads(made.fragment(now=NOON))["models"]
+    (model,) = tomllib.loads(as_toml(made.by_model(now=NOON)))["models"]
     assert model["id"] == "p/m"
     assert model["skills"]["code"] == round(made.rating("p/m", "code", now=NOON), 2)
 
@@ -170,32 +171,32 @@ def test_what_was_learned_can_be_exported() -> None:
 def test_any_models_name_can_be_exported(model: str) -> None:
     made = ratings()
     made.learn([outcome(model=model)], now=NOON)
-    (found,) = tomllib.loads(made.fragment(now=NOON))["models"]
+    (found,) = tomllib.loads(as_toml(made.by_model(now=NOON)))["models"]
     assert found["id"] == model
 
 
 def test_speed_and_verbosity_come_from_what_was_measured() -> None:
-    habits = Habits()
-    assert habits.of("p/m").verbosity == 1.0
-    assert habits.of("p/m").tokens_s is None
+    measurements = Measurements()
+    assert measurements.of("p/m").verbosity == 1.0
+    assert measurements.of("p/m").tokens_s is None
     told = attempt(output=260, reasoning=60, expected_output=100, time_s=2.5, first_token_s=0.5)
-    habits.learn([told] * 50)
-    found = habits.of("p/m")
+    measurements.learn([told] * 50)
+    found = measurements.of("p/m")
     assert found.first_token_s == pytest.approx(0.5)
     assert found.tokens_s == pytest.approx(130.0)
     assert found.verbosity == pytest.approx(2.0, rel=0.1)
     assert found.reasoning == pytest.approx(60.0)
-    habits.learn([told._replace(time_s=4.5)] * 50)
-    assert habits.of("p/m").tokens_s == pytest.approx(65.0, rel=0.1)
+    measurements.learn([told._replace(time_s=4.5)] * 50)
+    assert measurements.of("p/m").tokens_s == pytest.approx(65.0, rel=0.1)
 
 
 def test_one_attempt_does_not_make_a_model_verbose() -> None:
-    habits = Habits()
-    habits.learn([attempt(output=10_000, expected_output=100)])
-    assert 1.0 < habits.of("p/m").verbosity < 2.5
+    measurements = Measurements()
+    measurements.learn([attempt(output=10_000, expected_output=100)])
+    assert 1.0 < measurements.of("p/m").verbosity < 2.5
 
 
-def test_failed_attempts_and_the_judge_say_nothing_about_habits() -> None:
-    habits = Habits()
-    habits.learn([attempt(output=50, fault="timeout"), attempt(output=50, role="judge")])
-    assert habits.of("p/m").attempts == 0
+def test_failed_attempts_and_the_judges_are_not_measured() -> None:
+    measurements = Measurements()
+    measurements.learn([attempt(output=50, fault="timeout"), attempt(output=50, role="judge")])
+    assert measurements.of("p/m").attempts == 0

@@ -233,9 +233,9 @@ def make_ledger(settings: Settings, catalog: Catalog) -> Ledger:
     from rightmodel.ledger.budget import limits_of
     from rightmodel.ledger.ledger import Ledger
     from rightmodel.ledger.paths import ledger_file
+    from rightmodel.ledger.postgres_opener import open_postgres, spill_name
     from rightmodel.ledger.recovery import SqliteOpener
     from rightmodel.ledger.spill import Spill
-    from rightmodel.ledger.team import open_postgres, spill_name
 
     file = ledger_file(settings.environment)
     opener: OpenStore = SqliteOpener(file, time.time)

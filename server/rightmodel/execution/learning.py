@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.errors import LedgerError, TaskError
-from rightmodel.ledger.habits import Habits
+from rightmodel.ledger.measurements import Measurements
 from rightmodel.ledger.ratings import Ratings
 from rightmodel.ledger.records import OutcomeRecord
 from rightmodel.manifest.catalog import DEFAULT_RATING
@@ -111,10 +111,10 @@ class Learning:
             if not self._ratings.learn(outcomes, now=now):  # a report was corrected
                 outcomes = await self._ledger.read(lambda store: store.outcomes())
                 self._ratings = ratings_of(self._manifest, outcomes, now=now)
-        except LedgerError as trouble:
-            logger.warning("nothing can be learned from the ledger: %s", trouble)
+        except LedgerError as error:
+            logger.warning("nothing can be learned from the ledger: %s", error)
             return
-        except Exception:  # what a row holds that somebody else wrote must not end a call
+        except Exception:  # an invalid row must not end a call
             logger.exception("nothing can be learned from the ledger")
             return
         self._last = max([self._last, *(outcome.id for outcome in outcomes)])
@@ -139,36 +139,32 @@ def corrected(
     catalog: Catalog, ratings: Ratings, attempts: Iterable[AttemptRecord], *, now: float
 ) -> Catalog:
     """The catalog with learned ratings, speeds and verbosity instead of its own. Pure."""
-    habits = Habits()
-    habits.learn(attempts)
-    skills: dict[str, dict[str, float]] = {}
-    measured: set[str] = set()
-    for one in ratings.all(now=now):
-        skills.setdefault(one.model, {})[one.skill] = one.rating
-        if one.outcomes >= 1.0:
-            measured.add(one.model)
+    measurements = Measurements()
+    measurements.learn(attempts)
+    skills = ratings.by_model(now=now)
+    rated = {one.model for one in ratings.all(now=now) if one.outcomes >= 1.0}
     models = dict(catalog.models)
     for name, model in models.items():
-        models[name] = _with_habits(model, habits)
+        models[name] = _with_measurements(model, measurements)
         if name in skills:
             models[name] = replace(
                 models[name],
                 skills={**model.skills, **skills[name]},
-                guessed=model.guessed and name not in measured,
+                guessed=model.guessed and name not in rated,
             )
     return replace(catalog, models=models)
 
 
-def _with_habits(model: Model, habits: Habits) -> Model:
-    habit = habits.of(model.id)
-    if not habit.attempts:
+def _with_measurements(model: Model, measurements: Measurements) -> Model:
+    measured = measurements.of(model.id)
+    if not measured.attempts:
         return model
     return replace(
         model,
-        verbosity=habit.verbosity,
-        first_token_s=habit.first_token_s,
-        tokens_s=habit.tokens_s,
-        thinking=habit.reasoning if habit.attempts >= LEAST_ATTEMPTS else None,
+        verbosity=measured.verbosity,
+        first_token_s=measured.first_token_s,
+        tokens_s=measured.tokens_s,
+        thinking=measured.reasoning if measured.attempts >= LEAST_ATTEMPTS else None,
     )
 
 

@@ -215,8 +215,8 @@ class CallRecorder:
         if owner.catalog.store_text:
             rows.append(Texts(self.id, state.task.prompt, text, kept_turns(state.task)))
         owner.records.note(*rows)
-        if trouble := owner.records.trouble:
-            self.flags[trouble.flag] = None
+        if outage := owner.records.outage:
+            self.flags[outage.flag] = None
         self.receipt = replace(receipt, flags=(*receipt.flags, *self.flags))
         logger.info(
             "answered model=%s attempts=%d cost_usd=%s time_s=%.3f",

@@ -39,7 +39,7 @@ class Records(Protocol):
         ...
 
     @property
-    def trouble(self) -> LedgerError | None:
+    def outage(self) -> LedgerError | None:
         """What is wrong with it now."""
         ...
 
@@ -92,7 +92,7 @@ class Unrecorded:
     """Records of calls that are not paid for, such as a rehearsal's: nothing is kept."""
 
     limits = Limits()
-    trouble: LedgerError | None = None
+    outage: LedgerError | None = None
 
     async def reserve(self, request: HoldRequest) -> None:
         """Nothing is reserved."""

@@ -75,7 +75,7 @@ def limits_of(budget: Budget) -> Limits:
     return Limits(tuple(limits), budget.warn_at)
 
 
-class Standing(NamedTuple):
+class LimitState(NamedTuple):
     """The state of a limit. `held_usd`: reserved by running attempts."""
 
     limit: Limit
@@ -90,9 +90,9 @@ class Standing(NamedTuple):
         return float(self.spent_usd / self.limit.usd) if self.limit.usd else 1.0
 
 
-def standings(
+def limit_states(
     limits: Iterable[Limit], charged: Charged, holds: Sequence[Hold], *, now: float
-) -> list[Standing]:
+) -> list[LimitState]:
     """The state of each limit. `charged`: the sum for a key."""
     day = day_of(now)
     found = []
@@ -104,11 +104,11 @@ def standings(
             if limit.covers(hold.model, hold.skill) and limit.key(hold.day) == key:
                 held = EXACT.add(held, hold.usd)
         left = EXACT.subtract(limit.usd, EXACT.add(spent, held))
-        found.append(Standing(limit, spent, held, left, seconds_left(now, limit.period)))
+        found.append(LimitState(limit, spent, held, left, seconds_left(now, limit.period)))
     return found
 
 
-def warnings(found: Iterable[Standing], warn_at: float, *, more: Decimal = _ZERO) -> list[str]:
+def warnings(found: Iterable[LimitState], warn_at: float, *, more: Decimal = _ZERO) -> list[str]:
     """A line for each limit that is nearly used up once `more` is spent."""
     after = [s._replace(spent_usd=EXACT.add(s.spent_usd, more)) for s in found]
     return [
@@ -126,18 +126,18 @@ def check(
     holds: Sequence[Hold],
     *,
     now: float,
-) -> list[Standing]:
+) -> list[LimitState]:
     """The state of the limits that cover the request. Raises `BudgetError` if one has no room."""
     covering = [limit for limit in limits if limit.covers(request.model, request.skill)]
     if not covering:
         return []
-    found = standings(covering, charged, holds, now=now)
+    found = limit_states(covering, charged, holds, now=now)
     worst, model = request.worst_usd, request.model
     month = day_of(now)[:7]
     tight = found if worst is None else _tight(found, model, worst, charged, month)
     if not tight:
         return found
-    every = standings(limits, charged, holds, now=now)
+    every = limit_states(limits, charged, holds, now=now)
     cheaper = tuple(
         other
         for other, usd in request.others
@@ -163,8 +163,8 @@ def check(
 
 
 def _tight(
-    found: Sequence[Standing], model: str, usd: Decimal, charged: Charged, month: str
-) -> list[Standing]:
+    found: Sequence[LimitState], model: str, usd: Decimal, charged: Charged, month: str
+) -> list[LimitState]:
     """The limits without room.
 
     A model that costs nothing may run when everything is spent, unless it was billed in this month
@@ -187,7 +187,7 @@ def _unpriced(request: HoldRequest, limit: Limit, cheaper: tuple[str, ...]) -> B
     )
 
 
-def _explained(request: HoldRequest, standing: Standing, cheaper: Sequence[str]) -> str:
+def _explained(request: HoldRequest, standing: LimitState, cheaper: Sequence[str]) -> str:
     worst, left = request.worst_usd or _ZERO, max(standing.left_usd, _ZERO)
     text = (
         f"budget {standing.limit.name} ({dollars(standing.limit.usd)}): {request.model} may cost "

@@ -16,7 +16,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rightmodel.ledger.budget import Limits, warnings
-from rightmodel.ledger.owner import this_process
 from rightmodel.ledger.records import (
     AttemptRecord,
     Cooldown,
@@ -27,7 +26,7 @@ from rightmodel.ledger.records import (
     new_id,
     settling,
 )
-from rightmodel.ledger.reservations import reserve
+from rightmodel.ledger.reservations import reserve, this_process
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.ledger.writer import Job, Writer
 
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from rightmodel.core.errors import LedgerError
-    from rightmodel.ledger.budget import Standing
+    from rightmodel.ledger.budget import LimitState
     from rightmodel.ledger.records import CallRecord, HoldRequest, Row
     from rightmodel.ledger.spill import Spill
     from rightmodel.ledger.store import Store, Stored
@@ -75,7 +74,7 @@ class Ledger:
         self._spill = spill
         self._owner = this_process()
         self._held: dict[int, Hold] = {}
-        self._standings: dict[int, list[Standing]] = {}
+        self._standings: dict[int, list[LimitState]] = {}
         self._announced: dict[int, Job] = {}
         self._notices: deque[str] = deque(maxlen=10)
         self._pending: list[Job] = []
@@ -93,9 +92,9 @@ class Ledger:
         )
 
     @property
-    def trouble(self) -> LedgerError | None:
+    def outage(self) -> LedgerError | None:
         """What is wrong now."""
-        return self._writer.trouble
+        return self._writer.outage
 
     async def reserve(self, request: HoldRequest) -> Hold | None:
         """Reserve an attempt's worst case, to be handed to `settle` without fail.
@@ -109,7 +108,7 @@ class Ledger:
             return self._announce(request, number)
         repeated = False
 
-        def do(store: Store) -> tuple[Hold, list[Standing]]:
+        def do(store: Store) -> tuple[Hold, list[LimitState]]:
             nonlocal repeated
             if repeated:  # the connection was lost, perhaps after the reservation was written
                 store.drop_hold(number)
@@ -131,7 +130,7 @@ class Ledger:
     def settle(self, hold: Hold | None, *rows: Row) -> tuple[str, ...]:
         """Write rows, and settle what was reserved with them. Returns flags for the receipt."""
         written = self._note(rows, hold)
-        flags = [self.trouble.flag] if self.trouble else []
+        flags = [self.outage.flag] if self.outage else []
         if hold is not None and (found := self._standings.pop(hold.id, None)):
             charged = [row.charged_usd for row in written if isinstance(row, AttemptRecord)]
             more = sum((usd for usd in charged if usd is not None), _NOTHING)
@@ -152,14 +151,14 @@ class Ledger:
         self._note_texts(rows)
         done = await self._wait(Job(settling(self._allowed(rows), None)))
         _value(done)
-        if done.trouble is not None:
-            raise done.trouble
+        if done.outage is not None:
+            raise done.outage
 
     async def flush(self) -> None:
         """Wait until everything noted is written. Raises `LedgerError` where it is only kept."""
         done = await self._wait(Job(do=lambda _: None))
-        if done.trouble is not None:
-            raise done.trouble
+        if done.outage is not None:
+            raise done.outage
 
     async def read(self, question: Callable[[Store], _T]) -> _T:
         """Run a question on the store's thread. Raises `LedgerError` while the store is faulty."""

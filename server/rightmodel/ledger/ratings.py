@@ -1,8 +1,8 @@
 """A model's ratings, updated by the outcomes of its calls. Pure: time comes in as an argument.
 
 A rating is a belief on the scale that difficulty shares: normal, around the manifest's value, with
-standard deviation `prior_sd`. An outcome says whether a task of difficulty d came out well, and is
-likely as the Rasch model says, p = ε + (1 − 2ε) / (1 + exp(d − rating)); ε is for luck and mishap,
+standard deviation `prior_sd`. An outcome is how well a task of difficulty d was done, and its
+likelihood is the Rasch model's, p = ε + (1 − 2ε) / (1 + exp(d − rating)); ε is for luck and mishap,
 and keeps a single surprise (a hopeless task that came out well) from meaning much. Each outcome is
 one step of Laplace's approximation, shared out over the task's skills by their weights; with a
 normal prior that is an extended Kalman filter whose state does not move. Old evidence fades by
@@ -16,7 +16,6 @@ of the very same task counts 1/k.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from math import sqrt
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -24,7 +23,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rightmodel.core.decision import success
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from rightmodel.ledger.records import OutcomeRecord
 
@@ -41,7 +40,7 @@ class Learning:
     tasks at the model's own level. `slip`: ε.
     `half_life_s`: after which an outcome counts half. `reach`: most points of shift after one
     outcome, times √n after n. `most`: most points of shift ever. Weights of an outcome by where
-    it comes from; a passed check says little, because most answers pass.
+    it comes from; a passed check weighs little, because most answers pass.
     """
 
     prior_sd: float = 1.2
@@ -112,10 +111,10 @@ class Ratings:
         self._tasks: dict[tuple[str, str], int] = {}
 
     def learn(self, outcomes: Iterable[OutcomeRecord], *, now: float) -> bool:
-        """Take outcomes in, in the order they were recorded.
+        """Learn from outcomes, in the order they were recorded.
 
         Times in the future, by a clock that was wrong, are taken for `now`. False where one
-        corrects what was taken in before: then begin anew with all of them.
+        corrects an earlier one: then begin anew with all of them.
         """
         for outcome in outcomes:
             if outcome.kind == "reset":
@@ -147,12 +146,12 @@ class Ratings:
         """Every rating that outcomes moved, by model and skill."""
         return [self.learned(model, skill, now=now) for model, skill in sorted(self._beliefs)]
 
-    def fragment(self, *, now: float) -> str:
-        """The learned ratings as a manifest's `[[models]]`."""
+    def by_model(self, *, now: float) -> dict[str, dict[str, float]]:
+        """Model → skill → every rating that outcomes moved."""
         models: dict[str, dict[str, float]] = {}
         for one in self.all(now=now):
             models.setdefault(one.model, {})[one.skill] = one.rating
-        return "\n".join(_table(model, skills) for model, skills in models.items())
+        return models
 
     def _take(self, outcome: OutcomeRecord, at: float) -> None:
         how = self._how
@@ -199,8 +198,3 @@ class Ratings:
         for model, skill in list(self._beliefs):
             if outcome.model in {"", model} and (not skills or skill in skills):
                 del self._beliefs[model, skill]
-
-
-def _table(model: str, skills: Mapping[str, float]) -> str:
-    inner = ", ".join(f"{skill} = {rating:.2f}" for skill, rating in skills.items())
-    return f"[[models]]\nid = {json.dumps(model, ensure_ascii=False)}\nskills = {{ {inner} }}\n"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rightmodel.core.call import Attempt, Receipt
     from rightmodel.core.decision import Decision
     from rightmodel.core.task import Task
-    from rightmodel.ledger.owner import Owner
+    from rightmodel.ledger.reservations import Owner
 
 Role = Literal["answer", "judge"]
 OutcomeKind = Literal["reported", "check", "reset"]
@@ -144,7 +144,7 @@ class OutcomeRecord(NamedTuple):
 class Hold(NamedTuple):
     """Money reserved for a running attempt: `call` and `number` are the attempt's.
 
-    `owner`, `pid`, `started`: the process that holds it (see `owner.py`). `expires`: from when on
+    `owner`, `pid`, `started`: the process that holds it (see `Owner`). `expires`: from when on
     that process counts as dead if its state is unknown. 0 and "" in rows of older versions.
     """
 

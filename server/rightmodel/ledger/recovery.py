@@ -38,8 +38,8 @@ class SqliteOpener:
         careful = after is not None and after.fault is LedgerFault.DAMAGED
         try:
             return SqliteStore(self._file, busy_s=self._busy_s, careful=careful)
-        except LedgerError as trouble:
-            if trouble.fault is not LedgerFault.DAMAGED:
+        except LedgerError as error:
+            if error.fault is not LedgerFault.DAMAGED:
                 raise
         return self._start_over()
 
@@ -47,8 +47,8 @@ class SqliteOpener:
         with _alone(self._file):
             try:  # another process may have been first
                 return SqliteStore(self._file, busy_s=self._busy_s, careful=True)
-            except LedgerError as trouble:
-                if trouble.fault is not LedgerFault.DAMAGED:
+            except LedgerError as error:
+                if error.fault is not LedgerFault.DAMAGED:
                     raise
             aside = self._move_aside()
             store = SqliteStore(self._file, busy_s=self._busy_s)

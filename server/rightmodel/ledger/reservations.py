@@ -7,18 +7,23 @@ provider may have billed it. Everything here runs inside a transaction of the st
 
 from __future__ import annotations
 
+import os
+import platform
+import sys
+import uuid
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rightmodel.core.errors import BudgetError
 from rightmodel.ledger.budget import check, correction, estimate
-from rightmodel.ledger.owner import Owner, alive, this_process
 from rightmodel.ledger.records import AttemptRecord, Hold, Restored, Settled, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rightmodel.ledger.budget import Limits, Standing
+    from rightmodel.ledger.budget import Limits, LimitState
     from rightmodel.ledger.records import HoldRequest, Row
     from rightmodel.ledger.store import Store
 
@@ -26,6 +31,63 @@ _UNWRITABLE: Final[dict[str, Any]] = {
     "served": "", "input": None, "cached": None, "cache_writes": None, "output": None,
     "reasoning": None, "cost_usd": None, "cost_kind": "unknown",
 }  # fmt: skip
+
+
+class Owner(NamedTuple):
+    """A process, for reservations that a crash leaves behind.
+
+    A process id alone may be reused, and means nothing on another machine or in another container:
+    it counts only with the start time of the process, under the same boot of the same kernel and in
+    the same PID namespace. Where that cannot be read, reservations expire. `machine`: boot and PID
+    namespace, else the host. `started`: ticks since boot, or "".
+    """
+
+    machine: str
+    pid: int
+    started: str
+
+
+def this_process() -> Owner:
+    """The owner of what this process reserves."""
+    pid = os.getpid()
+    return Owner(_machine(), pid, _started(pid) or "")
+
+
+def alive(owner: Owner) -> bool | None:
+    """Whether the process still runs; `None`: unknown."""
+    if owner.machine != _machine() or sys.platform == "win32":
+        return None  # on Windows, os.kill would end what it asks about
+    try:
+        os.kill(owner.pid, 0)
+    except ProcessLookupError:
+        return False
+    except OverflowError:
+        return None
+    except PermissionError:
+        pass
+    started = _started(owner.pid)
+    if not started or not owner.started:
+        return None
+    return started == owner.started
+
+
+@cache
+def _machine() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return f"{platform.node()} {uuid.getnode():x}"  # two machines may have one name
+
+
+def _started(pid: int) -> str | None:
+    """The 22nd field of `/proc/PID/stat`; a zombie has ended though its number is still taken."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    fields = stat[stat.rindex(b")") + 2 :].split()
+    return "ended" if fields[0] in {b"Z", b"X"} else fields[19].decode("ascii")
 
 
 def reserve(
@@ -36,7 +98,7 @@ def reserve(
     now: float,
     owner: Owner,
     id: int = 0,  # noqa: A002 - the field's name
-) -> tuple[Hold, list[Standing]]:
+) -> tuple[Hold, list[LimitState]]:
     """Reserve the worst case. Returns the reservation and the limits as they were before it.
 
     `id`: the reservation's, 0 for a new one. Raises `BudgetError`, having written nothing.

@@ -57,7 +57,7 @@ class Job:
     """Rows to write, or (`do`) a function to run on the store, and its result.
 
     `size`: characters of text in the rows. `reads`: outside any transaction, and refused while the
-    store is faulty. `waits`: resolved when it is done. `trouble`: the store was faulty; rows are
+    store is faulty. `waits`: resolved when it is done. `outage`: the store was faulty; rows are
     written later.
     """
 
@@ -68,7 +68,7 @@ class Job:
     waits: asyncio.Future[Any] | None = None
     value: Any = None
     error: Exception | None = None
-    trouble: LedgerError | None = None
+    outage: LedgerError | None = None
 
     def run(self, store: Store) -> None:
         """Do it. Errors are the store's, or the job's own."""
@@ -112,7 +112,7 @@ class Writer:
         self._sums: Mapping[Key, Decimal] = {}
         self._retry_at = 0.0
         self._lost = 0
-        self.trouble: LedgerError | None = None
+        self.outage: LedgerError | None = None
         self._lock = threading.Lock()
         self._direct_from = 0.0
         self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
@@ -227,7 +227,7 @@ class Writer:
         for _ in range(2):  # a connection that was idle for long may be gone
             store = self._ready()
             if store is None:
-                job.error = self.trouble
+                job.error = self.outage
                 return
             try:
                 job.run(store)
@@ -245,7 +245,7 @@ class Writer:
         if self._store or time.monotonic() < self._retry_at:
             return self._store
         try:
-            store = self._open(self.trouble)
+            store = self._open(self.outage)
         except LedgerError as error:
             self._failed(error)
             return None
@@ -277,16 +277,16 @@ class Writer:
         self._kept.clear()
         self._kept_texts.clear()
         self._chars = 0
-        self.trouble = None
+        self.outage = None
         if self._spare:
             self._spare.close()
             self._spare = None
 
     def _failed(self, error: LedgerError, *, again: bool = False) -> None:
         self._retry_at = 0.0 if again else time.monotonic() + RETRY_S
-        if self.trouble is None or self.trouble.fault is not error.fault:
+        if self.outage is None or self.outage.fault is not error.fault:
             logger.warning("%s; calls go on, records are kept in memory", error)
-        self.trouble = error
+        self.outage = error
         if self._store:
             self._sums = self._store.sums()
             self._store.close()
@@ -301,7 +301,7 @@ class Writer:
         with suppress(LedgerError):
             _apply(self._spare, jobs)
         for job in jobs:
-            job.trouble = self.trouble
+            job.outage = self.outage
             if job.rows:
                 self._keep(job)
 

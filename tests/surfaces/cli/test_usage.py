@@ -13,7 +13,7 @@ from ledger.harness import GONE
 from ledger.rows import attempt, call
 from rightmodel.core.errors import TaskError
 from rightmodel.core.format import usd
-from rightmodel.ledger import team
+from rightmodel.ledger import postgres_opener
 from rightmodel.ledger.paths import FILE
 from rightmodel.ledger.records import CallRecord, Hold, new_id
 from rightmodel.ledger.spill import Spill
@@ -242,7 +242,7 @@ def test_a_teams_ledger_is_read_through_its_store(
         opened.append(url)
         return lambda: SqliteStore(file)
 
-    monkeypatch.setattr(team, "open_postgres", open_postgres)
+    monkeypatch.setattr(postgres_opener, "open_postgres", open_postgres)
     (tmp_path / "rightmodel.toml").write_text(
         MANIFEST + '[ledger]\nurl = "postgresql://db.example/rightmodel"\n'
     )

@@ -33,7 +33,7 @@ def ask_ledger(
             spill.recover(store)
             store.close()
         return reading(file, question)
-    from rightmodel.ledger.team import open_postgres, spill_name
+    from rightmodel.ledger.postgres_opener import open_postgres, spill_name
 
     store = open_postgres(catalog.ledger_url, settings.environment)()
     try:

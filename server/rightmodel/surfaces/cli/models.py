@@ -15,7 +15,7 @@ from rightmodel.execution.engine import effective_catalog
 from rightmodel.ledger.records import day_of
 from rightmodel.manifest.build import DAYS
 from rightmodel.surfaces.cli import settings_summary, with_settings
-from rightmodel.surfaces.cli.learned import learned_by_model
+from rightmodel.surfaces.cli.learned_ratings import learned_by_model
 from rightmodel.surfaces.cli.terminal import echo, styled
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def command(  # noqa: PLR0913 - one for each option
     catalog = asyncio.run(effective_catalog(settings))
     models = [catalog.find(name)] if name else list(catalog.models.values())
     if learned or export or forget:
-        from rightmodel.surfaces.cli import learned as ratings
+        from rightmodel.surfaces.cli import learned_ratings as ratings
 
         if forget:
             ratings.forget(catalog, settings, name, sure=yes)

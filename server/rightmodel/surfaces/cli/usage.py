@@ -75,7 +75,7 @@ def command(  # noqa: PLR0913 - one for each option
     span = _span(days, since, until, day_of(now))
     catalog, notes = _catalog(settings)
     if estimated or corrections:
-        from rightmodel.surfaces.cli.usage_estimated import correct, show_estimated
+        from rightmodel.surfaces.cli.usage_estimates import correct, show_estimated
 
         if corrections:
             correct(catalog, settings, span, corrections)

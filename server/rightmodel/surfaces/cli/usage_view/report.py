@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from rightmodel.ledger.budget import estimate, standings
+from rightmodel.ledger.budget import estimate, limit_states
 from rightmodel.ledger.records import AttemptRecord, day_of
 from rightmodel.ledger.reports import FIGURES, GROUPS, SLOW_S, Usage, UsageRow, quality, summed
 from rightmodel.ledger.reservations import is_dead
@@ -18,7 +18,7 @@ from rightmodel.ledger.sums import Sums
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from rightmodel.ledger.budget import Limit, Standing
+    from rightmodel.ledger.budget import Limit, LimitState
     from rightmodel.ledger.records import CallRecord
     from rightmodel.ledger.reports import Delegated, Quality, Spread
     from rightmodel.ledger.store import Reader
@@ -69,7 +69,7 @@ class UsageReport:
     month: Usage
     usage: Usage
     quality: tuple[Quality, ...] = ()
-    budgets: tuple[Standing, ...] = ()
+    budgets: tuple[LimitState, ...] = ()
     days: tuple[str, str] | None = None
     baseline: str = ""
     overhead: Overhead | None = None
@@ -137,7 +137,7 @@ def read(reader: Reader, *, span: Span, now: float, limits: Sequence[Limit]) -> 
         month=month,
         usage=shown,
         quality=quality(o for o in reader.outcomes() if first <= o.at < end),
-        budgets=tuple(standings(limits, charged.get, held, now=now)),
+        budgets=tuple(limit_states(limits, charged.get, held, now=now)),
         days=reader.days(),
     )
 
@@ -230,7 +230,7 @@ def _money(values: dict[str, Any]) -> dict[str, Any]:
     return {k: f"{v:f}" if isinstance(v, Decimal) else v for k, v in values.items()}
 
 
-def _standing(standing: Standing) -> dict[str, Any]:
+def _standing(standing: LimitState) -> dict[str, Any]:
     limit = standing.limit
     figures = {
         "budget": limit.name,

@@ -13,7 +13,7 @@ from rightmodel.surfaces.cli.usage_view.charts import Bar, BarChart, ColumnChart
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rightmodel.ledger.budget import Standing
+    from rightmodel.ledger.budget import LimitState
     from rightmodel.ledger.reports import Spread, UsageRow
     from rightmodel.surfaces.cli.usage_view.report import UsageReport
 
@@ -365,7 +365,7 @@ def _both(spread: Spread | None) -> str:
     return f"{duration(spread.p50)} / {duration(spread.p95)}" if spread else UNKNOWN
 
 
-def _limit(standing: Standing) -> str:
+def _limit(standing: LimitState) -> str:
     """What the limit allows: "$5.00 a day"."""
     amount, period = standing.limit.usd, standing.limit.period
     in_cents = amount % 1 and not (amount * 100) % 1

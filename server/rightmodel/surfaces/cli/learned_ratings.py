@@ -43,12 +43,12 @@ def corrected_catalog(catalog: Catalog, settings: Settings) -> Catalog:
     now = time.time()
     since, until = day_of(now - HABITS_S), day_of(now)
 
-    def look(reader: Reader) -> tuple[list[OutcomeRecord], list[AttemptRecord]]:
+    def question(reader: Reader) -> tuple[list[OutcomeRecord], list[AttemptRecord]]:
         return reader.outcomes(), list(reader.attempts(since, until))[-RECENT:]
 
     if not catalog.routing.learn:
         return catalog
-    found = ask_ledger(catalog, settings, look)
+    found = ask_ledger(catalog, settings, question)
     outcomes, attempts = found or ([], [])
     return corrected(catalog, ratings_of(catalog, outcomes, now=now), attempts, now=now)
 
@@ -83,12 +83,14 @@ def show_learned(
 
 def export_learned(catalog: Catalog, settings: Settings) -> None:
     """The learned ratings as a fragment of a manifest."""
-    text = learned_ratings(catalog, settings).fragment(now=time.time())
-    if not text:
+    from rightmodel.evaluation.fit import as_toml
+
+    ratings = learned_ratings(catalog, settings).by_model(now=time.time())
+    if not ratings:
         echo("# nothing was learned yet")
         return
     echo("# In your manifest these replace the same models' `skills`.")
-    echo(text)
+    echo(as_toml(ratings))
 
 
 def forget(catalog: Catalog, settings: Settings, name: str, *, sure: bool) -> None:

@@ -17,11 +17,11 @@ SHRINK: Final = 5
 """Attempts after which half of a measured verbosity counts."""
 MOST_VERBOSE: Final = 4.0
 LEAST_TOKENS: Final = 8
-"""Shorter answers tell little about speed."""
+"""Shorter answers do not measure speed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Habit:
+class Measured:
     """Of one model. `first_token_s` and `tokens_s` (per second): `None` until measured.
 
     `verbosity`: answer tokens as a multiple of what was expected, drawn towards 1 while few.
@@ -42,43 +42,40 @@ class Habit:
         return min(MOST_VERBOSE, max(1 / MOST_VERBOSE, believed))
 
 
-class Habits:
-    """Habits of every model that was used."""
+class Measurements:
+    """Moving averages of every model that was used."""
 
     def __init__(self) -> None:
-        self._habits: dict[str, Habit] = {}
+        self._by_model: dict[str, Measured] = {}
 
-    def of(self, model: str) -> Habit:
-        """The model's habit; an empty one where it was never used."""
-        return self._habits.get(model, Habit())
+    def of(self, model: str) -> Measured:
+        """The model's averages; empty ones where it was never used."""
+        return self._by_model.get(model, Measured())
 
     def learn(self, attempts: Iterable[AttemptRecord]) -> None:
-        """Take attempts in, oldest first. Failed ones and the judge's are skipped."""
+        """Learn from attempts, oldest first. Failed ones and the judge's are skipped."""
         for attempt in attempts:
             if attempt.fault or attempt.role != "answer":
                 continue
-            self._habits[attempt.model] = _moved(self.of(attempt.model), attempt)
+            self._by_model[attempt.model] = _updated(self.of(attempt.model), attempt)
 
 
-def _moved(habit: Habit, attempt: AttemptRecord) -> Habit:
-    if attempt.first_token_s is not None:
-        habit = replace(
-            habit,
-            first_token_s=_average(habit.first_token_s, attempt.first_token_s, habit.attempts),
-        )
+def _updated(old: Measured, attempt: AttemptRecord) -> Measured:
+    count, first = old.attempts, attempt.first_token_s
+    if first is not None:
+        old = replace(old, first_token_s=_average(old.first_token_s, first, count))
     if attempt.output is None:
-        return habit
-    writing = attempt.time_s - (attempt.first_token_s or 0.0)
+        return old
+    writing = attempt.time_s - (first or 0.0)
     if writing > 0 and attempt.output >= LEAST_TOKENS:
-        speed = attempt.output / writing
-        habit = replace(habit, tokens_s=_average(habit.tokens_s, speed, habit.attempts))
+        old = replace(old, tokens_s=_average(old.tokens_s, attempt.output / writing, count))
     visible = attempt.output - (attempt.reasoning or 0)
     if attempt.expected_output and visible > 0:
         ratio = log(visible / attempt.expected_output)
-        verbosity = _average(habit.log_verbosity, ratio, habit.expected)
-        habit = replace(habit, log_verbosity=verbosity, expected=habit.expected + 1)
-    reasoning = _average(habit.reasoning, float(attempt.reasoning or 0), habit.attempts)
-    return replace(habit, reasoning=reasoning, attempts=habit.attempts + 1)
+        verbosity = _average(old.log_verbosity, ratio, old.expected)
+        old = replace(old, log_verbosity=verbosity, expected=old.expected + 1)
+    reasoning = _average(old.reasoning, float(attempt.reasoning or 0), count)
+    return replace(old, reasoning=reasoning, attempts=count + 1)
 
 
 def _average(before: float | None, now: float, count: int) -> float:

@@ -6,8 +6,8 @@ import traceback
 import pytest
 
 from rightmodel.core.errors import LedgerError, LedgerFault
+from rightmodel.ledger.postgres_opener import open_postgres
 from rightmodel.ledger.records import key_hash
-from rightmodel.ledger.team import open_postgres
 
 
 @pytest.mark.parametrize(
