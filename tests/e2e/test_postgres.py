@@ -25,8 +25,8 @@ from rightmodel.core.errors import BudgetError, LedgerError, LedgerFault
 from rightmodel.ledger.budget import Limit, Limits
 from rightmodel.ledger.postgres import PostgresStore
 from rightmodel.ledger.postgres_opener import open_postgres
-from rightmodel.ledger.records import HoldRequest, settling
-from rightmodel.ledger.reservations import Owner, charge_interrupted, reserve, this_process, write
+from rightmodel.ledger.records import HoldRequest, Owner, settling
+from rightmodel.ledger.reservations import charge_interrupted, reserve, this_process, write
 from rightmodel.ledger.schema import POSTGRES
 from rightmodel.ledger.sums import Key
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from ledger.rows import NOON
 from rightmodel.ledger.budget import Limit, Limits, LimitState, limit_states
 from rightmodel.ledger.ledger import Ledger
+from rightmodel.ledger.records import Owner
 from rightmodel.ledger.recovery import SqliteOpener
-from rightmodel.ledger.reservations import Owner, this_process
+from rightmodel.ledger.reservations import this_process
 from rightmodel.ledger.spill import Spill
 from rightmodel.ledger.sqlite import SqliteStore
 

@@ -9,9 +9,15 @@ import pytest
 from ledger.rows import DAY, NOON, attempt
 from rightmodel.core.errors import BudgetError
 from rightmodel.ledger.budget import Limit, Limits, limit_states, warnings
-from rightmodel.ledger.records import AttemptRecord, HoldRequest, seconds_left, settled, settling
-from rightmodel.ledger.reservations import (
+from rightmodel.ledger.records import (
+    AttemptRecord,
+    HoldRequest,
     Owner,
+    seconds_left,
+    settled,
+    settling,
+)
+from rightmodel.ledger.reservations import (
     alive,
     charge_interrupted,
     reserve,

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from rightmodel.core.call import Attempt, Receipt
     from rightmodel.core.decision import Decision
     from rightmodel.core.task import Task
-    from rightmodel.ledger.reservations import Owner
 
 Role = Literal["answer", "judge"]
 OutcomeKind = Literal["reported", "check", "reset"]
@@ -141,6 +140,20 @@ class OutcomeRecord(NamedTuple):
     id: int = 0
 
 
+class Owner(NamedTuple):
+    """A process, for reservations that a crash leaves behind.
+
+    A process id alone may be reused, and means nothing on another machine or in another container:
+    it counts only with the start time of the process, under the same boot of the same kernel and in
+    the same PID namespace. Where that cannot be read, reservations expire. `machine`: boot and PID
+    namespace, else the host. `started`: ticks since boot, or "".
+    """
+
+    machine: str
+    pid: int
+    started: str
+
+
 class Hold(NamedTuple):
     """Money reserved for a running attempt: `call` and `number` are the attempt's.
 
@@ -217,19 +230,17 @@ class HoldRequest:
         """The reservation of that amount."""
         return Hold(
             id,
-            owner.machine,
-            owner.pid,
-            owner.started,
-            now + self.lasts_s,
-            day_of(now),
-            self.model,
-            self.skill,
-            usd,
-            self.call,
-            self.number,
-            self.provider,
-            self.name,
-            self.client,
+            *owner,
+            expires=now + self.lasts_s,
+            day=day_of(now),
+            model=self.model,
+            skill=self.skill,
+            usd=usd,
+            call=self.call,
+            number=self.number,
+            provider=self.provider,
+            name=self.name,
+            client=self.client,
         )
 
 
@@ -306,7 +317,7 @@ def task_hash(task: Task) -> str:
 def key_hash(address: str, secret: str) -> str:
     """Identifies an API key without storing it: 128 bits over the provider's base URL and the key.
 
-    Base URL, not the provider's name: every manifest chooses its own names.
+    Not over the provider's name, which every manifest chooses.
     """
     return blake2b(f"{address}\0{secret}".encode(), digest_size=16).hexdigest()
 
@@ -325,8 +336,7 @@ def attempt_record(  # noqa: PLR0913 - what the ledger records of an attempt bes
     """The row of an attempt that ended at `at`."""
     usage = attempt.usage
     known: CostKind = "billed" if attempt.billed else "computed"
-    if attempt.bounded:
-        known = "bounded"
+    known = "bounded" if attempt.bounded else known
     return AttemptRecord(
         call=call,
         number=number,

@@ -14,11 +14,11 @@ import uuid
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.errors import BudgetError
 from rightmodel.ledger.budget import check, correction, estimate
-from rightmodel.ledger.records import AttemptRecord, Hold, Restored, Settled, new_id
+from rightmodel.ledger.records import AttemptRecord, Hold, Owner, Restored, Settled, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,20 +31,6 @@ _UNWRITABLE: Final[dict[str, Any]] = {
     "served": "", "input": None, "cached": None, "cache_writes": None, "output": None,
     "reasoning": None, "cost_usd": None, "cost_kind": "unknown",
 }  # fmt: skip
-
-
-class Owner(NamedTuple):
-    """A process, for reservations that a crash leaves behind.
-
-    A process id alone may be reused, and means nothing on another machine or in another container:
-    it counts only with the start time of the process, under the same boot of the same kernel and in
-    the same PID namespace. Where that cannot be read, reservations expire. `machine`: boot and PID
-    namespace, else the host. `started`: ticks since boot, or "".
-    """
-
-    machine: str
-    pid: int
-    started: str
 
 
 def this_process() -> Owner:
