@@ -6,8 +6,8 @@ import traceback
 import pytest
 
 from rightmodel.core.errors import LedgerError, LedgerFault
+from rightmodel.execution.shared_keys import key_hash
 from rightmodel.ledger.postgres_opener import open_postgres
-from rightmodel.ledger.records import key_hash
 
 
 @pytest.mark.parametrize(

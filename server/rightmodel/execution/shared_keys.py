@@ -6,11 +6,12 @@ a hash of a key is ever recorded.
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.fault import Fault
 from rightmodel.execution.breaker import OUT_S
-from rightmodel.ledger.records import Cooldown, Restored, key_hash
+from rightmodel.ledger.records import Cooldown, Restored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -60,3 +61,11 @@ class SharedKeys:
             if row is not None:
                 fault = Fault(row.fault) if row.fault in _FAULTS else Fault.AUTH
                 self._health.rest(provider, row.until - self._clock(), fault)
+
+
+def key_hash(address: str, secret: str) -> str:
+    """Identifies an API key without storing it: 128 bits over the provider's base URL and the key.
+
+    Not over the provider's name, which every manifest chooses.
+    """
+    return blake2b(f"{address}\0{secret}".encode(), digest_size=16).hexdigest()

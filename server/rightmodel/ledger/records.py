@@ -187,7 +187,7 @@ class Settled(NamedTuple):
 class Cooldown(NamedTuple):
     """An API key that does not work, for every server that uses it.
 
-    `key`: see `key_hash`. `until`: when it may be tried again. `fault`: the fault's code.
+    `key`: its hash. `until`: when it may be tried again. `fault`: the fault's code.
     """
 
     key: str
@@ -312,14 +312,6 @@ def task_hash(task: Task) -> str:
     for file in task.files:
         digest.update(file.data)
     return digest.hexdigest()
-
-
-def key_hash(address: str, secret: str) -> str:
-    """Identifies an API key without storing it: 128 bits over the provider's base URL and the key.
-
-    Not over the provider's name, which every manifest chooses.
-    """
-    return blake2b(f"{address}\0{secret}".encode(), digest_size=16).hexdigest()
 
 
 def attempt_record(  # noqa: PLR0913 - what the ledger records of an attempt beside the attempt
