@@ -260,8 +260,8 @@ class Executor:
 
             Unless the answer comes as slowly as that: it is not a stall, however long it takes.
             """
-            self._health.heard(step.endpoint)
             share = max(LEAST_FIRST_TOKEN_S, (_end(state, now) - now) / 2, SLOW * gap)
+            self._health.heard(step.endpoint)
             return min(state.give_up, now + (min(STALL_S, share) if has_other else STALL_S))
 
         on_text = (lambda text: call.listener(Token(text))) if call.live else None

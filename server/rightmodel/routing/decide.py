@@ -8,19 +8,27 @@ task carries its reason.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import inf, isinf
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar, overload
 
 from rightmodel.core.decision import Candidate, Decision, Reading, Rejection
 from rightmodel.core.format import dollars
 from rightmodel.manifest.catalog import DEFAULT_SLOPE
-from rightmodel.routing.scoring import TYPICAL_ERROR, Deferred, columns_of, expected, figures
+from rightmodel.routing.scoring import (
+    TYPICAL_ERROR,
+    columns_of,
+    expected,
+    figures,
+    obstacle,
+    rejection,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from rightmodel.core.decision import Assessment, Requirements, Skills
     from rightmodel.manifest.catalog import Catalog, Model, Slope
@@ -49,6 +57,52 @@ _SKILLS: Final = attrgetter("skills")
 
 FALLBACK_LOSS_USD: Final = 0.01
 """Loss where neither the baseline nor any connected model has a known price above zero."""
+
+
+T = TypeVar("T")
+
+
+class Deferred(Sequence[T]):
+    """A sequence of which only the first items are made before somebody asks for more.
+
+    A decision over a thousand models is mostly read at its head.
+    """
+
+    __slots__ = ("_all", "_first", "_length", "_make")
+
+    def __init__(
+        self, length: int, first: tuple[T, ...], make: Callable[[], tuple[T, ...]]
+    ) -> None:
+        self._length = length
+        self._first = first
+        self._make = make
+        self._all: tuple[T, ...] | None = None
+
+    def _items(self) -> tuple[T, ...]:
+        if self._all is None:
+            self._all = self._make()
+        return self._all
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        if isinstance(index, int) and 0 <= index < len(self._first):
+            return self._first[index]
+        return self._items()[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._items() == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self._items())
+
+    def __repr__(self) -> str:
+        return repr(self._items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,57 +319,19 @@ def _split(
     if unavailable:
         fit = [n for n in fit if models[n].id not in unavailable]
     if needed.pinned or needed.trust or needed.features or needed.modalities != {"text"}:
-        fit = [n for n in fit if _obstacle(models[n], needed) is None]
+        fit = [n for n in fit if obstacle(models[n], needed) is None]
     if len(fit) == len(models):
         return fit, ()
 
     def rejected() -> tuple[Rejection, ...]:
         kept = set(fit)
         return tuple(
-            _rejection(model, needed, tokens, unavailable)
+            rejection(model, needed, tokens, unavailable)
             for n, model in enumerate(models)
             if n not in kept
         )
 
     return fit, Deferred(len(models) - len(fit), (), rejected)
-
-
-def _obstacle(model: Model, needed: Requirements) -> tuple[str, str] | None:
-    """Code and reason why the model cannot take the task, windows apart; `None` where it can."""
-    if needed.pinned and model.id not in needed.pinned:
-        return "not_named", "the caller named other models"
-    if needed.trust and model.trust < needed.trust:
-        return "trust", (
-            f"rule {needed.trust_by!r} requires trust {needed.trust.name}; "
-            f"this is {model.trust.name}"
-        )
-    if missing := needed.modalities - model.modalities:
-        return "modality", f"cannot read {', '.join(sorted(missing))}"
-    if missing := needed.features - model.features:
-        return "feature", f"lacks {', '.join(sorted(missing))}"
-    return None
-
-
-def _rejection(
-    model: Model, needed: Requirements, tokens: int, unavailable: Mapping[str, str]
-) -> Rejection:
-    """`tokens`: of the prompt, with margin."""
-    if model.id in unavailable:
-        return Rejection(model.id, "unavailable", unavailable[model.id])
-    if obstacle := _obstacle(model, needed):
-        return Rejection(model.id, *obstacle)
-    answer = needed.output_tokens
-    if tokens + answer > model.context:
-        why = (
-            f"about {tokens} prompt and {answer} answer tokens with margin exceed its window of "
-            f"{model.context}"
-        )
-    elif model.input_limit is not None and tokens > model.input_limit:
-        why = f"about {tokens} prompt tokens with margin exceed its limit of {model.input_limit}"
-    else:
-        why = f"the answer needs about {answer} tokens, its limit is {model.output_limit}"
-        return Rejection(model.id, "output", why)
-    return Rejection(model.id, "context", why)
 
 
 # -- plausible readings ---------------------------------------------------------------------------

@@ -120,24 +120,20 @@ class Router:
         always: bool,
     ) -> Decision:
         """The decision on the judge's assessment where asking pays, else on the local one."""
-        task = request.task
-        required = request.required
+        judge, task, required = self._judge, request.task, request.required
+        if judge is None:
+            return ranked(outlook, _noted(question, "no judge"))
+        if why := _pointless(question.assessment, outlook, always=always):
+            return ranked(outlook, _noted(question, why))
         if request.rules:
             required = routing_rules.possible_requirement(request.rules, task, required)
-        model = self._judge.model(required) if self._judge else None
-        if self._judge is None or model is None:
-            why = "no judge" if self._judge is None else "no model is fit to judge"
+        model = judge.model(required)
+        if model is None:
+            return ranked(outlook, _noted(question, "no model is fit to judge"))
+        price_usd = price_for(model, task)
+        if why := _too_dear(price_usd, required.max_cost_usd, None if always else outlook):
             return ranked(outlook, _noted(question, why))
-        why = reason_not_to_ask(
-            question.assessment,
-            outlook,
-            price_usd=price_for(model, task),
-            ceiling_usd=required.max_cost_usd,
-            always=always,
-        )
-        if why:
-            return ranked(outlook, _noted(question, why))
-        verdict = await self._judge.ask(task, question.assessment, model, required.trust)
+        verdict = await judge.ask(task, question.assessment, model, required.trust)
         if verdict.assessment is None:
             decision = ranked(outlook, _noted(question, verdict.why))
         else:
@@ -286,28 +282,29 @@ def _tokens_of(content: Content) -> int:
     return sum(map(estimate_tokens, texts)) + sum(map(attachment_tokens, files)) + 8
 
 
-def reason_not_to_ask(
-    assessment: Assessment,
-    outlook: Outlook,
-    *,
-    price_usd: Decimal | None,
-    ceiling_usd: Decimal | None,
-    always: bool,
-) -> str:
-    """Why the judge is not asked, "" where it is.
+def _pointless(assessment: Assessment, outlook: Outlook, *, always: bool) -> str:
+    """Why the judge's answer cannot change the choice, "" where it can.
 
-    `price_usd`: of the judge's call, `None` where unknown. `ceiling_usd`: over the whole call.
-    `always`: ask whatever it is worth (`assess = "judge"`).
+    `always`: ask even where one model wins (`assess = "judge"`).
     """
     if assessment.confidence >= CERTAIN and assessment.difficulty_confidence >= CERTAIN:
         return "judge not asked: skill and difficulty are stated"
+    if not always and len({model for _, model in outlook.winners()}) <= 1:
+        return "judge not asked: every plausible reading leads to one model"
+    return ""
+
+
+def _too_dear(
+    price_usd: Decimal | None, ceiling_usd: Decimal | None, outlook: Outlook | None
+) -> str:
+    """Why the judge's call costs too much, "" where it does not.
+
+    `price_usd`: of that call, `None` where unknown. `ceiling_usd`: over the whole call. `outlook`:
+    what the answer must be worth its price in; `None`: ask whatever it is worth.
+    """
     if ceiling_usd is not None and (price_usd is None or price_usd > ceiling_usd * CEILING_SHARE):
         return "judge not asked: max_cost_usd cannot cover the judge's call"
-    if always:
-        return ""
-    if len({model for _, model in outlook.winners()}) <= 1:
-        return "judge not asked: every plausible reading leads to one model"
-    if price_usd is None or value_of_asking(outlook) <= float(price_usd):
+    if outlook and (price_usd is None or value_of_asking(outlook) <= float(price_usd)):
         return "judge not asked: it would cost more than it could save"
     return ""
 

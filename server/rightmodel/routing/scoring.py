@@ -5,13 +5,12 @@ A catalog is kept by columns, so that a decision is a few passes over lists of f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import groupby
 from math import ceil, exp, inf, isinf
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rightmodel.core.call import Usage
 from rightmodel.core.decision import Rejection
@@ -19,7 +18,7 @@ from rightmodel.core.format import dollars
 from rightmodel.manifest.catalog import DEFAULT_RATING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rightmodel.core.decision import Assessment, Reading, Requirements, Skills
     from rightmodel.manifest.catalog import Model
@@ -336,47 +335,39 @@ def _within(
     return kept, out
 
 
-T = TypeVar("T")
+def obstacle(model: Model, needed: Requirements) -> tuple[str, str] | None:
+    """Code and reason why the model cannot take the task, windows apart; `None` where it can."""
+    if needed.pinned and model.id not in needed.pinned:
+        return "not_named", "the caller named other models"
+    if needed.trust and model.trust < needed.trust:
+        return "trust", (
+            f"rule {needed.trust_by!r} requires trust {needed.trust.name}; "
+            f"this is {model.trust.name}"
+        )
+    if missing := needed.modalities - model.modalities:
+        return "modality", f"cannot read {', '.join(sorted(missing))}"
+    if missing := needed.features - model.features:
+        return "feature", f"lacks {', '.join(sorted(missing))}"
+    return None
 
 
-class Deferred(Sequence[T]):
-    """A sequence of which only the first items are made before somebody asks for more.
-
-    A decision over a thousand models is mostly read at its head.
-    """
-
-    __slots__ = ("_all", "_first", "_length", "_make")
-
-    def __init__(
-        self, length: int, first: tuple[T, ...], make: Callable[[], tuple[T, ...]]
-    ) -> None:
-        self._length = length
-        self._first = first
-        self._make = make
-        self._all: tuple[T, ...] | None = None
-
-    def _items(self) -> tuple[T, ...]:
-        if self._all is None:
-            self._all = self._make()
-        return self._all
-
-    def __len__(self) -> int:
-        return self._length
-
-    @overload
-    def __getitem__(self, index: int) -> T: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[T]: ...
-    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
-        if isinstance(index, int) and 0 <= index < len(self._first):
-            return self._first[index]
-        return self._items()[index]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and self._items() == tuple(other)
-
-    def __hash__(self) -> int:
-        return hash(self._items())
-
-    def __repr__(self) -> str:
-        return repr(self._items())
+def rejection(
+    model: Model, needed: Requirements, tokens: int, unavailable: Mapping[str, str]
+) -> Rejection:
+    """`tokens`: of the prompt, with margin."""
+    if model.id in unavailable:
+        return Rejection(model.id, "unavailable", unavailable[model.id])
+    if found := obstacle(model, needed):
+        return Rejection(model.id, *found)
+    answer = needed.output_tokens
+    if tokens + answer > model.context:
+        why = (
+            f"about {tokens} prompt and {answer} answer tokens with margin exceed its window of "
+            f"{model.context}"
+        )
+    elif model.input_limit is not None and tokens > model.input_limit:
+        why = f"about {tokens} prompt tokens with margin exceed its limit of {model.input_limit}"
+    else:
+        why = f"the answer needs about {answer} tokens, its limit is {model.output_limit}"
+        return Rejection(model.id, "output", why)
+    return Rejection(model.id, "context", why)

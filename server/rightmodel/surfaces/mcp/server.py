@@ -121,11 +121,11 @@ class ToolCalls:
                 )
         if isinstance(outcome, Pending):
             return _pending(outcome)
-        receipt = outcome.answer.receipt
+        text, receipt = engine.mask(outcome.text), outcome.answer.receipt
         notes = (render.page_note(outcome), render.ignored_note(call.ignored))
         return CallToolResult(
             content=[
-                TextContent(text=engine.mask(outcome.text)),
+                TextContent(text=text),
                 TextContent(text=render.footer(receipt, *notes)),
             ],
             _meta={render.META_KEY: render.receipt_meta(receipt)},
