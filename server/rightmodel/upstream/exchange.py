@@ -13,7 +13,6 @@ from rightmodel.core.fault import Fault
 from rightmodel.core.task import Message, WireFormat
 from rightmodel.upstream.answer import Answer, EmptyStreamError, malformed
 from rightmodel.upstream.classify import SYSTEM, UpstreamError
-from rightmodel.upstream.http import Post
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import system_of
 
@@ -139,8 +138,8 @@ class Exchange:
         """
         answer = Answer(request, self._codec.decoder(), watch, self._mask)
         try:
-            await self._client.ask(
-                Post(request, self._codec.url(request), self._codec.headers(request), body), answer
+            await self._client.post(
+                self._codec.url(request), self._codec.headers(request), body, answer
             )
             completion = answer.completion(repaired)
             refuse_cuts(request, completion, self._cap(body))

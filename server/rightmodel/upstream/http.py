@@ -58,15 +58,6 @@ _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).enc
 _decode: Final = json.JSONDecoder(parse_float=Decimal).raw_decode
 
 
-class Post(NamedTuple):
-    """One request, ready to be sent. `headers`: lower-case names; they carry the key."""
-
-    request: ModelRequest
-    url: str
-    headers: Mapping[str, str]
-    body: Mapping[str, Any]
-
-
 class Target(NamedTuple):
     """A parsed URL, its origin and the proxy for it ("" for none)."""
 
@@ -112,20 +103,25 @@ class HttpClient:
         for connection in connections:
             await connection.transport.aclose()
 
-    async def ask(self, post: Post, answer: Answer) -> None:
-        """Send the request and read the response to its end. Raises `ProviderError`."""
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: Mapping[str, Any], answer: Answer
+    ) -> None:
+        """Send the answer's request and read the response to its end. Raises `ProviderError`.
+
+        `headers`: lower-case names; they carry the key.
+        """
         import httpx2
 
         try:
-            target = self._targets.get(post.url) or self._parse(post.url)
+            target = self._targets.get(url) or self._parse(url)
             idle = self._idle.get(target.origin)
             connection = idle.pop() if idle else Connection(self._transport(target))
         except Exception as error:  # a proxy without its library, certificates that are not there
-            raise broken(post.request, _no_connection(post, error)) from error
+            raise broken(answer.request, _no_connection(url, error)) from error
         self._busy.add(connection)
         whole = False
         try:
-            request = _encoded(post, target, answer.watch)
+            request = _encoded(target, headers, body, answer)
             response = await self._send(connection, target, request)
             try:
                 await _read(response, answer)
@@ -134,7 +130,7 @@ class HttpClient:
                 await response.aclose()
         except httpx2.HTTPError as error:
             if not answer.decoder.finish:
-                raise _failure(post.request, error) from error
+                raise _failure(answer.request, error) from error
         finally:
             self._busy.discard(connection)
             if whole:
@@ -213,21 +209,23 @@ def _proxy(url: str, scheme: str, host: str) -> str:
     return proxies.get(scheme) or proxies.get("all") or ""
 
 
-def _no_connection(post: Post, error: Exception) -> str:
+def _no_connection(url: str, error: Exception) -> str:
     """Why no connection could be opened, with the variable that may be the cause."""
     hint = ""
     if isinstance(error, OSError):
         named = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
         hint = "".join(f" ({name} is {os.environ[name]})" for name in named)
-    return f"cannot reach {post.url}: {type(error).__name__}: {error}{hint}"
+    return f"cannot reach {url}: {type(error).__name__}: {error}{hint}"
 
 
-def _encoded(post: Post, target: Target, watch: Watch | None) -> httpx2.Request:
+def _encoded(
+    target: Target, headers: Mapping[str, str], body: Mapping[str, Any], answer: Answer
+) -> httpx2.Request:
     import httpx2
 
-    provider = post.request.provider
+    provider = answer.request.provider
     own = {name.lower(): value for name, value in provider.headers.items()}
-    headers = {**_ALWAYS, **own, **post.headers}
+    headers = {**_ALWAYS, **own, **headers}
     for name, value in headers.items():
         if not (value.isascii() and value.isprintable()):
             raise ProviderError(
@@ -236,12 +234,12 @@ def _encoded(post: Post, target: Target, watch: Watch | None) -> httpx2.Request:
                 "no header may carry: check for line breaks and quotes",
                 provider=provider.name,
             )
+    extensions: dict[str, Any] = {"timeout": _TIMEOUTS}
+    if answer.watch is not None:
+        extensions["trace"] = _trace_hook(answer.watch)
+    content = _encode(body).encode("utf-8", "replace")
     return httpx2.Request(
-        "POST",
-        target.url,
-        headers=headers,
-        content=_encode(post.body).encode("utf-8", "replace"),
-        extensions={"timeout": _TIMEOUTS} | ({"trace": _trace_hook(watch)} if watch else {}),
+        "POST", target.url, headers=headers, content=content, extensions=extensions
     )
 
 
