@@ -45,3 +45,24 @@ def missing(page: Path) -> Iterator[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_and_every_file_that_a_page_names_exists(page: Path) -> None:
     assert list(missing(page)) == []
+
+
+def modules_named() -> Iterator[tuple[str, str]]:
+    """(folder, module) for every lower-case name in the architecture's table."""
+    for line in (ROOT / "docs" / "architecture.md").read_text().splitlines():
+        if row := re.match(r"\| `(\w+)/` \| (.*) \|$", line):
+            for name in re.findall(r"`([a-z_]+)`", row[2]):
+                yield row[1], name
+
+
+def test_the_architecture_names_every_folder_and_only_modules_that_exist() -> None:
+    named = set(modules_named())
+    files = {(path.relative_to(PACKAGE).parts[0], path.stem) for path in PACKAGE.rglob("*.py")}
+    folders = {
+        (path.relative_to(PACKAGE).parts[0], path.name)
+        for path in PACKAGE.rglob("*")
+        if path.is_dir()
+    }
+    assert named - files - folders == set()
+    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")} - {"decide"}
+    assert packages == {folder for folder, _ in named}
