@@ -5,7 +5,7 @@ DATA_HOME ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)
 ENV_DIR ?= $(DATA_HOME)/rightmodel/venv
 BIN_DIR ?= $(HOME)/.local/bin
 
-.PHONY: install uninstall demo test e2e check lint lock clean
+.PHONY: install uninstall demo test hardening e2e check lint lock clean
 
 # A copy of the checkout in an environment of its own, and `rightmodel` in ~/.local/bin.
 install:
@@ -25,6 +25,10 @@ uninstall:
 
 test: .venv/dev
 	$(BIN)/pytest -q -n $(WORKERS)
+
+# A new user's first hour and an attacker's, against the program as it is installed.
+hardening: .venv/dev
+	$(BIN)/pytest -q -n $(WORKERS) tests/hardening
 
 # Real agents and real servers: installs them into .cache/e2e the first time (some minutes).
 e2e: .venv/dev

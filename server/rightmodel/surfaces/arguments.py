@@ -187,6 +187,12 @@ class ChooseCall(NamedTuple):
     ignored: tuple[str, ...]
 
 
+def _pin(args: Arguments) -> str:
+    """The models that may be used, "" for any. Clients say `auto` for that, too."""
+    model = args.short("model")
+    return "" if model.lower() == "auto" else model
+
+
 def complete_task(arguments: Mapping[str, Any], catalog: Catalog) -> CompleteCall:
     """Decode a `complete` call. Raises `TaskError`."""
     args = Arguments(arguments, COMPLETE_ARGUMENTS)
@@ -196,7 +202,7 @@ def complete_task(arguments: Mapping[str, Any], catalog: Catalog) -> CompleteCal
         return CompleteCall(None, ref, ignored)
     task = Task(
         prompt=_prompt(args, "prompt"),
-        model=args.short("model"),
+        model=_pin(args),
         system=_optional_text(args, "system"),
         schema=args.schema("schema"),
         effort=args.choice("effort", EFFORTS),
@@ -220,7 +226,7 @@ def batch_task(row: Mapping[str, Any], catalog: Catalog) -> Task:
     args = Arguments(row, BATCH_ARGUMENTS)
     return Task(
         prompt=_prompt(args, "prompt"),
-        model=args.short("model"),
+        model=_pin(args),
         failure_cost_usd=args.amount("failure_cost_usd"),
         **_hints(args, catalog),
     )
