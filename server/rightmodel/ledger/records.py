@@ -265,17 +265,14 @@ def new_id() -> int:
     Ids of one process are consecutive, which indexes like, and start at random. No clock is used: a
     clock that stops or jumps must not produce equal ids.
     """
-    if _ids.pid != os.getpid():  # a forked process needs a start of its own
-        _ids.pid, _ids.numbers = os.getpid(), count(secrets.randbits(_ID_BITS))
-    return next(_ids.numbers) & ((1 << _ID_BITS) - 1)
+    if _Ids.pid != os.getpid():  # a forked process needs a start of its own
+        _Ids.pid, _Ids.numbers = os.getpid(), count(secrets.randbits(_ID_BITS))
+    return next(_Ids.numbers) & ((1 << _ID_BITS) - 1)
 
 
 class _Ids:
     pid = 0
     numbers = count()
-
-
-_ids: Final = _Ids()
 
 
 def day_of(at: float) -> str:

@@ -58,6 +58,7 @@ def _caution(sentences: Iterable[str]) -> str:
 
 
 def _summary(report: UsageReport) -> str:
+    glance = words.glance(report)
     items = "".join(
         f'<li><span class="what">{text(what)}</span><span class="much">{text(much)}</span>'
         f'<span class="what">{text(more)}</span></li>'
@@ -66,15 +67,8 @@ def _summary(report: UsageReport) -> str:
     return (
         f'<ul class="cards" aria-label="{escape(report.span.name)}">{items}</ul>'
         f'<p>{text(words.against(report))}</p><p class="quiet">{text(words.overhead(report))}</p>'
-        + _glance(report)
+        + _table(glance.title, glance.heads, glance.rows, kind="glance")
     )
-
-
-def _glance(report: UsageReport) -> str:
-    spans = words.columns(report)
-    lines = list(zip(*(words.glance(row) for _, row in spans), strict=True))
-    rows = [(values[0][0], *(value for _, value in values)) for values in lines]
-    return _table("At a glance", ("", *(name for name, _ in spans)), rows, kind="glance")
 
 
 def _section(section: Section) -> str:

@@ -58,16 +58,17 @@ def sections(report: UsageReport) -> dict[str, Section]:
     return {name: s for name, s in found.items() if s.rows or s.note}
 
 
-def columns(report: UsageReport) -> Sequence[tuple[str, UsageRow]]:
-    """A heading and a total for each span."""
+def glance(report: UsageReport) -> Section:
+    """A column for each span. A name that begins with a space is a part of the one above it."""
     spans = [("today", report.today.total), ("this month", report.month.total)]
     if report.span.name != "this month":
         spans.append((report.span.name, report.usage.total))
-    return spans
+    columns = [_glance(row) for _, row in spans]
+    rows = [(lines[0][0], *(value for _, value in lines)) for lines in zip(*columns, strict=True)]
+    return Section("At a glance", ("", *(name for name, _ in spans)), rows)
 
 
-def glance(row: UsageRow) -> list[tuple[str, str]]:
-    """A total, line by line. A name that begins with a space is a part of the one above it."""
+def _glance(row: UsageRow) -> list[tuple[str, str]]:
     return [
         ("spent", usd(row.spent_usd)),
         (" billed by the provider", usd(row.billed_usd)),

@@ -45,14 +45,12 @@ def _say(screen: Console, sentence: str, style: str = "") -> None:
 
 
 def _glance(screen: Console, report: UsageReport) -> None:
-    spans = words.columns(report)
-    made = table("", *(name for name, _ in spans))
-    for lines in zip(*(words.glance(row) for _, row in spans), strict=True):
-        name = lines[0][0]
+    glance = words.glance(report)
+    made = table(*glance.heads)
+    for name, *values in glance.rows:
         part = name.startswith(" ")
         style = "dim" if part else "bold" if name in {"spent", "saved, net"} else ""
-        cells = [Text(" " + name if part else name), *(Text(value) for _, value in lines)]
-        made.add_row(*cells, style=style)
+        made.add_row(Text(f" {name}" if part else name), *map(Text, values), style=style)
     screen.print(made)
     _say(screen, words.against(report))
     if sentence := words.overhead(report):
