@@ -8,13 +8,12 @@ from string import Template
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.integrations.clients import Client, deadline_s
-from rightmodel.integrations.edit import edited, render
-from rightmodel.integrations.tree import CannotMergeError, drop, mapping_at, put
+from rightmodel.integrations.edit import CannotMergeError, drop, edited, mapping_at, put, render
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rightmodel.integrations.tree import Tree
+    from rightmodel.integrations.edit import Tree
 
 _REMOTE: Final = frozenset({"url", "httpUrl", "serverUrl", "uri"})
 """Keys that only the entry of a remote server has."""

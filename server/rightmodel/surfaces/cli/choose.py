@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import time
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,12 +19,10 @@ from rightmodel.surfaces.arguments import batch_task, choose_task
 from rightmodel.surfaces.cli import fail, settings_summary, with_settings
 from rightmodel.surfaces.cli.explain import explanation, lines_of
 from rightmodel.surfaces.cli.learned_ratings import corrected_catalog
-from rightmodel.surfaces.cli.standard_input import prompt_with_input
+from rightmodel.surfaces.cli.standard_input import json_lines, prompt_with_input
 from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from rightmodel.core.decision import Decision
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings
@@ -133,7 +129,7 @@ async def _batch(
     engine = build(settings, catalog) if judge else None
     router = make_router(catalog, None, engine.judge if engine else None)
     try:
-        for line in _lines(source):
+        for _, line in json_lines(source):
             echo(_line(await _decide_line(line, router, catalog, ranked=ranked)))
     finally:
         if engine:
@@ -146,17 +142,6 @@ def _line(result: dict[str, Any]) -> str:
         return json.dumps(plain(result), allow_nan=False)
     except (ValueError, RecursionError) as error:
         return json.dumps({"id": None, "error": f"id cannot be repeated: {error}"})
-
-
-def _lines(source: str) -> Iterable[str]:
-    if source == "-":
-        text = sys.stdin.read()
-    else:
-        try:
-            text = Path(source).read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise TaskError(f"--batch {source}: cannot be read: {error}") from error
-    return (line for line in text.split("\n") if line.strip())
 
 
 async def _decide_line(

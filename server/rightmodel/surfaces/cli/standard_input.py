@@ -1,4 +1,4 @@
-"""Standard input as part of a prompt."""
+"""Standard input as part of a prompt, and files of JSON lines."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import select
 import stat
 import sys
 from os import fstat
+from pathlib import Path
 from typing import Final
 
 from rightmodel.core.errors import TaskError
@@ -49,3 +50,16 @@ def _stays_silent() -> bool:
         return not select.select([sys.stdin], [], [], FIRST_BYTE_S)[0]
     except (OSError, ValueError):  # no descriptor behind it
         return False
+
+
+def json_lines(source: str) -> list[tuple[int, str]]:
+    """The number and text of each line of a file that is not blank; "-" is standard input.
+
+    Raises `TaskError` where it cannot be read.
+    """
+    try:
+        path = Path(source).expanduser()
+        text = sys.stdin.read() if source == "-" else path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TaskError(f"{source}: cannot be read: {error}") from error
+    return [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.errors import TaskError
 from rightmodel.simulator.samples import PICTURE, SAMPLES, Sample
 from rightmodel.simulator.simulation import USUAL_TOKENS
 from rightmodel.surfaces.arguments import COMPLETE_ARGUMENTS, complete_task
+from rightmodel.surfaces.cli.standard_input import json_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from rightmodel.manifest.catalog import Catalog
 
 KEYS: Final = tuple(name for name in COMPLETE_ARGUMENTS if name != "ref")
@@ -36,7 +33,7 @@ def built_in(catalog: Catalog) -> list[Sample]:
 def read_tasks(source: str, catalog: Catalog) -> list[Sample]:
     """The tasks of a file of JSON lines, "-" for standard input. Raises `TaskError`."""
     found = []
-    for number, line in _lines(source):
+    for number, line in json_lines(source):
         try:
             found.append(_sample(json.loads(line), catalog))
         except (TaskError, ValueError) as error:
@@ -44,17 +41,6 @@ def read_tasks(source: str, catalog: Catalog) -> list[Sample]:
     if not found:
         raise TaskError(f'{source}: no tasks; each line is one, like {{"prompt": "…"}}')
     return found
-
-
-def _lines(source: str) -> Iterator[tuple[int, str]]:
-    try:
-        path = Path(source).expanduser()
-        text = sys.stdin.read() if source == "-" else path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TaskError(f"{source}: cannot be read: {error}") from error
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            yield number, line
 
 
 def _sample(row: Any, catalog: Catalog) -> Sample:
