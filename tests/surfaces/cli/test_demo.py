@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 from decimal import Decimal
@@ -205,3 +207,27 @@ def test_a_terminal_sees_every_line_unwrapped_and_the_cursor_comes_back(width: i
     assert any(line.startswith(" 2 ") and "no answer" in line for line in seen)
     assert any(line.startswith("answered     1 of 1, 1 of them during") for line in seen)
     assert written.getvalue().rindex("\x1b[?25h") > written.getvalue().rindex("\x1b[?25l")
+
+
+def test_the_usage_report_fits_a_narrow_terminal(tmp_path: Path) -> None:
+    fcntl, termios = map(pytest.importorskip, ("fcntl", "termios"))
+    folders(tmp_path)
+    main, inner = os.openpty()
+    fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+    with subprocess.Popen(
+        [*DEMO, "--usage"],
+        cwd=tmp_path,
+        env=environment(tmp_path) | {"TERM": "xterm"},
+        stdin=inner,
+        stdout=inner,
+        stderr=inner,
+    ):
+        os.close(inner)
+        written = b""
+        with contextlib.suppress(OSError):  # the other end is closed
+            while part := os.read(main, 65_536):
+                written += part
+    os.close(main)
+    _, mark, usage = written.decode().partition("$ rightmodel usage")
+    assert mark
+    assert "not shown at 60 columns: " in Text.from_ansi(usage).plain
