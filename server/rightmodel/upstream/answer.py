@@ -315,7 +315,7 @@ class Answer:
             raise malformed(self.request, f"an invalid answer: {part}") from error
 
     def _value(self, data: bytes) -> Any:
-        text = data.decode("utf-8-sig", "replace").strip()
+        text = data.decode("utf-8", "replace").lstrip("\ufeff").strip()
         try:
             value, end = _decode(text)
         except (ValueError, RecursionError, ArithmeticError) as error:
