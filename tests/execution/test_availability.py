@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from rightmodel.core.decision import Assessment, Requirements
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.execution.availability import cooling_down, fit_first
 from rightmodel.execution.breaker import Health
+from rightmodel.execution.engine import cooling_down, fit_first
 from rightmodel.manifest.load import load_catalog
 from rightmodel.routing.decide import decide
 from rightmodel.routing.scoring import Question

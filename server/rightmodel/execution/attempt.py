@@ -8,6 +8,8 @@ is replaced by the worst case that the call was reserved for.
 from __future__ import annotations
 
 import json
+import logging
+import traceback
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from rightmodel.execution.schema_checker import SchemaChecker
     from rightmodel.manifest.catalog import Endpoint, Model
     from rightmodel.manifest.price import Price
+
+logger = logging.getLogger("rightmodel")
 
 INPUT_FACTOR: Final = 4
 INPUT_EXTRA: Final = 10_000
@@ -114,6 +118,25 @@ def accepted_effort(model: Model, effort: str) -> str:
         return effort
     wanted = EFFORTS.index(effort)
     return min(model.effort, key=lambda level: abs(EFFORTS.index(level) - wanted))
+
+
+def error_of(failed: Exception, endpoint: Endpoint, late: str = "") -> ProviderError:
+    """What ended an attempt, which is that attempt's failure and never the call's.
+
+    `late`: the message for a time-out.
+    """
+    if isinstance(failed, ProviderError):
+        return failed
+    name = endpoint.provider.name
+    if isinstance(failed, TimeoutError) and late:
+        return ProviderError(Fault.TIMEOUT, late, provider=name)
+    kind = type(failed).__name__
+    frames = "".join(traceback.format_tb(failed.__traceback__))  # without its words
+    logger.error("%s in an attempt at %s\n%s", kind, endpoint.name, frames)
+    # The request may be the cause: other calls go on.
+    return ProviderError(
+        Fault.MALFORMED, f"internal error ({kind})", provider=name, scope=Scope.REQUEST
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import traceback
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.call import AttemptFailed, AttemptStarted, Token, Waiting
 from rightmodel.core.errors import BudgetError, ProviderError
-from rightmodel.core.fault import Fault, Scope
-from rightmodel.execution.attempt import Try, Watch, check, request_of
+from rightmodel.core.fault import Fault
+from rightmodel.execution.attempt import Try, Watch, check, error_of, request_of
 from rightmodel.execution.call_state import CallState, next_step
 from rightmodel.execution.no_answer import exhausted, nothing_fits, nothing_left
 from rightmodel.routing.router import explored
@@ -238,10 +237,10 @@ class Executor:
                     self._request(state, step), call.watch
                 )
         except Exception as failed:
-            timed_out = isinstance(failed, TimeoutError)
-            error = (
-                self._timed_out(call, step, began) if timed_out else _attempt_error(step, failed)
-            )
+            if isinstance(failed, TimeoutError):
+                error = self._timed_out(call, step, began)
+            else:
+                error = error_of(failed, endpoint)
             self._health.fail(endpoint, error, ticket)
             raise error from failed
         except BaseException:
@@ -299,7 +298,7 @@ class Executor:
         try:
             answer = await check(call.state.task, completion, self._checker)
         except Exception as failed:  # noqa: BLE001 - it is logged, and the attempt's failure
-            error = _attempt_error(step, failed)
+            error = error_of(failed, step.endpoint)
             self._failed(call, step, error, attempt, cut=completion.finish == "length")
             return None
         call.state.attempts.append(attempt)
@@ -353,17 +352,3 @@ def _try(state: CallState, step: Step, began: float) -> Try:
 def _end(state: CallState, now: float) -> float:
     """What time is shared out up to: the deadline; in the background, giving up."""
     return state.deadline if now < state.deadline else state.give_up
-
-
-def _attempt_error(step: Step, failed: Exception) -> ProviderError:
-    """Whatever ended an attempt is that attempt's failure, and never the call's."""
-    if isinstance(failed, ProviderError):
-        return failed
-    frames = "".join(traceback.format_tb(failed.__traceback__))  # without its words
-    logger.error("%s in an attempt at %s\n%s", type(failed).__name__, step.model.id, frames)
-    return ProviderError(
-        Fault.MALFORMED,
-        f"internal error ({type(failed).__name__})",
-        provider=step.endpoint.provider.name,
-        scope=Scope.REQUEST,  # the request may be the cause: other calls go on
-    )

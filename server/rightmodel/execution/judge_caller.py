@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Message
-from rightmodel.execution.attempt import Try, Watch, accepted_effort
+from rightmodel.execution.attempt import Try, Watch, accepted_effort, error_of
 from rightmodel.execution.call_state import balanced, is_fit
 from rightmodel.routing.scoring import billable_tokens
 from rightmodel.routing.signals.judge import OUTPUT_TOKENS, JudgeAnswer
@@ -116,7 +116,8 @@ class JudgeCompleter:
                 provider = self._providers[endpoint.provider.protocol]
                 completion = await provider.complete(request, watch)
         except BaseException as failed:
-            error = _fault(failed, deadline_s)
+            late = f"no answer within {deadline_s:.1f} s"
+            error = error_of(failed, endpoint, late) if isinstance(failed, Exception) else None
             if ticket is not None:
                 if error is not None and not isinstance(failed, TimeoutError):
                     self._health.fail(endpoint, error, ticket)
@@ -135,14 +136,3 @@ class JudgeCompleter:
         return tried.completed(
             completion, at=self._recorder.clock(), time_s=time_s
         ), completion.text
-
-
-def _fault(failed: BaseException, deadline_s: float) -> ProviderError | None:
-    """What went wrong, `None` where the caller cancelled it."""
-    if isinstance(failed, ProviderError):
-        return failed
-    if isinstance(failed, TimeoutError):
-        return ProviderError(Fault.TIMEOUT, f"no answer within {deadline_s:.1f} s")
-    if isinstance(failed, Exception):
-        return ProviderError(Fault.MALFORMED, f"internal error ({type(failed).__name__})")
-    return None

@@ -11,7 +11,7 @@ from rightmodel.core.call import Usage
 from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Message
-from rightmodel.execution.attempt import Try, Watch
+from rightmodel.execution.attempt import Try, Watch, error_of
 from rightmodel.ledger.records import HoldRequest, attempt_record, new_id
 from rightmodel.routing.scoring import billable_tokens
 from rightmodel.wire.request import ModelRequest
@@ -152,7 +152,8 @@ class Prober:
                     self._request(endpoint), watch
                 )
         except BaseException as failed:
-            error = _fault(failed)
+            late = f"no answer within {PATIENCE_S:.0f} s"
+            error = error_of(failed, endpoint, late) if isinstance(failed, Exception) else None
             time_s = self._now() - began
             attempt = tried.broken_off(watch, error, at=self._wall(), time_s=time_s)
             self._record(attempt, hold, "cancelled" if error is None else error.fault)
@@ -200,16 +201,3 @@ class Prober:
 
 def _word(completion: Completion) -> str:
     return completion.text.strip()[:40] or f"(no text; finish {completion.finish})"
-
-
-def _fault(failed: BaseException) -> ProviderError | None:
-    """What went wrong, `None` where the probe was cancelled."""
-    if isinstance(failed, TimeoutError):
-        return ProviderError(Fault.TIMEOUT, f"no answer within {PATIENCE_S:.0f} s")
-    if isinstance(failed, ProviderError):
-        return failed
-    if isinstance(failed, Exception):
-        return ProviderError(
-            Fault.MALFORMED, f"the answer cannot be read ({type(failed).__name__})"
-        )
-    return None

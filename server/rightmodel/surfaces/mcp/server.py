@@ -16,8 +16,8 @@ from pydantic_core import to_json
 
 from rightmodel.core.call import Token
 from rightmodel.core.errors import RightmodelError, UnknownNameError
-from rightmodel.execution.availability import cooling_down, fit_first
 from rightmodel.execution.calls import Pending
+from rightmodel.execution.engine import cooling_down, fit_first
 from rightmodel.surfaces import rendering as render
 from rightmodel.surfaces.arguments import choose_task, complete_task, reported_outcome
 from rightmodel.surfaces.mcp.tools import INSTRUCTIONS, SERVER_INFO, TOOL_NAMES, TOOLS
