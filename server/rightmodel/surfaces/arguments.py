@@ -134,7 +134,8 @@ class Arguments:
         """Yes or no. Raises `TaskError` where neither is given."""
         value = str(self.values.get(name, "")).strip().lower()
         if value not in YES and value not in NO:
-            raise TaskError(f"{name} must be true or false, not {cut(value)!r}", argument=name)
+            given = f", not {cut(value)!r}" if value else "; it is missing"
+            raise TaskError(f"{name} must be true or false{given}", argument=name)
         return value in YES
 
     def paths(self, name: str) -> list[str]:
@@ -284,8 +285,11 @@ def _files(args: Arguments, catalog: Catalog) -> tuple[Attachment, ...]:
 def _prompt(args: Arguments, name: str) -> str:
     text = args.text(name)
     if not text.strip():
+        others = [other for other in args.ignored if other != "id"]  # of a line in a batch
+        unknown = f". Unknown here: {', '.join(others)}" if others else ""
         raise TaskError(
-            f"{name} is empty. Give the whole subtask as text: the other model sees nothing else",
+            f"{name} is empty. Give the whole subtask as text: the other model sees nothing else"
+            + unknown,
             argument=name,
         )
     if len(text) > MOST_PROMPT_CHARS:

@@ -237,3 +237,11 @@ def test_a_call_whose_only_model_refuses_the_key_ends_at_once(tmp_path: Path) ->
     result = asyncio.run(run())
     assert result.is_error
     assert "code=auth_failed" in text_of(result)
+
+
+def test_the_error_of_a_missing_argument_names_the_unknown_ones(tmp_path: Path) -> None:
+    chosen = call(tmp_path, "choose_model", {"prompt": "Translate this"}).content[0].text
+    assert chosen.startswith("task is empty.")
+    assert "Unknown here: prompt" in chosen
+    reported = call(tmp_path, "report_outcome", {"ref": "k3f9", "success": True}).content[0].text
+    assert "good must be true or false; it is missing" in reported
