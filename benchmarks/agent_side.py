@@ -72,6 +72,7 @@ GOALS = {
     "warm choose_model": 1.3,
     "  CPU of each": 1.3,
 }
+FIRST = ("initialize", "tools/list", "first choose_model", "  its CPU")
 WARM_UP_CALLS = 10
 CHOOSE = ("choose_model", {"task": PROMPT})
 
@@ -226,7 +227,7 @@ def main(repeat: int, idle_s: float, options: list[str]) -> None:
         bare = [sys.executable, str(bare_file)]
         ours = [str(Path(sys.executable).with_name("rightmodel")), "serve", *options]
         pairs = [(starts(bare, folder), starts(ours, folder)) for _ in range(repeat)]
-        for place, name in enumerate(("initialize", "tools/list", "first choose_model", "  its CPU")):
+        for place, name in enumerate(FIRST):
             row(name, [p[1][place] for p in pairs], [p[0][place] for p in pairs])
         rests = [idle([bare, ours], folder, idle_s) for _ in range(max(1, repeat // 5))]
         row("memory", [r[1][0] for r in rests], [r[0][0] for r in rests], "MB", 1)

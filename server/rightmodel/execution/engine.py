@@ -149,7 +149,7 @@ def build(
     random = random or random_module.Random()  # noqa: S311 - spreads load and retries
     records = ledger or make_ledger(settings, catalog)
     mask = _make_mask(settings, catalog)
-    providers, disconnect = (upstreams, _nothing) if upstreams else _over_http(mask)
+    over_http = _OverHttp(mask)
     health = Health(clock.now, random.random)
     recorder = Recorder(catalog, records, clock.wall)
     shared = SharedKeys(
@@ -158,6 +158,7 @@ def build(
     learning = Learning(catalog, records, shared.apply, clock=clock.wall, now=clock.now)
     limiter = Limiter()
     keys = {name: settings.key(provider) for name, provider in catalog.providers.items()}
+    providers = upstreams or over_http
     asking = JudgeCompleter(providers, health, limiter, keys=keys, now=clock.now, recorder=recorder)
     why = {m.id: _unavailable(m, settings, catalog) for m in catalog.models.values()}
     judge = Judge(catalog, asking, why)
@@ -185,7 +186,7 @@ def build(
     async def close() -> None:
         checker.close()
         await calls.close()
-        await disconnect()
+        await over_http.close()
         await records.close()
 
     return Engine(catalog, router, executor, calls, health, judge, learning, mask, close)
@@ -221,10 +222,10 @@ def make_prober(settings: Settings, catalog: Catalog, *, clock: Clock = SYSTEM_C
     from rightmodel.execution.probe import Prober
 
     mask = _make_mask(settings, catalog)
-    upstreams, disconnect = _over_http(mask)
+    upstreams = _OverHttp(mask)
     return Prober(
         upstreams,
-        disconnect,
+        upstreams.close,
         settings=settings,
         absent=catalog.absent,
         records=make_ledger(settings, catalog),
@@ -276,19 +277,30 @@ def make_ledger(settings: Settings, catalog: Catalog) -> Ledger:
     )
 
 
-def _over_http(
-    mask: Callable[[str], str],
-) -> tuple[Mapping[WireFormat, Upstream], Callable[[], Awaitable[None]]]:
-    """Every wire protocol over one connection pool, and what closes the pool."""
-    from rightmodel.upstream.exchange import make_upstreams
-    from rightmodel.upstream.http import HttpClient
+class _OverHttp(dict["WireFormat", "Upstream"]):
+    """Every wire format over one connection pool, imported when the first model is called."""
 
-    client = HttpClient()
-    return make_upstreams(client, mask), client.close
+    def __init__(self, mask: Callable[[str], str]) -> None:
+        super().__init__()
+        self._mask = mask
+        self._disconnect = _nothing
+
+    def __missing__(self, wire_format: WireFormat) -> Upstream:
+        from rightmodel.upstream.exchange import make_upstreams
+        from rightmodel.upstream.http import HttpClient
+
+        client = HttpClient()
+        self._disconnect = client.close
+        self.update(make_upstreams(client, self._mask))
+        return self[wire_format]
+
+    async def close(self) -> None:
+        """Close the connections, if there are any."""
+        await self._disconnect()
 
 
 async def _nothing() -> None:
-    """Whoever handed in the upstreams closes them."""
+    """No model has been called."""
 
 
 def _make_mask(settings: Settings, catalog: Catalog) -> Callable[[str], str]:

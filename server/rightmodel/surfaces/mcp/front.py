@@ -196,9 +196,9 @@ def answer_first(wire: Wire, *, warm_up: bool = False) -> Handover | None:
 
 
 def _warm_up() -> None:
-    from rightmodel.surfaces.mcp.process import load
+    from rightmodel.surfaces.mcp.process import UPSTREAM, load
 
-    load()
+    load(*UPSTREAM)
 
 
 def _readable(fd: int, seconds: float) -> bool:

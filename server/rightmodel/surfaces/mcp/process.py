@@ -32,17 +32,17 @@ NEEDED: Final = (
     "rightmodel.execution.calls",
     "rightmodel.ledger.ledger",
     "rightmodel.routing.signals.local_model",
-    "rightmodel.upstream.exchange",
-    "rightmodel.upstream.http",
 )
-"""What every call imports, the SDK included."""
+"""What every call of a tool imports, beside the SDK."""
+UPSTREAM: Final = ("rightmodel.upstream.exchange", "rightmodel.upstream.http")
+"""What a request to a model imports as well."""
 
 
-def load() -> None:
+def load(*extra: str) -> None:
     """Import what a call needs. Without the garbage collector, which finds nothing in imports."""
     gc.disable()
     _import_sdk()
-    for name in NEEDED:
+    for name in (*NEEDED, *extra):
         importlib.import_module(name)
     gc.freeze()
     gc.enable()
@@ -103,7 +103,7 @@ def serve_http(options: ServeOptions) -> None:
     host, port = parse_address(options.http)
     check_token(host, token)
     with listen(host, port) as listener:
-        load()
+        load(*UPSTREAM)
         asyncio.run(_serve(settings, options, (listener, host, token)))
 
 
@@ -111,7 +111,6 @@ async def _serve(
     settings: Settings, options: ServeOptions, source: Handover | tuple[socket.socket, str, str]
 ) -> None:
     from rightmodel.execution.engine import App
-    from rightmodel.surfaces.mcp import http, stdio
     from rightmodel.surfaces.mcp.server import make_server
     from rightmodel.surfaces.mcp.shutdown import end_on_signals
     from rightmodel.surfaces.mcp.wire import Handover
@@ -121,8 +120,12 @@ async def _serve(
     end_on_signals(app.close)
     try:
         if isinstance(source, Handover):
-            await stdio.serve_stdio(server, app.close, source)
+            from rightmodel.surfaces.mcp.stdio import serve_stdio
+
+            await serve_stdio(server, app.close, source)
         else:
-            await http.serve_http(server, *source)
+            from rightmodel.surfaces.mcp.http import serve_http
+
+            await serve_http(server, *source)
     finally:
         await app.close()
