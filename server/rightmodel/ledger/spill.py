@@ -9,22 +9,18 @@ from __future__ import annotations
 import json
 import logging
 import os
-from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.core.errors import LedgerError
 from rightmodel.ledger import records
 from rightmodel.ledger.paths import make_private
 from rightmodel.ledger.records import new_id
-from rightmodel.ledger.reservations import reduced, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from rightmodel.ledger.records import Row
-    from rightmodel.ledger.store import Store
 
     Group = Sequence[Row]
 
@@ -69,38 +65,6 @@ class Spill:
                 yield [_decoded(name, values) for name, values in json.loads(line)]
             except (ValueError, TypeError, KeyError, ArithmeticError) as error:
                 logger.warning("%s: skipped a line that cannot be read: %r", file, error)
-
-    def recover(self, store: Store) -> int:
-        """Write the rows of every file to the ledger, and delete the files. Returns how many rows.
-
-        Raises `LedgerError`, leaving the file that was not written.
-        """
-        count = 0
-        for file in self.files():
-            groups = list(self.load(file))
-            _write(store, groups)
-            count += sum(map(len, groups))
-            with suppress(OSError):  # another process was faster, or it is written again
-                file.unlink()
-        return count
-
-
-def _write(store: Store, groups: Sequence[Group]) -> None:
-    """All in one transaction; one by one where a group holds values that no database accepts."""
-    try:
-        with store.transaction():
-            for group in groups:
-                write(store, group)
-    except LedgerError:
-        raise
-    except Exception:
-        logger.exception("a recovered ledger record could not be written as it was")
-        if len(groups) == 1:
-            groups = [reduced(groups[0])]
-            if not groups[0] or groups[0] == group:
-                return
-        for one in groups:
-            _write(store, [one])
 
 
 def _encoded(row: Row) -> tuple[str, dict[str, Any]]:

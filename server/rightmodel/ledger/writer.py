@@ -251,7 +251,7 @@ class Writer:
             return None
         kept = [*self._kept, *self._kept_texts]
         try:
-            if self._spill and (count := self._spill.recover(store)):
+            if self._spill and (count := recover(self._spill, store)):
                 logger.warning("wrote %d ledger records that a former process could not", count)
             if kept:
                 _apply(store, kept)
@@ -327,6 +327,21 @@ class Writer:
     def _written(self, jobs: Iterable[Job]) -> None:
         for job in jobs:
             self._unwritten.pop(job, None)
+
+
+def recover(spill: Spill, store: Store) -> int:
+    """Write the rows of every file of a spill, and delete the files. Returns how many rows.
+
+    Raises `LedgerError`, leaving the file that was not written.
+    """
+    count = 0
+    for file in spill.files():
+        groups = list(spill.load(file))
+        _apply(store, [Job(rows) for rows in groups])
+        count += sum(map(len, groups))
+        with suppress(OSError):  # another process was faster, or it is written again
+            file.unlink()
+    return count
 
 
 def _apply(store: Store, jobs: Sequence[Job]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from rightmodel.ledger.paths import ledger_file
 from rightmodel.ledger.spill import Spill
 from rightmodel.ledger.sqlite import SqliteStore, reading
+from rightmodel.ledger.writer import recover
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,14 +31,14 @@ def ask_ledger(
         spill = Spill(file)
         if spill.files():
             store: Store = SqliteStore(file)
-            spill.recover(store)
+            recover(spill, store)
             store.close()
         return reading(file, question)
     from rightmodel.ledger.postgres_opener import open_postgres, spill_name
 
     store = open_postgres(catalog.ledger_url, settings.environment)()
     try:
-        Spill(file.with_name(spill_name(catalog.ledger_url))).recover(store)
+        recover(Spill(file.with_name(spill_name(catalog.ledger_url))), store)
         return question(store)
     finally:
         store.close()

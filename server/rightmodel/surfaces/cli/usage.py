@@ -16,6 +16,7 @@ from rightmodel.ledger.budget import limits_of
 from rightmodel.ledger.paths import ledger_file
 from rightmodel.ledger.records import day_of
 from rightmodel.ledger.reports import GROUPS
+from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.manifest.load import load_catalog
 from rightmodel.surfaces.cli import with_settings
 from rightmodel.surfaces.cli.ledger_view import ask_ledger
@@ -133,10 +134,10 @@ def _report(catalog: Catalog | None, settings: Settings, span: Span, now: float)
     def question(reader: Reader) -> UsageReport:
         return reports.read(reader, span=span, now=now, limits=limits)
 
-    location = str(ledger_file(settings.environment))
     found = ask_ledger(catalog, settings, question)
     if found is None:
-        found = reports.empty_report(location=location, span=span, now=now)
+        location = str(ledger_file(settings.environment))
+        found = replace(question(SqliteStore(None)), location=location)
     model = catalog.baseline_model if catalog else None
     return replace(
         found,

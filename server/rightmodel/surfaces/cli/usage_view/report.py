@@ -98,7 +98,7 @@ class UsageReport:
                 for (provider, fault), count in usage.faults.most_common()
             ],
             "quality": [q._asdict() for q in self.quality],
-            "budgets": [_standing(s) for s in self.budgets],
+            "budgets": [_limit_state(s) for s in self.budgets],
             "asking_estimate": _money(self.overhead._asdict()) if self.overhead else None,
             "slow_s": SLOW_S,
             "notes": list(self.notes),
@@ -148,12 +148,6 @@ def attempts(reader: Reader, since: str, until: str, *, now: float) -> Iterator[
     for hold in reader.holds():
         if since <= hold.day <= until and is_dead(hold, now=now):
             yield estimate(hold, at=now)
-
-
-def empty_report(*, location: str, span: Span, now: float) -> UsageReport:
-    """The report where there is no ledger yet."""
-    today, month, shown = summed((), (), *_spans(span, now))
-    return UsageReport(location, now, span, today, month, shown)
 
 
 def _spans(span: Span, now: float) -> tuple[tuple[str, str], ...]:
@@ -230,18 +224,18 @@ def _money(values: dict[str, Any]) -> dict[str, Any]:
     return {k: f"{v:f}" if isinstance(v, Decimal) else v for k, v in values.items()}
 
 
-def _standing(standing: LimitState) -> dict[str, Any]:
-    limit = standing.limit
+def _limit_state(state: LimitState) -> dict[str, Any]:
+    limit = state.limit
     figures = {
         "budget": limit.name,
         "period": limit.period,
         "model": limit.model or None,
         "skill": limit.skill or None,
         "limit_usd": limit.usd,
-        "spent_usd": standing.spent_usd,
-        "held_usd": standing.held_usd,
-        "left_usd": standing.left_usd,
-        "share": standing.share,
-        "resets_s": standing.resets_s,
+        "spent_usd": state.spent_usd,
+        "held_usd": state.held_usd,
+        "left_usd": state.left_usd,
+        "share": state.share,
+        "resets_s": state.resets_s,
     }
     return _money(figures)
