@@ -13,16 +13,7 @@ from rightmodel.core.task import (
     ToolResult,
     ToolSpec,
 )
-from rightmodel.wire.fields import (
-    first,
-    merge_counts,
-    obj,
-    objects,
-    part,
-    text,
-    usage_of,
-    whole,
-)
+from rightmodel.wire.fields import first, merge_counts, obj, objects, part, text, usage_of, whole
 from rightmodel.wire.request import NO_QUIRKS, ChatRequest, Quirks, base64_of, data_url, name_of
 from rightmodel.wire.response import InBandError, NoResponseError, ResponseDecoder
 from rightmodel.wire.schemas import is_strict
