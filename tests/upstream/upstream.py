@@ -149,6 +149,8 @@ async def upstream(
 class Heard:
     """A watch that remembers."""
 
+    shows_text = True
+
     def __init__(self) -> None:
         self.chars: list[int] = []
         self.texts: list[str] = []

@@ -58,7 +58,7 @@ class Watch:
     """Extends the attempt's time limit while its answer arrives.
 
     `until(now, gap)`: when silence from now on ends the attempt, after a longest gap of so many
-    seconds between two parts of the answer. `on_text`: receives the answer text.
+    seconds between two parts of the answer. `on_text`: receives the answer text, if `shows_text`.
     """
 
     scope: asyncio.Timeout
@@ -72,6 +72,7 @@ class Watch:
     gap: float = 0.0
     moved: float = float("-inf")
     is_sent: bool = False
+    shows_text: bool = False
 
     def sent(self) -> None:
         """The request is out."""
@@ -86,7 +87,7 @@ class Watch:
         else:
             self.gap = max(self.gap, now - self.last)
         self.last = now
-        if text and self.on_text is not None:
+        if text and self.on_text:
             self.on_text(text)
         if now - self.moved > 1.0:  # moving a timer on every chunk would cost more than the chunk
             self.moved = now

@@ -263,8 +263,10 @@ class Executor:
             self._health.heard(step.endpoint)
             return min(state.give_up, now + (min(STALL_S, share) if has_other else STALL_S))
 
-        on_text = (lambda text: call.listener(Token(text))) if call.live else None
-        return Watch(scope, self._now, began, until, on_text)
+        def on_text(text: str) -> None:
+            call.listener(Token(text))
+
+        return Watch(scope, self._now, began, until, on_text, shows_text=call.live)
 
     def _timed_out(self, call: _Call, step: Step, began: float) -> ProviderError:
         """Silence: a stall in mid-stream, a busy server, or one that is down."""

@@ -9,7 +9,7 @@ task carries its reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from math import inf, isinf
 from operator import attrgetter
@@ -172,9 +172,15 @@ def weigh(catalog: Catalog, question: Question) -> Outlook:
     )
 
 
-def ranked(outlook: Outlook, question: Question) -> Decision:
-    """The decision: candidates in order, and the two figures that decided."""
-    needed = question.requirements
+def ranked(outlook: Outlook, question: Question, *, note: str = "") -> Decision:
+    """The decision: candidates in order, and the two figures that decided.
+
+    `note`: what to add to the assessment's own.
+    """
+    needed, assessment = question.requirements, question.assessment
+    if note:
+        notes = "; ".join(filter(None, (assessment.note, note)))
+        assessment = replace(assessment, note=notes)
     head = _candidates(outlook, _head(outlook, needed), question)
     level = round(outlook.level, 2)
 
@@ -185,7 +191,7 @@ def ranked(outlook: Outlook, question: Question) -> Decision:
     return Decision(
         candidates=Deferred(len(outlook.positions), head, every),
         rejections=outlook.rejections,
-        assessment=question.assessment,
+        assessment=assessment,
         requirements=question.requirements,
         tier=question.tier,
         loss_usd=outlook.loss_usd,

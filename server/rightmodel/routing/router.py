@@ -122,20 +122,20 @@ class Router:
         """The decision on the judge's assessment where asking pays, else on the local one."""
         judge, task, required = self._judge, request.task, request.required
         if judge is None:
-            return ranked(outlook, _noted(question, "no judge"))
+            return ranked(outlook, question, note="no judge")
         if why := _pointless(question.assessment, outlook, always=always):
-            return ranked(outlook, _noted(question, why))
+            return ranked(outlook, question, note=why)
         if request.rules:
             required = routing_rules.possible_requirement(request.rules, task, required)
         model = judge.model(required)
         if model is None:
-            return ranked(outlook, _noted(question, "no model is fit to judge"))
+            return ranked(outlook, question, note="no model is fit to judge")
         price_usd = price_for(model, task)
         if why := _too_dear(price_usd, required.max_cost_usd, None if always else outlook):
-            return ranked(outlook, _noted(question, why))
+            return ranked(outlook, question, note=why)
         verdict = await judge.ask(task, question.assessment, model, required.trust)
         if verdict.assessment is None:
-            decision = ranked(outlook, _noted(question, verdict.why))
+            decision = ranked(outlook, question, note=verdict.why)
         else:
             judged = question_for(request, verdict.assessment)
             decision = ranked(weigh(request.catalog, judged), judged)
@@ -259,12 +259,6 @@ def _checked(mode: str) -> str:
         msg = f"unknown assess mode {mode!r}; known: {', '.join(ASSESS_MODES)}"
         raise ValueError(msg)
     return mode
-
-
-def _noted(question: Question, why: str) -> Question:
-    assessment = question.assessment
-    note = f"{assessment.note}; {why}" if assessment.note else why
-    return replace(question, assessment=replace(assessment, note=note))
 
 
 def count_tokens(task: Task) -> int:

@@ -53,6 +53,10 @@ _decode: Final = json.JSONDecoder(parse_float=Decimal).raw_decode
 class Watch(Protocol):
     """Receives the progress of one request."""
 
+    @property
+    def shows_text(self) -> bool:
+        """Whether `received` wants the text, not only its length."""
+
     def sent(self) -> None:
         """The request is out: from here on, the upstream may bill for it."""
 
@@ -160,7 +164,7 @@ class Answer:
         self.decoder = decoder
         self.watch = watch
         self._mask = mask
-        self._live = LiveText(mask)
+        self._live = LiveText(mask) if watch is not None and watch.shows_text else None
         self._reported = 0
         self._first_s: float | None = None
         self._began = time.monotonic()
@@ -201,7 +205,7 @@ class Answer:
         if decoder.finish not in FINISHES:
             what = f"the answer may be unfinished: finish reason {decoder.finish!r}"
             raise unfinished(request, what)
-        if self.watch is not None and (rest := self._live.rest()):
+        if self.watch is not None and self._live and (rest := self._live.rest()):
             self.watch.received(0, rest)
         return Completion(
             text=self._mask(split.text),
@@ -278,7 +282,8 @@ class Answer:
                 len(event if isinstance(event, str) else getattr(event, "text", "") or event[1])
                 for event in new
             )
-            self.watch.received(chars, self._live.take("".join(pieces)))
+            text = self._live.take("".join(pieces)) if self._live else ""
+            self.watch.received(chars, text)
 
     def _close(self) -> None:
         """The response has ended. Raises `ProviderError` where it is incomplete."""
