@@ -9,7 +9,8 @@ the event loop is idle until they are written. Then as the difference between th
 and with a ledger, which on few cores includes what two busy threads take from each other:
 `recorded`, without budgets, where nothing is awaited and what ends within 50 ms shares a
 transaction; `awaited`, where the rows are written before the call goes on; `budget`, under two
-limits, where the reservation is written before the request is sent, and settling it is not awaited.
+limits, where the reservation is written before the request is sent, on the event loop's thread
+unless the file is in use, and settling it is not awaited.
 Each with one call after the other, with 16 at once, and with 60 ms between one call and the next
 (caches are cold then, for the raw call, too). Repetitions are interleaved; medians are shown.
 `wait`: how much longer a call took.

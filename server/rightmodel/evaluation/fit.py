@@ -8,8 +8,8 @@ Skills without outcomes keep their ratings.
 A table shifts the scale: where it is hard for all models, all fitted ratings fall. A model without
 outcomes falls by the mean shift of the others in each skill, so that it is not lifted above them;
 it never rises. Slopes (`catalog.Slope`) are common to all models, drawn tightly towards the
-manifest's, and each prompt counts once, however many models answered it: one table of one benchmark
-says little about another.
+manifest's, and each prompt counts once, however many models answered it: a table of one benchmark
+is weak evidence about another.
 
 Difficulty and skill weights are the classifier's, as at run time. Each posterior is concave:
 Newton's method with halved steps finds its top; ratings and slopes take turns.
@@ -127,18 +127,18 @@ def fit_ratings(
     for assessment, score in outcomes:
         gathered[assessment.skills, assessment.difficulty].append(score)
     seen = _seen(gathered)
-    place = {skill: number for number, skill in enumerate(seen, start=1)}
+    position = {skill: number for number, skill in enumerate(seen, start=1)}
     groups = []
     for (weights, difficulty), scores in sorted(gathered.items()):
         row = [sum(weight for _, weight in weights)] + [0.0] * len(seen)
         for skill, weight in weights:
-            row[place[skill]] += weight
+            row[position[skill]] += weight
         base = sum(weight * prior.get(skill, general) for skill, weight in weights) - difficulty
         groups.append(_Group(base, row, len(scores), sum(scores)))
     precision = [common_spread**-2, *[skill_spread**-2] * len(seen)]
     shift = _top(groups, precision)
     moved = {
-        skill: _bounded(prior.get(skill, general) + shift[0] + shift[place[skill]])
+        skill: _bounded(prior.get(skill, general) + shift[0] + shift[position[skill]])
         for skill in seen
     }
     return {"general": general, **prior, **moved}

@@ -43,12 +43,12 @@ class Routed:
         """
         if not self.ranked:
             return None
-        place = {model: number for number, model in enumerate(self.preferred)}
+        position = {model: number for number, model in enumerate(self.preferred)}
 
         def order(candidate: Candidate) -> tuple[float | str, ...]:
             cost = inf if candidate.cost_usd is None else float(candidate.cost_usd)
             total = cost + (1.0 - candidate.p_success) * loss_usd
-            first = place.get(candidate.model, len(place))
+            first = position.get(candidate.model, len(position))
             return (first, candidate.group, total, -candidate.p_success, candidate.model)
 
         return min(self.ranked, key=order).model

@@ -5,8 +5,8 @@
                                "cost_usd": 0.0016}, …}}
 
 `prompt` and `outcomes` are what is measured; `id`, `benchmark` and `category` are labels, which no
-router sees. Anything of the wrong shape is an error that names line and field. Further keys are
-labels of somebody else's and pass, unless they look like a misspelt one.
+router sees. Anything of the wrong shape is an error that names line and field. Other keys
+are ignored, unless they look like a misspelt one.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def read_table(path: str | Path) -> list[Row]:
 
 
 def parse_rows(lines: Iterable[str], *, name: str) -> list[Row]:
-    """The same for lines; `name` is for messages. Blank lines are passed over."""
+    """The same for lines; `name` is for messages. Blank lines are skipped."""
     rows = []
     for number, line in enumerate(lines, start=1):
         if line.strip():

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("rightmodel.ledger")
 
 RETRY_S: Final = 5.0
-"""How long the store is left alone after a fault."""
+"""How long the store is not used after a fault."""
 MOST_KEPT: Final = 10_000
 """Jobs kept in memory while the store is faulty; beyond that the oldest are lost."""
 MOST_KEPT_CHARS: Final = 50_000_000

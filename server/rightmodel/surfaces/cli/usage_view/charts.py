@@ -164,7 +164,7 @@ def _days(first: date, last: date) -> Iterator[date]:
 
 
 def _column(day: date, unit: str) -> str:
-    """A week goes by its Monday."""
+    """A week is named after its Monday."""
     if unit == "week":
         return date.fromordinal(max(1, day.toordinal() - day.weekday())).isoformat()
     return day.isoformat()[: {"day": 10, "month": 7, "year": 4}[unit]]
