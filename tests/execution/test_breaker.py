@@ -94,6 +94,15 @@ def test_a_snapshot_holds_what_is_out_of_the_ordinary_and_nothing_else() -> None
     assert not health.snapshot(models).unreachable
 
 
+def test_a_response_that_broke_off_came_from_a_provider_that_can_be_reached() -> None:
+    health = Health(Clock(), lambda: 0.5)
+    models = [Model("a", (A,)), Model("b", (B,))]
+    health.begin(A)
+    health.fail(A, ProviderError(Fault.CONNECTION, "half", provider="p", status=200))
+    assert health.wait_s(A)
+    assert not health.snapshot(models).unreachable
+
+
 def test_a_server_that_holds_one_model_has_loaded_the_one_that_it_answers_with() -> None:
     swapping = replace(P, one_model_at_a_time=True)
     models = [Model(name, (Endpoint(swapping, name),)) for name in ("a", "b")]

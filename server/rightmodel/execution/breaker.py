@@ -50,7 +50,8 @@ class Breaker:
 
     `open_until`: 0 is closed. `spare_from`: when it may be tried where all else is down. `faults`:
     in a row; those of requests that were under way when it opened are one. `opened`: the last
-    ticket by then. `probe`: the ticket of the probe.
+    ticket by then. `probe`: the ticket of the probe. `responded`: the latest fault was one of a
+    response.
     """
 
     open_until: float = 0.0
@@ -60,6 +61,7 @@ class Breaker:
     probe: int = 0
     opened: int = 0
     fault: Fault | None = None
+    responded: bool = False
 
 
 @dataclass(slots=True)
@@ -242,7 +244,7 @@ class Health:
         if not ticket or ticket > breaker.opened:
             breaker.faults += 1
             breaker.opened = self._tickets
-        breaker.fault = error.fault
+        breaker.fault, breaker.responded = error.fault, bool(error.status)
         now, backoff = self._now(), _backoff(breaker)
         cooldown = _cooldown(error, backoff)
         limited = error.fault is Fault.RATE_LIMITED
@@ -277,7 +279,7 @@ class Health:
         return frozenset(
             key[1]
             for key, b in self._breakers.items()
-            if b.fault is Fault.CONNECTION and b.open_until > now
+            if b.fault is Fault.CONNECTION and not b.responded and b.open_until > now
         )
 
     def window(self, endpoint: Endpoint) -> int | None:

@@ -294,7 +294,7 @@ class Answer:
                 return
             if decoder.done and not decoder.started:
                 raise malformed(request, "nothing in the stream that can hold an answer")
-            raise broken(request, "the stream ended before the answer was complete")
+            raise broken(request, "the stream ended before the answer was complete", status=200)
         if self._take == self._start and "event-stream" in self._kind:
             name = request.provider.name
             what = f"{name}: the stream ended before it began"
@@ -379,10 +379,11 @@ def unfinished(request: ModelRequest, what: str) -> ProviderError:
     return malformed(request, what, Fault.UNFINISHED)
 
 
-def broken(request: ModelRequest, what: str) -> ProviderError:
+def broken(request: ModelRequest, what: str, status: int = 0) -> ProviderError:
     """The error for a connection that was not made or did not last."""
     name = request.provider.name
-    return ProviderError(Fault.CONNECTION, f"{name}: {one_line(what, request.key)}", provider=name)
+    what = f"{name}: {one_line(what, request.key)}"
+    return ProviderError(Fault.CONNECTION, what, provider=name, status=status)
 
 
 def _start_of(pieces: list[bytes]) -> str:
