@@ -231,9 +231,12 @@ def test_after_a_full_disk_everything_is_caught_up(
 ) -> None:
     monkeypatch.setattr(writer, "RETRY_S", 0.05)
     stores: list[SqliteStore] = []
+    has_room = threading.Event()
 
     class Opener(SqliteOpener):
         def __call__(self, after: LedgerError | None = None) -> SqliteStore:
+            if after and not has_room.is_set():
+                raise after
             stores.append(super().__call__(after))
             return stores[-1]
 
@@ -262,9 +265,8 @@ def test_after_a_full_disk_everything_is_caught_up(
         with pytest.raises(BudgetError) as caught:
             await ledger.reserve(ask("1.00"))
         assert caught.value.left_usd == Decimal("0.80") - spent
-        for _ in range(200):
-            if ledger.outage is None:
-                break
+        has_room.set()
+        while ledger.outage is not None:
             await asyncio.sleep(0.01)
         (standing,) = await state(ledger)
         assert standing.spent_usd == spent

@@ -31,13 +31,14 @@ PATIENCE_S: Final = 10.0
 class Reply:
     """One response. `end`: how it ends: "whole", "cut" (no last chunk), "close" (no framing at
     all, ended by closing), "open" (never ends), "reset", "none" (nothing is sent), "half" (half
-    a head is sent)."""
+    a head is sent). `burst`: HTTP chunks that are sent without a pause."""
 
     chunks: tuple[bytes, ...] = ()
     status: int = 200
     kind: str = "text/event-stream; charset=utf-8"
     headers: dict[str, str] = field(default_factory=dict)
     end: str = "whole"
+    burst: int = 1
 
 
 @dataclass
@@ -108,10 +109,11 @@ class ScriptedServer:
         more = "".join(f"{k}: {v}\r\n" for k, v in reply.headers.items())
         kind = f"content-type: {reply.kind}\r\n" if reply.kind else ""
         writer.write(f"HTTP/1.1 {reply.status} X\r\n{kind}{more}{framing}\r\n\r\n".encode())
-        for chunk in reply.chunks:
+        for number, chunk in enumerate(reply.chunks, 1):
             writer.write(b"%x\r\n%s\r\n" % (len(chunk), chunk) if framed else chunk)
-            await writer.drain()
-            await asyncio.sleep(0)
+            if number % reply.burst == 0:
+                await writer.drain()
+                await asyncio.sleep(0)
         self.sent.set()
         if reply.end == "open":
             await reader.read(1)

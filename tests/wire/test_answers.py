@@ -179,7 +179,7 @@ def test_half_a_character_is_replaced() -> None:
 
 def test_white_space_in_front_of_an_answer_takes_linear_time() -> None:
     reply = chat()
-    blank = Reply((*[b" "] * 20_000, b"\xef\xbb\xbf", b"\n", *reply.chunks))
+    blank = Reply((*[b" "] * 20_000, b"\xef\xbb\xbf", b"\n", *reply.chunks), burst=500)
     assert ask(blank, patience=50)[0].text == "ok"
-    error = failure(Reply((b" ",) * 20_000), patience=50)
+    error = failure(Reply((b" ",) * 20_000, burst=500), patience=50)
     assert error.fault is Fault.CONNECTION
