@@ -266,7 +266,7 @@ def test_after_a_full_disk_everything_is_caught_up(
             await ledger.reserve(ask("1.00"))
         assert caught.value.left_usd == Decimal("0.80") - spent
         has_room.set()
-        while ledger.outage is not None:
+        while ledger.outage is not None:  # noqa: ASYNC110 - the ledger's thread ends it
             await asyncio.sleep(0.01)
         (standing,) = await state(ledger)
         assert standing.spent_usd == spent

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rightmodel.simulator import SimulatedProvider
 
-GUARD_S = 10.0
+GUARD_S = 25.0
 """A bound on what would otherwise hang, never a measure."""
 LINE_BYTES = 32 * 2**20
 VERSION = "2025-06-18"

@@ -40,7 +40,7 @@ key_env = "ALPHA_KEY"
 id = "alpha/a1"
 cost = {{ input = 1, output = 2 }}
 """
-PATIENCE_S = 15
+PATIENCE_S = 50
 PROVIDER = Provider("alpha", WireFormat.OPENAI_CHAT, "http://127.0.0.1:1/v1")
 
 

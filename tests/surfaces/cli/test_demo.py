@@ -26,6 +26,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEMO = (sys.executable, "-m", "rightmodel", "demo")
+HALF_WAY = """
+import asyncio
+import itertools
+from rightmodel.__main__ import main
+from rightmodel.surfaces.cli.show.stage import ServerStage
+
+complete, numbers = ServerStage.complete, itertools.count(1)
+
+async def returns_once(self, *arguments):
+    result = await complete(self, *arguments)
+    if next(numbers) > 1:
+        await asyncio.Event().wait()
+    return result
+
+ServerStage.complete = returns_once
+main()
+"""
+"""A demo that never gets beyond its second subtask."""
 AMOUNT = r"−?\$\d+\.\d+"
 ROUNDING = Decimal("0.00001")
 LINE = re.compile(rf"^ ?\d+ .* (\d+) +({AMOUNT}) +({AMOUNT}) +({AMOUNT}) +\d+\.\ds$", re.MULTILINE)
@@ -137,7 +155,7 @@ def test_the_sums_are_those_of_the_lines(shown: str) -> None:
 def test_stopped_half_way_it_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
     folders(tmp_path)
     with subprocess.Popen(
-        DEMO,
+        [sys.executable, "-c", HALF_WAY, "demo"],
         cwd=tmp_path,
         env=environment(tmp_path),
         stdout=subprocess.PIPE,
