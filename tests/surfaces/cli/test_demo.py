@@ -33,11 +33,12 @@ demo.SPEEDUP = 60.0
 main()
 """
 """The demo, its simulated providers ten times as fast as usual."""
+DEMO = (sys.executable, "-c", FAST, "demo")
 HALF_WAY = """
 import asyncio
 import itertools
 from rightmodel.__main__ import main
-from rightmodel.surfaces.cli.show.stage import ServerStage
+from rightmodel.surfaces.cli.show.run import ServerStage
 
 complete, numbers = ServerStage.complete, itertools.count(1)
 
@@ -84,7 +85,7 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     tmp_path = tmp_path_factory.mktemp("demo")
     folders(tmp_path)
     done = subprocess.run(
-        [sys.executable, "-c", FAST, "demo", "--usage"],
+        [*DEMO, "--usage"],
         cwd=tmp_path,
         env=environment(tmp_path),
         capture_output=True,
