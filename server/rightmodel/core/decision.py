@@ -58,7 +58,7 @@ class Assessment:
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What a model must have to be given the task, and which models are asked for.
+    """What a model must have to receive the task, and which models are requested.
 
     `input_tokens`: estimated. `output_tokens`: reserved for the answer. `pinned`: only these, in
     this order, when not empty. `preferred`: tried first in this order, for `preferred_why`.

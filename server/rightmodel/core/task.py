@@ -235,7 +235,7 @@ def _leaves(value: object) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A subtask as the caller hands it over. Empty strings and zeros mean "not said".
+    """A subtask as the caller hands it over. Empty strings and zeros: not stated.
 
     `prefer`: the model that the conversation has been with, tried first. `client`: who makes the
     call, for the ledger: "mcp", "cli", "check" or a client's name. `messages`: the conversation as

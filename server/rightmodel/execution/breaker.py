@@ -35,7 +35,7 @@ MOST_RETRY_AFTER_S: Final = 3600.0
 PROBE_S: Final = 60.0
 """A probe without a result is forgotten after this."""
 PROBING_S: Final = 1.0
-"""While a probe is under way: look elsewhere, or come back after this."""
+"""While a probe is under way: fail over, or check again after this."""
 RETRY_WINDOW_S: Final = 60.0
 RETRY_FLOOR: Final = 3
 """Retries that are always allowed in a window, so that a lone model can be waited for."""
@@ -68,12 +68,12 @@ class Breaker:
 class Load:
     """Calls in flight at an endpoint and how long they take, seconds.
 
-    `heard_at`: when it last sent a part of an answer.
+    `received_at`: when it last sent a part of an answer.
     """
 
     in_flight: int = 0
     latency_s: float = 0.0
-    heard_at: float = float("-inf")
+    received_at: float = float("-inf")
 
 
 @dataclass(slots=True)
@@ -224,7 +224,7 @@ class Health:
     def succeed(self, endpoint: Endpoint, latency_s: float) -> None:
         """It answered: everything about it is in order again."""
         load = self._leave(endpoint)
-        load.heard_at = self._now()
+        load.received_at = self._now()
         previous = load.latency_s or latency_s
         load.latency_s = previous + LATENCY_WEIGHT * (latency_s - previous)
         for key in _keys(endpoint):
@@ -261,19 +261,19 @@ class Health:
         breaker.open_until = max(breaker.open_until, self._now() + min(wait_s, OUT_S))
 
     def release(self, endpoint: Endpoint, ticket: int = 0) -> None:
-        """The call was cancelled: says nothing about the endpoint."""
+        """The call was cancelled, which is no evidence about the endpoint."""
         self._leave(endpoint)
         for breaker in self._of(endpoint):
             if breaker.probe == ticket or not ticket:
                 breaker.probing_since = None
 
-    def heard(self, endpoint: Endpoint) -> None:
+    def received(self, endpoint: Endpoint) -> None:
         """A part of an answer came."""
-        self._load(endpoint).heard_at = self._now()
+        self._load(endpoint).received_at = self._now()
 
-    def heard_since(self, endpoint: Endpoint, when: float) -> bool:
+    def received_since(self, endpoint: Endpoint, when: float) -> bool:
         """Whether it has sent a part of any answer since then."""
-        return self._load(endpoint).heard_at > when
+        return self._load(endpoint).received_at > when
 
     def _unreachable(self, now: float) -> frozenset[str]:
         return frozenset(
@@ -336,5 +336,5 @@ def _cooldown(error: ProviderError, backoff: float) -> float:
         error.scope in {Scope.KEY, Scope.MODEL} and error.fault is not Fault.RATE_LIMITED
     ):
         return OUT_S
-    asked = error.retry_after_s or 0.0  # a date in the past and a negative number say nothing
+    asked = error.retry_after_s or 0.0  # a date in the past and a negative number count as none
     return min(asked, MOST_RETRY_AFTER_S) if asked > 0 else backoff

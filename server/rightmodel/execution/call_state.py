@@ -207,7 +207,7 @@ class CallState:
         """The window that was exceeded, in tokens, where the upstream did not name it.
 
         The manifest's; but where that has room for the prompt by far, the endpoint has less than
-        the manifest says, and nothing is known of the others'.
+        the manifest says, and those of other endpoints are unknown.
         """
         prompt = self.decision.requirements.input_tokens
         return model.context if prompt * ROOM_BY_FAR > model.context else prompt

@@ -2,7 +2,7 @@
 
 A call runs as a task of its own. Its caller waits until the deadline; what is not done by then is
 *pending* and goes on in the background until it gives up. Everything is kept in memory, bounded in
-number, size and time; a `ref` that is gone says so. Cancelling a caller that waits cancels the
+number, size and time; an unknown `ref` is an error. Cancelling a caller that waits cancels the
 call.
 """
 

@@ -260,7 +260,7 @@ class Executor:
             Unless the answer comes as slowly as that: it is not a stall, however long it takes.
             """
             share = max(LEAST_FIRST_TOKEN_S, (_end(state, now) - now) / 2, SLOW * gap)
-            self._health.heard(step.endpoint)
+            self._health.received(step.endpoint)
             return min(state.give_up, now + (min(STALL_S, share) if has_other else STALL_S))
 
         def on_text(text: str) -> None:
@@ -274,7 +274,7 @@ class Executor:
         if call.watch is not None and call.watch.first_s is not None:
             message = f"the answer stalled after {time_s:.1f} s"
             return ProviderError(Fault.TIMEOUT, message, provider=provider.name)
-        if self._health.heard_since(step.endpoint, began):
+        if self._health.received_since(step.endpoint, began):
             self._limiter.busy(provider)
             message = f"no first token after {time_s:.1f} s while other calls were answered"
             return ProviderError(Fault.BUSY, message, provider=provider.name)

@@ -115,7 +115,7 @@ def nothing_left(state: CallState) -> NoCandidateError:
 
 
 def nothing_fits(decision: Decision) -> NoCandidateError:
-    """The error for a decision without candidates: says what would help."""
+    """The error for a decision without candidates, with what would help."""
     models_by_reason: dict[str, list[str]] = {}
     for rejection in decision.rejections:
         if rejection.code != "not_named":

@@ -209,7 +209,7 @@ class CallRecorder:
         receipt = self._receipt(allowance=allowance, at=at, time_s=time_s)
         rows: list[Row] = [self._call_row(at, receipt=receipt)]
         if state.task.schema is not None:
-            # A schema that no model met says nothing about those that failed it: see `_failed`.
+            # A schema that no model met is no evidence about those that failed it: see `_failed`.
             rows += [self._check(model, good=0.0) for model in self.failed_checks]
             rows.append(self._check(receipt.model, good=1.0))
         if owner.catalog.store_text:

@@ -63,7 +63,7 @@ T = TypeVar("T")
 
 
 class Deferred(Sequence[T]):
-    """A sequence of which only the first items are made before somebody asks for more.
+    """A sequence of which only the first items exist until another one is read.
 
     A decision over a thousand models is mostly read at its head.
     """
@@ -241,8 +241,8 @@ def _order(outlook: Outlook, needed: Requirements) -> list[int]:
         order.sort(key=lambda n: _group(outlook, n))
     named = needed.pinned or needed.preferred
     if named:
-        place = {model: number for number, model in enumerate(named)}
-        order.sort(key=lambda n: place.get(outlook.model(n).id, len(place)))
+        rank = {model: number for number, model in enumerate(named)}
+        order.sort(key=lambda n: rank.get(outlook.model(n).id, len(rank)))
     return order
 
 

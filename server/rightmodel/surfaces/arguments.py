@@ -2,7 +2,7 @@
 
 Lenient about types, exact about values. Clients and models send numbers as strings, one file as a
 string, "null" for nothing, a schema as an object: whatever is plainly meant is understood, and
-every error says which values are right.
+every error names the right values.
 """
 
 from __future__ import annotations
