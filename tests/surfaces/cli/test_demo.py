@@ -19,7 +19,7 @@ from rightmodel.core.fault import Fault
 from rightmodel.simulator.samples import SAMPLES
 from rightmodel.surfaces.cli import rehearse
 from rightmodel.surfaces.cli.demo import COLUMNS, _closing
-from rightmodel.surfaces.cli.show.calls import HEALTHY, OUTAGE, Call, Try, totals
+from rightmodel.surfaces.cli.show.calls import HEALTHY, OUTAGE, Call, Try, notes, totals
 from rightmodel.surfaces.cli.show.view import Layout, View
 
 if TYPE_CHECKING:
@@ -194,6 +194,13 @@ def call(number: int, phase: str, **facts: Any) -> Call:
     usual: dict[str, Any] = {"first": "openai/gpt-6-luna", "line": (), "tries": (), "met": ()}
     usual |= {"time_s": 1.0, "lost_s": 0.0}
     return Call(number, SAMPLES[number - 1], phase, **(usual | facts))
+
+
+def test_another_attempt_at_the_same_endpoint_is_a_retry() -> None:
+    first = Try("a/m", "a", "overloaded", Fault.OVERLOADED, 503, 0.1, 0.0, "")
+    last = Try("b/n", "b", "", None, 0, 0.1, 0.0, "")
+    lines = list(notes(call(1, OUTAGE, tries=(first, first, last), model="b/n")))
+    assert [line.rpartition("; ")[2] for line in lines] == ["retried", "failed over to n"]
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

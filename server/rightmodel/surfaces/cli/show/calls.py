@@ -184,8 +184,7 @@ def notes(call: Call) -> Iterator[str]:
         yield f"the agent's hint: {stated}"
     if call.rule:
         yield f'rule "{call.rule}" applies'
-    following = [*(one.model for one in call.tries[1:]), call.model]
-    for one, then in zip(call.tries, following, strict=False):
+    for one, then in zip(call.tries, [*call.tries[1:], None], strict=False):
         if one.read is not None:
             yield _failed(one, then)
         elif one.met:
@@ -199,14 +198,17 @@ def notes(call: Call) -> Iterator[str]:
         yield f"first choice {short(call.first)} is cooling down: {short(call.model)} was asked"
 
 
-def _failed(one: Try, then: str) -> str:
+def _failed(one: Try, then: Try | None) -> str:
     waited = f"waited {one.waited_s:.1f} s; " if one.waited_s >= NOTICED_S else ""
     read = one.read.value if one.read else ""
     what = one.met if one.met in {"", read} else f"{one.met}, classified as"
     status = f" (status {one.status})" if one.status else ""
     took = f" after {one.time_s:.1f} s" if one.read is Fault.TIMEOUT or one.time_s >= 1 else ""
-    verb = "escalated" if one.failed_check else "failed over"
-    end = f"; {verb} to {short(then)}" if then else ""
+    end = ""
+    if then and (then.model, then.provider) == (one.model, one.provider):
+        end = "; retried"
+    elif then:
+        end = f"; {'escalated' if one.failed_check else 'failed over'} to {short(then.model)}"
     fault = " ".join(filter(None, [what if what != read else "", read]))
     return f"{waited}{short(one.model)} at {one.provider}: {fault}{status}{took}{end}"
 
