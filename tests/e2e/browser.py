@@ -1,4 +1,4 @@
-"""A real Chromium without a window, told what to do over a pipe (the DevTools protocol)."""
+"""A real headless Chromium, controlled over a pipe (the DevTools protocol)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Page:
             self.send(f"{domain}.enable")
 
     def send(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Tell the browser something; what it answers."""
+        """Send a command; returns the reply."""
         number = next(self._numbers)
         message = {"id": number, "method": method, "params": parameters}
         if self._session:

@@ -98,7 +98,7 @@ def _end_group(pid: int, how: signal.Signals) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody has right now."""
+    """An unused port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: Any = probe.getsockname()[1]

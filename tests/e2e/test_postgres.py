@@ -108,7 +108,7 @@ class Client(subprocess.Popen[str]):
         assert len(list(islice(wanted, count))) == count
 
     def end(self) -> int:
-        """Tell it to end and hear it out; how it ended."""
+        """End it and read the rest; returns its exit code."""
         assert self.stdin is not None
         assert self.stdout is not None
         self.stdin.close()

@@ -89,7 +89,7 @@ def uncertain(difficulty: float, skill: str = "math") -> Assessment:
 
 
 def flat_table(count: int) -> list[tuple[Assessment, dict[str, float]]]:
-    """The difficulty that is read off a prompt says nothing about who gets it right."""
+    """The difficulty inferred from a prompt is independent of who answers it right."""
     dice = random.Random(3)
     return [
         (

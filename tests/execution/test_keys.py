@@ -1,4 +1,4 @@
-"""A key without credit is found out once, not by every server anew."""
+"""A key without credit is detected once, not by every server again."""
 
 from __future__ import annotations
 

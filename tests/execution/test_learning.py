@@ -53,7 +53,7 @@ features = ["reasoning"]
 
 class Silent:
     async def report_progress(self, *_: Any) -> None:
-        """Nobody listens."""
+        """Ignores every event."""
 
 
 def engine_of(tmp_path: Path, port: int, *, learn: bool = True) -> Any:

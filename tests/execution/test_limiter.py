@@ -25,7 +25,7 @@ TURNS = st.lists(st.lists(EVENT, min_size=1, max_size=6), min_size=1, max_size=1
 
 
 class Call:
-    """One that wants a place, and holds it until it is told to go."""
+    """A task that acquires a slot and holds it until released."""
 
     def __init__(self, limiter: Limiter, provider: Provider, *, late: bool) -> None:
         self.inside = False

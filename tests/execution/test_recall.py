@@ -35,7 +35,7 @@ Call = dict[str, Any]
 
 class Silent:
     async def report_progress(self, *_: Any) -> None:
-        """Nobody listens."""
+        """Ignores every event."""
 
 
 async def one_server(folder: Path, call: Call) -> list[str]:

@@ -165,7 +165,7 @@ class Harness:
         self.upstreams[provider].script(name, steps)
 
     def join(self, model: str, other: str) -> None:
-        """One model that is to be had at both places."""
+        """One model with the endpoints of both."""
         models = cast("dict[str, Model]", self.catalog.models)
         both = (*models[model].endpoints, *models.pop(other).endpoints)
         models[model] = replace(models[model], endpoints=both)
@@ -199,7 +199,7 @@ class Upstream:
     """One provider and its models. `dialect`: whose words it speaks. `context`: as the manifest
     has it. `behaviour`: of all its models. `trust`, `max_concurrency`, `one_model_at_a_time`: as in
     the manifest. `slots`: requests that it works on at once, 0 for all. `price`: USD per
-    million tokens, by its place in the order by default."""
+    million tokens, by its position by default."""
 
     dialect: str = "openai"
     models: tuple[str, ...] = ("m",)

@@ -1,4 +1,4 @@
-"""What a caller or a manifest gets wrong is told in the tool's error, and no model is asked."""
+"""Mistakes in arguments or the manifest are tool errors, and no model is called."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ X = {"prompt": "x"}
 
 
 class Silent:
-    """A session that nobody listens to."""
+    """A session whose notifications are dropped."""
 
     async def report_progress(self, *_: object) -> None:
         return

@@ -132,7 +132,7 @@ async def test_a_lone_model_that_proved_too_small_is_reported_and_not_tried_agai
 
 
 def full_at(window: int, prompt: int) -> Upstream:
-    """A model whose window, smaller than the manifest says, fills while it answers."""
+    """A model whose window, smaller than in the manifest, fills while it answers."""
     cut = Reply("word " * 50, finish="length", usage=Usage(prompt, window - prompt))
     return Upstream(behaviour=Behaviour(answers=cut))
 

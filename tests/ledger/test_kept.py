@@ -72,7 +72,7 @@ def test_an_outcome_that_cannot_be_written_is_not_taken_for_kept(file: Path) -> 
 
 
 class Watched(str):
-    """A text of which it can be told whether anybody still holds it."""
+    """A text that can be weakly referenced."""
 
     __slots__ = ("__weakref__",)
 

@@ -1,4 +1,4 @@
-"""Where keys come from, and what is said when one is missing."""
+"""Where keys come from, and the error when one is missing."""
 
 from __future__ import annotations
 

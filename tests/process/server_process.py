@@ -49,7 +49,7 @@ async def reporting_close(self):
 
 App.close = reporting_close
 """
-"""Tells on standard error what is in flight when the server closes."""
+"""Reports on standard error what is in flight when the server closes."""
 MAIN = "\nfrom rightmodel.__main__ import main\nmain()\n"
 
 

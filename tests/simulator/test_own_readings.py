@@ -1,4 +1,4 @@
-"""Our own providers read every fault of the catalogue as the catalogue says it is to be read."""
+"""Every simulated fault is classified as the catalogue declares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an upstream says is believed within bounds, and comes in without keys."""
+"""Values from an upstream are bounded, and its texts carry no keys."""
 
 from __future__ import annotations
 

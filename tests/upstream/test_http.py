@@ -1,4 +1,4 @@
-"""The way over the wire: what breaks, what is kept, what is cancelled."""
+"""The HTTP client: broken connections, reuse, cancellation."""
 
 from __future__ import annotations
 

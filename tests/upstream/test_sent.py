@@ -1,4 +1,4 @@
-"""What a request carries, and which way it goes: keys, headers, proxies, odd text."""
+"""What a request carries and where it is sent: keys, headers, proxies, odd text."""
 
 from __future__ import annotations
 

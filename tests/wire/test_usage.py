@@ -18,7 +18,7 @@ FULL = Billed(
 
 
 def expected(provider: str, billed: Billed = FULL) -> Billed:
-    """What of it the provider's dialect can tell apart; the rest is plain."""
+    """What of it the provider's dialect counts separately; the rest is plain."""
     carried = CARRIES.get(provider, frozenset({"read", "reasoning"}))
     gone = {k: 0 for k in ("read", "write", "write_1h", "audio", "reasoning") if k not in carried}
     less = sum(getattr(billed, key) for key in gone if key != "reasoning")

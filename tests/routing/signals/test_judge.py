@@ -67,7 +67,7 @@ LOCAL = Assessment(
 
 @dataclass
 class Scripted:
-    """A judge's model that says what it is told to, whatever it is asked."""
+    """A judge's model that always returns the given text."""
 
     text: str = '{"skill": "code", "difficulty": 5}'
     error: Exception | None = None

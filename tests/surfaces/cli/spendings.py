@@ -159,7 +159,7 @@ def _attempt(
 
 
 def write(state: Path, rows: Rows) -> Path:
-    """Through the real ledger; the file's place."""
+    """Through the real ledger; returns the file's path."""
     file = state / FILE
 
     async def through() -> None:

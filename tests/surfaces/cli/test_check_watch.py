@@ -76,7 +76,7 @@ def test_a_pipe_gets_a_line_when_a_state_changes_and_an_end(
             async with asyncio.timeout(PATIENCE_S):
                 lines = [(await process.stdout.readline()).decode()]
                 asked = len(provider.requests)
-                if not as_json:  # asked again, and nothing to tell
+                if not as_json:  # called again without a change
                     await provider.until(lambda: len(provider.requests) > asked)
                 provider.fail_all(fault.overloaded())
                 lines.append((await process.stdout.readline()).decode())

@@ -1,4 +1,4 @@
-"""`choose --batch`: offline and repeatable, unless it is told to ask the judge or the ledger."""
+"""`choose --batch`: offline and repeatable, unless the judge or the ledger is requested."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ LINE = re.compile(rf"^ ?\d+ .* (\d+) +({AMOUNT}) +({AMOUNT}) +({AMOUNT}) +\d+\.\
 
 
 def environment(tmp_path: Path) -> dict[str, str]:
-    """A home and a place for temporary files that can be looked into afterwards."""
+    """A home and a temporary directory that can be inspected afterwards."""
     return os.environ | {
         "HOME": str(tmp_path / "home"),
         "TMPDIR": str(tmp_path / "tmp"),
@@ -81,7 +81,7 @@ def usd(text: str) -> Decimal:
 
 @pytest.fixture(scope="module")
 def output(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """What the demo shows, and what `rightmodel usage` says of its ledger afterwards."""
+    """The output of the demo, and that of `rightmodel usage` for its ledger afterwards."""
     tmp_path = tmp_path_factory.mktemp("demo")
     folders(tmp_path)
     done = subprocess.run(

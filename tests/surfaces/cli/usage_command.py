@@ -1,4 +1,4 @@
-"""Running `rightmodel usage` in a place of its own, on the 20th of November."""
+"""Running `rightmodel usage` in a folder of its own, on the 20th of November."""
 
 from __future__ import annotations
 
