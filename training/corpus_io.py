@@ -77,15 +77,14 @@ def contexts() -> list[str]:
     return [json.loads(line)["text"] for line in lines if line.strip()]
 
 
-def concepts() -> dict[str, str]:
-    """Entry → concept, as `rightmodel.routing.signals.features.lexicon` takes them."""
-    entries: dict[str, str] = {}
+def concepts() -> dict[str, list[str]]:
+    """Concept → its words in many languages: `stem*`, `two_words`."""
+    found: dict[str, list[str]] = {}
     for line in (HERE / "concepts.txt").read_text(encoding="utf-8").splitlines():
         if line.strip() and not line.startswith("#"):
             name, *words = line.split()
-            for word in words:
-                entries.setdefault(word, name)
-    return entries
+            found.setdefault(name, []).extend(words)
+    return found
 
 
 def distractors() -> dict[str, list[tuple[str, str]]]:
@@ -104,6 +103,7 @@ def corpus_hash() -> str:
     for path in [
         *files(),
         CORPUS / "contexts.jsonl",
+        HERE / "wrappings.txt",
         HERE / "concepts.txt",
         HERE / "distractors.txt",
     ]:

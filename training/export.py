@@ -28,20 +28,24 @@ class Fitted:
     skill_weights: fit.Vector
     number_weights: fit.Vector
     number_base: fit.Vector
+    scorer_weights: fit.Vector
+    scorer: learned.Scorer
 
     @property
     def all_weights(self) -> fit.Vector:
         """Every head side by side."""
-        return np.hstack([self.skill_weights, self.number_weights])
+        return np.hstack([self.skill_weights, self.number_weights, self.scorer_weights])
 
 
-def encode(fitted: Fitted, calibration: dict[str, Any], concepts: dict[str, str]) -> bytes:
+def encode(fitted: Fitted, calibration: dict[str, Any]) -> bytes:
     """A line of JSON, the keys, and a byte for each key and head."""
     weights = fitted.all_weights
     scales = np.maximum(np.abs(weights).max(0) / 127, 1e-9)
     stored = np.rint(weights / scales).astype(np.int16)
     kept = np.flatnonzero(np.abs(stored).max(1) > 0)
-    importance = np.abs(fitted.skill_weights).max(1)
+    importance = np.maximum(
+        np.abs(fitted.skill_weights).max(1), np.abs(fitted.scorer_weights).max(1) / 3
+    )
     sizes = np.array([len(k.encode()) + 1 + learned.HEADS for k in fitted.keys])
     meta = {
         "keys_bytes": MOST_BYTES,
@@ -50,7 +54,6 @@ def encode(fitted: Fitted, calibration: dict[str, Any], concepts: dict[str, str]
         "difficulty_base": float(fitted.number_base[0]),
         "out_base": float(fitted.number_base[1]),
         **calibration,
-        "concepts": concepts,
     }
     room = MOST_BYTES - len(_line(meta))
     order = kept[np.argsort(-importance[kept], kind="stable")]
@@ -68,11 +71,10 @@ def _line(meta: dict[str, Any]) -> bytes:
 def write(
     fitted: Fitted,
     calibration: dict[str, Any],
-    concepts: dict[str, str],
     provenance: dict[str, Any],
 ) -> None:
     """Both files, the provenance with the hash of the weights."""
-    data = encode(fitted, calibration, concepts)
+    data = encode(fitted, calibration)
     WEIGHTS.mkdir(exist_ok=True)
     (WEIGHTS / learned.WEIGHTS).write_bytes(data)
     provenance["weights"] = {

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import minimize
 
-from rightmodel.routing.signals import features
 from rightmodel.routing.signals import local_model as learned
-from rightmodel.routing.signals.envelope import parse_request
+from rightmodel.routing.signals import ngrams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,14 +20,32 @@ Vector = NDArray[np.float32]
 Keys = dict[str, float]
 
 
-def read(reader: features.Reader, prompt: str) -> Keys:
-    """What is seen of a prompt: keys, and how often."""
-    seen = reader.read(parse_request(prompt))
-    keys: Keys = dict.fromkeys(seen.keys, 1.0)
-    for word in seen.words:
-        for key in features.word_keys(word):
+def add(keys: Keys, more: Keys) -> None:
+    """Count keys together."""
+    for key, count in more.items():
+        keys[key] = keys.get(key, 0.0) + count
+
+
+def sentence_keys(part: str) -> Keys:
+    """The keys of a sentence, and how often each counts."""
+    words = ngrams.tokens(part)
+    keys: Keys = {}
+    for word in set(words):
+        for key in ngrams.word_keys(word):
             keys[key] = keys.get(key, 0.0) + 1.0
+    for key in ngrams.pair_keys(words):
+        keys[key] = keys.get(key, 0.0) + 1.0
     return keys
+
+
+def read(prompt: str, scorer: learned.Scorer) -> Keys:
+    """The keys of a prompt as the shipped model reads it, and how often each counts."""
+    reading = learned.read(prompt, scorer)
+    keys: Keys = {}
+    for part in reading.sentences:
+        add(keys, sentence_keys(part))
+    shape = ngrams.shape_keys("\n".join(reading.sentences), reading.request.context)
+    return keys | dict.fromkeys(shape, 1.0)
 
 
 def vocabulary(read_rows: Sequence[Keys], least: int) -> dict[str, int]:
@@ -38,12 +55,14 @@ def vocabulary(read_rows: Sequence[Keys], least: int) -> dict[str, int]:
     return {key: i for i, key in enumerate(kept)}
 
 
-def matrix(read_rows: Sequence[Keys], places: dict[str, int]) -> Any:
-    """Rows drawn to a common length, as `learned.Model.heads` does it."""
+def matrix(
+    read_rows: Sequence[Keys], places: dict[str, int], length: float = learned.LENGTH
+) -> Any:
+    """Rows drawn to a common length, as `learned.Model` does it."""
     starts, columns, values = [0], [], []
     for keys in read_rows:
         hits = [(places[key], value) for key, value in keys.items() if key in places]
-        norm = learned.LENGTH / np.sqrt(sum(value for _, value in hits) + 1.0)
+        norm = length / np.sqrt(sum(value for _, value in hits) + 1.0)
         for place, value in hits:
             columns.append(place)
             values.append(value * norm)
@@ -56,7 +75,7 @@ def without_sizes(x: Any, places: dict[str, int]) -> Any:
     """The matrix for the kind of work, on which the length of a paste has no say."""
     keep = np.ones(x.shape[1], np.float32)
     for key, place in places.items():
-        if key.startswith(features.SIZES):
+        if key.startswith(ngrams.SIZES):
             keep[place] = 0.0
     return (x @ sparse.diags(keep)).tocsr()
 

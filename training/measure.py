@@ -12,7 +12,6 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.stats import spearmanr
 
-from rightmodel.routing.signals import features
 from rightmodel.routing.signals import local_model as learned
 
 if TYPE_CHECKING:
@@ -21,15 +20,13 @@ if TYPE_CHECKING:
 CLOSE = 1.5
 SKILLS = len(corpus_io.SKILLS)
 FOLDS = 5
-Trainer = Callable[[list[corpus_io.Row], features.Reader, list[str]], "export.Fitted"]
+Trainer = Callable[[list[corpus_io.Row], list[str]], "export.Fitted"]
 
 
-def predict(
-    fitted: export.Fitted, rows: Sequence[corpus_io.Row], reader: features.Reader
-) -> fit.Vector:
+def predict(fitted: export.Fitted, rows: Sequence[corpus_io.Row]) -> fit.Vector:
     """All heads for every row, in numpy."""
     places = {key: i for i, key in enumerate(fitted.keys)}
-    x = fit.matrix([fit.read(reader, row.prompt) for row in rows], places)
+    x = fit.matrix([fit.read(row.prompt, fitted.scorer) for row in rows], places)
     values = np.asarray(x @ fitted.all_weights)
     values[:, learned.EXAM] += fitted.number_base[0]
     values[:, learned.DIFFICULTY : learned.EXAM] += fitted.number_base
@@ -52,16 +49,14 @@ def folds_of(rows: Sequence[corpus_io.Row]) -> list[int]:
     return [place[row.file] for row in rows]
 
 
-def cross_validated(
-    rows: list[corpus_io.Row], reader: features.Reader, contexts: list[str], train: Trainer
-) -> fit.Vector:
+def cross_validated(rows: list[corpus_io.Row], contexts: list[str], train: Trainer) -> fit.Vector:
     """Every row predicted by a fit on other files: nothing of the same writer's batch was seen."""
     out = np.zeros((len(rows), learned.HEADS), np.float32)
     folds = np.array(folds_of(rows))
     for fold in range(FOLDS):
-        fitted = train([r for r, f in zip(rows, folds, strict=True) if f != fold], reader, contexts)
+        fitted = train([r for r, f in zip(rows, folds, strict=True) if f != fold], contexts)
         held = np.flatnonzero(folds == fold)
-        out[held] = predict(fitted, [rows[i] for i in held], reader)
+        out[held] = predict(fitted, [rows[i] for i in held])
         print(f"fold {fold} done", flush=True)
     return out
 

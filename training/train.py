@@ -16,16 +16,15 @@ from typing import TYPE_CHECKING, Any
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "server")]
 
-import askness  # noqa: E402
 import augment  # noqa: E402
 import corpus_io  # noqa: E402
 import export  # noqa: E402
 import fit  # noqa: E402
+import lexicon  # noqa: E402
 import measure  # noqa: E402
 import numpy as np  # noqa: E402
 import outcomes  # noqa: E402
-
-from rightmodel.routing.signals import features  # noqa: E402
+import relevance  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,19 +52,23 @@ def targets(rows: list[corpus_io.Row]) -> tuple[fit.Vector, fit.Vector, fit.Vect
 
 def train(
     rows: list[corpus_io.Row],
-    reader: features.Reader,
     contexts: list[str],
     items: Sequence[outcomes.Item] = (),
 ) -> export.Fitted:
     """Fit every head on the rows and what augmentation makes of them; two also on outcomes."""
     aside = corpus_io.distractors()
-    made = [v for r in rows for v in augment.variants(r, contexts, aside, SETTINGS["seed"])]
-    seen = [fit.read(reader, row.prompt) for row in made]
+    each = [augment.variants(row, contexts, aside, SETTINGS["seed"]) for row in rows]
+    scorer = relevance.fit_scorer(rows, contexts)
+    parts = (scorer.pasted, scorer.wrapping)
+    made = [variant for variants in each for variant in variants] + lexicon.rows(rows)
+    seen = [fit.read(row.prompt, scorer) for row in made]
     plain = [keys for keys, row in zip(seen, made, strict=True) if row.kind != "augmented"]
-    read_items = [fit.read(reader, item.prompt) for item in items]
+    read_items = [fit.read(item.prompt, scorer) for item in items]
     known = fit.vocabulary(plain, int(SETTINGS["least_rows"]))
+    words = [keys for keys, row in zip(seen, made, strict=True) if row.kind == "lexicon"]
+    known |= fit.vocabulary(words, 1)
     more = fit.vocabulary(read_items, int(SETTINGS["least_items"]))
-    places = {key: i for i, key in enumerate(known | more)}
+    places = {key: i for i, key in enumerate(known | more | parts[0].places | parts[1].places)}
     x = fit.matrix(seen, places)
     y, numbers, weight = targets(made)
     base = np.average(numbers, axis=0, weights=weight).astype(np.float32)
@@ -74,11 +77,17 @@ def train(
     if items:
         x_items = fit.matrix(read_items, places)
         exam = _fit_exam(items, x_items, x_items @ exam)
+    skill_weights = fit.fit_softmax(fit.without_sizes(x, places), y, weight, SETTINGS["ridge"])
+    around = np.zeros((len(places), 2), np.float32)
+    for head, part in enumerate(parts):
+        around[[places[key] for key in part.places], head] = part.values
     return export.Fitted(
         keys=list(places),
-        skill_weights=fit.fit_softmax(fit.without_sizes(x, places), y, weight, SETTINGS["ridge"]),
+        skill_weights=skill_weights,
         number_weights=np.hstack([number_weights, exam]),
         number_base=base,
+        scorer_weights=around,
+        scorer=scorer,
     )
 
 
@@ -108,23 +117,20 @@ def main() -> None:
     options = parser.parse_args()
     rows, contexts, digest = corpus_io.load(), corpus_io.contexts(), corpus_io.corpus_hash()
     items = outcomes.load(options.outcomes) if options.outcomes else []
-    lexicon = features.lexicon(corpus_io.concepts())
-    asking = askness.fit_asking(features.Reader(lexicon), rows, contexts)
-    reader = features.Reader(lexicon, asking)
     learn, dev, test = split(rows)
     print(f"{len(learn)} train, {len(dev)} dev, {len(test)} test", flush=True)
-    fitted = train(learn, reader, contexts, items)
-    calibration = measure.calibrate(measure.predict(fitted, dev, reader), dev)
+    fitted = train(learn, contexts, items)
+    calibration = measure.calibrate(measure.predict(fitted, dev), dev)
     figures: dict[str, Any] = {
-        "test": measure.figures(measure.predict(fitted, test, reader), test, calibration)
+        "test": measure.figures(measure.predict(fitted, test), test, calibration)
     }
     print(json.dumps(figures["test"], indent=1), flush=True)
     if options.measure:
-        predicted = measure.cross_validated(rows, reader, contexts, train)
+        predicted = measure.cross_validated(rows, contexts, train)
         calibration = measure.calibrate(predicted, rows)
         figures["cross_validation"] = measure.figures(predicted, rows, calibration)
         print(json.dumps(figures["cross_validation"], indent=1), flush=True)
-    shipped = fitted if options.draft else train(rows, reader, contexts, items)
+    shipped = fitted if options.draft else train(rows, contexts, items)
     provenance = {
         "made_by": "training/train.py",
         "date": dt.datetime.now(tz=dt.UTC).date().isoformat(),
@@ -138,7 +144,7 @@ def main() -> None:
         "held_out": figures,
         "note": "figures: fitted without the rows they are measured on; shipped: fitted on all",
     }
-    export.write(shipped, {**calibration, "asking": asking}, corpus_io.concepts(), provenance)
+    export.write(shipped, calibration, provenance)
 
 
 if __name__ == "__main__":

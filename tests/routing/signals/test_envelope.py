@@ -1,75 +1,100 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rightmodel.routing.signals.envelope import parse_request, strip_wrapping
+from rightmodel.routing.signals.envelope import Opened, unwrap
 
-BARE = "Sort these tickets by urgency"
+TASK = "Translate the release notes into Spanish"
+
+
+def opened(prompt: str, *, framed: bool = True) -> Opened:
+    return unwrap(prompt, lambda _: framed)
+
+
+LAYOUTS = {
+    "tags": f"<context>Part of a release.</context>\n<task>{TASK}</task>\n<format>text</format>",
+    "tags with a hyphen": f"<sub-task>\n{TASK}\n</sub-task>",
+    "a lead and tags": f"Follow the brief.\n<instructions>{TASK}</instructions>",
+    "headings": f"## Background\nWeekly release.\n\n## Task\n{TASK}\n\n## Output\nOne text",
+    "bold headings": f"**Task:** {TASK}\n**Constraints:** keep names",
+    "labels": f"Goal: {TASK}\nConstraints: keep product names\nOutput: plain text",
+    "labels in a list": f"- Task: {TASK}\n- Tone: friendly",
+    "German labels": f"Aufgabe: {TASK}\nVorgaben: Namen behalten\nAusgabe: Text",
+    "Chinese labels": f"任务：{TASK}\n输出：纯文本",
+    "Japanese brackets": f"【背景】毎週のリリース\n【タスク】{TASK}",
+    "Arabic labels": f"المهمة: {TASK}\nالقيود: احتفظ بالأسماء",
+    "Hindi labels": f"कार्य: {TASK}\nआउटपुट: पाठ",
+    "Korean labels": f"작업: {TASK}\n출력: 텍스트",
+    "Turkish labels": f"Görev: {TASK}\nÇıktı: metin",
+    "Russian headings": f"# Контекст\nЕженедельный выпуск.\n# Задача\n{TASK}",
+    "a sub-agent's header": f"[Subagent Context] depth 1/2, no polling.\n\n[Subagent Task]: {TASK}",
+    "ruled": f"--- task ---\n{TASK}\n--- notes ---\nnone",
+    "header lines": f"Priority: high\nFrom: orchestrator\n\n{TASK}",
+    "JSON": json.dumps({"id": 7, "role": "worker", "task": TASK, "output": "text"}),
+    "JSON in a fence": "```json\n" + json.dumps({"instruction": TASK}, indent=2) + "\n```",
+    "JSON inside JSON": json.dumps({"payload": {"request": TASK}, "priority": "low"}),
+    "JSON messages": json.dumps(
+        [{"role": "system", "content": "Be brief."}, {"role": "user", "content": TASK}]
+    ),
+    "a layout in JSON": json.dumps({"prompt": f"Goal: {TASK}\nOutput: text"}),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_task_is_taken_out_of_its_layout(layout: str) -> None:
+    assert opened(LAYOUTS[layout]).text == TASK
+
+
+def test_what_a_layout_says_about_the_task_becomes_context() -> None:
+    assert "Part of a release." in opened(LAYOUTS["tags"]).context
+    assert "keep product names" in opened(LAYOUTS["labels"]).context
 
 
 @pytest.mark.parametrize(
     "prompt",
     [
-        f"Please {BARE}",
-        f"Hi there! Could you please {BARE}",
-        f"{BARE}. Thank you so much in advance!",
-        f"This is trivial. {BARE}",
-        f"{BARE}. This is a really simple one.",
-        f"Pretend this is easy. {BARE}. Thanks!",
-        f"Hi, could you please help me with this: {BARE} Thank you so much!",
-        f"Only the best can do this. {BARE}",
-        f"Guten Tag, könntest du bitte {BARE}. Vielen Dank im Voraus!",
+        "Rewrite this prompt so that it is shorter: <task>Summarize the text</task>",
+        "Improve these instructions:\n\n## Task\nSummarize the text\n## Output\nA list",
+        "Why does this payload fail?\nTask: none\nOutput: none",
     ],
 )
-def test_politeness_and_claims_are_taken_off(prompt: str) -> None:
-    assert parse_request(prompt).instruction.rstrip(".") == BARE.lower()
+def test_a_layout_that_is_the_object_of_the_work_stays_closed(prompt: str) -> None:
+    assert opened(prompt, framed=False) == Opened(prompt, "")
 
 
 @pytest.mark.parametrize(
-    ("prompt", "bare"),
+    "prompt",
     [
-        ("请帮我把这段话翻译成英文。谢谢！", "把这段话翻译成英文"),
-        (
-            "こんにちは。この記事を要約してください。よろしくお願いします",
-            "この記事を要約してください",
-        ),
-        ("Por favor, resume esta carta. ¡Muchas gracias!", "resume esta carta"),
+        'Extract the names: {"task": "call Ana"}',
+        '{"name": "Ana", "age": 31}',
+        '{"task": ""}',
+        "<task></task>",
+        "Note: the ferry is late",
+        "http://example.org: what is it?",
+        "def task():\n    return 1",
+        "Dear Ana:\nsee you on Monday",
+        TASK,
+        "",
     ],
 )
-def test_so_are_those_of_other_languages(prompt: str, bare: str) -> None:
-    assert parse_request(prompt).instruction.strip(" .。¡") == bare
+def test_a_prompt_without_a_layout_is_left_as_it_is(prompt: str) -> None:
+    assert opened(prompt).text == prompt
 
 
-@pytest.mark.parametrize("prompt", ["Thanks!", "Please", "Hi", "你好", "", " ", "This is trivial."])
-def test_what_is_all_wrapper_is_left_as_it_is(prompt: str) -> None:
-    assert strip_wrapping(prompt) == prompt
-
-
-def test_a_claim_in_the_middle_is_taken_out_and_the_rest_stays() -> None:
-    ask = parse_request("Prove the lemma. This is trivial. Then say where it fails.").instruction
-    assert "trivial" not in ask
-    assert ask.startswith("prove the lemma")
-    assert ask.endswith("then say where it fails.")
-
-
-def test_words_that_are_part_of_the_request_stay() -> None:
-    assert "easy" in parse_request("Explain why easy money leads to inflation").instruction
-    assert "thank" in parse_request("Write a thank-you note to my teacher").instruction
-
-
-@given(st.text(max_size=600))
-def test_any_text_can_be_unwrapped(prompt: str) -> None:
-    assert strip_wrapping(prompt) in prompt
-    assert parse_request(prompt).instruction == parse_request(prompt).instruction.strip()
+@given(st.text(alphabet=st.sampled_from('{}[]<>/#*:"tasknoe \n'), max_size=300))
+def test_any_text_can_be_opened(prompt: str) -> None:
+    assert opened(prompt).text or not prompt.strip()
 
 
 @pytest.mark.parametrize(
-    "word", ["감사합니다 ", "谢谢 ", "お願いします。", "please ", "thanks, ", "a.", " ", "你好，"]
+    "unit", ["<task>", "{", "[", "## Task\n", "Task: ", "**a", "---", "<a><b>"]
 )
-@pytest.mark.parametrize("end", ["", "x"])
-def test_wrappers_on_end_are_read_in_time(word: str, end: str) -> None:
-    # Nothing is asserted of the time: one that backtracks would not come back within the suite's.
-    assert strip_wrapping("Summarize: " + word * 400 + end)
-    assert strip_wrapping(word * 400 + "Summarize this" + end)
+def test_layouts_without_end_are_read_in_time(unit: str) -> None:
+    # Nothing is asserted of the time: what backtracks would not come back within the suite's limit.
+    for count in (100, 3_000):
+        opened(unit * count)
+        opened(unit * count + "\n" + TASK)

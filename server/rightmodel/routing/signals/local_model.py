@@ -1,14 +1,16 @@
-"""The local classifier: a linear model over `features`, shipped with the package.
+"""The local model: a linear model over `ngrams`, shipped with the package.
 
 A table from keys to rows of small integers, packed so that one addition sums every head at once; no
 numpy, no download. Heads: a logit for each skill, difficulty, the logarithm of the answer's length,
-and the difficulty of exam questions, trained on how models scored on them. `training/train.py`
-writes the weights; `weights/learned.json` states the data.
+the difficulty of exam questions (trained on how models scored on them), and two that tell a request
+from what surrounds it: pasted lines, and sentences that wrap it ("You are an expert", "Return only
+the result"). `training/train.py` writes the weights; `weights/learned.json` states the data.
 """
 
 from __future__ import annotations
 
 import json
+import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -16,11 +18,13 @@ from itertools import repeat
 from math import exp, sqrt
 from operator import itemgetter
 from struct import Struct
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from rightmodel.core.decision import Assessment
-from rightmodel.routing.signals import features, size
-from rightmodel.routing.signals.envelope import parse_request
+from rightmodel.routing.signals import ngrams, size
+from rightmodel.routing.signals.envelope import unwrap
+from rightmodel.routing.signals.instruction import Request
+from rightmodel.routing.signals.wrapping import parse_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,8 +40,8 @@ IMAGE_LOGIT: Final = 3.0
 LEAST_WEIGHT: Final = 0.08
 """Least weight of a skill other than the first."""
 MOST_SKILLS: Final = 4
-HEADS: Final = 16
-DIFFICULTY, LENGTH_OUT, EXAM = range(HEADS - 3, HEADS)
+HEADS: Final = 18
+DIFFICULTY, LENGTH_OUT, EXAM, PASTED, WRAPPING = range(HEADS - 5, HEADS)
 """The heads after those of the skills."""
 MATH_IS_EXAM: Final = 0.75
 """Share of the exam head in the difficulty of mathematics that is not multiple choice."""
@@ -46,10 +50,82 @@ MATH_PIVOT: Final = 4.6
 """The fit compresses difficulties of mathematics: it puts 1.7 points between GSM8K and the hardest
 level of MATH, the scores of 45 models 3 (on prompts used for neither fitting nor reporting). They
 are spread from the midpoint of the two."""
-_LANES: Final = Struct("<17I")
+LINE_LESS: Final = 1.0
+CLEARLY_LESS: Final = 1.0
+"""A line or a sentence is left out when its score is so much under that of the best one."""
+CLEAR: Final = 0.6
+"""Chance of a kind of work from which on a sentence in front of a layout asks for it."""
+SHORT: Final = 240
+BIG: Final = 1_000
+"""Characters: a shorter instruction with less context holds no pasted lines."""
+MOST_REMEMBERED: Final = 20_000
+"""Words whose rows are kept summed."""
+MOST_ROWS: Final = 256
+"""Sentences whose rows are kept summed: one decision reads them several times."""
+_LANES: Final = Struct(f"<{HEADS + 1}I")
 _ROW: Final = Struct(f"{_LANES.size}s")
 _OFFSET: Final = 128
 """Weights are stored as bytes, `value + 128`; the last lane counts rows to take it off again."""
+
+
+class Reading(NamedTuple):
+    """What is read of a prompt. `sentences`: those that ask for the work, in lower case."""
+
+    request: Request
+    sentences: list[str]
+
+
+class Scorer(Protocol):
+    """How far lines are no pasted text, and sentences no wrapping: above 0 for a request."""
+
+    def lines(self, lines: Sequence[str], context: str) -> list[float]:
+        """A score for each line. `context`: what is no instruction, in lower case."""
+
+    def sentences(self, sentences: Sequence[str]) -> list[float]:
+        """A score for each sentence."""
+
+    def introduces(self, sentences: Sequence[str]) -> bool:
+        """Whether sentences in front of a layout ask for nothing but what it holds."""
+
+
+def read(prompt: str, scorer: Scorer) -> Reading:
+    """The request inside a prompt, and its sentences without pasted text and wrapping.
+
+    Work is bounded whatever the length of the prompt.
+    """
+
+    def is_frame(text: str) -> bool:
+        parts = _sentences(ngrams.lines(plain(text)))
+        return not parts or scorer.introduces(parts)
+
+    opened = unwrap(prompt, is_frame)
+    request = parse_request(opened.text)
+    if opened.context:
+        request = Request(request.instruction, f"{request.context}\n{opened.context}")
+    instruction = request.instruction
+    lines = ngrams.lines(instruction)
+    if ngrams.has_choices(instruction):
+        return Reading(request, _sentences(lines))
+    if len(lines) > 1 and (len(instruction) > SHORT or len(request.context) > BIG):
+        scores = scorer.lines(lines, request.context.lower())
+        best = max(scores)
+        least = best - min(LINE_LESS, max(best, 0.0) / 2)
+        lines = [line for line, score in zip(lines, scores, strict=True) if score >= least]
+    parts = _sentences(lines)
+    if len(parts) > 1:
+        scores = scorer.sentences(parts)
+        least = min(0.0, max(scores) - CLEARLY_LESS)
+        parts = [part for part, score in zip(parts, scores, strict=True) if score >= least]
+    return Reading(request, parts)
+
+
+def plain(text: str) -> str:
+    """The text as the model reads it: one form of each letter, in lower case."""
+    return (text if text.isascii() else unicodedata.normalize("NFKC", text)).lower()
+
+
+def _sentences(lines: Sequence[str]) -> list[str]:
+    return [part for line in lines for part in ngrams.sentences(line)]
 
 
 @dataclass(slots=True)
@@ -57,37 +133,93 @@ class Model:
     """The loaded weights. `table`: key → packed row. `meta`: what the weights' first line holds."""
 
     table: dict[str, int]
-    reader: features.Reader
     skills: tuple[str, ...]
     scales: tuple[float, ...]
     meta: dict[str, Any]
     words: dict[str, int]
+    rows: dict[str, int]
 
-    def heads(self, seen: features.FeatureSet) -> list[float]:
-        """The value of each head."""
-        table, words = self.table, self.words
+    def lines(self, lines: Sequence[str], context: str) -> list[float]:
+        """The scores of lines: above 0 for a request, below for pasted text."""
+        return [
+            self._score(
+                sum(map(self.row, ngrams.sentences(line))),
+                ngrams.line_keys(lines, number, context),
+                PASTED,
+            )
+            for number, line in enumerate(lines)
+        ]
+
+    def sentences(self, sentences: Sequence[str]) -> list[float]:
+        """The scores of sentences: above 0 for a request, below for wrapping."""
+        last = len(sentences)
+        return [
+            self._score(self.row(part), ngrams.sentence_keys(i, last), WRAPPING)
+            for i, part in enumerate(sentences)
+        ]
+
+    def introduces(self, sentences: Sequence[str]) -> bool:
+        """Whether sentences in front of a layout name no kind of work of their own."""
+        if max(self.sentences(sentences)) < 0.0:
+            return True
+        values = self._values(sum(map(self.row, sentences)))
+        logits = dict(zip(self.skills, values, strict=False))
+        chances = _softmax(logits, float(self.meta["temperature"]), self.skills)
+        first = next(iter(chances))
+        return first == "general" or chances[first] < CLEAR
+
+    def _score(self, row: int, form: Sequence[str], head: int) -> float:
+        table = self.table
+        row += sum([table[key] for key in form if key in table])
+        lanes = _LANES.unpack(row.to_bytes(_LANES.size, "little"))
+        count = lanes[HEADS]
+        value: float = (lanes[head] - _OFFSET * count) * self.scales[head]
+        return value / sqrt(count + 1.0)
+
+    def row(self, sentence: str) -> int:
+        """The packed sum of a sentence's rows."""
+        row = self.rows.get(sentence)
+        if row is not None:
+            return row
+        table, known = self.table, self.words
+        words = ngrams.tokens(sentence)
         total = 0
-        for word in seen.words:
-            row = words.get(word)
+        for word in set(words):
+            row = known.get(word)
             if row is None:
-                row = sum([table[key] for key in features.word_keys(word) if key in table])
-                if len(words) < features.Reader.MOST_REMEMBERED:
-                    words[word] = row
+                row = sum([table[key] for key in ngrams.word_keys(word) if key in table])
+                if len(known) < MOST_REMEMBERED:
+                    known[word] = row
             total += row
-        total += sum([table[key] for key in seen.keys if key in table])
-        lanes = _LANES.unpack(total.to_bytes(_LANES.size, "little"))
+        total += sum([table[key] for key in ngrams.pair_keys(words) if key in table])
+        if len(self.rows) > MOST_ROWS:
+            self.rows.clear()
+        self.rows[sentence] = total
+        return total
+
+    def heads(self, reading: Reading, *, images: bool) -> list[float]:
+        """The value of each head."""
+        table = self.table
+        shape = ngrams.shape_keys(
+            "\n".join(reading.sentences), reading.request.context, images=images
+        )
+        total = sum(map(self.row, reading.sentences))
+        total += sum([table[key] for key in shape if key in table])
+        return self._values(total)
+
+    def _values(self, row: int) -> list[float]:
+        lanes = _LANES.unpack(row.to_bytes(_LANES.size, "little"))
         count = float(lanes[HEADS])
-        values = [lane - _OFFSET * count for lane in lanes[:HEADS]]
         norm = LENGTH / sqrt(count + 1.0)
-        return [v * scale * norm for v, scale in zip(values, self.scales, strict=True)]
+        sums = [lane - _OFFSET * count for lane in lanes[:HEADS]]
+        return [value * scale * norm for value, scale in zip(sums, self.scales, strict=True)]
 
 
 @lru_cache(maxsize=1)
 def load() -> Model:
     """The shipped weights, read with the first task."""
-    return decode(
-        resources.files("rightmodel.routing.signals").joinpath("weights", WEIGHTS).read_bytes()
-    )
+    folder = resources.files("rightmodel.routing.signals").joinpath("weights")
+    return decode(folder.joinpath(WEIGHTS).read_bytes())
 
 
 def decode(data: bytes) -> Model:
@@ -105,11 +237,11 @@ def decode(data: bytes) -> Model:
     packed = map(int.from_bytes, packed_rows, repeat("little"))  # type: ignore[arg-type]
     return Model(
         table=dict(zip(text.split("\n"), packed, strict=True)),
-        reader=features.Reader(features.lexicon(meta["concepts"]), meta["asking"]),
         skills=tuple(meta["skills"]),
         scales=tuple(meta["scales"]),
         meta=meta,
         words={},
+        rows={},
     )
 
 
@@ -121,23 +253,23 @@ def assess(task: Task, skills: Sequence[str]) -> Assessment:
     """
     model = load()
     images = any(file.modality == "image" for file in task.files)
-    request = parse_request(task.prompt)
-    seen = model.reader.read(request, images=images)
-    values = model.heads(seen)
+    reading = read(task.prompt, model)
+    values = model.heads(reading, images=images)
     logits = dict(zip(model.skills, values, strict=False))
     if images:
         logits["vision"] += IMAGE_LOGIT
     chances = _softmax(logits, float(model.meta["temperature"]), skills)
     first = next(iter(chances))
     kept = _kept(chances)
+    choices = ngrams.has_choices(reading.request.instruction)
     hard = values[DIFFICULTY]
-    exam = 1.0 if seen.choices else MATH_IS_EXAM * chances.get("math", 0.0)
+    exam = 1.0 if choices else MATH_IS_EXAM * chances.get("math", 0.0)
     hard += exam * (values[EXAM] - hard)
     hard += float(model.meta["difficulty_base"])
     if first == "math":
         hard = spread(hard)
     hard = min(9.5, max(0.5, hard))
-    stated = size.output_tokens(request, task.prompt, first)
+    stated = size.output_tokens(reading.request, task.prompt, first)
     length = stated or round(
         2 ** min(14.0, max(2.0, values[LENGTH_OUT] + float(model.meta["out_base"])))
     )

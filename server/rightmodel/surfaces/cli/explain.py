@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rightmodel.core.format import dollars
 from rightmodel.manifest.catalog import DEFAULT_SLOPE
 from rightmodel.routing.decide import CERTAIN
-from rightmodel.routing.signals.envelope import parse_request
+from rightmodel.routing.signals import local_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ MOST_SHOWN: Final = 200
 
 def explanation(task: Task, decision: Decision, catalog: Catalog) -> dict[str, Any]:
     """The instruction without its wrapping, skills and slopes, readings and their winners."""
-    request = parse_request(task.prompt)
+    instruction = " ".join(local_model.read(task.prompt, local_model.load()).sentences)
     assessment = decision.assessment
     stated = assessment.difficulty_confidence >= CERTAIN
     winners: dict[tuple[str, str], float] = defaultdict(float)
@@ -32,8 +32,8 @@ def explanation(task: Task, decision: Decision, catalog: Catalog) -> dict[str, A
         skill = " + ".join(name for name, _ in reading.skills)
         winners[skill, model] += reading.share
     return {
-        "instruction": request.instruction[:MOST_SHOWN],
-        "context_characters": len(task.prompt) - len(request.instruction),
+        "instruction": instruction[:MOST_SHOWN],
+        "context_characters": max(0, len(task.prompt) - len(instruction)),
         "skills": dict(assessment.skills),
         "difficulty": assessment.difficulty,
         "difficulty_stated": stated,

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rightmodel.routing.signals.wrapping import parse_request, strip_wrapping
+
+BARE = "Sort these tickets by urgency"
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        f"Please {BARE}",
+        f"Hi there! Could you please {BARE}",
+        f"{BARE}. Thank you so much in advance!",
+        f"This is trivial. {BARE}",
+        f"{BARE}. This is a really simple one.",
+        f"Pretend this is easy. {BARE}. Thanks!",
+        f"Hi, could you please help me with this: {BARE} Thank you so much!",
+        f"Only the best can do this. {BARE}",
+        f"Guten Tag, könntest du bitte {BARE}. Vielen Dank im Voraus!",
+    ],
+)
+def test_politeness_and_claims_are_taken_off(prompt: str) -> None:
+    assert parse_request(prompt).instruction.rstrip(".") == BARE.lower()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "bare"),
+    [
+        ("请帮我把这段话翻译成英文。谢谢！", "把这段话翻译成英文"),
+        (
+            "こんにちは。この記事を要約してください。よろしくお願いします",
+            "この記事を要約してください",
+        ),
+        ("Por favor, resume esta carta. ¡Muchas gracias!", "resume esta carta"),
+    ],
+)
+def test_so_are_those_of_other_languages(prompt: str, bare: str) -> None:
+    assert parse_request(prompt).instruction.strip(" .。¡") == bare
+
+
+@pytest.mark.parametrize("prompt", ["Thanks!", "Please", "Hi", "你好", "", " ", "This is trivial."])
+def test_what_is_all_wrapper_is_left_as_it_is(prompt: str) -> None:
+    assert strip_wrapping(prompt) == prompt
+
+
+def test_a_claim_in_the_middle_is_taken_out_and_the_rest_stays() -> None:
+    ask = parse_request("Prove the lemma. This is trivial. Then say where it fails.").instruction
+    assert "trivial" not in ask
+    assert ask.startswith("prove the lemma")
+    assert ask.endswith("then say where it fails.")
+
+
+def test_words_that_are_part_of_the_request_stay() -> None:
+    assert "easy" in parse_request("Explain why easy money leads to inflation").instruction
+    assert "thank" in parse_request("Write a thank-you note to my teacher").instruction
+
+
+@given(st.text(max_size=600))
+def test_any_text_can_be_unwrapped(prompt: str) -> None:
+    assert strip_wrapping(prompt) in prompt
+    assert parse_request(prompt).instruction == parse_request(prompt).instruction.strip()
+
+
+@pytest.mark.parametrize(
+    "word", ["감사합니다 ", "谢谢 ", "お願いします。", "please ", "thanks, ", "a.", " ", "你好，"]
+)
+@pytest.mark.parametrize("end", ["", "x"])
+def test_wrappers_on_end_are_read_in_time(word: str, end: str) -> None:
+    # Nothing is asserted of the time: one that backtracks would not come back within the suite's.
+    assert strip_wrapping("Summarize: " + word * 400 + end)
+    assert strip_wrapping(word * 400 + "Summarize this" + end)
