@@ -71,8 +71,10 @@ def train(
     places = {key: i for i, key in enumerate(known | more | parts[0].places | parts[1].places)}
     x = fit.matrix(seen, places)
     y, numbers, weight = targets(made)
-    base = np.average(numbers, axis=0, weights=weight).astype(np.float32)
-    number_weights = fit.fit_ridge(x, numbers - base, weight[:, None], SETTINGS["ridge_numbers"])
+    # Words by themselves say something about the kind of work, nothing about difficulty or length.
+    prompts = np.array([0.0 if row.kind == "lexicon" else row.weight for row in made], np.float32)
+    base = np.average(numbers, axis=0, weights=prompts).astype(np.float32)
+    number_weights = fit.fit_ridge(x, numbers - base, prompts[:, None], SETTINGS["ridge_numbers"])
     exam = number_weights[:, :1]
     if items:
         x_items = fit.matrix(read_items, places)

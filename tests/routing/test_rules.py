@@ -14,7 +14,7 @@ from rightmodel.core.task import Attachment, Message, Task, Trust
 from rightmodel.manifest.load import load_catalog
 from rightmodel.routing.router import Router
 from rightmodel.routing.signals.judge import Judge, JudgeAnswer
-from rightmodel.routing.signals.routing_rules import ineffective
+from rightmodel.routing.signals.routing_rules import ineffective, nearest_word
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -324,3 +324,11 @@ def test_the_same_prompt_is_assessed_once(tmp_path: Path) -> None:
     for task in (Task("a"), Task("b"), Task("a", tier="best"), Task("a", files=(image,))):
         asyncio.run(router.route(task))
     assert seen == ["a", "b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("difficulty", "word"),
+    [(0, "easy"), (3.5, "medium"), (5.9, "medium"), (6, "hard"), (8, "expert")],
+)
+def test_a_difficulty_between_two_words_is_the_harder_one(difficulty: float, word: str) -> None:
+    assert nearest_word(difficulty) == word

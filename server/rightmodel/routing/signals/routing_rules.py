@@ -207,8 +207,9 @@ def _with(applied: Applied, rule: Rule, *, may_set_tier: bool) -> Applied:
 
 
 def nearest_word(difficulty: float) -> str:
-    """The word for a difficulty that is closest to it."""
-    return min(DIFFICULTIES, key=lambda word: abs(DIFFICULTIES[word] - difficulty))
+    """The word for a difficulty that is closest to it; of two as close, the harder one."""
+    harder_first = sorted(DIFFICULTIES, key=DIFFICULTIES.__getitem__, reverse=True)
+    return min(harder_first, key=lambda word: abs(DIFFICULTIES[word] - difficulty))
 
 
 # -- conditions ----------------------------------------------------------------------------------
