@@ -12,6 +12,7 @@ from rightmodel.core.call import Usage
 from rightmodel.core.task import (
     Attachment,
     CacheMark,
+    ChatRequest,
     Message,
     Reasoning,
     Text,
@@ -23,7 +24,6 @@ from rightmodel.core.task import (
 )
 from rightmodel.wire.codec import Envelope
 from rightmodel.wire.codecs import CODECS
-from rightmodel.wire.request import ChatRequest
 from rightmodel.wire.response import ChatResponse
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsStr
 from openai.types.responses.response_create_params import ResponseCreateParamsStreaming
 from pydantic import ConfigDict, TypeAdapter
 
-from rightmodel.core.task import Attachment, Message, WireFormat
+from rightmodel.core.task import Attachment, ChatRequest, Message, WireFormat
 from rightmodel.manifest.catalog import Provider
 from rightmodel.wire.codecs import CODECS
-from rightmodel.wire.request import ChatRequest, ModelRequest, Quirks
+from rightmodel.wire.request import ModelRequest, Quirks
 
 PNG = Attachment("shot.png", "image/png", b"\x89PNG\r\n\x1a\n")
 PDF = Attachment("paper.pdf", "application/pdf", b"%PDF-1.7")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rightmodel.core.task import (
     Attachment,
     CacheMark,
+    ChatRequest,
     Message,
     Reasoning,
     Text,
@@ -22,7 +23,7 @@ from rightmodel.core.task import (
     WireFormat,
 )
 from rightmodel.wire.codecs import CODECS
-from rightmodel.wire.request import HARMLESS, ChatRequest, RequestError, without_reasoning
+from rightmodel.wire.request import HARMLESS, RequestError, without_reasoning
 from rightmodel.wire.response import ChatResponse, events_of
 from wire.neutral import ENVELOPE, SCHEMA, again, requests, responses
 

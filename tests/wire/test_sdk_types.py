@@ -33,7 +33,7 @@ from rightmodel.wire.response import events_of
 from wire.neutral import ENVELOPE, requests, responses
 
 if TYPE_CHECKING:
-    from rightmodel.wire.request import ChatRequest
+    from rightmodel.core.task import ChatRequest
 
 REQUESTS: dict[WireFormat, TypeAdapter[Any]] = {
     WireFormat.OPENAI_CHAT: TypeAdapter(

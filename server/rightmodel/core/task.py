@@ -192,12 +192,66 @@ class ToolChoice:
     parallel: bool = True
 
 
+AUTO: Final = ToolChoice()
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A request in the neutral form that every wire format translates to and from.
+
+    `schema`: the answer must be JSON valid against it. `effort`: "" is never sent.
+    `max_output_tokens`: reasoning included; 0 for no limit. `ignored`: fields of the decoded body
+    that the neutral form does not hold.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: ToolChoice = AUTO
+    schema: Mapping[str, Any] | None = None
+    effort: str = ""
+    max_output_tokens: int = 0
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    stream: bool = False
+    ignored: tuple[str, ...] = ()
+
+
+TurnKind = Literal[
+    "ask", "tool_result", "subagent", "title", "compaction", "heartbeat", "classifier", "probe"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An agent's own turn, as a client of the HTTP surface sent it.
+
+    `request`: its neutral form. `dialect`: the client's API. `body`: the bytes received;
+    `document`: the same, parsed. `headers`: those that a provider of the same dialect also
+    receives, names in lower case. `kind`: what the turn is for, by the mark `mark`. `session`: key
+    of the session that it belongs to, "" for none. `stall`: why it counts as harder than it looks,
+    "" where it does not.
+    """
+
+    request: ChatRequest
+    dialect: WireFormat
+    body: bytes = field(repr=False)
+    document: Mapping[str, Any] = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    kind: TurnKind = "ask"
+    mark: str = ""
+    session: str = ""
+    stall: str = ""
+
+
 class Content(NamedTuple):
     """Everything that a request carries to a model. `messages`: the history and the prompt."""
 
     messages: tuple[Message, ...]
     system: str
     schema: Mapping[str, Any] | None
+    tools: tuple[ToolSpec, ...] = ()
 
 
 def texts_of(value: object) -> Iterator[str]:
@@ -240,6 +294,9 @@ class Task:
     `prefer`: the model that the conversation has been with, tried first. `client`: who makes the
     call, for the ledger: "mcp", "cli", "check" or a client's name. `messages`: the conversation as
     it is sent, this prompt with its files at its end; `content`: all that a model is sent.
+
+    `turn`: what is sent instead where the task is an agent's own turn; the prompt then is the human
+    ask in it, which is all that is assessed.
     """
 
     prompt: str
@@ -257,10 +314,17 @@ class Task:
     history: tuple[Message, ...] = ()
     prefer: str = ""
     client: str = "mcp"
+    turn: Turn | None = None
     messages: tuple[Message, ...] = field(init=False, repr=False, compare=False)
     content: Content = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        messages = (*self.history, Message.of("user", self.prompt, self.files))
+        if self.turn is None:
+            messages = (*self.history, Message.of("user", self.prompt, self.files))
+            content = Content(messages, self.system, self.schema)
+        else:
+            request = self.turn.request
+            messages = request.messages
+            content = Content(messages, "", request.schema, request.tools)
         object.__setattr__(self, "messages", messages)
-        object.__setattr__(self, "content", Content(messages, self.system, self.schema))
+        object.__setattr__(self, "content", content)

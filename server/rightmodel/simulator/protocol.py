@@ -25,11 +25,11 @@ from rightmodel.wire.response import CallDelta, ChatResponse, events_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from rightmodel.core.task import ChatRequest
     from rightmodel.simulator.behaviour import Reply
     from rightmodel.simulator.dialects import Dialect
     from rightmodel.simulator.received import Received
     from rightmodel.simulator.transport import Json
-    from rightmodel.wire.request import ChatRequest
 
 Route = Literal["answer", "models", ""]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rightmodel.core.task import (
     Attachment,
     CacheMark,
+    ChatRequest,
     Message,
     Reasoning,
     Text,
@@ -25,7 +26,7 @@ from rightmodel.wire.fields import (
     usage_of,
     whole,
 )
-from rightmodel.wire.request import NO_QUIRKS, ChatRequest, Quirks, base64_of, name_of
+from rightmodel.wire.request import NO_QUIRKS, Quirks, base64_of, name_of
 from rightmodel.wire.response import NoResponseError, ResponseDecoder
 from rightmodel.wire.schemas import closed
 
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rightmodel.core.call import Usage
-    from rightmodel.core.task import Part
-    from rightmodel.wire.request import ChatRequest, ModelRequest
+    from rightmodel.core.task import ChatRequest, Part
+    from rightmodel.wire.request import ModelRequest
 
 VERSION: Final = "2023-06-01"
 DEFAULT_OUTPUT: Final = 8192

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rightmodel.core.task import (
     Attachment,
     CacheMark,
+    ChatRequest,
     Message,
     Reasoning,
     Text,
@@ -36,7 +37,7 @@ from rightmodel.wire.fields import (
     required,
     text,
 )
-from rightmodel.wire.request import ChatRequest, RequestError
+from rightmodel.wire.request import RequestError
 from rightmodel.wire.response import CallStart, ReasoningDelta
 
 if TYPE_CHECKING:

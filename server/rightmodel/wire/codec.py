@@ -15,8 +15,8 @@ from rightmodel.wire.request import NO_QUIRKS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from rightmodel.core.task import Part
-    from rightmodel.wire.request import ChatRequest, ModelRequest, Quirks
+    from rightmodel.core.task import ChatRequest, Part
+    from rightmodel.wire.request import ModelRequest, Quirks
     from rightmodel.wire.response import ChatResponse, ResponseDecoder, StreamEvent
 
 

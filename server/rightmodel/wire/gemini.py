@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.task import (
     Attachment,
+    ChatRequest,
     Message,
     Reasoning,
     Text,
@@ -26,15 +27,15 @@ from rightmodel.wire.fields import (
     usage_of,
     whole,
 )
-from rightmodel.wire.request import NO_QUIRKS, ChatRequest, Quirks, base64_of
+from rightmodel.wire.request import NO_QUIRKS, Quirks, base64_of
 from rightmodel.wire.response import NoResponseError, ResponseDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from rightmodel.core.call import Usage
-    from rightmodel.core.task import Part
-    from rightmodel.wire.request import ChatRequest, ModelRequest
+    from rightmodel.core.task import ChatRequest, Part
+    from rightmodel.wire.request import ModelRequest
 
 _BY_BUDGET: Final = re.compile(r"gemini-(?:1|2)\b")
 """Models that take a budget of tokens to think; later ones take a level."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.task import (
     Attachment,
+    ChatRequest,
     Message,
     Reasoning,
     Text,
@@ -37,7 +38,7 @@ from rightmodel.wire.gemini import (
     is_foreign,
     url,
 )
-from rightmodel.wire.request import ChatRequest, RequestError
+from rightmodel.wire.request import RequestError
 from rightmodel.wire.response import CallStart, ReasoningDelta
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.task import (
     Attachment,
+    ChatRequest,
     Message,
     Text,
     ToolCall,
@@ -14,7 +15,7 @@ from rightmodel.core.task import (
     ToolSpec,
 )
 from rightmodel.wire.fields import first, merge_counts, obj, objects, part, text, usage_of, whole
-from rightmodel.wire.request import NO_QUIRKS, ChatRequest, Quirks, base64_of, data_url, name_of
+from rightmodel.wire.request import NO_QUIRKS, Quirks, base64_of, data_url, name_of
 from rightmodel.wire.response import InBandError, NoResponseError, ResponseDecoder
 from rightmodel.wire.schemas import is_strict
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from rightmodel.core.call import Usage
-    from rightmodel.core.task import Part
-    from rightmodel.wire.request import ChatRequest, ModelRequest
+    from rightmodel.core.task import ChatRequest, Part
+    from rightmodel.wire.request import ModelRequest
 
 _AUDIO: Final = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 _FINISH: Final = {

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.task import (
     Attachment,
+    ChatRequest,
     Message,
     Reasoning,
     Text,
@@ -34,7 +35,7 @@ from rightmodel.wire.openai_chat import (
     headers,
     url,
 )
-from rightmodel.wire.request import ChatRequest, RequestError
+from rightmodel.wire.request import RequestError
 from rightmodel.wire.response import CallStart, ReasoningDelta
 
 if TYPE_CHECKING:

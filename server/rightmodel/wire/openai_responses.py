@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.task import (
     Attachment,
+    ChatRequest,
     Message,
     Reasoning,
     Text,
@@ -18,15 +19,15 @@ from rightmodel.core.task import (
 )
 from rightmodel.wire.fields import given, merge_counts, obj, objects, part, text, usage_of, whole
 from rightmodel.wire.openai_chat import encoded_choice, encoded_schema
-from rightmodel.wire.request import NO_QUIRKS, ChatRequest, Quirks, data_url, name_of
+from rightmodel.wire.request import NO_QUIRKS, Quirks, data_url, name_of
 from rightmodel.wire.response import InBandError, NoResponseError, ResponseDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from rightmodel.core.call import Usage
-    from rightmodel.core.task import Part
-    from rightmodel.wire.request import ChatRequest, ModelRequest
+    from rightmodel.core.task import ChatRequest, Part
+    from rightmodel.wire.request import ModelRequest
 
 _CLIENT_CALLS: Final = frozenset({
     "custom_tool_call", "local_shell_call", "shell_call", "apply_patch_call", "computer_call",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.task import (
     Attachment,
+    ChatRequest,
     Message,
     Reasoning,
     Text,
@@ -25,7 +26,7 @@ from rightmodel.wire.openai_responses import (
     reasoning_item,
     url,
 )
-from rightmodel.wire.request import ChatRequest, RequestError
+from rightmodel.wire.request import RequestError
 from rightmodel.wire.response import CallStart, ReasoningDelta
 
 if TYPE_CHECKING:

@@ -8,19 +8,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import quoteattr
 
-from rightmodel.core.task import Attachment, Message, Reasoning, Text, ToolCall, ToolChoice
+from rightmodel.core.task import Attachment, ChatRequest, Message, Reasoning, Text, ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rightmodel.core.task import Part, ToolSpec
+    from rightmodel.core.task import Part
     from rightmodel.manifest.catalog import Provider
 
 HARMLESS: Final = frozenset({"cache_marks", "reasoning"})
 """Features that may be left out without changing the task."""
-
-
-AUTO: Final = ToolChoice()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +43,6 @@ class RequestError(Exception):
     def __init__(self, message: str, field: str = "") -> None:
         super().__init__(message)
         self.field = field
-
-
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """A request in the neutral form that every wire format translates to and from.
-
-    `schema`: the answer must be JSON valid against it. `effort`: "" is never sent.
-    `max_output_tokens`: reasoning included; 0 for no limit. `ignored`: fields of the decoded body
-    that the neutral form does not hold.
-    """
-
-    model: str
-    messages: tuple[Message, ...]
-    tools: tuple[ToolSpec, ...] = ()
-    tool_choice: ToolChoice = AUTO
-    schema: Mapping[str, Any] | None = None
-    effort: str = ""
-    max_output_tokens: int = 0
-    temperature: float | None = None
-    top_p: float | None = None
-    stop: tuple[str, ...] = ()
-    stream: bool = False
-    ignored: tuple[str, ...] = ()
 
 
 def without_reasoning(request: ChatRequest) -> ChatRequest:
