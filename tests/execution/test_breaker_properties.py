@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from rightmodel.core.call import Attempt
-from rightmodel.core.decision import Assessment, Candidate, Decision, Requirements
+from rightmodel.core.decision import Assessment, Candidate, Decision, Requirements, Trust
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.core.task import Task, Trust, WireFormat
+from rightmodel.core.task import Task, WireFormat
 from rightmodel.execution.breaker import (
     MOST_RETRY_AFTER_S,
     OUT_S,

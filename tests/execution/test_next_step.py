@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rightmodel.core.call import Attempt
-from rightmodel.core.decision import Assessment, Candidate, Decision, Requirements
+from rightmodel.core.decision import Assessment, Candidate, Decision, Requirements, Trust
 from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.core.task import Task, Trust, WireFormat
+from rightmodel.core.task import Task, WireFormat
 from rightmodel.execution.breaker import EndpointHealth, Snapshot
 from rightmodel.execution.call_state import LOOK_S, CallState, next_step
 from rightmodel.manifest.catalog import Endpoint, Model, Provider

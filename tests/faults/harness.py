@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, cast
 import pytest
 
 from rightmodel.core.call import Answer, Attempt
+from rightmodel.core.decision import Trust
 from rightmodel.core.errors import ExhaustedError
-from rightmodel.core.task import Task, Trust
+from rightmodel.core.task import Task
 from rightmodel.execution.engine import Clock, build
 from rightmodel.execution.records import Unrecorded
 from rightmodel.manifest.catalog import Catalog, Endpoint, Model, Provider, Routing, by_id

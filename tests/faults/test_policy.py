@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from faults.harness import Upstream, attempts, connected, machine_line, rehearsal, tried
+from rightmodel.core.decision import Trust
 from rightmodel.core.errors import ExhaustedError
 from rightmodel.core.fault import Fault
-from rightmodel.core.task import Task, Trust
+from rightmodel.core.task import Task
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S, MOST_COOLDOWN_S, OUT_S, RETRY_WINDOW_S
 from rightmodel.execution.call_state import BACKOFF_S
 from rightmodel.execution.executor import LOOK_AGAIN_S, PROBE_S

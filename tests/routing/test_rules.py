@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rightmodel.core.decision import Assessment
-from rightmodel.core.task import Attachment, Message, Task, Trust
+from rightmodel.core.decision import Assessment, Trust
+from rightmodel.core.task import Attachment, Message, Task
 from rightmodel.manifest.load import load_catalog
 from rightmodel.routing.router import Router
 from rightmodel.routing.signals.judge import Judge, JudgeAnswer

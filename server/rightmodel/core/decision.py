@@ -6,14 +6,13 @@ Units: money in USD as `Decimal`, time in seconds, sizes in tokens unless a name
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import IntEnum
 from math import exp
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from rightmodel.core.task import Trust
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
 
@@ -22,6 +21,14 @@ Skills = tuple[tuple[str, float], ...]
 
 Source = Literal["hint", "rule", "learned", "judge", "default"]
 """Who decided what kind of work a task is."""
+
+
+class Trust(IntEnum):
+    """How far a provider may be given data. A higher value may be given more."""
+
+    any = 0
+    trusted = 1
+    local = 2
 
 
 def success(rating: float, level: float) -> float:
@@ -54,6 +61,43 @@ class Assessment:
     def skill(self) -> str:
         """The heaviest skill."""
         return self.skills[0][0]
+
+
+class WarmPrefix(NamedTuple):
+    """What a provider's prompt cache holds of a session.
+
+    `tokens`: of the prompt that was sent there last, by the router's own estimate. `share`: how
+    much of them, 0–1, the session's usage has shown to be read from the cache. `at`: when it was
+    last used (seconds since 1970). `life_s`: how long it is kept unused. `provider`: whose it is.
+    """
+
+    tokens: int
+    share: float
+    at: float
+    life_s: float
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """What is known of an agent's session when one of its turns is routed.
+
+    `model`: of the last turn, "" before the first. `assessment`: of the latest turn that was
+    assessed, `None` before. `at`: when the last turn ended (seconds since 1970). `turns`: so far.
+    `first_tokens`, `last_tokens`: the prompt of the first turn and of the last, by the router's own
+    estimate. `output_tokens`: mean of an answer, without reasoning. `further_turns`: expected after
+    this one. `warm`: model → what a cache holds for it. Housekeeping turns count in none of these.
+    """
+
+    model: str = ""
+    assessment: Assessment | None = None
+    at: float = 0.0
+    turns: int = 0
+    first_tokens: int = 0
+    last_tokens: int = 0
+    output_tokens: float = 0.0
+    further_turns: float = 3.0
+    warm: Mapping[str, WarmPrefix] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

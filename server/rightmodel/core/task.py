@@ -10,11 +10,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from rightmodel.core.decision import SessionView
 
 
 SKILLS: Final = (
@@ -63,14 +65,6 @@ Modality = Literal["text", "image", "pdf", "audio"]
 
 NOT_TEXT: Final = {"text": False}
 """Metadata of a field that holds names of the protocol, or repeats another field."""
-
-
-class Trust(IntEnum):
-    """How far a provider may be given data. A higher value may be given more."""
-
-    any = 0
-    trusted = 1
-    local = 2
 
 
 class WireFormat(StrEnum):
@@ -296,7 +290,8 @@ class Task:
     it is sent, this prompt with its files at its end; `content`: all that a model is sent.
 
     `turn`: what is sent instead where the task is an agent's own turn; the prompt then is the human
-    ask in it, which is all that is assessed.
+    ask in it, which is all that is assessed. `session`: what is known of the turn's session, `None`
+    for a task outside of any.
     """
 
     prompt: str
@@ -315,6 +310,7 @@ class Task:
     prefer: str = ""
     client: str = "mcp"
     turn: Turn | None = None
+    session: SessionView | None = None
     messages: tuple[Message, ...] = field(init=False, repr=False, compare=False)
     content: Content = field(init=False, repr=False, compare=False)
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rightmodel.core.call import Attempt
-    from rightmodel.core.task import Trust, WireFormat
+    from rightmodel.core.decision import Trust
+    from rightmodel.core.task import WireFormat
     from rightmodel.execution.breaker import Health
     from rightmodel.execution.limiter import Limiter
     from rightmodel.execution.recorder import Recorder

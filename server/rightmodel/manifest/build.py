@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from rightmodel.core.decision import Trust
 from rightmodel.core.errors import ManifestError, TaskError, UnknownNameError
-from rightmodel.core.task import Trust, WireFormat
+from rightmodel.core.task import WireFormat
 from rightmodel.manifest.base_url import http_problem, is_loopback
 from rightmodel.manifest.catalog import (
     Budget,

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rightmodel.core.decision import Trust
 from rightmodel.core.errors import TaskError, UnknownNameError
 from rightmodel.core.format import listed
-from rightmodel.core.task import SKILLS, Trust, WireFormat
+from rightmodel.core.task import SKILLS, WireFormat
 from rightmodel.manifest.base_url import is_loopback
 from rightmodel.manifest.price import FREE, UNPRICED, Price
 

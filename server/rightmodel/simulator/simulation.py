@@ -13,7 +13,8 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.call import Usage
-from rightmodel.core.task import Trust, WireFormat
+from rightmodel.core.decision import Trust
+from rightmodel.core.task import WireFormat
 from rightmodel.manifest.base_url import is_loopback
 from rightmodel.manifest.settings import Settings
 from rightmodel.simulator.behaviour import Behaviour, Reply, example_of

@@ -22,7 +22,8 @@ from rightmodel.core.fault import Fault
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rightmodel.core.task import Task, Trust
+    from rightmodel.core.decision import Trust
+    from rightmodel.core.task import Task
     from rightmodel.manifest.catalog import Catalog, Model
     from rightmodel.routing.signals.routing_rules import Requirement
 

@@ -13,8 +13,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 from unicodedata import category, normalize
 
-from rightmodel.core.decision import Assessment
-from rightmodel.core.task import DIFFICULTIES, Trust, texts_of
+from rightmodel.core.decision import Assessment, Trust
+from rightmodel.core.task import DIFFICULTIES, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 import click
 from rich.text import Text
 
+from rightmodel.core.decision import Trust
 from rightmodel.core.format import usd
-from rightmodel.core.task import Trust
 from rightmodel.ledger.ledger import LINGER_S
 from rightmodel.manifest.load import load_catalog
 from rightmodel.routing.router import count_tokens

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from rightmodel.core.decision import Trust
 from rightmodel.core.fault import Fault
-from rightmodel.core.task import Trust
 from rightmodel.simulator.simulation import used_providers
 
 if TYPE_CHECKING:
