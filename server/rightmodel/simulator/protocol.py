@@ -56,7 +56,6 @@ class ServedFormat(ABC):
     `base_path`: what the manifest's `base_url` has after the host. `answers_at`: path of the
     endpoint. `newline`: between the lines of an event. `needed`: fields of the body that the real
     server requires. `signature`: of reasoning. `refuses_in_words`: a refusal has a text.
-    `names_events`: stream events have their type as name.
     """
 
     codec: ClassVar[Codec]
@@ -67,7 +66,6 @@ class ServedFormat(ABC):
     id_prefix: ClassVar[str] = ""
     signature: ClassVar[str] = ""
     refuses_in_words: ClassVar[bool] = False
-    names_events: ClassVar[bool] = False
 
     def route(self, request: Received) -> Route:
         """What the path asks for."""
@@ -140,7 +138,7 @@ class ServedFormat(ABC):
         return Envelope(name, reply.served or request.model, setting.created)
 
     def _event(self, data: Json) -> Event:
-        return Event(data, str(data["type"]) if self.names_events else "")
+        return Event(data, str(data["type"]) if self.codec.names_events else "")
 
     def _response(self, reply: Reply, setting: Setting) -> ChatResponse:
         parts: list[Text | Reasoning | ToolCall] = []
@@ -161,7 +159,7 @@ class ServedFormat(ABC):
     @property
     def last(self) -> bytes:
         """What ends a stream, after the last event."""
-        return f"data: {self.codec.last}\n\n".encode() if self.codec.last else b""
+        return self.codec.last
 
 
 class ChatServer(ServedFormat):
@@ -220,7 +218,6 @@ class ResponsesServer(ServedFormat):
     codec = CODECS[WireFormat.OPENAI_RESPONSES]
     answers_at = "/v1/responses"
     needed = ("model", "input")
-    names_events = True
     id_prefix = "resp_"
     refuses_in_words = True
     signature = "ZW5j"
@@ -242,7 +239,6 @@ class MessagesServer(ServedFormat):
     base_path = ""
     answers_at = "/v1/messages"
     needed = ("model", "max_tokens", "messages")
-    names_events = True
     id_prefix = "msg_"
     signature = "c2ln"
 

@@ -26,6 +26,7 @@ from rightmodel.wire.anthropic_messages import (
     url,
 )
 from rightmodel.wire.codec import Codec, Envelope, StreamEncoder
+from rightmodel.wire.error_body import anthropic_error
 from rightmodel.wire.fields import (
     count,
     dumps,
@@ -282,4 +283,8 @@ CODEC: Final = Codec(
     decode_request=decode_request,
     encode_response=encode_response,
     stream_encoder=MessageStreamEncoder,
+    encode_error=anthropic_error,
+    error_events=lambda body, _: [body],
+    names_events=True,
+    keep_alive=b'event: ping\ndata: {"type":"ping"}\n\n',
 )

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from rightmodel.core.task import Attachment, CacheMark, Reasoning, ToolCall, ToolResult
+from rightmodel.wire.fields import dumps
 from rightmodel.wire.request import NO_QUIRKS
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ class Envelope(NamedTuple):
     id: str
     model: str
     created: int = 0
+
+
+NO_ENVELOPE: Final = Envelope("", "")
 
 
 class StreamEncoder(ABC):
@@ -52,6 +56,18 @@ class EncodeRequest(Protocol):
         ...
 
 
+class EncodeError(Protocol):
+    """Encodes an error as the body of a response with this HTTP status.
+
+    `code`: of `RightmodelError`; formats with a code of their own for the same error send that.
+    `param`: dotted path of the field that is wrong, "" where none is.
+    """
+
+    def __call__(self, status: int, code: str, message: str, param: str = "") -> dict[str, Any]:
+        """The body."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Codec:
     """One wire format: its half as a client, then its half as a server.
@@ -71,7 +87,11 @@ class Codec:
     `decode_request`: the neutral form of a body. Raises `RequestError`.
     `encode_response`: the body of a response in one piece.
     `stream_encoder`: makes an encoder for one streamed response.
-    `last`: data of the stream's last event, "" where it has none of the kind.
+    `encode_error`: the body of an error.
+    `error_events`: what ends a stream after an error, out of its body.
+    `names_events`: stream events have their type as name.
+    `keep_alive`: what may be sent while a stream's first event is awaited.
+    `last`: what follows a stream's last event.
     """
 
     url: Callable[[ModelRequest], str]
@@ -87,9 +107,13 @@ class Codec:
     decode_request: Callable[[Mapping[str, Any]], ChatRequest]
     encode_response: Callable[[ChatResponse, Envelope], dict[str, Any]]
     stream_encoder: Callable[[Envelope], StreamEncoder]
+    encode_error: EncodeError
+    error_events: Callable[[dict[str, Any], Envelope], list[dict[str, Any]]]
     renamed: Mapping[str, str] = field(default_factory=dict)
     needed: frozenset[str] = frozenset()
-    last: str = ""
+    names_events: bool = False
+    keep_alive: bytes = b": keep-alive\n\n"
+    last: bytes = b""
 
     def unsupported(self, request: ChatRequest) -> frozenset[str]:
         """What of the request this wire format cannot carry; `request.HARMLESS` may be left out."""
@@ -110,6 +134,18 @@ class Codec:
         encoder = self.stream_encoder(envelope)
         between = [part for event in events for part in encoder.event(event)]
         return [*encoder.start(), *between, *encoder.end(response)]
+
+    def frame(self, event: Mapping[str, Any]) -> bytes:
+        """One event of a stream as server-sent event."""
+        name = f"event: {event['type']}\n" if self.names_events else ""
+        return f"{name}data: {dumps(event)}\n\n".encode()
+
+    def error_event(
+        self, status: int, code: str, message: str, envelope: Envelope = NO_ENVELOPE
+    ) -> bytes:
+        """What ends a stream after an error. `last` does not follow: the stream is not complete."""
+        body = self.encode_error(status, code, message)
+        return b"".join(map(self.frame, self.error_events(body, envelope)))
 
 
 def any_reasoning(part: Part) -> bool:

@@ -17,6 +17,7 @@ from rightmodel.core.task import (
     ToolSpec,
 )
 from rightmodel.wire.codec import Codec, Envelope, StreamEncoder
+from rightmodel.wire.error_body import gemini_error
 from rightmodel.wire.fields import (
     count,
     dumps,
@@ -288,4 +289,6 @@ CODEC: Final = Codec(
     decode_request=decode_request,
     encode_response=encode_response,
     stream_encoder=GeminiStreamEncoder,
+    encode_error=gemini_error,
+    error_events=lambda body, _: [body],
 )

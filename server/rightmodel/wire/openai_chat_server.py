@@ -16,6 +16,7 @@ from rightmodel.core.task import (
     ToolSpec,
 )
 from rightmodel.wire.codec import Codec, Envelope, StreamEncoder, any_reasoning
+from rightmodel.wire.error_body import openai_error
 from rightmodel.wire.fields import (
     count,
     file_of,
@@ -277,8 +278,10 @@ CODEC: Final = Codec(
         "max_tokens": "max_completion_tokens",
         "max_completion_tokens": "max_tokens",
     },
-    last="[DONE]",
+    last=b"data: [DONE]\n\n",
     decode_request=decode_request,
     encode_response=encode_response,
     stream_encoder=ChatStreamEncoder,
+    encode_error=openai_error,
+    error_events=lambda body, _: [body],
 )

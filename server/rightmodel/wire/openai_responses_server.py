@@ -15,6 +15,7 @@ from rightmodel.core.task import (
     ToolSpec,
 )
 from rightmodel.wire.codec import Codec, Envelope, StreamEncoder
+from rightmodel.wire.error_body import openai_error
 from rightmodel.wire.fields import count, file_of_url, ignored, number, obj, objects, required, text
 from rightmodel.wire.openai_chat import headers
 from rightmodel.wire.openai_chat_server import any_object, decoded_choice
@@ -326,6 +327,20 @@ def _usage_out(used: Usage | None) -> dict[str, Any] | None:
     }
 
 
+def _error_events(body: dict[str, Any], envelope: Envelope) -> list[dict[str, Any]]:
+    """An `error` event, flat as it is typed and nested as it is sent, and a failed response.
+
+    The SDKs raise for the first; Codex 0.171 reads the second alone.
+    """
+    error = body["error"]
+    flat = {key: error[key] for key in ("code", "message", "param")}
+    failed = {**_object(envelope, "failed", [], None), "error": error}
+    return [
+        {"type": "error", "sequence_number": 0, **flat, **body},
+        {"type": "response.failed", "sequence_number": 1, "response": failed},
+    ]
+
+
 CODEC: Final = Codec(
     url=url,
     headers=headers,
@@ -340,4 +355,7 @@ CODEC: Final = Codec(
     decode_request=decode_request,
     encode_response=encode_response,
     stream_encoder=ResponsesStreamEncoder,
+    encode_error=openai_error,
+    error_events=_error_events,
+    names_events=True,
 )
