@@ -37,6 +37,8 @@ def test_the_example_of_all_keys_loads_with_the_documented_meaning(tmp_path: Pat
     assert [e.provider.name for e in catalog.models["llama-70b"].endpoints] == ["groq", "together"]
     assert [rule.name for rule in catalog.rules] == ["secrets stay here", "rule 2"]
     assert set(catalog.budget.models) == {"anthropic/claude-opus-5-5"}
+    assert catalog.clients["alice"].models == ("openai/*", "mine/coder")
+    assert catalog.gateway.map == {"claude-haiku-*": "auto:cheap"}
     assert catalog.providers["gpu_box"].key_file == str(tmp_path / "gpu-box.key")
 
 

@@ -61,7 +61,7 @@ def test_a_shipped_provider_is_the_same_without_its_models(name: str) -> None:
         ("[skills.cod]\nslope = 0.5", "skills.cod", "did you mean 'code'"),
         ('[skills.code]\ndescription = "mine"', "skills.code.description", "known skill"),
         ("[skills.code]\nslope = 3", "skills.code.slope", "less than or equal to 2"),
-        ("[gateway]\nroute = []", "gateway", "unknown key"),
+        ("[gatway]\nroute = []", "gatway", "did you mean 'gateway'"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_key_and_what_would_be_right(

@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.format import mask_keys
+from rightmodel.manifest.clients import client_notes
 from rightmodel.manifest.load import load_catalog, local_servers
 from rightmodel.manifest.local_servers import addresses
 
@@ -116,7 +117,8 @@ async def effective_catalog(settings: Settings) -> Catalog:
         served=served,
     )
     keys = settings.key_file_notes(catalog)
-    notes = (*settings.notes, *local.notes, *keys, *catalog.notes)
+    who = client_notes(settings, catalog)
+    notes = (*settings.notes, *local.notes, *keys, *who, *catalog.notes)
     return replace(catalog, notes=notes)
 
 

@@ -213,6 +213,49 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Client:
+    """A `[clients.NAME]` table: who may use the HTTP server, and how far.
+
+    `token_env`: the variable with its token. Limits in USD as in `Budget`. `tier`: of calls that
+    state none. `models`: ids and patterns. `surfaces`: "mcp", "v1".
+    """
+
+    name: str
+    token_env: str
+    per_call_usd: Decimal | None = None
+    per_day_usd: Decimal | None = None
+    per_month_usd: Decimal | None = None
+    tier: str = ""
+    models: tuple[str, ...] = ("*",)
+    surfaces: tuple[str, ...] = ("mcp", "v1")
+
+    def may_use(self, model: str) -> bool:
+        """Whether it may use the model with that id."""
+        return "*" in self.models or any(fnmatchcase(model, name) for name in self.models)
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The `[gateway]` table.
+
+    `route`: names or patterns of models that are routed. `map`: name or pattern → "auto",
+    "auto:TIER" or a model.
+    """
+
+    route: tuple[str, ...] = ("auto",)
+    map: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Alerts:
+    """The `[alerts]` table. `webhook_env`: the variable with the URL. `command`: with arguments."""
+
+    webhook_env: str = ""
+    format: str = "json"
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class FilePolicy:
     """The `[files]` table. `roots`: absolute; empty means the server's working directory.
 
@@ -246,6 +289,9 @@ class Catalog:
     own_skills: Mapping[str, str] = field(default_factory=dict)
     routing: Routing = Routing()
     budget: Budget = Budget()
+    clients: Mapping[str, Client] = field(default_factory=dict)
+    gateway: Gateway = Gateway()
+    alerts: Alerts = Alerts()
     files: FilePolicy = FilePolicy()
     store_text: bool = False
     ledger_url: str = ""

@@ -31,6 +31,7 @@ from rightmodel.manifest.catalog import (
     Slope,
     by_id,
 )
+from rightmodel.manifest.clients import build_clients
 from rightmodel.manifest.local_servers import LOCAL
 from rightmodel.manifest.read import (
     read_manifest,
@@ -189,7 +190,8 @@ def load_catalog(
         file=bench.file,
     )
     _check_judge(catalog)
-    return build_rules(build_budget(catalog, user.budget), user.rules, bench.file)
+    catalog = build_clients(build_budget(catalog, user.budget), user)
+    return build_rules(catalog, user.rules, bench.file)
 
 
 def _connected(bench: _Workbench) -> dict[str, Draft]:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
-_SECRET: Final = frozenset({"key_env", "key_file", "headers", "base_url", "url"})
+_SECRET: Final = frozenset(
+    {"key_env", "key_file", "token_env", "webhook_env", "headers", "base_url", "url"}
+)
 """Keys of a manifest whose wrong values are never repeated."""
 
 

@@ -11,7 +11,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from rightmodel.core.task import AssessMode, Difficulty, Effort, Modality, Tier, WireFormat
 from rightmodel.manifest.base_url import clean_base_url
@@ -24,11 +24,30 @@ Rating = Annotated[float, Field(ge=0, le=10)]
 Skill = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 TrustName = Literal["local", "trusted", "any"]
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-Variable = Annotated[str, Field(json_schema_extra={"pattern": f"^{VARIABLE.pattern}$"})]
-"""Checked by a validator, since pydantic's message would repeat a pasted key."""
+
+
+def _variable(value: str) -> str:
+    """Checked here, since pydantic's message would repeat a pasted key."""
+    if VARIABLE.fullmatch(value) and not looks_like_key(value):
+        return value
+    msg = (
+        "takes the name of an environment variable, such as OPENAI_API_KEY, not the key "
+        "itself: put the key into that variable or into a file for --env-file"
+    )
+    raise ValueError(msg)
+
+
+Variable = Annotated[
+    str,
+    AfterValidator(_variable),
+    Field(json_schema_extra={"pattern": f"^{VARIABLE.pattern}$"}),
+]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 Hours = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
+ClientName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
+Surface = Literal["mcp", "v1"]
+AlertFormat = Literal["json", "slack", "discord"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
@@ -132,9 +151,7 @@ class ProviderTable(Table):
     protocol: WireFormat | None = None
     base_url: str | None = None
     allow_http: bool | None = None
-    key_env: (
-        Annotated[str, Field(json_schema_extra={"pattern": f"^{VARIABLE.pattern}$"})] | None
-    ) = None
+    key_env: Variable | None = None
     key_file: Name | None = None
     trust: TrustName | None = None
     max_concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
@@ -148,17 +165,6 @@ class ProviderTable(Table):
     @classmethod
     def _base_url_is_clean(cls, value: str | None) -> str | None:
         return None if value is None else clean_base_url(value)
-
-    @field_validator("key_env")
-    @classmethod
-    def _names_a_variable(cls, value: str | None) -> str | None:
-        if value is None or (VARIABLE.fullmatch(value) and not looks_like_key(value)):
-            return value
-        msg = (
-            "takes the name of an environment variable, such as OPENAI_API_KEY, not the key "
-            "itself: put the key into that variable or into a file for --env-file"
-        )
-        raise ValueError(msg)
 
     @field_validator("key_file")
     @classmethod
@@ -263,6 +269,44 @@ class BudgetTable(Table):
     warn_at: Annotated[float, Field(gt=0, le=1)] | None = None
 
 
+class ClientTable(Table):
+    """`[clients.NAME]`: who may use the HTTP server. Limits as in `[budget]`.
+
+    `token_env`: the variable with the client's token. `models`: ids, aliases or patterns.
+    """
+
+    token_env: Variable
+    per_call_usd: Usd | None = None
+    per_day_usd: Usd | None = None
+    per_month_usd: Usd | None = None
+    tier: Tier | None = None
+    models: Annotated[list[Name], Field(min_length=1)] | None = None
+    surfaces: Annotated[list[Surface], Field(min_length=1)] | None = None
+
+
+class GatewayTable(Table):
+    """`[gateway]`: which model names of the HTTP server's clients are routed.
+
+    `route`: names or patterns that are routed as `auto` is. `map`: name or pattern → `auto`,
+    `auto:TIER` or a model.
+    """
+
+    route: Annotated[list[Name], Field(min_length=1)] | None = None
+    map: dict[Name, Name] = {}
+
+
+class AlertsTable(Table):
+    """`[alerts]`: who hears that a budget is nearly or entirely spent.
+
+    `webhook_env`: the variable with the URL. `command`: a program and its arguments; the alert is
+    JSON on its standard input.
+    """
+
+    webhook_env: Variable | None = None
+    format: AlertFormat | None = None
+    command: Annotated[list[Name], Field(min_length=1)] | None = None
+
+
 class PrivacyTable(Table):
     """`[privacy]`: whether prompts and answers may be written to the ledger."""
 
@@ -295,6 +339,9 @@ class Manifest(Table):
     exclude: list[Name] | None = None
     routing: RoutingTable = RoutingTable()
     budget: BudgetTable = BudgetTable()
+    clients: dict[ClientName, ClientTable] = {}
+    gateway: GatewayTable = GatewayTable()
+    alerts: AlertsTable = AlertsTable()
     files: FilesTable = FilesTable()
     privacy: PrivacyTable = PrivacyTable()
     ledger: LedgerTable = LedgerTable()

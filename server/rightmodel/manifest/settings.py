@@ -44,8 +44,7 @@ class Settings:
 
     def key(self, provider: Provider) -> str:
         """The provider's key, "" where it has none that can be used."""
-        value = self._variable(provider)
-        if value and not _UNFILLED.fullmatch(value) and not _unsendable(value):
+        if value := self.variable(provider.key_env):
             return value
         if not provider.key_file:
             return ""
@@ -54,6 +53,24 @@ class Settings:
         except (OSError, ValueError):
             return ""
         return "" if _unsendable(value) else value
+
+    def variable(self, name: str) -> str:
+        """The secret in a variable of the environment, "" where there is none that can be used."""
+        value = self._text(name)
+        return "" if _UNFILLED.fullmatch(value) or _unsendable(value) else value
+
+    def variable_problem(self, name: str, near_miss: str = "") -> str:
+        """What is wrong with a variable. `near_miss`: another one that was probably meant."""
+        value = self._text(name)
+        if name not in self.environment:
+            state = f"is not set ({near_miss})" if near_miss else "is not set"
+        elif not value:
+            state = "is empty"
+        elif _UNFILLED.fullmatch(value):
+            state = f"still reads {value!r}: the client did not fill it in"
+        else:
+            return f"{name} {_unsendable(value)}"
+        return f"{name} {state}; set it or use --env-file"
 
     def has_key(self, provider: Provider) -> bool:
         """Whether requests to the provider can be authorised."""
@@ -67,7 +84,10 @@ class Settings:
         """Why requests to the provider carry no key, needed or not; "" where they carry one."""
         if self.key(provider) or not (provider.key_env or provider.key_file):
             return ""
-        why = _file_problem(provider.key_file) if provider.key_file else self._problem(provider)
+        if provider.key_file:
+            why = _file_problem(provider.key_file)
+        else:
+            why = self.variable_problem(provider.key_env, self.near_miss(provider))
         return f"no key for {provider.name}: {why}"
 
     def missing_keys(self, model: Model) -> str:
@@ -87,8 +107,10 @@ class Settings:
         return self._misses[provider.name]
 
     def secrets(self, catalog: Catalog) -> list[str]:
-        """Everything that must not appear in any output: keys, secret headers, passwords."""
+        """Everything that must not appear in any output: keys, tokens, headers, passwords."""
         found = {self.key(p) for p in catalog.providers.values()}
+        found.update(self.variable(client.token_env) for client in catalog.clients.values())
+        found.add(self.variable(catalog.alerts.webhook_env))
         for provider in catalog.providers.values():
             for name, value in provider.headers.items():
                 if is_secret_header(name, value):
@@ -107,22 +129,8 @@ class Settings:
             if readable_by_everyone(expand_user(file))
         ]
 
-    def _variable(self, provider: Provider) -> str:
-        return _bare(self.environment.get(provider.key_env, "")) if provider.key_env else ""
-
-    def _problem(self, provider: Provider) -> str:
-        """What is wrong with the provider's variable."""
-        name, value = provider.key_env, self._variable(provider)
-        if name not in self.environment:
-            miss = self.near_miss(provider)
-            state = f"is not set ({miss})" if miss else "is not set"
-        elif not value:
-            state = "is empty"
-        elif _UNFILLED.fullmatch(value):
-            state = f"still reads {value!r}: the client did not fill it in"
-        else:
-            return f"{name} {_unsendable(value)}"
-        return f"{name} {state}; set it or use --env-file"
+    def _text(self, name: str) -> str:
+        return _bare(self.environment.get(name, "")) if name else ""
 
 
 def _content(key_file: str) -> str:

@@ -1,0 +1,106 @@
+"""`[clients]`, `[gateway]` and `[alerts]` → the catalog's objects, and the clients' tokens."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Final
+
+from rightmodel.core.errors import ManifestError, TaskError, UnknownNameError
+from rightmodel.core.task import TIERS
+from rightmodel.manifest.catalog import Alerts, Client, Gateway
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rightmodel.manifest.catalog import Catalog
+    from rightmodel.manifest.schema import ClientTable, GatewayTable, Manifest
+    from rightmodel.manifest.settings import Settings
+
+LEAST_TOKEN: Final = 16
+"""Characters of a client's token."""
+AUTO: Final = ("auto", *(f"auto:{tier}" for tier in TIERS))
+"""Names of models that are routed, whatever the manifest says."""
+OWN: Final = ("mcp", "cli", "check")
+"""Clients that need no table: agents over standard input, `rightmodel ask`, `rightmodel check`."""
+
+
+def build_clients(catalog: Catalog, user: Manifest) -> Catalog:
+    """The catalog with its clients, gateway and alerts. Raises `ManifestError`."""
+    notes: list[str] = []
+    clients = {name: _client(catalog, name, table, notes) for name, table in user.clients.items()}
+    alerts = user.alerts.model_dump(exclude_none=True)
+    alerts["command"] = tuple(alerts.get("command", ()))
+    return replace(
+        catalog,
+        clients=clients,
+        gateway=_gateway(catalog, user.gateway),
+        alerts=Alerts(**alerts),
+        notes=(*catalog.notes, *notes),
+    )
+
+
+def _client(catalog: Catalog, name: str, table: ClientTable, notes: list[str]) -> Client:
+    if name in OWN:
+        raise ManifestError(
+            f"{name!r} is a name of rightmodel's own ({', '.join(OWN)}): choose another one",
+            file=catalog.file,
+            key=f"clients.{name}",
+        )
+    given = table.model_dump(exclude_none=True, exclude={"models", "surfaces"})
+    if table.models is not None:
+        given["models"] = tuple(catalog.aliases.get(m, m) for m in table.models)
+        notes += [
+            f"client {name}: models {pattern!r} matches no connected model"
+            for pattern in given["models"]
+            if not any(fnmatchcase(model, pattern) for model in catalog.models)
+        ]
+    if table.surfaces is not None:
+        given["surfaces"] = tuple(table.surfaces)
+    return Client(name=name, **given)
+
+
+def _gateway(catalog: Catalog, table: GatewayTable) -> Gateway:
+    for name, target in table.map.items():
+        if target in AUTO:
+            continue
+        try:
+            catalog.find(target)
+        except UnknownNameError:
+            known = [*AUTO, *catalog.models, *catalog.aliases]
+            error: TaskError = UnknownNameError("model", target, known)
+        except TaskError as excluded:
+            error = excluded
+        else:
+            continue
+        raise ManifestError(str(error), file=catalog.file, key=f'gateway.map."{name}"')
+    return Gateway(tuple(table.route or Gateway().route), table.map)
+
+
+def tokens(settings: Settings, catalog: Catalog) -> Mapping[str, Client]:
+    """Token → client. A token that is too short, or that two clients have, admits nobody."""
+    found = [(settings.variable(c.token_env), c) for c in catalog.clients.values()]
+    times = Counter(token for token, _ in found)
+    return {t: c for t, c in found if len(t) >= LEAST_TOKEN and times[t] == 1}
+
+
+def client_notes(settings: Settings, catalog: Catalog) -> Iterator[str]:
+    """What is wrong with the tokens of the clients and with the receiver of alerts."""
+    admitted: dict[str, str] = {}
+    for client in catalog.clients.values():
+        token, problem = settings.variable(client.token_env), ""
+        if not token:
+            problem = settings.variable_problem(client.token_env)
+        elif len(token) < LEAST_TOKEN:
+            problem = f"the token in {client.token_env} has fewer than {LEAST_TOKEN} characters"
+        elif token in admitted:
+            problem = f"its token is that of client {admitted[token]}, too, and admits neither"
+        admitted.setdefault(token, client.name)
+        if problem:
+            yield f"client {client.name} cannot log in: {problem}"
+    webhook = catalog.alerts.webhook_env
+    if webhook and not settings.variable(webhook):
+        yield f"alerts are not sent: {settings.variable_problem(webhook)}"
+    elif webhook and not settings.variable(webhook).startswith(("https://", "http://")):
+        yield f"alerts are not sent: {webhook} is not a URL that begins with https://"
