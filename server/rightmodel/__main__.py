@@ -12,7 +12,7 @@ def main() -> None:
 
         options = parse_serve(sys.argv[1:])
         if options is not None:
-            from rightmodel.surfaces.mcp.front import start
+            from rightmodel.surfaces.serve import start
 
             start(options)
             return

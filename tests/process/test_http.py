@@ -205,7 +205,7 @@ def test_half_a_surrogate_pair_in_a_body_costs_no_call(tmp_path: Path) -> None:
 HALF_A_HEAD = b"POST /mcp HTTP/1.1\r\nhost: 127.0.0.1\r\nx-slow: "
 HALF_A_BODY = b"POST /mcp HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 100\r\n\r\n{"
 QUICK = """
-from rightmodel.surfaces.mcp import http
+from rightmodel.surfaces.http import connections as http
 http.HEAD_S = 0.5
 http.BODY_S = 0.5
 http.MOST_CONNECTIONS = 8

@@ -7,10 +7,10 @@ import pytest
 
 from rightmodel.core.format import usd
 from rightmodel.ledger.reports import UsageRow
-from rightmodel.surfaces.cli.usage_view import charts, sections
-from rightmodel.surfaces.cli.usage_view.charts import Bar, BarChart, Column, ColumnChart
-from rightmodel.surfaces.cli.usage_view.report import LIST_TOKENS
 from rightmodel.surfaces.mcp.tools import TOOLS
+from rightmodel.surfaces.usage_view import charts, sections
+from rightmodel.surfaces.usage_view.charts import Bar, BarChart, Column, ColumnChart
+from rightmodel.surfaces.usage_view.report import LIST_TOKENS
 
 
 def row(day: str, spent: str = "1", saved: str | None = "2") -> UsageRow:

@@ -28,7 +28,7 @@ from rightmodel.surfaces.cli.show.calls import HEALED, HEALTHY, OUTAGE, short, t
 from rightmodel.surfaces.cli.show.run import Run, server_stage
 from rightmodel.surfaces.cli.show.view import Column, View
 from rightmodel.surfaces.cli.terminal import echo
-from rightmodel.surfaces.cli.usage_view.sections import percent
+from rightmodel.surfaces.usage_view.sections import percent
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

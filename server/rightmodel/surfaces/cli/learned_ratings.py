@@ -15,8 +15,8 @@ from rightmodel.core.format import visible
 from rightmodel.execution.engine import make_ledger
 from rightmodel.execution.learning import RECENT, corrected, ratings_of
 from rightmodel.ledger.records import OutcomeRecord, day_of, new_id
-from rightmodel.surfaces.cli.ledger_view import ask_ledger
 from rightmodel.surfaces.cli.terminal import echo
+from rightmodel.surfaces.ledger_view import ask_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from rightmodel.surfaces.mcp.front import start
 from rightmodel.surfaces.mcp.options import LEAST_DEADLINE_S, MOST_DEADLINE_S, ServeOptions
+from rightmodel.surfaces.serve import start
 
 
 @click.command("serve")

@@ -19,10 +19,10 @@ from rightmodel.ledger.reports import GROUPS
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.manifest.load import load_catalog
 from rightmodel.surfaces.cli import with_settings
-from rightmodel.surfaces.cli.ledger_view import ask_ledger
 from rightmodel.surfaces.cli.terminal import echo
-from rightmodel.surfaces.cli.usage_view import report as reports
-from rightmodel.surfaces.cli.usage_view.report import Span, UsageReport
+from rightmodel.surfaces.ledger_view import ask_ledger
+from rightmodel.surfaces.usage_view import report as reports
+from rightmodel.surfaces.usage_view.report import Span, UsageReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,11 +96,11 @@ def _render(
     elif as_csv and by is not None:
         _print(reports.groups_csv(report.usage.rows(by), by))
     elif html_file:
-        from rightmodel.surfaces.cli.usage_view.page import page
+        from rightmodel.surfaces.usage_view.page import page
 
         _write(page(report), html_file)
     else:
-        from rightmodel.surfaces.cli.usage_view.terminal import show
+        from rightmodel.surfaces.cli.usage_terminal import show
 
         show(report, [by] if by else GROUPS)
 

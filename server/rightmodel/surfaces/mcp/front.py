@@ -1,4 +1,4 @@
-"""Starts `rightmodel serve`: answers a client's first messages before anything heavy is imported.
+"""Starts `rightmodel serve` on standard streams: answers before anything heavy is imported.
 
 Every agent session starts its own server, and most never call a tool: they get the handshake and
 the list of tools from here. The first message that is not understood completely is left to the
@@ -12,7 +12,6 @@ import json
 import os
 import select
 import signal
-import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
@@ -154,23 +153,13 @@ class Front:
         return {**result, "_meta": {f"{PREFIX}serverInfo": SERVER_INFO}}
 
 
-def start(options: ServeOptions) -> None:
-    """Serve to the end; an error is one line on standard error."""
-    if not options.http:
-        handover = answer_first(take_standard_streams(), warm_up=options.warm_up)
-        if handover is not None:
-            from rightmodel.surfaces.mcp.process import serve_stdio
+def start_stdio(options: ServeOptions) -> None:
+    """Serve standard input and output to the end."""
+    handover = answer_first(take_standard_streams(), warm_up=options.warm_up)
+    if handover is not None:
+        from rightmodel.surfaces.mcp.process import serve_stdio
 
-            serve_stdio(options, handover)
-        return
-    from rightmodel.core.errors import RightmodelError
-    from rightmodel.surfaces.mcp.process import serve_http
-
-    try:
-        serve_http(options)
-    except RightmodelError as error:
-        print(f"rightmodel: {error}", file=sys.stderr)  # noqa: T201 - no logger yet
-        sys.exit(1)
+        serve_stdio(options, handover)
 
 
 def answer_first(wire: Wire, *, warm_up: bool = False) -> Handover | None:

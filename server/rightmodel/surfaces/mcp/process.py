@@ -6,19 +6,21 @@ import asyncio
 import gc
 import importlib
 import sys
+from contextlib import asynccontextmanager
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.core.errors import TaskError
-from rightmodel.manifest.keys import looks_like_key
 from rightmodel.manifest.settings import read_settings
 from rightmodel.surfaces.log import log_to_stderr
 
 if TYPE_CHECKING:
-    import socket
+    from collections.abc import AsyncIterator
     from types import ModuleType
 
+    from mcp.server.lowlevel import Server
+
+    from rightmodel.execution.engine import App
     from rightmodel.manifest.settings import Settings
     from rightmodel.surfaces.mcp.options import ServeOptions
     from rightmodel.surfaces.mcp.wire import Handover
@@ -87,45 +89,26 @@ def serve_stdio(options: ServeOptions, handover: Handover) -> None:
     asyncio.run(_serve(settings, options, handover))
 
 
-def serve_http(options: ServeOptions) -> None:
-    """Listen at once, load everything and serve. Raises `TaskError`."""
-    from rightmodel.surfaces.mcp.http import check_token, listen, parse_address
+async def _serve(settings: Settings, options: ServeOptions, handover: Handover) -> None:
+    from rightmodel.surfaces.mcp.stdio import serve_stdio
 
-    log_to_stderr()
-    settings = read_settings(manifest=options.manifest, env_file=options.env_file)
-    token = ""
-    if options.token_env:
-        token = settings.environment.get(options.token_env, "")
-        if not token:
-            if looks_like_key(options.token_env):
-                raise TaskError("--token-env takes the name of a variable, not the token itself")
-            raise TaskError(f"--token-env {options.token_env}: the variable is not set or empty")
-    host, port = parse_address(options.http)
-    check_token(host, token)
-    with listen(host, port) as listener:
-        load(*UPSTREAM)
-        asyncio.run(_serve(settings, options, (listener, host, token)))
+    async with running(settings, options) as (app, server):
+        await serve_stdio(server, app.close, handover)
 
 
-async def _serve(
-    settings: Settings, options: ServeOptions, source: Handover | tuple[socket.socket, str, str]
-) -> None:
+@asynccontextmanager
+async def running(
+    settings: Settings, options: ServeOptions
+) -> AsyncIterator[tuple[App, Server[dict[str, Any]]]]:
+    """The app and its MCP server; closed at the end, and by signals."""
     from rightmodel.execution.engine import App
     from rightmodel.surfaces.mcp.server import make_server
     from rightmodel.surfaces.mcp.shutdown import end_on_signals
-    from rightmodel.surfaces.mcp.wire import Handover
 
     app = App(settings)
     server = make_server(app.engine, deadline_s=options.deadline)
     end_on_signals(app.close)
     try:
-        if isinstance(source, Handover):
-            from rightmodel.surfaces.mcp.stdio import serve_stdio
-
-            await serve_stdio(server, app.close, source)
-        else:
-            from rightmodel.surfaces.mcp.http import serve_http
-
-            await serve_http(server, *source)
+        yield app, server
     finally:
         await app.close()

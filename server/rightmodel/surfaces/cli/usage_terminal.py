@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from rightmodel.surfaces.cli.console import console, print_table, table
-from rightmodel.surfaces.cli.usage_view import sections as words
+from rightmodel.surfaces.usage_view import sections as words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rich.console import Console
 
-    from rightmodel.surfaces.cli.usage_view.report import UsageReport
-    from rightmodel.surfaces.cli.usage_view.sections import Section
+    from rightmodel.surfaces.usage_view.report import UsageReport
+    from rightmodel.surfaces.usage_view.sections import Section
 
 MOST_ROWS: Final = 31
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.format import UNKNOWN, duration, usd
 from rightmodel.ledger.reports import GROUPS
-from rightmodel.surfaces.cli.usage_view.charts import Bar, BarChart, ColumnChart, columns_of
+from rightmodel.surfaces.usage_view.charts import Bar, BarChart, ColumnChart, columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rightmodel.ledger.budget import LimitState
     from rightmodel.ledger.reports import Spread, UsageRow
-    from rightmodel.surfaces.cli.usage_view.report import UsageReport
+    from rightmodel.surfaces.usage_view.report import UsageReport
 
 MOST_BARS: Final = 20
 """In a chart; the table below it has all of them."""

@@ -7,15 +7,15 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.surfaces.cli.usage_view import charts
-from rightmodel.surfaces.cli.usage_view import sections as words
-from rightmodel.surfaces.cli.usage_view.charts import text
+from rightmodel.surfaces.usage_view import charts
+from rightmodel.surfaces.usage_view import sections as words
+from rightmodel.surfaces.usage_view.charts import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rightmodel.surfaces.cli.usage_view.report import UsageReport
-    from rightmodel.surfaces.cli.usage_view.sections import Section
+    from rightmodel.surfaces.usage_view.report import UsageReport
+    from rightmodel.surfaces.usage_view.sections import Section
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"
 _ORDER: Final = (

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from rightmodel.core.errors import TaskError
-from rightmodel.surfaces.mcp.http import check_token, parse_address
+from rightmodel.surfaces.http.listening import check_token, parse_address
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])

@@ -1,0 +1,1 @@
+"""The HTTP server: MCP at `/mcp`, and beside it the model APIs that agents speak."""

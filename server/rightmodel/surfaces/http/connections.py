@@ -1,0 +1,142 @@
+"""Bounds on connections and on how long a request may take to arrive."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HEAD_S: Final = 10.0
+"""Until the head of a request is complete."""
+BODY_S: Final = 30.0
+"""Between two pieces of a request's body."""
+MOST_CONNECTIONS: Final = 1024
+_UNAVAILABLE: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n"
+    b"connection: close\r\n\r\n"
+)
+
+
+def most_connections() -> int:
+    """At most `MOST_CONNECTIONS`, or half of the files that the process may open."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return MOST_CONNECTIONS
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, soft // 2)
+
+
+class Connections:
+    """The open connections, oldest first. One address gets three quarters of them at most.
+
+    A new connection takes the place of the oldest one that has sent no complete request.
+    """
+
+    def __init__(self, most: int, inner: Callable[..., Any]) -> None:
+        self._inner = inner
+        self._most = most
+        self._most_of_one = max(1, most * 3 // 4)
+        self._open: dict[Guard, None] = {}
+
+    def protocol(self, **options: Any) -> Guard:
+        """Uvicorn's factory of protocols."""
+        return Guard(self, self._inner(**options))
+
+    def admit(self, new: Guard) -> bool:
+        """Make room for a connection; `False` if every other one is busy."""
+        same = [c for c in self._open if c.address == new.address]
+        full = same if len(same) >= self._most_of_one else list(self._open)
+        if len(same) >= self._most_of_one or len(self._open) >= self._most:
+            oldest = next((c for c in full if c.waiting), None)
+            if oldest is None:
+                return False
+            oldest.abort()
+        self._open[new] = None
+        return True
+
+    def forget(self, connection: Guard) -> None:
+        """Its connection is closed."""
+        self._open.pop(connection, None)
+
+
+class Guard(asyncio.Protocol):
+    """uvicorn's protocol for one connection, which is closed when a request is too long in coming.
+
+    uvicorn itself bounds the time between two requests, but not that of a half-sent one.
+    """
+
+    def __init__(self, connections: Connections, inner: Any) -> None:
+        self._connections = connections
+        self._inner = inner
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.address = ""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether no complete request is there to be answered."""
+        return self._head_missing or bool(self._inner.cycle.more_body)
+
+    @property
+    def _head_missing(self) -> bool:
+        cycle = self._inner.cycle
+        return cycle is None or bool(cycle.response_complete)
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._connections.forget(self)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Asyncio."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP, for the type checker
+        self._transport = transport
+        peer = transport.get_extra_info("peername")
+        self.address = peer[0] if peer else ""
+        self._inner.connection_made(transport)
+        if self._connections.admit(self):
+            self._wait(HEAD_S)
+        else:
+            transport.write(_UNAVAILABLE)
+            transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        """Asyncio."""
+        self._inner.data_received(data)
+        if not self.waiting:
+            self._stop()
+        elif not self._head_missing:
+            self._stop()
+            self._wait(BODY_S)
+        elif self._timer is None:
+            self._wait(HEAD_S)
+
+    def eof_received(self) -> None:
+        """Asyncio."""
+        self._inner.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Asyncio."""
+        self._stop()
+        self._connections.forget(self)
+        self._inner.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Asyncio."""
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Asyncio."""
+        self._inner.resume_writing()
+
+    def _wait(self, seconds: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.abort)
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,65 @@
+"""The address to listen on, and whether it may be open to others."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from typing import Final
+
+from rightmodel.core.errors import TaskError
+from rightmodel.manifest.base_url import BaseUrl
+
+MCP_PATH: Final = "/mcp"
+LEAST_TOKEN_CHARS: Final = 16
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """`HOST:PORT`, `[::1]:PORT` or a port alone. Raises `TaskError`."""
+    host, colon, port = text.rpartition(":")
+    host = (host or "127.0.0.1").strip("[]")
+    if not port.isdigit() or not 0 <= int(port) <= 65535 or (colon and not host):  # noqa: PLR2004
+        raise TaskError(f"--http {text}: not an address like 127.0.0.1:8765", argument="http")
+    return host, int(port)
+
+
+def check_token(host: str, token: str) -> None:
+    """Any address but loopback needs a token. Raises `TaskError`."""
+    if BaseUrl(secure=False, host=host).loopback:
+        return
+    if not token:
+        raise TaskError(
+            f"serving on {host} needs a token: put one into an environment variable and name it "
+            "with --token-env NAME; clients send it as Authorization: Bearer TOKEN",
+            argument="token-env",
+        )
+    if len(token) < LEAST_TOKEN_CHARS:
+        raise TaskError(
+            f"the token has {len(token)} characters; serving on {host} needs at least "
+            f"{LEAST_TOKEN_CHARS}, for instance those of: openssl rand -hex 16",
+            argument="token-env",
+        )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket, announced on standard error. Raises `TaskError`.
+
+    Clients may connect from now on; they are answered as soon as the server runs.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        raise TaskError(
+            f"--http: cannot listen on {host}, port {port}: {error.strerror or error}; "
+            "choose another address, or port 0 for any free one",
+            argument="http",
+        ) from error
+    # Accepted sockets take it over: asyncio sets it only on those of which the protocol is named.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    shown = f"[{host}]" if ":" in host else host
+    print(  # noqa: T201 - for whoever started it; standard output stays empty
+        f"rightmodel: listening on http://{shown}:{listener.getsockname()[1]}{MCP_PATH}",
+        file=sys.stderr,
+        flush=True,
+    )
+    return listener
