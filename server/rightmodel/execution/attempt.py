@@ -101,7 +101,9 @@ def request_of(
     return ModelRequest(
         provider=step.endpoint.provider,
         name=step.endpoint.name,
-        **task.content._asdict(),
+        messages=task.content.messages,
+        system=task.content.system,
+        schema=task.content.schema,
         key=key,
         native_schema="json_schema" in step.model.features,
         effort=accepted_effort(step.model, task.effort),
