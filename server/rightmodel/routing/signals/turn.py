@@ -1,0 +1,275 @@
+"""What an agent's own turn is for, what the human asks in it, and which session it belongs to.
+
+Pure. The marks of the clients are data in `client_marks`. A turn that is wrongly taken for cheap
+work is the dangerous error, so a request with tools or files is never downgraded by its looks:
+only a known title call or a probe is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
+
+from rightmodel.core.decision import Assessment
+from rightmodel.core.task import DIFFICULTIES, Attachment, Text, ToolCall, ToolResult
+from rightmodel.routing.signals.client_marks import (
+    BLOCKS,
+    CLIENTS,
+    KINDS,
+    LINES,
+    SESSION_HEADERS,
+    SESSION_IN_TEXT,
+    WAITING,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from rightmodel.core.task import ChatRequest, Message, TurnKind
+
+PROBE_TOKENS: Final = 4
+"""A request for so few output tokens only tests the connection."""
+CLASSIFIER_TOKENS: Final = 64
+"""A call without tools for so few output tokens picks one of some answers."""
+STALL_WITHIN: Final = 6
+STALL_TIMES: Final = 3
+RESULT_HEAD: Final = 2_000
+"""Characters of a tool's result that are compared."""
+LONGEST_NAME: Final = 40
+
+_HOUSEKEEPING: Final[Mapping[TurnKind, str]] = {
+    "title": "title call",
+    "probe": "probe",
+    "heartbeat": "heartbeat",
+    "classifier": "classifier call",
+}
+_SKILL: Final[Mapping[TurnKind, str]] = {"title": "summarize", "classifier": "classify"}
+_CHANGING: Final = re.compile(r"\b(?=\w*\d)[\w.-]+")
+"""Numbers, ids and times in a tool's result."""
+_NOT_NAME: Final = re.compile(r"[^a-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class TurnReading:
+    """What a turn says about itself.
+
+    `kind`: what it is for. `mark`: which mark says so, "" where the kind follows from the messages.
+    `ask`: text of the latest human ask, without the harness's envelope. `session`: its key, "" for
+    none. `stall`: why the turn counts as harder, "" where it does not. `client_name`: for example
+    "claude-code"; for an unknown client the first word of its user agent, "" for none.
+    """
+
+    kind: TurnKind
+    mark: str
+    ask: str
+    session: str
+    stall: str
+    client_name: str
+
+
+def read_turn(
+    request: ChatRequest, headers: Mapping[str, str], document: Mapping[str, Any]
+) -> TurnReading:
+    """Read a turn. `headers`: as sent, names in lower case. `document`: the body as JSON."""
+    system = next((m.text for m in request.messages if m.role == "system"), "")
+    client = _client(headers, system)
+    asks = [(number, _ask_of(m)) for number, m in enumerate(request.messages) if m.role == "user"]
+    since = _latest(asks, request.messages)
+    ask = "\n\n".join(text for number, text in asks if number in since and text)
+    places = {"system": system, "ask": ask, "schema": _required(request.schema)}
+    kind, mark = _kind(request, client, headers, places)
+    if kind in {"ask", "subagent"} and _only_results(request.messages):
+        kind, mark = "tool_result", ""
+    return TurnReading(
+        kind=kind,
+        mark=mark,
+        ask=ask,
+        session=_session(headers, document, request.messages, asks),
+        stall=_stall(request.messages[max(since, default=0) :]),
+        client_name=client,
+    )
+
+
+def assessment_of(kind: TurnKind) -> Assessment | None:
+    """What a housekeeping turn is, without asking the classifier; `None` for other kinds.
+
+    Such a turn belongs to the cheap tier.
+    """
+    if kind not in _HOUSEKEEPING:
+        return None
+    return Assessment(
+        skills=((_SKILL.get(kind, "general"), 1.0),),
+        difficulty=DIFFICULTIES["easy"],
+        source="rule",
+        note=f"{_HOUSEKEEPING[kind]} of the client",
+    )
+
+
+def without_envelope(text: str) -> str:
+    """A user's text without what the harness puts around it. Linear in the text's length."""
+    for block in BLOCKS:
+        text = _without_blocks(text, block.begin, block.end)
+    for line in LINES:
+        text = line.pattern.sub("", text)
+    return text.strip()
+
+
+def _without_blocks(text: str, begin: str, end: str) -> str:
+    """The text without these blocks; one that has no end stays."""
+    if begin not in text:
+        return text
+    kept, start = [], 0
+    while (opened := text.find(begin, start)) >= 0:
+        closed = text.find(end, opened)
+        if closed < 0:
+            break
+        kept.append(text[start:opened])
+        start = closed + len(end)
+    return "".join([*kept, text[start:]])
+
+
+# --- client, kind ---
+
+
+def _client(headers: Mapping[str, str], system: str) -> str:
+    for mark in CLIENTS:
+        if mark.pattern.match(_place(mark.where, headers, {"system": system})):
+            return mark.client
+    product = headers.get("user-agent", "").partition(" ")[0]
+    name, _, kind = product.partition("/")
+    # "OpenAI/JS 7.15.0" and "OpenAI/Python 3.1" are libraries in two languages.
+    words = f"{name}-{kind}" if kind.isalpha() else name
+    return _NOT_NAME.sub("-", words.lower()).strip("-")[:LONGEST_NAME]
+
+
+def _place(where: str, headers: Mapping[str, str], places: Mapping[str, str]) -> str:
+    kind, _, name = where.partition(" ")
+    return headers.get(name, "") if kind == "header" else places[where]
+
+
+def _kind(
+    request: ChatRequest, client: str, headers: Mapping[str, str], places: Mapping[str, str]
+) -> tuple[TurnKind, str]:
+    if 0 < request.max_output_tokens <= PROBE_TOKENS:
+        return "probe", f"at most {request.max_output_tokens} output tokens"
+    bare = not request.tools and not any(map(_has_file, request.messages))
+    for mark in KINDS:
+        if mark.client == client and (bare or not mark.bare):
+            found = mark.pattern.match(_place(mark.where, headers, places))
+            if found:
+                return mark.kind, f"{mark.client} {mark.kind}"
+    if bare and _is_classifier(request):
+        return "classifier", f"no tools, at most {request.max_output_tokens} output tokens"
+    return "ask", ""
+
+
+def _is_classifier(request: ChatRequest) -> bool:
+    """One question under the harness's instruction, for a word or two."""
+    roles = [message.role for message in request.messages]
+    return (
+        0 < request.max_output_tokens <= CLASSIFIER_TOKENS
+        and "system" in roles
+        and "assistant" not in roles
+    )
+
+
+def _has_file(message: Message) -> bool:
+    return bool(message.files) or any(
+        isinstance(inner, Attachment)
+        for part in message.parts
+        if isinstance(part, ToolResult)
+        for inner in part.parts
+    )
+
+
+def _required(schema: Mapping[str, Any] | None) -> str:
+    properties = (schema or {}).get("properties")
+    return ",".join(sorted(properties)) if isinstance(properties, dict) else ""
+
+
+# --- messages ---
+
+
+def _ask_of(message: Message) -> str:
+    texts = (part.text for part in message.parts if isinstance(part, Text))
+    return "\n\n".join(filter(None, map(without_envelope, texts)))
+
+
+def _latest(asks: Sequence[tuple[int, str]], messages: Sequence[Message]) -> set[int]:
+    """Numbers of the user's messages in a row that hold the latest ask."""
+    found: set[int] = set()
+    for number, text in reversed(asks):
+        if found and any(m.role == "assistant" for m in messages[number : min(found)]):
+            break
+        if text:
+            found.add(number)
+    return found
+
+
+def _only_results(messages: Sequence[Message]) -> bool:
+    """Whether nothing but tools and the harness said something since the model did."""
+    for message in reversed(messages):
+        if message.role == "assistant":
+            return True
+        if message.role == "user" and _ask_of(message):
+            return False
+    return False
+
+
+# --- session ---
+
+
+def _session(
+    headers: Mapping[str, str],
+    document: Mapping[str, Any],
+    messages: Sequence[Message],
+    asks: Sequence[tuple[int, str]],
+) -> str:
+    """A hash of the client's own id and of the first ask: the latter separates sub-agents."""
+    number, first = next(((n, text) for n, text in asks if text), (-1, ""))
+    own = [headers[name] for name in SESSION_HEADERS if headers.get(name)]
+    cache_key = document.get("prompt_cache_key")
+    if not own and isinstance(cache_key, str):
+        own = [cache_key]
+    if not own and number >= 0:
+        own = SESSION_IN_TEXT.findall(messages[number].text)[:1]
+    if not own and not first:
+        return ""
+    return sha256("\0".join((*own, first)).encode("utf-8", "replace")).hexdigest()[:32]
+
+
+# --- stall ---
+
+
+def _stall(messages: Sequence[Message]) -> str:
+    """Why the work goes in circles: the newest call repeats, or fails, three times of six."""
+    calls = [part for m in messages for part in m.parts if isinstance(part, ToolCall)]
+    calls = calls[-STALL_WITHIN:]
+    if len(calls) < STALL_TIMES or calls[-1].name in WAITING:
+        return ""
+    results = {result.id: result for result in _results(messages)}
+    newest = calls[-1]
+    failed = [call for call in calls if call.id in results and results[call.id].is_error]
+    if newest in failed and len(failed) >= STALL_TIMES:
+        return f"{len(failed)} of the last {len(calls)} tool calls failed"
+    same = Counter(_trace(call, results.get(call.id)) for call in calls)
+    times = same[_trace(newest, results.get(newest.id))]
+    if times >= STALL_TIMES:
+        return (
+            f"the same call of {newest.name[:LONGEST_NAME]} with the same result {times} times "
+            f"within the last {len(calls)}"
+        )
+    return ""
+
+
+def _results(messages: Sequence[Message]) -> Iterator[ToolResult]:
+    return (part for m in messages for part in m.parts if isinstance(part, ToolResult))
+
+
+def _trace(call: ToolCall, result: ToolResult | None) -> tuple[str, str, str]:
+    """What makes two calls the same: their result without numbers, ids and times."""
+    said = "".join(part.text for part in result.parts if isinstance(part, Text)) if result else ""
+    return call.name, call.arguments, _CHANGING.sub("#", said[:RESULT_HEAD])
