@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rightmodel.integrations import CLIENTS, Client, Launch, registration
+from rightmodel.integrations import CLIENTS, SKILL, Client, Launch, registration
 from rightmodel.surfaces.mcp.tools import TOOL_NAMES
 
 FOLDER = Path(__file__).parents[1] / "agent_configs"
@@ -75,6 +75,7 @@ def row(client: Client) -> str:
 def generated() -> dict[str, str]:
     """Every generated file: its path below agent_configs/ and its text."""
     files = {file_name(c): registration(c, PORTABLE) for c in CLIENTS.values()}
+    files["openclaw/SKILL.md"] = SKILL.read_text(encoding="utf-8")
     files["README.md"] = README + "".join(map(row, CLIENTS.values())) + SETTINGS
     return files
 

@@ -48,6 +48,7 @@ NOT_RUN: Final = {
         "a maintainer's script: needs data that is not shipped, the network, or minutes"
     ),
     r"export \w+_API_KEY=": "the reader's own key",
+    r"rightmodel init$": "asks questions; tested elsewhere",
     r"rightmodel usage --correct": "needs an id out of the reader's own ledger; tested elsewhere",
 }
 COMMAND: Final = re.compile(

@@ -6,8 +6,18 @@ into the text of a file or takes it out. Pure: nothing here touches a file.
 
 from __future__ import annotations
 
-from rightmodel.integrations.clients import CLIENTS, Client
+from rightmodel.integrations.clients import CLIENTS, SKILL, Client
 from rightmodel.integrations.edit import CannotMergeError
-from rightmodel.integrations.registration import Launch, merged, registration, removed
+from rightmodel.integrations.registration import Launch, merged, own_model, registration, removed
 
-__all__ = ["CLIENTS", "CannotMergeError", "Client", "Launch", "merged", "registration", "removed"]
+__all__ = [
+    "CLIENTS",
+    "SKILL",
+    "CannotMergeError",
+    "Client",
+    "Launch",
+    "merged",
+    "own_model",
+    "registration",
+    "removed",
+]

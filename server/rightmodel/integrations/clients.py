@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SERVER: Final = "rightmodel"
+SKILL: Final = Path(__file__).with_name("SKILL.md")
+"""The skill file: it tells an agent when to delegate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,14 @@ class Client:
     """The user's file on Windows, where it differs."""
     project: str = ""
     """The project's file; "" where there is none."""
+    program: str = ""
+    """Its command; "" where it has none."""
+    provider: str = ""
+    """The provider of its own model, where its settings do not name one."""
+    model_at: tuple[str, ...] = ()
+    """Keys in the user's file that lead to its own model."""
+    skills: str = ""
+    """Where it looks for skills; `{folder}` is that of the user's file. "" where it has none."""
     variables: tuple[tuple[str, str], ...] = ()
     """(variable, path below its value) that move the user's file."""
     at: tuple[str, ...] = ("mcpServers", SERVER)

@@ -97,6 +97,16 @@ def render(file_format: Format, tree: Tree) -> str:
     return json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def parsed(file_format: Format, text: str) -> Tree:
+    """The tree of a text; an empty text is an empty tree. Raises `CannotMergeError`."""
+    if file_format == "json":
+        return _read_json(text)[0]
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CannotMergeError(f"is not valid TOML: {error}") from error
+
+
 def edited(file_format: Format, text: str, change: Callable[[Tree], None]) -> str:
     """The text after `change` was applied to its tree; the same text where nothing changes.
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rightmodel.manifest.settings import Settings
 
 COMMANDS: Final = {
+    "init": ("init", "Set everything up: manifest, agents, skill file. --remove undoes it."),
     "serve": ("serve", "Run the MCP server (stdio, or --http)."),
     "ask": ("ask", "Hand one task to the right model and print its answer."),
     "choose": ("choose", "Show which model a task would go to, without calling it."),

@@ -62,11 +62,12 @@ def command(
 
         works = asyncio.run(watch(settings, every_s, as_json=as_json, agreed=yes))
     else:
-        works = asyncio.run(_check(settings, no_call=no_call, as_json=as_json))
+        works = asyncio.run(check_once(settings, no_call=no_call, as_json=as_json))
     sys.exit(0 if works else 1)
 
 
-async def _check(settings: Settings, *, no_call: bool, as_json: bool) -> bool:
+async def check_once(settings: Settings, *, no_call: bool, as_json: bool = False) -> bool:
+    """Check and print; whether a model works and the ledger can be used."""
     catalog = await effective_catalog(settings)
     prober = make_prober(settings, catalog)
     endpoints = [(m, e) for m in catalog.models.values() for e in m.endpoints]

@@ -38,6 +38,16 @@ def change_file(path: Path, change: Callable[[str], str]) -> Path | None:
     return backup
 
 
+def write_private(path: Path, text: str) -> None:
+    """Write a file of our own, atomically. Raises `OSError`."""
+    _write(path, text.encode(), NEW_FILE_MODE)
+
+
+def current_text(path: Path) -> str:
+    """The text that `change_file` would hand to `change`. Raises `OSError`, `UnicodeError`."""
+    return _decoded(path.read_bytes()) if path.exists() else ""
+
+
 def _free_name(path: Path) -> Path:
     """NAME.bak, or NAME.bak.2 and so on: no backup is overwritten."""
     backup = path.with_name(path.name + ".bak")

@@ -1,0 +1,199 @@
+"""`rightmodel init`: finds what is there, writes the manifest and the registrations, checks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from rightmodel.core.errors import TaskError
+from rightmodel.core.format import counted
+from rightmodel.integrations import CLIENTS, SKILL, CannotMergeError, Launch, merged, removed
+from rightmodel.ledger.paths import state_dir
+from rightmodel.manifest.settings import config_dir, read_settings
+from rightmodel.surfaces.cli.config import file_of, own_command
+from rightmodel.surfaces.cli.file_changes import (
+    FileChange,
+    effect_of_undo,
+    make,
+    noted,
+    preview,
+    undo,
+)
+from rightmodel.surfaces.cli.init_answers import Options, choices
+from rightmodel.surfaces.cli.init_machine import keys_file, look_around, show
+from rightmodel.surfaces.cli.starter_manifest import starter_manifest
+from rightmodel.surfaces.cli.terminal import echo
+from rightmodel.surfaces.mcp.tools import TOOL_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from rightmodel.integrations import Client
+    from rightmodel.surfaces.cli.init_machine import Machine
+
+_FIRST_TASK: Final = 'rightmodel ask "Translate into German: see you on Monday"'
+
+
+@click.command("init")
+@click.option("--yes", is_flag=True, help="Ask nothing: take the usual answers and write.")
+@click.option("--remove", is_flag=True, help="Undo what init has written.")
+@click.option("--baseline", default="", metavar="MODEL", help="The model that your agent runs on.")
+@click.option("--per-day-usd", default="", metavar="USD", help="Daily budget, or none.")
+@click.option("--local-first", is_flag=True, help="Send all easy work to local models first.")
+@click.option("--agent", "names", multiple=True, metavar="NAME", help="Only this one; repeatable.")
+@click.option("--no-call", is_flag=True, help="Check without calling a model.")
+def command(  # noqa: PLR0913 - one for each option
+    *,
+    yes: bool,
+    remove: bool,
+    baseline: str,
+    per_day_usd: str,
+    local_first: bool,
+    names: tuple[str, ...],
+    no_call: bool,
+) -> None:
+    """Set up rightmodel for the keys, local models and agents on this machine.
+
+    Asks up to three questions, shows what it will write, writes a manifest, registers rightmodel
+    with the agents that it finds, copies the skill file, and runs `rightmodel check`. A second run
+    adds only what is missing; a manifest that exists is not changed.
+    """
+    if remove:
+        _remove(agreed=yes)
+        return
+    machine = asyncio.run(look_around(names))
+    show(machine)
+    manifest = machine.settings.manifest or config_dir(os.environ) / "manifest.toml"
+    plan = _Plan(machine, manifest)
+    if not manifest.is_file():
+        options = Options(
+            asks=not yes, baseline=baseline, per_day_usd=per_day_usd, local_first=local_first
+        )
+        plan.add(FileChange(manifest, _whole(starter_manifest(choices(machine, options)))))
+    plan.add_keys()
+    for client in machine.agents:
+        plan.add_agent(client)
+    plan.carry_out(agreed=yes)
+    echo()
+    works = _check(manifest, no_call=no_call)
+    _next_steps(machine)
+    sys.exit(0 if works else 1)
+
+
+class _Plan:
+    """What to write, shown before anything is written."""
+
+    def __init__(self, machine: Machine, manifest: Path) -> None:
+        self._machine = machine
+        self._manifest = manifest
+        self._changes: list[FileChange] = []
+        self._keys = keys_file().is_file()
+        echo()
+
+    def add(self, change: FileChange) -> None:
+        """Show a change and keep it, if it changes anything. Raises `TaskError`."""
+        try:
+            if preview(change):
+                self._changes.append(change)
+        except UnicodeError as error:
+            raise TaskError(f"{change.path} is not UTF-8 text; nothing was changed") from error
+        except OSError as error:
+            raise TaskError(f"{change.path} cannot be read: {error.strerror}") from error
+
+    def add_keys(self) -> None:
+        """Keys for agents that start servers without the user's environment."""
+        if all(client.passes_env for client in self._machine.agents):
+            return
+        environment = self._machine.settings.environment
+        values = {name: environment[name].strip() for name in self._machine.keys.values()}
+        if values:
+            self.add(FileChange(keys_file(), lambda text: _with_keys(text, values), hides=True))
+            self._keys = True
+
+    def add_agent(self, client: Client) -> None:
+        """The registration, and the skill file where the agent reads skills."""
+        file = file_of(client, "user", os.environ)
+        launch = Launch(
+            command=own_command(),
+            tools=TOOL_NAMES,
+            manifest=str(self._manifest),
+            env_file=str(keys_file()) if self._keys and not client.passes_env else "",
+        )
+        if file is None or client.format == "paste":
+            echo(f"{client.title}: by hand: `rightmodel config {client.name}` prints what to paste")
+            return
+        try:
+            self.add(FileChange(file, lambda text: merged(client, launch, text), client.name))
+        except CannotMergeError as error:
+            echo(f"{file} {error}: `rightmodel config {client.name}` prints what to add")
+            return
+        if client.skills:
+            folder = Path(client.skills.replace("{folder}", str(file.parent))).expanduser()
+            skill = folder / "rightmodel" / "SKILL.md"
+            if skill not in (change.path for change in self._changes):
+                text = SKILL.read_text(encoding="utf-8")
+                self.add(FileChange(skill, _whole(text), summary="the skill file"))
+
+    def carry_out(self, *, agreed: bool) -> None:
+        """Write everything, after a question unless `agreed`."""
+        if not self._changes:
+            echo("nothing to write")
+            return
+        if not agreed:
+            click.confirm(f"Write {counted(len(self._changes), 'file')}?", default=True, abort=True)
+        for change in self._changes:
+            make(change, _notes())
+
+
+def _whole(text: str) -> Callable[[str], str]:
+    """A change that leaves nothing else in the file."""
+    return lambda _: text
+
+
+def _with_keys(text: str, values: Mapping[str, str]) -> str:
+    """The env file with a line for each variable that it does not set yet."""
+    there = {line.partition("=")[0].removeprefix("export ").strip() for line in text.split("\n")}
+    new = [f"{name}={value}\n" for name, value in values.items() if name not in there]
+    separator = "\n" if new and text and not text.endswith("\n") else ""
+    return text + separator + "".join(new)
+
+
+def _notes() -> Path:
+    return state_dir(os.environ) / "init.json"
+
+
+def _check(manifest: Path, *, no_call: bool) -> bool:
+    from rightmodel.surfaces.cli.check import check_once
+
+    kept = keys_file()
+    settings = read_settings(manifest=str(manifest), env_file=str(kept) if kept.is_file() else "")
+    return asyncio.run(check_once(settings, no_call=no_call))
+
+
+def _next_steps(machine: Machine) -> None:
+    echo()
+    echo(f"Try it:  {_FIRST_TASK}")
+    if machine.agents:
+        titles = ", ".join(client.title for client in machine.agents)
+        echo(f"Then restart {titles} and say: Summarize README.md with rightmodel.")
+    echo("Undo:    rightmodel init --remove")
+
+
+def _remove(*, agreed: bool) -> None:
+    """Undo everything, the last change first."""
+    written = noted(_notes())[::-1]
+    if not written:
+        echo("nothing to undo: init has written nothing")
+        return
+    for entry in written:
+        echo(f"{entry.path}: {effect_of_undo(entry)}")
+    if not agreed:
+        click.confirm("Go on?", default=True, abort=True)
+    for entry in written:
+        undo(entry, lambda owner, text: removed(CLIENTS[owner], text), _notes())
+    echo("undone; the ledger stays")
