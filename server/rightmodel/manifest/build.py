@@ -17,6 +17,7 @@ from rightmodel.core.task import WireFormat
 from rightmodel.manifest.base_url import http_problem, is_loopback
 from rightmodel.manifest.catalog import (
     Budget,
+    Cache,
     Catalog,
     Condition,
     Endpoint,
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
 _PER_MILLION = -6
 _PRICES = frozenset(field.name for field in fields(Price)) - {"others"}
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_MERGED: Final = ("cost", "limits", "skills")
-"""Tables of a model that an override changes key by key instead of replacing."""
+_MERGED: Final = ("cost", "limits", "skills", "cache")
+"""Tables of a model or provider that an override changes key by key instead of replacing."""
 
 
 @dataclass(slots=True)
@@ -142,8 +143,14 @@ def build_provider(name: str, values: Mapping[str, Any], file: str) -> Provider:
     typed = {
         "protocol": WireFormat(values["protocol"]),
         "trust": Trust[values.get("trust") or "any"],
+        "cache": _cache(values.get("cache") or {}),
     }
     return Provider(name=name, **(written | typed))
+
+
+def _cache(table: Mapping[str, Any]) -> Cache:
+    names = {field.name for field in fields(Cache)}
+    return Cache(**{key: value for key, value in table.items() if key in names and value})
 
 
 def build_model(

@@ -54,6 +54,22 @@ see docs/routing.md."""
 
 
 @dataclass(frozen=True, slots=True)
+class Cache:
+    """A provider's prompt cache: what the beginning of a prompt costs that was sent before.
+
+    `life_s`: how long a prefix is kept unused; every use begins it anew. `long_life_s`: the same
+    where a request asks for a longer life, 0 where none can. `min_tokens`: shorter prompts are not
+    cached. `marked`: only what a request marks is cached, and found for certain; else caching is
+    automatic, without a promise.
+    """
+
+    life_s: float = 300.0
+    long_life_s: float = 0.0
+    min_tokens: int = 1024
+    marked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
     """A provider's API. `key_env`, `key_file`: where its key is read from, never the key itself.
 
@@ -77,6 +93,7 @@ class Provider:
     output_cap: str = "max_tokens"
     effort_field: str = "reasoning_effort"
     stream_usage: bool = True
+    cache: Cache = Cache()
     is_local: bool = field(init=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -145,6 +145,20 @@ class ModelTable(Table):
         return self
 
 
+class CacheTable(Table):
+    """`cache` of a provider: how it caches the beginning of prompts. Times in seconds.
+
+    `long_life_s`: on request. `marked`: only what a request marks is cached.
+    """
+
+    life_s: Annotated[float, Field(gt=0, le=604_800)] | None = None
+    long_life_s: Annotated[float, Field(gt=0, le=604_800)] | None = None
+    min_tokens: Tokens | None = None
+    marked: bool | None = None
+    source: str | None = None
+    checked: dt.date | None = None
+
+
 class ProviderTable(Table):
     """`[providers.NAME]`: an API. For a shipped provider, every key is an override."""
 
@@ -159,6 +173,7 @@ class ProviderTable(Table):
     output_cap: Literal["max_tokens", "max_completion_tokens"] | None = None
     effort_field: Literal["reasoning_effort", "reasoning"] | None = None
     stream_usage: bool | None = None
+    cache: CacheTable | None = None
     headers: dict[HeaderName, str] | None = None
 
     @field_validator("base_url")
