@@ -21,7 +21,7 @@ from rightmodel.simulator import Behaviour, SimulatedFault, fault
 
 if TYPE_CHECKING:
     from rightmodel.core.call import Completion
-    from rightmodel.upstream.answer import Watch
+    from rightmodel.upstream.live import Watch
     from rightmodel.wire.request import ModelRequest
 
 OPENAI = Upstream()

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from rightmodel.core.call import Completion
-    from rightmodel.upstream.answer import Watch
     from rightmodel.upstream.exchange import Upstream
+    from rightmodel.upstream.live import Watch
 
 KEY: Final = "sk-very-secret-key"
 PATIENCE_S: Final = 10.0
@@ -157,6 +157,11 @@ class Heard:
         self.chars: list[int] = []
         self.texts: list[str] = []
         self.is_sent = False
+
+    relays = False
+
+    async def relay(self, raw: bytes, events: Any) -> None:
+        """Nothing is relayed."""
 
     def sent(self) -> None:
         self.is_sent = True

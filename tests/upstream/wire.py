@@ -14,9 +14,10 @@ from openai.types.completion_usage import CompletionTokensDetails, PromptTokensD
 
 from rightmodel.core.task import Message, WireFormat
 from rightmodel.manifest.catalog import Provider
-from rightmodel.upstream.answer import Answer, SseDecoder
+from rightmodel.upstream.answer import Answer
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import ModelRequest
+from rightmodel.wire.sse import SseDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

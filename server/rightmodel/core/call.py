@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from rightmodel.core.decision import Decision
     from rightmodel.core.fault import Fault
+    from rightmodel.core.task import Reasoning, Text, ToolCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class Completion:
     "length", "refused" or the upstream's own word. `cost_usd`: as reported by the upstream.
     `usage`: `None` where the upstream reports none. `repaired`: parameters left out or renamed
     because the upstream refused them. `first_token_s`: seconds from sending to the first token.
+    Of an agent's turn: `parts` of the answer, in order; the upstream's `id` of it; `body`: the
+    bytes of a response in one piece, in the client's own API.
     """
 
     text: str
@@ -52,6 +55,9 @@ class Completion:
     reasoning_chars: int = 0
     repaired: tuple[str, ...] = ()
     first_token_s: float | None = None
+    parts: tuple[Text | Reasoning | ToolCall, ...] = ()
+    id: str = ""
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +109,11 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What `complete` hands over: the text and its receipt."""
+    """What a call hands over: the text and its receipt. `completion`: of an agent's turn."""
 
     text: str
     receipt: Receipt
+    completion: Completion | None = None
 
 
 @dataclass(frozen=True, slots=True)

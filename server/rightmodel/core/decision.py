@@ -107,6 +107,7 @@ class Requirements:
     `input_tokens`: estimated. `output_tokens`: reserved for the answer. `pinned`: only these, in
     this order, when not empty. `preferred`: tried first in this order, for `preferred_why`.
     `trust_by`: the rule that requires the trust. `cost_by`: the key or rule that sets the ceiling.
+    `unfit`: APIs that cannot carry the request, with what they have no field for.
     """
 
     input_tokens: int
@@ -120,6 +121,7 @@ class Requirements:
     preferred_why: str = ""
     trust_by: str = ""
     cost_by: str = ""
+    unfit: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 class Reading(NamedTuple):

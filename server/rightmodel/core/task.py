@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rightmodel.core.decision import SessionView
 
@@ -246,6 +246,28 @@ class Content(NamedTuple):
     system: str
     schema: Mapping[str, Any] | None
     tools: tuple[ToolSpec, ...] = ()
+
+
+def files_of(messages: Sequence[Message]) -> list[Attachment]:
+    """The files that the messages carry, those that tools returned included."""
+    found: list[Attachment] = []
+    for message in messages:
+        found += message.files
+        for part in message.parts:
+            if isinstance(part, ToolResult):
+                found += [inner for inner in part.parts if isinstance(inner, Attachment)]
+    return found
+
+
+def sent_texts(message: Message) -> list[str]:
+    """The texts of a message that a model reads: its own, calls of tools and what they returned."""
+    found = [message.text] if message.text else []
+    for part in message.parts:
+        if isinstance(part, ToolCall):
+            found.append(part.name + part.arguments)
+        elif isinstance(part, ToolResult):
+            found += [inner.text for inner in part.parts if isinstance(inner, Text)]
+    return found
 
 
 def texts_of(value: object) -> Iterator[str]:

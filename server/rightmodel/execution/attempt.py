@@ -18,20 +18,22 @@ from rightmodel.core.call import Attempt, Usage
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.format import one_line
-from rightmodel.core.task import EFFORTS
+from rightmodel.core.task import EFFORTS, ToolCall
 from rightmodel.wire.request import ModelRequest
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rightmodel.core.call import Completion
     from rightmodel.core.decision import Decision
     from rightmodel.core.task import Task
     from rightmodel.execution.call_state import Step
+    from rightmodel.execution.relay import Relay, ResponseStart
     from rightmodel.execution.schema_checker import SchemaChecker
     from rightmodel.manifest.catalog import Endpoint, Model
     from rightmodel.manifest.price import Price
+    from rightmodel.wire.response import StreamEvent
 
 logger = logging.getLogger("rightmodel")
 
@@ -59,6 +61,7 @@ class Watch:
 
     `until(now, gap)`: when silence from now on ends the attempt, after a longest gap of so many
     seconds between two parts of the answer. `on_text`: receives the answer text, if `shows_text`.
+    `client`: receives the response while it arrives, which `start` describes.
     """
 
     scope: asyncio.Timeout
@@ -73,6 +76,25 @@ class Watch:
     moved: float = float("-inf")
     is_sent: bool = False
     shows_text: bool = False
+    client: Relay | None = None
+    start: ResponseStart | None = None
+
+    @property
+    def relays(self) -> bool:
+        """Whether a client takes the response while it arrives."""
+        return self.client is not None
+
+    async def relay(self, raw: bytes, events: Sequence[StreamEvent]) -> None:
+        """Hand more of the response to the client."""
+        client, start = self.client, self.start
+        assert client is not None  # noqa: S101 - `relays`
+        assert start is not None  # noqa: S101 - made together
+        if not client.opened:
+            await client.open(start)
+        if start.is_raw:
+            await client.raw(raw)
+        elif events:
+            await client.events(events)
 
     def sent(self) -> None:
         """The request is out."""
@@ -105,6 +127,7 @@ def request_of(
         system=task.content.system,
         schema=task.content.schema,
         key=key,
+        turn=task.turn,
         native_schema="json_schema" in step.model.features,
         effort=accepted_effort(step.model, task.effort),
         max_output_tokens=step.allowance,
@@ -281,6 +304,8 @@ async def check(task: Task, completion: Completion, checker: SchemaChecker) -> C
     An answer that the caller's own `max_output_tokens` cut is handed over as it is.
     """
     text = completion.text.strip()
+    if task.turn is not None:
+        return _checked_turn(completion, text)
     if completion.finish == "refused":
         reason = f": {one_line(text)}" if text else ""
         raise _failed(Fault.REFUSED, f"the model or its content filter refused{reason}")
@@ -293,6 +318,17 @@ async def check(task: Task, completion: Completion, checker: SchemaChecker) -> C
         return replace(completion, text=await checker.valid_json(task.schema, text))
     if _error_in_disguise(text):
         raise _failed(Fault.MALFORMED, f"the answer is an error in disguise: {one_line(text)}")
+    return completion
+
+
+def _checked_turn(completion: Completion, text: str) -> Completion:
+    """The completion of a turn. Its client handles what was cut off at the output limit."""
+    if completion.finish == "refused":
+        reason = f": {one_line(text)}" if text else ""
+        raise _failed(Fault.REFUSED, f"the model or its content filter refused{reason}")
+    is_call = any(isinstance(part, ToolCall) for part in completion.parts)
+    if not text and not is_call and completion.finish != "length":
+        raise _failed(Fault.EMPTY, "the answer is empty")
     return completion
 
 

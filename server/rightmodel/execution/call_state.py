@@ -129,6 +129,8 @@ class CallState:
             needed, cap = self.decision.requirements, self.task.max_output_tokens
             room = max(model.context - needed.input_tokens, 1)
             ample = max(LEAST_ALLOWANCE, 4 * needed.output_tokens)
+            if self.task.turn is not None:  # a cut of our own would look like the model's
+                ample = model.output_limit
             allowed = min(cap or ample, model.output_limit, room)
         return self._within_ceiling(model, allowed)
 
@@ -278,6 +280,7 @@ def _is_alive(state: CallState, health: Snapshot, model: Model, endpoint: Endpoi
         and provider.name not in state.avoided
         and state.held.get(provider.name, endpoint.name) == endpoint.name
         and provider.trust >= needed.trust
+        and provider.protocol not in needed.unfit
         and (proved is None or proved >= needed.input_tokens + needed.output_tokens)
         and min(model.context, proved or model.context) > state.least_window
     )

@@ -156,7 +156,7 @@ class Calls:
 
     def _begin(self, task: Task, deadline_s: float) -> _Entry:
         self._forget()
-        ref = "".join(secrets.choice(_ALPHABET) for _ in range(_REF_LENGTH))
+        ref = new_ref()
         job = asyncio.create_task(self._run(ref, task, deadline_s), name=f"call {ref}")
         now = self._now()
         self._entries[ref] = entry = _Entry(ref, task, now, job, now)
@@ -242,6 +242,11 @@ class Calls:
                 break
             size -= entry.chars
             del self._entries[entry.ref]
+
+
+def new_ref() -> str:
+    """A name for a call, which nobody can guess."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_REF_LENGTH))
 
 
 def _ended(answer: Answer) -> asyncio.Future[Answer]:

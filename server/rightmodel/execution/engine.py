@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rightmodel.execution.learning import Learning
     from rightmodel.execution.probe import Prober
     from rightmodel.execution.records import Records
+    from rightmodel.execution.turns import Turns
     from rightmodel.ledger.ledger import Ledger
     from rightmodel.ledger.writer import OpenStore
     from rightmodel.manifest.catalog import Catalog, Model
@@ -66,6 +67,7 @@ class Engine:
     router: Router
     executor: Executor
     calls: Calls
+    turns: Turns
     health: Health
     judge: Judge
     learning: Learning
@@ -146,6 +148,7 @@ def build(
     from rightmodel.execution.records import recall
     from rightmodel.execution.schema_checker import SchemaChecker
     from rightmodel.execution.shared_keys import SharedKeys
+    from rightmodel.execution.turns import Turns
     from rightmodel.routing.signals.judge import Judge
 
     random = random or random_module.Random()  # noqa: S311 - spreads load and retries
@@ -191,7 +194,8 @@ def build(
         await over_http.close()
         await records.close()
 
-    return Engine(catalog, router, executor, calls, health, judge, learning, mask, close)
+    turns = Turns(executor, catalog.routing)
+    return Engine(catalog, router, executor, calls, turns, health, judge, learning, mask, close)
 
 
 def cooling_down(decision: Decision, catalog: Catalog, health: Health) -> dict[str, str]:

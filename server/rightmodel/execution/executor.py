@@ -18,6 +18,7 @@ from rightmodel.core.fault import Fault
 from rightmodel.execution.attempt import Try, Watch, check, error_of, request_of
 from rightmodel.execution.call_state import CallState, next_step
 from rightmodel.execution.no_answer import exhausted, nothing_fits, nothing_left
+from rightmodel.execution.relay import ResponseStart
 from rightmodel.routing.router import explored
 from rightmodel.routing.scoring import billable_tokens
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from rightmodel.execution.call_state import Step
     from rightmodel.execution.limiter import Limiter
     from rightmodel.execution.recorder import CallRecorder, Recorder
+    from rightmodel.execution.relay import Relay
     from rightmodel.execution.schema_checker import SchemaChecker
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.routing.router import Router
@@ -45,6 +47,8 @@ LOOK_AGAIN_S: Final = 5.0
 """A call that waits for one endpoint checks so often whether another is back before it."""
 PROBE_S: Final = 5.0
 """Least time to a first token for an endpoint that kept silent the last time, and is probed."""
+OPEN_STALL_S: Final = 300.0
+"""Silence in mid-stream of a response that a client is receiving, where nothing can replace it."""
 STALL_S: Final = 30.0
 """Silence in mid-stream that counts as a fault; less where another candidate needs the time."""
 NOTICEABLE_S: Final = 0.01
@@ -61,8 +65,14 @@ class _Call:
     recorder: CallRecorder
     listener: Listener
     live: bool
+    relay: Relay | None = None
     watch: Watch | None = None
     soonest_s: float | None = None
+
+    @property
+    def is_relayed(self) -> bool:
+        """Whether the client has a part of a response: no other attempt may follow."""
+        return self.relay is not None and self.relay.opened
 
 
 class Executor:
@@ -93,7 +103,7 @@ class Executor:
         self._checker = checker
         self._limiter = limiter
 
-    async def complete(
+    async def complete(  # noqa: PLR0913 - each is the caller's own
         self,
         task: Task,
         *,
@@ -102,20 +112,22 @@ class Executor:
         listener: Listener = lambda _: None,
         live: bool = True,
         ref: str = "",
+        relay: Relay | None = None,
     ) -> Answer:
         """Route the task and bring back a checked answer.
 
         `deadline_s` shares out the time over attempts; `give_up_s` (never before the deadline)
         ends the call. `listener` receives every event, text as it arrives (`Token`) only if
-        `live`. `ref`: by which the ledger finds the call again. Raises `NoCandidateError`,
-        `ExhaustedError`, `BudgetError`, `TaskError`.
+        `live`. `ref`: by which the ledger finds the call again. `relay`: takes the response to a
+        turn while it arrives. Raises `NoCandidateError`, `ExhaustedError`, `BudgetError`,
+        `TaskError`.
         """
         began = self._now()
         if task.schema is not None:
             await self._checker.check_schema(task.schema)
         routing = self._catalog.routing
         decision = await self._router.route(task)
-        if routing.explore:
+        if routing.explore and task.turn is None:
             decision = explored(decision, routing.explore, self._random)
         candidates = tuple(decision.candidates)
         models, find = self._catalog.models, self._catalog.find
@@ -131,7 +143,7 @@ class Executor:
             deadline=began + deadline_s,
             give_up=began + max(deadline_s, give_up_s or 0.0),
         )
-        call = _Call(state, self._recorder.open(state, ref), listener, live)
+        call = _Call(state, self._recorder.open(state, ref), listener, live, relay)
         with call.recorder.call(self._now):
             return await self._run(call)
 
@@ -150,7 +162,7 @@ class Executor:
             completion = await self._attempt(call, step)
             if completion is not None:
                 return call.recorder.answered(
-                    completion.text, allowance=step.allowance, time_s=self._now() - state.began
+                    completion, allowance=step.allowance, time_s=self._now() - state.began
                 )
         raise self._nothing_more(call)
 
@@ -259,14 +271,27 @@ class Executor:
 
             Unless the answer comes as slowly as that: it is not a stall, however long it takes.
             """
-            share = max(LEAST_FIRST_TOKEN_S, (_end(state, now) - now) / 2, SLOW * gap)
             self._health.received(step.endpoint)
+            if call.is_relayed:
+                return now + OPEN_STALL_S
+            share = max(LEAST_FIRST_TOKEN_S, (_end(state, now) - now) / 2, SLOW * gap)
             return min(state.give_up, now + (min(STALL_S, share) if has_other else STALL_S))
 
         def on_text(text: str) -> None:
             call.listener(Token(text))
 
-        return Watch(scope, self._now, began, until, on_text, shows_text=call.live)
+        watch = Watch(scope, self._now, began, until, on_text, shows_text=call.live)
+        if call.relay is not None and state.task.turn is not None:
+            watch.client = call.relay
+            watch.start = ResponseStart(
+                model=step.model.id,
+                name=step.endpoint.name,
+                provider=step.endpoint.provider.name,
+                ref=call.recorder.ref,
+                decision=state.decision,
+                is_raw=state.task.turn.dialect is step.endpoint.provider.protocol,
+            )
+        return watch
 
     def _timed_out(self, call: _Call, step: Step, began: float) -> ProviderError:
         """Silence: a stall in mid-stream, a busy server, or one that is down."""
@@ -297,6 +322,9 @@ class Executor:
         attempt = _try(call.state, step, began).completed(
             completion, at=self._recorder.clock(), time_s=self._now() - began
         )
+        if call.is_relayed:  # the client has it, whatever it is
+            call.state.attempts.append(attempt)
+            return completion
         try:
             answer = await check(call.state.task, completion, self._checker)
         except Exception as failed:  # noqa: BLE001 - it is logged, and the attempt's failure
@@ -323,6 +351,7 @@ class Executor:
         reached = error.fault.reached and not unsent
         state.attempts.append(failed)
         state.failed(step, error, cut=cut, counts=reached or step.is_lone)
+        state.over = state.over or call.is_relayed
         call.listener(
             AttemptFailed(len(state.attempts), failed.model, failed.provider, error.fault)
         )

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import Span
 
-    from rightmodel.core.call import Attempt
+    from rightmodel.core.call import Attempt, Completion
     from rightmodel.execution.call_state import CallState, Step
     from rightmodel.execution.records import Records
     from rightmodel.ledger.records import AttemptRecord, CallRecord, Hold, Row
@@ -202,7 +202,7 @@ class CallRecorder:
         flags = self.owner.records.settle(hold, self._row(attempt))
         self.flags.update(dict.fromkeys(flags))
 
-    def answered(self, text: str, *, allowance: int, time_s: float) -> Answer:
+    def answered(self, completion: Completion, *, allowance: int, time_s: float) -> Answer:
         """Record the call whose last attempt gave the answer. `allowance`: its output tokens."""
         state, owner = self.state, self.owner
         at = owner.clock()
@@ -213,7 +213,7 @@ class CallRecorder:
             rows += [self._check(model, good=0.0) for model in self.failed_checks]
             rows.append(self._check(receipt.model, good=1.0))
         if owner.catalog.store_text:
-            rows.append(Texts(self.id, state.task.prompt, text, kept_turns(state.task)))
+            rows.append(Texts(self.id, state.task.prompt, completion.text, kept_turns(state.task)))
         owner.records.note(*rows)
         if outage := owner.records.outage:
             self.flags[outage.flag] = None
@@ -225,7 +225,7 @@ class CallRecorder:
             receipt.cost_usd,
             time_s,
         )
-        return Answer(text, self.receipt)
+        return Answer(completion.text, self.receipt, completion)
 
     def _receipt(self, *, allowance: int, at: float, time_s: float) -> Receipt:
         state = self.state

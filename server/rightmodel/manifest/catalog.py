@@ -366,11 +366,15 @@ def _bare_names(model: Model) -> set[str]:
 
 
 def unlisted(provider: Provider, model_id: str, wire: str) -> Model:
-    """A model that is in no manifest: conservative limits, rated 5, free on loopback alone."""
+    """A model that is in no manifest: conservative limits, rated 5, free on loopback alone.
+
+    It is taken to call tools: the provider's error says so where it does not.
+    """
     return Model(
         id=model_id,
         endpoints=(Endpoint(provider, wire),),
         price=FREE if provider.is_local else UNPRICED,
+        features=frozenset({"tools"}),
         skills={"general": DEFAULT_RATING},
     )
 

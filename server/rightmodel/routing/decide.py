@@ -324,7 +324,8 @@ def _split(
     models = columns.models
     if unavailable:
         fit = [n for n in fit if models[n].id not in unavailable]
-    if needed.pinned or needed.trust or needed.features or needed.modalities != {"text"}:
+    plain = needed.modalities == {"text"} and not (needed.features or needed.unfit)
+    if needed.pinned or needed.trust or not plain:
         fit = [n for n in fit if obstacle(models[n], needed) is None]
     if len(fit) == len(models):
         return fit, ()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.decision import Requirements
 from rightmodel.core.errors import TaskError
-from rightmodel.core.task import ASSESS_MODES
+from rightmodel.core.task import ASSESS_MODES, files_of, sent_texts
 from rightmodel.routing import scoring
 from rightmodel.routing.decide import CERTAIN, ranked, weigh
 from rightmodel.routing.scoring import Question
@@ -28,13 +28,15 @@ from rightmodel.routing.signals import local_model, routing_rules
 from rightmodel.routing.signals.judge import price_for
 from rightmodel.routing.signals.routing_rules import NOTHING_KNOWN, Applied, Requirement
 from rightmodel.routing.tokens import attachment_tokens, estimate_tokens
+from rightmodel.wire.codecs import CODECS
+from rightmodel.wire.request import HARMLESS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from random import Random
 
     from rightmodel.core.decision import Assessment, Decision
-    from rightmodel.core.task import Content, Task
+    from rightmodel.core.task import Content, Task, Turn
     from rightmodel.manifest.catalog import Catalog, Model, Rule
     from rightmodel.routing.decide import Outlook
     from rightmodel.routing.signals.judge import Judge
@@ -60,13 +62,16 @@ class _Request:
     """What a decision needs of a task and its catalog, whatever the assessment.
 
     `rules`: those that apply if their conditions on skill and difficulty hold. `named`: the models
-    that the caller named. `required`: before any rule: the ceiling over the call.
+    that the caller named. `required`: before any rule: the ceiling over the call. `features`,
+    `unfit`: as in `Requirements`.
     """
 
     task: Task
     catalog: Catalog
     input_tokens: int
     modalities: frozenset[str]
+    features: frozenset[str]
+    unfit: Mapping[str, frozenset[str]]
     rules: Sequence[Rule]
     named: Sequence[Model]
     required: Requirement
@@ -157,9 +162,9 @@ class Router:
             task=task,
             catalog=catalog,
             input_tokens=tokens,
-            modalities=frozenset(
-                {"text"} | {f.modality for m in content.messages for f in m.files}
-            ),
+            modalities=frozenset({"text"} | {f.modality for f in files_of(content.messages)}),
+            features=frozenset({"tools"} if content.tools else ()),
+            unfit=_unfit(task.turn),
             rules=rules,
             named=named,
             required=_ceiling(task.max_cost_usd, catalog.budget.per_call_usd),
@@ -236,7 +241,7 @@ def _requirements(request: _Request, applied: Applied, assessment: Assessment) -
         input_tokens=request.input_tokens,
         output_tokens=scoring.answer_tokens(assessment, task.max_output_tokens),
         modalities=request.modalities,
-        features=required.features,
+        features=required.features | request.features,
         trust=required.trust,
         max_cost_usd=required.max_cost_usd,
         pinned=tuple(model.id for model in request.named),
@@ -244,7 +249,19 @@ def _requirements(request: _Request, applied: Applied, assessment: Assessment) -
         preferred_why=why,
         trust_by=required.trust_rule,
         cost_by=required.cost_by,
+        unfit=request.unfit,
     )
+
+
+def _unfit(turn: Turn | None) -> dict[str, frozenset[str]]:
+    """The APIs that a turn cannot be translated to, with what of it they have no field for."""
+    if turn is None:
+        return {}
+    return {
+        name: missing
+        for name, codec in CODECS.items()
+        if name is not turn.dialect and (missing := codec.unsupported(turn.request) - HARMLESS)
+    }
 
 
 def _ceiling(of_call: Decimal | None, of_budget: Decimal | None) -> Requirement:
@@ -267,12 +284,13 @@ def count_tokens(task: Task) -> int:
 
 
 def _tokens_of(content: Content) -> int:
-    texts = [message.text for message in content.messages]
+    texts = [text for message in content.messages for text in sent_texts(message)]
     if content.system:
         texts.append(content.system)
+    texts += [json.dumps(tool.parameters) + tool.description for tool in content.tools]
     if content.schema is not None:
         texts.append(json.dumps(content.schema))
-    files = [file for message in content.messages for file in message.files]
+    files = files_of(content.messages)
     return sum(map(estimate_tokens, texts)) + sum(map(attachment_tokens, files)) + 8
 
 

@@ -348,6 +348,10 @@ def obstacle(model: Model, needed: Requirements) -> tuple[str, str] | None:
         return "modality", f"cannot read {', '.join(sorted(missing))}"
     if missing := needed.features - model.features:
         return "feature", f"lacks {', '.join(sorted(missing))}"
+    unfit = [needed.unfit.get(e.provider.protocol) for e in model.endpoints] if needed.unfit else []
+    if unfit and all(unfit):
+        missing = frozenset().union(*filter(None, unfit))
+        return "dialect", f"its API has no field for {', '.join(sorted(missing))}"
     return None
 
 

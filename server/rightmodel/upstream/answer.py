@@ -7,20 +7,30 @@ import json
 import re
 import time
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.call import Completion
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.format import one_line, well_formed
+from rightmodel.core.task import Text
 from rightmodel.upstream.classify import classify_in_band
 from rightmodel.upstream.error_response import is_refused
+from rightmodel.upstream.live import Forward, LiveText
 from rightmodel.wire.inline_reasoning import MARKERS, Split, split_reasoning
-from rightmodel.wire.response import FINISHES, InBandError, NoResponseError, ReasoningDelta
+from rightmodel.wire.response import (
+    FINISHES,
+    InBandError,
+    NoResponseError,
+    ReasoningDelta,
+    parts_of,
+)
+from rightmodel.wire.sse import Event, SseDecoder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from rightmodel.upstream.live import Watch
     from rightmodel.wire.request import ModelRequest
     from rightmodel.wire.response import ResponseDecoder
 
@@ -33,14 +43,7 @@ LINGER_S: Final = 0.25
 MOST_NAME: Final = 100
 """Characters of a model's name, which is printed into the receipt."""
 
-LONGEST_OPENING: Final = 8
-LONGEST_WORD: Final = 500
-"""Characters without a blank that are withheld: more than any key has."""
-
 _NOT_IN_NAMES: Final = re.compile(r"[^\w./:@-]+", re.ASCII)
-_REASONING: Final = ("<", "[", "◁", "analysis")
-"""How reasoning within the text begins: `<think>`, `<|channel|>`, `[THINK]` …"""
-
 _INVALID: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What decoding raises for a field of an unexpected type."""
 
@@ -50,95 +53,11 @@ _BOM: Final = b"\xef\xbb\xbf"
 _decode: Final = json.JSONDecoder(parse_float=Decimal).raw_decode
 
 
-class Watch(Protocol):
-    """Receives the progress of one request."""
-
-    @property
-    def shows_text(self) -> bool:
-        """Whether `received` wants the text, not only its length."""
-
-    def sent(self) -> None:
-        """The request is out: from here on, the upstream may bill for it."""
-
-    def received(self, chars: int, text: str = "") -> None:
-        """So many characters of answer or reasoning came. Keep-alive comments do not count.
-
-        `text`: new text of the answer, where it cannot be reasoning between tags.
-        """
-
-
 class EmptyStreamError(ProviderError):
     """A stream that ended in good order without a single event.
 
     Some servers (llama-cpp-python) find out what is wrong with a request only after their 200.
     """
-
-
-class Event(NamedTuple):
-    """A server-sent event. `name`: of its `event:` field. `data`: its lines, joined by LF."""
-
-    name: bytes
-    data: bytes
-
-
-class SseDecoder:
-    """Server-sent events out of chunks that are cut anywhere, in a line ending or a character.
-
-    https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream: lines
-    end with LF, CR or CRLF; comments give nothing. Every byte is read once, however finely it is
-    cut. llama.cpp reports errors in a field `error:` of its own; it counts as data.
-    """
-
-    __slots__ = ("_cut", "_data", "_name", "_partial", "_started")
-
-    def __init__(self) -> None:
-        self._partial: list[bytes] = []
-        self._cut = False
-        self._started = False
-        self._name = b""
-        self._data: list[bytes] = []
-
-    def feed(self, chunk: bytes) -> list[Event]:
-        """The events that this chunk completes."""
-        if self._cut and chunk:
-            self._cut = False
-            chunk = chunk.removeprefix(b"\n")
-        if b"\r" in chunk:
-            self._cut = chunk.endswith(b"\r")
-            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        self._partial.append(chunk)
-        if b"\n" not in chunk:
-            return []
-        *lines, rest = b"".join(self._partial).split(b"\n")
-        self._partial = [rest]
-        if not self._started:
-            self._started = True
-            lines[0] = lines[0].removeprefix(_BOM)
-        return self._take(lines)
-
-    def close(self) -> list[Event]:
-        """What was still open when the stream ended: whole only if its sender forgot to end it."""
-        rest, self._partial = b"".join(self._partial), []
-        return self._take([rest, b""])
-
-    def _take(self, lines: list[bytes]) -> list[Event]:
-        events: list[Event] = []
-        for line in lines:
-            if not line:
-                if self._data:
-                    events.append(Event(self._name, b"\n".join(self._data)))
-                    self._data = []
-                self._name = b""
-            elif line.startswith(b"data:"):
-                self._data.append(line[6:] if line[5:6] == b" " else line[5:])
-            elif line.startswith(b"event:"):
-                self._name = line[6:].strip()
-            elif line.startswith(b"error:"):
-                self._name = b"error"
-                self._data.append(line[6:].strip())
-            elif line == b"data":
-                self._data.append(b"")
-        return events
 
 
 class Answer:
@@ -149,8 +68,8 @@ class Answer:
     """
 
     __slots__ = (
-        "_began", "_first_s", "_head", "_kind", "_live", "_mask", "_pieces", "_reported", "_sse",
-        "_take", "decoder", "request", "watch",
+        "_began", "_first_s", "_forward", "_head", "_kind", "_live", "_mask", "_pieces",
+        "_reported", "_sse", "_take", "decoder", "request", "watch",
     )  # fmt: skip
 
     def __init__(
@@ -165,6 +84,7 @@ class Answer:
         self.watch = watch
         self._mask = mask
         self._live = LiveText(mask) if watch is not None and watch.shows_text else None
+        self._forward: Forward | None = None
         self._reported = 0
         self._first_s: float | None = None
         self._began = time.monotonic()
@@ -186,10 +106,14 @@ class Answer:
             if size > MOST_BYTES:
                 raise malformed(self.request, f"the answer exceeds {MOST_BYTES} bytes")
             self._take(chunk)
+            if self._forward is not None:
+                await self._forward.take(chunk)
             if self.decoder.done:
                 await _linger(chunks)
                 break
         self._close()
+        if self._forward is not None:
+            await self._forward.close()
 
     def completion(self, repaired: tuple[str, ...]) -> Completion:
         """The finished answer, without keys. Raises `ProviderError` for what is not one."""
@@ -200,13 +124,21 @@ class Answer:
         if any(marker in text for marker in MARKERS):
             prompt = "\n".join((request.system, *(message.text for message in request.messages)))
             split = split_reasoning(text, prompt)
-        if decoder.called or split.is_call or decoder.finish == "tool_calls":
+        if split.is_call or (
+            request.turn is None and (decoder.called or decoder.finish == "tool_calls")
+        ):
             raise unfinished(request, "a tool call instead of an answer")
         if decoder.finish not in FINISHES:
             what = f"the answer may be unfinished: finish reason {decoder.finish!r}"
             raise unfinished(request, what)
         if self.watch is not None and self._live and (rest := self._live.rest()):
             self.watch.received(0, rest)
+        turn: dict[str, Any] = {}
+        if request.turn is not None:
+            parts = parts_of(decoder.events)
+            if split.reasoning_chars:
+                parts = (*(p for p in parts if not isinstance(p, Text)), Text(split.text))
+            turn = {"parts": parts, "id": decoder.id, "body": self._body_bytes()}
         return Completion(
             text=self._mask(split.text),
             finish=decoder.finish,
@@ -216,7 +148,14 @@ class Answer:
             reasoning_chars=thought + split.reasoning_chars,
             repaired=repaired,
             first_token_s=self._first_s,
+            **turn,
         )
+
+    def _body_bytes(self) -> bytes:
+        """A response in one piece whose bytes the client can read itself."""
+        if not self.request.has_one_dialect or self._take == self._stream:
+            return b""
+        return b"".join(self._pieces)
 
     def _start(self, chunk: bytes) -> None:
         head = (self._head + chunk).lstrip(_SPACE)
@@ -234,6 +173,8 @@ class Answer:
             self._take = self._pieces.append
         elif "event-stream" in self._kind or head[:1] in b":deir":
             self._take = self._stream
+            if self.watch is not None and self.watch.relays:
+                self._forward = Forward(self.request, self.decoder, self.watch, self._mask)
         else:
             raise malformed(self.request, f"not JSON ({kind}): {_start_of([head])}")
         self._take(head)
@@ -333,39 +274,6 @@ class Answer:
             if is_list and self._take != self._stream:
                 return value
         raise malformed(self.request, f"not a JSON object: {_start_of([data])}")
-
-
-class LiveText:
-    """Text of an answer as it may be shown while it arrives: whole words, without keys.
-
-    Nothing of an answer that begins like reasoning: only its end shows what it is.
-    """
-
-    __slots__ = ("_mask", "_opening", "_word")
-
-    def __init__(self, mask: Callable[[str], str]) -> None:
-        self._mask = mask
-        self._opening = ""
-        self._word = ""
-
-    def take(self, piece: str) -> str:
-        """More of the answer; returns what can be shown by now."""
-        text = self._word + piece
-        if len(self._opening) < LONGEST_OPENING:
-            self._opening += piece if self._opening else piece.lstrip()
-        if self._opening.startswith(_REASONING):
-            self._word = ""
-            return ""
-        end = max(text.rfind(" "), text.rfind("\n")) + 1
-        if not end and len(text) > LONGEST_WORD:
-            end = len(text)
-        self._word = text[end:]
-        return self._mask(well_formed(text[:end])) if end else ""
-
-    def rest(self) -> str:
-        """The last word, once the answer is complete."""
-        text, self._word = self._word, ""
-        return self._mask(well_formed(text))
 
 
 def malformed(request: ModelRequest, what: str, fault: Fault = Fault.MALFORMED) -> ProviderError:

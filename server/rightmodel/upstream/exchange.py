@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from dataclasses import replace
@@ -14,14 +15,15 @@ from rightmodel.core.task import Message, WireFormat
 from rightmodel.upstream.answer import Answer, EmptyStreamError, malformed
 from rightmodel.upstream.classify import SYSTEM, UpstreamError
 from rightmodel.wire.codecs import CODECS
+from rightmodel.wire.passthrough import with_model
 from rightmodel.wire.request import system_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rightmodel.core.call import Completion, Usage
-    from rightmodel.upstream.answer import Watch
     from rightmodel.upstream.http import HttpClient
+    from rightmodel.upstream.live import Watch
     from rightmodel.wire.codec import Codec
     from rightmodel.wire.request import ModelRequest
 
@@ -66,6 +68,7 @@ _DECIMAL_STEP: Final = 100
 """Some servers end every answer at 100, 500 or 1,000 tokens unless they are configured."""
 
 _log: Final = logging.getLogger(__name__)
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Repair(NamedTuple):
@@ -108,7 +111,7 @@ class Exchange:
         new: set[str] = set()
         while True:
             body, repaired = self._repaired_body(request, repairs)
-            if request.max_output_tokens and not request.uncapped:
+            if request.max_output_tokens and not (request.uncapped or request.passed_through):
                 self._refuse_uncapped(request, body)
             try:
                 return await self._send(request, body, watch, repaired)
@@ -139,7 +142,7 @@ class Exchange:
         answer = Answer(request, self._codec.decoder(), watch, self._mask)
         try:
             await self._client.post(
-                self._codec.url(request), self._codec.headers(request), body, answer
+                self._codec.url(request), self._headers(request), _content(request, body), answer
             )
             completion = answer.completion(repaired)
             refuse_cuts(request, completion, self._cap(body))
@@ -156,6 +159,11 @@ class Exchange:
     def _cap(self, body: Mapping[str, Any]) -> int:
         """The limit on output tokens in the body, 0 where there is none."""
         return next((v for path in self._codec.cap_paths if (v := _value(body, path))), 0)
+
+    def _headers(self, request: ModelRequest) -> dict[str, str]:
+        """A provider of the client's own API receives what the client says about its body."""
+        turn = request.passed_through
+        return {**(turn.headers if turn else {}), **self._codec.headers(request)}
 
     def _encoded(self, request: ModelRequest) -> dict[str, Any]:
         return self._codec.encode_request(request.chat(), request.quirks)
@@ -174,8 +182,14 @@ class Exchange:
 
     def _repaired_body(
         self, request: ModelRequest, repairs: Mapping[str, Repair]
-    ) -> tuple[dict[str, Any], tuple[str, ...]]:
+    ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
         """The body as this model takes it, and which fields differ from what was meant."""
+        turn = request.passed_through
+        if turn is not None and not {self._codec.schema_path, SYSTEM} & repairs.keys():
+            if not repairs:
+                return turn.document, ()
+            body = {**json.loads(turn.body), "model": request.name}
+            return body, tuple(path for path in repairs if _apply(body, path, repairs))
         if not repairs:
             return self._encoded(request), ()
         repaired: list[str] = []
@@ -236,6 +250,14 @@ def make_upstreams(
 ) -> Mapping[WireFormat, Upstream]:
     """One exchange for each wire format, over one client. `mask` removes every known key."""
     return {name: Exchange(codec, client, mask) for name, codec in CODECS.items()}
+
+
+def _content(request: ModelRequest, body: Mapping[str, Any]) -> bytes:
+    """The JSON of a body; the client's own bytes of one that passes through unchanged."""
+    turn = request.passed_through
+    if turn is not None and body is turn.document:
+        return with_model(turn.body, request.name)
+    return _encode(body).encode("utf-8", "replace")
 
 
 def _without_system(request: ModelRequest) -> ModelRequest:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from rightmodel.upstream.answer import Answer, Watch
+    from rightmodel.upstream.answer import Answer
+    from rightmodel.upstream.live import Watch
     from rightmodel.wire.request import ModelRequest
 
 MOST_ERROR_BYTES: Final = 200_000
@@ -54,7 +55,6 @@ _ALWAYS: Final = {
     "content-type": "application/json",
     "user-agent": "rightmodel",
 }
-_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _decode: Final = json.JSONDecoder(parse_float=Decimal).raw_decode
 
 
@@ -104,11 +104,11 @@ class HttpClient:
             await connection.transport.aclose()
 
     async def post(
-        self, url: str, headers: Mapping[str, str], body: Mapping[str, Any], answer: Answer
+        self, url: str, headers: Mapping[str, str], content: bytes, answer: Answer
     ) -> None:
         """Send the answer's request and read the response to its end. Raises `ProviderError`.
 
-        `headers`: lower-case names; they carry the key.
+        `headers`: lower-case names; they carry the key. `content`: the JSON body.
         """
         import httpx2
 
@@ -121,7 +121,7 @@ class HttpClient:
         self._busy.add(connection)
         whole = False
         try:
-            request = _encoded(target, headers, body, answer)
+            request = _request(target, headers, content, answer)
             response = await self._send(connection, target, request)
             try:
                 await _read(response, answer)
@@ -218,8 +218,8 @@ def _no_connection(url: str, error: Exception) -> str:
     return f"cannot reach {url}: {type(error).__name__}: {error}{hint}"
 
 
-def _encoded(
-    target: Target, headers: Mapping[str, str], body: Mapping[str, Any], answer: Answer
+def _request(
+    target: Target, headers: Mapping[str, str], content: bytes, answer: Answer
 ) -> httpx2.Request:
     import httpx2
 
@@ -237,7 +237,6 @@ def _encoded(
     extensions: dict[str, Any] = {"timeout": _TIMEOUTS}
     if answer.watch is not None:
         extensions["trace"] = _trace_hook(answer.watch)
-    content = _encode(body).encode("utf-8", "replace")
     return httpx2.Request(
         "POST", target.url, headers=headers, content=content, extensions=extensions
     )

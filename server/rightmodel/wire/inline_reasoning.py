@@ -73,6 +73,14 @@ class Split(NamedTuple):
     is_call: bool = False
 
 
+def opens_markup(text: str, *, calls_only: bool) -> bool:
+    """Whether the text begins with a call of a tool, or, unless `calls_only`, with reasoning."""
+    if _CALLS.match(text):
+        return True
+    openings = (*(opening for opening, _ in _BLOCKS), _CHANNEL, _EATEN_CHANNEL)
+    return not calls_only and any(opening.match(text) for opening in openings)
+
+
 def split_reasoning(text: str, prompt: str = "") -> Split:
     """The answer alone. Markers that `prompt` holds as well are content, and stay.
 

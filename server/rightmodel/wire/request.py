@@ -13,7 +13,7 @@ from rightmodel.core.task import Attachment, ChatRequest, Message, Reasoning, Te
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rightmodel.core.task import Part
+    from rightmodel.core.task import Part, Turn
     from rightmodel.manifest.catalog import Provider
 
 HARMLESS: Final = frozenset({"cache_marks", "reasoning"})
@@ -76,6 +76,8 @@ class ModelRequest:
     `max_output_tokens`: reasoning included; 0 leaves it to the upstream where the protocol allows.
     `uncapped`: whether the request may go without a limit to an upstream that takes none.
     `expect_input_tokens`: our estimate, to notice an upstream that silently cut the prompt.
+    `turn`: the agent's own turn that is sent, `None` for a delegated subtask.
+    `is_author`: whether every reasoning in the turn is this model's own.
     """
 
     provider: Provider
@@ -89,6 +91,18 @@ class ModelRequest:
     max_output_tokens: int = 0
     uncapped: bool = False
     expect_input_tokens: int = 0
+    turn: Turn | None = None
+    is_author: bool = True
+
+    @property
+    def has_one_dialect(self) -> bool:
+        """Whether the client of the turn speaks the upstream's API, and can read its response."""
+        return self.turn is not None and self.turn.dialect is self.provider.protocol
+
+    @property
+    def passed_through(self) -> Turn | None:
+        """The turn, where it is sent as it was received."""
+        return self.turn if self.has_one_dialect and self.is_author else None
 
     @property
     def quirks(self) -> Quirks:
@@ -101,6 +115,17 @@ class ModelRequest:
         messages = [_inlined(message) for message in self.messages]
         if system := system_of(self):
             messages.insert(0, Message("system", (Text(system),)))
+        if self.turn is not None:
+            request = replace(
+                self.turn.request,
+                model=self.name,
+                messages=tuple(messages),
+                schema=self.schema if self.native_schema else None,
+                effort=self.effort,
+                max_output_tokens=self.max_output_tokens,
+                stream=True,
+            )
+            return request if self.is_author else without_reasoning(request)
         return ChatRequest(
             model=self.name,
             messages=tuple(messages),

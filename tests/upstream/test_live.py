@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rightmodel.upstream.answer import LONGEST_WORD, LiveText
+from rightmodel.upstream.live import LONGEST_WORD, LiveText
 from upstream.upstream import Heard, ask, chunk, events
 
 

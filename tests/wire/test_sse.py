@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rightmodel.upstream.answer import Event, SseDecoder
+from rightmodel.wire.sse import Event, SseDecoder
 
 STREAM = (
     ': a comment\n\nevent: message\ndata: {"a": "größer €"}\n\n'

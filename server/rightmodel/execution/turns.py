@@ -1,0 +1,42 @@
+"""An agent's own turns: the same decision and the same executor as for delegated subtasks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rightmodel.execution.calls import new_ref
+
+if TYPE_CHECKING:
+    from rightmodel.core.call import Answer
+    from rightmodel.core.task import Task
+    from rightmodel.execution.executor import Executor
+    from rightmodel.execution.relay import Relay
+    from rightmodel.manifest.catalog import Routing
+
+
+class Turns:
+    """Every turn of a server."""
+
+    def __init__(self, executor: Executor, routing: Routing) -> None:
+        self._executor = executor
+        self._routing = routing
+
+    async def run(self, task: Task, relay: Relay | None = None, *, ref: str = "") -> Answer:
+        """Route a turn and bring back its response.
+
+        `task`: one with a `turn`. `relay`: takes the response while it arrives; without one it
+        comes whole. `ref`: of the call, default a new one. The deadline shares out the time until
+        the first event; a response that has begun may take as long as it goes on. Cancelling ends
+        the upstream's request and records what it cost. Raises what `Executor.complete` does.
+        """
+        ref = ref or new_ref()
+        answer = await self._executor.complete(
+            task,
+            deadline_s=self._routing.deadline_s,
+            give_up_s=self._routing.give_up_s,
+            live=False,
+            ref=ref,
+            relay=relay,
+        )
+        return replace(answer, receipt=replace(answer.receipt, ref=ref))

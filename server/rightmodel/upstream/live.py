@@ -1,0 +1,147 @@
+"""A response as it may be handed on while it arrives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from rightmodel.core.format import well_formed
+from rightmodel.wire.inline_reasoning import opens_markup
+from rightmodel.wire.response import CallStart, ReasoningDelta
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rightmodel.wire.request import ModelRequest
+    from rightmodel.wire.response import ResponseDecoder, StreamEvent
+
+LONGEST_OPENING: Final = 8
+LONGEST_MARKER: Final = 40
+LONGEST_WORD: Final = 500
+"""Characters without a blank that are withheld: more than any key has."""
+
+_REASONING: Final = ("<", "[", "◁", "analysis")
+"""How reasoning within the text begins: `<think>`, `<|channel|>`, `[THINK]` …"""
+_ENDS: Final = (b"\n\n", b"\r\n\r\n", b"\r\r")
+"""What ends a server-sent event."""
+
+
+class Watch(Protocol):
+    """Receives the progress of one request."""
+
+    @property
+    def shows_text(self) -> bool:
+        """Whether `received` wants the text, not only its length."""
+
+    def sent(self) -> None:
+        """The request is out: from here on, the upstream may bill for it."""
+
+    def received(self, chars: int, text: str = "") -> None:
+        """So many characters of answer or reasoning came. Keep-alive comments do not count.
+
+        `text`: new text of the answer, where it cannot be reasoning between tags.
+        """
+
+    @property
+    def relays(self) -> bool:
+        """Whether `relay` wants the response while it arrives."""
+
+    async def relay(self, raw: bytes, events: Sequence[StreamEvent]) -> None:
+        """More of a streamed response: its bytes, whole server-sent events, and what they say."""
+
+
+class LiveText:
+    """Text of an answer as it may be shown while it arrives: whole words, without keys.
+
+    Nothing of an answer that begins like reasoning: only its end shows what it is.
+    """
+
+    __slots__ = ("_mask", "_opening", "_word")
+
+    def __init__(self, mask: Callable[[str], str]) -> None:
+        self._mask = mask
+        self._opening = ""
+        self._word = ""
+
+    def take(self, piece: str) -> str:
+        """More of the answer; returns what can be shown by now."""
+        text = self._word + piece
+        if len(self._opening) < LONGEST_OPENING:
+            self._opening += piece if self._opening else piece.lstrip()
+        if self._opening.startswith(_REASONING):
+            self._word = ""
+            return ""
+        end = max(text.rfind(" "), text.rfind("\n")) + 1
+        if not end and len(text) > LONGEST_WORD:
+            end = len(text)
+        self._word = text[end:]
+        return self._mask(well_formed(text[:end])) if end else ""
+
+    def rest(self) -> str:
+        """The last word, once the answer is complete."""
+        text, self._word = self._word, ""
+        return self._mask(well_formed(text))
+
+
+class Forward:
+    """Hands the stream of a turn on: nothing of it before the first event that holds an answer.
+
+    Until then another attempt can take its place. Text that begins like reasoning or a tool call
+    is withheld to its end: only that shows what it is.
+    """
+
+    __slots__ = ("_decoder", "_held", "_is_open", "_is_raw", "_mask", "_sent", "_watch")
+
+    def __init__(
+        self,
+        request: ModelRequest,
+        decoder: ResponseDecoder,
+        watch: Watch,
+        mask: Callable[[str], str],
+    ) -> None:
+        self._decoder = decoder
+        self._watch = watch
+        self._mask = mask
+        self._is_raw = request.has_one_dialect
+        self._is_open = False
+        self._held = b""
+        self._sent = 0
+
+    async def take(self, chunk: bytes) -> None:
+        """More of the stream, which the decoder has read."""
+        if self._is_raw:
+            self._held += chunk
+        self._is_open = self._is_open or self._opens()
+        if self._is_open:
+            whole = (self._held.rfind(end) + len(end) for end in _ENDS if end in self._held)
+            await self._send(max(whole, default=0))
+
+    async def close(self) -> None:
+        """The stream has ended in good order."""
+        if self._is_open:
+            if self._held and not self._held.endswith(_ENDS):
+                self._held += b"\n\n"
+            await self._send(len(self._held))
+
+    def _opens(self) -> bool:
+        text = ""
+        for event in self._decoder.events:
+            if isinstance(event, CallStart) or (isinstance(event, ReasoningDelta) and event.text):
+                return True
+            if isinstance(event, str):
+                text += event
+        text = text.lstrip()
+        if not text or (text.startswith(_REASONING) and len(text) < LONGEST_MARKER):
+            return False
+        return not opens_markup(text, calls_only=self._is_raw)
+
+    async def _send(self, end: int) -> None:
+        """Send what is whole; `end`: of the last whole event among the bytes."""
+        events = self._decoder.events[self._sent :]
+        self._sent += len(events)
+        raw, self._held = self._held[:end], self._held[end:]
+        if self._is_raw and raw:
+            text = raw.decode("utf-8", "surrogateescape")
+            masked = self._mask(text)
+            raw = raw if masked is text else masked.encode("utf-8", "surrogateescape")
+        if raw or events:
+            await self._watch.relay(raw, events)
