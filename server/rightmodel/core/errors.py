@@ -213,6 +213,7 @@ class BudgetError(RightmodelError):
         self.held_usd = held_usd
         self.resets_s = resets_s
         self.cheaper = tuple(cheaper)
+        self.passing = passing
 
 
 class LedgerFault(StrEnum):

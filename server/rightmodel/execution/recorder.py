@@ -21,9 +21,7 @@ from rightmodel.core.errors import RightmodelError
 from rightmodel.core.fault import Fault
 from rightmodel.execution.records import kept_turns
 from rightmodel.ledger.records import (
-    UNKNOWN,
     HoldRequest,
-    Origin,
     OutcomeRecord,
     Texts,
     attempt_record,
@@ -39,7 +37,6 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from rightmodel.core.call import Attempt, Completion
-    from rightmodel.core.task import Task
     from rightmodel.execution.call_state import CallState, Step
     from rightmodel.execution.records import Records
     from rightmodel.ledger.records import AttemptRecord, CallRecord, Hold, Row
@@ -60,38 +57,21 @@ CHAT_TEMPLATE_TOKENS: Final = 100
 
 
 class Recorder:
-    """Records calls and the judge's attempts.
+    """Records calls and the judge's attempts. `clock`: seconds since 1970."""
 
-    `clock`: seconds since 1970. `here`: the process, as far as an `Origin` names it.
-    """
-
-    def __init__(
-        self,
-        catalog: Catalog,
-        records: Records,
-        clock: Callable[[], float],
-        here: Origin = UNKNOWN,
-    ) -> None:
+    def __init__(self, catalog: Catalog, records: Records, clock: Callable[[], float]) -> None:
         self.catalog = catalog
         self.records = records
         self.clock = clock
-        self._here = here
-
-    def origin(self, task: Task) -> Origin:
-        """Who hands over the task."""
-        turn = task.turn
-        session, kind = (turn.session, turn.kind) if turn else ("", "subtask")
-        return self._here._replace(client=task.client, session=session, kind=kind)
 
     def open(self, state: CallState, ref: str) -> CallRecorder:
         """The recorder of a call that begins."""
-        skill = state.decision.assessment.skills[0][0]
-        return CallRecorder(self, state, ref, skill, self.origin(state.task))
+        return CallRecorder(self, state, ref, state.decision.assessment.skills[0][0])
 
     async def reserve_judge(
-        self, model: Model, endpoint: Endpoint, input_tokens: int, allowed: int, task: Task
+        self, model: Model, endpoint: Endpoint, input_tokens: int, allowed: int
     ) -> Hold | None:
-        """Reserve the worst case of asking the judge about a task. Raises `BudgetError`."""
+        """Reserve the worst case of asking the judge. Raises `BudgetError`."""
         return await self.records.reserve(
             HoldRequest(
                 model.id,
@@ -100,14 +80,11 @@ class Recorder:
                 call=new_id(),
                 provider=endpoint.provider.name,
                 name=endpoint.name,
-                origin=self.origin(task),
             )
         )
 
-    def judged(
-        self, attempt: Attempt, hold: Hold | None, task: Task, *, cancelled: bool = False
-    ) -> None:
-        """Record an attempt to ask the judge about a task: a call of its own in the ledger."""
+    def judged(self, attempt: Attempt, hold: Hold | None, *, cancelled: bool = False) -> None:
+        """Record an attempt to ask the judge; in the ledger it is a call of its own."""
         row = attempt_record(
             attempt,
             call=hold.call if hold else new_id(),
@@ -115,7 +92,6 @@ class Recorder:
             at=self.clock(),
             skill=JUDGING,
             role="judge",
-            origin=self.origin(task),
         )
         self.records.settle(hold, row._replace(fault=CANCELLED) if cancelled else row)
 
@@ -128,7 +104,6 @@ class CallRecorder:
     state: CallState
     ref: str
     skill: str
-    origin: Origin
     id: int = field(default_factory=new_id)
     number: int = 0
     flags: dict[str, None] = field(default_factory=dict)
@@ -187,7 +162,7 @@ class CallRecorder:
                 number=self.number + 1,
                 provider=step.endpoint.provider.name,
                 name=step.endpoint.name,
-                origin=self.origin,
+                client=state.task.client,
             )
         )
 
@@ -291,8 +266,7 @@ class CallRecorder:
             at=at,
             task=task_hash(self.state.task),
             baseline=self.owner.catalog.baseline,
-            flags=self.flags,
-            origin=self.origin,
+            client=self.state.task.client,
             **ended,
         )
 
@@ -305,7 +279,7 @@ class CallRecorder:
             at=self.owner.clock(),
             skill=self.skill,
             expected_output=self.state.decision.requirements.output_tokens,
-            origin=self.origin,
+            client=self.state.task.client,
         )
 
     def _check(self, model: str, *, good: float) -> OutcomeRecord:

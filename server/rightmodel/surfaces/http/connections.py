@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+import contextlib
+from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,7 +13,8 @@ HEAD_S: Final = 10.0
 """Until the head of a request is complete."""
 BODY_S: Final = 30.0
 """Between two pieces of a request's body."""
-MOST_CONNECTIONS: Final = 1024
+MOST_CONNECTIONS: Final = 2048
+"""Open at once: every stream is one."""
 _UNAVAILABLE: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n"
     b"connection: close\r\n\r\n"
@@ -20,12 +22,22 @@ _UNAVAILABLE: Final = (
 
 
 def most_connections() -> int:
-    """At most `MOST_CONNECTIONS`, or half of the files that the process may open."""
+    """At most `MOST_CONNECTIONS`, or half of the files that the process may open.
+
+    Raises the process's limit towards the one it may set itself: a stream needs a file for its
+    client and one for its upstream.
+    """
     try:
         import resource
     except ImportError:  # Windows
         return MOST_CONNECTIONS
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * MOST_CONNECTIONS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with contextlib.suppress(ValueError, OSError):  # it stays as it was
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, soft // 2)
 
 
@@ -93,16 +105,15 @@ class Guard(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asyncio."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP, for the type checker
-        self._transport = transport
-        peer = transport.get_extra_info("peername")
+        self._transport = tcp = cast("asyncio.Transport", transport)
+        peer = tcp.get_extra_info("peername")
         self.address = peer[0] if peer else ""
-        self._inner.connection_made(transport)
+        self._inner.connection_made(tcp)
         if self._connections.admit(self):
             self._wait(HEAD_S)
         else:
-            transport.write(_UNAVAILABLE)
-            transport.close()
+            tcp.write(_UNAVAILABLE)
+            tcp.close()
 
     def data_received(self, data: bytes) -> None:
         """Asyncio."""

@@ -8,9 +8,9 @@ from typing import Final
 
 from rightmodel.core.errors import TaskError
 from rightmodel.manifest.base_url import BaseUrl
+from rightmodel.manifest.clients import LEAST_TOKEN
 
 MCP_PATH: Final = "/mcp"
-LEAST_TOKEN_CHARS: Final = 16
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -22,20 +22,29 @@ def parse_address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def check_token(host: str, token: str) -> None:
-    """Any address but loopback needs a token. Raises `TaskError`."""
-    if BaseUrl(secure=False, host=host).loopback:
+def is_loopback(host: str) -> bool:
+    """Whether no other machine can reach the address."""
+    return BaseUrl(secure=False, host=host).loopback
+
+
+def check_token(host: str, token: str, *, have_clients: bool = False) -> None:
+    """Any address but loopback needs a token. Raises `TaskError`.
+
+    `have_clients`: whether a client of the manifest can log in: then `token` is not needed.
+    """
+    if is_loopback(host) or (have_clients and not token):
         return
     if not token:
         raise TaskError(
             f"serving on {host} needs a token: put one into an environment variable and name it "
-            "with --token-env NAME; clients send it as Authorization: Bearer TOKEN",
+            "with --token-env NAME, or give each client its own in [clients.NAME] of the manifest; "
+            "clients send it as Authorization: Bearer TOKEN",
             argument="token-env",
         )
-    if len(token) < LEAST_TOKEN_CHARS:
+    if len(token) < LEAST_TOKEN:
         raise TaskError(
             f"the token has {len(token)} characters; serving on {host} needs at least "
-            f"{LEAST_TOKEN_CHARS}, for instance those of: openssl rand -hex 16",
+            f"{LEAST_TOKEN}, for instance those of: openssl rand -hex 16",
             argument="token-env",
         )
 

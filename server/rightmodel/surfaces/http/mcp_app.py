@@ -6,7 +6,7 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.manifest.base_url import BaseUrl
+from rightmodel.surfaces.http.asgi import MOST_BODY_BYTES
 from rightmodel.surfaces.http.listening import MCP_PATH
 from rightmodel.surfaces.mcp.wire import HALF_PAIR, well_formed_json
 
@@ -14,28 +14,21 @@ if TYPE_CHECKING:
     from mcp.server.lowlevel import Server
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MOST_BODY_BYTES: Final = 80_000_000
-"""Of an HTTP request: the longest prompt, were every character of it four bytes long."""
 SESSION_IDLE_S: Final = 30 * 60
 MOST_SESSIONS: Final = 1000
 
 
 def mcp_app(server: Server[Any], host: str) -> ASGIApp:
-    """The application. `host`: as it was given, for the check of `Host` headers."""
+    """The application. `host`: that the server listens on."""
     from mcp.server.transport_security import TransportSecuritySettings
 
-    names = {"127.0.0.1", "localhost", "[::1]", f"[{host}]" if ":" in host else host}
-    security = TransportSecuritySettings(
-        enable_dns_rebinding_protection=BaseUrl(secure=False, host=host).loopback,
-        allowed_hosts=[f"{name}:*" for name in names],
-        allowed_origins=[f"http://{name}:*" for name in names],
-    )
     return WellFormedBodies(
         CancelOnDisconnect(
             server.streamable_http_app(
                 streamable_http_path=MCP_PATH,
                 host=host,
-                transport_security=security,
+                # `access.Origins` protects every path.
+                transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
                 max_request_body_size=MOST_BODY_BYTES,
                 session_idle_timeout=SESSION_IDLE_S,
                 max_sessions=MOST_SESSIONS,

@@ -6,14 +6,17 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from rightmodel.core.errors import TaskError
+from rightmodel.manifest.clients import tokens
 from rightmodel.manifest.keys import looks_like_key
+from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import read_settings
-from rightmodel.surfaces.http.listening import check_token, listen, parse_address
+from rightmodel.surfaces.http.listening import check_token, is_loopback, listen, parse_address
 from rightmodel.surfaces.log import log_to_stderr
 from rightmodel.surfaces.mcp.process import UPSTREAM, load, running
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from rightmodel.manifest.settings import Settings
     from rightmodel.surfaces.mcp.options import ServeOptions
@@ -25,10 +28,21 @@ def serve_http(options: ServeOptions) -> None:
     settings = read_settings(manifest=options.manifest, env_file=options.env_file)
     token = _token(options.token_env, settings)
     host, port = parse_address(options.http)
-    check_token(host, token)
+    open_to_all = not is_loopback(host) and not token
+    check_token(host, token, have_clients=open_to_all and _have_clients(settings))
     with listen(host, port) as listener:
         load(*UPSTREAM)
-        asyncio.run(_serve(settings, options, listener, host, token))
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(settings, options, listener, host, token))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Uvloop where it is installed; `None`: asyncio's own loop."""
+    try:
+        import uvloop
+    except ImportError:  # Windows, PyPy
+        return None
+    return uvloop.new_event_loop
 
 
 def _token(variable: str, settings: Settings) -> str:
@@ -41,10 +55,23 @@ def _token(variable: str, settings: Settings) -> str:
     raise TaskError(f"--token-env {variable}: the variable is not set or empty")
 
 
+def _have_clients(settings: Settings) -> bool:
+    """Whether a client of the manifest can log in. Raises `ManifestError`."""
+    if settings.manifest is None:
+        return False
+    return bool(tokens(settings, load_catalog(settings.manifest, has_key=settings.has_key)))
+
+
 async def _serve(
     settings: Settings, options: ServeOptions, listener: socket.socket, host: str, token: str
 ) -> None:
-    from rightmodel.surfaces.http.server import serve
+    from rightmodel.surfaces.http.access import Access, Origins
+    from rightmodel.surfaces.http.app import HttpApp
+    from rightmodel.surfaces.http.mcp_app import mcp_app
+    from rightmodel.surfaces.http.server import make_server
 
-    async with running(settings, options) as (_, server):
-        await serve(server, listener, host, token)
+    async with running(settings, options) as (app, server):
+        http = HttpApp(
+            mcp_app(server, host), app.engine, settings, Access(settings, token), Origins(host)
+        )
+        await make_server(http).serve(sockets=[listener])

@@ -1,0 +1,175 @@
+"""An agent's own turn: from the body of a request to its response, in the client's API."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from rightmodel.core.errors import RightmodelError
+from rightmodel.core.task import Task, Turn, WireFormat
+from rightmodel.execution.calls import new_ref
+from rightmodel.routing.signals.turn import read_turn
+from rightmodel.surfaces.http.asgi import Reply, parse, read_body, send_reply
+from rightmodel.surfaces.http.errors import HttpError, http_error, invalid_request
+from rightmodel.surfaces.http.headers import of_receipt, passed_on
+from rightmodel.surfaces.http.names import choice_of
+from rightmodel.surfaces.http.stream import StreamRelay, response_of
+from rightmodel.wire.codec import Envelope
+from rightmodel.wire.codecs import CODECS
+from rightmodel.wire.fields import dumps
+from rightmodel.wire.request import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.types import Receive, Scope, Send
+
+    from rightmodel.core.call import Answer
+    from rightmodel.execution.engine import Engine
+    from rightmodel.surfaces.http.access import Caller
+
+ID_PREFIX: Final[Mapping[WireFormat, str]] = {
+    WireFormat.OPENAI_CHAT: "chatcmpl-",
+    WireFormat.OPENAI_RESPONSES: "resp_",
+    WireFormat.ANTHROPIC_MESSAGES: "msg_",
+}
+
+logger = logging.getLogger("rightmodel")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request for a turn. `headers`: by name in lower case."""
+
+    engine: Engine
+    caller: Caller
+    dialect: WireFormat
+    headers: Mapping[str, str]
+
+
+async def answer_turn(request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+    """Read the body, route the turn and send the response. Raises `HttpError` before its head."""
+    body, document = parse(await read_body(scope, receive))
+    task = task_of(request, body, document)
+    ref = new_ref()
+    envelope = _envelopes(request.dialect, ref)
+    with _UntilGone(receive) as client:
+        if task.turn is not None and task.turn.request.stream:
+            await _stream(request, task, ref, StreamRelay(send, CODECS[request.dialect], envelope))
+        else:
+            answer = await request.engine.turns.run(task, None, ref=ref)
+            client.is_answered = True
+            await send_reply(send, _whole(request, answer, envelope(answer.receipt.model)))
+
+
+def task_of(request: Request, body: bytes, document: Mapping[str, Any]) -> Task:
+    """The task of a body. Raises `HttpError`."""
+    try:
+        chat = CODECS[request.dialect].decode_request(document)
+    except RequestError as error:
+        raise invalid_request(error) from error
+    catalog, caller = request.engine.catalog, request.caller
+    choice = choice_of(chat.model, catalog, caller.client)
+    reading = read_turn(chat, request.headers, document)
+    turn = Turn(
+        chat,
+        request.dialect,
+        body,
+        document,
+        passed_on(request.dialect, request.headers),
+        kind=reading.kind,
+        mark=reading.mark,
+        session=reading.session,
+        stall=reading.stall,
+    )
+    return Task(
+        prompt=reading.ask,
+        tier=choice.tier,
+        model=choice.model,
+        schema=chat.schema,
+        effort=chat.effort,
+        max_output_tokens=chat.max_output_tokens,
+        client=caller.name,
+        turn=turn,
+    )
+
+
+async def _stream(request: Request, task: Task, ref: str, relay: StreamRelay) -> None:
+    try:
+        answer = await request.engine.turns.run(task, relay, ref=ref)
+        if answer.completion is not None:
+            await relay.end(answer.completion, answer.receipt.model)
+    except Exception as failed:
+        if not relay.began:
+            raise
+        await relay.fail(error_of(failed, request.engine))
+    finally:
+        await relay.close()
+
+
+def error_of(failed: Exception, engine: Engine | None) -> HttpError:
+    """The error that a client receives; one that nobody foresaw is logged."""
+    if isinstance(failed, HttpError):
+        return failed
+    if not isinstance(failed, RightmodelError):
+        logger.error("internal error", exc_info=failed)
+        kind = type(failed).__name__
+        return HttpError(
+            500, "internal_error", f"internal error ({kind}); details are in the server log"
+        )
+    error = http_error(failed)
+    if engine is not None:
+        error.message = engine.mask(error.message)
+    return error
+
+
+def _whole(request: Request, answer: Answer, envelope: Envelope) -> Reply:
+    """A response in one piece: the upstream's own bytes where it speaks the client's API."""
+    completion = answer.completion
+    if completion is None:
+        raise RuntimeError("a turn has a completion")
+    body = completion.body
+    if not body:
+        encoded = CODECS[request.dialect].encode_response(response_of(completion), envelope)
+        body = dumps(encoded).encode()
+    return Reply(200, body, headers=of_receipt(answer.receipt))
+
+
+def _envelopes(dialect: WireFormat, ref: str) -> Any:
+    created = int(time.time())
+
+    def envelope(model: str) -> Envelope:
+        return Envelope(ID_PREFIX[dialect] + ref, model, created)
+
+    return envelope
+
+
+class _UntilGone:
+    """Cancels the current task when the client disconnects before it is answered."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.is_answered = False
+        self._gone = False
+
+    def __enter__(self) -> Self:
+        self._task = asyncio.current_task()
+        self._watch = asyncio.get_running_loop().create_task(self._wait())
+        return self
+
+    async def _wait(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        if self._task is not None and not self.is_answered:
+            self._gone = True
+            self._task.cancel()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        self._watch.cancel()
+        if self._gone and self._task is not None:
+            self._task.uncancel()
+            return kind is not None and issubclass(kind, asyncio.CancelledError)
+        return False
