@@ -78,11 +78,21 @@ class WireFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file sent along. `path`: as the caller wrote it. `media_type`: MIME. `data`: its bytes."""
+    """A file sent along.
+
+    `path`: as the caller wrote it. `media_type`: MIME. `data`: its bytes; b"" where the provider is
+    to fetch it from the URL that is `path`.
+    """
 
     path: str
     media_type: str
     data: bytes = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """Where the provider is to fetch it from, "" where its bytes are here."""
+        is_url = not self.data and self.path.startswith(("https://", "http://"))
+        return self.path if is_url else ""
 
     @property
     def modality(self) -> str:
@@ -165,13 +175,29 @@ class Message:
         return cls(role, (*files, Text(text)))
 
 
+class ToolOrigin(NamedTuple):
+    """How a tool stood in the body that it comes from, so that calls go back in the same form.
+
+    `kind`: "custom" takes one free text, "local_shell" a command. `name`, `namespace`: as written.
+    """
+
+    kind: Literal["function", "custom", "local_shell"]
+    name: str
+    namespace: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """A tool that the model may call. `parameters`: JSON Schema of the arguments."""
+    """A tool that the model may call.
+
+    `name`: letters, digits, `_` and `-`, at most 64. `parameters`: JSON Schema of the arguments.
+    `origin`: `None` where this is how it was written.
+    """
 
     name: str
     description: str
     parameters: Mapping[str, Any]
+    origin: ToolOrigin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +220,9 @@ class ChatRequest:
     """A request in the neutral form that every wire format translates to and from.
 
     `schema`: the answer must be JSON valid against it. `effort`: "" is never sent.
-    `max_output_tokens`: reasoning included; 0 for no limit. `ignored`: fields of the decoded body
-    that the neutral form does not hold.
+    `max_output_tokens`: reasoning included; 0 for no limit. `native`: what of the decoded body only
+    an upstream of the same wire format can take. `ignored`: what of it the neutral form leaves out
+    without a change to the task.
     """
 
     model: str
@@ -209,6 +236,7 @@ class ChatRequest:
     top_p: float | None = None
     stop: tuple[str, ...] = ()
     stream: bool = False
+    native: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
 
 

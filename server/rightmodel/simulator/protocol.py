@@ -135,7 +135,7 @@ class ServedFormat(ABC):
 
     def _envelope(self, reply: Reply, request: Received, setting: Setting) -> Envelope:
         name = f"{self.id_prefix}simulated{setting.number:06d}"
-        return Envelope(name, reply.served or request.model, setting.created)
+        return Envelope(name, reply.served or request.model, setting.created, signed=True)
 
     def _event(self, data: Json) -> Event:
         return Event(data, str(data["type"]) if self.codec.names_events else "")
@@ -221,15 +221,6 @@ class ResponsesServer(ServedFormat):
     id_prefix = "resp_"
     refuses_in_words = True
     signature = "ZW5j"
-
-    def complete(self, body: Json, request: Received) -> Json:
-        """The body without the tools that run at the provider, and without namespaces of tools."""
-        del request
-        tools = body.get("tools")
-        if not isinstance(tools, list):
-            return body
-        functions = [t for t in tools if isinstance(t, dict) and t.get("type") == "function"]
-        return {**body, "tools": functions}
 
 
 class MessagesServer(ServedFormat):

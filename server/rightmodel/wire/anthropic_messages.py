@@ -63,7 +63,7 @@ def headers(request: ModelRequest) -> dict[str, str]:
     return {"anthropic-version": VERSION, **key}
 
 
-def encode_request(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
+def encode_body(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
     """The body. Effort sets how long to think; adaptive thinking makes the model think."""
     del quirks
     system, messages = _split_system(request.messages)
@@ -85,7 +85,25 @@ def encode_request(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str
     body |= given(temperature=request.temperature, top_p=request.top_p)
     if request.stop:
         body["stop_sequences"] = list(request.stop)
+    if request.tools and not _is_marked(request):
+        _mark_ends(body)
     return body
+
+
+def _is_marked(request: ChatRequest) -> bool:
+    return any(isinstance(part, CacheMark) for m in request.messages for part in m.parts)
+
+
+def _mark_ends(body: dict[str, Any]) -> None:
+    """Have an agent's prompt cached whose own API has no marks: its next turn repeats it.
+
+    The ends of the system text, with the tools before it, and of the conversation are marked.
+    """
+    for holder, key in ((body, "system"), (body["messages"][-1], "content")):
+        if isinstance(holder.get(key), str):
+            holder[key] = [{"type": "text", "text": holder[key]}]
+        if holder.get(key) and holder[key][-1]["type"] not in {"thinking", "redacted_thinking"}:
+            holder[key][-1] |= _MARK
 
 
 def is_foreign(piece: Part) -> bool:
@@ -148,8 +166,11 @@ def thinking_of(piece: Reasoning) -> dict[str, Any]:
 
 def _file(file: Attachment) -> dict[str, Any]:
     source = {"type": "base64", "media_type": file.media_type, "data": base64_of(file)}
+    if file.url:
+        source = {"type": "url", "url": file.url}
     if file.modality == "pdf":
-        return {"type": "document", "source": source, "title": name_of(file)}
+        title = {} if file.url else {"title": name_of(file)}
+        return {"type": "document", "source": source, **title}
     return {"type": "image", "source": source}
 
 

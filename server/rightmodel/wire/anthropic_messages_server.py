@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.task import (
@@ -19,7 +20,7 @@ from rightmodel.core.task import (
 from rightmodel.wire.anthropic_messages import (
     MessageDecoder,
     block_of,
-    encode_request,
+    encode_body,
     headers,
     is_foreign,
     thinking_of,
@@ -30,7 +31,9 @@ from rightmodel.wire.error_body import anthropic_error
 from rightmodel.wire.fields import (
     count,
     dumps,
+    effort_of,
     file_of,
+    file_of_url,
     ignored,
     number,
     obj,
@@ -38,11 +41,12 @@ from rightmodel.wire.fields import (
     required,
     text,
 )
-from rightmodel.wire.request import RequestError
+from rightmodel.wire.request import Leftovers, RequestError
 from rightmodel.wire.response import CallStart, ReasoningDelta
+from rightmodel.wire.tools import function_tool, tool_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from rightmodel.core.call import Usage
     from rightmodel.core.task import Part
@@ -51,8 +55,11 @@ if TYPE_CHECKING:
 _CHOICES: Final = {"auto": "auto", "none": "none", "any": "required", "tool": "required"}
 _FIELDS: Final = frozenset({
     "model", "messages", "system", "max_tokens", "stream", "tools", "tool_choice", "thinking",
-    "output_config", "temperature", "top_p", "stop_sequences", "metadata",
+    "output_config", "temperature", "top_p", "stop_sequences", "metadata", "service_tier",
 })  # fmt: skip
+_HOSTED: Final = ("web_search", "web_fetch", "tool_search", "code_execution", "advisor")
+"""Types of tools that run at the provider, so that no other model is asked to call them."""
+
 _LOW_BUDGET, _MEDIUM_BUDGET = 2048, 12_000
 """Tokens of a thinking budget up to which the effort is low and medium."""
 
@@ -66,93 +73,116 @@ _FINISH_OUT: Final = {
 
 def decode_request(body: Mapping[str, Any]) -> ChatRequest:
     """The neutral form of a body. Raises `RequestError`."""
-    system = tuple(_decoded_parts(body.get("system"), "system"))
+    left = Leftovers(ignored(body, _FIELDS))
+    system = tuple(_decoded_parts(body.get("system"), "system", left))
     messages = [
-        _decoded_message(message, f"messages[{number_}]")
+        _decoded_message(message, f"messages[{number_}]", left)
         for number_, message in enumerate(objects(required(body, "messages", list)))
     ]
     config = obj(body.get("output_config"))
     return ChatRequest(
         model=required(body, "model", str),
         messages=tuple([Message("system", system)] * bool(system) + messages),
-        tools=tuple(_decoded_tool(tool) for tool in objects(body.get("tools"))),
+        tools=tuple(tool for t in objects(body.get("tools")) if (tool := _decoded_tool(t, left))),
         tool_choice=_decoded_choice(obj(body.get("tool_choice"))),
         schema=obj(config.get("format")).get("schema"),
-        effort=text(config.get("effort")) or _effort_of(obj(body.get("thinking"))),
+        effort=_effort_of(obj(body.get("thinking")), effort_of(config.get("effort"))),
         max_output_tokens=count(required(body, "max_tokens", int)),
         temperature=number(body.get("temperature")),
         top_p=number(body.get("top_p")),
         stop=tuple(filter(text, body.get("stop_sequences") or ())),
         stream=body.get("stream") is True,
-        ignored=ignored(body, _FIELDS),
+        **left.all(),
     )
 
 
-def _decoded_message(message: Mapping[str, Any], field: str) -> Message:
+def _decoded_message(message: Mapping[str, Any], field: str, left: Leftovers) -> Message:
     role = message.get("role")
     if role not in {"user", "assistant", "system"}:
         raise RequestError(f"{field}.role: {role!r} is not one of user, assistant, system", field)
-    return Message(role, tuple(_decoded_parts(message.get("content"), field)))
+    return Message(role, tuple(_decoded_parts(message.get("content"), field, left)))
 
 
-def _decoded_parts(content: Any, field: str) -> Iterator[Part]:
+def _decoded_parts(content: Any, field: str, left: Leftovers) -> Iterator[Part]:
     if isinstance(content, str):
         yield Text(content)
     for number_, block in enumerate(objects(content)):
-        yield _decoded_block(block, f"{field}.content[{number_}]")
+        yield from _decoded_block(block, f"{field}.content[{number_}]", left)
         if block.get("cache_control"):
             yield CacheMark()
 
 
-def _decoded_block(block: Mapping[str, Any], field: str) -> Part:
-    kind = block.get("type")
-    if kind == "text":
-        return Text(text(block.get("text")))
-    if kind in {"image", "document"}:
-        return _decoded_file(block, field)
-    if kind == "thinking":
-        return Reasoning(text(block.get("thinking")), text(block.get("signature")))
-    if kind == "redacted_thinking":
-        return Reasoning("", text(block.get("data")), "redacted")
-    if kind == "tool_use":
-        return ToolCall(
-            text(block.get("id")), text(block.get("name")), dumps(block.get("input", {}))
-        )
+def _decoded_block(block: Mapping[str, Any], field: str, left: Leftovers) -> Iterator[Part]:
+    kind = text(block.get("type"))
     if kind == "tool_result":
-        inner = _decoded_parts(block.get("content"), field)
+        inner = _decoded_parts(block.get("content"), field, left)
         parts = tuple(p for p in inner if isinstance(p, Text | Attachment))
-        return ToolResult(text(block.get("tool_use_id")), parts, block.get("is_error") is True)
-    raise RequestError(f"{field}.type: {kind!r} is not supported", field)
+        yield ToolResult(text(block.get("tool_use_id")), parts, block.get("is_error") is True)
+    elif kind in {"image", "document"}:
+        yield from _decoded_file(block, field, left)
+    elif kind == "search_result":
+        yield Text(f"{text(block.get('title'))} ({text(block.get('source'))})")
+        yield from _decoded_parts(block.get("content"), field, left)
+    elif kind in _PARTS:
+        yield _PARTS[kind](block)
+    elif kind:  # what a tool at the provider did
+        left.ignore(kind)
+    else:
+        raise RequestError(f"{field}.type: a block without a type", field)
 
 
-def _decoded_file(block: Mapping[str, Any], field: str) -> Part:
+_PARTS: Final[Mapping[str, Callable[[Mapping[str, Any]], Part]]] = {
+    "text": lambda block: Text(text(block.get("text"))),
+    "thinking": lambda block: Reasoning(text(block.get("thinking")), text(block.get("signature"))),
+    "redacted_thinking": lambda block: Reasoning("", text(block.get("data")), "redacted"),
+    "tool_use": lambda block: ToolCall(
+        text(block.get("id")), tool_name(text(block.get("name"))), dumps(block.get("input", {}))
+    ),
+    "tool_reference": lambda block: Text(f"Tool found: {text(block.get('tool_name'))}"),
+}
+
+
+def _decoded_file(block: Mapping[str, Any], field: str, left: Leftovers) -> Iterator[Part]:
     source = obj(block.get("source"))
-    if source.get("type") == "text":
-        return Text(text(source.get("data")))
-    if source.get("type") != "base64":
-        raise RequestError(f"{field}.source: only base64 is accepted: nothing is fetched", field)
+    kind = source.get("type")
     name = text(block.get("title")) or text(block.get("type"))
-    return file_of(text(source.get("data")), text(source.get("media_type")), name, field)
+    if kind == "text":
+        yield Text(text(source.get("data")))
+    elif kind == "content":
+        yield from _decoded_parts(source.get("content"), field, left)
+    elif kind == "url":
+        media_type = "image/*" if block["type"] == "image" else "application/pdf"
+        yield file_of_url(text(source.get("url")), name, f"{field}.source.url", media_type)
+    elif kind == "base64":
+        yield file_of(text(source.get("data")), text(source.get("media_type")), name, field)
+    else:
+        left.native("uploaded_files")
 
 
-def _decoded_tool(tool: Mapping[str, Any]) -> ToolSpec:
-    if not text(tool.get("name")) or "input_schema" not in tool:
-        raise RequestError(
-            "tools: only tools with a name and an input_schema are accepted", "tools"
-        )
-    return ToolSpec(tool["name"], text(tool.get("description")), obj(tool["input_schema"]))
+def _decoded_tool(tool: Mapping[str, Any], left: Leftovers) -> ToolSpec | None:
+    """Tools with a type of their own have no schema; some of them run at the provider."""
+    kind, name = text(tool.get("type")), text(tool.get("name"))
+    if kind not in {"", "custom"}:
+        note = left.ignore if kind.startswith(_HOSTED) else left.native
+        note(f"tools.{kind}")
+        return None
+    if not name or "input_schema" not in tool:
+        raise RequestError("tools: a tool without a name or an input_schema", "tools")
+    return function_tool(name, text(tool.get("description")), obj(tool["input_schema"]))
 
 
 def _decoded_choice(choice: Mapping[str, Any]) -> ToolChoice:
     mode: Any = _CHOICES.get(text(choice.get("type")), "auto")
     parallel = choice.get("disable_parallel_tool_use") is not True
-    return ToolChoice(mode, text(choice.get("name")), parallel)
+    name = text(choice.get("name"))
+    return ToolChoice(mode, tool_name(name) if name else "", parallel)
 
 
-def _effort_of(thinking: Mapping[str, Any]) -> str:
+def _effort_of(thinking: Mapping[str, Any], stated: str) -> str:
+    """The effort as stated, else by the budget; none where thinking is disabled."""
     kind = thinking.get("type")
-    if kind != "enabled":
-        return "none" if kind == "disabled" else ""
+    if kind != "enabled" or stated:
+        return "none" if kind == "disabled" else stated
     budget = count(thinking.get("budget_tokens"))
     if budget <= _LOW_BUDGET:
         return "low"
@@ -163,13 +193,19 @@ def encode_response(response: ChatResponse, envelope: Envelope) -> dict[str, Any
     """A `message`."""
     return {
         **_head(envelope),
-        "content": [
-            thinking_of(p) if isinstance(p, Reasoning) else block_of(p) for p in response.parts
-        ],
+        "content": [_block_out(p, envelope) for p in response.parts],
         "stop_reason": _FINISH_OUT.get(response.finish, response.finish),
         "stop_sequence": None,
         "usage": _usage_out(response.usage),
     }
+
+
+def _block_out(piece: Text | Reasoning | ToolCall, envelope: Envelope) -> dict[str, Any]:
+    if isinstance(piece, Reasoning):
+        return thinking_of(replace(piece, signature=envelope.signature(piece)))
+    if isinstance(piece, ToolCall):
+        return block_of(replace(piece, name=envelope.origin(piece.name).name))
+    return block_of(piece)
 
 
 class MessageStreamEncoder(StreamEncoder):
@@ -199,7 +235,8 @@ class MessageStreamEncoder(StreamEncoder):
         if isinstance(event, ReasoningDelta):
             return self._reasoning(event)
         if isinstance(event, CallStart):
-            called = {"id": event.id, "name": event.name, "input": {}}
+            name = self._envelope.origin(event.name).name
+            called = {"id": event.id, "name": name, "input": {}}
             return self._opened(f"call {event.number}", {"type": "tool_use", **called})
         return [self._delta({"type": "input_json_delta", "partial_json": event.arguments})]
 
@@ -215,14 +252,19 @@ class MessageStreamEncoder(StreamEncoder):
         ]
 
     def _reasoning(self, event: ReasoningDelta) -> list[dict[str, Any]]:
+        signature = self._envelope.signature(event)
         if event.id == "redacted":
+            if not signature:
+                return []
             block = {"type": "redacted_thinking", "data": event.signature}
             return self._opened(f"redacted {self._index}", block)
+        if not event.text and not signature:
+            return []
         events = self._opened("thinking", {"type": "thinking", "thinking": "", "signature": ""})
         if event.text:
             events.append(self._delta({"type": "thinking_delta", "thinking": event.text}))
-        if event.signature:
-            events.append(self._delta({"type": "signature_delta", "signature": event.signature}))
+        if signature:
+            events.append(self._delta({"type": "signature_delta", "signature": signature}))
             events += self._closed()
         return events
 
@@ -271,14 +313,22 @@ def _usage_out(used: Usage | None) -> dict[str, Any]:
 CODEC: Final = Codec(
     url=url,
     headers=headers,
-    encode_request=encode_request,
+    encode_body=encode_body,
     decoder=MessageDecoder,
     is_foreign=is_foreign,
     not_carried=frozenset({"audio"}),
     schema_path="output_config.format",
     cap_paths=("max_tokens",),
     effort_path="output_config.effort",
-    optional=("max_tokens", "thinking", "output_config.effort", "output_config.format", "stream"),
+    optional=(
+        "max_tokens",
+        "thinking",
+        "output_config.effort",
+        "output_config.format",
+        "temperature",
+        "top_p",
+        "stream",
+    ),
     needed=frozenset({"max_tokens"}),
     decode_request=decode_request,
     encode_response=encode_response,

@@ -9,24 +9,47 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from rightmodel.core.task import Attachment, CacheMark, Reasoning, ToolCall, ToolResult
+from rightmodel.core.task import (
+    Attachment,
+    CacheMark,
+    Reasoning,
+    ToolCall,
+    ToolOrigin,
+    ToolResult,
+)
+from rightmodel.wire.conversation import settled
 from rightmodel.wire.fields import dumps
 from rightmodel.wire.request import NO_QUIRKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from rightmodel.core.task import ChatRequest, Part
+    from rightmodel.core.task import ChatRequest, Part, ToolSpec
     from rightmodel.wire.request import ModelRequest, Quirks
-    from rightmodel.wire.response import ChatResponse, ResponseDecoder, StreamEvent
+    from rightmodel.wire.response import ChatResponse, ReasoningDelta, ResponseDecoder, StreamEvent
 
 
 class Envelope(NamedTuple):
-    """The fields of a server's response about itself. `created`: seconds since 1970."""
+    """The fields of a server's response about itself.
+
+    `created`: seconds since 1970. `tools`: of the request. `signed`: whether the signatures of
+    reasoning go out: only where the same API made them.
+    """
 
     id: str
     model: str
     created: int = 0
+    tools: tuple[ToolSpec, ...] = ()
+    signed: bool = False
+
+    def origin(self, name: str) -> ToolOrigin:
+        """How the called tool stood in the request."""
+        found = (tool.origin for tool in self.tools if tool.name == name and tool.origin)
+        return next(found, ToolOrigin("function", name))
+
+    def signature(self, piece: Reasoning | ReasoningDelta) -> str:
+        """The signature that goes out, "" for none."""
+        return piece.signature if self.signed else ""
 
 
 NO_ENVELOPE: Final = Envelope("", "")
@@ -48,8 +71,8 @@ class StreamEncoder(ABC):
         """What closes the stream. Of the response only finish, usage, cost and model are read."""
 
 
-class EncodeRequest(Protocol):
-    """Encodes the body of a request for a host with these quirks."""
+class EncodeBody(Protocol):
+    """Encodes the body of a settled request for a host with these quirks."""
 
     def __call__(self, request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
         """The body."""
@@ -96,7 +119,7 @@ class Codec:
 
     url: Callable[[ModelRequest], str]
     headers: Callable[[ModelRequest], dict[str, str]]
-    encode_request: EncodeRequest
+    encode_body: EncodeBody
     decoder: Callable[[], ResponseDecoder]
     is_foreign: Callable[[Part], bool]
     not_carried: frozenset[str]
@@ -115,11 +138,16 @@ class Codec:
     keep_alive: bytes = b": keep-alive\n\n"
     last: bytes = b""
 
+    def encode_request(self, request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
+        """The body of a request for a host with these quirks."""
+        return self.encode_body(settled(request), quirks)
+
     def unsupported(self, request: ChatRequest) -> frozenset[str]:
         """What of the request this wire format cannot carry; `request.HARMLESS` may be left out."""
         parts = [part for message in request.messages for part in message.parts]
         foreign = {"reasoning"} if any(map(self.is_foreign, parts)) else set()
-        return frozenset(foreign | {*_features(request, parts)} & self.not_carried)
+        features = {*_features(request, parts)} & self.not_carried
+        return frozenset(foreign | features | {*request.native})
 
     def decode_response(self, body: Mapping[str, Any]) -> ChatResponse:
         """The neutral form of a whole body. Raises `InBandError`, `NoResponseError`."""
@@ -159,16 +187,9 @@ def _features(request: ChatRequest, parts: list[Part]) -> Iterator[str]:
         yield "stop"
     if request.tools and not request.tool_choice.parallel:
         yield "serial_tool_calls"
-    roles = [message.role == "system" for message in request.messages]
-    if roles != sorted(roles, reverse=True):
-        yield "system_in_the_middle"
     for part in parts:
         if isinstance(part, CacheMark):
             yield "cache_marks"
-        elif isinstance(part, Attachment) and part.modality == "audio":
-            yield "audio"
-        elif isinstance(part, ToolResult):
-            if part.is_error:
-                yield "tool_errors"
-            if any(isinstance(inner, Attachment) for inner in part.parts):
-                yield "tool_result_files"
+        for file in part.parts if isinstance(part, ToolResult) else [part]:
+            if isinstance(file, Attachment):
+                yield f"{file.modality}_url" if file.url else file.modality

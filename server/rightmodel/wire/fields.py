@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.call import Usage
-from rightmodel.core.task import Attachment
+from rightmodel.core.task import EFFORTS, Attachment
 from rightmodel.wire.request import RequestError
 
 if TYPE_CHECKING:
@@ -29,6 +29,12 @@ _TICKS_PER_USD: Final = 10_000_000_000
 _AMOUNTS: Final = ("total_cost", "total_usd", "total", "usd", "amount", "cost")
 """Where the sum is in a cost that is an object (Perplexity's, gateways')."""
 
+_EFFORTS: Final[Mapping[str, str]] = {
+    **dict(zip(EFFORTS, EFFORTS, strict=True)),
+    "minimal": "low",
+    "xhigh": "high",
+    "max": "high",
+}
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
@@ -75,6 +81,11 @@ def arguments_object(arguments: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"arguments": arguments}
 
 
+def effort_of(value: Any) -> str:
+    """An effort among the neutral ones; the nearest for finer levels, "" for anything else."""
+    return _EFFORTS.get(value, "") if isinstance(value, str) else ""
+
+
 def given(**values: Any) -> dict[str, Any]:
     """The fields that have a value."""
     return {key: value for key, value in values.items() if value is not None}
@@ -97,11 +108,14 @@ def file_of(data: str, media_type: str, name: str, field: str) -> Attachment:
         raise RequestError(f"{field}: invalid base64", field) from error
 
 
-def file_of_url(url: str, name: str, field: str) -> Attachment:
-    """A file out of a `data:` URL. Raises `RequestError` for any other: nothing is fetched."""
+def file_of_url(url: str, name: str, field: str, media_type: str = "image/*") -> Attachment:
+    """A file out of a `data:` URL, or one that the provider fetches. Raises `RequestError`."""
+    if url.startswith(("https://", "http://")):
+        return Attachment(url, media_type, b"")
     head, comma, data = url.partition(",")
     if not comma or not head.startswith("data:") or not head.endswith(";base64"):
-        raise RequestError(f"{field}: only data: URLs with base64 are accepted", field)
+        words = "a data: URL with base64, or an https: URL, is required"
+        raise RequestError(f"{field}: {words}", field)
     return file_of(data, head[5:-7].partition(";")[0], name, field)
 
 

@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 _BY_BUDGET: Final = re.compile(r"gemini-(?:1|2)\b")
 """Models that take a budget of tokens to think; later ones take a level."""
 
+UNSIGNED: Final = "skip_thought_signature_validator"
+"""For a call that another model made: Gemini 3 refuses calls without a signature or this.
+https://ai.google.dev/gemini-api/docs/thought-signatures"""
+
 BUDGETS: Final = {"none": 0, "low": 1024, "medium": 8192, "high": 24_576}
 LEVELS: Final = {"none": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH"}
 _MODES: Final = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
@@ -74,7 +78,7 @@ def headers(request: ModelRequest) -> dict[str, str]:
     return {"x-goog-api-key": request.key} if request.key else {}
 
 
-def encode_request(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
+def encode_body(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
     """The body, in the REST API's camel case."""
     del quirks
     names = {
@@ -84,7 +88,12 @@ def encode_request(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str
         if isinstance(piece, ToolCall)
     }
     system = [m.text for m in request.messages if m.role == "system"]
-    contents = [_encoded(m, names) for m in request.messages if m.role != "system"]
+    is_signed = not _BY_BUDGET.search(request.model)
+    contents = [
+        encoded
+        for message in request.messages
+        if message.role != "system" and (encoded := _encoded(message, names, is_signed=is_signed))
+    ]
     body: dict[str, Any] = {"contents": contents}
     if system:
         body["systemInstruction"] = {"parts": [{"text": text} for text in system]}
@@ -95,8 +104,14 @@ def encode_request(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str
     return {**body, "generationConfig": config} if config else body
 
 
-def _encoded(message: Message, names: Mapping[str, str]) -> dict[str, Any]:
-    parts = [encoded for piece in message.parts for encoded in encoded_part(piece, names)]
+def _encoded(message: Message, names: Mapping[str, str], *, is_signed: bool) -> dict[str, Any]:
+    shared = [piece for piece in message.parts if not isinstance(piece, Reasoning)]
+    parts = [encoded for piece in shared for encoded in encoded_part(piece, names)]
+    calls = [encoded for encoded in parts if "functionCall" in encoded]
+    if is_signed and calls and not any("thoughtSignature" in call for call in calls):
+        calls[0]["thoughtSignature"] = UNSIGNED
+    if not parts:
+        return {}
     return {"role": "model" if message.role == "assistant" else "user", "parts": parts}
 
 

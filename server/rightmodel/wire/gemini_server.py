@@ -32,8 +32,9 @@ from rightmodel.wire.fields import (
 from rightmodel.wire.gemini import (
     BUDGETS,
     LEVELS,
+    UNSIGNED,
     GeminiDecoder,
-    encode_request,
+    encode_body,
     encoded_part,
     headers,
     is_foreign,
@@ -140,6 +141,7 @@ def _decoded_message(content: Mapping[str, Any], field: str, calls: _CallIds) ->
 
 def _decoded_part(piece: Mapping[str, Any], field: str, calls: _CallIds) -> Part:
     signature = text(piece.get("thoughtSignature"))
+    signature = "" if signature == UNSIGNED else signature
     if "functionCall" in piece:
         call = obj(piece["functionCall"])
         arguments = dumps(call.get("args") or {})
@@ -274,10 +276,10 @@ def _response(
 CODEC: Final = Codec(
     url=url,
     headers=headers,
-    encode_request=encode_request,
+    encode_body=encode_body,
     decoder=GeminiDecoder,
     is_foreign=is_foreign,
-    not_carried=frozenset({"serial_tool_calls", "system_in_the_middle", "cache_marks"}),
+    not_carried=frozenset({"serial_tool_calls", "cache_marks", "image_url", "pdf_url"}),
     schema_path="generationConfig.responseJsonSchema",
     cap_paths=("generationConfig.maxOutputTokens",),
     effort_path="generationConfig.thinkingConfig",
@@ -285,6 +287,8 @@ CODEC: Final = Codec(
         "generationConfig.maxOutputTokens",
         "generationConfig.thinkingConfig",
         "generationConfig.responseJsonSchema",
+        "generationConfig.temperature",
+        "generationConfig.topP",
     ),
     decode_request=decode_request,
     encode_response=encode_response,

@@ -15,7 +15,7 @@ from rightmodel.core.task import (
     ToolSpec,
 )
 from rightmodel.wire.fields import first, merge_counts, obj, objects, part, text, usage_of, whole
-from rightmodel.wire.request import NO_QUIRKS, Quirks, base64_of, data_url, name_of
+from rightmodel.wire.request import NO_QUIRKS, Quirks, base64_of, data_url, name_of, result_text
 from rightmodel.wire.response import InBandError, NoResponseError, ResponseDecoder
 from rightmodel.wire.schemas import is_strict
 
@@ -64,7 +64,7 @@ def headers(request: ModelRequest) -> dict[str, str]:
     return {"authorization": f"Bearer {request.key}"} if request.key else {}
 
 
-def encode_request(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
+def encode_body(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
     """The body in the dialect of its host."""
     messages = [out for message in request.messages for out in _encoded(message)]
     body: dict[str, Any] = {"model": request.model, "messages": messages}
@@ -101,16 +101,18 @@ def _encoded(message: Message) -> Iterator[dict[str, Any]]:
     rest: list[Part] = []
     for piece in message.parts:
         if isinstance(piece, ToolResult):
-            content = "".join(p.text for p in piece.parts if isinstance(p, Text))
-            yield {"role": "tool", "tool_call_id": piece.id, "content": content}
+            yield {"role": "tool", "tool_call_id": piece.id, "content": result_text(piece)}
             rest += [p for p in piece.parts if isinstance(p, Attachment)]
         else:
             rest.append(piece)
-    contents = [_content(p) for p in rest if isinstance(p, Text | Attachment)]
-    if len(contents) == 1 and "text" in contents[0]:
-        yield {"role": message.role, "content": contents[0]["text"]}
-    elif contents:
-        yield {"role": message.role, "content": contents}
+    contents = [p for p in rest if isinstance(p, Text | Attachment)]
+    if any(isinstance(p, Attachment) for p in contents):
+        yield {"role": message.role, "content": [_content(p) for p in contents]}
+    elif contents:  # many servers take nothing but a string
+        yield {
+            "role": message.role,
+            "content": "\n\n".join(p.text for p in rest if isinstance(p, Text)),
+        }
 
 
 def _encoded_assistant(message: Message) -> dict[str, Any]:

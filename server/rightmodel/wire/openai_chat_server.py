@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.task import (
@@ -19,6 +20,7 @@ from rightmodel.wire.codec import Codec, Envelope, StreamEncoder, any_reasoning
 from rightmodel.wire.error_body import openai_error
 from rightmodel.wire.fields import (
     count,
+    effort_of,
     file_of,
     file_of_url,
     ignored,
@@ -31,13 +33,14 @@ from rightmodel.wire.fields import (
 from rightmodel.wire.openai_chat import (
     ChatDecoder,
     call_head,
-    encode_request,
+    encode_body,
     function_of,
     headers,
     url,
 )
-from rightmodel.wire.request import RequestError
+from rightmodel.wire.request import Leftovers, RequestError
 from rightmodel.wire.response import CallStart, ReasoningDelta
+from rightmodel.wire.tools import function_tool, tool_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,8 +51,14 @@ if TYPE_CHECKING:
 _FIELDS: Final = frozenset({
     "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "tools",
     "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort", "reasoning",
-    "temperature", "top_p", "stop", "user", "store", "metadata", "usage",
+    "temperature", "top_p", "stop", "user", "store", "metadata", "usage", "prompt_cache_key",
+    "safety_identifier", "service_tier", "n", "functions", "audio", "logprobs",
+    "web_search_options",
 })  # fmt: skip
+_NATIVE: Final = frozenset({"n", "functions", "audio", "logprobs", "web_search_options"})
+_HARMLESS: Final[tuple[Any, ...]] = (None, False, 1, [])
+"""Fields that only the same API serves, and values with which they ask for nothing."""
+
 _FINISH_OUT: Final = {"refused": "content_filter"}
 
 
@@ -58,32 +67,36 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
     form = obj(body.get("response_format"))
     stop = body.get("stop")
     effort = body.get("reasoning_effort") or obj(body.get("reasoning")).get("effort")
+    left = Leftovers(ignored(body, _FIELDS))
+    for name in _NATIVE & body.keys():
+        if body[name] not in _HARMLESS:
+            left.native(name)
+    tools = [tool for t in objects(body.get("tools")) if (tool := _decoded_tool(t, left))]
+    chosen = obj(obj(body.get("tool_choice")).get("function"))
     return ChatRequest(
         model=required(body, "model", str),
-        messages=_decoded_messages(required(body, "messages", list)),
-        tools=tuple(_decoded_tool(t) for t in objects(body.get("tools"))),
-        tool_choice=decoded_choice(
-            body, text(obj(obj(body.get("tool_choice")).get("function")).get("name"))
-        ),
+        messages=_decoded_messages(required(body, "messages", list), left),
+        tools=tuple(tools),
+        tool_choice=decoded_choice(body, text(chosen.get("name")), left),
         schema=obj(form.get("json_schema")).get("schema") or any_object(form),
-        effort=text(effort),
+        effort=effort_of(effort),
         max_output_tokens=count(body.get("max_completion_tokens")) or count(body.get("max_tokens")),
         temperature=number(body.get("temperature")),
         top_p=number(body.get("top_p")),
         stop=(stop,) if isinstance(stop, str) else tuple(filter(text, stop or ())),
         stream=body.get("stream") is True,
-        ignored=ignored(body, _FIELDS),
+        **left.all(),
     )
 
 
-def _decoded_messages(messages: list[Any]) -> tuple[Message, ...]:
+def _decoded_messages(messages: list[Any], left: Leftovers) -> tuple[Message, ...]:
     """Results of tools join the user's message that follows them."""
     found: list[Message] = []
     results: list[ToolResult] = []
     for number_, message in enumerate(objects(messages)):
         field = f"messages[{number_}]"
         role = message.get("role")
-        parts = tuple(_decoded_content(message.get("content"), field))
+        parts = tuple(_decoded_content(message.get("content"), field, left))
         if role == "tool":
             result = tuple(p for p in parts if isinstance(p, Text | Attachment))
             results.append(ToolResult(text(message.get("tool_call_id")), result))
@@ -112,18 +125,21 @@ def _decoded_message(
             f"{field}.role: {role!r} is not one of system, developer, user, assistant, tool", field
         )
     calls = tuple(
-        ToolCall(text(c.get("id")), text(f.get("name")), text(f.get("arguments")))
+        ToolCall(text(c.get("id")), tool_name(text(f.get("name"))), text(f.get("arguments")))
         for c in objects(message.get("tool_calls"))
         for f in (obj(c.get("function")),)
     )
     return Message("assistant", (*(p for p in parts if p != Text("")), *calls))
 
 
-def _decoded_content(content: Any, field: str) -> Iterator[Part]:
+def _decoded_content(content: Any, field: str, left: Leftovers) -> Iterator[Part]:
     if isinstance(content, str):
         yield Text(content)
     for number_, piece in enumerate(objects(content)):
-        yield _decoded_part(piece, f"{field}.content[{number_}]")
+        if "file_id" in obj(piece.get("file")):
+            left.native("uploaded_files")
+        else:
+            yield _decoded_part(piece, f"{field}.content[{number_}]")
 
 
 def _decoded_part(piece: Mapping[str, Any], field: str) -> Part:
@@ -144,20 +160,30 @@ def _decoded_part(piece: Mapping[str, Any], field: str) -> Part:
     )
 
 
-def _decoded_tool(tool: Mapping[str, Any]) -> ToolSpec:
+def _decoded_tool(tool: Mapping[str, Any], left: Leftovers) -> ToolSpec | None:
     function = obj(tool.get("function"))
+    if tool.get("type", "function") != "function":
+        left.native(f"tools.{tool['type']}")
+        return None
     if not text(function.get("name")):
-        raise RequestError("tools: only tools of type function with a name are accepted", "tools")
+        raise RequestError("tools: a function without a name", "tools")
     parameters = obj(function.get("parameters"))
-    return ToolSpec(function["name"], text(function.get("description")), parameters)
+    return function_tool(function["name"], text(function.get("description")), parameters)
 
 
-def decoded_choice(body: Mapping[str, Any], name: str) -> ToolChoice:
-    """The tool choice; `name`: of the one tool that must be called, "" for none."""
+def decoded_choice(
+    body: Mapping[str, Any], name: str, left: Leftovers, namespace: str = ""
+) -> ToolChoice:
+    """The tool choice; `name`, `namespace`: of the one tool that must be called, "" for none."""
     parallel = body.get("parallel_tool_calls") is not False
     choice = body.get("tool_choice")
+    if isinstance(choice, dict) and not name:
+        left.ignore(f"tool_choice.{choice.get('type')}")
+        choice = obj(choice.get("allowed_tools", choice)).get("mode")
     mode: Any = choice if choice in ("none", "required") else "auto"
-    return ToolChoice("required" if name else mode, name, parallel)
+    if name:
+        return ToolChoice("required", tool_name(name, namespace), parallel)
+    return ToolChoice(mode, parallel=parallel)
 
 
 def any_object(form: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -167,7 +193,7 @@ def any_object(form: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def encode_response(response: ChatResponse, envelope: Envelope) -> dict[str, Any]:
     """A `chat.completion`."""
-    calls = [{**call_head(c), "function": function_of(c)} for c in response.calls]
+    calls = [_call(c, envelope) for c in response.calls]
     is_refusal = response.finish == "refused" and bool(response.text)
     message: dict[str, Any] = {
         "role": "assistant",
@@ -193,6 +219,7 @@ class ChatStreamEncoder(StreamEncoder):
     """Chunks: the role, what the events bring, how it ended, and the usage."""
 
     def __init__(self, envelope: Envelope) -> None:
+        self._envelope = envelope
         self._head = _head(envelope, "chat.completion.chunk")
 
     def _chunk(self, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
@@ -210,9 +237,8 @@ class ChatStreamEncoder(StreamEncoder):
         if isinstance(event, ReasoningDelta):
             return [self._chunk({"reasoning_content": event.text})] if event.text else []
         if isinstance(event, CallStart):
-            head = {"index": event.number, "id": event.id, "type": "function"}
-            call = {**head, "function": {"name": event.name, "arguments": ""}}
-            return [self._chunk({"tool_calls": [call]})]
+            call = _call(ToolCall(event.id, event.name, ""), self._envelope)
+            return [self._chunk({"tool_calls": [{"index": event.number, **call}]})]
         piece = {"index": event.number, "function": {"arguments": event.arguments}}
         return [self._chunk({"tool_calls": [piece]})]
 
@@ -222,6 +248,11 @@ class ChatStreamEncoder(StreamEncoder):
         if response.usage is not None:
             chunks.append({**self._head, "choices": [], "usage": _usage_out(response)})
         return chunks
+
+
+def _call(call: ToolCall, envelope: Envelope) -> dict[str, Any]:
+    named = replace(call, name=envelope.origin(call.name).name)
+    return {**call_head(call), "function": function_of(named)}
 
 
 def _head(envelope: Envelope, kind: str) -> dict[str, Any]:
@@ -257,10 +288,10 @@ def _usage_out(response: ChatResponse) -> dict[str, Any]:
 CODEC: Final = Codec(
     url=url,
     headers=headers,
-    encode_request=encode_request,
+    encode_body=encode_body,
     decoder=ChatDecoder,
     is_foreign=any_reasoning,
-    not_carried=frozenset({"cache_marks", "tool_result_files", "tool_errors"}),
+    not_carried=frozenset({"cache_marks", "pdf_url"}),
     schema_path="response_format",
     cap_paths=("max_completion_tokens", "max_tokens"),
     effort_path="reasoning_effort",
@@ -272,6 +303,9 @@ CODEC: Final = Codec(
         "response_format",
         "stream_options",
         "usage",
+        "temperature",
+        "top_p",
+        "parallel_tool_calls",
         "stream",
     ),
     renamed={

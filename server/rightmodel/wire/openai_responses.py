@@ -19,7 +19,7 @@ from rightmodel.core.task import (
 )
 from rightmodel.wire.fields import given, merge_counts, obj, objects, part, text, usage_of, whole
 from rightmodel.wire.openai_chat import encoded_choice, encoded_schema
-from rightmodel.wire.request import NO_QUIRKS, Quirks, data_url, name_of
+from rightmodel.wire.request import NO_QUIRKS, Quirks, data_url, name_of, result_text
 from rightmodel.wire.response import InBandError, NoResponseError, ResponseDecoder
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def url(request: ModelRequest) -> str:
     return f"{request.provider.base_url}/responses"
 
 
-def encode_request(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
+def encode_body(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
     """The body; leading system messages are the instructions."""
     del quirks
     leading = 0
@@ -108,9 +108,9 @@ def item_of(piece: Part) -> Iterator[dict[str, Any]]:
         called = {"call_id": piece.id, "name": piece.name, "arguments": piece.arguments}
         yield {"type": "function_call", **called}
     elif isinstance(piece, ToolResult):
-        contents = [_content(p) for p in piece.parts]
-        is_plain = len(contents) == 1 and "text" in contents[0]
-        output = contents[0]["text"] if is_plain else contents
+        files = [_content(p) for p in piece.parts if isinstance(p, Attachment)]
+        said = result_text(piece)
+        output = [_content(Text(said)), *files] if files else said
         yield {"type": "function_call_output", "call_id": piece.id, "output": output}
     elif isinstance(piece, Reasoning) and piece.signature and piece.id:
         yield reasoning_item(piece, piece.id)
@@ -128,6 +128,8 @@ def _content(piece: Text | Attachment) -> dict[str, Any]:
         return {"type": "input_text", "text": piece.text}
     if piece.modality == "image":
         return {"type": "input_image", "image_url": data_url(piece), "detail": "auto"}
+    if piece.url:
+        return {"type": "input_file", "file_url": piece.url}
     return {"type": "input_file", "filename": name_of(piece), "file_data": data_url(piece)}
 
 

@@ -6,14 +6,13 @@ import base64
 import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
-from xml.sax.saxutils import quoteattr
 
 from rightmodel.core.task import Attachment, ChatRequest, Message, Reasoning, Text, ToolCall
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from rightmodel.core.task import Part, Turn
+    from rightmodel.core.task import Part, ToolResult, Turn
     from rightmodel.manifest.catalog import Provider
 
 HARMLESS: Final = frozenset({"cache_marks", "reasoning"})
@@ -45,13 +44,35 @@ class RequestError(Exception):
         self.field = field
 
 
+class Leftovers:
+    """What of a body the neutral form does not hold; see `ChatRequest.native` and `.ignored`."""
+
+    __slots__ = ("_ignored", "_native")
+
+    def __init__(self, ignored: Iterable[str] = ()) -> None:
+        self._native: dict[str, None] = {}
+        self._ignored = dict.fromkeys(ignored)
+
+    def native(self, what: str) -> None:
+        """Only an upstream of the same wire format can take it."""
+        self._native[what] = None
+
+    def ignore(self, what: str) -> None:
+        """It can be left out."""
+        self._ignored[what] = None
+
+    def all(self) -> dict[str, tuple[str, ...]]:
+        """As fields of the request."""
+        return {"native": tuple(self._native), "ignored": tuple(self._ignored)}
+
+
 def without_reasoning(request: ChatRequest) -> ChatRequest:
     """The request for another model: without reasoning, which only its author can read."""
     messages = (
         replace(message, parts=tuple(map(_unsigned, filter(_is_shared, message.parts))))
         for message in request.messages
     )
-    return replace(request, messages=tuple(messages))
+    return replace(request, messages=tuple(m for m in messages if m.parts))
 
 
 def _is_shared(part: Part) -> bool:
@@ -111,8 +132,8 @@ class ModelRequest:
         return Quirks(provider.output_cap, provider.effort_field, provider.stream_usage)
 
     def chat(self) -> ChatRequest:
-        """The neutral form: text files inlined, the schema in words where it is not native."""
-        messages = [_inlined(message) for message in self.messages]
+        """The neutral form: the schema in words where it is not native."""
+        messages = [*self.messages]
         if system := system_of(self):
             messages.insert(0, Message("system", (Text(system),)))
         if self.turn is not None:
@@ -136,19 +157,6 @@ class ModelRequest:
         )
 
 
-def _inlined(message: Message) -> Message:
-    """Text files become text in front of the message's own, each fenced and under its name."""
-    files = [f for f in message.parts if isinstance(f, Attachment) and f.modality == "text"]
-    if not files:
-        return message
-    fenced = [
-        f"<file name={quoteattr(f.path)}>\n{f.data.decode('utf-8-sig', 'replace')}\n</file>"
-        for f in files
-    ]
-    others = [part for part in message.parts if part not in files and not isinstance(part, Text)]
-    return Message(message.role, (*others, Text("\n\n".join([*fenced, message.text]))))
-
-
 def system_of(request: ModelRequest) -> str:
     """The system prompt, with the schema in words where the model does not take it natively."""
     if request.schema is None or request.native_schema:
@@ -160,14 +168,22 @@ def system_of(request: ModelRequest) -> str:
     return f"{request.system}\n\n{words}" if request.system else words
 
 
+def result_text(result: ToolResult) -> str:
+    """The text of a tool's result for an API that has no field for errors or files in results."""
+    said = "\n\n".join(part.text for part in result.parts if isinstance(part, Text))
+    if result.is_error and not said.lower().startswith("error"):
+        return f"Error: {said}"
+    return said if said or len(result.parts) == 0 else "See the attached file."
+
+
 def base64_of(file: Attachment) -> str:
     """The file's bytes as base64."""
     return base64.b64encode(file.data).decode()
 
 
 def data_url(file: Attachment) -> str:
-    """The file as a `data:` URL."""
-    return f"data:{file.media_type};base64,{base64_of(file)}"
+    """The file as a `data:` URL, or where the provider is to fetch it from."""
+    return file.url or f"data:{file.media_type};base64,{base64_of(file)}"
 
 
 def name_of(file: Attachment) -> str:
