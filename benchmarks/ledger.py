@@ -38,7 +38,14 @@ from rightmodel.core.decision import Assessment, Decision, Requirements
 from rightmodel.core.task import Task
 from rightmodel.ledger.budget import Limit, Limits
 from rightmodel.ledger.ledger import LINGER_S, Ledger
-from rightmodel.ledger.records import HoldRequest, attempt_record, call_record, new_id, task_hash
+from rightmodel.ledger.records import (
+    HoldRequest,
+    Origin,
+    attempt_record,
+    call_record,
+    new_id,
+    task_hash,
+)
 from rightmodel.ledger.recovery import SqliteOpener
 
 if TYPE_CHECKING:
@@ -92,7 +99,13 @@ def _rows() -> tuple[AttemptRecord, CallRecord]:
     call = new_id()
     return (
         attempt_record(
-            ATTEMPT, call=call, number=1, at=now, skill="summarize", expected_output=120
+            ATTEMPT,
+            call=call,
+            number=1,
+            at=now,
+            skill="summarize",
+            expected_output=120,
+            origin=ORIGIN,
         ),
         call_record(
             DECISION,
@@ -102,10 +115,12 @@ def _rows() -> tuple[AttemptRecord, CallRecord]:
             task=task_hash(Task(PROMPT)),
             baseline="anthropic/claude-opus-4-8",
             receipt=RECEIPT,
+            origin=ORIGIN,
         ),
     )
 
 
+ORIGIN: Final = Origin("mcp", "", "subtask", "workstation", "alice")
 REQUEST: Final = HoldRequest(
     ATTEMPT.model,
     "summarize",
@@ -115,7 +130,7 @@ REQUEST: Final = HoldRequest(
     number=1,
     provider=ATTEMPT.provider,
     name=ATTEMPT.name,
-    client="mcp",
+    origin=ORIGIN,
 )
 
 

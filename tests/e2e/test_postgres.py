@@ -25,7 +25,7 @@ from rightmodel.core.errors import BudgetError, LedgerError, LedgerFault
 from rightmodel.ledger.budget import Limit, Limits
 from rightmodel.ledger.postgres import PostgresStore
 from rightmodel.ledger.postgres_opener import open_postgres
-from rightmodel.ledger.records import HoldRequest, Owner, settling
+from rightmodel.ledger.records import HoldRequest, Origin, Owner, settling
 from rightmodel.ledger.reservations import charge_interrupted, reserve, this_process, write
 from rightmodel.ledger.schema import POSTGRES
 from rightmodel.ledger.sums import Key
@@ -42,6 +42,18 @@ pytestmark = pytest.mark.e2e
 ROOT: Final = Path(__file__).parents[2]
 WITHIN_S: Final = 50
 SCHEMA_0_1_0: Final = Path(__file__).parents[1] / "ledger" / "schema_0_1_0.postgres.sql"
+FORMER_INSERT: Final = (
+    "INSERT INTO rightmodel.attempts (call, number, at, day, role, provider, model, name, skill, "
+    "served, fault, status, input, cached, cache_writes, output, reasoning, cost_usd, cost_kind, "
+    "charged_usd, time_s, first_token_s, expected_output, client) VALUES (11, 1, "
+    f"{NOON}, '{DAY}', 'answer', 'p', 'p/m', 'm', 'code', '', '', 200, 1, 0, 0, 1, 0, 0.4, "
+    "'billed', 0.4, 1, 1, 1, 'mcp')"
+)
+FORMER_COLUMNS: Final = (
+    "id, owner, pid, started, expires, day, model, skill, usd, call, number, name, client",
+    "id, ref, at, day, task, skills, difficulty, source, confidence, tier, rule, reason, model",
+)
+"""What the version with two migrations writes and reads."""
 MEMBER: Final = re.compile(r"^    (GRANT .*);$", re.MULTILINE)
 """What docs/team.md grants."""
 
@@ -198,7 +210,7 @@ def test_a_killed_clients_reservations_are_charged_and_its_actual_cost_corrects_
     store: Store,
 ) -> None:
     limits, me = Limits((Limit("per_day_usd", Decimal(1)),)), this_process()
-    request = HoldRequest("p/m", "code", Decimal("0.6"), call=7, number=1, client="alice")
+    request = HoldRequest("p/m", "code", Decimal("0.6"), call=7, number=1, origin=Origin("alice"))
     dead = Owner(me.machine, 2**22 + 1, "1")
     with store.transaction():
         hold, _ = reserve(store, limits, request, now=NOON, owner=dead)
@@ -248,6 +260,23 @@ def test_a_ledger_of_0_1_0_is_migrated_with_its_rows(server: PostgresServer) -> 
     assert store.charged(Key(DAY)) == Decimal("0.52")
     assert [row.client for row in store.attempts(DAY, DAY)] == ["", "alice", ""]
     store.close()
+
+
+def test_a_server_of_the_former_version_goes_on_writing_and_reading(server: PostgresServer) -> None:
+    PostgresStore(conninfo_to_dict(server.url), "here", migrations=POSTGRES[:2]).close()
+    with psycopg.connect(server.url, autocommit=True) as former:
+        new = open_postgres(server.url)()
+        with new.transaction():
+            new.add(attempt("0.20", client="alice", session="5e55"))
+        former.execute(FORMER_INSERT)
+        for table, columns in zip(("holds", "calls"), FORMER_COLUMNS, strict=True):
+            former.execute(f"SELECT {columns} FROM rightmodel.{table}".encode()).fetchall()
+        with new.transaction():
+            assert new.charged(Key(DAY)) == Decimal("0.60")
+            assert new.charged(Key(DAY, client="alice")) == Decimal("0.20")
+        rows = list(new.attempts(DAY, DAY))
+        assert [(row.client, row.session) for row in rows] == [("alice", "5e55"), ("mcp", "")]
+        new.close()
 
 
 def test_what_another_machine_reserved_stays_until_it_expires(store: Store) -> None:
@@ -322,7 +351,9 @@ def test_each_migration_runs_once_and_keeps_what_is_there(
         newer = migrated(server, later("ALTER TABLE rightmodel.calls ADD COLUMN team TEXT"))
         assert len(list(newer.calls(DAY, DAY))) == 1
         newer.close()
-    assert server.ask("SELECT number FROM rightmodel.version") == [(1,), (2,), (3,)]
+    assert server.ask("SELECT number FROM rightmodel.version") == [
+        (number,) for number in range(1, len(POSTGRES) + 2)
+    ]
 
 
 def test_a_failed_migration_changes_nothing(server: PostgresServer, store: Store) -> None:

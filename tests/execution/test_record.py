@@ -15,9 +15,13 @@ import pytest
 from loopback import failure, loopback, openai_answer
 from rightmodel.core.errors import BudgetError, ExhaustedError, NoCandidateError
 from rightmodel.core.fault import Fault
-from rightmodel.core.task import Task
+from rightmodel.core.task import ChatRequest, Message, Task, Turn, WireFormat
 from rightmodel.execution.engine import build
+from rightmodel.execution.recorder import Recorder
+from rightmodel.execution.records import Unrecorded
 from rightmodel.ledger.paths import ledger_file
+from rightmodel.ledger.records import Origin
+from rightmodel.ledger.reservations import this_origin
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings
@@ -249,10 +253,27 @@ def test_a_running_attempt_is_on_record_so_that_a_killed_server_forgets_no_money
     asyncio.run(inner())
     (hold,) = held
     assert (hold.number, hold.model, hold.provider, hold.client) == (1, "p/cheap", "p", "alice")
+    assert (hold.kind, bool(hold.host)) == ("subtask", True)
     assert hold.usd > 0
     (attempt,) = store(tmp_path).attempts("2000-01-01", "2999-01-01")
     assert (attempt.call, attempt.number) == (hold.call, 1)  # where an estimate would be corrected
     assert store(tmp_path).holds() == []
+
+
+def test_a_row_names_client_session_kind_host_and_user(tmp_path: Path) -> None:
+    manifest = tmp_path / "m.toml"
+    manifest.write_text(MANIFEST.format(url="http://127.0.0.1:9/v1", extra=""))
+    catalog = load_catalog(manifest, has_key=lambda _: True)
+    here = this_origin({"USER": "alice_w"})
+    recorder = Recorder(catalog, Unrecorded(), lambda: 0.0, here)
+    request = ChatRequest("auto", (Message.of("user", "hi"),))
+    turn = Turn(request, WireFormat.OPENAI_CHAT, b"", {}, {}, kind="title", session="5e55")
+    origins = [recorder.origin(Task("hi", client="alice", turn=turn)), recorder.origin(Task("hi"))]
+    assert here.host
+    assert origins == [
+        Origin("alice", "5e55", "title", here.host, "alice_w"),
+        Origin("mcp", "", "subtask", here.host, "alice_w"),
+    ]
 
 
 def test_a_judges_call_is_recorded_and_counts_against_the_budget(tmp_path: Path) -> None:

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from ledger.rows import DAY, NOON, attempt, call, outcome
-from rightmodel.ledger.records import Cooldown, Hold, Texts
+from rightmodel.ledger.records import Cooldown, Hold, Origin, Texts
 from rightmodel.ledger.sums import Key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rightmodel.ledger.store import Store
+
+ORIGIN = Origin("alice", "5e55", "tool_result", "workstation", "alice_w")
 
 
 class StoreContract:
@@ -52,6 +54,7 @@ class StoreContract:
             time_s=2.5,
             first_token_s=0.25,
             expected_output=60,
+            **ORIGIN._asdict(),
         )
         bare = attempt(None)
         asked = call(
@@ -60,6 +63,8 @@ class StoreContract:
             baseline_usd=Decimal("0.01"),
             saved_usd=Decimal("-0.01"),
             judge="p/tiny",
+            flags="explored\nserved=m-2026",
+            **ORIGIN._asdict(),
         )
         texts = Texts(asked.id, "prompt", "answer", '[["user", "before"]]')
         with store.transaction():
@@ -154,6 +159,15 @@ class StoreContract:
             assert reader.charged(Key("2026-11", skill="code")) == Decimal("7.100000000000000001")
             assert reader.charged(Key("2026-10", model="a")) == Decimal(90)
             assert reader.charged(Key("2026-12", model="a")) == 0
+
+    def test_sums_are_apart_by_client(self, store: Store) -> None:
+        with store.transaction():
+            store.add(attempt("0.1", client="alice"))
+            store.add(attempt("0.2", client="bob"))
+            store.add(attempt("0.4"))
+        assert store.charged(Key(DAY, client="alice")) == Decimal("0.1")
+        assert store.charged(Key("2026-11", client="bob")) == Decimal("0.2")
+        assert store.charged(Key(DAY)) == Decimal("0.7")
 
     def test_sums_follow_what_others_write(self, store: Store, opened: Callable[[], Store]) -> None:
         other = opened()

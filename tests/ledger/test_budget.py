@@ -12,6 +12,7 @@ from rightmodel.ledger.budget import Limit, Limits, limit_states, warnings
 from rightmodel.ledger.records import (
     AttemptRecord,
     HoldRequest,
+    Origin,
     Owner,
     seconds_left,
     settled,
@@ -228,7 +229,7 @@ def charged(store: SqliteStore) -> list[AttemptRecord]:
 
 def test_the_reservation_of_a_dead_process_is_charged_and_marked(store: SqliteStore) -> None:
     limits = Limits(limits=(PER_DAY,))
-    asked = ask("0.70", call=77, number=2, provider="p", name="m-1", client="alice")
+    asked = ask("0.70", call=77, number=2, provider="p", name="m-1", origin=Origin("alice"))
     take(store, limits, asked, owner=GONE)
     error = refusal(store, limits, ask("0.40"))
     assert (error.left_usd, error.held_usd) == (Decimal("0.30"), Decimal(0))

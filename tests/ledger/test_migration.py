@@ -54,6 +54,7 @@ def test_an_old_ledger_keeps_its_rows_and_takes_new_ones(file: Path) -> None:
     (old,) = store.calls(DAY, DAY)
     assert (old.id, old.saved_usd, old.client) == (11, Decimal("0.03"), "")
     assert [a.client for a in store.attempts(DAY, DAY)] == [""]
+    assert (old.session, old.kind, old.host, old.user_name) == ("", "", "", "")
     assert [o.good for o in store.outcomes()] == [1.0]
     assert store.find_texts(11) == Texts(11, "prompt", "answer")
     with store.transaction():

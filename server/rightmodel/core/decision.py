@@ -84,17 +84,18 @@ class SessionView:
 
     `model`: of the last turn, "" before the first. `assessment`: of the latest turn that was
     assessed, `None` before. `at`: when the last turn ended (seconds since 1970). `turns`: so far.
-    `first_tokens`, `last_tokens`: the prompt of the first turn and of the last, by the router's own
-    estimate. `output_tokens`: mean of an answer, without reasoning. `further_turns`: expected after
-    this one. `warm`: model → what a cache holds for it. Housekeeping turns count in none of these.
+    `last_tokens`: the last turn's prompt, `growth`: how much prompts grew per turn, both by the
+    router's own estimate. `output_tokens`: mean of an answer, without reasoning. `further_turns`:
+    expected after the next one. `warm`: model → what a cache holds for it. Housekeeping turns
+    (titles, heartbeats, probes …) count in none of these.
     """
 
     model: str = ""
     assessment: Assessment | None = None
     at: float = 0.0
     turns: int = 0
-    first_tokens: int = 0
     last_tokens: int = 0
+    growth: float = 0.0
     output_tokens: float = 0.0
     further_turns: float = 3.0
     warm: Mapping[str, WarmPrefix] = field(default_factory=dict)

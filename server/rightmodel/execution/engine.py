@@ -149,6 +149,7 @@ def build(
     from rightmodel.execution.schema_checker import SchemaChecker
     from rightmodel.execution.shared_keys import SharedKeys
     from rightmodel.execution.turns import Turns
+    from rightmodel.ledger.reservations import this_origin
     from rightmodel.routing.signals.judge import Judge
 
     random = random or random_module.Random()  # noqa: S311 - spreads load and retries
@@ -156,7 +157,7 @@ def build(
     mask = _make_mask(settings, catalog)
     over_http = _OverHttp(mask)
     health = Health(clock.now, random.random)
-    recorder = Recorder(catalog, records, clock.wall)
+    recorder = Recorder(catalog, records, clock.wall, this_origin(settings.environment))
     shared = SharedKeys(
         catalog.providers.values(), records, health, key=settings.key, clock=clock.wall
     )
@@ -226,6 +227,7 @@ def fit_first(decision: Decision, cooling: Mapping[str, str]) -> Decision:
 def make_prober(settings: Settings, catalog: Catalog, *, clock: Clock = SYSTEM_CLOCK) -> Prober:
     """What `check` asks endpoints with, over the user's ledger."""
     from rightmodel.execution.probe import Prober
+    from rightmodel.ledger.reservations import this_origin
 
     mask = _make_mask(settings, catalog)
     upstreams = _OverHttp(mask)
@@ -238,6 +240,7 @@ def make_prober(settings: Settings, catalog: Catalog, *, clock: Clock = SYSTEM_C
         mask=mask,
         now=clock.now,
         wall=clock.wall,
+        here=this_origin(settings.environment),
     )
 
 
@@ -277,7 +280,7 @@ def make_ledger(settings: Settings, catalog: Catalog) -> Ledger:
         file = file.with_name(spill_name(catalog.ledger_url))
     return Ledger(
         opener,
-        limits=limits_of(catalog.budget),
+        limits=limits_of(catalog.budget, catalog.clients.values()),
         store_text=catalog.store_text,
         spill=Spill(file),
     )

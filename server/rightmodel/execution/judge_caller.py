@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from rightmodel.core.call import Attempt
     from rightmodel.core.decision import Trust
-    from rightmodel.core.task import WireFormat
+    from rightmodel.core.task import Task, WireFormat
     from rightmodel.execution.breaker import Health
     from rightmodel.execution.limiter import Limiter
     from rightmodel.execution.recorder import Recorder
@@ -54,7 +54,7 @@ class JudgeCompleter:
         self._now = now
         self._recorder = recorder
 
-    async def ask(
+    async def ask(  # noqa: PLR0913 - one keyword for each part of the question
         self,
         model: Model,
         *,
@@ -63,8 +63,9 @@ class JudgeCompleter:
         schema: Mapping[str, Any],
         trust: Trust,
         deadline_s: float,
+        task: Task,
     ) -> JudgeAnswer:
-        """One short answer.
+        """One short answer, about a task.
 
         Raises `ProviderError` (late: a time-out), which carries what it cost all the same, or
         `BudgetError`; nothing is retried.
@@ -84,11 +85,11 @@ class JudgeCompleter:
         )
         tokens = estimate_tokens(system) + estimate_tokens(prompt)
         hold = await self._recorder.reserve_judge(
-            model, endpoint, tokens, request.max_output_tokens
+            model, endpoint, tokens, request.max_output_tokens, task
         )
         tried = Try(model, endpoint, tokens, billable_tokens(tokens))
-        attempt, text = await self._attempt(tried, request, deadline_s, hold)
-        self._recorder.judged(attempt, hold)
+        attempt, text = await self._attempt(tried, request, deadline_s, hold, task)
+        self._recorder.judged(attempt, hold, task)
         return JudgeAnswer(text, attempt.cost_usd)
 
     def _endpoint(self, model: Model, trust: Trust) -> Endpoint:
@@ -101,7 +102,12 @@ class JudgeCompleter:
         return balanced(fit, health)
 
     async def _attempt(
-        self, tried: Try, request: ModelRequest, deadline_s: float, hold: Hold | None
+        self,
+        tried: Try,
+        request: ModelRequest,
+        deadline_s: float,
+        hold: Hold | None,
+        task: Task,
     ) -> tuple[Attempt, str]:
         """The attempt and its answer. A failed attempt is recorded before it raises."""
         endpoint, began = tried.endpoint, self._now()
@@ -127,9 +133,9 @@ class JudgeCompleter:
             time_s = self._now() - began
             attempt = tried.broken_off(watch, error, at=self._recorder.clock(), time_s=time_s)
             if error is None:
-                self._recorder.judged(attempt, hold, cancelled=True)
+                self._recorder.judged(attempt, hold, task, cancelled=True)
                 raise
-            self._recorder.judged(replace(attempt, fault=error.fault), hold)
+            self._recorder.judged(replace(attempt, fault=error.fault), hold, task)
             error.cost_usd = attempt.cost_usd
             raise error from None
         time_s = self._now() - began

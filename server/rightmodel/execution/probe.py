@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rightmodel.core.call import Attempt, Completion
     from rightmodel.core.task import WireFormat
     from rightmodel.execution.records import Records
-    from rightmodel.ledger.records import Hold
+    from rightmodel.ledger.records import Hold, Origin
     from rightmodel.manifest.catalog import Endpoint, Model
     from rightmodel.manifest.settings import Settings
     from rightmodel.upstream.exchange import Upstream
@@ -72,7 +72,7 @@ class Prober:
 
     `disconnect`: closes the connections. `settings`: for keys. `absent`: as in the catalog.
     `records`: where the attempts are recorded. `mask`: replaces keys in a text. `now`: monotonic
-    seconds, `wall`: seconds since 1970.
+    seconds, `wall`: seconds since 1970. `here`: as in `Recorder`.
     """
 
     def __init__(  # noqa: PLR0913 - one for each collaborator
@@ -86,6 +86,7 @@ class Prober:
         mask: Callable[[str], str],
         now: Callable[[], float],
         wall: Callable[[], float],
+        here: Origin,
     ) -> None:
         self._upstreams = upstreams
         self._disconnect = disconnect
@@ -94,6 +95,7 @@ class Prober:
         self._mask = mask
         self._now = now
         self._wall = wall
+        self._origin = here._replace(client=CLIENT)
         self.records = records
 
     def without_call(self, model: Model, endpoint: Endpoint) -> Finding:
@@ -131,7 +133,7 @@ class Prober:
                 number=1,
                 provider=endpoint.provider.name,
                 name=endpoint.name,
-                client=CLIENT,
+                origin=self._origin,
             )
         )
 
@@ -194,7 +196,7 @@ class Prober:
     def _record(self, attempt: Attempt, hold: Hold | None, fault: str = "") -> None:
         call = hold.call if hold else new_id()
         row = attempt_record(
-            attempt, call=call, number=1, at=self._wall(), skill=SKILL, client=CLIENT
+            attempt, call=call, number=1, at=self._wall(), skill=SKILL, origin=self._origin
         )
         self.records.settle(hold, row._replace(fault=str(fault)) if fault else row)
 

@@ -21,7 +21,9 @@ from rightmodel.core.errors import RightmodelError
 from rightmodel.core.fault import Fault
 from rightmodel.execution.records import kept_turns
 from rightmodel.ledger.records import (
+    UNKNOWN,
     HoldRequest,
+    Origin,
     OutcomeRecord,
     Texts,
     attempt_record,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from rightmodel.core.call import Attempt, Completion
+    from rightmodel.core.task import Task
     from rightmodel.execution.call_state import CallState, Step
     from rightmodel.execution.records import Records
     from rightmodel.ledger.records import AttemptRecord, CallRecord, Hold, Row
@@ -57,21 +60,38 @@ CHAT_TEMPLATE_TOKENS: Final = 100
 
 
 class Recorder:
-    """Records calls and the judge's attempts. `clock`: seconds since 1970."""
+    """Records calls and the judge's attempts.
 
-    def __init__(self, catalog: Catalog, records: Records, clock: Callable[[], float]) -> None:
+    `clock`: seconds since 1970. `here`: the process, as far as an `Origin` names it.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        records: Records,
+        clock: Callable[[], float],
+        here: Origin = UNKNOWN,
+    ) -> None:
         self.catalog = catalog
         self.records = records
         self.clock = clock
+        self._here = here
+
+    def origin(self, task: Task) -> Origin:
+        """Who hands over the task."""
+        turn = task.turn
+        session, kind = (turn.session, turn.kind) if turn else ("", "subtask")
+        return self._here._replace(client=task.client, session=session, kind=kind)
 
     def open(self, state: CallState, ref: str) -> CallRecorder:
         """The recorder of a call that begins."""
-        return CallRecorder(self, state, ref, state.decision.assessment.skills[0][0])
+        skill = state.decision.assessment.skills[0][0]
+        return CallRecorder(self, state, ref, skill, self.origin(state.task))
 
     async def reserve_judge(
-        self, model: Model, endpoint: Endpoint, input_tokens: int, allowed: int
+        self, model: Model, endpoint: Endpoint, input_tokens: int, allowed: int, task: Task
     ) -> Hold | None:
-        """Reserve the worst case of asking the judge. Raises `BudgetError`."""
+        """Reserve the worst case of asking the judge about a task. Raises `BudgetError`."""
         return await self.records.reserve(
             HoldRequest(
                 model.id,
@@ -80,11 +100,14 @@ class Recorder:
                 call=new_id(),
                 provider=endpoint.provider.name,
                 name=endpoint.name,
+                origin=self.origin(task),
             )
         )
 
-    def judged(self, attempt: Attempt, hold: Hold | None, *, cancelled: bool = False) -> None:
-        """Record an attempt to ask the judge; in the ledger it is a call of its own."""
+    def judged(
+        self, attempt: Attempt, hold: Hold | None, task: Task, *, cancelled: bool = False
+    ) -> None:
+        """Record an attempt to ask the judge about a task: a call of its own in the ledger."""
         row = attempt_record(
             attempt,
             call=hold.call if hold else new_id(),
@@ -92,6 +115,7 @@ class Recorder:
             at=self.clock(),
             skill=JUDGING,
             role="judge",
+            origin=self.origin(task),
         )
         self.records.settle(hold, row._replace(fault=CANCELLED) if cancelled else row)
 
@@ -104,6 +128,7 @@ class CallRecorder:
     state: CallState
     ref: str
     skill: str
+    origin: Origin
     id: int = field(default_factory=new_id)
     number: int = 0
     flags: dict[str, None] = field(default_factory=dict)
@@ -162,7 +187,7 @@ class CallRecorder:
                 number=self.number + 1,
                 provider=step.endpoint.provider.name,
                 name=step.endpoint.name,
-                client=state.task.client,
+                origin=self.origin,
             )
         )
 
@@ -266,7 +291,8 @@ class CallRecorder:
             at=at,
             task=task_hash(self.state.task),
             baseline=self.owner.catalog.baseline,
-            client=self.state.task.client,
+            flags=self.flags,
+            origin=self.origin,
             **ended,
         )
 
@@ -279,7 +305,7 @@ class CallRecorder:
             at=self.owner.clock(),
             skill=self.skill,
             expected_output=self.state.decision.requirements.output_tokens,
-            client=self.state.task.client,
+            origin=self.origin,
         )
 
     def _check(self, model: str, *, good: float) -> OutcomeRecord:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from rightmodel.ledger.records import Hold, HoldRequest
-    from rightmodel.manifest.catalog import Budget
+    from rightmodel.manifest.catalog import Budget, Client
 
     Period = Literal["day", "month"]
     Charged = Callable[[Key], Decimal]
@@ -32,7 +32,7 @@ _ZERO: Final = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Most USD in a UTC day or month, for everything, for one model or for one skill.
+    """Most USD in a UTC day or month, for everything, one model, one skill or one client.
 
     `name`: the manifest's key, for messages.
     """
@@ -42,14 +42,19 @@ class Limit:
     period: Period = "day"
     model: str = ""
     skill: str = ""
+    client: str = ""
 
     def key(self, day: str) -> Key:
         """The sum that it limits."""
-        return Key(day if self.period == "day" else day[:7], self.model, self.skill)
+        return Key(day if self.period == "day" else day[:7], self.model, self.skill, self.client)
 
-    def covers(self, model: str, skill: str) -> bool:
+    def covers(self, model: str, skill: str, client: str) -> bool:
         """Whether an attempt counts against it."""
-        return (not self.model or self.model == model) and (not self.skill or self.skill == skill)
+        return (
+            (not self.model or self.model == model)
+            and (not self.skill or self.skill == skill)
+            and (not self.client or self.client == client)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +67,31 @@ class Limits:
     limits: tuple[Limit, ...] = ()
     warn_at: float = WARN_AT
 
+    def apply_to(self, request: HoldRequest) -> bool:
+        """Whether any of them covers the attempt, or another candidate in its place."""
+        skill, client = request.skill, request.origin.client
+        models = (request.model, *(model for model, _ in request.others))
+        return any(limit.covers(m, skill, client) for limit in self.limits for m in models)
 
-def limits_of(budget: Budget) -> Limits:
+
+def limits_of(budget: Budget, clients: Iterable[Client] = ()) -> Limits:
     """The limits of a manifest."""
-    limits = []
-    if budget.per_day_usd is not None:
-        limits.append(Limit("per_day_usd", budget.per_day_usd))
-    if budget.per_month_usd is not None:
-        limits.append(Limit("per_month_usd", budget.per_month_usd, "month"))
+    limits = _over_time(budget)
+    for client in clients:
+        limits += _over_time(client, f"clients.{client.name}.", client.name)
     limits += [Limit(f"models.{m}", usd, model=m) for m, usd in budget.models.items()]
     limits += [Limit(f"skills.{s}", usd, skill=s) for s, usd in budget.skills.items()]
     return Limits(tuple(limits), budget.warn_at)
+
+
+def _over_time(table: Budget | Client, prefix: str = "", client: str = "") -> list[Limit]:
+    day, month = table.per_day_usd, table.per_month_usd
+    found = []
+    if day is not None:
+        found.append(Limit(f"{prefix}per_day_usd", day, client=client))
+    if month is not None:
+        found.append(Limit(f"{prefix}per_month_usd", month, "month", client=client))
+    return found
 
 
 class LimitState(NamedTuple):
@@ -101,7 +120,7 @@ def limit_states(
         spent = charged(key)
         held = _ZERO
         for hold in holds:
-            if limit.covers(hold.model, hold.skill) and limit.key(hold.day) == key:
+            if limit.covers(hold.model, hold.skill, hold.client) and limit.key(hold.day) == key:
                 held = EXACT.add(held, hold.usd)
         left = EXACT.subtract(limit.usd, EXACT.add(spent, held))
         found.append(LimitState(limit, spent, held, left, seconds_left(now, limit.period)))
@@ -128,7 +147,8 @@ def check(
     now: float,
 ) -> list[LimitState]:
     """The state of the limits that cover the request. Raises `BudgetError` if one has no room."""
-    covering = [limit for limit in limits if limit.covers(request.model, request.skill)]
+    skill, client = request.skill, request.origin.client
+    covering = [limit for limit in limits if limit.covers(request.model, skill, client)]
     if not covering:
         return []
     found = limit_states(covering, charged, holds, now=now)
@@ -144,7 +164,7 @@ def check(
         if usd is not None
         and other != model
         and not _tight(
-            [s for s in every if s.limit.covers(other, request.skill)], other, usd, charged, month
+            [s for s in every if s.limit.covers(other, skill, client)], other, usd, charged, month
         )
     )
     if worst is None:
@@ -220,6 +240,10 @@ def estimate(hold: Hold, *, at: float) -> AttemptRecord:
         cost_kind="estimated",
         charged_usd=hold.usd,
         client=hold.client,
+        session=hold.session,
+        kind=hold.kind,
+        host=hold.host,
+        user_name=hold.user_name,
     )
 
 

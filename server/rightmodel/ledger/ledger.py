@@ -99,12 +99,12 @@ class Ledger:
     async def reserve(self, request: HoldRequest) -> Hold | None:
         """Reserve an attempt's worst case, to be handed to `settle` without fail.
 
-        Where no budget is set nothing is awaited, and what is expected is reserved, so that the
+        Where no budget applies nothing is awaited, and what is expected is reserved, so that the
         attempt is on record if this process dies; `None` where not even that is known. Raises
         `BudgetError` where there is no room.
         """
         number = new_id()
-        if not self.limits.limits:
+        if not self.limits.apply_to(request):
             return self._announce(request, number)
         repeated = False
 

@@ -42,8 +42,9 @@ SILENT_S: Final = 5.0
 
 _LOCK: Final = int.from_bytes(b"ledger")
 _SUMMED: Final = """
-    SELECT day, model, skill, sum(charged_usd) FILTER (WHERE abs(charged_usd) < 1e15)::text,
-    max(id) FROM rightmodel.attempts WHERE {} GROUP BY day, model, skill"""
+    SELECT day, model, skill, client,
+    sum(charged_usd) FILTER (WHERE abs(charged_usd) < 1e15)::text,
+    max(id) FROM rightmodel.attempts WHERE {} GROUP BY day, model, skill, client"""
 """An invalid amount, such as NaN, which compares above all others, must not spoil the sum."""
 _ADDED: Final = _SUMMED.format("id > %s")
 _OF_A_MONTH: Final = _SUMMED.format("day BETWEEN %s AND %s AND id <= %s")
@@ -51,7 +52,9 @@ _OF_A_MONTH: Final = _SUMMED.format("day BETWEEN %s AND %s AND id <= %s")
 _FIND: Final = "SELECT count(*) FROM"
 """Existence is read from the catalogue's tables: casts to `reg…` are answered from a cache that
 may be as old as the wait for the lock."""
-_TABLE: Final = re.compile(r"\b(FROM|INTO) (?=(?:calls|attempts|outcomes|holds|texts|cooldowns)\b)")
+_TABLE: Final = re.compile(
+    r"\b(FROM|INTO) (?=(?:calls|attempts|outcomes|holds|texts|cooldowns|pools|choices|alerts)\b)"
+)
 _FAULTS: Final[Mapping[str, LedgerFault]] = {
     "53100": LedgerFault.FULL,
     "25006": LedgerFault.READ_ONLY,
@@ -202,14 +205,14 @@ class PostgresStore(Store):
         if not self._sums.has(month):
             rows = self._query(_OF_A_MONTH, f"{month}-00", f"{month}-99", self._sums.last)
             self._sums.begin(month)
-            self._sums.add(row[:4] for row in rows)
+            self._sums.add(row[:5] for row in rows)
         if not self._fresh:
             self._count(self._query(_ADDED, self._sums.last))
 
     def _count(self, added: Sequence[tuple[Any, ...]]) -> None:
         """Ids rise in the order of commits, because transactions are exclusive."""
-        self._sums.add(row[:4] for row in added)
-        self._sums.last = max([self._sums.last, *(row[4] for row in added)])
+        self._sums.add(row[:5] for row in added)
+        self._sums.last = max([self._sums.last, *(row[5] for row in added)])
         self._fresh = self._inside
 
     def _fault_of(self, error: Exception) -> LedgerFault | None:

@@ -36,6 +36,24 @@ _LAST_DAY: Final = 253_370_764_799.0  # of the year 9998
 _ID_BITS: Final = 62
 
 
+class Origin(NamedTuple):
+    """Who made a call, and what it was for. All of it is "" in rows of older versions.
+
+    `client`: "mcp", "cli", "check", "http" or a client's name in the manifest. `session`: key of
+    the agent's session, a hash. `kind`: of an agent's own turn, "subtask" for a delegated one.
+    `host`, `user_name`: of the process that served it.
+    """
+
+    client: str = ""
+    session: str = ""
+    kind: str = ""
+    host: str = ""
+    user_name: str = ""
+
+
+UNKNOWN: Final = Origin()
+
+
 class AttemptRecord(NamedTuple):
     """One attempt at one endpoint. `call`: the call's id; `number`: from 1 within it, 0: a judge's.
 
@@ -43,7 +61,7 @@ class AttemptRecord(NamedTuple):
     Tokens are `None` where the upstream reported none; `cached`, `cache_writes` ⊆ `input`,
     `reasoning` ⊆ `output`. `charged_usd`: what budgets count: the cost, or the whole reservation
     where the cost is unknown; set by the ledger. `expected_output`: tokens that the assessment
-    expected, for learning how verbose a model is. `client`: as in `CallRecord`. Rows are never
+    expected, for learning how verbose a model is. The last fields are its `Origin`. Rows are never
     changed: a correction (`cost_kind` "corrected") is a row of its own whose `number` is negative
     and whose amounts are the difference, see `budget.correction`.
     """
@@ -72,6 +90,10 @@ class AttemptRecord(NamedTuple):
     first_token_s: float | None = None
     expected_output: int | None = None
     client: str = ""
+    session: str = ""
+    kind: str = ""
+    host: str = ""
+    user_name: str = ""
 
 
 class CallRecord(NamedTuple):
@@ -79,8 +101,8 @@ class CallRecord(NamedTuple):
 
     `task`: keyed by `task_hash`. `skills`, `difficulty`, `source`, `confidence`: the assessment.
     `model`: which answered, "" for none. `cost_usd`: every attempt and the judge together.
-    `saved_usd`: net, may be negative; `None` where no baseline is set. `client`: who made the call:
-    "mcp", "cli", "check" or a client's name; "" in rows that older versions wrote.
+    `saved_usd`: net, may be negative; `None` where no baseline is set. `flags`: the receipt's, a
+    line each. The last fields are its `Origin`.
     """
 
     id: int
@@ -103,7 +125,12 @@ class CallRecord(NamedTuple):
     baseline_usd: Decimal | None = None
     saved_usd: Decimal | None = None
     time_s: float = 0.0
+    flags: str = ""
     client: str = ""
+    session: str = ""
+    kind: str = ""
+    host: str = ""
+    user_name: str = ""
 
 
 class Texts(NamedTuple):
@@ -158,7 +185,8 @@ class Hold(NamedTuple):
     """Money reserved for a running attempt: `call` and `number` are the attempt's.
 
     `owner`, `pid`, `started`: the process that holds it (see `Owner`). `expires`: from when on
-    that process counts as dead if its state is unknown. 0 and "" in rows of older versions.
+    that process counts as dead if its state is unknown. The last fields are its `Origin`. 0 and ""
+    in rows of older versions.
     """
 
     id: int
@@ -175,6 +203,10 @@ class Hold(NamedTuple):
     provider: str = ""
     name: str = ""
     client: str = ""
+    session: str = ""
+    kind: str = ""
+    host: str = ""
+    user_name: str = ""
 
 
 class Settled(NamedTuple):
@@ -211,7 +243,7 @@ class HoldRequest:
 
     `expected_usd`: what is reserved where no budget limits anything. `others`: further candidates
     (model, worst case), to name those that would fit. `lasts_s`: how long the attempt can run.
-    `call`, `number`, `provider`, `name`, `client`: as in its `AttemptRecord`.
+    `call`, `number`, `provider`, `name`: as in its `AttemptRecord`.
     """
 
     model: str
@@ -224,7 +256,7 @@ class HoldRequest:
     number: int = 0
     provider: str = ""
     name: str = ""
-    client: str = ""
+    origin: Origin = UNKNOWN
 
     def hold(self, usd: Decimal, *, id: int, now: float, owner: Owner) -> Hold:  # noqa: A002 - the field's name
         """The reservation of that amount."""
@@ -240,7 +272,7 @@ class HoldRequest:
             number=self.number,
             provider=self.provider,
             name=self.name,
-            client=self.client,
+            **self.origin._asdict(),
         )
 
 
@@ -320,7 +352,7 @@ def attempt_record(  # noqa: PLR0913 - what the ledger records of an attempt bes
     skill: str,
     role: Role = "answer",
     expected_output: int | None = None,
-    client: str = "",
+    origin: Origin = UNKNOWN,
 ) -> AttemptRecord:
     """The row of an attempt that ended at `at`."""
     usage = attempt.usage
@@ -350,7 +382,7 @@ def attempt_record(  # noqa: PLR0913 - what the ledger records of an attempt bes
         time_s=attempt.time_s,
         first_token_s=attempt.first_token_s,
         expected_output=expected_output,
-        client=client,
+        **origin._asdict(),
     )
 
 
@@ -366,7 +398,8 @@ def call_record(  # noqa: PLR0913 - one keyword for each thing a decision does n
     outcome: str = "answered",
     cost_usd: Decimal | None = None,
     time_s: float = 0.0,
-    client: str = "",
+    flags: Iterable[str] = (),
+    origin: Origin = UNKNOWN,
 ) -> CallRecord:
     """The row of a call that ended at `at`, with its receipt or, where it failed, without one.
 
@@ -394,5 +427,6 @@ def call_record(  # noqa: PLR0913 - one keyword for each thing a decision does n
         baseline_usd=receipt.baseline_usd if receipt else None,
         saved_usd=receipt.saved_usd if receipt else None,
         time_s=receipt.time_s if receipt else time_s,
-        client=client,
+        flags="\n".join(flags),
+        **origin._asdict(),
     )

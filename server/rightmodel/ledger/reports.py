@@ -1,4 +1,4 @@
-"""Usage, spending and savings by day, model, skill, provider and client. Pure."""
+"""Usage, spending and savings by model, skill, day, provider, and by who made the calls. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from rightmodel.ledger.records import AttemptRecord, CallRecord, OutcomeRecord
 
-GROUPS: Final = ("model", "skill", "day", "provider", "client")
+WHO: Final = ("client", "session", "kind", "host", "user")
+"""The parts of an `Origin`."""
+GROUPS: Final = ("model", "skill", "day", "provider", *WHO)
 """What rows are grouped by."""
 SLOW_S: Final = 30.0
 """A call that took longer is counted as slow."""
@@ -36,7 +38,7 @@ class Spread(NamedTuple):
 
 @dataclass(slots=True)
 class UsageRow:
-    """Figures of one day, model, skill, provider or client.
+    """Figures of one day, model, client …: of one of `GROUPS`.
 
     Calls count where they were answered (by model: "" for none; by provider: nowhere), money and
     tokens where they were used: a fallback's cost is in its own row. `failed`: calls without an
@@ -176,7 +178,7 @@ class Delegated(NamedTuple):
     """Tokens that agents wrote and read to delegate, as the models count them.
 
     `written`: prompts, `read`: answers, of the `sized` calls whose size is known. `sessions`: runs
-    of calls without a pause of `PAUSE_S`. Calls of `PEOPLE` are not among them.
+    of calls without a pause of `PAUSE_S`. Calls of `PEOPLE` and agents' own turns are left out.
     """
 
     sessions: int
@@ -234,11 +236,11 @@ class Usage:
         if not self.since <= call.day <= self.until:
             return
         skill = call.skills[0][0] if call.skills else ""
-        for row in self._rows(model=call.model, skill=skill, day=call.day, client=call.client):
+        for row in self._rows(call, skill=skill):
             row.call(call, self._slow_s)
         if call.baseline:
             self.baselines[call.baseline] += 1
-        if call.client not in PEOPLE:
+        if _is_delegated(call):
             self._sizes["calls"] += 1
             self._sizes["sessions"] += call.at - call.time_s - self._last > PAUSE_S
             self._last = max(self._last, call.at)
@@ -247,13 +249,7 @@ class Usage:
         """Count an attempt of these days. `lost`: its call never ended."""
         if not self.since <= attempt.day <= self.until:
             return
-        for row in self._rows(
-            model=attempt.model,
-            skill=attempt.skill,
-            day=attempt.day,
-            provider=attempt.provider,
-            client=attempt.client,
-        ):
+        for row in self._rows(attempt, skill=attempt.skill, provider=attempt.provider):
             row.attempt(attempt)
             if lost and attempt.cost_usd is not None:
                 row.lose(attempt.cost_usd, against=bool(self.baselines))
@@ -261,11 +257,13 @@ class Usage:
             return
         if attempt.fault:
             self.faults[attempt.provider, attempt.fault] += 1
-        elif attempt.role == "answer" and attempt.client not in PEOPLE:
+        elif attempt.role == "answer" and _is_delegated(attempt):
             self._size(attempt)
 
-    def _rows(self, **keys: str) -> list[UsageRow]:
+    def _rows(self, row: CallRecord | AttemptRecord, **keys: str) -> list[UsageRow]:
         rows = [self.total]
+        keys |= {"model": row.model, "day": row.day, "client": row.client}
+        keys |= {"session": row.session, "kind": row.kind, "host": row.host, "user": row.user_name}
         for group, key in keys.items():
             known = self._groups[group]
             if key not in known:
@@ -278,6 +276,11 @@ class Usage:
             self._sizes["sized"] += 1
             self._sizes["written"] += attempt.input
             self._sizes["read"] += attempt.output - (attempt.reasoning or 0)
+
+
+def _is_delegated(row: CallRecord | AttemptRecord) -> bool:
+    """Whether an agent wrote the prompt, beside its own turns."""
+    return row.client not in PEOPLE and row.kind in {"", "subtask"}
 
 
 def summed(

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.errors import BudgetError
 from rightmodel.ledger.budget import check, correction, estimate
-from rightmodel.ledger.records import AttemptRecord, Hold, Owner, Restored, Settled, new_id
+from rightmodel.ledger.records import AttemptRecord, Hold, Origin, Owner, Restored, Settled, new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rightmodel.ledger.budget import Limits, LimitState
     from rightmodel.ledger.records import HoldRequest, Row
@@ -37,6 +37,12 @@ def this_process() -> Owner:
     """The owner of what this process reserves."""
     pid = os.getpid()
     return Owner(_machine(), pid, _started(pid) or "")
+
+
+def this_origin(environment: Mapping[str, str]) -> Origin:
+    """Host and user of this process."""
+    names = (environment.get(name) for name in ("LOGNAME", "USER", "USERNAME"))
+    return Origin(host=platform.node(), user_name=next(filter(None, names), ""))
 
 
 def alive(owner: Owner) -> bool | None:

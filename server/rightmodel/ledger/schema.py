@@ -58,6 +58,21 @@ _MIGRATIONS: Final[tuple[Migration, ...]] = (
         "ALTER TABLE {s}holds ADD COLUMN name TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE {s}holds ADD COLUMN client TEXT NOT NULL DEFAULT ''",
     ),
+    (
+        "ALTER TABLE {s}calls ADD COLUMN flags TEXT NOT NULL DEFAULT ''",
+        *(
+            f"ALTER TABLE {{s}}{table} ADD COLUMN {column} TEXT NOT NULL DEFAULT ''"
+            for table in ("calls", "attempts", "holds")
+            for column in ("session", "kind", "host", "user_name")
+        ),
+        """CREATE TABLE {s}pools (id TEXT PRIMARY KEY, models TEXT NOT NULL)""",
+        """CREATE TABLE {s}choices (
+            call {int} PRIMARY KEY, pool TEXT NOT NULL, figures TEXT NOT NULL,
+            rejections TEXT NOT NULL)""",
+        """CREATE TABLE {s}alerts (
+            budget TEXT NOT NULL, period TEXT NOT NULL, threshold TEXT NOT NULL,
+            at {real} NOT NULL, PRIMARY KEY (budget, period, threshold))""",
+    ),
 )
 
 
@@ -93,5 +108,5 @@ _POSTGRES: Final = _in(
 POSTGRES: Final = ((_VERSION, *_POSTGRES[0]), *_POSTGRES[1:])
 """PostgreSQL's, whose first one begins with the table of versions."""
 
-SALVAGED: Final = ("calls", "attempts", "outcomes", "texts")
+SALVAGED: Final = ("calls", "attempts", "outcomes", "texts", "pools", "choices", "alerts")
 """Tables to copy from a damaged ledger; its reservations are void."""

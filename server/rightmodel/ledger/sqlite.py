@@ -51,7 +51,7 @@ _FAULTS: Final[Mapping[int, LedgerFault]] = {
     sqlite3.SQLITE_AUTH: LedgerFault.UNREACHABLE,
     sqlite3.SQLITE_ERROR: LedgerFault.UNREACHABLE,  # no such table: another program's file
 }
-_CHARGED: Final = "SELECT day, model, skill, charged_usd FROM attempts WHERE "
+_CHARGED: Final = "SELECT day, model, skill, client, charged_usd FROM attempts WHERE "
 
 
 class SqliteStore(Store):

@@ -1,4 +1,4 @@
-"""What each day and month was charged, by model and by skill, kept up to date as rows are added."""
+"""What each day and month was charged, by model, skill and client, kept up to date as rows come."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ _ZERO: Final = Decimal(0)
 
 
 class Key(NamedTuple):
-    """What a sum covers: a UTC day ("2026-11-20") or month ("2026-11"), of one model or one skill.
+    """What a sum covers: a UTC day ("2026-11-20") or month ("2026-11").
 
-    "" for every model, or every skill; not both a model and a skill.
+    Of one model, one skill or one client; "" for all of them. At most one of these is given.
     """
 
     period: str
     model: str = ""
     skill: str = ""
+    client: str = ""
 
 
 class Sums:
@@ -53,9 +54,9 @@ class Sums:
         if len(self._months) > MOST_MONTHS:
             del self._months[min(m for m in self._months if m != month)]
 
-    def add(self, rows: Iterable[tuple[str, str, str, str | None]]) -> None:
-        """Add rows (day, model, skill, charged); those of months that do not count are skipped."""
-        for day, model, skill, charged in rows:
+    def add(self, rows: Iterable[tuple[str, str, str, str, str | None]]) -> None:
+        """Add rows (day, model, skill, client, charged); only those of months that count."""
+        for day, model, skill, client, charged in rows:
             month = day[:7]
             sums = self._months.get(month)
             if sums is None or charged is None:
@@ -69,6 +70,7 @@ class Sums:
                 Key(month, model),
                 Key(day, "", skill),
                 Key(month, "", skill),
+                *((Key(day, "", "", client), Key(month, "", "", client)) if client else ()),
             ):
                 sums[key] = EXACT.add(sums.get(key, _ZERO), amount)
                 if noted:

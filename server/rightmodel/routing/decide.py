@@ -8,27 +8,20 @@ task carries its reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from math import inf, isinf
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.decision import Candidate, Decision, Reading, Rejection
-from rightmodel.core.format import dollars
 from rightmodel.manifest.catalog import DEFAULT_SLOPE
-from rightmodel.routing.scoring import (
-    TYPICAL_ERROR,
-    columns_of,
-    expected,
-    figures,
-    obstacle,
-    rejection,
-)
+from rightmodel.routing.deferred import Deferred
+from rightmodel.routing.eligibility import split
+from rightmodel.routing.reasons import reason, reason_in_session
+from rightmodel.routing.scoring import columns_of, expected, figures
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rightmodel.core.decision import Assessment, Requirements, Skills
     from rightmodel.manifest.catalog import Catalog, Model, Slope
@@ -51,58 +44,15 @@ UNSURE: Final = 0.5
 CERTAIN: Final = 1.0
 """The confidence of what the caller or a rule states."""
 
+STALL_STEP: Final = 2.0
+"""Points by which a stalled session's next turn is harder: from one word for it to the next."""
+
 HEAD: Final = 2
 """Candidates that every decision makes at once: the choice and its rival."""
 _SKILLS: Final = attrgetter("skills")
 
 FALLBACK_LOSS_USD: Final = 0.01
 """Loss where neither the baseline nor any connected model has a known price above zero."""
-
-
-T = TypeVar("T")
-
-
-class Deferred(Sequence[T]):
-    """A sequence of which only the first items exist until another one is read.
-
-    A decision over a thousand models is mostly read at its head.
-    """
-
-    __slots__ = ("_all", "_first", "_length", "_make")
-
-    def __init__(
-        self, length: int, first: tuple[T, ...], make: Callable[[], tuple[T, ...]]
-    ) -> None:
-        self._length = length
-        self._first = first
-        self._make = make
-        self._all: tuple[T, ...] | None = None
-
-    def _items(self) -> tuple[T, ...]:
-        if self._all is None:
-            self._all = self._make()
-        return self._all
-
-    def __len__(self) -> int:
-        return self._length
-
-    @overload
-    def __getitem__(self, index: int) -> T: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[T]: ...
-    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
-        if isinstance(index, int) and 0 <= index < len(self._first):
-            return self._first[index]
-        return self._items()[index]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and self._items() == tuple(other)
-
-    def __hash__(self) -> int:
-        return hash(self._items())
-
-    def __repr__(self) -> str:
-        return repr(self._items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +105,10 @@ def decide(catalog: Catalog, question: Question) -> Decision:
 def weigh(catalog: Catalog, question: Question) -> Outlook:
     """Costs and chances of every model that can take the task."""
     readings = plausible(question.assessment, catalog.slopes)
+    if question.stall:
+        readings = tuple(r._replace(level=min(r.level + STALL_STEP, 10.0)) for r in readings)
     columns = columns_of(catalog.models, question.extra)
-    positions, rejections = _split(columns, question.requirements, question.unavailable)
+    positions, rejections = split(columns, question.requirements, question.unavailable)
     found = figures(columns, positions, question, readings, catalog.baseline_model)
     loss = _loss_usd(question, found.baseline_usd)
     return Outlook(
@@ -277,68 +229,22 @@ def _candidates(
 
 def _reason(head: Sequence[Candidate], question: Question, outlook: Outlook) -> str:
     """One sentence with the two figures that decided."""
-    if not head:
-        return "no connected model can take this task"
-    first = head[0]
-    needed = question.requirements
-    if needed.pinned:
-        return "named by the caller"
-    if first.model in needed.preferred:
-        return needed.preferred_why
-    if first.cost_usd is None:
-        return "the only fit models have unknown prices; rated best among them"
-    text = f"least expected total cost: {dollars(Decimal(first.total_usd))}"
-    if len(head) == 1 or head[1].cost_usd is None:
-        return f"{text}; no other priced model fits"
-    rival = head[1]
-    risk = f"{100 * (1 - first.p_success):.2g}%"
-    text += (
-        f" ({dollars(first.cost_usd)} + {risk} risk × {dollars(Decimal(outlook.loss_usd))}) "
-        f"against {dollars(Decimal(rival.total_usd))} for {rival.model}"
+    needed, turn = question.requirements, question.horizon
+    if turn is None:
+        return reason(head, needed, outlook.loss_usd)
+    text = reason_in_session(
+        head, needed, outlook.loss_usd, turn, _last(turn.view.model, question, outlook)
     )
-    if rival.total_usd < first.total_usd:
-        text += ", whose rating is only a guess from its price"
-    return text
+    return f"{text}; one step harder: {question.stall}" if question.stall else text
 
 
-# -- who can take it ------------------------------------------------------------------------------
-
-
-def _split(
-    columns: Columns, needed: Requirements, unavailable: Mapping[str, str]
-) -> tuple[list[int], Sequence[Rejection]]:
-    """Positions of the models that can take the task, and a rejection for each other model.
-
-    `unavailable`: model id → why it is out whatever the task (no key, cooling down …). The price
-    ceiling is checked later: it needs an estimate.
-    """
-    tokens, answer = int(needed.input_tokens * TYPICAL_ERROR), needed.output_tokens
-    both = tokens + answer
-    fit = [
-        n
-        for n, window in enumerate(columns.windows)
-        if both <= window
-        and tokens <= columns.input_limits[n]
-        and answer <= columns.output_limits[n]
-    ]
-    models = columns.models
-    if unavailable:
-        fit = [n for n in fit if models[n].id not in unavailable]
-    plain = needed.modalities == {"text"} and not (needed.features or needed.unfit)
-    if needed.pinned or needed.trust or not plain:
-        fit = [n for n in fit if obstacle(models[n], needed) is None]
-    if len(fit) == len(models):
-        return fit, ()
-
-    def rejected() -> tuple[Rejection, ...]:
-        kept = set(fit)
-        return tuple(
-            rejection(model, needed, tokens, unavailable)
-            for n, model in enumerate(models)
-            if n not in kept
-        )
-
-    return fit, Deferred(len(models) - len(fit), (), rejected)
+def _last(model: str, question: Question, outlook: Outlook) -> Candidate | str:
+    """The session's last model as a candidate, or why it is none; "" before the first turn."""
+    for n, position in enumerate(outlook.positions):
+        if outlook.columns.models[position].id == model:
+            return _candidates(outlook, [n], question)[0]
+    found = (rejected.reason for rejected in outlook.rejections if rejected.model == model)
+    return next(found, "is not connected") if model else ""
 
 
 # -- plausible readings ---------------------------------------------------------------------------

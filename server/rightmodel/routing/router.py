@@ -24,6 +24,7 @@ from rightmodel.core.task import ASSESS_MODES, files_of, sent_texts
 from rightmodel.routing import scoring
 from rightmodel.routing.decide import CERTAIN, ranked, weigh
 from rightmodel.routing.scoring import Question
+from rightmodel.routing.session import assessment_of, horizon
 from rightmodel.routing.signals import local_model, routing_rules
 from rightmodel.routing.signals.judge import price_for
 from rightmodel.routing.signals.routing_rules import NOTHING_KNOWN, Applied, Requirement
@@ -63,7 +64,8 @@ class _Request:
 
     `rules`: those that apply if their conditions on skill and difficulty hold. `named`: the models
     that the caller named. `required`: before any rule: the ceiling over the call. `features`,
-    `unfit`: as in `Requirements`.
+    `unfit`: as in `Requirements`. `chore`: the assessment of a turn that is the client's
+    housekeeping.
     """
 
     task: Task
@@ -78,6 +80,7 @@ class _Request:
     unavailable: Mapping[str, str]
     extra: tuple[Model, ...]
     at: float | None
+    chore: Assessment | None
 
 
 class Router:
@@ -109,7 +112,7 @@ class Router:
     async def route(self, task: Task) -> Decision:
         """The decision. One without candidates is valid. Raises `UnknownNameError`."""
         request = self._request(task, await self._corrected() if self._corrected else self._catalog)
-        mode, local = self._local(request)
+        mode, local = _settled(request) or self._local(request)
         question = question_for(request, local)
         outlook = weigh(request.catalog, question)
         if mode not in {"judge", "hybrid"}:
@@ -171,6 +174,7 @@ class Router:
             unavailable=out,
             extra=extra,
             at=self._clock() if self._clock else None,
+            chore=assessment_of(task.turn.kind) if task.turn else None,
         )
 
     def _local(self, request: _Request) -> tuple[str, Assessment]:
@@ -206,17 +210,35 @@ class Router:
         return [self._catalog.find(name) for name in dict.fromkeys(names)]
 
 
+def _settled(request: _Request) -> tuple[str, Assessment] | None:
+    """A mode that asks nobody and the assessment, of a turn that needs none of its own.
+
+    That is housekeeping, and a turn that only returns the results of tools: it goes on with what
+    was asked before.
+    """
+    turn, view, found = request.task.turn, request.task.session, request.chore
+    if turn is not None and turn.kind == "tool_result" and view is not None:
+        found = view.assessment
+    return None if found is None else ("learned", found)
+
+
 def question_for(request: _Request, inferred: Assessment) -> Question:
     """The rules and hints applied to what was inferred: all that a decision depends on. Pure."""
     task, routing = request.task, request.catalog.routing
     applied, assessment = routing_rules.apply(request.rules, task, inferred, request.required)
+    turn, ahead = task.turn, None
+    needed = _requirements(request, applied, assessment)
+    if turn is not None and task.session is not None:
+        ahead = horizon(task.session, turn.kind, request.input_tokens, request.at)
+        needed = replace(needed, output_tokens=ahead.answer_tokens(needed.output_tokens))
+    is_stated = assessment.difficulty_confidence >= CERTAIN
     failure = task.failure_cost_usd
     if failure is None and not task.tier:
         failure = routing.failure_cost_usd
     return Question(
         assessment=assessment,
-        requirements=_requirements(request, applied, assessment),
-        tier=task.tier or applied.tier or routing.tier,
+        requirements=needed,
+        tier=task.tier or applied.tier or ("cheap" if request.chore else routing.tier),
         effort=task.effort,
         max_output_tokens=task.max_output_tokens,
         failure_cost_usd=failure,
@@ -224,6 +246,8 @@ def question_for(request: _Request, inferred: Assessment) -> Question:
         unavailable=request.unavailable,
         extra=request.extra,
         at=request.at,
+        horizon=ahead,
+        stall=turn.stall if turn is not None and not is_stated else "",
     )
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from rightmodel.core.decision import Assessment, Reading, Requirements, Skills
     from rightmodel.manifest.catalog import Model
+    from rightmodel.routing.session import Horizon
 
     Column = list[float]
     Step = tuple[float, float]  # share and level
@@ -49,8 +50,6 @@ REASONING_TOKENS: Final = {"none": 0, "low": 300, "": 800, "medium": 1200, "high
 effort; in proportion to difficulty. Set by judgement."""
 
 
-TYPICAL_ERROR: Final = 1.15
-"""Common texts make at most this multiple of their estimate."""
 WORST_ERROR: Final = 1.5
 """No text of the estimate's test set makes more than this multiple of its estimate."""
 _SKILLS: Final = attrgetter("skills")
@@ -62,7 +61,8 @@ class Question:
 
     `unavailable`: model id → why it is out for now. `extra`: models named by the caller that are
     in no manifest. `effort`, `max_output_tokens`, `failure_cost_usd`: as in the task. `at`: when
-    (seconds since 1970), for prices that depend on it; `None`: the dearest apply.
+    (seconds since 1970), for prices that depend on it; `None`: the dearest apply. `horizon`: the
+    turns that a turn of a session is decided for. `stall`: why the task counts as one step harder.
     """
 
     assessment: Assessment
@@ -75,6 +75,8 @@ class Question:
     unavailable: Mapping[str, str] = field(default_factory=dict)
     extra: tuple[Model, ...] = ()
     at: float | None = None
+    horizon: Horizon | None = None
+    stall: str = ""
 
 
 def billable_tokens(estimate: int) -> int:
@@ -100,13 +102,25 @@ def reasoning_tokens(model: Model, difficulty: float, effort: str) -> int:
 
 
 def cost(model: Model, question: Question) -> Decimal | None:
-    """Expected USD on the task; `None` where a price is unknown."""
+    """Expected USD on the task; `None` where a price is unknown. Of a turn: of this one alone."""
     prompt, price = question.requirements.input_tokens, model.price
     if price.others:
         price = price.rates(prompt, question.at)
     if price.input is None or price.output is None:
         return None
-    return prompt * price.input + _output(model, question) * price.output
+    turn = question.horizon
+    prompt_usd = prompt * price.input if turn is None else turn.prompt_usd(model, price)
+    return prompt_usd + _output(model, question) * price.output
+
+
+def mean_cost(model: Model, question: Question, turn: Horizon) -> float:
+    """Expected USD of a turn, on average over the horizon; infinite where a price is unknown."""
+    price = model.price
+    if price.others:
+        price = price.rates(turn.prompt, question.at)
+    if price.input is None or price.output is None:
+        return inf
+    return turn.mean_prompt_usd(model, price) + _output(model, question) * float(price.output)
 
 
 def expected(
@@ -269,7 +283,10 @@ def figures(
 ) -> Figures:
     """Costs and chances of the models at these positions, in a few passes over the columns."""
     costs = _costs(columns, question)
-    baseline_usd = _baseline_usd(baseline, question, costs)
+    if question.horizon is None:
+        baseline_usd = _baseline_usd(baseline, question, costs)
+    else:
+        baseline_usd = _warm_baseline_usd(baseline, columns, question, question.horizon)
     too_dear: Sequence[Rejection] = ()
     if question.requirements.max_cost_usd is not None:
         positions, too_dear = _within(columns, positions, question)
@@ -281,6 +298,8 @@ def figures(
 
 def _costs(columns: Columns, question: Question) -> list[float]:
     """Expected USD for every model. Plain prices are one product and one sum each."""
+    if question.horizon is not None:
+        return [mean_cost(model, question, question.horizon) for model in columns.models]
     prompt = question.requirements.input_tokens
     answer = max(question.requirements.output_tokens, 1)
     costs = [
@@ -298,6 +317,15 @@ def _baseline_usd(baseline: Model | None, question: Question, costs: Sequence[fl
     usd = None if baseline is None else cost(baseline, question)
     if usd is not None:
         return float(usd)
+    return max((one for one in costs if not isinf(one)), default=0.0)
+
+
+def _warm_baseline_usd(
+    baseline: Model | None, columns: Columns, question: Question, turn: Horizon
+) -> float:
+    """The same of a turn, had the baseline served the whole session: its cache would be warm."""
+    models = columns.models if baseline is None else (baseline,)
+    costs = [mean_cost(model, question, turn.always(model)) for model in models]
     return max((one for one in costs if not isinf(one)), default=0.0)
 
 
@@ -333,45 +361,3 @@ def _within(
             continue
         out.append(Rejection(model.id, "max_cost_usd", why))
     return kept, out
-
-
-def obstacle(model: Model, needed: Requirements) -> tuple[str, str] | None:
-    """Code and reason why the model cannot take the task, windows apart; `None` where it can."""
-    if needed.pinned and model.id not in needed.pinned:
-        return "not_named", "the caller named other models"
-    if needed.trust and model.trust < needed.trust:
-        return "trust", (
-            f"rule {needed.trust_by!r} requires trust {needed.trust.name}; "
-            f"this is {model.trust.name}"
-        )
-    if missing := needed.modalities - model.modalities:
-        return "modality", f"cannot read {', '.join(sorted(missing))}"
-    if missing := needed.features - model.features:
-        return "feature", f"lacks {', '.join(sorted(missing))}"
-    unfit = [needed.unfit.get(e.provider.protocol) for e in model.endpoints] if needed.unfit else []
-    if unfit and all(unfit):
-        missing = frozenset().union(*filter(None, unfit))
-        return "dialect", f"its API has no field for {', '.join(sorted(missing))}"
-    return None
-
-
-def rejection(
-    model: Model, needed: Requirements, tokens: int, unavailable: Mapping[str, str]
-) -> Rejection:
-    """`tokens`: of the prompt, with margin."""
-    if model.id in unavailable:
-        return Rejection(model.id, "unavailable", unavailable[model.id])
-    if found := obstacle(model, needed):
-        return Rejection(model.id, *found)
-    answer = needed.output_tokens
-    if tokens + answer > model.context:
-        why = (
-            f"about {tokens} prompt and {answer} answer tokens with margin exceed its window of "
-            f"{model.context}"
-        )
-    elif model.input_limit is not None and tokens > model.input_limit:
-        why = f"about {tokens} prompt tokens with margin exceed its limit of {model.input_limit}"
-    else:
-        why = f"the answer needs about {answer} tokens, its limit is {model.output_limit}"
-        return Rejection(model.id, "output", why)
-    return Rejection(model.id, "context", why)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from rightmodel.core.task import ChatRequest, Message, Text, ToolCall, ToolResult, ToolSpec
-from rightmodel.routing.signals.turn import assessment_of, read_turn
+from rightmodel.routing.session import assessment_of
+from rightmodel.routing.signals.turn import read_turn
 
 TOOLS = (ToolSpec("write", "", {}),)
 CLAUDE = {"user-agent": "claude-cli/2.1.332 (external, sdk-cli)", "x-claude-code-session-id": "s1"}

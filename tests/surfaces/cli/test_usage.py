@@ -15,7 +15,7 @@ from rightmodel.core.errors import TaskError
 from rightmodel.core.format import usd
 from rightmodel.ledger import postgres_opener
 from rightmodel.ledger.paths import FILE
-from rightmodel.ledger.records import CallRecord, Hold, new_id
+from rightmodel.ledger.records import CallRecord, Hold, Origin, new_id
 from rightmodel.ledger.spill import Spill
 from rightmodel.ledger.sqlite import SqliteStore
 from surfaces.cli.spendings import BASELINE, JUDGE, MODELS, Rows, months, write
@@ -325,6 +325,37 @@ def test_a_probe_of_check_is_paid_for_and_no_call_that_failed(tmp_path: Path) ->
     assert (found["total"]["spent_usd"], found["total"]["lost_usd"]) == ("0.02", "0")
     assert [row["key"] for row in found["by_client"]] == ["check"]
     assert "by client" in run()
+
+
+def test_who_spent_what_is_shown_by_client_session_kind_host_and_user(tmp_path: Path) -> None:
+    alice = Origin("alice", "5e55", "tool_result", "box", "alice_w")._asdict()
+    title = alice | {"kind": "title"}
+    bob = Origin("bob", "b0b", "ask", "box", "bob_w")._asdict()
+    origins = {1: alice, 2: title, 3: bob}
+    rows = Rows(
+        [call(id=n, **origin) for n, origin in origins.items()],
+        [attempt(f"0.0{n}", call=n, **origin) for n, origin in origins.items()],
+    )
+    write(tmp_path / "state", rows)
+    found = plain()
+
+    def spent(group: str) -> dict[str, str]:
+        return {row["key"]: row["spent_usd"] for row in found[f"by_{group}"]}
+
+    assert spent("client") == {"alice": "0.03", "bob": "0.03"}
+    assert spent("session") == {"5e55": "0.03", "b0b": "0.03"}
+    assert spent("kind") == {"ask": "0.03", "title": "0.02", "tool_result": "0.01"}
+    assert spent("host") == {"box": "0.06"}
+    assert spent("user") == {"alice_w": "0.03", "bob_w": "0.03"}
+    shown = run()
+    assert all(f"by {group}" in shown for group in ("client", "session", "kind", "user"))
+    assert "by host" not in shown  # one row would repeat the sum
+    assert "by host" in run("--by", "host")
+    assert found["asking_estimate"]["written"] == 0  # turns are no delegated prompts
+    run("--html", str(tmp_path / "usage.html"))
+    page = (tmp_path / "usage.html").read_text()
+    assert all(f"<h2>By {group}</h2>" in page for group in ("client", "session", "kind", "user"))
+    assert "<h2>By host</h2>" not in page
 
 
 def test_what_a_killed_process_had_reserved_is_an_estimate_until_it_is_corrected(

@@ -70,7 +70,7 @@ class JudgeAnswer:
 class JudgeCaller(Protocol):
     """Calls one model once. Raises `ProviderError`, which carries the cost of the attempt."""
 
-    async def ask(
+    async def ask(  # noqa: PLR0913 - one keyword for each part of the question
         self,
         model: Model,
         *,
@@ -79,8 +79,9 @@ class JudgeCaller(Protocol):
         schema: Mapping[str, Any],
         trust: Trust,
         deadline_s: float,
+        task: Task,
     ) -> JudgeAnswer:
-        """One short answer."""
+        """One short answer, about a task."""
         ...
 
 
@@ -150,6 +151,7 @@ class Judge:
                 schema=self._schema(),
                 trust=trust,
                 deadline_s=DEADLINE_S,
+                task=task,
             )
         except Exception as error:  # noqa: BLE001 - no failure of the judge fails the call
             known = error if isinstance(error, ProviderError) else None

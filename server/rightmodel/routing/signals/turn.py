@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.core.decision import Assessment
-from rightmodel.core.task import DIFFICULTIES, Attachment, Text, ToolCall, ToolResult
+from rightmodel.core.task import Attachment, Text, ToolCall, ToolResult
 from rightmodel.routing.signals.client_marks import (
     BLOCKS,
     CLIENTS,
@@ -40,13 +39,6 @@ RESULT_HEAD: Final = 2_000
 """Characters of a tool's result that are compared."""
 LONGEST_NAME: Final = 40
 
-_HOUSEKEEPING: Final[Mapping[TurnKind, str]] = {
-    "title": "title call",
-    "probe": "probe",
-    "heartbeat": "heartbeat",
-    "classifier": "classifier call",
-}
-_SKILL: Final[Mapping[TurnKind, str]] = {"title": "summarize", "classifier": "classify"}
 _CHANGING: Final = re.compile(r"\b(?=\w*\d)[\w.-]+")
 """Numbers, ids and times in a tool's result."""
 _NOT_NAME: Final = re.compile(r"[^a-z0-9._-]+")
@@ -90,21 +82,6 @@ def read_turn(
         session=_session(headers, document, request.messages, asks),
         stall=_stall(request.messages[max(since, default=0) :]),
         client_name=client,
-    )
-
-
-def assessment_of(kind: TurnKind) -> Assessment | None:
-    """What a housekeeping turn is, without asking the classifier; `None` for other kinds.
-
-    Such a turn belongs to the cheap tier.
-    """
-    if kind not in _HOUSEKEEPING:
-        return None
-    return Assessment(
-        skills=((_SKILL.get(kind, "general"), 1.0),),
-        difficulty=DIFFICULTIES["easy"],
-        source="rule",
-        note=f"{_HOUSEKEEPING[kind]} of the client",
     )
 
 

@@ -102,7 +102,7 @@ def _render(
     else:
         from rightmodel.surfaces.cli.usage_terminal import show
 
-        show(report, [by] if by else GROUPS)
+        show(report, [by] if by else ())
 
 
 def _span(days: int | None, since: str, until: str, today: str) -> Span:
@@ -129,7 +129,7 @@ def _day(option: str, text: str) -> str:
 
 
 def _report(catalog: Catalog | None, settings: Settings, span: Span, now: float) -> UsageReport:
-    limits = limits_of(catalog.budget).limits if catalog else ()
+    limits = limits_of(catalog.budget, catalog.clients.values()).limits if catalog else ()
 
     def question(reader: Reader) -> UsageReport:
         return reports.read(reader, span=span, now=now, limits=limits)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 MOST_ROWS: Final = 31
 
 
-def show(report: UsageReport, groups: Iterable[str]) -> None:
-    """Print it. `groups`: which of `GROUPS`."""
+def show(report: UsageReport, groups: Iterable[str] = ()) -> None:
+    """Print it. `groups`: which of `GROUPS`; default: those that say something."""
     screen = console()
     sentence = words.empty(report)
     if sentence:
@@ -29,7 +29,7 @@ def show(report: UsageReport, groups: Iterable[str]) -> None:
     else:
         _glance(screen, report)
     found = words.sections(report)
-    for name in ("budgets", *groups, "faults", "quality"):
+    for name in ("budgets", *(groups or words.telling(report)), "faults", "quality"):
         if name in found and found[name].rows:
             _section(screen, found[name], newest=name == "day")
     if not sentence:

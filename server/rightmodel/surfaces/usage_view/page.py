@@ -7,6 +7,7 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
+from rightmodel.ledger.reports import WHO
 from rightmodel.surfaces.usage_view import charts
 from rightmodel.surfaces.usage_view import sections as words
 from rightmodel.surfaces.usage_view.charts import text
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"
 _ORDER: Final = (
-    "budgets", "day", "model", "skill", "client", "quality", "faults", "times", "provider",
+    "budgets", "day", "model", "skill", *WHO, "quality", "faults", "times", "provider",
 )  # fmt: skip
 
 
@@ -31,13 +32,14 @@ def page(report: UsageReport) -> str:
     location = text(words.plain(report.location))
     sentence = words.empty(report)
     found = words.sections(report)
+    left_out = set(WHO).difference(words.telling(report))
     body = [
         "<header><h1>What was spent and saved</h1>",
         f'<p class="quiet">rightmodel usage, {span}; days are UTC</p></header>',
         "<main>",
         _caution([sentence] if sentence else words.cautions(report)),
         "" if sentence else _summary(report),
-        *(_section(found[name]) for name in _ORDER if name in found),
+        *(_section(found[name]) for name in _ORDER if name in found and name not in left_out),
         "</main>",
         f"<footer><p>Read on {at:%Y-%m-%d at %H:%M} UTC from {location}.</p></footer>",
     ]

@@ -123,7 +123,8 @@ def read(reader: Reader, *, span: Span, now: float, limits: Sequence[Limit]) -> 
     def counted() -> Iterator[AttemptRecord]:
         for row in attempts(reader, since, until, now=now):
             if limits and row.charged_usd is not None:
-                charged.add([(row.day, row.model, row.skill, str(row.charged_usd))])
+                usd = str(row.charged_usd)
+                charged.add([(row.day, row.model, row.skill, row.client, usd)])
             yield row
 
     today, month, shown = summed(calls(), counted(), *spans, known=known)

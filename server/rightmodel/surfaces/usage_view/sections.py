@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.format import UNKNOWN, duration, usd
-from rightmodel.ledger.reports import GROUPS
+from rightmodel.ledger.reports import GROUPS, WHO
 from rightmodel.surfaces.usage_view.charts import Bar, BarChart, ColumnChart, columns_of
 
 if TYPE_CHECKING:
@@ -56,6 +56,17 @@ def sections(report: UsageReport) -> dict[str, Section]:
         found |= {group: _group(report, group) for group in GROUPS if group != "day"}
         found |= {"quality": _quality(report), "faults": _faults(report), "times": _times(report)}
     return {name: s for name, s in found.items() if s.rows or s.note}
+
+
+def telling(report: UsageReport) -> list[str]:
+    """The `GROUPS` that say something: those of `WHO` only where rows differ."""
+    rows = {group: report.usage.rows(group) for group in GROUPS}
+    known = {group: {row.key for row in rows[group]} - {"", "subtask"} for group in WHO}
+    return [
+        group
+        for group in GROUPS
+        if group not in WHO or (known[group] and (group == "client" or len(rows[group]) > 1))
+    ]
 
 
 def glance(report: UsageReport) -> Section:
@@ -231,8 +242,6 @@ def _days(report: UsageReport) -> Section:
 def _group(report: UsageReport, group: str) -> Section:
     """Calls are no provider's: several may answer one."""
     rows = report.usage.rows(group)
-    if group == "client" and {row.key for row in rows} == {""}:
-        return Section("By client", (), ())
     named = [(key(row, group), row) for row in rows]
     cells = [{group: name, **_cells(row, group)} for name, row in named]
     bars = []

@@ -1,0 +1,285 @@
+"""What prompt caches do to the money within an agent's session. Pure.
+
+Every turn of an agent sends the whole conversation again, and a provider charges a tenth or less
+for the part that it has cached. Staying with a model keeps its cache warm; another model has to
+read the whole prompt at the full price once. So a model is chosen for this turn and for the turns
+that are expected to follow it, all on that model.
+
+Let P be the tokens of this turn's prompt, w those that are expected to be in the model's cache, g
+the growth of the prompt per turn, n the further turns, s the share of a former prompt that the
+cache gives back (0 without a cache), and r, c, o the prices of a token that is read from the cache,
+of one that is not (written to the cache where writing has a price) and of the answer's O tokens.
+This turn costs w·r + (P − w)·c + O·o. Turn i after it has a prompt of P + i·g tokens, of which
+s·(P + (i − 1)·g) are cached. Over all of the 1 + n turns:
+
+    cached  W = w + s·(n·P + g·n·(n − 1)/2)
+    prompt  T = (1 + n)·P + g·n·(n + 1)/2
+    cost    C = W·r + (T − W)·c + (1 + n)·O·o
+
+Each turn fails with the chance 1 − p of this turn's assessment, which later turns of the same ask
+keep, and a failed turn loses L. So the total to minimise is C + (1 + n)·(1 − p)·L. Divided by
+1 + n, which is the same for every model and changes no order, that is
+
+    C / (1 + n)  +  (1 − p) · L
+
+the total of every other decision, with the mean cost of a turn as its cost; p and L stay per turn.
+With n = 0 and w = 0 it is the decision for a single task. A price of one switch, P·(c − r), is
+thereby spread over the turns that it is paid for.
+
+L is a multiple of what the turn would cost the baseline (`decide.LOSS_MULTIPLES`), and the baseline
+would have had a warm cache of its own: its cost is the same formula as if it had served every turn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rightmodel.core.decision import Assessment, SessionView, WarmPrefix
+from rightmodel.core.task import DIFFICULTIES
+from rightmodel.manifest.catalog import Cache
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rightmodel.core.call import Usage
+    from rightmodel.core.task import TurnKind
+    from rightmodel.manifest.catalog import Model
+    from rightmodel.manifest.price import Price
+
+CHORES: Final[Mapping[TurnKind, tuple[str, str]]] = {
+    "title": ("summarize", "title call"),
+    "classifier": ("classify", "classifier call"),
+    "heartbeat": ("general", "heartbeat"),
+    "probe": ("general", "probe"),
+}
+"""Kinds of turns that are easy whatever they look like, with their skill and what they are."""
+HOUSEKEEPING: Final[frozenset[TurnKind]] = frozenset({*CHORES, "compaction"})
+"""Kinds of turns that say nothing about where the session goes on: they neither pin nor evict."""
+FURTHER_TURNS: Final = 3.0
+"""Turns that are expected to follow one, until the ledger shows how many do."""
+GROWTH: Final = 1_000.0
+"""Tokens by which a prompt is expected to grow per turn, until a session has shown it."""
+UNPROMISED: Final = 0.8
+"""Share of a former prompt that automatic caching is expected to give back, until a session's usage
+shows it: such providers promise no hit. Set by judgement."""
+REWRITTEN: Final = 0.9
+"""A prompt of less than this share of the former one was compacted: its beginning is a new one."""
+_NO_CACHE: Final = Cache()
+_FREE: Final = Decimal(0)
+
+
+def assessment_of(kind: TurnKind) -> Assessment | None:
+    """What a chore of the client is, without asking the classifier; `None` for other kinds.
+
+    Such a turn belongs to the cheap tier.
+    """
+    if kind not in CHORES:
+        return None
+    skill, what = CHORES[kind]
+    return Assessment(((skill, 1.0),), DIFFICULTIES["easy"], "rule", note=f"{what} of the client")
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """The turns for which a model is chosen: this one, and those that are expected to follow.
+
+    `prompt`: tokens of this turn's prompt, estimated. `further`: turns expected to follow on the
+    same model. `at`: when this turn begins (seconds since 1970).
+    """
+
+    view: SessionView
+    prompt: int
+    further: float
+    at: float
+
+    @property
+    def growth(self) -> float:
+        """Tokens by which the prompt grows per turn."""
+        return self.view.growth if self.view.turns > 1 else GROWTH
+
+    def cached(self, model: Model) -> float:
+        """Tokens of this turn's prompt that are expected to be read from the model's cache."""
+        prefix = self.view.warm.get(model.id)
+        if prefix is None or self.at - prefix.at > prefix.life_s or self._is_rewritten:
+            return 0.0
+        return min(prefix.tokens, self.prompt) * prefix.share
+
+    def answer_tokens(self, expected: int) -> int:
+        """Tokens of the answer: what the assessment expects counts as one more of the session's."""
+        turns = self.view.turns if self.further else 0
+        return round((expected + turns * self.view.output_tokens) / (1 + turns))
+
+    @property
+    def _is_rewritten(self) -> bool:
+        return self.prompt < self.view.last_tokens * REWRITTEN
+
+    def prompt_usd(self, model: Model, price: Price) -> Decimal:
+        """What this turn's prompt is expected to cost. `price`: known."""
+        read, cold = self._rates(model, price)
+        warm = round(self.cached(model))
+        return warm * read + (self.prompt - warm) * cold
+
+    def mean_prompt_usd(self, model: Model, price: Price) -> float:
+        """What the prompt of a turn costs on average over the horizon. `price`: known.
+
+        See the module's derivation.
+        """
+        read, cold = map(float, self._rates(model, price))
+        n, prompt, growth = self.further, self.prompt, self.growth
+        later = n * prompt + growth * max(0.0, n * (n - 1)) / 2
+        warm = self.cached(model) + self._share(model) * later
+        every = (1 + n) * prompt + growth * n * (n + 1) / 2
+        return (warm * read + (every - warm) * cold) / (1 + n)
+
+    def _share(self, model: Model) -> float:
+        """Share of this turn's prompt that the model's cache gives back in the next one."""
+        cache = _cache_of(model)
+        if self.prompt < cache.min_tokens:
+            return 0.0
+        prefix = self.view.warm.get(model.id)
+        return _expected_share(cache) if prefix is None else prefix.share
+
+    def _rates(self, model: Model, price: Price) -> tuple[Decimal, Decimal]:
+        """USD of a token that is read from the cache, and of one that is not."""
+        cold = price.input or _FREE
+        read = cold if price.cache_read is None else price.cache_read
+        if self._share(model):
+            prefix = self.view.warm.get(model.id)
+            is_long = prefix is not None and prefix.life_s > _cache_of(model).life_s
+            write = price.cache_write_1h if is_long else None
+            write = price.cache_write if write is None else write
+            cold = cold if write is None else write
+        return read, cold
+
+    def always(self, model: Model) -> Horizon:
+        """The same turns as if the model had served every former one."""
+        view, cache = self.view, _cache_of(model)
+        lives = [prefix.life_s for prefix in view.warm.values()]
+        is_long = bool(cache.long_life_s) and max(lives, default=0.0) >= cache.long_life_s
+        prefix = WarmPrefix(
+            tokens=view.last_tokens if view.last_tokens >= cache.min_tokens else 0,
+            share=_expected_share(cache),
+            at=view.at,
+            life_s=cache.long_life_s if is_long else cache.life_s,
+            provider=_provider_of(model),
+        )
+        return replace(self, view=replace(view, warm={model.id: prefix}))
+
+
+def horizon(view: SessionView, kind: TurnKind, prompt: int, at: float | None) -> Horizon:
+    """The turns that a choice is made for. `at`: `None` counts as no time since the last turn."""
+    further = 0.0 if kind in HOUSEKEEPING else view.further_turns
+    return Horizon(view, prompt, further, view.at if at is None else at)
+
+
+def with_warm_cache(usage: Usage, model: Model, turn: Horizon) -> Usage:
+    """The tokens of a turn as the model would have been billed, had it served every turn so far."""
+    if not turn.prompt or usage.input < _cache_of(model).min_tokens:
+        return usage
+    share = turn.always(model).cached(model) / turn.prompt
+    read = round(usage.input * share)
+    return replace(usage, cache_read=read, cache_write=usage.input - read)
+
+
+class Served(NamedTuple):
+    """A turn that was answered.
+
+    `cache`: of the provider that answered. `usage`: `None` where it reported none. `prompt`: the
+    router's estimate. `at`: when it ended (seconds since 1970).
+    """
+
+    model: str
+    provider: str
+    cache: Cache
+    usage: Usage | None
+    prompt: int
+    assessment: Assessment
+    kind: TurnKind
+    at: float
+
+
+def advanced(view: SessionView, turn: Served) -> SessionView:
+    """The session after a turn. A housekeeping turn only renews the life of what it read."""
+    former = view.warm.get(turn.model)
+    if turn.kind in HOUSEKEEPING:
+        if former is None or turn.usage is None or not turn.usage.cache_read:
+            return view
+        return replace(view, warm={**view.warm, turn.model: former._replace(at=turn.at)})
+    warm = dict(view.warm)
+    if turn.prompt < view.last_tokens * REWRITTEN:
+        warm = {model: prefix._replace(tokens=0) for model, prefix in warm.items()}
+        former = warm.get(turn.model)
+    warm[turn.model] = _prefix(turn, former)
+    count, usage = view.turns, turn.usage
+    answer = view.output_tokens
+    if usage is not None:
+        answer += (usage.output - usage.reasoning - answer) / (count + 1)
+    grown = turn.prompt - view.last_tokens
+    growth = view.growth
+    if count and grown >= 0:
+        growth += (grown - growth) / count
+    keeps = turn.kind == "tool_result" and view.assessment is not None
+    return SessionView(
+        model=turn.model,
+        assessment=view.assessment if keeps else turn.assessment,
+        at=turn.at,
+        turns=count + 1,
+        last_tokens=turn.prompt,
+        growth=growth,
+        output_tokens=answer,
+        further_turns=view.further_turns,
+        warm=warm,
+    )
+
+
+def _prefix(turn: Served, former: WarmPrefix | None) -> WarmPrefix:
+    """What the cache of the model that answered holds after the turn."""
+    cache, usage = turn.cache, turn.usage
+    share = _expected_share(cache) if former is None else former.share
+    life_s, tokens = cache.life_s, turn.prompt
+    if usage is not None and usage.input:
+        touched = (usage.cache_read + usage.cache_write) / usage.input
+        if usage.cache_write or cache.marked:
+            tokens = round(turn.prompt * min(1.0, touched))
+        share = _learned_share(share, turn, former)
+        if cache.marked:
+            # Without a mark nothing is cached, now or later; a mark that was missing may appear.
+            share = 0.0 if not touched else share or 1.0
+        if cache.long_life_s and (usage.cache_write_1h or _stays_long(turn, former)):
+            life_s = cache.long_life_s
+    if turn.prompt < cache.min_tokens:
+        tokens, share = 0, _expected_share(cache)
+    return WarmPrefix(tokens, share, turn.at, life_s, turn.provider)
+
+
+def _learned_share(share: float, turn: Served, former: WarmPrefix | None) -> float:
+    """Halfway between what was expected of the cache and what the usage shows."""
+    usage = turn.usage
+    if usage is None or former is None or not former.tokens:
+        return share
+    if turn.at - former.at > former.life_s or former.provider != turn.provider:
+        return share
+    read = usage.cache_read / usage.input * turn.prompt
+    return (share + min(1.0, read / former.tokens)) / 2
+
+
+def _stays_long(turn: Served, former: WarmPrefix | None) -> bool:
+    """Whether a prefix with the long life was read, and nothing with the short one was written."""
+    usage = turn.usage
+    if usage is None or former is None or usage.cache_write:
+        return False
+    return bool(usage.cache_read) and former.life_s > turn.cache.life_s
+
+
+def _expected_share(cache: Cache) -> float:
+    return 1.0 if cache.marked else UNPROMISED
+
+
+def _cache_of(model: Model) -> Cache:
+    return model.endpoints[0].provider.cache if model.endpoints else _NO_CACHE
+
+
+def _provider_of(model: Model) -> str:
+    return model.endpoints[0].provider.name if model.endpoints else ""

@@ -1,0 +1,417 @@
+"""Staying with a model or switching within an agent's session, and what caches do to the money."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rightmodel.core.call import Usage
+from rightmodel.core.decision import Assessment, Requirements, SessionView, WarmPrefix
+from rightmodel.core.task import ChatRequest, Message, Task, Turn, WireFormat
+from rightmodel.manifest.catalog import Cache, Catalog, Endpoint, Model, Provider, by_id
+from rightmodel.manifest.price import Price
+from rightmodel.routing.decide import decide
+from rightmodel.routing.router import Router
+from rightmodel.routing.scoring import Question
+from rightmodel.routing.session import (
+    HOUSEKEEPING,
+    UNPROMISED,
+    Horizon,
+    Served,
+    advanced,
+    horizon,
+    with_warm_cache,
+)
+
+if TYPE_CHECKING:
+    from rightmodel.core.decision import Decision
+    from rightmodel.core.task import TurnKind
+
+MARKED = Cache(life_s=300, long_life_s=3600, min_tokens=1024, marked=True)
+AUTOMATIC = Cache(life_s=600, min_tokens=1024)
+NOW = 1_000_000.0
+
+
+def price(read: str, write: str, plain: str, output: str) -> Price:
+    usd = [Decimal(one).scaleb(-6) for one in (plain, output, read, write)]
+    return Price(*usd)
+
+
+def model(name: str, rating: float, cost: Price, cache: Cache = MARKED, **values: Any) -> Model:
+    provider = Provider(name, WireFormat.OPENAI_CHAT, "http://127.0.0.1:9/v1", cache=cache)
+    known: dict[str, Any] = {"context": 900_000, "output_limit": 30_000}
+    return Model(
+        id=name,
+        endpoints=(Endpoint(provider, name),),
+        price=cost,
+        skills={"general": rating},
+        **known | values,
+    )
+
+
+STRONG = model("strong", 9.0, price("0.5", "6.25", "5", "25"))
+SMALL = model("small", 7.0, price("0.1", "1.25", "1", "5"))
+CATALOG = Catalog(
+    models=by_id([STRONG, SMALL]),
+    providers={m.id: m.endpoints[0].provider for m in (STRONG, SMALL)},
+    baseline="strong",
+)
+
+
+def stated(difficulty: float) -> Assessment:
+    return Assessment((("general", 1.0),), difficulty, "hint")
+
+
+def prefix(tokens: int, model: str, at: float = NOW, life_s: float = 300.0) -> WarmPrefix:
+    return WarmPrefix(tokens, 1.0, at, life_s, model)
+
+
+def in_session(model: str, tokens: int, **values: Any) -> SessionView:
+    """A session of ten turns on one model, whose cache holds that prompt."""
+    known: dict[str, Any] = {"turns": 10, "growth": 1000.0, "output_tokens": 400.0, "at": NOW}
+    warm = {model: prefix(tokens, model)}
+    return SessionView(model=model, last_tokens=tokens, **known | {"warm": warm} | values)
+
+
+def asked(view: SessionView, difficulty: float, prompt: int, **values: Any) -> Question:
+    ahead = horizon(view, values.pop("kind", "ask"), prompt, values.pop("at", NOW + 5))
+    needed = Requirements(prompt, 400)
+    return Question(stated(difficulty), needed, "balanced", horizon=ahead, **values)
+
+
+def decided(view: SessionView, difficulty: float, prompt: int, **values: Any) -> Decision:
+    return decide(CATALOG, asked(view, difficulty, prompt, **values))
+
+
+# -- the formula ----------------------------------------------------------------------------------
+
+
+def added_up(turn: Horizon, model: Model, share: float) -> float:
+    """The prompts of every turn of the horizon, priced one by one."""
+    read = float(model.price.cache_read or 0)
+    write = float(model.price.cache_write or 0)
+    warm, total = turn.cached(model), 0.0
+    for number in range(int(turn.further) + 1):
+        size = turn.prompt + number * turn.growth
+        total += warm * read + (size - warm) * write
+        warm = share * size
+    return total / (1 + turn.further)
+
+
+@given(
+    prompt=st.integers(1_100, 400_000),
+    further=st.integers(0, 40),
+    growth=st.floats(0, 20_000),
+    warm=st.floats(0, 1),
+    share=st.floats(0.1, 1),
+)
+def test_the_mean_cost_is_that_of_all_turns_added_up(
+    prompt: int, further: int, growth: float, warm: float, share: float
+) -> None:
+    held = WarmPrefix(int(prompt * warm), share, NOW, 300.0, "strong")
+    view = SessionView(turns=5, growth=growth, at=NOW, warm={"strong": held})
+    turn = Horizon(view, prompt, further, NOW + 1)
+    expected = added_up(turn, STRONG, share)
+    assert turn.mean_prompt_usd(STRONG, STRONG.price) == pytest.approx(expected)
+
+
+def test_without_further_turns_and_caches_a_turn_costs_what_a_single_task_costs() -> None:
+    plain = model("plain", 7.0, Price(Decimal("0.000001"), Decimal("0.000005")))
+    catalog = Catalog(models=by_id([plain]), providers={})
+    needed = Requirements(5_000, 400)
+    single = decide(catalog, Question(stated(5.0), needed, "balanced"))
+    turn = horizon(SessionView(further_turns=0.0), "ask", 5_000, NOW)
+    in_turn = decide(catalog, Question(stated(5.0), needed, "balanced", horizon=turn))
+    assert in_turn.candidates[0].cost_usd == single.candidates[0].cost_usd
+    assert in_turn.candidates[0].total_usd == pytest.approx(single.candidates[0].total_usd)
+
+
+# -- staying or switching, with both figures ------------------------------------------------------
+
+WARM_STRONG = in_session("strong", 100_000)
+WARM_SMALL = in_session("small", 100_000)
+BOTH_WARM = in_session("strong", 100_000, warm={n: prefix(99_000, n) for n in ("strong", "small")})
+
+
+@pytest.mark.parametrize(
+    ("view", "difficulty", "prompt", "values", "chosen", "figures"),
+    [
+        # Warm on the strong model: the small one would have to read 100,000 tokens anew.
+        (WARM_STRONG, 5.0, 101_000, {}, "strong", "stays with strong"),
+        # The same before a cache: the small model is worth it for easy work.
+        (SessionView(), 2.0, 20_000, {}, "small", "begins with small"),
+        # Warm on the small one, an easy turn: it stays.
+        (WARM_SMALL, 3.0, 101_000, {}, "small", "stays with small"),
+        # A harder ask makes the switch worth its price.
+        (WARM_SMALL, 8.0, 101_000, {}, "strong", "switches from small to strong"),
+        # Both warm: back to the small one costs next to nothing.
+        (BOTH_WARM, 2.0, 101_000, {}, "small", "switches from strong to small"),
+        # Long after the cache's life the session is as free as at its beginning.
+        (WARM_STRONG, 2.0, 101_000, {"at": NOW + 301}, "small", "switches from strong to small"),
+        # The same where the conversation was compacted.
+        (WARM_STRONG, 2.0, 20_000, {}, "small", "switches from strong to small"),
+        # A dead provider.
+        (
+            WARM_SMALL,
+            3.0,
+            101_000,
+            {"unavailable": {"small": "is cooling down"}},
+            "strong",
+            "switches from small (is cooling down) to strong",
+        ),
+    ],
+)
+def test_a_session_stays_where_it_is_warm_unless_the_switch_is_worth_its_price(
+    view: SessionView,
+    difficulty: float,
+    prompt: int,
+    values: dict[str, Any],
+    chosen: str,
+    figures: str,
+) -> None:
+    decision = decided(view, difficulty, prompt, **values)
+    assert decision.candidates[0].model == chosen
+    assert figures in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("view", "difficulty", "reason"),
+    [
+        (
+            WARM_STRONG,
+            5.0,
+            (
+                "stays with strong: $0.0791 a turn over 4 turns ($0.067 + 1.8% risk × $0.67) "
+                "against $0.122 for switching to small"
+            ),
+        ),
+        (
+            WARM_SMALL,
+            8.0,
+            (
+                "switches from small to strong: $0.3909 a turn over 4 turns ($0.2108 + 27% risk × "
+                "$0.67) against $0.5032 for staying"
+            ),
+        ),
+    ],
+)
+def test_the_reason_names_the_figures_of_staying_and_of_switching(
+    view: SessionView, difficulty: float, reason: str
+) -> None:
+    assert decided(view, difficulty, 101_000).reason == reason
+
+
+def test_more_turns_ahead_make_a_switch_to_a_cheaper_model_worth_its_price() -> None:
+    few, many = replace(WARM_STRONG, further_turns=1.0), replace(WARM_STRONG, further_turns=30.0)
+    assert decided(few, 2.0, 101_000).candidates[0].model == "strong"
+    assert decided(many, 2.0, 101_000).candidates[0].model == "small"
+
+
+def test_a_window_that_the_prompt_outgrew_is_named_in_the_reason() -> None:
+    narrow = model("narrow", 7.0, SMALL.price, context=100_000)
+    catalog = Catalog(models=by_id([STRONG, narrow]), providers={}, baseline="strong")
+    view = in_session("narrow", 99_000)
+    reason = decide(catalog, asked(view, 3.0, 101_000)).reason
+    assert reason.startswith("switches from narrow (about 116149 prompt and 400 answer tokens")
+
+
+def test_the_expected_cost_of_the_call_is_that_of_this_turn_alone() -> None:
+    stay, switch = decided(WARM_STRONG, 5.0, 101_000).candidates
+    assert stay.cost_usd == Decimal("0.05") + Decimal("0.00625") + Decimal("0.01")
+    assert switch.cost_usd == Decimal("0.12625") + Decimal("0.002")
+
+
+def test_a_wrong_answer_costs_a_multiple_of_the_baseline_with_its_own_cache_warm() -> None:
+    on_strong, on_small = decided(WARM_STRONG, 5.0, 101_000), decided(WARM_SMALL, 5.0, 101_000)
+    assert on_strong.loss_usd == pytest.approx(on_small.loss_usd)
+    assert on_strong.loss_usd == pytest.approx(10 * (0.228 / 4 + 0.01))
+
+
+def test_a_single_task_is_decided_as_if_there_were_no_sessions() -> None:
+    for candidate in decide(
+        CATALOG, Question(stated(5.0), Requirements(1000, 500), "cheap")
+    ).candidates:
+        cost = CATALOG.models[candidate.model].price.cost(Usage(1000, 500))
+        assert cost is not None
+        assert candidate.cost_usd == cost
+        loss = 2.0 * float(1000 * 0.000005 + 500 * 0.000025)
+        assert candidate.total_usd == pytest.approx(float(cost) + (1 - candidate.p_success) * loss)
+
+
+# -- what a router makes of it --------------------------------------------------------------------
+
+
+def turn_task(kind: TurnKind, view: SessionView | None, stall: str = "", **said: Any) -> Task:
+    request = ChatRequest("auto", (Message.of("user", "word " * 20_000),))
+    turn = Turn(request, WireFormat.OPENAI_CHAT, b"{}", {}, kind=kind, stall=stall, session="k")
+    return Task("Say hello.", turn=turn, session=view, **said)
+
+
+def routed(task: Task) -> Decision:
+    def assess(*_: object) -> Assessment:
+        return Assessment((("general", 1.0),), 2.0, "learned", 0.9, 0.6)
+
+    catalog = replace(CATALOG, slopes={})
+    return asyncio.run(
+        Router(catalog, lambda _: "", clock=lambda: NOW + 5, assess=assess).route(task)
+    )
+
+
+def test_a_turn_that_returns_results_of_tools_keeps_the_assessment_of_the_ask() -> None:
+    kept = Assessment((("code", 1.0),), 8.0, "learned", 0.9, 0.6)
+    view = in_session("small", 20_000, assessment=kept)
+    assert routed(turn_task("tool_result", view)).assessment == kept
+    assert routed(turn_task("ask", view)).assessment.difficulty == 2.0
+    assert routed(turn_task("tool_result", None)).assessment.difficulty == 2.0
+
+
+def test_a_stall_counts_as_one_step_harder_and_the_reason_says_why() -> None:
+    view = in_session("small", 20_000)
+    calm, stalled = (
+        routed(turn_task("ask", view)),
+        routed(turn_task("ask", view, "bash failed 3 times")),
+    )
+    assert stalled.level == pytest.approx(calm.level + 2.0)
+    assert stalled.reason.endswith("; one step harder: bash failed 3 times")
+    assert stalled.assessment.difficulty == calm.assessment.difficulty
+    assert "harder" not in calm.reason
+
+
+def test_a_difficulty_that_the_user_states_is_not_raised_by_a_stall() -> None:
+    view = in_session("small", 20_000)
+    decision = routed(turn_task("ask", view, "bash failed 3 times", difficulty="easy"))
+    assert decision.level == 2.0
+    assert "harder" not in decision.reason
+
+
+def test_a_turn_outside_of_any_session_is_decided_like_a_task() -> None:
+    loose = routed(turn_task("ask", None))
+    assert loose.reason.startswith("least expected total cost")
+    usage = Usage(loose.requirements.input_tokens, loose.requirements.output_tokens)
+    for candidate in loose.candidates:
+        assert candidate.cost_usd == CATALOG.models[candidate.model].price.cost(usage)
+
+
+def test_a_housekeeping_turn_is_decided_for_itself_alone() -> None:
+    decision = routed(turn_task("title", in_session("strong", 90_000)))
+    assert decision.candidates[0].model == "small"
+    assert decision.tier == "cheap"
+    assert "for this turn" in decision.reason
+
+
+def test_a_heartbeat_with_the_whole_conversation_stays_where_that_is_cached() -> None:
+    decision = routed(turn_task("heartbeat", in_session("strong", 20_000)))
+    assert decision.candidates[0].model == "strong"
+
+
+def test_the_user_s_word_wins_over_what_a_kind_of_turn_is_worth() -> None:
+    assert routed(turn_task("title", in_session("strong", 90_000), tier="best")).tier == "best"
+
+
+# -- what the usage of a session teaches ----------------------------------------------------------
+
+
+def served(usage: Usage | None, prompt: int, **values: Any) -> Served:
+    known = {"model": "m", "provider": "p", "cache": MARKED, "kind": "ask", "at": NOW}
+    assessed = {"assessment": stated(5.0)}
+    return Served(usage=usage, prompt=prompt, **{**known, **assessed, **values})
+
+
+def after(*turns: Served) -> SessionView:
+    view = SessionView()
+    for turn in turns:
+        view = advanced(view, turn)
+    return view
+
+
+def test_a_session_remembers_its_model_its_growth_and_the_length_of_answers() -> None:
+    view = after(
+        served(Usage(10_000, 300), 10_000),
+        served(Usage(12_000, 500, reasoning=100), 12_000, model="n", at=NOW + 9),
+        served(Usage(13_000, 200), 13_000, at=NOW + 20),
+    )
+    assert (view.model, view.turns, view.at, view.last_tokens) == ("m", 3, NOW + 20, 13_000)
+    assert view.growth == pytest.approx(1_500)
+    assert view.output_tokens == pytest.approx(300)
+    assert set(view.warm) == {"m", "n"}
+
+
+@pytest.mark.parametrize(
+    ("cache", "usage", "expected"),
+    [
+        (MARKED, Usage(10_000, 9, cache_read=8_000, cache_write=1_500), (9_500, 1.0)),
+        # Nothing was marked: nothing is cached, and nothing will be.
+        (MARKED, Usage(10_000, 9), (0, 0.0)),
+        (AUTOMATIC, Usage(10_000, 9), (10_000, UNPROMISED)),
+        # The provider reports what it wrote.
+        (AUTOMATIC, Usage(10_000, 9, cache_write=9_000), (9_000, UNPROMISED)),
+        (AUTOMATIC, None, (10_000, UNPROMISED)),
+        # Too short to be cached.
+        (AUTOMATIC, Usage(900, 9), (0, UNPROMISED)),
+    ],
+)
+def test_what_is_warm_follows_from_the_usage(
+    cache: Cache, usage: Usage | None, expected: tuple[int, float]
+) -> None:
+    prompt = usage.input if usage else 10_000
+    held = after(served(usage, prompt, cache=cache)).warm["m"]
+    assert (held.tokens, held.share) == expected
+
+
+def test_a_cache_that_gives_nothing_back_is_trusted_less_and_less() -> None:
+    miss = served(Usage(10_000, 9), 10_000, cache=AUTOMATIC)
+    shares = [after(*[miss] * n).warm["m"].share for n in (1, 2, 3)]
+    assert shares == [0.8, 0.4, 0.2]
+    hit = served(Usage(10_000, 9, cache_read=10_000), 10_000, cache=AUTOMATIC)
+    assert after(miss, miss, hit).warm["m"].share == pytest.approx(0.7)
+
+
+def test_a_miss_after_the_cache_s_life_teaches_nothing() -> None:
+    first = served(Usage(10_000, 9), 10_000, cache=AUTOMATIC)
+    late = served(Usage(10_000, 9), 10_000, cache=AUTOMATIC, at=NOW + 601)
+    assert after(first, late).warm["m"].share == UNPROMISED
+
+
+def test_a_prefix_with_the_long_life_keeps_it_while_it_is_read() -> None:
+    wrote = served(Usage(10_000, 9, cache_write=10_000, cache_write_1h=10_000), 10_000)
+    read = served(Usage(10_000, 9, cache_read=10_000), 10_000)
+    short = served(Usage(10_000, 9, cache_read=9_000, cache_write=1_000), 10_000)
+    assert after(wrote).warm["m"].life_s == 3600
+    assert after(wrote, read).warm["m"].life_s == 3600
+    assert after(wrote, read, short).warm["m"].life_s == 300
+
+
+def test_a_compacted_conversation_leaves_every_cache_cold() -> None:
+    full = Usage(50_000, 9, cache_write=50_000)
+    small = Usage(8_000, 9, cache_write=8_000)
+    view = after(served(full, 50_000), served(full, 51_000, model="n"), served(small, 8_000))
+    assert view.warm["n"].tokens == 0
+    assert view.warm["m"].tokens == 8_000
+    assert view.growth == pytest.approx(1_000)
+
+
+@pytest.mark.parametrize("kind", sorted(HOUSEKEEPING))
+def test_housekeeping_neither_pins_nor_evicts(kind: TurnKind) -> None:
+    view = after(served(Usage(10_000, 300, cache_write=10_000), 10_000))
+    elsewhere = served(Usage(500, 20), 500, model="cheap", kind=kind, at=NOW + 60)
+    assert advanced(view, elsewhere) == view
+    beat = served(Usage(10_100, 5, cache_read=10_000), 10_100, kind=kind, at=NOW + 200)
+    renewed = advanced(view, beat)
+    assert renewed == replace(view, warm={"m": view.warm["m"]._replace(at=NOW + 200)})
+
+
+def test_the_baseline_of_a_turn_is_billed_as_if_it_had_served_the_session() -> None:
+    view = in_session("small", 90_000)
+    turn = horizon(view, "ask", 100_000, NOW + 20)
+    usage = with_warm_cache(Usage(110_000, 500), STRONG, turn)
+    assert usage == Usage(110_000, 500, cache_read=99_000, cache_write=11_000)
+    late = horizon(view, "ask", 100_000, NOW + 301)
+    assert with_warm_cache(Usage(110_000, 500), STRONG, late).cache_read == 0
+    first = horizon(SessionView(), "ask", 100_000, NOW)
+    assert with_warm_cache(Usage(100_000, 500), STRONG, first).cache_write == 100_000
