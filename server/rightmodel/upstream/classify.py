@@ -20,7 +20,7 @@ from rightmodel.core.format import one_line
 from rightmodel.upstream.error_response import MOST_SEARCHED, read_error, status_named, wait_s
 from rightmodel.upstream.error_rules import DISK_FULL, INPUTS, RULES, STATUS_OF, WINDOWS
 from rightmodel.wire.codecs import CODECS
-from rightmodel.wire.request import system_of
+from rightmodel.wire.request import has_system
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -50,6 +50,7 @@ _NO_SYSTEM: Final = re.compile(
     r"not support (?:the )?[`'\"]?(?:system|developer)\b|"
     r"(?:unexpected|invalid|unsupported|unknown) (?:message )?role:? [`'\"]?(?:system|developer)|"
     r"roles must alternate|only (?:support )?user(?:,| and| or) (?:\w+,? )*assistant|"
+    r"input should be [`'\"]user[`'\"] or [`'\"]assistant|"
     r"(?:system|developer)[`'\"]? is not (?:one of|a (?:valid|supported)|supported|allowed)",
     re.IGNORECASE,
 )
@@ -285,7 +286,7 @@ def refused_parameter(
     if parsed.status in _BY_WORDS:
         if words.match(_NO_STREAM) or parsed.error.get("param") == "stream":
             return "stream", None
-        if system_of(request) and words.match(_NO_SYSTEM):
+        if has_system(request) and words.match(_NO_SYSTEM):
             return SYSTEM, None
     if parsed.status in _BY_NAME and (not parsed.codes or parsed.codes & _CODES):
         path, limit = _by_name(codec, parsed)

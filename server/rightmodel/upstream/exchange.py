@@ -6,17 +6,18 @@ import json
 import logging
 import time
 from dataclasses import replace
+from itertools import takewhile
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
-from rightmodel.core.task import Message, WireFormat
+from rightmodel.core.task import Message, Text, WireFormat
 from rightmodel.upstream.answer import Answer, EmptyStreamError, malformed
 from rightmodel.upstream.classify import SYSTEM, UpstreamError
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.passthrough import with_model
-from rightmodel.wire.request import system_of
+from rightmodel.wire.request import has_system, system_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -185,11 +186,14 @@ class Exchange:
     ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
         """The body as this model takes it, and which fields differ from what was meant."""
         turn = request.passed_through
-        if turn is not None and not {self._codec.schema_path, SYSTEM} & repairs.keys():
-            if not repairs:
+        if turn is not None and self._codec.schema_path not in repairs:
+            if not repairs and request.is_author:
                 return turn.document, ()
             body = {**json.loads(turn.body), "model": request.name}
-            return body, tuple(path for path in repairs if _apply(body, path, repairs))
+            if not request.is_author or SYSTEM in repairs:
+                body = self._codec.plain(body, with_system=SYSTEM not in repairs)
+            done = [path for path in repairs if path == SYSTEM or _apply(body, path, repairs)]
+            return body, tuple(done)
         if not repairs:
             return self._encoded(request), ()
         repaired: list[str] = []
@@ -197,7 +201,7 @@ class Exchange:
         if schema_path in repairs and request.schema is not None and request.native_schema:
             request = replace(request, native_schema=False)
             repaired.append(schema_path)
-        if SYSTEM in repairs and system_of(request):
+        if SYSTEM in repairs and has_system(request):
             request = _without_system(request)
             repaired.append(SYSTEM)
         body = self._encoded(request)
@@ -262,11 +266,14 @@ def _content(request: ModelRequest, body: Mapping[str, Any]) -> bytes:
 
 def _without_system(request: ModelRequest) -> ModelRequest:
     """The same request with the system prompt at the head of the first message, the user's."""
-    first, *others = request.messages
-    if first.role != "user":
-        first, others = Message.of("user", ""), [*request.messages]
-    text = f"{system_of(request)}\n\n{first.text}".rstrip()
-    first = Message.of("user", text, tuple(first.files))
+    leading = [m.text for m in takewhile(lambda m: m.role == "system", request.messages)]
+    system = "\n\n".join(filter(None, (system_of(request), *leading)))
+    rest = request.messages[len(leading) :]
+    first, *others = rest if rest and rest[0].role == "user" else (Message("user", ()), *rest)
+    texts = [part for part in first.parts if isinstance(part, Text)]
+    head = Text("\n\n".join([system, *(part.text for part in texts[:1])]))
+    files = [part for part in first.parts if not isinstance(part, Text)]
+    first = Message("user", (*files, head, *texts[1:]))
     schema = request.schema if request.native_schema else None
     return replace(request, system="", schema=schema, messages=(first, *others))
 

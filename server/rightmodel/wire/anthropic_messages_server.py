@@ -41,6 +41,7 @@ from rightmodel.wire.fields import (
     required,
     text,
 )
+from rightmodel.wire.plain import plain_messages
 from rightmodel.wire.request import Leftovers, RequestError
 from rightmodel.wire.response import CallStart, ReasoningDelta
 from rightmodel.wire.tools import function_tool, tool_name
@@ -333,6 +334,7 @@ CODEC: Final = Codec(
     decode_request=decode_request,
     encode_response=encode_response,
     stream_encoder=MessageStreamEncoder,
+    plain=plain_messages,
     encode_error=anthropic_error,
     error_events=lambda body, _: [body],
     names_events=True,

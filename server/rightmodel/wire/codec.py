@@ -79,6 +79,17 @@ class EncodeBody(Protocol):
         ...
 
 
+class PlainBody(Protocol):
+    """A copy of a body without reasoning that only its author can read.
+
+    `with_system`: whether system messages in the conversation stay what they are.
+    """
+
+    def __call__(self, document: Mapping[str, Any], *, with_system: bool) -> dict[str, Any]:
+        """The body."""
+        ...
+
+
 class EncodeError(Protocol):
     """Encodes an error as the body of a response with this HTTP status.
 
@@ -110,6 +121,7 @@ class Codec:
     `decode_request`: the neutral form of a body. Raises `RequestError`.
     `encode_response`: the body of a response in one piece.
     `stream_encoder`: makes an encoder for one streamed response.
+    `plain`: a body for another model of the same API.
     `encode_error`: the body of an error.
     `error_events`: what ends a stream after an error, out of its body.
     `names_events`: stream events have their type as name.
@@ -130,6 +142,7 @@ class Codec:
     decode_request: Callable[[Mapping[str, Any]], ChatRequest]
     encode_response: Callable[[ChatResponse, Envelope], dict[str, Any]]
     stream_encoder: Callable[[Envelope], StreamEncoder]
+    plain: PlainBody
     encode_error: EncodeError
     error_events: Callable[[dict[str, Any], Envelope], list[dict[str, Any]]]
     renamed: Mapping[str, str] = field(default_factory=dict)

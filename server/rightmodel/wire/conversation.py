@@ -38,11 +38,18 @@ def settled(request: ChatRequest) -> ChatRequest:
     return replace(request, messages=messages)
 
 
+def reminder(said: str) -> str:
+    """System text as a user's."""
+    return f"<system-reminder>\n{said}\n</system-reminder>"
+
+
 def _reminder(message: Message) -> Message:
     if message.role != "system":
         return message
-    text = Text(f"<system-reminder>\n{message.text}\n</system-reminder>")
-    return Message("user", (text, *(p for p in message.parts if isinstance(p, CacheMark))))
+    return Message(
+        "user",
+        (Text(reminder(message.text)), *(p for p in message.parts if isinstance(p, CacheMark))),
+    )
 
 
 def _inlined(message: Message) -> Message:

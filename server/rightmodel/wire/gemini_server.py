@@ -293,6 +293,7 @@ CODEC: Final = Codec(
     decode_request=decode_request,
     encode_response=encode_response,
     stream_encoder=GeminiStreamEncoder,
+    plain=lambda document, **_: {**document},  # no client speaks it
     encode_error=gemini_error,
     error_events=lambda body, _: [body],
 )

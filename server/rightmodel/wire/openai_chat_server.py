@@ -38,6 +38,7 @@ from rightmodel.wire.openai_chat import (
     headers,
     url,
 )
+from rightmodel.wire.plain import plain_chat
 from rightmodel.wire.request import Leftovers, RequestError
 from rightmodel.wire.response import CallStart, ReasoningDelta
 from rightmodel.wire.tools import function_tool, tool_name
@@ -316,6 +317,7 @@ CODEC: Final = Codec(
     decode_request=decode_request,
     encode_response=encode_response,
     stream_encoder=ChatStreamEncoder,
+    plain=plain_chat,
     encode_error=openai_error,
     error_events=lambda body, _: [body],
 )

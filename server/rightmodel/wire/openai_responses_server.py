@@ -35,6 +35,7 @@ from rightmodel.wire.openai_responses_stream import (
     encode_response,
     response_object,
 )
+from rightmodel.wire.plain import plain_responses
 from rightmodel.wire.request import Leftovers, RequestError
 from rightmodel.wire.tools import (
     LOCAL_SHELL,
@@ -239,6 +240,7 @@ CODEC: Final = Codec(
     decode_request=decode_request,
     encode_response=encode_response,
     stream_encoder=ResponsesStreamEncoder,
+    plain=plain_responses,
     encode_error=openai_error,
     error_events=_error_events,
     names_events=True,

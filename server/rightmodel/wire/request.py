@@ -122,8 +122,8 @@ class ModelRequest:
 
     @property
     def passed_through(self) -> Turn | None:
-        """The turn, where it is sent as it was received."""
-        return self.turn if self.has_one_dialect and self.is_author else None
+        """The turn, where its own body is sent."""
+        return self.turn if self.has_one_dialect else None
 
     @property
     def quirks(self) -> Quirks:
@@ -155,6 +155,11 @@ class ModelRequest:
             max_output_tokens=self.max_output_tokens,
             stream=True,
         )
+
+
+def has_system(request: ModelRequest) -> bool:
+    """Whether anything of it is system text."""
+    return bool(system_of(request)) or any(m.role == "system" for m in request.messages)
 
 
 def system_of(request: ModelRequest) -> str:

@@ -55,7 +55,7 @@ async def answer_turn(request: Request, scope: Scope, receive: Receive, send: Se
     body, document = parse(await read_body(scope, receive))
     task = task_of(request, body, document)
     ref = new_ref()
-    envelope = _envelopes(request.dialect, ref)
+    envelope = _envelopes(request.dialect, ref, task)
     with _UntilGone(receive) as client:
         if task.turn is not None and task.turn.request.stream:
             await _stream(request, task, ref, StreamRelay(send, CODECS[request.dialect], envelope))
@@ -138,11 +138,12 @@ def _whole(request: Request, answer: Answer, envelope: Envelope) -> Reply:
     return Reply(200, body, headers=of_receipt(answer.receipt))
 
 
-def _envelopes(dialect: WireFormat, ref: str) -> Any:
+def _envelopes(dialect: WireFormat, ref: str, task: Task) -> Any:
     created = int(time.time())
+    tools = task.turn.request.tools if task.turn else ()
 
     def envelope(model: str) -> Envelope:
-        return Envelope(ID_PREFIX[dialect] + ref, model, created)
+        return Envelope(ID_PREFIX[dialect] + ref, model, created, tools)
 
     return envelope
 

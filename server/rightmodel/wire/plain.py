@@ -1,0 +1,88 @@
+"""Bodies that pass through to another model of the same API, changed no further than they must be.
+
+Reasoning that is signed or encrypted for the model that wrote it is left out. For a model that
+takes no system messages, they become the user's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from rightmodel.wire.conversation import reminder
+from rightmodel.wire.fields import obj, objects, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_SYSTEM: Final = frozenset({"system", "developer"})
+_THINKING: Final = frozenset({"thinking", "redacted_thinking"})
+_SIGNED: Final = frozenset({"reasoning_details", "extra_content"})
+"""Where OpenRouter and Google put signatures into messages of chat completions."""
+
+
+def plain_chat(document: Mapping[str, Any], *, with_system: bool) -> dict[str, Any]:
+    """Of chat completions."""
+    messages = [_unsigned(message) for message in objects(document.get("messages"))]
+    if not with_system:
+        messages = _joined([_as_user(m) for m in messages])
+    return {**document, "messages": messages}
+
+
+def plain_responses(document: Mapping[str, Any], *, with_system: bool) -> dict[str, Any]:
+    """Of responses."""
+    items = document.get("input")
+    if not isinstance(items, list):
+        return {**document}
+    kept = [item for item in objects(items) if item.get("type") != "reasoning"]
+    return {**document, "input": kept if with_system else [_as_user(item) for item in kept]}
+
+
+def plain_messages(document: Mapping[str, Any], *, with_system: bool) -> dict[str, Any]:
+    """Of messages."""
+    messages = [m for message in objects(document.get("messages")) for m in _thoughtless(message)]
+    if not with_system:
+        messages = [_as_user(message) for message in messages]
+    return {**document, "messages": messages}
+
+
+def _unsigned(message: dict[str, Any]) -> dict[str, Any]:
+    found = {key: value for key, value in message.items() if key not in _SIGNED}
+    calls = [
+        {key: value for key, value in call.items() if key not in _SIGNED}
+        for call in objects(message.get("tool_calls"))
+    ]
+    return {**found, "tool_calls": calls} if calls else found
+
+
+def _thoughtless(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    content = message.get("content")
+    if not isinstance(content, list):
+        yield message
+        return
+    blocks = [block for block in content if obj(block).get("type") not in _THINKING]
+    if blocks or not content:
+        yield {**message, "content": blocks}
+
+
+def _as_user(message: dict[str, Any]) -> dict[str, Any]:
+    if message.get("role") not in _SYSTEM:
+        return message
+    content = message.get("content")
+    said = content if isinstance(content, str) else ""
+    said += "\n\n".join(text(piece.get("text")) for piece in objects(content))
+    kind = {"type": message["type"]} if "type" in message else {}
+    return {**kind, "role": "user", "content": reminder(said)}
+
+
+def _joined(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Texts of the user's in a row as one: the same servers want the roles to alternate."""
+    found: list[dict[str, Any]] = []
+    for message in messages:
+        last = found[-1] if found else {}
+        both = (last.get("content"), message.get("content"))
+        is_user = last.get("role") == message.get("role") == "user"
+        if is_user and all(isinstance(content, str) for content in both):
+            found[-1] = {**last, "content": "\n\n".join(map(str, both))}
+        else:
+            found.append(message)
+    return found

@@ -1,0 +1,69 @@
+"""Bodies for another model of the same API: nothing changes but what that model would refuse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rightmodel.core.task import WireFormat
+from rightmodel.wire.codecs import CODECS
+
+CHAT, RESPONSES, MESSAGES = (
+    WireFormat.OPENAI_CHAT,
+    WireFormat.OPENAI_RESPONSES,
+    WireFormat.ANTHROPIC_MESSAGES,
+)
+USER = {"role": "user", "content": "hi"}
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+THINKING = {"type": "thinking", "thinking": "a", "signature": "s"}
+USE = {"type": "tool_use", "id": "c", "name": "f", "input": {}, "x_new": 1}
+REASONED: list[tuple[WireFormat, str, list[Any], list[Any]]] = [
+    (
+        CHAT,
+        "messages",
+        [{"role": "assistant", "reasoning_content": "kept: it is plain text",
+          "reasoning_details": [{}], "tool_calls": [{**CALL, "extra_content": {"google": {}}}]}],
+        [{"role": "assistant", "reasoning_content": "kept: it is plain text",
+          "tool_calls": [CALL]}],
+    ),
+    (
+        RESPONSES,
+        "input",
+        [USER, {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"},
+         {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}],
+        [USER, {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}],
+    ),
+    (
+        MESSAGES,
+        "messages",
+        [USER, {"role": "assistant", "content": [THINKING]},
+         {"role": "assistant", "content": [THINKING, USE]}],
+        [USER, {"role": "assistant", "content": [USE]}],
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("wire_format", "field", "before", "after"), REASONED)
+def test_reasoning_of_another_model_is_left_out(
+    wire_format: WireFormat, field: str, before: list[Any], after: list[Any]
+) -> None:
+    document = {"model": "m", field: before, "x_new": {"deep": 1}}
+    found = CODECS[wire_format].plain(document, with_system=True)
+    assert found == {**document, field: after}
+
+
+@pytest.mark.parametrize(
+    ("wire_format", "field"), [(CHAT, "messages"), (RESPONSES, "input"), (MESSAGES, "messages")]
+)
+def test_system_messages_become_the_user_s_where_the_model_takes_none(
+    wire_format: WireFormat, field: str
+) -> None:
+    said = [{"role": "system", "content": "a"}, {"role": "system", "content": [{"text": "b"}]}]
+    document = {"model": "m", field: [*said, USER]}
+    assert CODECS[wire_format].plain(document, with_system=True) == document
+    found = CODECS[wire_format].plain(document, with_system=False)[field]
+    assert {message["role"] for message in found} == {"user"}
+    words = "\n".join(message["content"] for message in found)
+    assert words.count("<system-reminder>\n") == 2
+    assert len(found) == (1 if wire_format is CHAT else 3)
