@@ -1,8 +1,9 @@
 """What the end-to-end tests need that is not ours, in exact versions, under `.cache/e2e`.
 
 `python tests/e2e/install.py` installs what is missing or has another version; `make e2e` does that
-first. Nothing else on the machine is touched, but that PostgreSQL and Chromium, where they are not
-there, come from the distribution's packages: Debian's and those made from it, as root.
+first. Nothing else on the machine is touched, but that PostgreSQL, nginx, Prometheus and Chromium,
+where they are not there, come from the distribution's packages: Debian's and those made from it,
+as root.
 """
 
 from __future__ import annotations
@@ -109,6 +110,11 @@ def main() -> None:
         sys.stderr.write("e2e: installing postgresql\n")
         _apt("update")
         _apt("install", "--yes", "--no-install-recommends", "postgresql")
+    for program, package in (("nginx", "nginx-light"), ("prometheus", "prometheus")):
+        if not shutil.which(program, path=f"/usr/sbin{os.pathsep}{os.environ['PATH']}"):
+            sys.stderr.write(f"e2e: installing {package}\n")
+            _apt("update")
+            _apt("install", "--yes", "--no-install-recommends", package)
     if not browser():
         sys.stderr.write("e2e: installing chromium\n")
         try:

@@ -45,7 +45,7 @@ async def run(
 @contextlib.asynccontextmanager
 async def background(
     command: Sequence[str], *, env: Mapping[str, str], cwd: Path, port: int, says: str = ""
-) -> AsyncIterator[None]:
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """A server, from when it takes connections on `port` and has written `says`."""
     log = cwd / f"server-{port}.log"
     null = asyncio.subprocess.DEVNULL
@@ -56,7 +56,7 @@ async def background(
     try:
         if not await _ready(process, log, port, says):
             raise AssertionError(f"not ready on {port}:\n{_log_text(log)}")
-        yield
+        yield process
     finally:
         _end_group(process.pid, signal.SIGTERM)
         try:
