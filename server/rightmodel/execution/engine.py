@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from rightmodel.execution.records import Records
     from rightmodel.execution.turns import Turns
     from rightmodel.ledger.ledger import Ledger
+    from rightmodel.ledger.records import Row
     from rightmodel.ledger.writer import OpenStore
     from rightmodel.manifest.catalog import Catalog, Model
     from rightmodel.manifest.settings import Settings
@@ -76,10 +77,14 @@ class Engine:
 
 
 class App:
-    """Builds the engine on first use; tries again after a broken manifest."""
+    """Builds the engine on first use; tries again after a broken manifest.
 
-    def __init__(self, settings: Settings) -> None:
+    `observe`: as in `build`.
+    """
+
+    def __init__(self, settings: Settings, observe: Callable[[Row], object] | None = None) -> None:
         self._settings = settings
+        self._observe = observe
         self._engine: Engine | None = None
         self._lock = asyncio.Lock()
 
@@ -91,7 +96,7 @@ class App:
                     catalog = await effective_catalog(self._settings)
                     for note in catalog.notes:
                         logger.warning("%s", note)
-                    self._engine = build(self._settings, catalog)
+                    self._engine = build(self._settings, catalog, observe=self._observe)
         return self._engine
 
     async def close(self) -> None:
@@ -124,7 +129,7 @@ async def effective_catalog(settings: Settings) -> Catalog:
     return replace(catalog, notes=notes)
 
 
-def build(
+def build(  # noqa: PLR0913 - every one is optional and named
     settings: Settings,
     catalog: Catalog,
     *,
@@ -132,11 +137,12 @@ def build(
     random: Random | None = None,
     ledger: Records | None = None,
     upstreams: Mapping[WireFormat, Upstream] | None = None,
+    observe: Callable[[Row], object] | None = None,
 ) -> Engine:
     """An engine. It closes the ledger, and the connections unless `upstreams` is handed in.
 
     `ledger`: default the user's own; `Unrecorded()` for calls that are not paid for. `upstreams`:
-    default HTTP.
+    default HTTP. `observe`: is given every row on its way to the ledger.
     """
     from rightmodel.execution.breaker import Health
     from rightmodel.execution.calls import Calls
@@ -145,7 +151,7 @@ def build(
     from rightmodel.execution.learning import Learning
     from rightmodel.execution.limiter import Limiter
     from rightmodel.execution.recorder import Recorder
-    from rightmodel.execution.records import recall
+    from rightmodel.execution.records import Observed, recall
     from rightmodel.execution.schema_checker import SchemaChecker
     from rightmodel.execution.shared_keys import SharedKeys
     from rightmodel.execution.turns import Turns
@@ -154,6 +160,8 @@ def build(
 
     random = random or random_module.Random()  # noqa: S311 - spreads load and retries
     records = ledger or make_ledger(settings, catalog)
+    if observe is not None:
+        records = Observed(records, observe)
     mask = _make_mask(settings, catalog)
     over_http = _OverHttp(mask)
     health = Health(clock.now, random.random)

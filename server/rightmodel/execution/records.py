@@ -118,6 +118,47 @@ class Unrecorded:
         """There is nothing to close."""
 
 
+class Observed:
+    """Records that something looks at on their way to the ledger."""
+
+    def __init__(self, records: Records, observe: Callable[[Row], object]) -> None:
+        self._records = records
+        self._observe = observe
+        self.reserve = records.reserve
+        self.read = records.read
+        self.find_call = records.find_call
+        self.close = records.close
+
+    @property
+    def limits(self) -> Limits:
+        """The budgets over time."""
+        return self._records.limits
+
+    @property
+    def outage(self) -> LedgerError | None:
+        """What is wrong with the ledger now."""
+        return self._records.outage
+
+    def settle(self, hold: Hold | None, *rows: Row) -> tuple[str, ...]:
+        """As in `Records`."""
+        self._look(rows)
+        return self._records.settle(hold, *rows)
+
+    async def record(self, *rows: Row) -> None:
+        """As in `Records`."""
+        self._look(rows)
+        await self._records.record(*rows)
+
+    def note(self, *rows: Row) -> None:
+        """As in `Records`."""
+        self._look(rows)
+        self._records.note(*rows)
+
+    def _look(self, rows: tuple[Row, ...]) -> None:
+        for row in rows:
+            self._observe(row)
+
+
 def kept_turns(task: Task) -> str:
     """System prompt and former messages as the ledger stores them; files are not stored."""
     history = [[message.role, message.text] for message in task.history]
@@ -141,13 +182,7 @@ async def recall(ledger: Records, ref: str) -> tuple[Task, Answer] | None:
     call, texts = found
     (_, system), *messages = json.loads(texts.history)
     history = tuple(Message.of(role, text) for role, text in messages)
-    task = Task(
-        texts.prompt,
-        skill=call.skills[0][0],
-        system=system,
-        history=history,
-        client=call.client or "mcp",
-    )
+    task = Task(texts.prompt, skill=call.skills[0][0], system=system, history=history)
     return task, Answer(texts.answer, _receipt(call))
 
 

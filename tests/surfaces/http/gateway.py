@@ -15,6 +15,7 @@ from rightmodel.surfaces.http.access import Access, Origins
 from rightmodel.surfaces.http.app import HttpApp
 from rightmodel.surfaces.http.listening import listen
 from rightmodel.surfaces.http.mcp_app import mcp_app
+from rightmodel.surfaces.http.metrics import Metrics
 from rightmodel.surfaces.http.server import make_server
 from rightmodel.surfaces.mcp.server import make_server as make_mcp_server
 
@@ -78,10 +79,13 @@ async def gateway(
     path.write_text(text)
     state = {"RIGHTMODEL_STATE_DIR": str(folder / "state"), "KEY": KEY, **(env or {})}
     settings = Settings(path, state)
-    app = App(settings)
+    metrics = Metrics()
+    app = App(settings, metrics.row)
     mcp = mcp_app(make_mcp_server(app.engine, deadline_s=None), host)
-    http_app = HttpApp(mcp, app.engine, settings, Access(settings, token), Origins(host))
-    server = make_server(http_app)
+    access, origins = Access(settings, token), Origins(host)
+    server = make_server(
+        HttpApp(mcp, app.engine, settings, access=access, origins=origins, metrics=metrics)
+    )
     listener = listen("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     running = asyncio.create_task(server._serve([listener]))

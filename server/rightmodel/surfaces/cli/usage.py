@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from rightmodel.core.errors import RightmodelError, TaskError
-from rightmodel.ledger.budget import limits_of
-from rightmodel.ledger.paths import ledger_file
 from rightmodel.ledger.records import day_of
 from rightmodel.ledger.reports import GROUPS
-from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.manifest.load import load_catalog
 from rightmodel.surfaces.cli import with_settings
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.ledger_view import ask_ledger
 from rightmodel.surfaces.usage_view import report as reports
+from rightmodel.surfaces.usage_view.reading import read_report
 from rightmodel.surfaces.usage_view.report import Span, UsageReport
 
 if TYPE_CHECKING:
@@ -84,7 +82,7 @@ def command(  # noqa: PLR0913 - one for each option
     elif as_csv and by is None:
         _print(_attempts(catalog, settings, span, now))
     else:
-        report = replace(_report(catalog, settings, span, now), notes=notes)
+        report = replace(read_report(catalog, settings, span, now), notes=notes)
         _render(report, by, as_json=as_json, as_csv=as_csv, html_file=html_file)
 
 
@@ -126,24 +124,6 @@ def _day(option: str, text: str) -> str:
         raise TaskError(
             f"--{option} {text!r}: a day is written 2026-11-20", argument=option
         ) from error
-
-
-def _report(catalog: Catalog | None, settings: Settings, span: Span, now: float) -> UsageReport:
-    limits = limits_of(catalog.budget, catalog.clients.values()).limits if catalog else ()
-
-    def question(reader: Reader) -> UsageReport:
-        return reports.read(reader, span=span, now=now, limits=limits)
-
-    found = ask_ledger(catalog, settings, question)
-    if found is None:
-        location = str(ledger_file(settings.environment))
-        found = replace(question(SqliteStore(None)), location=location)
-    model = catalog.baseline_model if catalog else None
-    return replace(
-        found,
-        baseline=catalog.baseline if catalog else "",
-        overhead=reports.overhead(found.usage.delegated, model.price if model else None),
-    )
 
 
 def _attempts(catalog: Catalog | None, settings: Settings, span: Span, now: float) -> Iterable[str]:

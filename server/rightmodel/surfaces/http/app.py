@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote
 
 from rightmodel import __version__
@@ -17,10 +18,15 @@ from rightmodel.surfaces.http.asgi import (
     Reply,
     headers_of,
     json_reply,
+    parse,
+    read_body,
     send_reply,
 )
+from rightmodel.surfaces.http.dashboard import Dashboard
 from rightmodel.surfaces.http.errors import HttpError
 from rightmodel.surfaces.http.listening import MCP_PATH
+from rightmodel.surfaces.http.metrics import CONTENT_TYPE
+from rightmodel.surfaces.http.route import routed
 from rightmodel.surfaces.http.turns import Request, answer_turn, error_of
 from rightmodel.wire.codecs import CODECS
 
@@ -31,29 +37,45 @@ if TYPE_CHECKING:
 
     from rightmodel.execution.engine import Engine
     from rightmodel.manifest.settings import Settings
-    from rightmodel.surfaces.http.access import Access, Caller, Origins
+    from rightmodel.surfaces.http.access import Access, Origins
+    from rightmodel.surfaces.http.metrics import Metrics
 
     GetEngine = Callable[[], Awaitable[Engine]]
+    Handler = Callable[[Request, Scope, Receive, Send], Awaitable[None]]
 
-MODELS_PATH: Final = "/v1/models"
+DASHBOARD: Final = "/"
+METRICS: Final = "/metrics"
+MODELS: Final = "/v1/models"
+HEALTH: Final = "/health"
 TURNS: Final[Mapping[str, WireFormat]] = {
     "/v1/chat/completions": WireFormat.OPENAI_CHAT,
     "/v1/responses": WireFormat.OPENAI_RESPONSES,
     "/v1/messages": WireFormat.ANTHROPIC_MESSAGES,
 }
-PATHS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(TURNS, "POST"),
-    MODELS_PATH: "GET",
-    "/health": "GET",
-}
-"""Path → method."""
+AS_TEXT: Final = frozenset({MCP_PATH, DASHBOARD, METRICS})
+"""Paths whose errors are read by people."""
+
+
+class Route(NamedTuple):
+    """`surface`: as in `Caller.require`."""
+
+    method: str
+    surface: str
+    handle: Handler
 
 
 class HttpApp:
     """Everything that the HTTP server answers. `mcp`: what serves `/mcp`; it has the lifespan."""
 
     def __init__(
-        self, mcp: ASGIApp, engine: GetEngine, settings: Settings, access: Access, origins: Origins
+        self,
+        mcp: ASGIApp,
+        engine: GetEngine,
+        settings: Settings,
+        *,
+        access: Access,
+        origins: Origins,
+        metrics: Metrics,
     ) -> None:
         self._mcp = mcp
         self._get_engine = engine
@@ -61,6 +83,19 @@ class HttpApp:
         self._settings = settings
         self._access = access
         self._origins = origins
+        self._metrics = metrics
+        self._dashboard = Dashboard(settings)
+        self._routes: Mapping[str, Route] = {
+            **{
+                path: Route("POST", "v1", partial(self._turn, dialect))
+                for path, dialect in TURNS.items()
+            },
+            "/v1/route": Route("POST", "v1", self._route),
+            MODELS: Route("GET", "v1", self._models),
+            METRICS: Route("GET", "operator", self._show_metrics),
+            DASHBOARD: Route("GET", "operator", self._show_dashboard),
+        }
+        self._model = Route("GET", "v1", self._one_model)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -83,8 +118,7 @@ class HttpApp:
         if sum(len(name) + len(value) for name, value in scope["headers"]) > MOST_HEAD_BYTES:
             raise HttpError(431, "headers_too_large", f"headers over {MOST_HEAD_BYTES} bytes")
         self._origins.check(headers)
-        if path == "/health":
-            _check_method(path, scope["method"])
+        if path == HEALTH:
             await send_reply(send, json_reply({"status": "ok", "version": __version__}))
             return
         engine, broken = await self._usable_engine()
@@ -94,16 +128,12 @@ class HttpApp:
             scope[SCOPE_KEY] = "mcp" if caller.name == ANYONE else caller.name
             await self._mcp(scope, receive, send)
             return
-        _check_method(path, scope["method"])
+        route = self._find(path, scope["method"])
+        caller.require(route.surface)
         if engine is None:
             raise broken or AssertionError
-        caller.require("v1")
-        dialect = TURNS.get(path)
-        if dialect is not None:
-            request = Request(engine, caller, dialect, headers)
-            await answer_turn(request, scope, receive, send)
-        else:
-            await send_reply(send, self._list(path, engine, caller, headers))
+        request = Request(engine, caller, WireFormat.OPENAI_CHAT, headers)
+        await route.handle(request, scope, receive, send)
 
     async def _usable_engine(self) -> tuple[Engine | None, RightmodelError | None]:
         """The engine, or why there is none: MCP answers all the same."""
@@ -114,35 +144,63 @@ class HttpApp:
                 return None, error
         return self._engine, None
 
-    def _list(self, path: str, engine: Engine, caller: Caller, headers: Mapping[str, str]) -> Reply:
-        if path == MODELS_PATH:
-            return models.listed(engine.catalog, self._settings, caller.client, headers)
-        name = unquote(path.removeprefix(f"{MODELS_PATH}/"))
-        return models.one(name, engine.catalog, self._settings, caller.client, headers)
+    def _find(self, path: str, method: str) -> Route:
+        """Raises `HttpError` for an unknown path and for a method that it does not take."""
+        route = self._model if path.startswith(f"{MODELS}/") else self._routes.get(path)
+        if route is None:
+            near = [p for p in self._routes if path.strip("/") and p.endswith(path.rstrip("/"))]
+            known = listed([*self._routes, MCP_PATH, HEALTH])
+            hint = f"did you mean {near[0]}?" if near else f"there are {known}"
+            raise HttpError(404, "unknown_path", f"no path {path[:80]!r} here: {hint}")
+        if method != route.method and (method, route.method) != ("HEAD", "GET"):
+            raise HttpError(
+                405, "method_not_allowed", f"{path} takes {route.method}, not {method[:20]}"
+            )
+        return route
 
+    async def _turn(
+        self,
+        dialect: WireFormat,
+        request: Request,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        await answer_turn(
+            request._replace(dialect=dialect), scope, receive, send, self._metrics.added_s.observe
+        )
 
-def _check_method(path: str, method: str) -> None:
-    """Raises `HttpError` for an unknown path and for a method that it does not take."""
-    known = "GET" if path.startswith(f"{MODELS_PATH}/") else PATHS.get(path)
-    if known is None:
-        near = [p for p in PATHS if path.strip("/") and p.endswith(path.rstrip("/"))]
-        hint = f"did you mean {near[0]}?" if near else f"there are {listed([*PATHS, MCP_PATH])}"
-        raise HttpError(404, "unknown_path", f"no path {path[:80]!r} here: {hint}")
-    if method not in {known, "HEAD" if known == "GET" else known}:
-        raise HttpError(405, "method_not_allowed", f"{path} takes {known}, not {method}")
+    async def _route(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        body, document = parse(await read_body(scope, receive))
+        await send_reply(send, await routed(request, body, document))
+
+    async def _models(self, request: Request, _: Scope, __: Receive, send: Send) -> None:
+        catalog, client = request.engine.catalog, request.caller.client
+        await send_reply(send, models.listed(catalog, self._settings, client, request.headers))
+
+    async def _one_model(self, request: Request, scope: Scope, _: Receive, send: Send) -> None:
+        name = unquote(scope["path"].removeprefix(f"{MODELS}/"))
+        catalog, client = request.engine.catalog, request.caller.client
+        await send_reply(send, models.one(name, catalog, self._settings, client, request.headers))
+
+    async def _show_metrics(self, request: Request, _: Scope, __: Receive, send: Send) -> None:
+        text = self._metrics.text(request.engine)
+        await send_reply(send, Reply(200, text.encode(), CONTENT_TYPE))
+
+    async def _show_dashboard(self, request: Request, _: Scope, __: Receive, send: Send) -> None:
+        await send_reply(send, await self._dashboard.reply(request.engine.catalog))
 
 
 def _error_reply(error: HttpError, path: str, headers: Mapping[str, str]) -> Reply:
-    """In the shape of the path's API; MCP's clients and browsers get text."""
-    extra = error.headers
-    if path == MCP_PATH:
-        if error.status == 401:  # noqa: PLR2004 - HTTP's
-            extra = (*extra, (b"www-authenticate", b"Bearer"))
-        return Reply(error.status, f"{error}\n".encode(), b"text/plain", extra)
+    """In the shape of the path's API; as text where no program reads it."""
+    if path in AS_TEXT:
+        scheme = b"Bearer" if path == MCP_PATH else b'Basic realm="rightmodel", charset="UTF-8"'
+        login = ((b"www-authenticate", scheme),) if error.status == 401 else ()  # noqa: PLR2004 - HTTP's
+        text = f"{error.message}\n".encode()
+        return Reply(error.status, text, b"text/plain; charset=utf-8", (*error.headers, *login))
     fallback = (
         WireFormat.ANTHROPIC_MESSAGES if "anthropic-version" in headers else WireFormat.OPENAI_CHAT
     )
     codec = CODECS[TURNS.get(path, fallback)]
     body = codec.encode_error(error.status, error.code, error.message, error.param)
-    reply = json_reply(body, error.status)
-    return reply._replace(headers=extra)
+    return json_reply(body, error.status)._replace(headers=error.headers)

@@ -13,6 +13,8 @@ HEAD_S: Final = 10.0
 """Until the head of a request is complete."""
 BODY_S: Final = 30.0
 """Between two pieces of a request's body."""
+WRITE_S: Final = 60.0
+"""A client that reads nothing of a response for so long is gone."""
 MOST_CONNECTIONS: Final = 2048
 """Open at once: every stream is one."""
 _UNAVAILABLE: Final = (
@@ -85,6 +87,7 @@ class Guard(asyncio.Protocol):
         self._inner = inner
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
         self.address = ""
 
     @property
@@ -133,19 +136,27 @@ class Guard(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Asyncio."""
         self._stop()
+        self._read_again()
         self._connections.forget(self)
         self._inner.connection_lost(exc)
 
     def pause_writing(self) -> None:
         """Asyncio."""
+        self._unread = asyncio.get_running_loop().call_later(WRITE_S, self.abort)
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
         """Asyncio."""
+        self._read_again()
         self._inner.resume_writing()
 
     def _wait(self, seconds: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(seconds, self.abort)
+
+    def _read_again(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _stop(self) -> None:
         if self._timer is not None:

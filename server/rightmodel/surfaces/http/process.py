@@ -68,10 +68,17 @@ async def _serve(
     from rightmodel.surfaces.http.access import Access, Origins
     from rightmodel.surfaces.http.app import HttpApp
     from rightmodel.surfaces.http.mcp_app import mcp_app
+    from rightmodel.surfaces.http.metrics import Metrics
     from rightmodel.surfaces.http.server import make_server
 
-    async with running(settings, options) as (app, server):
+    metrics = Metrics()
+    async with running(settings, options, metrics.row) as (app, server):
         http = HttpApp(
-            mcp_app(server, host), app.engine, settings, Access(settings, token), Origins(host)
+            mcp_app(server, host),
+            app.engine,
+            settings,
+            access=Access(settings, token),
+            origins=Origins(host),
+            metrics=metrics,
         )
         await make_server(http).serve(sockets=[listener])

@@ -89,7 +89,7 @@ class StreamRelay:
         await self._body(self._codec.error_event(error.status, error.code, error.message))
         await self._send({"type": "http.response.body", "body": b""})
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Stop the keep-alives."""
         self._timer.cancel()
         if self._beat is not None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from rightmodel.core.errors import RightmodelError
 from rightmodel.core.task import Task, Turn, WireFormat
@@ -23,7 +22,7 @@ from rightmodel.wire.fields import dumps
 from rightmodel.wire.request import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from starlette.types import Receive, Scope, Send
 
@@ -40,8 +39,7 @@ ID_PREFIX: Final[Mapping[WireFormat, str]] = {
 logger = logging.getLogger("rightmodel")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A request for a turn. `headers`: by name in lower case."""
 
     engine: Engine
@@ -50,19 +48,34 @@ class Request:
     headers: Mapping[str, str]
 
 
-async def answer_turn(request: Request, scope: Scope, receive: Receive, send: Send) -> None:
-    """Read the body, route the turn and send the response. Raises `HttpError` before its head."""
-    body, document = parse(await read_body(scope, receive))
+async def answer_turn(
+    request: Request,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    added: Callable[[float], object],
+) -> None:
+    """Read the body, route the turn and send the response. Raises `HttpError` before its head.
+
+    `added`: is told what the turn took beside its requests to models, seconds.
+    """
+    content = await read_body(scope, receive)
+    began = time.monotonic()
+    body, document = parse(content)
     task = task_of(request, body, document)
     ref = new_ref()
     envelope = _envelopes(request.dialect, ref, task)
     with _UntilGone(receive) as client:
         if task.turn is not None and task.turn.request.stream:
-            await _stream(request, task, ref, StreamRelay(send, CODECS[request.dialect], envelope))
+            relay = StreamRelay(send, CODECS[request.dialect], envelope)
+            answer = await _stream(request, task, ref, relay, client)
         else:
             answer = await request.engine.turns.run(task, None, ref=ref)
             client.is_answered = True
             await send_reply(send, _whole(request, answer, envelope(answer.receipt.model)))
+        if answer is not None:
+            elsewhere = sum(attempt.time_s for attempt in answer.receipt.attempts)
+            added(max(0.0, time.monotonic() - began - elsewhere))
 
 
 def task_of(request: Request, body: bytes, document: Mapping[str, Any]) -> Task:
@@ -97,17 +110,24 @@ def task_of(request: Request, body: bytes, document: Mapping[str, Any]) -> Task:
     )
 
 
-async def _stream(request: Request, task: Task, ref: str, relay: StreamRelay) -> None:
+async def _stream(
+    request: Request, task: Task, ref: str, relay: StreamRelay, client: _UntilGone
+) -> Answer | None:
+    """The answer, `None` where it ended with an error that the client was told."""
     try:
         answer = await request.engine.turns.run(task, relay, ref=ref)
+        client.is_answered = True
         if answer.completion is not None:
             await relay.end(answer.completion, answer.receipt.model)
     except Exception as failed:
+        client.is_answered = True
         if not relay.began:
             raise
         await relay.fail(error_of(failed, request.engine))
+        return None
     finally:
-        await relay.close()
+        relay.close()
+    return answer
 
 
 def error_of(failed: Exception, engine: Engine | None) -> HttpError:
@@ -138,7 +158,7 @@ def _whole(request: Request, answer: Answer, envelope: Envelope) -> Reply:
     return Reply(200, body, headers=of_receipt(answer.receipt))
 
 
-def _envelopes(dialect: WireFormat, ref: str, task: Task) -> Any:
+def _envelopes(dialect: WireFormat, ref: str, task: Task) -> Callable[[str], Envelope]:
     created = int(time.time())
     tools = task.turn.request.tools if task.turn else ()
 

@@ -15,12 +15,13 @@ from rightmodel.manifest.settings import read_settings
 from rightmodel.surfaces.log import log_to_stderr
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from types import ModuleType
 
     from mcp.server.lowlevel import Server
 
     from rightmodel.execution.engine import App
+    from rightmodel.ledger.records import Row
     from rightmodel.manifest.settings import Settings
     from rightmodel.surfaces.mcp.options import ServeOptions
     from rightmodel.surfaces.mcp.wire import Handover
@@ -98,14 +99,16 @@ async def _serve(settings: Settings, options: ServeOptions, handover: Handover) 
 
 @asynccontextmanager
 async def running(
-    settings: Settings, options: ServeOptions
+    settings: Settings,
+    options: ServeOptions,
+    observe: Callable[[Row], object] | None = None,
 ) -> AsyncIterator[tuple[App, Server[dict[str, Any]]]]:
-    """The app and its MCP server; closed at the end, and by signals."""
+    """The app and its MCP server; closed at the end, and by signals. `observe`: as in `App`."""
     from rightmodel.execution.engine import App
     from rightmodel.surfaces.mcp.server import make_server
     from rightmodel.surfaces.mcp.shutdown import end_on_signals
 
-    app = App(settings)
+    app = App(settings, observe)
     server = make_server(app.engine, deadline_s=options.deadline)
     end_on_signals(app.close)
     try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mcp.server.lowlevel import Server
@@ -18,9 +17,9 @@ from pydantic_core import to_json
 from rightmodel.core.call import Token
 from rightmodel.core.errors import RightmodelError, UnknownNameError
 from rightmodel.execution.calls import Pending
-from rightmodel.execution.engine import cooling_down, fit_first
 from rightmodel.surfaces import rendering as render
 from rightmodel.surfaces.arguments import choose_task, complete_task, reported_outcome
+from rightmodel.surfaces.choosing import choose
 from rightmodel.surfaces.mcp.tools import INSTRUCTIONS, SERVER_INFO, TOOL_NAMES, TOOLS
 
 if TYPE_CHECKING:
@@ -60,8 +59,7 @@ def make_server(engine: GetEngine, *, deadline_s: float | None) -> Server[dict[s
     async def call_tool(
         context: ServerRequestContext[dict[str, Any], Any], params: CallToolRequestParams
     ) -> CallToolResult:
-        client = client_of(context.request)
-        return await calls.answer(params.name, params.arguments or {}, context.session, client)
+        return await calls.answer(params.name, params.arguments or {}, context.session)
 
     return Server(
         SERVER_INFO["name"],
@@ -70,11 +68,6 @@ def make_server(engine: GetEngine, *, deadline_s: float | None) -> Server[dict[s
         on_list_tools=list_tools,
         on_call_tool=call_tool,
     )
-
-
-def client_of(request: Any) -> str:
-    """Who calls: the client that the HTTP server has let in, else "mcp"."""
-    return str(getattr(request, "scope", {}).get("rightmodel.client", "mcp"))
 
 
 class ToolCalls:
@@ -86,19 +79,19 @@ class ToolCalls:
         self._deadline_s = deadline_s
 
     async def answer(
-        self, tool: str, arguments: dict[str, Any], session: ServerSession, client: str = "mcp"
+        self, tool: str, arguments: dict[str, Any], session: ServerSession
     ) -> CallToolResult:
-        """The result of one call of a client; a foreseeable failure is a result, too."""
+        """The result of one call; a foreseeable failure is a result, too."""
         mask: Callable[[str], str] = str
         try:
             engine = self._engine = self._engine or await self._get_engine()
             mask = engine.mask
             if tool == "complete":
-                return await self._complete(engine, arguments, session, client)
+                return await self._complete(engine, arguments, session)
             if tool == "choose_model":
-                return await self._choose(engine, arguments, client)
+                return await self._choose(engine, arguments)
             if tool == "report_outcome":
-                return await _report(engine, arguments, client)
+                return await _report(engine, arguments)
             raise UnknownNameError("tool", tool, TOOL_NAMES)
         except RightmodelError as error:
             return _error(error, mask)
@@ -113,18 +106,19 @@ class ToolCalls:
             )
 
     async def _complete(
-        self, engine: Engine, arguments: dict[str, Any], session: ServerSession, client: str
+        self, engine: Engine, arguments: dict[str, Any], session: ServerSession
     ) -> CallToolResult:
         call = await _decoded(complete_task, arguments, engine.catalog)
-        task = replace(call.task, client=client) if call.task else None
         deadline = self._deadline_s or engine.catalog.routing.deadline_s
         async with _progress(session) as listener:
-            if task is None or call.ref:
+            if call.task is None or call.ref:
                 outcome = await engine.calls.resume(
-                    call.ref, task, client=client, deadline_s=deadline, listener=listener
+                    call.ref, call.task, deadline_s=deadline, listener=listener
                 )
             else:
-                outcome = await engine.calls.complete(task, deadline_s=deadline, listener=listener)
+                outcome = await engine.calls.complete(
+                    call.task, deadline_s=deadline, listener=listener
+                )
         if isinstance(outcome, Pending):
             return _pending(outcome)
         text, receipt = engine.mask(outcome.text), outcome.answer.receipt
@@ -137,13 +131,9 @@ class ToolCalls:
             _meta={render.META_KEY: render.receipt_meta(receipt)},
         )
 
-    async def _choose(
-        self, engine: Engine, arguments: dict[str, Any], client: str
-    ) -> CallToolResult:
+    async def _choose(self, engine: Engine, arguments: dict[str, Any]) -> CallToolResult:
         call = await _decoded(choose_task, arguments, engine.catalog)
-        decision = await engine.router.route(replace(call.task, client=client))
-        cooling = cooling_down(decision, engine.catalog, engine.health)
-        shown = render.choice(fit_first(decision, cooling), engine.catalog, call.limit, cooling)
+        shown = await choose(engine, call.task, call.limit)
         if call.ignored:
             shown["ignored_arguments"] = list(call.ignored)
         # As JavaScript writes it: OpenClaw then sees that it is the same as the structure.
@@ -160,9 +150,9 @@ async def _decoded(
     return decode(arguments, catalog)
 
 
-async def _report(engine: Engine, arguments: dict[str, Any], client: str) -> CallToolResult:
+async def _report(engine: Engine, arguments: dict[str, Any]) -> CallToolResult:
     ref, good, note = reported_outcome(arguments)
-    line = await engine.learning.report(ref, good=good, note=note, client=client)
+    line = await engine.learning.report(ref, good=good, note=note)
     return CallToolResult(content=[TextContent(text=line)])
 
 

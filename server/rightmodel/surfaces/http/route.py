@@ -1,0 +1,83 @@
+"""`POST /v1/route`: which model a turn or a task would go to, without a call."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from rightmodel.core.task import Task, WireFormat
+from rightmodel.surfaces.arguments import choose_task
+from rightmodel.surfaces.choosing import choose
+from rightmodel.surfaces.http.asgi import Reply, json_reply
+from rightmodel.surfaces.http.errors import HttpError
+from rightmodel.surfaces.http.names import choice_of
+from rightmodel.surfaces.http.turns import Request, task_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LIMIT: Final = 3
+"""Candidates shown, unless `limit` says otherwise."""
+
+
+async def routed(request: Request, body: bytes, document: Mapping[str, Any]) -> Reply:
+    """The decision, in the shape of `choose_model`'s result. Raises `HttpError`, `TaskError`.
+
+    `document`: a body of one of the three APIs, or `prompt` with `choose_model`'s arguments.
+    """
+    task, limit = _task(request, body, document)
+    return json_reply(await choose(request.engine, task, limit))
+
+
+def _task(request: Request, body: bytes, document: Mapping[str, Any]) -> tuple[Task, int]:
+    if "prompt" in document:
+        given = {k: v for k, v in document.items() if k not in {"prompt", "model"}}
+        call = choose_task({**given, "task": document["prompt"]}, request.engine.catalog)
+        named = choice_of(
+            str(document.get("model") or ""), request.engine.catalog, request.caller.client
+        )
+        task = replace(
+            call.task,
+            model=named.model,
+            tier=call.task.tier or named.tier,
+            client=request.caller.name,
+        )
+        return task, call.limit
+    dialect = dialect_of(document, request.headers)
+    if dialect is None:
+        raise HttpError(
+            400,
+            "invalid_request",
+            'send {"prompt": …}, or a body of chat completions, responses or messages',
+        )
+    if "model" not in document:
+        document = {**document, "model": "auto"}
+    return task_of(request._replace(dialect=dialect), body, document), LIMIT
+
+
+def dialect_of(document: Mapping[str, Any], headers: Mapping[str, str]) -> WireFormat | None:
+    """Whose body it is, `None` for nobody's. Messages are told from a chat by what only they have.
+
+    A client of Anthropic's API says so in a header; without it, `system` beside the messages,
+    `input_schema` in a tool and typed blocks of tool calls do.
+    """
+    if "input" in document:
+        return WireFormat.OPENAI_RESPONSES
+    if not isinstance(document.get("messages"), list):
+        return None
+    tools = document.get("tools")
+    schemas = isinstance(tools, list) and any("input_schema" in t for t in tools if t)
+    blocks = (
+        block.get("type")
+        for message in document["messages"]
+        if isinstance(message, dict) and isinstance(message.get("content"), list)
+        for block in message["content"]
+        if isinstance(block, dict)
+    )
+    is_anthropic = (
+        "anthropic-version" in headers
+        or "system" in document
+        or schemas
+        or any(kind in {"tool_use", "tool_result", "thinking", "image"} for kind in blocks)
+    )
+    return WireFormat.ANTHROPIC_MESSAGES if is_anthropic else WireFormat.OPENAI_CHAT
