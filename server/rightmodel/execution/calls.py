@@ -119,14 +119,20 @@ class Calls:
         return await self._wait(self._begin(task, deadline_s), deadline_s, listener)
 
     async def resume(
-        self, ref: str, task: Task | None, *, deadline_s: float, listener: Listener
+        self,
+        ref: str,
+        task: Task | None,
+        *,
+        client: str = "mcp",
+        deadline_s: float,
+        listener: Listener,
     ) -> Page | Pending:
-        """What `ref` stands for.
+        """What `ref` stands for, to the client whose call it is; another one is told nothing of it.
 
         With a task the conversation goes on; else the answer is collected or read on. Raises
         `TaskError` when there is nothing to do, or what became of the call.
         """
-        entry = await self._find(ref)
+        entry = await self._find(ref, client)
         if task is None:
             return await self._collect(entry, deadline_s, listener)
         if not entry.job.done():
@@ -213,13 +219,13 @@ class Calls:
             return _page(entry, answer)
         return await self._wait(entry, deadline_s, listener)
 
-    async def _find(self, ref: str) -> _Entry:
+    async def _find(self, ref: str, client: str) -> _Entry:
         self._forget()
         entry = self._entries.get(ref)
-        if entry is not None:
+        if entry is not None and entry.task.client == client:
             return entry
-        kept = await self._recall(ref)
-        if kept is None:
+        kept = None if entry else await self._recall(ref)
+        if kept is None or kept[0].client != client:
             raise TaskError(
                 f"ref {ref!r} is gone: refs live in the server's memory, for {KEPT_S / 60:.0f} "
                 "minutes after they were last used, and end with a restart or a failed call. "

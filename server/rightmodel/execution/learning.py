@@ -73,13 +73,14 @@ class Learning:
             if self._now() >= self._fresh_until:
                 await self._refresh()
 
-    async def report(self, ref: str, *, good: bool, note: str) -> str:
-        """Record the outcome of a former call. Returns one line on what was learned.
+    async def report(self, ref: str, *, good: bool, note: str, client: str = "mcp") -> str:
+        """Record the outcome of a client's former call. Returns one line on what was learned.
 
-        Raises `TaskError` for a ref without an answer, `LedgerError` where it is in memory only.
+        Raises `TaskError` for a ref that is not the client's or has no answer, `LedgerError` where
+        it is in memory only.
         """
         call = await self._ledger.find_call(ref)
-        if call is None or not call.model:
+        if call is None or not call.model or (call.client or "mcp") != client:
             raise TaskError(
                 f"ref {ref!r} names no answered call in the ledger: use the ref of a result of "
                 "complete; a pending one is collected first",

@@ -46,8 +46,9 @@ def exhausted(
         tried += f". That cost {dollars(spent)}"
     if state.no_room:
         advice += f"; {state.no_room}"
+    ceiling = decision.requirements.cost_by
     if too_dear := _too_dear(state):
-        advice += f"; max_cost_usd kept the call from {too_dear}: raise it to allow them"
+        advice += f"; {ceiling} kept the call from {too_dear}: raise it to allow them"
     retryable = any(e.fault.retryable for e in errors)
     return ExhaustedError(
         f"every attempt failed. {tried}. Next: {advice}.",

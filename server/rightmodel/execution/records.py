@@ -182,7 +182,13 @@ async def recall(ledger: Records, ref: str) -> tuple[Task, Answer] | None:
     call, texts = found
     (_, system), *messages = json.loads(texts.history)
     history = tuple(Message.of(role, text) for role, text in messages)
-    task = Task(texts.prompt, skill=call.skills[0][0], system=system, history=history)
+    task = Task(
+        texts.prompt,
+        skill=call.skills[0][0],
+        system=system,
+        history=history,
+        client=call.client or "mcp",
+    )
     return task, Answer(texts.answer, _receipt(call))
 
 

@@ -8,10 +8,10 @@ from rightmodel.core.decision import Rejection
 from rightmodel.routing.deferred import Deferred
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rightmodel.core.decision import Requirements
-    from rightmodel.manifest.catalog import Model
+    from rightmodel.manifest.catalog import Client, Model
     from rightmodel.routing.scoring import Columns
 
 TYPICAL_ERROR: Final = 1.15
@@ -53,6 +53,12 @@ def split(
         )
 
     return fit, Deferred(len(models) - len(fit), (), rejected)
+
+
+def barred(client: Client, models: Iterable[Model]) -> dict[str, str]:
+    """The models that are not the client's, each with the reason."""
+    why = f"client {client.name} may not use it"
+    return {model.id: why for model in models if not client.may_use(model.id)}
 
 
 def obstacle(model: Model, needed: Requirements) -> tuple[str, str] | None:

@@ -23,6 +23,7 @@ from rightmodel.core.errors import TaskError
 from rightmodel.core.task import ASSESS_MODES, files_of, sent_texts
 from rightmodel.routing import scoring
 from rightmodel.routing.decide import CERTAIN, ranked, weigh
+from rightmodel.routing.eligibility import barred
 from rightmodel.routing.scoring import Question
 from rightmodel.routing.session import assessment_of, horizon
 from rightmodel.routing.signals import local_model, routing_rules
@@ -65,7 +66,7 @@ class _Request:
     `rules`: those that apply if their conditions on skill and difficulty hold. `named`: the models
     that the caller named. `required`: before any rule: the ceiling over the call. `features`,
     `unfit`: as in `Requirements`. `chore`: the assessment of a turn that is the client's
-    housekeeping.
+    housekeeping. `tier`: of a task that states none.
     """
 
     task: Task
@@ -81,6 +82,7 @@ class _Request:
     extra: tuple[Model, ...]
     at: float | None
     chore: Assessment | None
+    tier: str
 
 
 class Router:
@@ -108,6 +110,10 @@ class Router:
         self._unavailable = unavailable
         self._assessed: OrderedDict[tuple[str, bool], Assessment] = OrderedDict()
         self._out = {m.id: why for m in catalog.models.values() if (why := unavailable(m))}
+        self._out_for = {
+            client.name: self._out | barred(client, catalog.models.values())
+            for client in catalog.clients.values()
+        }
 
     async def route(self, task: Task) -> Decision:
         """The decision. One without candidates is valid. Raises `UnknownNameError`."""
@@ -152,12 +158,15 @@ class Router:
     def _request(self, task: Task, catalog: Catalog) -> _Request:
         named = self._named(task)
         extra = tuple(m for m in named if m.id not in self._catalog.models)
-        out = self._out
+        client = catalog.clients.get(task.client)
+        out = self._out_for[client.name] if client else self._out
         if extra:
             out = out | {m.id: why for m in extra if (why := self._unavailable(m))}
+            out |= barred(client, extra) if client else {}
         content = task.content
         tokens = _tokens_of(content)
-        tier = task.tier or catalog.routing.tier
+        usual = (client and client.tier) or catalog.routing.tier
+        tier = task.tier or usual
         rules: Sequence[Rule] = ()
         if catalog.rules:
             rules = routing_rules.candidates(catalog.rules, task, tier=tier, input_tokens=tokens)
@@ -170,11 +179,12 @@ class Router:
             unfit=_unfit(task.turn),
             rules=rules,
             named=named,
-            required=_ceiling(task.max_cost_usd, catalog.budget.per_call_usd),
+            required=routing_rules.required_by(task.max_cost_usd, catalog.budget, client),
             unavailable=out,
             extra=extra,
             at=self._clock() if self._clock else None,
             chore=assessment_of(task.turn.kind) if task.turn else None,
+            tier=usual,
         )
 
     def _local(self, request: _Request) -> tuple[str, Assessment]:
@@ -238,7 +248,7 @@ def question_for(request: _Request, inferred: Assessment) -> Question:
     return Question(
         assessment=assessment,
         requirements=needed,
-        tier=task.tier or applied.tier or ("cheap" if request.chore else routing.tier),
+        tier=task.tier or applied.tier or ("cheap" if request.chore else request.tier),
         effort=task.effort,
         max_output_tokens=task.max_output_tokens,
         failure_cost_usd=failure,
@@ -286,13 +296,6 @@ def _unfit(turn: Turn | None) -> dict[str, frozenset[str]]:
         for name, codec in CODECS.items()
         if name is not turn.dialect and (missing := codec.unsupported(turn.request) - HARMLESS)
     }
-
-
-def _ceiling(of_call: Decimal | None, of_budget: Decimal | None) -> Requirement:
-    """The lower of the two ceilings over a call, USD."""
-    if of_call is not None and (of_budget is None or of_call <= of_budget):
-        return Requirement(max_cost_usd=of_call, cost_by="max_cost_usd")
-    return Requirement(max_cost_usd=of_budget, cost_by="[budget] per_call_usd")
 
 
 def _checked(mode: str) -> str:

@@ -175,6 +175,7 @@ class Judge:
             model.trust >= required.trust
             and model.features >= required.features
             and not self._unavailable.get(model.id)
+            and (required.client is None or required.client.may_use(model.id))
         )
 
     def _key(self, task: Task, model: Model) -> str:

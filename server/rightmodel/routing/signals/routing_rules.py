@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from rightmodel.core.task import Attachment, Task
-    from rightmodel.manifest.catalog import Condition, Rule
+    from rightmodel.manifest.catalog import Budget, Client, Condition, Rule
 
 UNSURE: Final = 0.5
 """Below this confidence an inferred skill does not let a rule set the tier."""
@@ -32,6 +32,7 @@ class Requirement:
     """The strictest of what rules require. `max_cost_usd`: `None` for no ceiling.
 
     `trust_rule`: the rule that sets the trust; `cost_by`: the key or rule that sets the ceiling.
+    `client`: may use some models only; `None` for one that may use all.
     """
 
     trust: Trust = Trust.any
@@ -39,6 +40,7 @@ class Requirement:
     max_cost_usd: Decimal | None = None
     trust_rule: str = ""
     cost_by: str = ""
+    client: Client | None = None
 
     def and_of(self, rule: Rule) -> Requirement:
         """This and the rule's own, the stricter of both."""
@@ -52,7 +54,23 @@ class Requirement:
             rule.max_cost_usd if lower else self.max_cost_usd,
             self.trust_rule if trust == self.trust else rule.name,
             f"rule {rule.name!r}" if lower else self.cost_by,
+            self.client,
         )
+
+
+def required_by(of_call: Decimal | None, budget: Budget, client: Client | None) -> Requirement:
+    """What holds before any rule: the lowest of the ceilings over a call, and the client's models.
+
+    `of_call`: the caller's own ceiling, USD.
+    """
+    ceilings = [(of_call, "max_cost_usd"), (budget.per_call_usd, "[budget] per_call_usd")]
+    if client is not None:
+        ceilings.append((client.per_call_usd, f"[clients.{client.name}] per_call_usd"))
+    given = [(usd, key) for usd, key in ceilings if usd is not None]
+    if not given:
+        return Requirement(client=client)
+    usd, key = min(given, key=lambda ceiling: ceiling[0])
+    return Requirement(max_cost_usd=usd, cost_by=key, client=client)
 
 
 NOTHING_REQUIRED: Final = Requirement()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mcp.server.lowlevel import Server
@@ -59,7 +60,8 @@ def make_server(engine: GetEngine, *, deadline_s: float | None) -> Server[dict[s
     async def call_tool(
         context: ServerRequestContext[dict[str, Any], Any], params: CallToolRequestParams
     ) -> CallToolResult:
-        return await calls.answer(params.name, params.arguments or {}, context.session)
+        client = client_of(context.request)
+        return await calls.answer(params.name, params.arguments or {}, context.session, client)
 
     return Server(
         SERVER_INFO["name"],
@@ -68,6 +70,11 @@ def make_server(engine: GetEngine, *, deadline_s: float | None) -> Server[dict[s
         on_list_tools=list_tools,
         on_call_tool=call_tool,
     )
+
+
+def client_of(request: Any) -> str:
+    """Who calls: the client that the HTTP server has let in, else "mcp"."""
+    return str(getattr(request, "scope", {}).get("rightmodel.client", "mcp"))
 
 
 class ToolCalls:
@@ -79,19 +86,19 @@ class ToolCalls:
         self._deadline_s = deadline_s
 
     async def answer(
-        self, tool: str, arguments: dict[str, Any], session: ServerSession
+        self, tool: str, arguments: dict[str, Any], session: ServerSession, client: str = "mcp"
     ) -> CallToolResult:
-        """The result of one call; a foreseeable failure is a result, too."""
+        """The result of one call of a client; a foreseeable failure is a result, too."""
         mask: Callable[[str], str] = str
         try:
             engine = self._engine = self._engine or await self._get_engine()
             mask = engine.mask
             if tool == "complete":
-                return await self._complete(engine, arguments, session)
+                return await self._complete(engine, arguments, session, client)
             if tool == "choose_model":
-                return await self._choose(engine, arguments)
+                return await self._choose(engine, arguments, client)
             if tool == "report_outcome":
-                return await _report(engine, arguments)
+                return await _report(engine, arguments, client)
             raise UnknownNameError("tool", tool, TOOL_NAMES)
         except RightmodelError as error:
             return _error(error, mask)
@@ -106,19 +113,18 @@ class ToolCalls:
             )
 
     async def _complete(
-        self, engine: Engine, arguments: dict[str, Any], session: ServerSession
+        self, engine: Engine, arguments: dict[str, Any], session: ServerSession, client: str
     ) -> CallToolResult:
         call = await _decoded(complete_task, arguments, engine.catalog)
+        task = replace(call.task, client=client) if call.task else None
         deadline = self._deadline_s or engine.catalog.routing.deadline_s
         async with _progress(session) as listener:
-            if call.task is None or call.ref:
+            if task is None or call.ref:
                 outcome = await engine.calls.resume(
-                    call.ref, call.task, deadline_s=deadline, listener=listener
+                    call.ref, task, client=client, deadline_s=deadline, listener=listener
                 )
             else:
-                outcome = await engine.calls.complete(
-                    call.task, deadline_s=deadline, listener=listener
-                )
+                outcome = await engine.calls.complete(task, deadline_s=deadline, listener=listener)
         if isinstance(outcome, Pending):
             return _pending(outcome)
         text, receipt = engine.mask(outcome.text), outcome.answer.receipt
@@ -131,9 +137,11 @@ class ToolCalls:
             _meta={render.META_KEY: render.receipt_meta(receipt)},
         )
 
-    async def _choose(self, engine: Engine, arguments: dict[str, Any]) -> CallToolResult:
+    async def _choose(
+        self, engine: Engine, arguments: dict[str, Any], client: str
+    ) -> CallToolResult:
         call = await _decoded(choose_task, arguments, engine.catalog)
-        shown = await choose(engine, call.task, call.limit)
+        shown = await choose(engine, replace(call.task, client=client), call.limit)
         if call.ignored:
             shown["ignored_arguments"] = list(call.ignored)
         # As JavaScript writes it: OpenClaw then sees that it is the same as the structure.
@@ -150,9 +158,9 @@ async def _decoded(
     return decode(arguments, catalog)
 
 
-async def _report(engine: Engine, arguments: dict[str, Any]) -> CallToolResult:
+async def _report(engine: Engine, arguments: dict[str, Any], client: str) -> CallToolResult:
     ref, good, note = reported_outcome(arguments)
-    line = await engine.learning.report(ref, good=good, note=note)
+    line = await engine.learning.report(ref, good=good, note=note, client=client)
     return CallToolResult(content=[TextContent(text=line)])
 
 
