@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
@@ -87,6 +88,7 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def main() -> None:
     """The console script: errors are one line with the next step."""
+    _accept_any_character()
     log_to_stderr(dated=sys.argv[1:2] == ["serve"])
     try:
         cli.main(standalone_mode=False)
@@ -106,6 +108,17 @@ def main() -> None:
             raise
         _drop_output()
         fail(f"the output cannot be written: {error.strerror}")
+
+
+def _accept_any_character() -> None:
+    """A character that the output's encoding does not have is shown as "?".
+
+    On Windows a pipe or file gets UTF-8: the code page there has few characters of an answer.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            named = sys.platform != "win32" or stream.isatty() or "PYTHONIOENCODING" in os.environ
+            stream.reconfigure(encoding=None if named else "utf-8", errors="replace")
 
 
 def _drop_output() -> None:
