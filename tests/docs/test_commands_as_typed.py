@@ -43,12 +43,13 @@ NOT_RUN: Final = {
     r"make (install|uninstall|demo|test|e2e|check|lint|lock|clean)\b": (
         "installs packages over the network, or is the test suite itself"
     ),
-    r"(\.venv/bin/)?pip install": "installs packages over the network",
+    r"(\.venv/bin/)?pipx? install": "installs packages over the network; tests/e2e/test_install.py",
+    r"git pull": "the reader's own checkout",
     r"(PYTHONPATH=\S+ )?(\.venv/bin/)?python (benchmarks|training|scripts)/": (
         "a maintainer's script: needs data that is not shipped, the network, or minutes"
     ),
     r"export \w+_API_KEY=": "the reader's own key",
-    r"rightmodel init$": "asks questions; tested elsewhere",
+    r"rightmodel init( --remove)?$": "asks questions; tested elsewhere",
     r"rightmodel usage --correct": "needs an id out of the reader's own ledger; tested elsewhere",
 }
 COMMAND: Final = re.compile(

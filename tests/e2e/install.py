@@ -41,6 +41,9 @@ CLAUDE_CODE_2_1_197: Final = {"@anthropic-ai/claude-code": "2.1.197"}
 
 PYTHON_AGENTS: Final = ["openai-agents==0.24.0", "pydantic-ai-slim[mcp,openai]==2.68.0"]
 
+INSTALLERS: Final = ["build==1.6.1", "pipx==1.18.4", "twine==7.0.0", "uv==0.13.9"]
+"""What people install and publish Python programs with."""
+
 LLAMA_CPP: Final = ["xllamacpp==2026.10.11549"]
 """llama.cpp with its own HTTP server, as a wheel."""
 
@@ -63,7 +66,7 @@ def agent_program(name: str, folder: str = "agents") -> str:
 
 
 def server_python(name: str) -> str:
-    """An interpreter of its own: `llama-cpp`, `llama-cpp-python` or `python-agents`."""
+    """An interpreter of its own: `installers`, `llama-cpp`, `llama-cpp-python`, `python-agents`."""
     return str(CACHE / name / "bin" / "python")
 
 
@@ -146,6 +149,7 @@ def _wanted() -> list[tuple[str, dict[str, str] | list[str]]]:
         ("agents", AGENTS),
         ("claude-code-2.1.197", CLAUDE_CODE_2_1_197),
         ("python-agents", PYTHON_AGENTS),
+        ("installers", INSTALLERS),
         ("llama-cpp", LLAMA_CPP),
     ]
     if has_compiler():
