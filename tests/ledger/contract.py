@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from ledger.rows import DAY, NOON, attempt, call, outcome
-from rightmodel.ledger.records import Cooldown, Hold, Origin, Texts
+from rightmodel.ledger.records import Cooldown, Hold, Origin, Session, Texts
 from rightmodel.ledger.sums import Key
 
 if TYPE_CHECKING:
@@ -269,6 +269,32 @@ class StoreContract:
             store.drop_cooldown("abc")
             store.drop_cooldown("nobody's")
         assert other.cooldowns(NOON) == []
+
+    def test_the_latest_state_of_a_session_is_found_by_every_server(
+        self, store: Store, opened: Callable[[], Store]
+    ) -> None:
+        other = opened()
+        with store.transaction():
+            store.add(Session("abc", NOON, '{"turns": 1}'))
+            store.add(Session("old", NOON - 9, "{}"))
+        with other.transaction():
+            other.add(Session("abc", NOON + 5, '{"turns": 2}'))
+            other.add(Session("abc", NOON + 1, '{"turns": 9}'))
+        assert store.find_session("abc") == Session("abc", NOON + 5, '{"turns": 2}')
+        with other.transaction():
+            other.drop_sessions(NOON)
+        assert store.find_session("old") is None
+        assert store.find_session("abc") is not None
+
+    def test_turns_of_sessions_are_counted_by_client(self, store: Store) -> None:
+        with store.transaction():
+            for kind in ("ask", "tool_result", "title"):
+                store.add(call(client="alice", session="s1", kind=kind))
+            store.add(call(client="bob", session="s2", kind="ask"))
+            store.add(call())
+        kinds = ("ask", "tool_result")
+        assert sorted(store.session_lengths(DAY, kinds)) == [("alice", 2), ("bob", 1)]
+        assert store.session_lengths("2999-01-01", kinds) == []
 
     def test_an_invalid_cell_costs_at_most_its_own_row(
         self, store: Store, opened: Callable[[], Store]

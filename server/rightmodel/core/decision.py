@@ -100,6 +100,11 @@ class SessionView:
     further_turns: float = 3.0
     warm: Mapping[str, WarmPrefix] = field(default_factory=dict)
 
+    def provider_of(self, model: str) -> str:
+        """Whose cache holds the session for a model, "" for none."""
+        prefix = self.warm.get(model)
+        return prefix.provider if prefix else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Requirements:

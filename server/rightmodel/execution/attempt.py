@@ -18,7 +18,7 @@ from rightmodel.core.call import Attempt, Usage
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.format import one_line
-from rightmodel.core.task import EFFORTS, ToolCall
+from rightmodel.core.task import EFFORTS, Reasoning, ToolCall
 from rightmodel.wire.request import ModelRequest
 
 if TYPE_CHECKING:
@@ -133,7 +133,22 @@ def request_of(
         max_output_tokens=step.allowance,
         uncapped=uncapped,
         expect_input_tokens=decision.requirements.input_tokens,
+        is_author=is_author(task, decision, step.model.id),
     )
+
+
+def is_author(task: Task, decision: Decision, model: str) -> bool:
+    """Whether all reasoning in a turn is the model's own: no other can read its signatures.
+
+    Of a session that nothing is known of, the model that the caller names is taken for its author.
+    """
+    if task.turn is None:
+        return True
+    authors = set(task.session.warm) if task.session else set()
+    if authors == {model} or (not authors and decision.requirements.pinned):
+        return True
+    parts = (part for message in task.turn.request.messages for part in message.parts)
+    return not any(isinstance(part, Reasoning) for part in parts)
 
 
 def accepted_effort(model: Model, effort: str) -> str:

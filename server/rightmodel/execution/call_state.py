@@ -344,15 +344,18 @@ def _first(
     options: Sequence[Option],
     is_good: Callable[[Endpoint], bool],
 ) -> Step | None:
+    session = state.task.session
     for option in options:
         good = [e for e in option.endpoints if e.key not in state.tried and is_good(e)]
         if good:
-            return _step(option, balanced(good, health))
+            warm = session.provider_of(option.model.id) if session else ""
+            return _step(option, balanced(good, health, warm))
     return None
 
 
-def balanced(endpoints: Sequence[Endpoint], health: Snapshot) -> Endpoint:
-    """The less burdened of two that were drawn."""
+def balanced(endpoints: Sequence[Endpoint], health: Snapshot, warm: str = "") -> Endpoint:
+    """The less burdened of two that were drawn, at the provider `warm` if one of them is there."""
+    endpoints = [e for e in endpoints if e.provider.name == warm] or endpoints
     if len(endpoints) == 1:
         return endpoints[0]
     drawn = sorted(endpoints, key=lambda e: _health(health, e).draw)[:2]

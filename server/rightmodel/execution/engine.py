@@ -153,6 +153,7 @@ def build(  # noqa: PLR0913 - every one is optional and named
     from rightmodel.execution.recorder import Recorder
     from rightmodel.execution.records import Observed, recall
     from rightmodel.execution.schema_checker import SchemaChecker
+    from rightmodel.execution.sessions import Sessions
     from rightmodel.execution.shared_keys import SharedKeys
     from rightmodel.execution.turns import Turns
     from rightmodel.ledger.reservations import this_origin
@@ -160,8 +161,7 @@ def build(  # noqa: PLR0913 - every one is optional and named
 
     random = random or random_module.Random()  # noqa: S311 - spreads load and retries
     records = ledger or make_ledger(settings, catalog)
-    if observe is not None:
-        records = Observed(records, observe)
+    records = records if observe is None else Observed(records, observe)
     mask = _make_mask(settings, catalog)
     over_http = _OverHttp(mask)
     health = Health(clock.now, random.random)
@@ -203,7 +203,11 @@ def build(  # noqa: PLR0913 - every one is optional and named
         await over_http.close()
         await records.close()
 
-    turns = Turns(executor, catalog.routing)
+    turns = Turns(
+        executor,
+        catalog.routing,
+        Sessions(catalog.providers, records, clock.wall, is_shared=bool(catalog.ledger_url)),
+    )
     return Engine(catalog, router, executor, calls, turns, health, judge, learning, mask, close)
 
 

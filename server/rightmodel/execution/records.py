@@ -12,7 +12,7 @@ from rightmodel.core.task import Message, Task
 from rightmodel.ledger.budget import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rightmodel.core.decision import Source
     from rightmodel.ledger.records import (
@@ -86,6 +86,12 @@ class _EmptyStore:
 
     def find_call(self, ref: str) -> None:  # noqa: ARG002
         return None
+
+    def find_session(self, key: str) -> None:  # noqa: ARG002
+        return None
+
+    def session_lengths(self, since: str, kinds: Sequence[str]) -> list[tuple[str, int]]:  # noqa: ARG002
+        return []
 
 
 class Unrecorded:

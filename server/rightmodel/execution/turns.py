@@ -12,15 +12,17 @@ if TYPE_CHECKING:
     from rightmodel.core.task import Task
     from rightmodel.execution.executor import Executor
     from rightmodel.execution.relay import Relay
+    from rightmodel.execution.sessions import Sessions
     from rightmodel.manifest.catalog import Routing
 
 
 class Turns:
     """Every turn of a server."""
 
-    def __init__(self, executor: Executor, routing: Routing) -> None:
+    def __init__(self, executor: Executor, routing: Routing, sessions: Sessions) -> None:
         self._executor = executor
         self._routing = routing
+        self._sessions = sessions
 
     async def run(self, task: Task, relay: Relay | None = None, *, ref: str = "") -> Answer:
         """Route a turn and bring back its response.
@@ -31,6 +33,7 @@ class Turns:
         the upstream's request and records what it cost. Raises what `Executor.complete` does.
         """
         ref = ref or new_ref()
+        task = await self.with_session(task)
         answer = await self._executor.complete(
             task,
             deadline_s=self._routing.deadline_s,
@@ -39,4 +42,10 @@ class Turns:
             ref=ref,
             relay=relay,
         )
+        self._sessions.record(task, answer.receipt)
         return replace(answer, receipt=replace(answer.receipt, ref=ref))
+
+    async def with_session(self, task: Task) -> Task:
+        """The task with what is known of its turn's session, as it is routed."""
+        key = task.turn.session if task.turn else ""
+        return replace(task, session=await self._sessions.view(task.client, key)) if key else task

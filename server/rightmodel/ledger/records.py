@@ -233,7 +233,35 @@ class Restored(NamedTuple):
     key: str
 
 
-Row = AttemptRecord | CallRecord | OutcomeRecord | Texts | Hold | Settled | Cooldown | Restored
+class Session(NamedTuple):
+    """What routing knows of an agent's session, for every server that may get its next turn.
+
+    `key`: a hash. `at`: of its last turn. `state`: a `SessionView` as JSON.
+    """
+
+    key: str
+    at: float
+    state: str
+
+
+class SessionsEnded(NamedTuple):
+    """Sessions whose last turn was before that time are over."""
+
+    before: float
+
+
+Row = (
+    AttemptRecord
+    | CallRecord
+    | OutcomeRecord
+    | Texts
+    | Hold
+    | Settled
+    | Cooldown
+    | Restored
+    | Session
+    | SessionsEnded
+)
 """Whatever is written to the ledger."""
 
 

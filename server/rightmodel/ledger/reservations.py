@@ -18,7 +18,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.errors import BudgetError
 from rightmodel.ledger.budget import check, correction, estimate
-from rightmodel.ledger.records import AttemptRecord, Hold, Origin, Owner, Restored, Settled, new_id
+from rightmodel.ledger.records import (
+    AttemptRecord,
+    Hold,
+    Origin,
+    Owner,
+    Restored,
+    SessionsEnded,
+    Settled,
+    new_id,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -136,6 +145,8 @@ def write(store: Store, rows: Iterable[Row]) -> None:
             store.add(correction(estimated, row) if known and estimated else row)
         elif isinstance(row, Restored):
             store.drop_cooldown(row.key)
+        elif isinstance(row, SessionsEnded):
+            store.drop_sessions(row.before)
         else:
             store.add(row)
 

@@ -14,6 +14,7 @@ from rightmodel.ledger.records import (
     Cooldown,
     Hold,
     OutcomeRecord,
+    Session,
     Texts,
 )
 
@@ -191,6 +192,12 @@ COOLDOWNS: Final = Table(
     conflict="(key) DO UPDATE SET until = excluded.until, fault = excluded.fault "
     "WHERE excluded.until > cooldowns.until",
 )
+SESSIONS: Final = Table(
+    "sessions",
+    Session,
+    conflict="(key) DO UPDATE SET at = excluded.at, state = excluded.state "
+    "WHERE excluded.at > sessions.at",
+)
 TABLES: Final[dict[type, Table[Any]]] = {
     AttemptRecord: ATTEMPTS,
     CallRecord: CALLS,
@@ -198,4 +205,5 @@ TABLES: Final[dict[type, Table[Any]]] = {
     Hold: HOLDS,
     Texts: TEXTS,
     Cooldown: COOLDOWNS,
+    Session: SESSIONS,
 }

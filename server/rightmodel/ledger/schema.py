@@ -73,6 +73,10 @@ _MIGRATIONS: Final[tuple[Migration, ...]] = (
             budget TEXT NOT NULL, period TEXT NOT NULL, threshold TEXT NOT NULL,
             at {real} NOT NULL, PRIMARY KEY (budget, period, threshold))""",
     ),
+    (
+        """CREATE TABLE {s}sessions (
+            key TEXT PRIMARY KEY, at {real} NOT NULL, state TEXT NOT NULL)""",
+    ),
 )
 
 

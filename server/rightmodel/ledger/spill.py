@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("rightmodel.ledger")
 
 _TYPES: Final = ("AttemptRecord", "CallRecord", "OutcomeRecord", "Texts", "Hold", "Settled",
-                 "Cooldown", "Restored")  # fmt: skip
+                 "Cooldown", "Restored", "Session", "SessionsEnded")  # fmt: skip
 
 
 class Spill:

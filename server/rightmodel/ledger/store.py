@@ -20,6 +20,7 @@ from rightmodel.ledger.rows import (
     COOLDOWNS,
     HOLDS,
     OUTCOMES,
+    SESSIONS,
     TABLES,
     TEXTS,
     Table,
@@ -35,10 +36,11 @@ if TYPE_CHECKING:
         Cooldown,
         Hold,
         OutcomeRecord,
+        Session,
         Texts,
     )
 
-    Stored = AttemptRecord | CallRecord | OutcomeRecord | Texts | Hold | Cooldown
+    Stored = AttemptRecord | CallRecord | OutcomeRecord | Texts | Hold | Cooldown | Session
 
 _R = TypeVar("_R", bound=tuple[Any, ...])
 _ZERO: Final = Decimal(0)
@@ -91,6 +93,19 @@ class Reader(ABC):
     def find_texts(self, call: int) -> Texts | None:
         """Prompt and answer of a call, where they were kept."""
         return self._first(TEXTS, "WHERE call = ?", call)
+
+    def find_session(self, key: str) -> Session | None:
+        """The agent's session with that key, as its last turn left it."""
+        return self._first(SESSIONS, "WHERE key = ?", key)
+
+    def session_lengths(self, since: str, kinds: Sequence[str]) -> list[tuple[str, int]]:
+        """Client and number of turns of these kinds, of every session since that UTC day."""
+        holes = ", ".join("?" * len(kinds))
+        sql = (
+            "SELECT client, count(*) FROM calls WHERE day >= ? AND session <> '' "  # noqa: S608
+            f"AND kind IN ({holes}) GROUP BY client, session"
+        )
+        return [(str(client), int(turns)) for client, turns in self._query(sql, since, *kinds)]
 
     def days(self) -> tuple[str, str] | None:
         """The first and the last UTC day of any attempt or call; `None` for an empty ledger."""
@@ -168,8 +183,8 @@ class Store(Reader):
         """Add a record.
 
         An attempt, a call, texts and a reservation are written once; an outcome replaces a former
-        one of its kind for that call and model; of two cooldowns the later one counts. Records of
-        a transaction are written together, before anything is read.
+        one of its kind for that call and model; of two cooldowns, or two states of a session, the
+        later one counts. Records of a transaction are written together, before anything is read.
         """
         if not self._inside:
             raise RuntimeError("writing to the ledger happens inside a transaction only")
@@ -199,6 +214,10 @@ class Store(Reader):
     def drop_cooldown(self, key: str) -> None:
         """End a cooldown; one that is not there is no error."""
         self._run("DELETE FROM cooldowns WHERE key = ?", key)
+
+    def drop_sessions(self, before: float) -> None:
+        """Forget the sessions whose last turn was before that time."""
+        self._run("DELETE FROM sessions WHERE at < ?", before)
 
     def charged(self, key: Key) -> Decimal:
         """The exact sum of `charged_usd`. Only what was added since the last time is read."""

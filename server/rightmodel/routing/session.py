@@ -41,7 +41,7 @@ from rightmodel.core.task import DIFFICULTIES
 from rightmodel.manifest.catalog import Cache
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from rightmodel.core.call import Usage
     from rightmodel.core.task import TurnKind
@@ -57,8 +57,14 @@ CHORES: Final[Mapping[TurnKind, tuple[str, str]]] = {
 """Kinds of turns that are easy whatever they look like, with their skill and what they are."""
 HOUSEKEEPING: Final[frozenset[TurnKind]] = frozenset({*CHORES, "compaction"})
 """Kinds of turns that say nothing about where the session goes on: they neither pin nor evict."""
+PINNING: Final[tuple[TurnKind, ...]] = ("ask", "tool_result", "subagent")
+"""The other kinds."""
 FURTHER_TURNS: Final = 3.0
 """Turns that are expected to follow one, until the ledger shows how many do."""
+PRIOR_TURNS: Final = 20
+"""Turns of a client's sessions after which half of what they show counts."""
+MOST_FURTHER_TURNS: Final = 10.0
+"""No choice is made for more turns: an ask of another difficulty comes sooner."""
 GROWTH: Final = 1_000.0
 """Tokens by which a prompt is expected to grow per turn, until a session has shown it."""
 UNPROMISED: Final = 0.8
@@ -166,6 +172,18 @@ class Horizon:
             provider=_provider_of(model),
         )
         return replace(self, view=replace(view, warm={model.id: prefix}))
+
+
+def further_turns(lengths: Iterable[int]) -> float:
+    """Turns that follow a turn of a client's sessions, on average. `lengths`: turns of each.
+
+    A turn of a session of k turns has (k − 1) / 2 after it on average.
+    """
+    turns, further = float(PRIOR_TURNS), PRIOR_TURNS * FURTHER_TURNS
+    for length in lengths:
+        turns += length
+        further += length * (length - 1) / 2
+    return min(further / turns, MOST_FURTHER_TURNS)
 
 
 def horizon(view: SessionView, kind: TurnKind, prompt: int, at: float | None) -> Horizon:
