@@ -17,10 +17,13 @@ from rightmodel.core.task import Attachment, Text, ToolCall, ToolResult
 from rightmodel.routing.signals.client_marks import (
     BLOCKS,
     CLIENTS,
+    FAILED,
     KINDS,
-    LINES,
+    NOTICES,
+    PIECES,
+    RUNTIME,
+    RUNTIME_SESSION,
     SESSION_HEADERS,
-    SESSION_IN_TEXT,
     WAITING,
 )
 
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from rightmodel.core.task import ChatRequest, Message, TurnKind
+    from rightmodel.routing.signals.client_marks import Piece
 
 PROBE_TOKENS: Final = 4
 """A request for so few output tokens only tests the connection."""
@@ -35,8 +39,10 @@ CLASSIFIER_TOKENS: Final = 64
 """A call without tools for so few output tokens picks one of some answers."""
 STALL_WITHIN: Final = 6
 STALL_TIMES: Final = 3
-RESULT_HEAD: Final = 2_000
-"""Characters of a tool's result that are compared."""
+RESULT_EDGE: Final = 1_000
+"""Characters at the head, and at the tail, of a tool's result that are read."""
+RUNTIME_REACH: Final = 4_000
+"""Characters at the end of a text in which the runtime line is searched."""
 LONGEST_NAME: Final = 40
 
 _CHANGING: Final = re.compile(r"\b(?=\w*\d)[\w.-]+")
@@ -68,19 +74,23 @@ def read_turn(
     """Read a turn. `headers`: as sent, names in lower case. `document`: the body as JSON."""
     system = next((m.text for m in request.messages if m.role == "system"), "")
     client = _client(headers, system)
-    asks = [(number, _ask_of(m)) for number, m in enumerate(request.messages) if m.role == "user"]
-    since = _latest(asks, request.messages)
-    ask = "\n\n".join(text for number, text in asks if number in since and text)
-    places = {"system": system, "ask": ask, "schema": _required(request.schema)}
+    latest = _latest(request.messages)
+    last = max(latest, default=-1)
+    places = {
+        "system": system,
+        "user": "\n\n".join(request.messages[number].text for number in latest),
+        "schema": _properties(request.schema),
+        "runtime": _runtime(request.messages, system),
+    }
     kind, mark = _kind(request, client, headers, places)
-    if kind in {"ask", "subagent"} and _only_results(request.messages):
+    if kind in {"ask", "subagent"} and _is_answered(request.messages[last + 1 :]):
         kind, mark = "tool_result", ""
     return TurnReading(
         kind=kind,
         mark=mark,
-        ask=ask,
-        session=_session(headers, document, request.messages, asks),
-        stall=_stall(request.messages[max(since, default=0) :]),
+        ask="\n\n".join(latest.values()),
+        session=_session(headers, document, places["runtime"], _first(request.messages)),
+        stall=_stall(request.messages[last + 1 :]),
         client_name=client,
     )
 
@@ -89,9 +99,15 @@ def without_envelope(text: str) -> str:
     """A user's text without what the harness puts around it. Linear in the text's length."""
     for block in BLOCKS:
         text = _without_blocks(text, block.begin, block.end)
-    for line in LINES:
-        text = line.pattern.sub("", text)
-    return text.strip()
+    for piece in PIECES:
+        if piece.sign in text:
+            text = piece.pattern.sub("", text)
+    text = text.strip()
+    return "" if _matches(NOTICES, text) else text
+
+
+def _matches(pieces: Sequence[Piece], text: str) -> bool:
+    return any(piece.sign in text and piece.pattern.search(text) for piece in pieces)
 
 
 def _without_blocks(text: str, begin: str, end: str) -> str:
@@ -113,7 +129,7 @@ def _without_blocks(text: str, begin: str, end: str) -> str:
 
 def _client(headers: Mapping[str, str], system: str) -> str:
     for mark in CLIENTS:
-        if mark.pattern.match(_place(mark.where, headers, {"system": system})):
+        if mark.pattern.search(_place(mark.where, headers, {"system": system})):
             return mark.client
     product = headers.get("user-agent", "").partition(" ")[0]
     name, _, kind = product.partition("/")
@@ -135,7 +151,7 @@ def _kind(
     bare = not request.tools and not any(map(_has_file, request.messages))
     for mark in KINDS:
         if mark.client == client and (bare or not mark.bare):
-            found = mark.pattern.match(_place(mark.where, headers, places))
+            found = mark.pattern.search(_place(mark.where, headers, places))
             if found:
                 return mark.kind, f"{mark.client} {mark.kind}"
     if bare and _is_classifier(request):
@@ -155,14 +171,11 @@ def _is_classifier(request: ChatRequest) -> bool:
 
 def _has_file(message: Message) -> bool:
     return bool(message.files) or any(
-        isinstance(inner, Attachment)
-        for part in message.parts
-        if isinstance(part, ToolResult)
-        for inner in part.parts
+        isinstance(inner, Attachment) for result in _results(message) for inner in result.parts
     )
 
 
-def _required(schema: Mapping[str, Any] | None) -> str:
+def _properties(schema: Mapping[str, Any] | None) -> str:
     properties = (schema or {}).get("properties")
     return ",".join(sorted(properties)) if isinstance(properties, dict) else ""
 
@@ -175,44 +188,48 @@ def _ask_of(message: Message) -> str:
     return "\n\n".join(filter(None, map(without_envelope, texts)))
 
 
-def _latest(asks: Sequence[tuple[int, str]], messages: Sequence[Message]) -> set[int]:
-    """Numbers of the user's messages in a row that hold the latest ask."""
-    found: set[int] = set()
-    for number, text in reversed(asks):
-        if found and any(m.role == "assistant" for m in messages[number : min(found)]):
+def _first(messages: Sequence[Message]) -> str:
+    """The first ask."""
+    return next((text for m in messages if m.role == "user" and (text := _ask_of(m))), "")
+
+
+def _latest(messages: Sequence[Message]) -> dict[int, str]:
+    """The latest ask: the user's messages in a row, number and text of each."""
+    found: dict[int, str] = {}
+    for number in reversed(range(len(messages))):
+        message = messages[number]
+        if message.role == "assistant" and found:
             break
-        if text:
-            found.add(number)
-    return found
+        if message.role == "user" and (text := _ask_of(message)):
+            found[number] = text
+    return dict(reversed(found.items()))
 
 
-def _only_results(messages: Sequence[Message]) -> bool:
-    """Whether nothing but tools and the harness said something since the model did."""
-    for message in reversed(messages):
-        if message.role == "assistant":
-            return True
-        if message.role == "user" and _ask_of(message):
-            return False
-    return False
+def _is_answered(messages: Sequence[Message]) -> bool:
+    """Whether the model has answered, and nobody but tools and the harness said anything since."""
+    roles = [message.role for message in messages if message.role != "system"]
+    return "assistant" in roles and roles[-1] == "user"
 
 
 # --- session ---
 
 
+def _runtime(messages: Sequence[Message], system: str) -> str:
+    """OpenClaw's runtime line, "" for none."""
+    first = next((message.text for message in messages if message.role == "user"), "")
+    found = RUNTIME.search(first[-RUNTIME_REACH:]) or RUNTIME.search(system[-RUNTIME_REACH:])
+    return found[0] if found else ""
+
+
 def _session(
-    headers: Mapping[str, str],
-    document: Mapping[str, Any],
-    messages: Sequence[Message],
-    asks: Sequence[tuple[int, str]],
+    headers: Mapping[str, str], document: Mapping[str, Any], runtime: str, first: str
 ) -> str:
     """A hash of the client's own id and of the first ask: the latter separates sub-agents."""
-    number, first = next(((n, text) for n, text in asks if text), (-1, ""))
     own = [headers[name] for name in SESSION_HEADERS if headers.get(name)]
     cache_key = document.get("prompt_cache_key")
     if not own and isinstance(cache_key, str):
         own = [cache_key]
-    if not own and number >= 0:
-        own = SESSION_IN_TEXT.findall(messages[number].text)[:1]
+    own = own or RUNTIME_SESSION.findall(runtime)
     if not own and not first:
         return ""
     return sha256("\0".join((*own, first)).encode("utf-8", "replace")).hexdigest()[:32]
@@ -227,9 +244,9 @@ def _stall(messages: Sequence[Message]) -> str:
     calls = calls[-STALL_WITHIN:]
     if len(calls) < STALL_TIMES or calls[-1].name in WAITING:
         return ""
-    results = {result.id: result for result in _results(messages)}
+    results = {result.id: result for m in messages for result in _results(m)}
     newest = calls[-1]
-    failed = [call for call in calls if call.id in results and results[call.id].is_error]
+    failed = [call for call in calls if call.id in results and _failed(results[call.id])]
     if newest in failed and len(failed) >= STALL_TIMES:
         return f"{len(failed)} of the last {len(calls)} tool calls failed"
     same = Counter(_trace(call, results.get(call.id)) for call in calls)
@@ -242,11 +259,20 @@ def _stall(messages: Sequence[Message]) -> str:
     return ""
 
 
-def _results(messages: Sequence[Message]) -> Iterator[ToolResult]:
-    return (part for m in messages for part in m.parts if isinstance(part, ToolResult))
+def _results(message: Message) -> Iterator[ToolResult]:
+    return (part for part in message.parts if isinstance(part, ToolResult))
+
+
+def _failed(result: ToolResult) -> bool:
+    return result.is_error or _matches(FAILED, _said(result))
+
+
+def _said(result: ToolResult) -> str:
+    """Head and tail of a result's text."""
+    text = "".join(part.text for part in result.parts if isinstance(part, Text))
+    return text if len(text) <= 2 * RESULT_EDGE else f"{text[:RESULT_EDGE]}\n{text[-RESULT_EDGE:]}"
 
 
 def _trace(call: ToolCall, result: ToolResult | None) -> tuple[str, str, str]:
     """What makes two calls the same: their result without numbers, ids and times."""
-    said = "".join(part.text for part in result.parts if isinstance(part, Text)) if result else ""
-    return call.name, call.arguments, _CHANGING.sub("#", said[:RESULT_HEAD])
+    return call.name, call.arguments, _CHANGING.sub("#", _said(result)) if result else ""
