@@ -17,6 +17,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from rightmodel import __version__
 from rightmodel.core.call import Answer, Receipt, Usage
+from rightmodel.core.decision import SessionView
 from rightmodel.core.errors import RightmodelError
 from rightmodel.core.fault import Fault
 from rightmodel.execution.records import kept_turns
@@ -32,6 +33,7 @@ from rightmodel.ledger.records import (
     task_hash,
 )
 from rightmodel.routing.scoring import worst_cost
+from rightmodel.routing.session import horizon, with_warm_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from rightmodel.execution.records import Records
     from rightmodel.ledger.records import AttemptRecord, CallRecord, Hold, Row
     from rightmodel.manifest.catalog import Catalog, Endpoint, Model
+    from rightmodel.routing.session import Horizon
 
 logger = logging.getLogger("rightmodel.execution")
 tracer = trace.get_tracer("rightmodel", __version__)
@@ -260,6 +263,9 @@ class CallRecorder:
         baseline_usd = None
         if baseline is not None and last.usage is not None:
             believed = _believed(last.usage, state.billable, allowance)
+            if state.task.turn is not None:
+                turn = self._horizon(at - time_s)
+                believed = with_warm_cache(believed, baseline, turn, last.usage.cache_read)
             baseline_usd = baseline.price.cost(believed, at)
         return Receipt(
             model=last.model,
@@ -273,6 +279,12 @@ class CallRecorder:
             files=tuple(file.path for file in state.task.files),
             flags=(*flags, "explored") if state.decision.explored else tuple(flags),
         )
+
+    def _horizon(self, at: float) -> Horizon:
+        """The call as a turn of its session, which is a new one where it belongs to none."""
+        task, prompt = self.state.task, self.state.decision.requirements.input_tokens
+        kind = task.turn.kind if task.turn else "ask"
+        return horizon(task.session or SessionView(), kind, prompt, at)
 
     def _failed(self, error: BaseException, time_s: float) -> None:
         """Record a call without an answer: its cost is a loss against any baseline."""

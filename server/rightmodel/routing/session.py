@@ -192,12 +192,16 @@ def horizon(view: SessionView, kind: TurnKind, prompt: int, at: float | None) ->
     return Horizon(view, prompt, further, view.at if at is None else at)
 
 
-def with_warm_cache(usage: Usage, model: Model, turn: Horizon) -> Usage:
-    """The tokens of a turn as the model would have been billed, had it served every turn so far."""
+def with_warm_cache(usage: Usage, model: Model, turn: Horizon, least: int = 0) -> Usage:
+    """The tokens of a turn as the model would have been billed, had it served every turn so far.
+
+    `least`: tokens that it would have read from its cache in any case, because the model that did
+    serve the turn read as many: a session may be older than what is known of it.
+    """
     if not turn.prompt or usage.input < _cache_of(model).min_tokens:
         return usage
     share = turn.always(model).cached(model) / turn.prompt
-    read = round(usage.input * share)
+    read = min(usage.input, max(least, round(usage.input * share)))
     return replace(usage, cache_read=read, cache_write=usage.input - read)
 
 
