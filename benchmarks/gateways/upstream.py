@@ -23,8 +23,10 @@ import uvloop
 
 MARKS: Final = re.compile(rb"events=(\d+) pace=([\d.]+) tag=(\w+)")
 STREAMED: Final = re.compile(rb'"stream"\s*:\s*true')
-USAGE: Final = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
-TOKENS: Final = {"input_tokens": 100, "output_tokens": 20}
+INPUT: Final = 987_654_321
+"""Stands for the number of prompt tokens: a quarter of the request's bytes."""
+USAGE: Final = {"prompt_tokens": INPUT, "completion_tokens": 20, "total_tokens": INPUT}
+TOKENS: Final = {"input_tokens": INPUT, "output_tokens": 20}
 PIECE: Final = "PIECE"
 
 
@@ -35,6 +37,12 @@ class Script(NamedTuple):
     begin: bytes
     event: tuple[bytes, bytes]
     end: bytes
+
+    def counting(self, tokens: int) -> Script:
+        """The same with so many prompt tokens in its usage."""
+        found, count = str(INPUT).encode(), str(tokens).encode()
+        whole, begin, end = (p.replace(found, count) for p in (self.whole, self.begin, self.end))
+        return Script(whole, begin, self.event, end)
 
 
 def _sse(*events: dict[str, Any], named: bool = True) -> bytes:
@@ -122,7 +130,7 @@ def _responses() -> Script:
         "top_p": 1.0,
         "usage": {
             **TOKENS,
-            "total_tokens": 120,
+            "total_tokens": INPUT,
             "input_tokens_details": {"cached_tokens": 0},
             "output_tokens_details": {"reasoning_tokens": 0},
         },
@@ -198,6 +206,7 @@ class Connection(asyncio.Protocol):
         if script is None:
             self._transport.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
             return
+        script = script.counting(len(self._body) // 4)
         marks = MARKS.search(self._body)
         events, pace, tag = marks.groups() if marks else (b"1", b"0", b"x")
         if STREAMED.search(self._body):
