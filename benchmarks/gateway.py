@@ -221,7 +221,7 @@ def main() -> None:
         os.environ["GATEWAY_LOGS"] = str(options.cache)
         _, servers = start_all(installed, Path(folder), names)
         generator = Generator(installed)
-        bench = Bench(generator, servers, 0.1 if options.quick else 1.0)
+        bench = Bench(generator, servers, 0.2 if options.quick else 1.0)
         try:
             bench.memory("at the start")
             bench.warm_up()

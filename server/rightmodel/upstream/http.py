@@ -2,8 +2,8 @@
 
 Two timers only: connecting ends after 10 s, and an upstream that sent its last event has a quarter
 of a second to end the response. All other deadlines belong to the caller; cancelling closes the
-connection. It stands on httpcore2, the lower half of httpx2, whose upper half takes twice the CPU
-of this one. It is imported with the first request: a start does not have the time.
+connection. It stands on httpcore2, the lower half of httpx2, which is imported with the first
+request: a start does not have the time.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 import time
 from collections import deque
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from urllib.parse import unquote, urlsplit
 
@@ -25,7 +26,7 @@ from rightmodel.upstream.classify import classify
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
 
     import httpcore2
 
@@ -60,15 +61,11 @@ _decode: Final = json.JSONDecoder(parse_float=Decimal).raw_decode
 
 
 class Target(NamedTuple):
-    """A parsed URL. `idle`: connections to its origin; `maker`: of new ones, proxy or not."""
+    """A parsed URL. `idle`: connections to its origin; `connect`: a new one, not yet connected."""
 
     url: httpcore2.URL
     idle: deque[Connection]
-    maker: httpcore2.AsyncConnectionPool
-
-    def connect(self) -> httpcore2.AsyncConnectionInterface:
-        """A connection that will connect with its first request."""
-        return self.maker.create_connection(self.url.origin)
+    connect: Callable[[], httpcore2.AsyncConnectionInterface]
 
 
 class Connection:
@@ -174,20 +171,14 @@ class HttpClient:
         """The parsed URL, kept for the next request."""
         import httpcore2
 
-        from rightmodel.upstream.network import Network
-
         parsed = httpcore2.URL(url)
         if len(self._targets) >= MOST_URLS:
             self._targets.clear()
         proxy = _proxy(url, parsed.scheme.decode(), parsed.host.decode())
         secure = parsed.scheme == b"https" or bool(proxy)
-        maker = httpcore2.AsyncConnectionPool(
-            ssl_context=self._context(secure=secure),
-            proxy=_parsed_proxy(proxy) if proxy else None,
-            network_backend=Network(),
-        )
+        connect = _connector(parsed.origin, self._context(secure=secure), proxy)
         idle = self._idle.setdefault(str(parsed.origin), deque())
-        self._targets[url] = target = Target(parsed, idle, maker)
+        self._targets[url] = target = Target(parsed, idle, connect)
         return target
 
     def _context(self, *, secure: bool) -> ssl.SSLContext:
@@ -214,13 +205,26 @@ def _proxy(url: str, scheme: str, host: str) -> str:
     return proxies.get(scheme) or proxies.get("all") or ""
 
 
-def _parsed_proxy(url: str) -> httpcore2.Proxy:
-    """A proxy with the name and the password in its URL."""
+def _connector(
+    origin: httpcore2.Origin, context: ssl.SSLContext, proxy: str
+) -> Callable[[], httpcore2.AsyncConnectionInterface]:
+    """What makes a connection to an origin; those through a proxy are httpcore2's own."""
     import httpcore2
 
-    parts = urlsplit(url)
-    auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
-    return httpcore2.Proxy(url, auth=auth)
+    from rightmodel.upstream.http11 import IS_AVAILABLE, Http11Connection
+    from rightmodel.upstream.network import Network
+
+    if IS_AVAILABLE and not proxy:
+        return partial(Http11Connection, origin, context)
+    through = None
+    if proxy:
+        parts = urlsplit(proxy)
+        auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+        through = httpcore2.Proxy(proxy, auth=auth)
+    pool = httpcore2.AsyncConnectionPool(
+        ssl_context=context, proxy=through, network_backend=Network()
+    )
+    return partial(pool.create_connection, origin)
 
 
 def _no_connection(url: str, error: Exception) -> str:
