@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rightmodel.core.task import WireFormat
     from rightmodel.execution.breaker import Health
     from rightmodel.execution.calls import Calls
+    from rightmodel.execution.counting import TokenCounter
     from rightmodel.execution.executor import Executor
     from rightmodel.execution.learning import Learning
     from rightmodel.execution.probe import Prober
@@ -69,6 +70,7 @@ class Engine:
     executor: Executor
     calls: Calls
     turns: Turns
+    counter: TokenCounter
     health: Health
     judge: Judge
     learning: Learning
@@ -146,12 +148,13 @@ def build(  # noqa: PLR0913 - every one is optional and named
     """
     from rightmodel.execution.breaker import Health
     from rightmodel.execution.calls import Calls
+    from rightmodel.execution.counting import TokenCounter
     from rightmodel.execution.executor import Executor
     from rightmodel.execution.judge_caller import JudgeCompleter
     from rightmodel.execution.learning import Learning
     from rightmodel.execution.limiter import Limiter
     from rightmodel.execution.recorder import Recorder
-    from rightmodel.execution.records import Observed, recall
+    from rightmodel.execution.records import observed, recall
     from rightmodel.execution.schema_checker import SchemaChecker
     from rightmodel.execution.sessions import Sessions
     from rightmodel.execution.shared_keys import SharedKeys
@@ -160,8 +163,7 @@ def build(  # noqa: PLR0913 - every one is optional and named
     from rightmodel.routing.signals.judge import Judge
 
     random = random or random_module.Random()  # noqa: S311 - spreads load and retries
-    records = ledger or make_ledger(settings, catalog)
-    records = records if observe is None else Observed(records, observe)
+    records = observed(ledger or make_ledger(settings, catalog), observe)
     mask = _make_mask(settings, catalog)
     over_http = _OverHttp(mask)
     health = Health(clock.now, random.random)
@@ -208,7 +210,19 @@ def build(  # noqa: PLR0913 - every one is optional and named
         catalog.routing,
         Sessions(catalog.providers, records, clock.wall, is_shared=bool(catalog.ledger_url)),
     )
-    return Engine(catalog, router, executor, calls, turns, health, judge, learning, mask, close)
+    return Engine(
+        catalog,
+        router,
+        executor,
+        calls,
+        turns,
+        TokenCounter(catalog, router, providers, keys),
+        health,
+        judge,
+        learning,
+        mask,
+        close,
+    )
 
 
 def cooling_down(decision: Decision, catalog: Catalog, health: Health) -> dict[str, str]:

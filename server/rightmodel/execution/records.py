@@ -124,9 +124,12 @@ class Unrecorded:
         """There is nothing to close."""
 
 
-class Observed:
-    """Records that something looks at on their way to the ledger."""
+def observed(records: Records, observe: Callable[[Row], object] | None) -> Records:
+    """Records that `observe` looks at on their way to the ledger."""
+    return records if observe is None else _Observed(records, observe)
 
+
+class _Observed:
     def __init__(self, records: Records, observe: Callable[[Row], object]) -> None:
         self._records = records
         self._observe = observe

@@ -155,7 +155,10 @@ class Answer:
         """A response in one piece whose bytes the client can read itself."""
         if not self.request.has_one_dialect or self._take == self._stream:
             return b""
-        return b"".join(self._pieces)
+        body = b"".join(self._pieces)
+        text = body.decode("utf-8", "surrogateescape")
+        masked = self._mask(text)
+        return body if masked is text else masked.encode("utf-8", "surrogateescape")
 
     def _start(self, chunk: bytes) -> None:
         head = (self._head + chunk).lstrip(_SPACE)

@@ -18,6 +18,7 @@ from rightmodel.upstream.classify import SYSTEM, UpstreamError
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.passthrough import with_model
 from rightmodel.wire.request import has_system, system_of
+from rightmodel.wire.response import CountDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -88,6 +89,11 @@ class Upstream(Protocol):
 
     async def complete(self, request: ModelRequest, watch: Watch | None = None) -> Completion:
         """Request one complete answer. Raises `ProviderError`; cancelling closes the connection."""
+        ...
+
+    async def count_tokens(self, request: ModelRequest) -> int | None:
+        """Tokens of a turn as the upstream counts them, `None` where it cannot be asked."""
+        ...
 
 
 class Exchange:
@@ -127,6 +133,21 @@ class Exchange:
                 path, repair = "stream", Repair()
             new.add(path)
             repairs |= dict.fromkeys(STREAMING if path == "stream" else (path,), repair)
+
+    async def count_tokens(self, request: ModelRequest) -> int | None:
+        """Tokens of a turn as the upstream counts them, `None` where it cannot be asked.
+
+        It can where the client speaks the upstream's API. Raises `ProviderError`.
+        """
+        turn = request.passed_through
+        if turn is None or not self._codec.count_path:
+            return None
+        decoder = CountDecoder()
+        url = self._codec.url(request) + self._codec.count_path
+        content = with_model(turn.body, request.name)
+        answer = Answer(request, decoder, None, self._mask)
+        await self._client.post(url, self._headers(request), content, answer)
+        return decoder.tokens
 
     async def _send(
         self,

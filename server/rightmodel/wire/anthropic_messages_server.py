@@ -338,5 +338,6 @@ CODEC: Final = Codec(
     encode_error=anthropic_error,
     error_events=lambda body, _: [body],
     names_events=True,
+    count_path="/count_tokens",
     keep_alive=b'event: ping\ndata: {"type":"ping"}\n\n',
 )

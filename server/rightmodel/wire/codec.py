@@ -127,6 +127,7 @@ class Codec:
     `names_events`: stream events have their type as name.
     `keep_alive`: what may be sent while a stream's first event is awaited.
     `last`: what follows a stream's last event.
+    `count_path`: what follows the URL to have a request's tokens counted, "" where that cannot be.
     """
 
     url: Callable[[ModelRequest], str]
@@ -150,6 +151,7 @@ class Codec:
     names_events: bool = False
     keep_alive: bytes = b": keep-alive\n\n"
     last: bytes = b""
+    count_path: str = ""
 
     def encode_request(self, request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
         """The body of a request for a host with these quirks."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rightmodel.core.format import well_formed
 from rightmodel.core.task import Reasoning, Text, ToolCall
-from rightmodel.wire.fields import cost_of
+from rightmodel.wire.fields import cost_of, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -237,3 +237,26 @@ class ResponseDecoder(ABC):
         """How the response ended. A refusal is final; a stop after a tool call is that call."""
         if self.finish != "refused":
             self.finish = "tool_calls" if finish == "stop" and self.called else finish
+
+
+class CountDecoder(ResponseDecoder):
+    """Takes a count of tokens: `tokens`, `None` where there is none."""
+
+    __slots__ = ("tokens",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens: int | None = None
+
+    def event(self, value: Mapping[str, Any]) -> None:
+        """A count is no stream."""
+
+    def body(self, value: Mapping[str, Any]) -> None:
+        """The count."""
+        self.tokens = whole(value.get("input_tokens")) or None
+        self.finish = "stop"
+
+    @property
+    def usage(self) -> Usage | None:
+        """Counting is free."""
+        return None

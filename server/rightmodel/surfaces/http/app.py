@@ -26,7 +26,7 @@ from rightmodel.surfaces.http.dashboard import Dashboard
 from rightmodel.surfaces.http.errors import HttpError
 from rightmodel.surfaces.http.listening import MCP_PATH
 from rightmodel.surfaces.http.metrics import CONTENT_TYPE
-from rightmodel.surfaces.http.route import routed
+from rightmodel.surfaces.http.route import counted, routed
 from rightmodel.surfaces.http.turns import Request, answer_turn, error_of
 from rightmodel.wire.codecs import CODECS
 
@@ -47,6 +47,7 @@ DASHBOARD: Final = "/"
 METRICS: Final = "/metrics"
 MODELS: Final = "/v1/models"
 HEALTH: Final = "/health"
+COUNT: Final = "/v1/messages/count_tokens"
 TURNS: Final[Mapping[str, WireFormat]] = {
     "/v1/chat/completions": WireFormat.OPENAI_CHAT,
     "/v1/responses": WireFormat.OPENAI_RESPONSES,
@@ -90,6 +91,7 @@ class HttpApp:
                 path: Route("POST", "v1", partial(self._turn, dialect))
                 for path, dialect in TURNS.items()
             },
+            COUNT: Route("POST", "v1", self._count),
             "/v1/route": Route("POST", "v1", self._route),
             MODELS: Route("GET", "v1", self._models),
             METRICS: Route("GET", "operator", self._show_metrics),
@@ -174,6 +176,11 @@ class HttpApp:
         body, document = parse(await read_body(scope, receive))
         await send_reply(send, await routed(request, body, document))
 
+    async def _count(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        body, document = parse(await read_body(scope, receive))
+        messages = request._replace(dialect=WireFormat.ANTHROPIC_MESSAGES)
+        await send_reply(send, await counted(messages, body, document))
+
     async def _models(self, request: Request, _: Scope, __: Receive, send: Send) -> None:
         catalog, client = request.engine.catalog, request.caller.client
         await send_reply(send, models.listed(catalog, self._settings, client, request.headers))
@@ -201,6 +208,6 @@ def _error_reply(error: HttpError, path: str, headers: Mapping[str, str]) -> Rep
     fallback = (
         WireFormat.ANTHROPIC_MESSAGES if "anthropic-version" in headers else WireFormat.OPENAI_CHAT
     )
-    codec = CODECS[TURNS.get(path, fallback)]
+    codec = CODECS[TURNS.get(path.removesuffix("/count_tokens"), fallback)]
     body = codec.encode_error(error.status, error.code, error.message, error.param)
     return json_reply(body, error.status)._replace(headers=error.headers)

@@ -1,4 +1,4 @@
-"""`POST /v1/route`: which model a turn or a task would go to, without a call."""
+"""Questions about a turn without a call: where it would go, and how many tokens it makes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rightmodel.core.task import Task, WireFormat
 from rightmodel.surfaces.arguments import choose_task
 from rightmodel.surfaces.choosing import choose
-from rightmodel.surfaces.http.asgi import Reply, json_reply
+from rightmodel.surfaces.http.asgi import Reply, header, json_reply
 from rightmodel.surfaces.http.errors import HttpError
 from rightmodel.surfaces.http.names import choice_of
 from rightmodel.surfaces.http.turns import Request, task_of
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 LIMIT: Final = 3
 """Candidates shown, unless `limit` says otherwise."""
+ANY_SIZE: Final = 4096
+"""A count is asked for without a cap on the output, which messages require."""
 
 
 async def routed(request: Request, body: bytes, document: Mapping[str, Any]) -> Reply:
@@ -26,7 +28,18 @@ async def routed(request: Request, body: bytes, document: Mapping[str, Any]) -> 
     `document`: a body of one of the three APIs, or `prompt` with `choose_model`'s arguments.
     """
     task, limit = _task(request, body, document)
+    task = await request.engine.turns.with_session(task)
     return json_reply(await choose(request.engine, task, limit))
+
+
+async def counted(request: Request, body: bytes, document: Mapping[str, Any]) -> Reply:
+    """Tokens of a body of messages: as the upstream counts them, or estimated."""
+    sized = {"max_tokens": ANY_SIZE, **document}
+    task = await request.engine.turns.with_session(task_of(request, body, sized))
+    found = await request.engine.counter.count(task)
+    reply = json_reply({"input_tokens": found.tokens, "estimated": not found.model})
+    source = header(found.model) if found.model else b"estimate"
+    return reply._replace(headers=((b"x-rightmodel-counted-by", source),))
 
 
 def _task(request: Request, body: bytes, document: Mapping[str, Any]) -> tuple[Task, int]:

@@ -35,12 +35,22 @@ class StreamRelay:
     than `KEEP_ALIVE_S` receives the head and keep-alives, and an error as an event.
 
     `envelope`: makes the response's own fields from the id of the model that serves it.
+    `wants_usage`: whether a chat's client asked for the chunk that has usage and no choices.
     """
 
-    def __init__(self, send: Send, codec: Codec, envelope: Callable[[str], Envelope]) -> None:
+    def __init__(
+        self,
+        send: Send,
+        codec: Codec,
+        envelope: Callable[[str], Envelope],
+        *,
+        wants_usage: bool,
+    ) -> None:
         self._send = send
         self._codec = codec
         self._envelope = envelope
+        self._served = envelope("")
+        self._wants_usage = wants_usage
         self._encoder: StreamEncoder | None = None
         self._beat: asyncio.Task[None] | None = None
         self._timer = self._later()
@@ -54,7 +64,7 @@ class StreamRelay:
         await self._stop_waiting()
         await self._head(of_start(start))
         if not start.is_raw:
-            await self._begin(self._envelope(start.model))
+            await self._begin(start.model)
 
     async def raw(self, data: bytes) -> None:
         """Whole events, as received."""
@@ -62,12 +72,11 @@ class StreamRelay:
 
     async def events(self, events: Sequence[StreamEvent]) -> None:
         """More of the response, to be encoded."""
-        if self._encoder is None:  # pragma: no cover - `open` comes first
-            raise RuntimeError("not opened")
-        encoded = self._encoder.event, self._codec.frame
-        data = b"".join(encoded[1](e) for event in events for e in encoded[0](event))
-        if data:
-            await self._body(data)
+        if self._encoder is not None:
+            encode, frame = self._encoder.event, self._codec.frame
+            data = b"".join([frame(part) for event in events for part in encode(event)])
+            if data:
+                await self._body(data)
 
     async def end(self, completion: Completion, model: str) -> None:
         """The response is complete. One that came in one piece is sent as a stream now."""
@@ -75,18 +84,21 @@ class StreamRelay:
         if not self.opened:
             await self._stop_waiting()
             await self._head(())
-            await self._begin(self._envelope(model))
+            await self._begin(model)
             self.opened = True
             await self.events(events_of(response))
         if self._encoder is not None:
-            ending = b"".join(map(self._codec.frame, self._encoder.end(response)))
-            await self._body(ending + self._codec.last)
+            ending = self._encoder.end(response)
+            if not self._wants_usage:
+                ending = [event for event in ending if event.get("choices") != []]
+            await self._body(b"".join(map(self._codec.frame, ending)) + self._codec.last)
         await self._send({"type": "http.response.body", "body": b""})
 
     async def fail(self, error: HttpError) -> None:
         """End a stream that began with the error event of the client's API."""
         await self._stop_waiting()
-        await self._body(self._codec.error_event(error.status, error.code, error.message))
+        event = self._codec.error_event(error.status, error.code, error.message, self._served)
+        await self._body(event)
         await self._send({"type": "http.response.body", "body": b""})
 
     def close(self) -> None:
@@ -95,8 +107,9 @@ class StreamRelay:
         if self._beat is not None:
             self._beat.cancel()
 
-    async def _begin(self, envelope: Envelope) -> None:
-        self._encoder = self._codec.stream_encoder(envelope)
+    async def _begin(self, model: str) -> None:
+        self._served = self._envelope(model)
+        self._encoder = self._codec.stream_encoder(self._served)
         await self._body(b"".join(map(self._codec.frame, self._encoder.start())))
 
     async def _head(self, headers: tuple[tuple[bytes, bytes], ...]) -> None:

@@ -67,7 +67,8 @@ async def answer_turn(
     envelope = _envelopes(request.dialect, ref, task)
     with _UntilGone(receive) as client:
         if task.turn is not None and task.turn.request.stream:
-            relay = StreamRelay(send, CODECS[request.dialect], envelope)
+            codec, usage = CODECS[request.dialect], _wants_usage(document)
+            relay = StreamRelay(send, codec, envelope, wants_usage=usage)
             answer = await _stream(request, task, ref, relay, client)
         else:
             answer = await request.engine.turns.run(task, None, ref=ref)
@@ -156,6 +157,11 @@ def _whole(request: Request, answer: Answer, envelope: Envelope) -> Reply:
         encoded = CODECS[request.dialect].encode_response(response_of(completion), envelope)
         body = dumps(encoded).encode()
     return Reply(200, body, headers=of_receipt(answer.receipt))
+
+
+def _wants_usage(document: Mapping[str, Any]) -> bool:
+    options = document.get("stream_options")
+    return isinstance(options, dict) and options.get("include_usage") is True
 
 
 def _envelopes(dialect: WireFormat, ref: str, task: Task) -> Callable[[str], Envelope]:
