@@ -220,7 +220,8 @@ class ChatRequest:
     """A request in the neutral form that every wire format translates to and from.
 
     `schema`: the answer must be JSON valid against it. `effort`: "" is never sent.
-    `max_output_tokens`: reasoning included; 0 for no limit. `native`: what of the decoded body only
+    `max_output_tokens`: reasoning included; 0 for no limit. `cache_key`: requests with the same one
+    share a prompt cache where the provider has many. `native`: what of the decoded body only
     an upstream of the same wire format can take. `ignored`: what of it the neutral form leaves out
     without a change to the task.
     """
@@ -236,6 +237,7 @@ class ChatRequest:
     top_p: float | None = None
     stop: tuple[str, ...] = ()
     stream: bool = False
+    cache_key: str = ""
     native: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
 

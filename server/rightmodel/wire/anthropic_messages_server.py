@@ -81,7 +81,7 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
         for number_, message in enumerate(objects(required(body, "messages", list)))
     ]
     config = obj(body.get("output_config"))
-    return ChatRequest(
+    request = ChatRequest(
         model=required(body, "model", str),
         messages=tuple([Message("system", system)] * bool(system) + messages),
         tools=tuple(tool for t in objects(body.get("tools")) if (tool := _decoded_tool(t, left))),
@@ -93,8 +93,8 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
         top_p=number(body.get("top_p")),
         stop=tuple(filter(text, body.get("stop_sequences") or ())),
         stream=body.get("stream") is True,
-        **left.all(),
     )
+    return left.noted(request)
 
 
 def _decoded_message(message: Mapping[str, Any], field: str, left: Leftovers) -> Message:

@@ -211,8 +211,8 @@ class GeminiDecoder(ResponseDecoder):
             signature = text(piece.get("thoughtSignature"))
             if "functionCall" in piece:
                 call = obj(piece["functionCall"])
-                name = text(call.get("id")) or f"call_{self._calls + 1}"
-                self.call(self._calls, text(call.get("name")), name, signature)
+                called = text(call.get("name")), text(call.get("id"))
+                self.call(self._calls, *called, signature)
                 self.arguments(self._calls, dumps(call.get("args") or {}))
                 self._calls += 1
             elif piece.get("thought"):

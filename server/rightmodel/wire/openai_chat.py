@@ -207,7 +207,7 @@ class ChatDecoder(ResponseDecoder):
                 self.reasoning(thought)
             if content:
                 if isinstance(content, str):
-                    self.events.append(content)
+                    self.text(content)
                 else:
                     self._note_parts(content)
             if has_more:

@@ -74,7 +74,7 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
             left.native(name)
     tools = [tool for t in objects(body.get("tools")) if (tool := _decoded_tool(t, left))]
     chosen = obj(obj(body.get("tool_choice")).get("function"))
-    return ChatRequest(
+    request = ChatRequest(
         model=required(body, "model", str),
         messages=_decoded_messages(required(body, "messages", list), left),
         tools=tuple(tools),
@@ -86,8 +86,8 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
         top_p=number(body.get("top_p")),
         stop=(stop,) if isinstance(stop, str) else tuple(filter(text, stop or ())),
         stream=body.get("stream") is True,
-        **left.all(),
     )
+    return left.noted(request)
 
 
 def _decoded_messages(messages: list[Any], left: Leftovers) -> tuple[Message, ...]:

@@ -35,6 +35,9 @@ _CLIENT_CALLS: Final = frozenset({
 })  # fmt: skip
 """Calls of tools that the client runs, beside `function_call`. The other calls ran upstream."""
 
+_MOST_KEY: Final = 64
+"""Characters of a `prompt_cache_key`."""
+
 _UNFINISHED: Final = frozenset({"incomplete", "cancelled"})
 _INCOMPLETE: Final = {
     "max_output_tokens": "length",
@@ -81,6 +84,8 @@ def encode_body(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, A
     if request.effort:
         body["reasoning"] = {"effort": request.effort}
     body |= given(temperature=request.temperature, top_p=request.top_p)
+    if request.cache_key:
+        body["prompt_cache_key"] = request.cache_key[:_MOST_KEY]
     return body
 
 
@@ -143,13 +148,14 @@ def _encoded_tool(tool: ToolSpec) -> dict[str, Any]:
 class ResponsesDecoder(ResponseDecoder):
     """A `response`, or the events that build one up."""
 
-    __slots__ = ("_calls", "_commentary", "_refused", "_thinking")
+    __slots__ = ("_calls", "_commentary", "_refused", "_streamed", "_thinking")
 
     def __init__(self) -> None:
         super().__init__()
         self._calls: dict[Any, int] = {}
         self._commentary: set[Any] = set()
         self._refused = False
+        self._streamed: set[Any] = set()
         self._thinking = ""
 
     def event(self, value: Mapping[str, Any]) -> None:
@@ -166,11 +172,15 @@ class ResponsesDecoder(ResponseDecoder):
             self._refused = True
             self.text(value.get("delta"))
         elif kind == "response.function_call_arguments.delta":
-            self.arguments(self._calls[value.get("output_index")], value.get("delta"))
+            index = value.get("output_index")
+            self._streamed.add(index)
+            self.arguments(self._calls[index], value.get("delta"))
         elif kind == "response.output_item.added":
             self._note_added(obj(value.get("item")), value.get("output_index"))
         elif kind == "response.output_item.done":
-            self._note_done(obj(value.get("item")))
+            self._note_done(obj(value.get("item")), value.get("output_index"))
+        elif kind == "error":
+            raise InBandError({"error": value})
         elif kind.startswith("response.") and isinstance(value.get("response"), dict):
             self._note_response(value["response"], kind.removeprefix("response."))
 
@@ -194,9 +204,14 @@ class ResponsesDecoder(ResponseDecoder):
         elif item.get("type") == "reasoning":
             self.reasoning("", "", item.get("id"))
 
-    def _note_done(self, item: Mapping[str, Any]) -> None:
+    def _note_done(self, item: Mapping[str, Any], index: Any) -> None:
         if item.get("type") == "reasoning":
             self._note_reasoning(item, with_text=self._thinking != item.get("id"))
+        elif item.get("type") == "function_call" and index not in self._streamed:
+            if index not in self._calls:
+                self._note_added(item, index)
+            self.arguments(self._calls[index], item.get("arguments"))
+            self._streamed.add(index)
 
     def _note_reasoning(self, item: Mapping[str, Any], *, with_text: bool) -> None:
         pieces = [*objects(item.get("summary")), *objects(item.get("content"))] if with_text else []
@@ -206,7 +221,7 @@ class ResponsesDecoder(ResponseDecoder):
     def _note_whole(self, item: Mapping[str, Any], index: int) -> None:
         self._note_added(item, index)
         if item.get("type") == "function_call":
-            self.arguments(self._calls[index], item.get("arguments"))
+            self._note_done(item, index)
         elif item.get("type") == "reasoning":
             self._note_reasoning(item, with_text=True)
         self._note_content(item)
@@ -228,9 +243,11 @@ class ResponsesDecoder(ResponseDecoder):
         if response.get("error") or status == "failed":
             raise InBandError({"error": response.get("error") or {"message": "response failed"}})
         if not any(isinstance(event, str) for event in self.events):
-            for item in objects(response.get("output")):  # a server that streams no deltas
+            for index, item in enumerate(objects(response.get("output"))):  # no deltas came
                 if item.get("type") == "message":
                     self._note_content(item)
+                elif item.get("type") == "function_call":
+                    self._note_done(item, index)
         if status == "completed" and response.get("status") in _UNFINISHED:
             status = response["status"]
         if status == "completed":

@@ -94,7 +94,7 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
     tools = [tool for t in objects(body.get("tools")) for tool in _decoded_tools(t, left)]
     chosen = obj(body.get("tool_choice"))
     name = text(chosen.get("name"))
-    return ChatRequest(
+    request = ChatRequest(
         model=required(body, "model", str),
         messages=(*system, *_decoded_items(given, left)),
         tools=tuple(tools),
@@ -105,8 +105,9 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
         temperature=number(body.get("temperature")),
         top_p=number(body.get("top_p")),
         stream=body.get("stream") is True,
-        **left.all(),
+        cache_key=text(body.get("prompt_cache_key")),
     )
+    return left.noted(request)
 
 
 def _decoded_items(items: list[Any], left: Leftovers) -> tuple[Message, ...]:
@@ -232,6 +233,7 @@ CODEC: Final = Codec(
         "reasoning",
         "text.format",
         "include",
+        "prompt_cache_key",
         "temperature",
         "top_p",
         "parallel_tool_calls",

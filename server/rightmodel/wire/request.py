@@ -61,9 +61,9 @@ class Leftovers:
         """It can be left out."""
         self._ignored[what] = None
 
-    def all(self) -> dict[str, tuple[str, ...]]:
-        """As fields of the request."""
-        return {"native": tuple(self._native), "ignored": tuple(self._ignored)}
+    def noted(self, request: ChatRequest) -> ChatRequest:
+        """The request, with this stated."""
+        return replace(request, native=tuple(self._native), ignored=tuple(self._ignored))
 
 
 def without_reasoning(request: ChatRequest) -> ChatRequest:
@@ -145,6 +145,7 @@ class ModelRequest:
                 effort=self.effort,
                 max_output_tokens=self.max_output_tokens,
                 stream=True,
+                cache_key=self.turn.request.cache_key or self.turn.session,
             )
             return request if self.is_author else without_reasoning(request)
         return ChatRequest(

@@ -169,7 +169,9 @@ class ResponseDecoder(ABC):
     `called`: the model called a tool.
     """
 
-    __slots__ = ("called", "counts", "done", "events", "finish", "id", "served", "started")
+    __slots__ = (
+        "_halves", "called", "counts", "done", "events", "finish", "id", "served", "started",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.events: list[StreamEvent] = []
@@ -180,6 +182,7 @@ class ResponseDecoder(ABC):
         self.done = False
         self.started = False
         self.called = False
+        self._halves: dict[str, str] = {}
 
     @abstractmethod
     def event(self, value: Mapping[str, Any]) -> None:
@@ -213,30 +216,45 @@ class ResponseDecoder(ABC):
     def text(self, piece: Any) -> None:
         """A piece of the answer."""
         if piece and isinstance(piece, str):
-            self.events.append(piece)
+            if self._halves or not piece.isascii():
+                piece = self._joined("text", piece)
+            if piece:
+                self.events.append(piece)
 
     def reasoning(self, piece: Any, signature: Any = "", name: Any = "") -> None:
         """A piece of the model's reasoning."""
         text, signature, name = (
             value if isinstance(value, str) else "" for value in (piece, signature, name)
         )
+        text = self._joined("reasoning", text)
         if text or signature or name:
             self.events.append(ReasoningDelta(text, signature, name))
 
     def call(self, index: int, name: str, call_id: str, signature: str = "") -> None:
-        """The beginning of a tool call."""
+        """The beginning of a tool call; one without an id gets one."""
         self.called = True
-        self.events.append(CallStart(index, call_id, name, signature))
+        made = "_".join(filter(None, ("call", self.id, str(index + 1))))
+        self.events.append(CallStart(index, call_id or made, name, signature))
 
     def arguments(self, index: int, piece: Any) -> None:
         """A piece of a tool call's arguments."""
-        if piece and isinstance(piece, str):
+        if isinstance(piece, str) and (piece := self._joined(f"call {index}", piece)):
             self.events.append(CallDelta(index, piece))
 
     def end(self, finish: str) -> None:
         """How the response ended. A refusal is final; a stop after a tool call is that call."""
+        if self._halves.pop("text", ""):
+            self.events.append("\ufffd")
         if self.finish != "refused":
             self.finish = "tool_calls" if finish == "stop" and self.called else finish
+
+    def _joined(self, what: str, piece: str) -> str:
+        """The piece behind the half of a surrogate pair that came before; its own half waits."""
+        piece = self._halves.pop(what, "") + piece
+        if "\ud800" <= piece[-1:] <= "\udbff":
+            self._halves[what] = piece[-1]
+            piece = piece[:-1]
+        return well_formed(piece)
 
 
 class CountDecoder(ResponseDecoder):
