@@ -44,6 +44,12 @@ PYTHON_AGENTS: Final = ["openai-agents==0.24.0", "pydantic-ai-slim[mcp,openai]==
 INSTALLERS: Final = ["build==1.6.1", "pipx==1.18.4", "twine==7.0.0", "uv==0.13.9"]
 """What people install and publish Python programs with."""
 
+TELEMETRY: Final = [
+    "opentelemetry-distro==0.66b2",
+    "opentelemetry-exporter-otlp-proto-http==1.45.2",
+]
+"""The SDK of OpenTelemetry and its exporter, for the same version of its API as ours."""
+
 LLAMA_CPP: Final = ["xllamacpp==2026.10.11549"]
 """llama.cpp with its own HTTP server, as a wheel."""
 
@@ -150,6 +156,7 @@ def _wanted() -> list[tuple[str, dict[str, str] | list[str]]]:
         ("claude-code-2.1.197", CLAUDE_CODE_2_1_197),
         ("python-agents", PYTHON_AGENTS),
         ("installers", INSTALLERS),
+        ("telemetry", TELEMETRY),
         ("llama-cpp", LLAMA_CPP),
     ]
     if has_compiler():

@@ -94,7 +94,9 @@ class Metrics:
             "Tokens; cached and cache_write are part of input, reasoning of output.",
             (*where, "kind"),
         )
-        self._cost = Figure("cost_usd_total", "counter", "USD, as billed or computed.", where)
+        self._cost = Figure(
+            "cost_usd_total", "counter", "USD, as billed or computed.", (*where, "client")
+        )
         self._unpriced = Figure(
             "unpriced_attempts_total", "counter", "Requests of unknown cost, in no sum.", where
         )
@@ -136,7 +138,7 @@ class Metrics:
         if row.cost_usd is None:
             self._unpriced.add(1, *where)
         else:
-            self._cost.add(float(row.cost_usd), *where)
+            self._cost.add(float(row.cost_usd), *where, row.client)
         if row.first_token_s is not None:
             self._first_s.observe(row.first_token_s)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from rightmodel.core.errors import RightmodelError
 from rightmodel.core.task import Task, Turn, WireFormat
 from rightmodel.execution.calls import new_ref
+from rightmodel.execution.trace_context import continued
 from rightmodel.routing.signals.turn import read_turn
 from rightmodel.surfaces.http.asgi import Reply, parse, read_body, send_reply
 from rightmodel.surfaces.http.errors import HttpError, http_error, invalid_request
@@ -65,7 +66,7 @@ async def answer_turn(
     task = task_of(request, body, document)
     ref = new_ref()
     envelope = _envelopes(request.dialect, ref, task)
-    with _UntilGone(receive) as client:
+    with continued(request.headers), _UntilGone(receive) as client:
         if task.turn is not None and task.turn.request.stream:
             codec, usage = CODECS[request.dialect], _wants_usage(document)
             relay = StreamRelay(send, codec, envelope, wants_usage=usage)

@@ -1,0 +1,27 @@
+"""A call continues the trace of whoever makes it, where the request names one."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry import context, propagate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+TRACEPARENT: Final = "traceparent"
+"""https://www.w3.org/TR/trace-context/: header of HTTP, key of `_meta` in MCP."""
+
+
+@contextmanager
+def continued(carrier: Mapping[str, str]) -> Iterator[None]:
+    """Spans within the block belong to the trace that the carrier names, if it names one."""
+    if TRACEPARENT not in carrier:
+        yield
+        return
+    token = context.attach(propagate.extract(carrier))
+    try:
+        yield
+    finally:
+        context.detach(token)
