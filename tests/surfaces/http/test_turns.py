@@ -64,7 +64,7 @@ def test_headers_say_what_served(tmp_path: Path, dialect: str, protocol: str) ->
             stream = await gw.post(path, {**body, "stream": True})
             for answer in (whole, stream):
                 assert answer.headers["x-rightmodel-model"] == "p/m"
-                assert "$" in answer.headers["x-rightmodel-reason"]
+                assert "risk x $" in answer.headers["x-rightmodel-reason"]
                 assert answer.headers["x-rightmodel-ref"].isalnum()
             assert float(whole.headers["x-rightmodel-cost-usd"]) > 0
             assert "This is a simulated answer." in whole.text

@@ -56,6 +56,7 @@ def headers_of(scope: Scope) -> dict[str, str]:
 
 def header(text: str) -> bytes:
     """A value as it may stand in a header: printable ASCII."""
+    text = text.replace("×", "x").replace("−", "-")
     return "".join(c if " " <= c <= "~" else "?" for c in text).encode()
 
 
