@@ -103,7 +103,7 @@ def test_metrics_count_what_the_ledger_records(tmp_path: Path) -> None:
             assert found[f'rightmodel_attempts_total{{{m},role="answer"}}'] == 2
             assert found[f'rightmodel_failures_total{{{n},fault="server_error"}}'] == 1
             assert found[f'rightmodel_tokens_total{{{m},kind="input"}}'] > 0
-            assert found[f"rightmodel_cost_usd_total{{{m}}}"] > 0
+            assert found[f'rightmodel_cost_usd_total{{{m},client="http"}}'] > 0
             assert found[f"rightmodel_breaker_open{{{m}}}"] == 0
             assert found[f"rightmodel_breaker_open{{{n}}}"] == 1
             assert found["rightmodel_call_seconds_count"] == 3
