@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from ledger.rows import DAY, NOON, attempt, call, outcome
+from rightmodel.ledger.budget import Limit, Mark
 from rightmodel.ledger.records import Cooldown, Hold, Origin, Session, Texts
 from rightmodel.ledger.sums import Key
 
@@ -168,6 +169,24 @@ class StoreContract:
         assert store.charged(Key(DAY, client="alice")) == Decimal("0.1")
         assert store.charged(Key("2026-11", client="bob")) == Decimal("0.2")
         assert store.charged(Key(DAY)) == Decimal("0.7")
+
+    def test_an_alert_is_the_first_claimants_alone(
+        self, store: Store, opened: Callable[[], Store]
+    ) -> None:
+        mark = Mark(Limit("per_day_usd", Decimal(5)), DAY, is_wall=False)
+
+        def claims(store: Store, mark: Mark) -> bool:
+            with store.transaction():
+                return store.claim_alert(mark, at=NOON)
+
+        assert claims(store, mark)
+        assert not claims(opened(), mark)
+        others = (
+            mark._replace(is_wall=True),
+            mark._replace(period="2026-11-22"),
+            mark._replace(limit=Limit("per_day_usd", Decimal(6))),
+        )
+        assert all(claims(store, other) for other in others)
 
     def test_sums_follow_what_others_write(self, store: Store, opened: Callable[[], Store]) -> None:
         other = opened()

@@ -8,7 +8,7 @@ import pytest
 
 from ledger.rows import DAY, NOON, attempt
 from rightmodel.core.errors import BudgetError
-from rightmodel.ledger.budget import Limit, Limits, limit_states, warnings
+from rightmodel.ledger.budget import Limit, Limits, limit_states, warning
 from rightmodel.ledger.records import (
     AttemptRecord,
     HoldRequest,
@@ -210,11 +210,11 @@ def test_what_was_reserved_before_midnight_is_charged_to_that_day(store: SqliteS
 def test_a_warning_comes_before_the_wall(store: SqliteStore) -> None:
     spend(store, "0.79")
     found = limit_states([PER_DAY], store.charged, (), now=NOON)
-    assert warnings(found, 0.8) == []
-    assert "80%" in warnings(found, 0.8, more=Decimal("0.01"))[0]
+    assert found[0].share < 0.8
+    assert "80%" in warning(found[0].after(Decimal("0.01")))
     spend(store, "0.01")
     found = limit_states([PER_DAY], store.charged, (), now=NOON)
-    assert warnings(found, 0.8) == ["budget per_day_usd: 80% of $1.00 spent, resets in 12 h"]
+    assert warning(found[0]) == "budget per_day_usd: 80% of $1.00 spent, resets in 12 h"
 
 
 def test_a_budget_of_nothing_refuses_everything_that_costs(store: SqliteStore) -> None:

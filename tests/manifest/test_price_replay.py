@@ -13,8 +13,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rightmodel.core.call import Attempt
+from rightmodel.ledger.call_rows import attempt_record
 from rightmodel.ledger.ledger import Ledger
-from rightmodel.ledger.records import attempt_record
 from rightmodel.ledger.recovery import SqliteOpener
 from rightmodel.ledger.reports import summed
 from rightmodel.ledger.sqlite import SqliteStore

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from rightmodel.core.decision import Decision
     from rightmodel.core.task import WireFormat
+    from rightmodel.execution.alerts import Alerts
     from rightmodel.execution.breaker import Health
     from rightmodel.execution.calls import Calls
     from rightmodel.execution.counting import TokenCounter
@@ -309,7 +310,21 @@ def make_ledger(settings: Settings, catalog: Catalog) -> Ledger:
         limits=limits_of(catalog.budget, catalog.clients.values()),
         store_text=catalog.store_text,
         spill=Spill(file),
+        alerts=_make_alerts(settings, catalog),
     )
+
+
+def _make_alerts(settings: Settings, catalog: Catalog) -> Alerts | None:
+    """What tells people of spent budgets; `None` where the manifest names no receiver."""
+    told = catalog.alerts
+    url = settings.variable(told.webhook_env)
+    if not (url or told.command):
+        return None
+    from rightmodel.execution.alerts import Alerts
+    from rightmodel.ledger.reservations import this_origin
+
+    host = this_origin(settings.environment).host
+    return Alerts(url, told.format, told.command, host=host, clock=time.time)
 
 
 class _OverHttp(dict["WireFormat", "Upstream"]):

@@ -12,7 +12,8 @@ from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Message
 from rightmodel.execution.attempt import Try, Watch, error_of
-from rightmodel.ledger.records import HoldRequest, attempt_record, new_id
+from rightmodel.ledger.call_rows import attempt_record
+from rightmodel.ledger.records import HoldRequest, new_id
 from rightmodel.routing.scoring import billable_tokens
 from rightmodel.wire.request import ModelRequest
 

@@ -21,17 +21,8 @@ from rightmodel.core.decision import SessionView
 from rightmodel.core.errors import RightmodelError
 from rightmodel.core.fault import Fault
 from rightmodel.execution.records import kept_turns
-from rightmodel.ledger.records import (
-    UNKNOWN,
-    HoldRequest,
-    Origin,
-    OutcomeRecord,
-    Texts,
-    attempt_record,
-    call_record,
-    new_id,
-    task_hash,
-)
+from rightmodel.ledger.call_rows import attempt_record, call_record, task_hash
+from rightmodel.ledger.records import UNKNOWN, HoldRequest, Origin, OutcomeRecord, Texts, new_id
 from rightmodel.routing.scoring import worst_cost
 from rightmodel.routing.session import horizon, with_warm_cache
 

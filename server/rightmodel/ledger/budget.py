@@ -108,6 +108,11 @@ class LimitState(NamedTuple):
         """Spent share of the limit, 0–1 and above."""
         return float(self.spent_usd / self.limit.usd) if self.limit.usd else 1.0
 
+    def after(self, usd: Decimal, *, held: bool = False) -> LimitState:
+        """Once so much more is spent. `held`: and all that other calls have reserved."""
+        more = EXACT.add(usd, self.held_usd) if held else usd
+        return self._replace(spent_usd=EXACT.add(self.spent_usd, more))
+
 
 def limit_states(
     limits: Iterable[Limit], charged: Charged, holds: Sequence[Hold], *, now: float
@@ -127,15 +132,42 @@ def limit_states(
     return found
 
 
-def warnings(found: Iterable[LimitState], warn_at: float, *, more: Decimal = _ZERO) -> list[str]:
-    """A line for each limit that is nearly used up once `more` is spent."""
-    after = [s._replace(spent_usd=EXACT.add(s.spent_usd, more)) for s in found]
-    return [
-        f"budget {s.limit.name}: {s.share:.0%} of {dollars(s.limit.usd)} spent, "
-        f"resets in {duration(s.resets_s)}"
-        for s in after
-        if s.share >= warn_at
-    ]
+def warning(state: LimitState) -> str:
+    """A line about a limit that is nearly spent."""
+    return (
+        f"budget {state.limit.name}: {state.share:.0%} of {dollars(state.limit.usd)} spent, "
+        f"resets in {duration(state.resets_s)}"
+    )
+
+
+class Mark(NamedTuple):
+    """What people are told once: that a limit is nearly spent, or (`is_wall`) spent.
+
+    The wall is also a call that was refused. `period`: UTC day or month.
+    """
+
+    limit: Limit
+    period: str
+    is_wall: bool
+
+    @property
+    def threshold(self) -> str:
+        """With the amount: a limit that was raised is another one."""
+        return f"{'wall' if self.is_wall else 'warning'} of {self.limit.usd}"
+
+
+class Alert(NamedTuple):
+    """What to tell about a mark. `text`: for people."""
+
+    mark: Mark
+    state: LimitState
+    text: str
+
+
+def mark_of(state: LimitState, *, now: float, refused: bool = False) -> Mark:
+    """The mark that a limit has reached, if it is at least nearly spent."""
+    period = state.limit.key(day_of(now)).period
+    return Mark(state.limit, period, is_wall=refused or state.share >= 1.0)
 
 
 def check(

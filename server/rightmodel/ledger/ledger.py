@@ -13,9 +13,10 @@ import logging
 import time
 from collections import deque
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from rightmodel.ledger.budget import Limits, warnings
+from rightmodel.core.errors import BudgetError
+from rightmodel.ledger.budget import Alert, Limits, LimitState, limit_states, mark_of, warning
 from rightmodel.ledger.records import (
     AttemptRecord,
     Cooldown,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from rightmodel.core.errors import LedgerError
-    from rightmodel.ledger.budget import LimitState
+    from rightmodel.ledger.budget import Mark
     from rightmodel.ledger.records import CallRecord, HoldRequest, Row
     from rightmodel.ledger.spill import Spill
     from rightmodel.ledger.store import Store, Stored
@@ -52,11 +53,24 @@ CLOSE_S: Final = 1.0
 """How long closing waits for the disk: a server whose client is gone ends within two seconds."""
 
 
+class AlertSink(Protocol):
+    """What tells people of budgets that are nearly spent."""
+
+    def tell(self, alert: Alert) -> None:
+        """Send it; does not wait."""
+        ...
+
+    async def close(self) -> None:
+        """Send what is under way, or give up."""
+        ...
+
+
 class Ledger:
     """`open_store`: called on the ledger's thread. `clock`: seconds since 1970.
 
     `store_text`: whether prompts, answers and notes may be kept; without it they are dropped here.
     `spill`: where rows go that cannot be written before the process ends; `None`: they are lost.
+    `alerts`: hears of a limit, period and threshold once, in one of all processes; closed with it.
     """
 
     def __init__(
@@ -67,11 +81,15 @@ class Ledger:
         store_text: bool = False,
         clock: Callable[[], float] = time.time,
         spill: Spill | None = None,
+        alerts: AlertSink | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self._store_text = store_text
         self._clock = clock
         self._spill = spill
+        self._alerts = alerts
+        self._told: set[Mark] = set()
+        self._claims: dict[Mark, asyncio.Task[None]] = {}
         self._owner = this_process()
         self._held: dict[int, Hold] = {}
         self._standings: dict[int, list[LimitState]] = {}
@@ -123,6 +141,9 @@ class Ledger:
         except asyncio.CancelledError:
             self._submit(Job((Settled(number, _NOTHING),)))
             raise
+        except BudgetError as error:
+            self._refused(request, error)
+            raise
         self._held[number] = hold
         self._standings[number] = found
         return hold  # type: ignore[no-any-return]
@@ -134,10 +155,53 @@ class Ledger:
         if hold is not None and (found := self._standings.pop(hold.id, None)):
             charged = [row.charged_usd for row in written if isinstance(row, AttemptRecord)]
             more = sum((usd for usd in charged if usd is not None), _NOTHING)
-            flags += warnings(found, self.limits.warn_at, more=more)
+            flags += self._warnings(found, more)
         flags += self._notices
         self._notices.clear()
         return tuple(flags)
+
+    def _warnings(self, found: Sequence[LimitState], more: Decimal) -> list[str]:
+        """For the receipt. `found`: before the attempt, which cost `more`."""
+        after = [state.after(more) for state in found]
+        for state in found:
+            if state.after(more, held=True).share >= self.limits.warn_at:
+                self._alert(state.after(more))
+        return [warning(state) for state in after if state.share >= self.limits.warn_at]
+
+    def _refused(self, request: HoldRequest, error: BudgetError) -> None:
+        """An alert, where the call has no other candidate to go on with, and waiting is no help."""
+        limit = next((one for one in self.limits.limits if one.name == error.limit), None)
+        if limit and request.number and error.resets_s and not (error.cheaper or error.passing):
+            state = LimitState(limit, limit.usd, _NOTHING, error.left_usd, error.resets_s)
+            self._alert(state, refusal=str(error))
+
+    def _alert(self, state: LimitState, *, refusal: str = "") -> None:
+        """Have people told of a limit that seems to be nearly spent."""
+        mark = mark_of(state, now=self._clock(), refused=bool(refusal))
+        if self._alerts is None or mark in self._told or mark in self._claims:
+            return
+        claim = asyncio.create_task(self._claim(self._alerts, mark, refusal))
+        self._claims[mark] = claim
+        claim.add_done_callback(lambda _: self._claims.pop(mark))
+
+    async def _claim(self, alerts: AlertSink, mark: Mark, refusal: str) -> None:
+        """Tell it, unless it was told. What running calls will cost is known once it is written."""
+
+        def do(store: Store) -> tuple[Mark, Alert | None] | None:
+            now = self._clock()
+            (state,) = limit_states([mark.limit], store.charged, store.holds(), now=now)
+            if not refusal and state.share < self.limits.warn_at:
+                return None
+            reached = mark_of(state, now=now, refused=bool(refusal))
+            is_first = store.claim_alert(reached, at=now)
+            return reached, Alert(reached, state, refusal or warning(state)) if is_first else None
+
+        done = await self._wait(Job(do=do))
+        if done.value is not None:
+            reached, alert = done.value
+            self._told.add(reached)
+            if alert is not None:
+                alerts.tell(alert)
 
     def note(self, *rows: Row) -> None:
         """Write rows; does not wait."""
@@ -172,6 +236,11 @@ class Ledger:
     async def close(self) -> None:
         """Write what is left and close the store; what takes longer than `CLOSE_S` is spilled."""
         self._flush()
+        if self._claims:
+            await asyncio.wait(self._claims.values(), timeout=CLOSE_S)
+        await asyncio.gather(self._close(), *([self._alerts.close()] if self._alerts else []))
+
+    async def _close(self) -> None:
         self._closed = True
         self._writer.close()
         await asyncio.to_thread(self._writer.join, CLOSE_S)

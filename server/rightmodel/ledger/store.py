@@ -30,6 +30,7 @@ from rightmodel.ledger.sums import EXACT, Key, Sums
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from rightmodel.ledger.budget import Mark
     from rightmodel.ledger.records import (
         AttemptRecord,
         CallRecord,
@@ -218,6 +219,14 @@ class Store(Reader):
     def drop_sessions(self, before: float) -> None:
         """Forget the sessions whose last turn was before that time."""
         self._run("DELETE FROM sessions WHERE at < ?", before)
+
+    def claim_alert(self, mark: Mark, *, at: float) -> bool:
+        """Whether this is the first process to tell of it."""
+        sql = (
+            "INSERT INTO alerts (budget, period, threshold, at) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (budget, period, threshold) DO NOTHING"
+        )
+        return self._run(sql, mark.limit.name, mark.period, mark.threshold, at) > 0
 
     def charged(self, key: Key) -> Decimal:
         """The exact sum of `charged_usd`. Only what was added since the last time is read."""
