@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rightmodel.integrations import CLIENTS, SKILL, Client, Launch, registration
+from rightmodel.integrations import (
+    CLIENTS,
+    SETUPS,
+    SKILL,
+    Client,
+    Gateway,
+    Launch,
+    Setup,
+    model_settings,
+    registration,
+)
 from rightmodel.surfaces.mcp.tools import TOOL_NAMES
 
 FOLDER = Path(__file__).parents[1] / "agent_configs"
@@ -27,6 +37,7 @@ FILES = {
     "zed": "zed/settings.json",
     "continue": "continue/rightmodel.yaml",
 }
+GATEWAY = Gateway("http://127.0.0.1:8765", "TOKEN")
 _ENDINGS = {"json": "mcp.json", "toml": "config.toml", "paste": "agent.py"}
 
 README = """\
@@ -76,8 +87,35 @@ def generated() -> dict[str, str]:
     """Every generated file: its path below agent_configs/ and its text."""
     files = {file_name(c): registration(c, PORTABLE) for c in CLIENTS.values()}
     files["openclaw/SKILL.md"] = SKILL.read_text(encoding="utf-8")
-    files["README.md"] = README + "".join(map(row, CLIENTS.values())) + SETTINGS
+    files |= {model_file(s): model_settings(s, GATEWAY) for s in SETUPS.values()}
+    models = MODELS + "".join(map(model_row, SETUPS.values()))
+    files["README.md"] = README + "".join(map(row, CLIENTS.values())) + SETTINGS + models
     return files
+
+
+MODELS = """
+## The gateway as an agent's own model
+
+What `rightmodel config CLIENT --model --write` sets, for a gateway on this machine. TOKEN stands
+for the token of the agent's entry in `[clients]`.
+
+| agent | file here | goes to | speaks | notes |
+|---|---|---|---|---|
+"""
+
+
+def model_file(setup: Setup) -> str:
+    """Where its settings are below agent_configs/."""
+    return f"{setup.client.name}/model.{setup.client.format}"
+
+
+def model_row(setup: Setup) -> str:
+    """Its line in the second table."""
+    file = model_file(setup)
+    user = f"`{setup.client.user}`"
+    notes = " ".join(setup.notes)
+    cells = (setup.client.title, f"[{file}]({file})", user, ", ".join(setup.apis), notes)
+    return f"| {' | '.join(cells)} |\n"
 
 
 SETTINGS = """

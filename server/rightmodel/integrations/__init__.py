@@ -1,23 +1,42 @@
 """Registrations: what each agent needs to start rightmodel, in its own file format.
 
-`clients` holds the facts of each agent, `registration` turns them into an entry, `edit` puts it
-into the text of a file or takes it out. Pure: nothing here touches a file.
+`clients` holds the facts of each agent, `registration` turns them into an entry, `model_setup`
+makes the gateway an agent's own model, `edit` puts either into the text of a file or takes it out.
+Pure: nothing here touches a file.
 """
 
 from __future__ import annotations
 
 from rightmodel.integrations.clients import CLIENTS, SKILL, Client
 from rightmodel.integrations.edit import CannotMergeError
+from rightmodel.integrations.model_setup import (
+    SETUPS,
+    Former,
+    Gateway,
+    Setup,
+    former_settings,
+    model_settings,
+    with_model,
+    without_model,
+)
 from rightmodel.integrations.registration import Launch, merged, own_model, registration, removed
 
 __all__ = [
     "CLIENTS",
+    "SETUPS",
     "SKILL",
     "CannotMergeError",
     "Client",
+    "Former",
+    "Gateway",
     "Launch",
+    "Setup",
+    "former_settings",
     "merged",
+    "model_settings",
     "own_model",
     "registration",
     "removed",
+    "with_model",
+    "without_model",
 ]

@@ -19,13 +19,20 @@ from rightmodel.integrations import (
     registration,
     removed,
 )
-from rightmodel.manifest.settings import config_dir
+from rightmodel.manifest.settings import config_dir, read_settings
+from rightmodel.surfaces.cli.agent_file import change_agent_file, note
+from rightmodel.surfaces.cli.config_model import (
+    Where,
+    print_model,
+    remove_model,
+    setup_of,
+    write_model,
+)
 from rightmodel.surfaces.cli.terminal import echo
-from rightmodel.surfaces.cli.text_file import change_file
 from rightmodel.surfaces.mcp.tools import TOOL_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from rightmodel.integrations import Client
 
@@ -44,12 +51,35 @@ if TYPE_CHECKING:
 )
 @click.option("--manifest", default="", metavar="FILE", help="The manifest to serve.")
 @click.option("--env-file", default="", metavar="FILE", help="NAME=value lines with keys.")
+@click.option("--model", is_flag=True, help="The gateway as the agent's own model instead.")
+@click.option(
+    "--url",
+    default="http://127.0.0.1:8765",
+    show_default=True,
+    help="With --model: where `rightmodel serve --http` listens.",
+)
+@click.option("--as", "client_name", default="", metavar="NAME", help="With --model: in [clients].")
+@click.option(
+    "--api", default="", help="With --model: the wire format to speak, if it can several."
+)
 def command(  # noqa: PLR0913 - one for each option
-    client: str, *, write: bool, remove: bool, path: str, scope: str, manifest: str, env_file: str
+    client: str,
+    *,
+    write: bool,
+    remove: bool,
+    path: str,
+    scope: str,
+    manifest: str,
+    env_file: str,
+    model: bool,
+    url: str,
+    client_name: str,
+    api: str,
 ) -> None:
     """Print the registration for CLIENT; --write merges it into the agent's file.
 
-    Without CLIENT: list the supported agents.
+    With --model: what makes the gateway the agent's own model. Without CLIENT: list the supported
+    agents.
     """
     if write and remove:
         raise TaskError("give one of --write and --remove")
@@ -58,32 +88,43 @@ def command(  # noqa: PLR0913 - one for each option
         return
     if client not in CLIENTS:
         raise UnknownNameError("client", client, CLIENTS)
-    chosen = CLIENTS[client]
+    setup = setup_of(client) if model else None
+    chosen = setup.client if setup else CLIENTS[client]
     file = Path(path).expanduser().absolute() if path else file_of(chosen, scope, os.environ)
-    if remove:
-        _change(chosen, file, lambda text: removed(chosen, text), "not registered")
-        return
-    launch = Launch(
-        command=own_command(),
-        tools=TOOL_NAMES,
-        manifest=_existing("--manifest", manifest),
-        env_file=_existing("--env-file", env_file),
-    )
-    if write and chosen.format != "paste":
+    if remove and (file is None or chosen.format == "paste"):
+        raise TaskError(f"{chosen.title} is not edited: remove the registration by hand")
+    manifest, env_file = _existing("--manifest", manifest), _existing("--env-file", env_file)
+    if setup and file:
+        if remove:
+            remove_model(setup, file)
+            return
+        settings = read_settings(manifest=manifest, env_file=env_file)
+        change = write_model if write else print_model
+        change(setup, file, Where(url, client_name, api), settings)
+    elif remove and file:
+        change_agent_file(file, lambda text: removed(chosen, text), "not registered")
+    else:
+        launch = Launch(own_command(), TOOL_NAMES, manifest, env_file)
+        _register(chosen, file, launch, write=write)
+
+
+def _register(client: Client, file: Path | None, launch: Launch, *, write: bool) -> None:
+    """Print the registration, or merge it into the agent's file."""
+    if write and file and client.format != "paste":
         try:
-            _change(chosen, file, lambda text: merged(chosen, launch, text), "already there")
+            change_agent_file(file, lambda text: merged(client, launch, text), "already there")
         except CannotMergeError as error:
             if error.by_hand:
-                echo(registration(chosen, launch), nl=False)
+                echo(registration(client, launch), nl=False)
                 raise TaskError(f"{error}; add what is printed above by hand") from error
             raise
     else:
-        echo(registration(chosen, launch), nl=False)
+        echo(registration(client, launch), nl=False)
         if write:
-            raise TaskError(f"{chosen.title} is not edited: {chosen.why_paste}")
+            raise TaskError(f"{client.title} is not edited: {client.why_paste}")
         goes_to = f"goes into {file}; --write merges it there"
-        _note(chosen.why_paste or goes_to)
-    _hints(chosen, launch)
+        note(client.why_paste or goes_to)
+    _hints(client, launch)
 
 
 def _list_clients() -> None:
@@ -130,38 +171,14 @@ def _existing(option: str, value: str) -> str:
     return str(path)
 
 
-def _change(client: Client, file: Path | None, change: Callable[[str], str], same: str) -> None:
-    """Change the agent's file and print what was done."""
-    if file is None or client.format == "paste":
-        raise TaskError(f"{client.title} is not edited: remove the registration by hand")
-    try:
-        backup = change_file(file, change)
-    except CannotMergeError as error:
-        raise CannotMergeError(f"{file} {error}", by_hand=error.by_hand) from error
-    except UnicodeError as error:
-        raise TaskError(f"{file} is not UTF-8 text; nothing was changed") from error
-    except OSError as error:
-        raise TaskError(f"{file} cannot be written: {error.strerror or error}") from error
-    if backup is None:
-        echo(f"{file}: written")
-    elif backup == file:
-        echo(f"{file}: {same}")
-    else:
-        echo(f"{file}: written; the former content is in {backup.name}")
-
-
 def _hints(client: Client, launch: Launch) -> None:
-    for note in client.notes:
-        _note(note)
+    for text in client.notes:
+        note(text)
     if not client.passes_env and not launch.env_file:
         usual = config_dir(os.environ) / "keys.env"
-        _note(
+        note(
             f"{client.title} may not pass your keys on: put NAME=value lines into a file and "
             f"name it, for instance --env-file {usual}"
         )
     if not launch.manifest and Path("rightmodel.toml").is_file():
-        _note("rightmodel.toml in this directory may not be found: --manifest rightmodel.toml")
-
-
-def _note(text: str) -> None:
-    echo(f"note: {text}", err=True)
+        note("rightmodel.toml in this directory may not be found: --manifest rightmodel.toml")

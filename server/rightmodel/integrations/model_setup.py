@@ -1,0 +1,171 @@
+"""The gateway as an agent's own model: what is set in the agent's file, and what was there before.
+
+The facts are in `models.toml`. Pure, as all of `integrations`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from rightmodel.core.errors import UnknownNameError
+from rightmodel.integrations.clients import CLIENTS
+from rightmodel.integrations.edit import drop, edited, parsed, put, render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from rightmodel.integrations.clients import Client
+    from rightmodel.integrations.edit import Tree
+
+Keys = tuple[str, ...]
+Former = list[tuple[Keys, Any]]
+"""(keys, value) that a setup has replaced."""
+
+ANY: Final = "none"
+"""The token where the gateway asks for none: agents insist on one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What makes the gateway the model of an agent.
+
+    `client`: the agent, with the file that holds its model. `apis`: the APIs it can speak, the
+    usual one first, each with its name there and the path of the base URL. `model`: keys and value
+    that choose the model; where they are in force, the setup is. `access`, `others`: the rest.
+    """
+
+    client: Client
+    apis: Mapping[str, tuple[str, str]]
+    model: tuple[Keys, str]
+    access: tuple[tuple[Keys, Any], ...]
+    others: tuple[tuple[Keys, str], ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    def values(self, gateway: Gateway) -> list[tuple[Keys, Any]]:
+        """Keys and values to set. Raises `UnknownNameError` for an API that it cannot speak."""
+        api = gateway.api or next(iter(self.apis))
+        if api not in self.apis:
+            raise UnknownNameError("API", api, self.apis, argument="--api")
+        name, base = self.apis[api]
+        words = {"url": gateway.url, "token": gateway.token or ANY, "api": name, "base": base}
+        filled = ((at, _filled(value, words)) for at, value in self.access)
+        return [*filled, self.model, *self.others]
+
+
+class Gateway(NamedTuple):
+    """Where it listens. `token`: "" where it asks for none. `api`: "" for the client's usual."""
+
+    url: str
+    token: str = ""
+    api: str = ""
+
+
+def model_settings(setup: Setup, gateway: Gateway) -> str:
+    """The settings as a file of their own."""
+    tree: dict[str, Any] = {}
+    for at, value in setup.values(gateway):
+        put(tree, at, value)
+    return render(_format(setup), tree)
+
+
+def with_model(setup: Setup, gateway: Gateway, text: str) -> str:
+    """The text of the agent's file with the gateway as its model. Raises `CannotMergeError`."""
+
+    def change(tree: Tree) -> None:
+        for at, value in setup.values(gateway):
+            put(tree, _place(tree, at), value)
+
+    return edited(_format(setup), text, change)
+
+
+def former_settings(setup: Setup, text: str) -> Former | None:
+    """What `with_model` would replace; `None` where the gateway is the model already."""
+    tree = parsed(_format(setup), text)
+    if _is_set(tree, setup):
+        return None
+    places = [_place(tree, at) for at, _ in (*setup.access, setup.model, *setup.others)]
+    return [(at, value) for at in places if (value := _value(tree, at)) is not None]
+
+
+def without_model(setup: Setup, former: Sequence[tuple[Keys, Any]], text: str) -> str:
+    """The text of the agent's file without the gateway, and with what was there before.
+
+    What the user has set since stays. Raises `CannotMergeError`.
+    """
+
+    def change(tree: Tree) -> None:
+        if not _is_set(tree, setup):
+            return
+        old = dict(former)
+        for at, value in (*((at, None) for at, _ in setup.access), setup.model, *setup.others):
+            place = _place(tree, at)
+            if value is not None and _value(tree, place) != value:
+                continue
+            if place in old:
+                put(tree, place, old[place])
+            else:
+                drop(tree, place)
+
+    return edited(_format(setup), text, change)
+
+
+def _format(setup: Setup) -> Any:
+    return setup.client.format
+
+
+def _is_set(tree: Tree, setup: Setup) -> bool:
+    at, value = setup.model
+    return bool(_value(tree, _place(tree, at)) == value)
+
+
+def _place(tree: Tree, at: Keys) -> Keys:
+    """The keys, or those above where the file has a plain text there: `model = "x"`."""
+    above = at[:-1]
+    return above if above and isinstance(_value(tree, above), str) else at
+
+
+def _value(tree: Any, at: Keys) -> Any:
+    for key in at:
+        if not hasattr(tree, "get"):
+            return None
+        tree = tree.get(key)
+    return tree
+
+
+def _filled(value: Any, words: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return Template(value).substitute(words)
+    if isinstance(value, dict):
+        return {key: _filled(inner, words) for key, inner in value.items()}
+    return [_filled(inner, words) for inner in value] if isinstance(value, list) else value
+
+
+def _read() -> Iterator[tuple[str, Setup]]:
+    text = Path(__file__).with_name("models.toml").read_text(encoding="utf-8")
+    for name, facts in tomllib.loads(text).items():
+        places = {key: facts[key] for key in ("user", "project") if key in facts}
+        if "variables" in facts:
+            places["variables"] = tuple(map(tuple, facts["variables"]))
+        yield (
+            name,
+            Setup(
+                client=replace(CLIENTS[name], **places),
+                apis={api: (found[0], found[1]) for api, found in facts["apis"].items()},
+                model=_pair(facts["model"]),
+                access=tuple((tuple(entry["at"]), entry["value"]) for entry in facts["access"]),
+                others=tuple(map(_pair, facts.get("others", ()))),
+                notes=tuple(facts.get("notes", ())),
+            ),
+        )
+
+
+def _pair(entry: Sequence[Any]) -> tuple[Keys, Any]:
+    return tuple(entry[0]), entry[1]
+
+
+SETUPS: Final[Mapping[str, Setup]] = dict(_read())
+"""By the name of the client."""

@@ -1,0 +1,164 @@
+"""`rightmodel config CLIENT --model`: the gateway as the agent's own model."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rightmodel.core.errors import TaskError, UnknownNameError
+from rightmodel.integrations import (
+    CLIENTS,
+    SETUPS,
+    CannotMergeError,
+    Gateway,
+    former_settings,
+    model_settings,
+    with_model,
+    without_model,
+)
+from rightmodel.manifest.load import load_catalog
+from rightmodel.manifest.settings import config_dir
+from rightmodel.surfaces.cli.agent_file import change_agent_file, note
+from rightmodel.surfaces.cli.terminal import echo
+from rightmodel.surfaces.cli.text_file import current_text, write_private
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rightmodel.integrations import Former, Setup
+    from rightmodel.manifest.catalog import Client
+    from rightmodel.manifest.settings import Settings
+
+FORMER: Final = "former_settings.json"
+"""Below the configuration folder: file → (keys, value) that `--write` has replaced."""
+_WHY_NOT: Final = {
+    "gemini-cli": "Gemini CLI speaks Gemini's API alone and routes among Gemini's models by itself"
+}
+
+
+class Where(NamedTuple):
+    """How to reach the gateway.
+
+    `client`: its name in `[clients]`, "" for the agent's own. `api`: wire format, "" for the usual.
+    """
+
+    url: str
+    client: str = ""
+    api: str = ""
+
+
+def setup_of(name: str) -> Setup:
+    """Raises `TaskError` for an agent whose own model cannot be set."""
+    if name in SETUPS:
+        return SETUPS[name]
+    why = _WHY_NOT.get(name, f"how {CLIENTS[name].title} is told its model is not known here")
+    raise TaskError(
+        f"{why}. --model works for {', '.join(SETUPS)}; elsewhere set the base URL to that of "
+        "`rightmodel serve --http` with /v1 behind it, and the model to auto"
+    )
+
+
+def write_model(setup: Setup, file: Path, where: Where, settings: Settings) -> None:
+    """Merge the settings into the agent's file, and keep what they replace."""
+    gateway = gateway_of(setup, where, settings)
+
+    def change(text: str) -> str:
+        changed = with_model(setup, gateway, text)
+        former = former_settings(setup, text)
+        if former is not None:
+            _remember(file, former)
+        return changed
+
+    try:
+        change_agent_file(file, change, "already there")
+    except CannotMergeError as error:
+        if not error.by_hand:
+            raise
+        echo(model_settings(setup, gateway), nl=False)
+        raise TaskError(f"{error}; add what is printed above by hand") from error
+    if gateway.token and file.stat().st_mode & 0o077 and os.name == "posix":
+        note(f"{file} holds the token, and other users of this machine can read it: chmod 600")
+    _hints(setup, where)
+
+
+def print_model(setup: Setup, file: Path, where: Where, settings: Settings) -> None:
+    """Print what `write_model` would merge."""
+    echo(model_settings(setup, gateway_of(setup, where, settings)), nl=False)
+    note(f"goes into {file}; --write merges it there")
+    _hints(setup, where)
+
+
+def remove_model(setup: Setup, file: Path) -> None:
+    """Take the settings out again, and put back what they replaced."""
+    former = _remembered().get(str(file), [])
+    change_agent_file(file, lambda text: without_model(setup, former, text), "not its model")
+    _remember(file, None)
+
+
+def gateway_of(setup: Setup, where: Where, settings: Settings) -> Gateway:
+    """Address and token. Raises `TaskError` where `[clients]` holds no token for the agent."""
+    url = where.url.rstrip("/").removesuffix("/v1")
+    if not url.startswith(("http://", "https://")):
+        raise TaskError(f"--url {where.url}: must begin with http:// or https://")
+    client = _client_of(setup, where.client, settings)
+    if client is None:
+        return Gateway(url, api=where.api)
+    token = settings.variable(client.token_env)
+    if not token:
+        problem = settings.variable_problem(client.token_env)
+        raise TaskError(f"no token for client {client.name}: {problem}")
+    return Gateway(url, token, where.api)
+
+
+def _client_of(setup: Setup, name: str, settings: Settings) -> Client | None:
+    """The client of the manifest that the agent is; `None` where the manifest has none."""
+    if settings.error:
+        raise settings.error
+    clients = load_catalog(settings.manifest, has_key=settings.has_key).clients
+    usable = {n: client for n, client in clients.items() if "v1" in client.surfaces}
+    if name and name not in usable:
+        raise UnknownNameError("client", name, usable, argument="--as")
+    if not clients:
+        return None
+    chosen = name or (setup.client.name if setup.client.name in usable else "")
+    if not chosen and len(usable) == 1:
+        chosen = next(iter(usable))
+    if not chosen:
+        names = ", ".join(usable) or "none that may use v1"
+        raise TaskError(f"[clients] has {names}: say with --as which of them the agent is")
+    return usable[chosen]
+
+
+def _hints(setup: Setup, where: Where) -> None:
+    for text in setup.notes:
+        note(text)
+    host = where.url.partition("://")[2].partition("/")[0]
+    note(f"its model answers while this runs: rightmodel serve --http {host}")
+
+
+def _store() -> Path:
+    return config_dir(os.environ) / FORMER
+
+
+def _remembered() -> dict[str, Former]:
+    try:
+        stored = json.loads(current_text(_store()) or "{}")
+    except (OSError, ValueError):
+        return {}
+    return {
+        file: [(tuple(at), value) for at, value in replaced] for file, replaced in stored.items()
+    }
+
+
+def _remember(file: Path, former: Former | None) -> None:
+    """Keep what was replaced in a file; `None` forgets it."""
+    stored = _remembered()
+    if former:
+        stored[str(file)] = former
+    elif stored.pop(str(file), None) is None:
+        return
+    try:
+        write_private(_store(), json.dumps(stored, indent=2) + "\n")
+    except OSError as error:
+        raise TaskError(f"{_store()} cannot be written: {error.strerror or error}") from error
