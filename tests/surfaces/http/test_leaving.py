@@ -1,0 +1,147 @@
+"""Clients that wait, leave, or stop reading in the middle of a stream."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rightmodel.simulator import Behaviour, SimulatedProvider
+from rightmodel.surfaces.http import connections, stream
+from surfaces.http.gateway import KEY, gateway, manifest, run
+from surfaces.http.test_turns import BODIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from surfaces.http.gateway import Gateway
+
+
+async def open_stream(
+    gw: Gateway, dialect: str, *, stream: bool = True, limit: int = 65_536
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A request on a connection of its own. `limit`: bytes that are read ahead."""
+    host, _, port = gw.url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port), limit=limit)
+    path, body = BODIES[dialect]
+    content = json.dumps({**body, "stream": stream}).encode()
+    head = f"POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {len(content)}\r\n\r\n"
+    writer.write(head.encode() + content)
+    return reader, writer
+
+
+async def never(_: float) -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("streams", [True, False])
+@pytest.mark.parametrize("protocol", ["openai-chat", "anthropic-messages"])
+def test_a_client_that_leaves_ends_the_upstreams_request(
+    tmp_path: Path, protocol: str, *, streams: bool
+) -> None:
+    async def work() -> None:
+        models = {"m": Behaviour("word " * 50, tokens_per_s=1.0)}
+        async with (
+            SimulatedProvider(protocol, key=KEY, models=models, sleep=never) as up,
+            gateway(tmp_path, manifest({"p": up})) as gw,
+        ):
+            _, writer = await open_stream(gw, "openai-chat", stream=streams)
+            await up.until(lambda: up.in_flight == 1)
+            writer.close()
+            await up.until(lambda: up.in_flight == 0)
+            assert [request.cancelled for request in up.requests] == [True]
+            engine = await gw.app.engine()
+            await asyncio.wait_for(_until(lambda: engine.health.in_flight == 0), 5)
+            text = (await gw.http.get("/metrics")).text
+            assert 'rightmodel_calls_total{client="http",model="",outcome="cancelled"} 1' in text
+            assert 'rightmodel_breaker_open{provider="p",model="p/m"} 0' in text
+
+    run(work())
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    while not holds():  # noqa: ASYNC110 - the engine has no event for it
+        await asyncio.sleep(0.01)
+
+
+def test_a_client_that_reads_nothing_is_let_go_and_no_provider_is_blamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "WRITE_S", 0.3)
+
+    async def work() -> None:
+        models = {"m": Behaviour("word " * 1_000_000, chunk_tokens=500)}
+        up = SimulatedProvider("openai-chat", key=KEY, models=models)
+        async with up, gateway(tmp_path, manifest({"p": up})) as gw:
+            _, writer = await open_stream(gw, "openai-responses", limit=1024)
+            await up.until(lambda: up.in_flight == 1)
+            await up.until(lambda: up.in_flight == 0)
+            writer.close()
+            engine = await gw.app.engine()
+            await asyncio.wait_for(_until(lambda: engine.health.in_flight == 0), 5)
+            shown = (await gw.http.get("/metrics")).text
+            assert 'model="",outcome="cancelled"} 1' in shown
+            assert 'rightmodel_breaker_open{provider="p",model="p/m"} 0' in shown
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    ("dialect", "beat"),
+    [
+        ("openai-chat", b": keep-alive\n\n"),
+        ("openai-responses", b": keep-alive\n\n"),
+        ("anthropic-messages", b'event: ping\ndata: {"type":"ping"}\n\n'),
+    ],
+)
+def test_a_client_that_waits_for_the_first_event_is_kept_alive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dialect: str, beat: bytes
+) -> None:
+    monkeypatch.setattr(stream, "KEEP_ALIVE_S", 0.05)
+
+    async def work() -> None:
+        release = asyncio.Event()
+
+        async def held(_: float) -> None:
+            await release.wait()
+
+        models = {"m": Behaviour(first_token_s=1.0)}
+        async with (
+            SimulatedProvider("gemini", key=KEY, models=models, sleep=held) as up,
+            gateway(tmp_path, manifest({"p": up})) as gw,
+        ):
+            reader, writer = await open_stream(gw, dialect)
+            assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
+            for _ in range(2):
+                await reader.readuntil(beat)
+            release.set()
+            await reader.readuntil(b"simulated answer")
+            writer.close()
+
+    run(work())
+
+
+def test_an_error_after_a_keep_alive_is_an_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "KEEP_ALIVE_S", 0.05)
+
+    async def work() -> None:
+        once = "[routing]\nmax_attempts = 1\ndeadline_s = 1\ngive_up_s = 1\n"
+        models = {"m": Behaviour(first_token_s=1.0)}
+        async with (
+            SimulatedProvider("openai-chat", key=KEY, models=models, sleep=never) as up,
+            gateway(tmp_path, manifest({"p": up}, extra=once)) as gw,
+        ):
+            path, body = BODIES["anthropic-messages"]
+            answer = await gw.post(path, {**body, "stream": True})
+            assert answer.status_code == 200
+            *_, last = [line for line in answer.text.split("\n") if line.startswith("data: ")]
+            error = json.loads(last.removeprefix("data: "))
+            assert error["type"] == "error"
+            assert "no first token" in error["error"]["message"]
+
+    run(work())
