@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from gateways.install import Installed
-from gateways.servers import Server, body, start_all
+from gateways.servers import Server, agents_turn, body, start_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 FLOOR: Final = "plain floor"
 SERVERS: Final = (FLOOR, "fast floor", "litellm", "portkey", "rightmodel")
 KINDS: Final = ("chat", "messages", "responses", "translated")
-LARGE: Final = "The build must stay green; cite the file and the line for every claim. " * 900
-"""About 64 kB, the size of a coding agent's instructions and tools."""
 
 
 class Load(NamedTuple):
@@ -49,13 +47,13 @@ class Load(NamedTuple):
     events: int = 1
     pace_ms: float = 0.0
     stream: bool = False
-    system: str = ""
+    large: bool = False
 
 
 ONE: Final = Load(200)
 SIXTEEN: Final = Load(800, 16)
 SIXTY_FOUR: Final = Load(1500, 64)
-BIG: Final = Load(100, system=LARGE)
+BIG: Final = Load(100, large=True)
 BURST: Final = Load(40, events=100, stream=True)
 PACED: Final = Load(8, 4, events=40, pace_ms=5, stream=True)
 MANY: Final = Load(10_000, 16)
@@ -74,11 +72,15 @@ class Generator:
         """A batch of calls; ends the program if one of them is not answered as it should be."""
         way = server.ways[kind]
         text = f"Say it again: events={load.events} pace={load.pace_ms:g} tag={{tag}}"
+        if load.large:
+            document = agents_turn(way.model, text)
+        else:
+            document = body(kind, way.model, text, stream=load.stream)
         job = {
             "port": way.port,
             "path": way.path,
             "headers": way.headers,
-            "body": body(kind, way.model, text, stream=load.stream, system=load.system),
+            "body": json.dumps(document),
             "calls": load.calls,
             "in_flight": load.in_flight,
             "events": load.events,
@@ -119,7 +121,7 @@ class Bench:
         for kind in KINDS:
             self._added(f"{kind}, 1 in flight", kind, ONE, {"latency": (_median, _p99)})
         self._added("chat, 16 in flight", "chat", SIXTEEN, {"latency": (_median, _p99)})
-        self._added("chat, 64 kB body", "chat", BIG, {"latency": (_median,)})
+        self._added("chat, an agent's 64 kB", "chat", BIG, {"latency": (_median,)})
 
     def streams(self) -> None:
         """Streams: added milliseconds to the first event, between events, on an event's way."""

@@ -29,6 +29,7 @@ PATHS: Final = {
 MODEL: Final = "bench"
 KEY: Final = "sk-bench-0123456789abcdef"
 START_S: Final = 120.0
+BRIEF: Final = "Be brief."
 
 LITELLM: Final = """\
 model_list:
@@ -54,6 +55,7 @@ OUR_MODEL: Final = """
 id = "up/bench-{number}"
 cost = {{ input = {number}, output = {number} }}
 limits = {{ context = 200000, output = 8000 }}
+features = ["tools"]
 skills = {{ general = 7.{number}, code = 6.{number} }}
 """
 OUR_MODELS: Final = 5
@@ -143,20 +145,58 @@ def start_all(installed: Installed, folder: Path, names: Sequence[str]) -> tuple
     return upstream, servers
 
 
-def body(kind: str, model: str, text: str, *, stream: bool, system: str = "") -> str:
-    """A request of a kind. `text` carries the upstream's marks; `system`: what makes it large."""
+def body(kind: str, model: str, text: str, *, stream: bool) -> dict[str, Any]:
+    """A request of a kind. `text` carries the upstream's marks."""
     messages: list[dict[str, Any]] = [{"role": "user", "content": text}]
     request: dict[str, Any] = {"model": model, "stream": stream}
     if kind == "messages":
-        request |= {"max_tokens": 1000, "system": system or "Be brief.", "messages": messages}
-    elif kind == "responses":
-        request |= {"instructions": system or "Be brief.", "input": messages, "store": False}
-    else:
-        first = {"role": "system", "content": system or "Be brief."}
-        request |= {"max_tokens": 1000, "messages": [first, *messages]}
-        if stream:
-            request["stream_options"] = {"include_usage": True}
-    return json.dumps(request)
+        return request | {"max_tokens": 1000, "system": BRIEF, "messages": messages}
+    if kind == "responses":
+        return request | {"instructions": BRIEF, "input": messages, "store": False}
+    if stream:
+        request["stream_options"] = {"include_usage": True}
+    messages = [{"role": "system", "content": BRIEF}, *messages]
+    return request | {"max_tokens": 1000, "messages": messages}
+
+
+def agents_turn(model: str, text: str) -> dict[str, Any]:
+    """A chat request of some 64 kB, as coding agents send them: instructions, tools, a history."""
+    system = "".join(f"Rule {n}: keep the build green; name file and line.\n" for n in range(400))
+    schema = {
+        "type": "object",
+        "properties": {
+            f"argument_{n}": {"type": "string", "description": "What it is for. " * 6}
+            for n in range(6)
+        },
+        "required": ["argument_0"],
+    }
+    tools = [
+        {
+            "type": "function",
+            "function": {
+                "name": f"tool_{n}",
+                "description": f"Does step {n} of the work. " * 12,
+                "parameters": schema,
+            },
+        }
+        for n in range(20)
+    ]
+    history: list[dict[str, Any]] = []
+    for n in range(8):
+        call = {"name": f"tool_{n}", "arguments": json.dumps({"argument_0": f"src/file_{n}.py"})}
+        calls = [{"id": f"call_{n}", "type": "function", "function": call}]
+        found = "".join(f"{line}: value_{line} = read({n})\n" for line in range(60))
+        history += [
+            {"role": "assistant", "content": None, "tool_calls": calls},
+            {"role": "tool", "tool_call_id": f"call_{n}", "content": found},
+        ]
+    messages = [
+        {"role": "system", "content": system},
+        {"role": "user", "content": "Find out why the build fails."},
+        *history,
+        {"role": "user", "content": text},
+    ]
+    return {"model": model, "stream": False, "tools": tools, "messages": messages}
 
 
 def free_port() -> int:

@@ -10,13 +10,14 @@ judge brings a part of it: much of what the skill hides, little of what the diff
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import groupby
 from math import inf
 from typing import TYPE_CHECKING, Final
+
+from pydantic_core import to_json
 
 from rightmodel.core.decision import Requirements
 from rightmodel.core.errors import TaskError
@@ -314,9 +315,9 @@ def _tokens_of(content: Content) -> int:
     texts = [text for message in content.messages for text in sent_texts(message)]
     if content.system:
         texts.append(content.system)
-    texts += [json.dumps(tool.parameters) + tool.description for tool in content.tools]
+    texts += [to_json(tool.parameters).decode() + tool.description for tool in content.tools]
     if content.schema is not None:
-        texts.append(json.dumps(content.schema))
+        texts.append(to_json(content.schema).decode())
     files = files_of(content.messages)
     return sum(map(estimate_tokens, texts)) + sum(map(attachment_tokens, files)) + 8
 

@@ -34,6 +34,10 @@ SAMPLED_ABOVE: Final = 65_536
 """Longer texts (characters) are estimated from `WINDOWS` pieces of `WINDOW` characters."""
 WINDOWS: Final = 32
 WINDOW: Final = 2_048
+REMEMBERED_FROM: Final = 400
+"""Characters; an estimate of fewer takes little longer than to look it up."""
+MOST_REMEMBERED: Final = 20_000
+_remembered: Final[dict[tuple[int, int], int]] = {}
 
 WEIGHTS: Final[Mapping[str, float]] = {
     "aaaaaaaa": 0.34,
@@ -161,10 +165,24 @@ def features(text: str) -> list[int]:
 
 
 def estimate_tokens(text: str) -> int:
-    """About how many tokens `text` makes; 0 only for an empty text. Never raises."""
-    if len(text) > SAMPLED_ABOVE:
-        return max(1, round(_estimate(sample(text)) * len(text) / (WINDOWS * WINDOW)))
-    return max(1, round(_estimate(text))) if text else 0
+    """About how many tokens `text` makes; 0 only for an empty text. Never raises.
+
+    Long texts are remembered by their hash: an agent sends the same instructions and the same
+    conversation with every turn.
+    """
+    if len(text) < REMEMBERED_FROM:
+        return max(1, round(_estimate(text))) if text else 0
+    key = (hash(text), len(text))
+    tokens = _remembered.get(key)
+    if tokens is None:
+        if len(text) > SAMPLED_ABOVE:
+            tokens = round(_estimate(sample(text)) * len(text) / (WINDOWS * WINDOW))
+        else:
+            tokens = round(_estimate(text))
+        if len(_remembered) >= MOST_REMEMBERED:
+            _remembered.clear()
+        _remembered[key] = tokens = max(1, tokens)
+    return tokens
 
 
 def sample(text: str) -> str:
