@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+from mcp.client.client import Client
 from mcp.client.session import ClientSession
+from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
 from e2e.install import machine_env
 from e2e.processes import background, free_port
-from e2e.setup import Setup, called, stdio_session, texts, two_models
+from e2e.setup import (
+    KEY,
+    MODEL,
+    PROVIDER,
+    Setup,
+    build,
+    called,
+    stdio_session,
+    texts,
+    two_models,
+)
+from rightmodel.simulator import Behaviour, SimulatedProvider
+from rightmodel.surfaces.mcp.tasks import TASK_AFTER_S
+from surfaces.mcp.test_tasks import Tasks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -107,3 +122,35 @@ def test_calls_at_the_same_time_over_http_do_not_mix(tmp_path: Path) -> None:
         assert said == ["first"] * 8 + ["second"] * 8
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("over", ["stdio", "http"])
+def test_a_call_of_six_seconds_is_a_task_for_a_client_that_takes_tasks(
+    tmp_path: Path, over: str
+) -> None:
+    tasks = Tasks()
+
+    async def scenario() -> None:
+        slow = Behaviour(answers="slowly", first_token_s=TASK_AFTER_S + 1)
+        async with (
+            SimulatedProvider(key=KEY, models={"slow": slow}) as provider,
+            contextlib.AsyncExitStack() as stack,
+        ):
+            section = PROVIDER.format(name="p", url=provider.base_url, key_env="P_KEY")
+            setup = build(tmp_path, section, MODEL.format(id="p/slow", price=1), P_KEY=KEY)
+            server: Any = StdioServerParameters(
+                command=setup.serve[0], args=setup.serve[1:], env=setup.env, cwd=tmp_path
+            )
+            if over == "http":
+                url = await stack.enter_async_context(http_url(setup))
+                headers = {"Authorization": f"Bearer {TOKEN}"}
+                http = httpx2.AsyncClient(headers=headers, timeout=30)
+                await stack.enter_async_context(http)
+                server = streamable_http_client(url, http_client=http)
+            async with Client(server, mode="auto", extensions=[tasks]) as client:
+                result = await client.call_tool("complete", {"prompt": "hi"})
+                assert texts(result)[0] == "slowly"
+
+    asyncio.run(scenario())
+    assert len(tasks.created) == 1
+    assert tasks.polls[0]["status"] == "working"

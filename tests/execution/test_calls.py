@@ -57,6 +57,7 @@ def run(test: Callable[[Scripted, Calls], Awaitable[None]]) -> None:
             executor,  # type: ignore[arg-type]
             give_up_s=60.0,
             now=loop.time,
+            wall=loop.time,
             recall=nothing_kept,
         )
         await test(executor, calls)

@@ -59,6 +59,22 @@ class Page:
     pages: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class CallStatus:
+    """What is known of a call. `began_at`, `changed_at`: seconds since 1970.
+
+    `outcome`: its first page or its error once it is done, `None` while it runs or where it was
+    cancelled.
+    """
+
+    ref: str
+    began_at: float
+    changed_at: float
+    event: CallEvent
+    outcome: Page | RightmodelError | None
+    cancelled: bool
+
+
 @dataclass(slots=True)
 class _Entry:
     ref: str
@@ -66,6 +82,9 @@ class _Entry:
     began: float
     job: asyncio.Future[Answer]
     touched: float
+    began_at: float
+    changed_at: float
+    wall: Callable[[], float]
     status: CallEvent = field(default_factory=Queued)
     listeners: list[Listener] = field(default_factory=list)
     pages: tuple[str, ...] = ()
@@ -73,9 +92,12 @@ class _Entry:
     chars: int = 0
 
     def notify(self, event: CallEvent) -> None:
-        self.status = event
+        self.status, self.changed_at = event, self.wall()
         for listener in self.listeners:
             listener(event)
+
+    def ended(self, _: asyncio.Future[Answer]) -> None:
+        self.changed_at = self.wall()
 
     def measure(self) -> int:
         """Characters kept in memory; nothing changes them once the call is done."""
@@ -87,8 +109,9 @@ class _Entry:
 
 
 class Calls:
-    """Every call of a server. `now`: monotonic seconds. `give_up_s`: when a pending call ends.
+    """Every call of a server. `now`: monotonic seconds. `wall`: seconds since 1970.
 
+    `give_up_s`: when a pending call ends.
     `recall(ref)`: a call that is no longer in memory, `None` where it was not kept.
     """
 
@@ -98,12 +121,14 @@ class Calls:
         *,
         give_up_s: float,
         now: Callable[[], float],
+        wall: Callable[[], float],
         recall: Callable[[str], Awaitable[tuple[Task, Answer] | None]],
     ) -> None:
         self._recall = recall
         self._executor = executor
         self._give_up_s = give_up_s
         self._now = now
+        self._wall = wall
         self._entries: dict[str, _Entry] = {}
         self._places = asyncio.Semaphore(MOST_RUNNING)
 
@@ -113,10 +138,11 @@ class Calls:
         return sum(not entry.job.done() for entry in self._entries.values())
 
     async def complete(
-        self, task: Task, *, deadline_s: float, listener: Listener
+        self, task: Task, *, deadline_s: float, listener: Listener, wait_s: float | None = None
     ) -> Page | Pending:
-        """A new call: its answer, or pending when the deadline comes first."""
-        return await self._wait(self._begin(task, deadline_s), deadline_s, listener)
+        """A new call: its answer, or pending after `wait_s`, by default at the deadline."""
+        wait_s = deadline_s if wait_s is None else min(wait_s, deadline_s)
+        return await self._wait(self._begin(task, deadline_s), wait_s, listener)
 
     async def resume(
         self,
@@ -126,6 +152,7 @@ class Calls:
         client: str = "mcp",
         deadline_s: float,
         listener: Listener,
+        wait_s: float | None = None,
     ) -> Page | Pending:
         """What `ref` stands for, to the client whose call it is; another one is told nothing of it.
 
@@ -133,8 +160,9 @@ class Calls:
         `TaskError` when there is nothing to do, or what became of the call.
         """
         entry = await self._find(ref, client)
+        wait_s = deadline_s if wait_s is None else min(wait_s, deadline_s)
         if task is None:
-            return await self._collect(entry, deadline_s, listener)
+            return await self._collect(entry, wait_s, listener)
         if not entry.job.done():
             raise TaskError(
                 f"ref {ref} is still running; call complete with ref alone to collect its answer "
@@ -150,7 +178,28 @@ class Calls:
             skill=task.skill or entry.task.skill,
             prefer=before.receipt.model,
         )
-        return await self._wait(self._begin(going_on, deadline_s), deadline_s, listener)
+        return await self._wait(self._begin(going_on, deadline_s), wait_s, listener)
+
+    async def status(self, ref: str, client: str) -> CallStatus:
+        """What is known of a client's call. Raises `TaskError` where `ref` is gone."""
+        entry = await self._find(ref, client)
+        entry.touched = self._now()
+        outcome: Page | RightmodelError | None = None
+        if entry.job.done() and not entry.job.cancelled():
+            try:
+                outcome = _first_page(entry, await entry.job)
+            except RightmodelError as error:
+                outcome = error
+        return CallStatus(
+            ref, entry.began_at, entry.changed_at, entry.status, outcome, entry.job.cancelled()
+        )
+
+    async def cancel(self, ref: str, client: str) -> None:
+        """End a client's call; one that is done stays. Raises `TaskError` where `ref` is gone."""
+        entry = await self._find(ref, client)
+        if not entry.job.done():
+            entry.job.cancel()
+            await asyncio.wait({entry.job})
 
     async def close(self) -> None:
         """Cancel whatever runs."""
@@ -164,8 +213,13 @@ class Calls:
         self._forget()
         ref = new_ref()
         job = asyncio.create_task(self._run(ref, task, deadline_s), name=f"call {ref}")
-        now = self._now()
-        self._entries[ref] = entry = _Entry(ref, task, now, job, now)
+        return self._keep(ref, task, job)
+
+    def _keep(self, ref: str, task: Task, job: asyncio.Future[Answer]) -> _Entry:
+        now, wall = self._now(), self._wall()
+        entry = _Entry(ref, task, now, job, now, wall, wall, self._wall)
+        self._entries[ref] = entry
+        job.add_done_callback(entry.ended)
         return entry
 
     async def _run(self, ref: str, task: Task, deadline_s: float) -> Answer:
@@ -182,10 +236,10 @@ class Calls:
             )
         return Answer(answer.text, replace(answer.receipt, ref=ref))
 
-    async def _wait(self, entry: _Entry, deadline_s: float, listener: Listener) -> Page | Pending:
+    async def _wait(self, entry: _Entry, wait_s: float, listener: Listener) -> Page | Pending:
         entry.listeners.append(listener)
         try:
-            await asyncio.wait({entry.job}, timeout=deadline_s)
+            await asyncio.wait({entry.job}, timeout=wait_s)
         except asyncio.CancelledError:
             entry.job.add_done_callback(lambda _: self._entries.pop(entry.ref, None))
             entry.job.cancel()
@@ -204,9 +258,7 @@ class Calls:
             raise
         return _page(entry, answer)
 
-    async def _collect(
-        self, entry: _Entry, deadline_s: float, listener: Listener
-    ) -> Page | Pending:
+    async def _collect(self, entry: _Entry, wait_s: float, listener: Listener) -> Page | Pending:
         if entry.job.done() and entry.pages_read:
             answer = await _settled(entry)
             if entry.pages_read >= len(entry.pages):
@@ -217,7 +269,7 @@ class Calls:
                 )
             entry.touched = self._now()
             return _page(entry, answer)
-        return await self._wait(entry, deadline_s, listener)
+        return await self._wait(entry, wait_s, listener)
 
     async def _find(self, ref: str, client: str) -> _Entry:
         self._forget()
@@ -233,9 +285,7 @@ class Calls:
                 argument="ref",
             )
         task, answer = kept
-        now = self._now()
-        self._entries[ref] = entry = _Entry(ref, task, now, _ended(answer), now)
-        return entry
+        return self._keep(ref, task, _ended(answer))
 
     def _forget(self) -> None:
         """Drop what is old, and the least recently used of what is too much; never what runs."""
@@ -268,6 +318,13 @@ async def _settled(entry: _Entry) -> Answer:
     return await entry.job
 
 
+def _first_page(entry: _Entry, answer: Answer) -> Page:
+    """The first page of a finished call, however often it is asked for."""
+    if entry.pages_read == 0:
+        return _page(entry, answer)
+    return Page(answer, entry.pages[0], 1, len(entry.pages))
+
+
 def _page(entry: _Entry, answer: Answer) -> Page:
     """The next page of a finished call."""
     if not entry.pages:
@@ -283,14 +340,14 @@ def paged(text: str) -> tuple[str, ...]:
     pages = []
     start = 0
     while True:
-        page = _first_page(text, start)
+        page = _page_from(text, start)
         pages.append(page)
         start += len(page)
         if start >= len(text):
             return tuple(pages)
 
 
-def _first_page(text: str, start: int) -> str:
+def _page_from(text: str, start: int) -> str:
     size = PAGE_CHARS
     page = text[start : start + size]
     while (tokens := estimate_tokens(page)) > PAGE_TOKENS:

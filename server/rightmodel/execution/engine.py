@@ -197,6 +197,7 @@ def build(  # noqa: PLR0913 - every one is optional and named
         executor,
         give_up_s=catalog.routing.give_up_s,
         now=clock.now,
+        wall=clock.wall,
         recall=partial(recall, records),
     )
 

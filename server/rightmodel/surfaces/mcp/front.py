@@ -15,7 +15,13 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.surfaces.mcp.tools import INSTRUCTIONS, SERVER_INFO, TOOLS
+from rightmodel.surfaces.mcp.tools import (
+    EXTENSIONS,
+    INSTRUCTIONS,
+    LIST_TTL_MS,
+    SERVER_INFO,
+    TOOLS,
+)
 from rightmodel.surfaces.mcp.wire import (
     READ_BYTES,
     Handover,
@@ -43,17 +49,17 @@ _ENVELOPE: Final = {
 _MODERN: Final = {
     "server/discover": {
         "cacheScope": "private",
-        "capabilities": CAPABILITIES,
+        "capabilities": {"extensions": EXTENSIONS, **CAPABILITIES},
         "instructions": INSTRUCTIONS,
         "resultType": "complete",
         "supportedVersions": [MODERN_VERSION],
-        "ttlMs": 0,
+        "ttlMs": LIST_TTL_MS,
     },
     "tools/list": {
         "cacheScope": "private",
         "resultType": "complete",
         "tools": TOOLS,
-        "ttlMs": 0,
+        "ttlMs": LIST_TTL_MS,
     },
 }
 

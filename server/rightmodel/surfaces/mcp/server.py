@@ -11,8 +11,9 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from mcp.server.caching import CacheHint
 from mcp.server.lowlevel import Server
-from mcp_types import CallToolResult, ListToolsResult, TextContent, Tool
+from mcp_types import CallToolRequestParams, CallToolResult, ListToolsResult, TextContent, Tool
 from pydantic_core import to_json
 
 from rightmodel.core.call import Token
@@ -21,20 +22,30 @@ from rightmodel.execution.calls import Pending
 from rightmodel.surfaces import rendering as render
 from rightmodel.surfaces.arguments import choose_task, complete_task, reported_outcome
 from rightmodel.surfaces.choosing import choose
-from rightmodel.surfaces.mcp.tools import INSTRUCTIONS, SERVER_INFO, TOOL_NAMES, TOOLS
+from rightmodel.surfaces.mcp.tasks import TASK_AFTER_S, TaskMethods, created, takes_tasks
+from rightmodel.surfaces.mcp.tools import (
+    INSTRUCTIONS,
+    LIST_TTL_MS,
+    SERVER_INFO,
+    TOOL_NAMES,
+    TOOLS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from mcp.server.context import ServerRequestContext
+    from mcp.server.context import HandlerResult, ServerRequestContext
     from mcp.server.session import ServerSession
-    from mcp_types import CallToolRequestParams, PaginatedRequestParams
+    from mcp_types import PaginatedRequestParams
 
     from rightmodel.core.call import CallEvent, Listener
+    from rightmodel.execution.calls import Calls, Page
     from rightmodel.execution.engine import Engine
     from rightmodel.manifest.catalog import Catalog
+    from rightmodel.surfaces.arguments import CompleteCall
 
     GetEngine = Callable[[], Awaitable[Engine]]
+    Context = ServerRequestContext[dict[str, Any], Any]
 
 T = TypeVar("T")
 
@@ -53,23 +64,30 @@ def make_server(engine: GetEngine, *, deadline_s: float | None) -> Server[dict[s
     tools = [Tool.model_validate(tool) for tool in TOOLS]
 
     async def list_tools(
-        _context: ServerRequestContext[dict[str, Any], Any], _params: PaginatedRequestParams | None
+        _context: Context, _params: PaginatedRequestParams | None
     ) -> ListToolsResult:
         return ListToolsResult(tools=tools)
 
-    async def call_tool(
-        context: ServerRequestContext[dict[str, Any], Any], params: CallToolRequestParams
-    ) -> CallToolResult:
+    async def call_tool(context: Context, params: CallToolRequestParams) -> HandlerResult:
         client = client_of(context.request)
-        return await calls.answer(params.name, params.arguments or {}, context.session, client)
+        arguments, session = params.arguments or {}, context.session
+        if not takes_tasks(context):
+            return await calls.answer(params.name, arguments, session, client)
+        result = await calls.answer(params.name, arguments, session, client, wait_s=TASK_AFTER_S)
+        ref = _pending_ref(result)
+        return created(await (await calls.running()).status(ref, client)) if ref else result
 
-    return Server(
+    fresh = CacheHint(ttl_ms=LIST_TTL_MS)
+    server: Server[dict[str, Any]] = Server(
         SERVER_INFO["name"],
         version=SERVER_INFO["version"],
         instructions=INSTRUCTIONS,
+        cache_hints={"tools/list": fresh, "server/discover": fresh},
         on_list_tools=list_tools,
-        on_call_tool=call_tool,
     )
+    server.add_request_handler("tools/call", CallToolRequestParams, call_tool)
+    TaskMethods(calls.running, lambda c: client_of(c.request), calls.rendered).add_to(server)
+    return server
 
 
 def client_of(request: Any) -> str:
@@ -85,16 +103,38 @@ class ToolCalls:
         self._engine: Engine | None = None
         self._deadline_s = deadline_s
 
+    async def running(self) -> Calls:
+        """The calls of the engine. Raises `RightmodelError`."""
+        self._engine = self._engine or await self._get_engine()
+        return self._engine.calls
+
+    def rendered(self, outcome: Page | RightmodelError) -> CallToolResult:
+        """The result of a call that has ended."""
+        mask = self._engine.mask if self._engine else str
+        if isinstance(outcome, RightmodelError):
+            return _error(outcome, mask)
+        return _answered(outcome, mask)
+
     async def answer(
-        self, tool: str, arguments: dict[str, Any], session: ServerSession, client: str = "mcp"
+        self,
+        tool: str,
+        arguments: dict[str, Any],
+        session: ServerSession,
+        client: str = "mcp",
+        *,
+        wait_s: float | None = None,
     ) -> CallToolResult:
-        """The result of one call of a client; a foreseeable failure is a result, too."""
+        """The result of one call of a client; a foreseeable failure is a result, too.
+
+        `wait_s`: after that long the result is that the call is pending; default the deadline.
+        """
         mask: Callable[[str], str] = str
         try:
             engine = self._engine = self._engine or await self._get_engine()
             mask = engine.mask
             if tool == "complete":
-                return await self._complete(engine, arguments, session, client)
+                call = await _decoded(complete_task, arguments, engine.catalog)
+                return await self._complete(engine, call, session, client, wait_s)
             if tool == "choose_model":
                 return await self._choose(engine, arguments, client)
             if tool == "report_outcome":
@@ -113,29 +153,32 @@ class ToolCalls:
             )
 
     async def _complete(
-        self, engine: Engine, arguments: dict[str, Any], session: ServerSession, client: str
+        self,
+        engine: Engine,
+        call: CompleteCall,
+        session: ServerSession,
+        client: str,
+        wait_s: float | None,
     ) -> CallToolResult:
-        call = await _decoded(complete_task, arguments, engine.catalog)
         task = replace(call.task, client=client) if call.task else None
         deadline = self._deadline_s or engine.catalog.routing.deadline_s
         async with _progress(session) as listener:
             if task is None or call.ref:
                 outcome = await engine.calls.resume(
-                    call.ref, task, client=client, deadline_s=deadline, listener=listener
+                    call.ref,
+                    task,
+                    client=client,
+                    deadline_s=deadline,
+                    listener=listener,
+                    wait_s=wait_s,
                 )
             else:
-                outcome = await engine.calls.complete(task, deadline_s=deadline, listener=listener)
+                outcome = await engine.calls.complete(
+                    task, deadline_s=deadline, listener=listener, wait_s=wait_s
+                )
         if isinstance(outcome, Pending):
             return _pending(outcome)
-        text, receipt = engine.mask(outcome.text), outcome.answer.receipt
-        notes = (render.page_note(outcome), render.ignored_note(call.ignored))
-        return CallToolResult(
-            content=[
-                TextContent(text=text),
-                TextContent(text=render.footer(receipt, *notes)),
-            ],
-            _meta={render.META_KEY: render.receipt_meta(receipt)},
-        )
+        return _answered(outcome, engine.mask, render.ignored_note(call.ignored))
 
     async def _choose(
         self, engine: Engine, arguments: dict[str, Any], client: str
@@ -162,6 +205,23 @@ async def _report(engine: Engine, arguments: dict[str, Any], client: str) -> Cal
     ref, good, note = reported_outcome(arguments)
     line = await engine.learning.report(ref, good=good, note=note, client=client)
     return CallToolResult(content=[TextContent(text=line)])
+
+
+def _answered(page: Page, mask: Callable[[str], str], *notes: str) -> CallToolResult:
+    receipt = page.answer.receipt
+    return CallToolResult(
+        content=[
+            TextContent(text=mask(page.text)),
+            TextContent(text=render.footer(receipt, render.page_note(page), *notes)),
+        ],
+        _meta={render.META_KEY: render.receipt_meta(receipt)},
+    )
+
+
+def _pending_ref(result: CallToolResult) -> str:
+    """The `ref` of a pending call, "" for any other result."""
+    meta = (result.meta or {}).get(render.META_KEY, {})
+    return str(meta["ref"]) if meta.get("pending") else ""
 
 
 def _pending(pending: Pending) -> CallToolResult:

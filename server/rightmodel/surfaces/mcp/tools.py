@@ -27,7 +27,7 @@ _HINTS: Final = {
     "skill": {
         "type": "string",
         "description": "code, math, reasoning, writing, summarize, extract, classify, translate, "
-        "research, knowledge, vision, agentic, general or your own; empty: inferred",
+        "research, knowledge, vision, agentic, general or your own",
     },
     "difficulty": _enum(DIFFICULTIES),
     "tier": _enum(TIERS),
@@ -36,13 +36,12 @@ _HINTS: Final = {
 }
 
 COMPLETE: Final = {
-    "annotations": {"readOnlyHint": True},
+    "annotations": {"readOnlyHint": True, "openWorldHint": True},
     "description": (
         "Delegate a self-contained subtask to a cheaper, stronger or specialist model and get its "
         "answer: summarize, extract, classify, translate, write, code, math, reason, research, "
-        "look at an image. For bulk or simple work, a skill you lack, another opinion. The other "
-        "model sees only what you pass, not your tools or this conversation. Pass long "
-        "material as files: retyping costs tokens. Fails over to another model on faults."
+        "images. For bulk or simple work or a skill you lack. It sees only "
+        "what you pass, not this conversation. Pass long material as files."
     ),
     "inputSchema": {
         "type": "object",
@@ -56,20 +55,21 @@ COMPLETE: Final = {
             "max_output_tokens": {"type": "integer"},
             "ref": {
                 "type": "string",
-                "description": "of a former result: alone, collect a pending answer or read on; "
-                "with prompt, go on with that conversation",
+                "description": "of a former result: alone, collect it or read on; with prompt, "
+                "go on with that conversation",
             },
         },
         "required": ["prompt"],
     },
     "name": "complete",
+    "title": "Delegate subtask",
 }
 
 CHOOSE_MODEL: Final = {
-    "annotations": {"readOnlyHint": True},
+    "annotations": {"readOnlyHint": True, "idempotentHint": True, "openWorldHint": False},
     "description": (
-        "Ask which model is right for a subtask without calling it: ranked candidates with chance "
-        "of success, cost and why, and why the others are out."
+        "Ask which model suits a subtask without calling it: candidates with chance of "
+        "success and cost, with reasons."
     ),
     "inputSchema": {
         "type": "object",
@@ -81,18 +81,25 @@ CHOOSE_MODEL: Final = {
         "required": ["task"],
     },
     "name": "choose_model",
+    "title": "Choose model",
 }
 
 REPORT_OUTCOME: Final = {
-    "annotations": {"destructiveHint": False},
-    "description": "Say whether an answer was good: later choices learn from it.",
+    "annotations": {"destructiveHint": False, "idempotentHint": True, "openWorldHint": False},
+    "description": "Say whether an answer was good: later choices learn.",
     "inputSchema": {
         "type": "object",
         "properties": {"ref": _TEXT, "good": {"type": "boolean"}, "note": _TEXT},
         "required": ["ref", "good"],
     },
     "name": "report_outcome",
+    "title": "Report outcome",
 }
+
+LIST_TTL_MS: Final = 300_000
+"""How long a client may keep the list of tools, which changes with rightmodel's version alone."""
+TASKS_EXTENSION: Final = "io.modelcontextprotocol/tasks"
+EXTENSIONS: Final[dict[str, dict[str, Any]]] = {TASKS_EXTENSION: {}}
 
 TOOLS: Final[tuple[dict[str, Any], ...]] = (COMPLETE, CHOOSE_MODEL, REPORT_OUTCOME)
 TOOL_NAMES: Final = tuple(str(tool["name"]) for tool in TOOLS)
