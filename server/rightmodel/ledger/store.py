@@ -67,6 +67,10 @@ class Reader(ABC):
         """Attempts of the UTC days from `since` to `until`, both included, as written."""
         return self._many(ATTEMPTS, "WHERE day BETWEEN ? AND ? ORDER BY id", since, until)
 
+    def attempts_of(self, call: int) -> list[AttemptRecord]:
+        """The attempts of one call, as written."""
+        return self._all(ATTEMPTS, "WHERE call = ? ORDER BY id", call)
+
     def recent_attempts(self, limit: int) -> list[AttemptRecord]:
         """The last ones written, oldest first."""
         return self._all(ATTEMPTS, "ORDER BY id DESC LIMIT ?", limit)[::-1]

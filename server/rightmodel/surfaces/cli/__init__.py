@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "usage": ("usage", "Show what was spent and saved."),
     "config": ("config", "Register rightmodel with an agent."),
     "eval": ("eval", "Measure how well the manifest routes, on a table of outcomes."),
+    "outcomes": ("outcomes", "Show how models did; --export makes a table for calibrate."),
     "calibrate": ("calibrate", "Fit the models' ratings to a table of outcomes."),
     "rehearse": ("rehearse", "Rehearse an outage of your own set-up: no key, no network."),
     "demo": ("demo", "Show it at work with simulated providers: no key, no network."),
