@@ -46,9 +46,17 @@ def store() -> Iterator[SqliteStore]:
 
 
 def ask(
-    worst: str | None = "0.40", model: str = "p/m", skill: str = "code", **more: object
+    worst: str | None = "0.40",
+    model: str = "p/m",
+    skill: str = "code",
+    *,
+    others: tuple[tuple[str, Decimal | None], ...] = (),
+    **more: object,
 ) -> HoldRequest:
-    return replace(HoldRequest(model, skill, None if worst is None else Decimal(worst)), **more)  # type: ignore[arg-type]
+    request = HoldRequest(
+        model, skill, None if worst is None else Decimal(worst), others=lambda: others
+    )
+    return replace(request, **more)  # type: ignore[arg-type]
 
 
 def take(

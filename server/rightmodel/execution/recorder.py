@@ -7,8 +7,8 @@ hold prompts, answers, keys or an upstream's own words, which may echo any of th
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,9 +27,11 @@ from rightmodel.routing.scoring import worst_cost
 from rightmodel.routing.session import horizon, with_warm_cache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from opentelemetry.trace import Span
+    from opentelemetry.util.types import AttributeValue
 
     from rightmodel.core.call import Attempt, Completion
     from rightmodel.core.task import Task
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("rightmodel.execution")
 tracer = trace.get_tracer("rightmodel", __version__)
+_NO_SPAN: Final = nullcontext(trace.INVALID_SPAN)
 
 PROVIDER_NAMES: Final = {"google": "gcp.gemini", "xai": "x_ai", "mistral": "mistral_ai"}
 """Where the conventions' well-known value differs from the manifest's name."""
@@ -133,17 +136,15 @@ class CallRecorder:
     def call(self, now: Callable[[], float]) -> Iterator[None]:
         """The span of the call; its attempts are its children. An error is recorded."""
         decision = self.state.decision
-        with tracer.start_as_current_span(
+        with _span(
             "rightmodel.complete",
-            attributes={
+            {
                 "rightmodel.skill": self.skill,
                 "rightmodel.difficulty": decision.assessment.difficulty,
                 "rightmodel.source": decision.assessment.source,
                 "rightmodel.tier": decision.tier,
                 "rightmodel.candidates": len(self.state.candidates),
             },
-            record_exception=False,  # its words may echo the prompt
-            set_status_on_exception=False,
         ) as span:
             try:
                 yield
@@ -161,20 +162,14 @@ class CallRecorder:
 
     async def reserve(self, step: Step) -> Hold | None:
         """Reserve the step's worst case. Raises `BudgetError`, which names what would fit."""
-        records, state = self.owner.records, self.state
+        records = self.owner.records
         routing = self.owner.catalog.routing
-        others: tuple[tuple[str, Decimal | None], ...] = ()
-        if records.limits.limits:
-            others = tuple(
-                (model.id, self._worst_usd(model, state.allowance(model)))
-                for model in state.models.values()
-            )
         return await records.reserve(
             HoldRequest(
                 model=step.model.id,
                 skill=self.skill,
                 worst_usd=self._worst_usd(step.model, step.allowance),
-                others=others,
+                others=self._others,
                 lasts_s=max(routing.deadline_s, routing.give_up_s) + HOLD_MARGIN_S,
                 expected_usd=step.candidate.cost_usd,
                 call=self.id,
@@ -184,6 +179,11 @@ class CallRecorder:
                 origin=self.origin,
             )
         )
+
+    def _others(self) -> list[tuple[str, Decimal | None]]:
+        """The worst case of each candidate."""
+        state = self.state
+        return [(m.id, self._worst_usd(m, state.allowance(m))) for m in state.models.values()]
 
     def _worst_usd(self, model: Model, allowed: int) -> Decimal | None:
         return model.price.cost(Usage(self.state.billable, allowed))
@@ -195,16 +195,14 @@ class CallRecorder:
         An attempt that ends by an error was cancelled by the caller.
         """
         provider = step.endpoint.provider.name
-        with tracer.start_as_current_span(
+        with _span(
             f"chat {step.endpoint.name}",
-            kind=SpanKind.CLIENT,
-            attributes={
+            {
                 "gen_ai.operation.name": "chat",
                 "gen_ai.provider.name": PROVIDER_NAMES.get(provider, provider),
                 "gen_ai.request.model": step.endpoint.name,
             },
-            record_exception=False,
-            set_status_on_exception=False,
+            SpanKind.CLIENT,
         ) as span:
             try:
                 yield
@@ -225,6 +223,8 @@ class CallRecorder:
         """Record the call whose last attempt gave the answer. `allowance`: its output tokens."""
         state, owner = self.state, self.owner
         at = owner.clock()
+        if outage := owner.records.outage:
+            self.flags[outage.flag] = None
         receipt = self._receipt(allowance=allowance, at=at, time_s=time_s)
         rows: list[Row] = [self._call_row(at, receipt=receipt)]
         if state.task.schema is not None:
@@ -234,9 +234,7 @@ class CallRecorder:
         if owner.catalog.store_text:
             rows.append(Texts(self.id, state.task.prompt, completion.text, kept_turns(state.task)))
         owner.records.note(*rows)
-        if outage := owner.records.outage:
-            self.flags[outage.flag] = None
-        self.receipt = replace(receipt, flags=(*receipt.flags, *self.flags))
+        self.receipt = receipt
         logger.info(
             "answered model=%s attempts=%d cost_usd=%s time_s=%.3f",
             receipt.model,
@@ -251,6 +249,7 @@ class CallRecorder:
         attempts, cost = state.attempts, state.cost_usd
         last, baseline = attempts[-1], self.owner.catalog.baseline_model
         flags = [f"refused={a.model}" for a in attempts if a.fault is Fault.REFUSED]
+        flags += ["explored"] if state.decision.explored else []
         baseline_usd = None
         if baseline is not None and last.usage is not None:
             believed = _believed(last.usage, state.billable, allowance)
@@ -268,7 +267,8 @@ class CallRecorder:
             saved_usd=None if baseline_usd is None or cost is None else baseline_usd - cost,
             served=last.served if not same_model(last.served, last.name) else "",
             files=tuple(file.path for file in state.task.files),
-            flags=(*flags, "explored") if state.decision.explored else tuple(flags),
+            ref=self.ref,
+            flags=(*flags, *self.flags),
         )
 
     def _horizon(self, at: float) -> Horizon:
@@ -324,6 +324,22 @@ class CallRecorder:
             kind="check",
             task=task_hash(self.state.task),
         )
+
+
+def _span(
+    name: str, attributes: Mapping[str, AttributeValue], kind: SpanKind = SpanKind.INTERNAL
+) -> AbstractContextManager[Span]:
+    """A span around a block. An error's words are left out: they may echo the prompt."""
+    has_sdk = not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+    if isinstance(tracer, trace.ProxyTracer) and not has_sdk:
+        return _NO_SPAN
+    return tracer.start_as_current_span(
+        name,
+        kind=kind,
+        attributes=attributes,
+        record_exception=False,
+        set_status_on_exception=False,
+    )
 
 
 def _describe(span: Span, attempt: Attempt) -> None:

@@ -43,7 +43,7 @@ class Turns:
             relay=relay,
         )
         self._sessions.record(task, answer.receipt)
-        return replace(answer, receipt=replace(answer.receipt, ref=ref))
+        return answer
 
     async def with_session(self, task: Task) -> Task:
         """The task with what is known of its turn's session, as it is routed."""

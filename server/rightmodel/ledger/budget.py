@@ -70,8 +70,10 @@ class Limits:
     def apply_to(self, request: HoldRequest) -> bool:
         """Whether any of them covers the attempt, or another candidate in its place."""
         skill, client = request.skill, request.origin.client
-        models = (request.model, *(model for model, _ in request.others))
-        return any(limit.covers(m, skill, client) for limit in self.limits for m in models)
+        if any(limit.covers(request.model, skill, client) for limit in self.limits):
+            return True
+        others = [model for model, _ in request.others()] if self.limits else []
+        return any(limit.covers(m, skill, client) for limit in self.limits for m in others)
 
 
 def limits_of(budget: Budget, clients: Iterable[Client] = ()) -> Limits:
@@ -124,8 +126,10 @@ def limit_states(
         key = limit.key(day)
         spent = charged(key)
         held = _ZERO
-        for hold in holds:
-            if limit.covers(hold.model, hold.skill, hold.client) and limit.key(hold.day) == key:
+        for hold in holds:  # a month's name is the beginning of its days'
+            if hold.day.startswith(key.period) and limit.covers(
+                hold.model, hold.skill, hold.client
+            ):
                 held = EXACT.add(held, hold.usd)
         left = EXACT.subtract(limit.usd, EXACT.add(spent, held))
         found.append(LimitState(limit, spent, held, left, seconds_left(now, limit.period)))
@@ -192,7 +196,7 @@ def check(
     every = limit_states(limits, charged, holds, now=now)
     cheaper = tuple(
         other
-        for other, usd in request.others
+        for other, usd in request.others()
         if usd is not None
         and other != model
         and not _tight(

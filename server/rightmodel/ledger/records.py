@@ -17,7 +17,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from decimal import Decimal
 
 
@@ -265,15 +265,15 @@ Row = (
 class HoldRequest:
     """An attempt that is about to begin. `worst_usd`: its worst case, `None`: no known price.
 
-    `expected_usd`: what is reserved where no budget limits anything. `others`: further candidates
-    (model, worst case), to name those that would fit. `lasts_s`: how long the attempt can run.
-    `call`, `number`, `provider`, `name`: as in its `AttemptRecord`.
+    `expected_usd`: what is reserved where no budget limits anything. `others`: gives further
+    candidates (model, worst case), to name those that would fit. `lasts_s`: how long the attempt
+    can run. `call`, `number`, `provider`, `name`: as in its `AttemptRecord`.
     """
 
     model: str
     skill: str
     worst_usd: Decimal | None
-    others: tuple[tuple[str, Decimal | None], ...] = ()
+    others: Callable[[], Iterable[tuple[str, Decimal | None]]] = tuple
     lasts_s: float = 900.0
     expected_usd: Decimal | None = None
     call: int = 0

@@ -116,6 +116,8 @@ FREE: Final = Price(Decimal(0), Decimal(0))
 def _sum(price: Price, usage: Usage) -> Decimal | None:
     if price.input is None or price.output is None:
         return None
+    if not (usage.cache_read or usage.cache_write or usage.audio):
+        return usage.input * price.input + usage.output * price.output
     read = price.input if price.cache_read is None else price.cache_read
     write = price.input if price.cache_write is None else price.cache_write
     long = write if price.cache_write_1h is None else price.cache_write_1h
