@@ -39,8 +39,8 @@ class Reply:
     `text`: `None` is sent as null. `reasoning`: text of the thinking, where the dialect shows it.
     `reasoning_tokens`: `None` counts those of `reasoning`. `served`: the model that claims to have
     answered, "" for the one asked for. `usage`: `None` is computed from the request and the answer.
-    `refusal`: text of OpenAI's refusal field. `block_reason`: of Gemini's prompt feedback.
-    `cost_usd`: what OpenRouter reports.
+    `more_calls`: made beside `tool_call`. `refusal`: text of OpenAI's refusal field.
+    `block_reason`: of Gemini's prompt feedback. `cost_usd`: what OpenRouter reports.
     """
 
     text: str | None = DEFAULT_TEXT
@@ -52,6 +52,7 @@ class Reply:
     refusal: str = ""
     block_reason: str = ""
     tool_call: ToolCall | None = None
+    more_calls: tuple[ToolCall, ...] = ()
     cost_usd: Decimal | None = None
 
 

@@ -147,8 +147,9 @@ class ServedFormat(ABC):
         if written := reply.text or (reply.refusal if self.refuses_in_words else ""):
             parts.append(Text(written))
         if reply.tool_call is not None:
-            name = f"call_{setting.number:06d}"
-            parts.append(ToolCall(name, reply.tool_call.name, reply.tool_call.arguments))
+            for index, call in enumerate((reply.tool_call, *reply.more_calls)):
+                name = f"call_{setting.number:06d}" + (f"_{index}" if index else "")
+                parts.append(ToolCall(name, call.name, call.arguments))
         finish = "refused" if reply.finish == "content_filter" else reply.finish
         return ChatResponse(tuple(parts), finish, usage=reply.usage)
 
