@@ -26,6 +26,8 @@ class Sample:
     """Reasoning tokens of models that bill any."""
     flawed: str = ""
     """The first answer, where a show wants one that fails its check."""
+    reads: str = ""
+    """A file that the model asks the agent's tool `read_file` for before it answers."""
 
 
 def _minutes(lines: int) -> str:
@@ -198,6 +200,41 @@ SAMPLES: Final = (
     ),
 )
 """Every kind of work, in an order that a show can divide into healthy, outage and healed."""
+
+INSTRUCTIONS: Final = (
+    "You are a coding agent. Work in small steps, read before you write, and say what you did. "
+    * 260
+)
+"""As long as those of real agents: some 6,000 tokens, sent with every turn."""
+TURNS: Final = (
+    Sample(
+        "Rename a function",
+        Task("Rename the function total() in invoice.py to sum_lines()."),
+        "Renamed, and both callers changed.",
+        tokens=180,
+        thought=120,
+        reads="invoice.py",
+    ),
+    Sample(
+        "Find a race",
+        Task(
+            "Under load two workers sometimes book the same invoice twice. Find the race condition "
+            "in worker.py, explain every interleaving that leads to it, and prove that your fix "
+            "cannot deadlock.",
+        ),
+        "Both workers read the row before either of them has locked it.",
+        tokens=900,
+        thought=1500,
+        reads="worker.py",
+    ),
+    Sample(
+        "Say what changed",
+        Task("Say in one sentence what changed."),
+        "total() is called sum_lines() now, and booking locks the row first.",
+        thought=60,
+    ),
+)
+"""What a user asks an agent in one session; a tool call makes two turns of it."""
 
 PICTURE: Final = Sample(
     "Look at a picture",

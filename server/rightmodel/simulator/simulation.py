@@ -17,9 +17,10 @@ from rightmodel.core.decision import Trust
 from rightmodel.core.task import WireFormat
 from rightmodel.manifest.base_url import is_loopback
 from rightmodel.manifest.settings import Settings
-from rightmodel.simulator.behaviour import Behaviour, Reply, example_of
+from rightmodel.simulator.behaviour import Behaviour, Reply, ToolCall, example_of
 from rightmodel.simulator.dialects import DIALECTS, NATIVE
 from rightmodel.simulator.received import count_tokens
+from rightmodel.simulator.samples import TURNS
 from rightmodel.simulator.server import SimulatedProvider
 from rightmodel.simulator.transport import dumps
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 FILLER: Final = "Simulated text, as long as a real answer would be. "
 USUAL_TOKENS: Final = 250
 CHUNK_TOKENS: Final = 128
+FILE_TOKENS: Final = 900
+"""Of a file that an agent reads."""
 HOSTS: Final = {
     "api.openai.com": "openai",
     "api.deepseek.com": "deepseek",
@@ -84,6 +87,7 @@ class Answers:
         self._prompt_tokens = prompt_tokens
         self._speedup = speedup
         self._flawed = {sample.label for sample in samples if sample.flawed}
+        self._cached: dict[str, int] = {}
 
     def behaviour(self, model: Model, provider: Provider) -> Behaviour:
         """The behaviour of one model."""
@@ -103,14 +107,30 @@ class Answers:
 
     def _reply(self, request: Received, *, thinks: bool) -> Reply:
         known = [s for s in self._samples if request.prompt.startswith(s.task.prompt)]
-        sample = max(known, key=lambda s: len(s.task.prompt), default=None)
+        # The last text of a turn may be what a tool returned.
+        known = known or [s for s in TURNS if s.task.prompt in request.text]
+        sample = max(known, key=lambda s: request.text.rfind(s.task.prompt), default=None)
         text = self._text(sample, request)
         if sample is None:
             return Reply(text)
+        if sample in TURNS:
+            return self._turn(sample, text, request)
         thought = sample.thought if thinks else 0
         prompt = self._prompt_tokens(sample.task)
         usage = Usage(prompt, count_tokens(text) + thought, reasoning=thought)
         return Reply(text, reasoning_tokens=thought, usage=usage)
+
+    def _turn(self, sample: Sample, text: str, request: Received) -> Reply:
+        """A turn of an agent. A model caches the whole prompt that it was sent last."""
+        prompt, thought = count_tokens(request.text), sample.thought
+        cached, self._cached[request.model] = self._cached.get(request.model, 0), prompt
+        usage = Usage(prompt, 0, cache_read=min(cached, prompt), reasoning=thought)
+        if not sample.reads or result_of(sample) in request.text:
+            usage = replace(usage, output=count_tokens(text) + thought)
+            return Reply(text, reasoning_tokens=thought, usage=usage)
+        call = ToolCall("read_file", dumps({"path": sample.reads}))
+        usage = replace(usage, output=count_tokens(call.arguments) + thought)
+        return Reply(None, "tool_calls", tool_call=call, reasoning_tokens=thought, usage=usage)
 
     def _text(self, sample: Sample | None, request: Received) -> str:
         if sample and sample.label in self._flawed:
@@ -123,6 +143,11 @@ class Answers:
             return dumps(example_of(schema))
         tokens = sample.tokens if sample else USUAL_TOKENS
         return padded("", min(tokens, request.max_output or tokens))
+
+
+def result_of(sample: Sample) -> str:
+    """What the tool `read_file` returns for the file that a sample reads."""
+    return padded(f"contents of {sample.reads}", FILE_TOKENS)
 
 
 def padded(text: str, tokens: int) -> str:

@@ -54,6 +54,7 @@ main()
 """A demo that never gets beyond its second subtask."""
 AMOUNT = r"−?\$\d+\.\d+"
 ROUNDING = Decimal("0.00001")
+TURN = re.compile(rf"^ ?\d+ \D+ (\S+) +([\d,]+) +{AMOUNT} +{AMOUNT} +\d+\.\ds$", re.MULTILINE)
 LINE = re.compile(rf"^ ?\d+ .* (\d+) +({AMOUNT}) +({AMOUNT}) +({AMOUNT}) +\d+\.\ds$", re.MULTILINE)
 
 
@@ -108,14 +109,24 @@ def shown(output: tuple[str, str]) -> str:
 
 def test_on_request_it_shows_what_was_spent(output: tuple[str, str]) -> None:
     shown, usage = output
-    rows = dict(re.findall(r"^(spent|calls) +(\S+)", usage, re.MULTILINE))
-    total = re.search(rf"^cost +({AMOUNT}),", shown, re.MULTILINE)
-    assert rows["calls"] == str(len(SAMPLES))
-    assert total
-    assert rows["spent"] == total[1]
-    saved = re.search(r"^saved +(.+)$", shown, re.MULTILINE)
-    assert saved
-    assert re.search(rf"^saved, net +{re.escape(saved[1])} ", usage, re.MULTILINE)
+    rows = dict(re.findall(rf"^(spent|calls|saved, net) +({AMOUNT}|\d+)", usage, re.MULTILINE))
+    assert rows["calls"] == str(len(SAMPLES) + len(TURN.findall(shown)))
+    for row, label in (("spent", "cost"), ("saved, net", "saved")):
+        amounts = re.findall(rf"^{label} +({AMOUNT})", shown, re.MULTILINE)
+        assert len(amounts) == 2  # of the subtasks and of the turns
+        assert abs(usd(rows[row]) - sum(map(usd, amounts))) <= 2 * ROUNDING
+
+
+def test_the_agents_own_turns_stay_where_they_are_warm_and_move_for_a_harder_ask(
+    shown: str,
+) -> None:
+    turns = TURN.findall(shown)
+    models, cached = [t[0] for t in turns], [int(t[1].replace(",", "")) for t in turns]
+    assert models[0] == models[1]
+    assert models[2] == models[3] != models[1]
+    assert cached[0] == 0
+    assert min(cached[1], cached[3]) > 5000
+    assert shown.count(" a turn over ") == len(turns)
 
 
 def test_a_pipe_gets_lines_without_control_characters(shown: str) -> None:
@@ -127,7 +138,8 @@ def test_a_pipe_gets_lines_without_control_characters(shown: str) -> None:
 def test_the_first_and_last_lines_state_what_is_simulated(shown: str) -> None:
     lines = shown.splitlines()
     assert lines[1].startswith("simulated ")
-    assert lines[-2].startswith("simulated ")
+    assert sum(line.startswith("simulated ") for line in lines) == 3
+    assert lines[-1].startswith("simulated ")
 
 
 def test_every_subtask_is_answered_and_an_outage_is_survived(shown: str) -> None:
@@ -153,7 +165,7 @@ def test_the_sums_are_those_of_the_lines(shown: str) -> None:
     lines = LINE.findall(shown)
     for column, label in ((1, "cost"), (2, "baseline"), (3, "saved")):
         total = sum(usd(line[column]) for line in lines)
-        (amount,) = re.findall(rf"^{label} +({AMOUNT})", shown, re.MULTILINE)
+        (amount, *_) = re.findall(rf"^{label} +({AMOUNT})", shown, re.MULTILINE)
         assert abs(usd(amount) - total) <= len(lines) * ROUNDING / 2
     assert all(abs(usd(line[3]) - usd(line[2]) + usd(line[1])) <= ROUNDING for line in lines)
 

@@ -7,6 +7,7 @@ import contextlib
 import signal
 import sys
 from collections import Counter
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,20 +23,21 @@ from rightmodel.manifest.load import load_catalog
 from rightmodel.routing.router import count_tokens
 from rightmodel.simulator import fault
 from rightmodel.simulator.outage import Outage, Target
-from rightmodel.simulator.samples import SAMPLES
+from rightmodel.simulator.samples import SAMPLES, TURNS
 from rightmodel.simulator.simulation import Answers, simulate
 from rightmodel.surfaces.cli.show.calls import HEALED, HEALTHY, OUTAGE, short, totals
-from rightmodel.surfaces.cli.show.run import Run, server_stage
+from rightmodel.surfaces.cli.show.main_loop import gateway, session
+from rightmodel.surfaces.cli.show.run import Run, environment_of, server_stage
 from rightmodel.surfaces.cli.show.view import Column, View
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.usage_view.sections import percent
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from decimal import Decimal
 
     from rightmodel.manifest.catalog import Catalog, Provider
     from rightmodel.surfaces.cli.show.calls import Call, Totals
+    from rightmodel.surfaces.cli.show.main_loop import Shown
     from rightmodel.surfaces.cli.show.run import ServerStage
 
 MODELS: Final = (
@@ -80,26 +82,32 @@ COLUMNS: Final = (
 )
 
 
+LOOP_TITLE: Final = "The agent's own turns: one session, its model set to rightmodel/auto"
+LOOP_HEAD: Final = (
+    f"{'#':>2} {'turn':<22} {'served by':<27} {'cached':>7} {'cost':>9} {'saved':>9} {'time':>5}"
+)
+
+
 @click.command("demo")
 @click.option("--usage", is_flag=True, help="Then show `rightmodel usage` of the demo's ledger.")
 def command(*, usage: bool) -> None:
     """Show routing, failover and the saving with simulated providers: no key, no network.
 
-    Ends with 0 when every subtask got its answer.
+    Ends with 0 when every subtask and every turn got its answer.
     """
     try:
-        calls = asyncio.run(_perform(usage=usage))
+        calls, failed = asyncio.run(_perform(usage=usage))
     except BaseExceptionGroup as group:
         raise _first(group) from group
     except asyncio.CancelledError:
         raise click.Abort from None
-    sys.exit(any(call.error for call in calls))
+    sys.exit(failed or any(call.error for call in calls))
 
 
-async def _perform(*, usage: bool) -> list[Call]:
+async def _perform(*, usage: bool) -> tuple[list[Call], bool]:
     _end_on_signals()
     catalog = _catalog()
-    answers = Answers(SAMPLES, count_tokens, speedup=SPEEDUP)
+    answers = Answers((*SAMPLES, *TURNS), count_tokens, speedup=SPEEDUP)
     clock = asyncio.get_running_loop().time
     with View(COLUMNS, SAMPLES, partial(_status, catalog)) as view:
         view.open(TITLE, _opening(catalog))
@@ -117,13 +125,50 @@ async def _perform(*, usage: bool) -> list[Call]:
             )
             calls = await run.perform()
             view.close(_closing(totals(calls)))
+            failed = await _main_loop(stage, view)
             if usage:
                 await asyncio.sleep(LINGER_S * 4)  # the last records are being written
                 echo("\n$ rightmodel usage")
                 await stage.print_usage()
             if any(call.error for call in calls):
                 echo(stage.log(LOG_LINES), err=True)
-    return calls
+    return calls, failed
+
+
+async def _main_loop(stage: ServerStage, view: View) -> bool:
+    """A few turns of the agent's main loop through the gateway; whether one failed."""
+    turns = []
+    view.text("")
+    view.text(LOOP_TITLE, style="bold")
+    view.text(LOOP_HEAD, style="bold underline")
+    async with gateway(stage.folder, environment_of(stage.folder)) as url:
+        async for turn in session(url):
+            turns.append(turn)
+            view.text(_line(len(turns), turn), style="red" if turn.error else "")
+            view.note(turn.error or turn.reason)
+    view.text("")
+    view.paragraphs(_loop_closing(turns))
+    return any(turn.error for turn in turns)
+
+
+def _line(number: int, turn: Shown) -> str:
+    cost, saved = ("" if turn.error else usd(one) for one in (turn.cost_usd, turn.saved_usd))
+    return (
+        f"{number:>2} {turn.label:<22} {turn.model or 'no answer':<27} {turn.cached:>7,} "
+        f"{cost:>9} {saved:>9} {turn.time_s:>4.1f}s"
+    )
+
+
+def _loop_closing(turns: Sequence[Shown]) -> list[tuple[str, str]]:
+    cost = sum((t.cost_usd for t in turns if t.cost_usd), Decimal(0))
+    saved = sum((t.saved_usd for t in turns if t.saved_usd), Decimal(0))
+    share = f" ({percent(float(saved / (cost + saved)))})" if cost + saved else ""
+    return [
+        ("turns", f"{len(turns)}, in Anthropic's dialect over HTTP, with a tool call in two asks"),
+        ("cost", usd(cost)),
+        ("saved", f"{usd(saved)}{share} against {short(BASELINE)} with its own cache warm"),
+        ("simulated", "the answers, the tool and what each provider has cached."),
+    ]
 
 
 def _status(catalog: Catalog, calls: Sequence[Call], down: Collection[str]) -> Text:

@@ -41,6 +41,8 @@ def of_receipt(receipt: Receipt) -> tuple[tuple[bytes, bytes], ...]:
     """What is known at the end."""
     cost = "unknown" if receipt.cost_usd is None else amount(receipt.cost_usd)
     known = _served(receipt.model, receipt.decision.reason, receipt.ref)
+    if receipt.saved_usd is not None:
+        known = (*known, (b"x-rightmodel-saved-usd", amount(receipt.saved_usd).encode()))
     flags = ((b"x-rightmodel-flags", header(", ".join(receipt.flags))),) if receipt.flags else ()
     return (*known, (b"x-rightmodel-cost-usd", cost.encode()), *flags)
 

@@ -140,7 +140,7 @@ class ServerStage:
         child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "rightmodel", "usage", "--days", "1", "--by", "model"),
             *("--manifest", str(self.folder / "rightmodel.toml")),
-            env=_environment(self.folder) | {"HOME": str(self.folder), "NO_COLOR": "1"},
+            env=environment_of(self.folder) | {"HOME": str(self.folder), "NO_COLOR": "1"},
             cwd=self.folder,
         )
         await child.wait()
@@ -185,7 +185,7 @@ async def server_stage(simulation: Simulation, manifest: str) -> AsyncIterator[S
                 *("--manifest", str(folder / "rightmodel.toml")),
                 *("--env-file", str(folder / "keys.env")),
             ],
-            env=_environment(folder),
+            env=environment_of(folder),
             cwd=folder,
         )
         with (folder / "server.log").open("w", encoding="utf-8") as log:
@@ -205,7 +205,7 @@ async def server_stage(simulation: Simulation, manifest: str) -> AsyncIterator[S
                     await stage.engine.close()
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def environment_of(folder: Path) -> dict[str, str]:
     """The server's environment: its state and configuration in the folder, never the user's.
 
     HOME stays: packages may be installed below it.

@@ -165,14 +165,22 @@ class View:
         line.rstrip()
         self._print(line)
         style = "red" if call.error else "yellow" if len(call.tries) > 1 else "dim"
+        for note in notes(call):
+            self.note(note, style=style)
+
+    def text(self, line: str, *, style: str = "") -> None:
+        """One line."""
+        self._print(Text(line, style=style))
+
+    def note(self, note: str, *, style: str = "dim") -> None:
+        """What happened on the way, below the line that it belongs to."""
         wrapper = textwrap.TextWrapper(
             self._screen.width - 1,
             initial_indent="   └ " if self._terminal else "   - ",
             subsequent_indent="     ",
         )
-        for note in notes(call):
-            for part in wrapper.wrap(note):
-                self._print(Text(part, style=style))
+        for part in wrapper.wrap(note):
+            self._print(Text(part, style=style))
 
     def quote(self, title: str, text: str) -> None:
         """A text word for word."""
