@@ -34,12 +34,12 @@ from typing import TYPE_CHECKING, Final
 import httpx2
 
 from rightmodel.core.call import Attempt, Receipt, Usage
-from rightmodel.core.decision import Assessment, Decision, Requirements
+from rightmodel.core.decision import Assessment, Candidate, Decision, Requirements
 from rightmodel.core.task import Task
 from rightmodel.ledger.budget import Limit, Limits
 from rightmodel.ledger.call_rows import attempt_record, call_record, task_hash
 from rightmodel.ledger.ledger import LINGER_S, Ledger
-from rightmodel.ledger.records import HoldRequest, Origin, new_id
+from rightmodel.ledger.records import Choice, HoldRequest, Origin, new_id
 from rightmodel.ledger.recovery import SqliteOpener
 
 if TYPE_CHECKING:
@@ -64,8 +64,12 @@ TOGETHER: Final = 16
 
 
 COST: Final = Decimal("0.00041235")
+CANDIDATES: Final = tuple(
+    Candidate(f"provider-{n}/model-{n}", 0.9 - n / 50, COST * n, 2.0 + n, 0.002 * n)
+    for n in range(1, 13)
+)
 DECISION: Final = Decision(
-    (),
+    CANDIDATES,
     (),
     Assessment((("summarize", 0.8), ("writing", 0.2)), 4.5, "learned", 0.8, 0.7, 120),
     Requirements(300, 120),
@@ -87,7 +91,7 @@ RECEIPT: Final = Receipt(
 )
 
 
-def _rows() -> tuple[AttemptRecord, CallRecord]:
+def _rows() -> tuple[AttemptRecord, CallRecord, Choice]:
     """What the executor makes of a call's receipt."""
     now = time.time()
     call = new_id()
@@ -111,6 +115,7 @@ def _rows() -> tuple[AttemptRecord, CallRecord]:
             receipt=RECEIPT,
             origin=ORIGIN,
         ),
+        Choice(call, DECISION.loss_usd, DECISION.candidates, DECISION.rejections),
     )
 
 
@@ -129,9 +134,9 @@ REQUEST: Final = HoldRequest(
 
 
 def _settle(ledger: Ledger, hold: Hold | None) -> None:
-    attempt, call = _rows()
+    attempt, call, choice = _rows()
     ledger.settle(hold, attempt)
-    ledger.note(call)
+    ledger.note(call, choice)
 
 
 async def _raw(base: str, client: httpx2.AsyncClient, body: bytes) -> None:

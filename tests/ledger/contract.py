@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import threading
 from decimal import Decimal
+from math import inf
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
 from ledger.rows import DAY, NOON, attempt, call, outcome
+from rightmodel.core.decision import Candidate, Rejection
 from rightmodel.ledger.budget import Limit, Mark
-from rightmodel.ledger.records import Cooldown, Hold, Origin, Session, Texts
+from rightmodel.ledger.records import Choice, Cooldown, Hold, Origin, Session, Texts
 from rightmodel.ledger.sums import Key
 
 if TYPE_CHECKING:
@@ -80,6 +82,44 @@ class StoreContract:
         assert other.find_call("none") is None
         assert other.find_texts(asked.id) == texts
         assert other.find_texts(1) is None
+
+    def test_a_choice_is_read_as_it_was_made_but_for_digits(
+        self, store: Store, opened: Callable[[], Store]
+    ) -> None:
+        candidates = (
+            Candidate("p/m", 0.9125, Decimal("0.00042"), 2.5, 0.00311),
+            Candidate("p/new model", 0.5, None, None, inf, 3),
+        )
+        rejections = (
+            Rejection("p/a", "trust", "rule 'x' requires trust local; this is any"),
+            Rejection("p/b", "trust", "rule 'x' requires trust local; this is any"),
+            Rejection("p/c", "context", "too\tlong"),
+        )
+        with store.transaction():
+            store.add(Choice(7, 0.02, candidates, rejections))
+            store.add(Choice(8, 0.0, (), ()))
+        other = opened()
+        found = other.find_choice(7)
+        assert found is not None
+        assert (found.loss, tuple(found.candidates)) == (0.02, candidates)
+        *same, last = found.rejections
+        assert (tuple(same), last.reason) == (rejections[:2], "too long")
+        assert other.find_choice(8) == Choice(8, 0.0, (), ())
+        assert other.find_choice(9) is None
+
+    def test_calls_are_read_backwards_and_each_with_its_rows(self, store: Store) -> None:
+        calls = [call(at=NOON + offset) for offset in (0, 86_400, 60)]
+        with store.transaction():
+            for row in calls:
+                store.add(row)
+                store.add(attempt(call=row.id, number=1))
+            store.add(attempt(call=calls[0].id, number=2))
+            store.add(outcome(call=calls[0].id))
+        latest = list(store.latest_calls(DAY, "2026-11-22"))
+        assert [row.id for row in latest] == [calls[1].id, calls[2].id, calls[0].id]
+        assert [row.number for row in store.attempts_of(calls[0].id)] == [1, 2]
+        assert [row.kind for row in store.outcomes_of(calls[0].id)] == ["reported"]
+        assert store.outcomes_of(calls[1].id) == []
 
     def test_half_a_surrogate_pair_costs_no_row(self, store: Store) -> None:
         with store.transaction():

@@ -22,7 +22,15 @@ from rightmodel.core.errors import RightmodelError
 from rightmodel.core.fault import Fault
 from rightmodel.execution.records import kept_turns
 from rightmodel.ledger.call_rows import attempt_record, call_record, task_hash
-from rightmodel.ledger.records import UNKNOWN, HoldRequest, Origin, OutcomeRecord, Texts, new_id
+from rightmodel.ledger.records import (
+    UNKNOWN,
+    Choice,
+    HoldRequest,
+    Origin,
+    OutcomeRecord,
+    Texts,
+    new_id,
+)
 from rightmodel.routing.scoring import worst_cost
 from rightmodel.routing.session import horizon, with_warm_cache
 
@@ -226,7 +234,7 @@ class CallRecorder:
         if outage := owner.records.outage:
             self.flags[outage.flag] = None
         receipt = self._receipt(allowance=allowance, at=at, time_s=time_s)
-        rows: list[Row] = [self._call_row(at, receipt=receipt)]
+        rows: list[Row] = [self._call_row(at, receipt=receipt), self._choice()]
         if state.task.schema is not None:
             # A schema that no model met is no evidence about those that failed it: see `_failed`.
             rows += [self._check(model, good=0.0) for model in self.failed_checks]
@@ -284,7 +292,7 @@ class CallRecorder:
         row = self._call_row(self.owner.clock(), outcome=code, cost_usd=cost_usd, time_s=time_s)
         if row.baseline and cost_usd is not None:
             row = row._replace(baseline_usd=Decimal(0), saved_usd=-cost_usd)
-        self.owner.records.note(row)
+        self.owner.records.note(row, self._choice())
 
     def _call_row(self, at: float, **ended: Any) -> CallRecord:
         return call_record(
@@ -298,6 +306,10 @@ class CallRecorder:
             origin=self.origin,
             **ended,
         )
+
+    def _choice(self) -> Choice:
+        decision = self.state.decision
+        return Choice(self.id, decision.loss_usd, self.state.candidates, decision.rejections)
 
     def _row(self, attempt: Attempt) -> AttemptRecord:
         self.number += 1

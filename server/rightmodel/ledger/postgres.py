@@ -53,7 +53,7 @@ _FIND: Final = "SELECT count(*) FROM"
 """Existence is read from the catalogue's tables: casts to `reg…` are answered from a cache that
 may be as old as the wait for the lock."""
 _TABLE: Final = re.compile(
-    r"\b(FROM|INTO) (?=(?:calls|attempts|outcomes|holds|texts|cooldowns|pools|choices|alerts"
+    r"\b(FROM|INTO) (?=(?:calls|attempts|outcomes|holds|texts|cooldowns|choices|alerts"
     r"|sessions)\b)"
 )
 _FAULTS: Final[Mapping[str, LedgerFault]] = {

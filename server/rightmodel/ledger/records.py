@@ -17,8 +17,10 @@ from itertools import count
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from decimal import Decimal
+
+    from rightmodel.core.decision import Candidate, Rejection
 
 
 Role = Literal["answer", "judge"]
@@ -141,6 +143,19 @@ class Texts(NamedTuple):
     history: str = "[]"
 
 
+class Choice(NamedTuple):
+    """Which models a call could choose from: what its decision weighed.
+
+    `loss`: what a wrong answer costs, USD. `candidates`: in order. Read back, their figures have
+    four digits and more.
+    """
+
+    call: int
+    loss: float
+    candidates: Sequence[Candidate]
+    rejections: Sequence[Rejection]
+
+
 class OutcomeRecord(NamedTuple):
     """How a model did on a task.
 
@@ -249,6 +264,7 @@ class SessionsEnded(NamedTuple):
 Row = (
     AttemptRecord
     | CallRecord
+    | Choice
     | OutcomeRecord
     | Texts
     | Hold

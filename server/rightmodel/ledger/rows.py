@@ -8,9 +8,11 @@ from decimal import Decimal
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from rightmodel.core.decision import Candidate, Rejection
 from rightmodel.ledger.records import (
     AttemptRecord,
     CallRecord,
+    Choice,
     Cooldown,
     Hold,
     OutcomeRecord,
@@ -29,6 +31,9 @@ MOST_DIGITS: Final = 15
 """Before an amount's point: larger amounts are invalid; sums of smaller ones stay exact."""
 MOST_WEIGHT: Final = 10.0
 """Skill weights of a task add up to 1; a weight far above is invalid."""
+
+_CANDIDATE: Final = "%s\t%.4g\t%s\t%s\t%.6g\t%d"
+"""The fields of a candidate, in order."""
 
 logger = logging.getLogger("rightmodel.ledger")
 
@@ -66,11 +71,7 @@ class Table(Generic[Record]):
 
     def row(self, record: Record) -> list[Any]:
         """The values to insert."""
-        values = [
-            # Half of a surrogate pair, which no database takes, must not cost the row.
-            v if not isinstance(v, str) or v.isascii() else v.encode("utf-8", "replace").decode()
-            for v in record
-        ]
+        values = list(record)
         for position, code in self._written:
             if values[position] is not None:
                 values[position] = code(values[position])
@@ -100,6 +101,11 @@ class Table(Generic[Record]):
                 values += self.row(record)
             yield self.insert(size), values
             start += size
+
+
+def encodable(value: Any) -> Any:
+    """Half of a surrogate pair, which no database takes, must not cost the row."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def amount_of(text: str) -> Decimal:
@@ -150,19 +156,51 @@ def _skills(text: str) -> tuple[tuple[str, float], ...]:
     return tuple((str(skill), _weight(weight)) for skill, weight in json.loads(text).items())
 
 
+def _candidates_text(candidates: Sequence[Candidate]) -> str:
+    """A line each. Written for every call: JSON would take twice the time and the room."""
+    return "\n".join([_CANDIDATE % candidate for candidate in candidates])
+
+
+def _candidates(text: str) -> tuple[Candidate, ...]:
+    found = []
+    for line in text.split("\n") if text else ():
+        model, p, usd, time_s, total, group = line.split("\t")
+        cost = None if usd == "None" else Decimal(usd)
+        took = None if time_s == "None" else float(time_s)
+        found.append(Candidate(model, float(p), cost, took, float(total), int(group)))
+    return tuple(found)
+
+
+def _rejections_text(rejections: Sequence[Rejection]) -> str:
+    """A line for each reason: code, reason, models."""
+    models: dict[tuple[str, str], list[str]] = {}
+    for model, *why in rejections:
+        models.setdefault((why[0], why[1].replace("\n", " ").replace("\t", " ")), []).append(model)
+    return "\n".join(["\t".join((*why, *names)) for why, names in models.items()])
+
+
+def _rejections(text: str) -> tuple[Rejection, ...]:
+    lines = [line.split("\t") for line in text.split("\n")] if text else []
+    return tuple(Rejection(m, code, why) for code, why, *models in lines for m in models)
+
+
 _WRITE: Mapping[str, Callable[[Any], Any]] = {
+    "candidates": _candidates_text,
+    "rejections": _rejections_text,
     "usd": decimal_text,
     "any_usd": decimal_text,
     "skills": _skills_text,
 }
 _FLOATS: Final = (
-    "at", "difficulty", "confidence", "good", "time_s", "first_token_s", "expires", "until",
+    "at", "difficulty", "confidence", "good", "time_s", "first_token_s", "expires", "until", "loss",
 )  # fmt: skip
 _COUNTS: Final = ("input", "cached", "cache_writes", "output", "reasoning", "expected_output")
 _READ: Mapping[str, Callable[[Any], Any]] = {
     "usd": amount_of,
     "any_usd": _amount_if_valid,
     "skills": _skills,
+    "candidates": _candidates,
+    "rejections": _rejections,
     **dict.fromkeys(_FLOATS, _finite),
     **dict.fromkeys(_COUNTS, int),  # SQLite keeps any text where a number is expected
 }
@@ -185,6 +223,7 @@ OUTCOMES: Final = Table(
     numbered=True,
 )
 HOLDS: Final = Table("holds", Hold)
+CHOICES: Final = Table("choices", Choice)
 TEXTS: Final = Table("texts", Texts)
 COOLDOWNS: Final = Table(
     "cooldowns",
@@ -203,6 +242,7 @@ TABLES: Final[dict[type, Table[Any]]] = {
     CallRecord: CALLS,
     OutcomeRecord: OUTCOMES,
     Hold: HOLDS,
+    Choice: CHOICES,
     Texts: TEXTS,
     Cooldown: COOLDOWNS,
     Session: SESSIONS,

@@ -65,9 +65,8 @@ _MIGRATIONS: Final[tuple[Migration, ...]] = (
             for table in ("calls", "attempts", "holds")
             for column in ("session", "kind", "host", "user_name")
         ),
-        """CREATE TABLE {s}pools (id TEXT PRIMARY KEY, models TEXT NOT NULL)""",
         """CREATE TABLE {s}choices (
-            call {int} PRIMARY KEY, pool TEXT NOT NULL, figures TEXT NOT NULL,
+            call {int} PRIMARY KEY, loss {real} NOT NULL, candidates TEXT NOT NULL,
             rejections TEXT NOT NULL)""",
         """CREATE TABLE {s}alerts (
             budget TEXT NOT NULL, period TEXT NOT NULL, threshold TEXT NOT NULL,
@@ -112,5 +111,5 @@ _POSTGRES: Final = _in(
 POSTGRES: Final = ((_VERSION, *_POSTGRES[0]), *_POSTGRES[1:])
 """PostgreSQL's, whose first one begins with the table of versions."""
 
-SALVAGED: Final = ("calls", "attempts", "outcomes", "texts", "pools", "choices", "alerts")
+SALVAGED: Final = ("calls", "attempts", "outcomes", "texts", "choices", "alerts")
 """Tables to copy from a damaged ledger; its reservations are void."""

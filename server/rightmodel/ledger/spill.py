@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.ledger import records
 from rightmodel.ledger.paths import make_private
-from rightmodel.ledger.records import new_id
+from rightmodel.ledger.records import Choice, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,13 +41,14 @@ class Spill:
         return sorted(self._ledger.parent.glob(f"{self._ledger.name}.unwritten-*.jsonl"))
 
     def save(self, groups: Sequence[Group]) -> Path:
-        """Keep groups of rows; each is written as one. Raises `OSError`."""
+        """Keep groups of rows but for choices; each is written as one. Raises `OSError`."""
         file = self._ledger.with_name(f"{self._ledger.name}.unwritten-{new_id():x}.jsonl")
         unfinished = file.with_suffix(".part")
         make_private(unfinished)
         with unfinished.open("w", encoding="ascii") as out:
             for group in groups:
-                out.write(json.dumps([_encoded(row) for row in group], default=str) + "\n")
+                kept = [_encoded(row) for row in group if not isinstance(row, Choice)]
+                out.write(json.dumps(kept, default=str) + "\n")
             out.flush()
             os.fsync(out.fileno())
         unfinished.rename(file)

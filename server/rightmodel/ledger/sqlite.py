@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rightmodel.core.errors import LedgerError, LedgerFault
 from rightmodel.ledger.paths import make_private
+from rightmodel.ledger.rows import encodable
 from rightmodel.ledger.schema import MIGRATIONS
 from rightmodel.ledger.store import Reader, Store, ledger_error, newer_schema
 
@@ -181,7 +182,10 @@ class SqliteStore(Store):
 
     def _insert(self, table: Table[_R], rows: Sequence[_R]) -> None:
         for statement, values in table.inserts(rows):
-            self._db.execute(statement, values)
+            try:
+                self._db.execute(statement, values)
+            except UnicodeEncodeError:
+                self._db.execute(statement, list(map(encodable, values)))
 
     def _refresh(self, month: str) -> None:
         sums = self._sums

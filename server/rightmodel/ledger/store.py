@@ -17,6 +17,7 @@ from rightmodel.core.errors import LedgerError, LedgerFault
 from rightmodel.ledger.rows import (
     ATTEMPTS,
     CALLS,
+    CHOICES,
     COOLDOWNS,
     HOLDS,
     OUTCOMES,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from rightmodel.ledger.records import (
         AttemptRecord,
         CallRecord,
+        Choice,
         Cooldown,
         Hold,
         OutcomeRecord,
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
         Texts,
     )
 
-    Stored = AttemptRecord | CallRecord | OutcomeRecord | Texts | Hold | Cooldown | Session
+    Stored = AttemptRecord | CallRecord | Choice | OutcomeRecord | Texts | Hold | Cooldown | Session
 
 _R = TypeVar("_R", bound=tuple[Any, ...])
 _ZERO: Final = Decimal(0)
@@ -62,6 +64,11 @@ class Reader(ABC):
     def calls(self, since: str, until: str) -> Iterator[CallRecord]:
         """Calls of the UTC days from `since` to `until`, both included, by time."""
         return self._many(CALLS, "WHERE day BETWEEN ? AND ? ORDER BY at, id", since, until)
+
+    def latest_calls(self, since: str, until: str) -> Iterator[CallRecord]:
+        """The same calls, the latest first."""
+        order = "WHERE day BETWEEN ? AND ? ORDER BY day DESC, at DESC, id DESC"
+        return self._many(CALLS, order, since, until)
 
     def attempts(self, since: str, until: str) -> Iterator[AttemptRecord]:
         """Attempts of the UTC days from `since` to `until`, both included, as written."""
@@ -94,6 +101,14 @@ class Reader(ABC):
     def find_attempt(self, call: int, number: int) -> AttemptRecord | None:
         """The attempt with that number of the call with that id."""
         return self._first(ATTEMPTS, "WHERE call = ? AND number = ?", call, number)
+
+    def outcomes_of(self, call: int) -> list[OutcomeRecord]:
+        """The outcomes of the call with that id."""
+        return self._all(OUTCOMES, "WHERE call = ? ORDER BY id", call)
+
+    def find_choice(self, call: int) -> Choice | None:
+        """What the call with that id could choose from."""
+        return self._first(CHOICES, "WHERE call = ?", call)
 
     def find_texts(self, call: int) -> Texts | None:
         """Prompt and answer of a call, where they were kept."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rightmodel.core.errors import BudgetError, LedgerError, LedgerFault
+from rightmodel.ledger.records import Choice
 from rightmodel.ledger.reservations import charge_interrupted, reduced, write
 
 if TYPE_CHECKING:
@@ -306,7 +307,8 @@ class Writer:
                 self._keep(job)
 
     def _keep(self, job: Job) -> None:
-        """Texts never displace other records: they are bounded apart."""
+        """Texts never displace other records: they are bounded apart. Choices are lost."""
+        job.rows = [row for row in job.rows if not isinstance(row, Choice)]
         if job.size:
             if self._chars + job.size > MOST_KEPT_CHARS:
                 self._lose(job)
