@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx2
 import pytest
+from mcp.client.session import ClientSession
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import TextContent
 
 from e2e.nginx_server import nginx
 from e2e.postgres_server import postgres
@@ -57,6 +60,7 @@ class Team:
     provider: SimulatedProvider
     database: PostgresServer
     servers: list[asyncio.subprocess.Process]
+    ports: list[int]
 
     async def ask(self, client: httpx2.AsyncClient, prompt: str, **more: Any) -> httpx2.Response:
         body = {"model": "auto", "messages": [{"role": "user", "content": prompt}], **more}
@@ -73,7 +77,9 @@ def http() -> httpx2.AsyncClient:
 
 
 @contextlib.asynccontextmanager
-async def team(tmp_path: Path, behaviour: Behaviour, budget: float = 100.0) -> AsyncIterator[Team]:
+async def team(
+    tmp_path: Path, behaviour: Behaviour, budget: float = 100.0, *options: str
+) -> AsyncIterator[Team]:
     async with SimulatedProvider("openai-chat", models={"m": behaviour}) as provider:
         with postgres() as database:
             manifest = tmp_path / "rightmodel.toml"
@@ -87,7 +93,7 @@ async def team(tmp_path: Path, behaviour: Behaviour, budget: float = 100.0) -> A
                     home = tmp_path / f"server{number}"
                     home.mkdir()
                     env = {"HOME": str(home), "RIGHTMODEL_STATE_DIR": str(home)}
-                    command = [RIGHTMODEL, "serve", "--http", f"127.0.0.1:{port}"]
+                    command = [RIGHTMODEL, "serve", "--http", f"127.0.0.1:{port}", *options]
                     servers.append(
                         await stack.enter_async_context(
                             background(
@@ -100,7 +106,7 @@ async def team(tmp_path: Path, behaviour: Behaviour, budget: float = 100.0) -> A
                     )
                 url = stack.enter_context(nginx(ports))
                 await answers(url)
-                yield Team(url, provider, database, servers)
+                yield Team(url, provider, database, servers, ports)
 
 
 async def answers(url: str) -> None:
@@ -162,6 +168,44 @@ def test_a_server_that_is_killed_in_mid_call_loses_nothing_for_its_clients(tmp_p
             assert Counter(r.status_code for r in got) == {200: 40}
             # And later calls go to the one that lives.
             assert (await t.ask(client, "after")).status_code == 200
+
+    asyncio.run(run())
+
+
+async def complete(port: int, **arguments: str) -> list[str]:
+    """Call the tool at one server, as the official client does."""
+    async with (
+        http() as client,
+        streamable_http_client(f"http://127.0.0.1:{port}/mcp", http_client=client) as streams,
+        ClientSession(*streams[:2]) as session,
+    ):
+        await session.initialize()
+        result = await session.call_tool("complete", arguments)
+        return [block.text for block in result.content if isinstance(block, TextContent)]
+
+
+def test_a_pending_answer_is_collected_and_gone_on_with_at_either_server(tmp_path: Path) -> None:
+    async def run() -> None:
+        slow = Behaviour(answers=lambda r: f"echo {r.prompt}", first_token_s=9.0)
+        async with team(tmp_path, slow, 100.0, "--deadline", "5") as t:
+            here, there = t.ports
+            pending, line = await complete(here, prompt="the question")
+            assert pending.startswith("pending: ")
+            ref = line.partition("ref=")[2].partition(" ")[0]
+            answer, line = await complete(there, ref=ref)
+            assert answer == "echo the question"
+            assert f"ref={ref} " in line
+            pending, line = await complete(there, ref=ref, prompt="and then?")
+            assert pending.startswith("pending: ")
+            ref = line.partition("ref=")[2].partition(" ")[0]
+            answer, _ = await complete(here, ref=ref)
+            assert answer == "echo and then?"
+            sent = t.provider.requests[-1].body["messages"]
+            assert [m["content"] for m in sent] == [
+                "the question",
+                "echo the question",
+                "and then?",
+            ]
 
     asyncio.run(run())
 

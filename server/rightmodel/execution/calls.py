@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.call import Answer, Queued
 from rightmodel.core.errors import RightmodelError, TaskError
-from rightmodel.core.task import Message
+from rightmodel.core.task import Message, Task
 from rightmodel.routing.tokens import estimate_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from rightmodel.core.call import CallEvent, Listener
-    from rightmodel.core.task import Task
     from rightmodel.execution.executor import Executor
+    from rightmodel.execution.shared_calls import SharedCalls
 
 MOST_RUNNING: Final = 64
 """Calls at once; further ones wait their turn: a routed model may be an agent that calls us."""
@@ -112,7 +112,8 @@ class Calls:
     """Every call of a server. `now`: monotonic seconds. `wall`: seconds since 1970.
 
     `give_up_s`: when a pending call ends.
-    `recall(ref)`: a call that is no longer in memory, `None` where it was not kept.
+    `recall(ref)`: a call that is no longer in memory, `None` where it was not kept. `elsewhere`:
+    calls of a team's other servers, `None` without any.
     """
 
     def __init__(
@@ -123,8 +124,10 @@ class Calls:
         now: Callable[[], float],
         wall: Callable[[], float],
         recall: Callable[[str], Awaitable[tuple[Task, Answer] | None]],
+        elsewhere: SharedCalls | None = None,
     ) -> None:
         self._recall = recall
+        self._elsewhere = elsewhere
         self._executor = executor
         self._give_up_s = give_up_s
         self._now = now
@@ -250,6 +253,8 @@ class Calls:
             entry.listeners.remove(listener)
         entry.touched = self._now()
         if not entry.job.done():
+            if self._elsewhere is not None:
+                await self._elsewhere.announce(entry.ref, entry.task.client)
             return Pending(entry.ref, entry.status, self._now() - entry.began)
         try:
             answer = await _settled(entry)
@@ -277,6 +282,9 @@ class Calls:
         if entry is not None and entry.task.client == client:
             return entry
         kept = None if entry else await self._recall(ref)
+        if entry is None and kept is None and await self._runs_elsewhere(ref, client):
+            job = asyncio.create_task(self._follow(ref, client), name=f"follow {ref}")
+            return self._keep(ref, Task("", client=client), job)
         if kept is None or kept[0].client != client:
             raise TaskError(
                 f"ref {ref!r} is gone: refs live in the server's memory, for {KEPT_S / 60:.0f} "
@@ -286,6 +294,16 @@ class Calls:
             )
         task, answer = kept
         return self._keep(ref, task, _ended(answer))
+
+    async def _runs_elsewhere(self, ref: str, client: str) -> bool:
+        return self._elsewhere is not None and await self._elsewhere.runs(ref, client)
+
+    async def _follow(self, ref: str, client: str) -> Answer:
+        """The answer of a call that another server runs."""
+        assert self._elsewhere is not None  # noqa: S101 - `_runs_elsewhere`
+        task, answer = await self._elsewhere.answer(ref, client)
+        self._entries[ref].task = task
+        return answer
 
     def _forget(self) -> None:
         """Drop what is old, and the least recently used of what is too much; never what runs."""

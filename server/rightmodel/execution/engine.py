@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from rightmodel.execution.learning import Learning
     from rightmodel.execution.probe import Prober
     from rightmodel.execution.records import Records
+    from rightmodel.execution.shared_calls import SharedCalls
     from rightmodel.execution.turns import Turns
     from rightmodel.ledger.ledger import Ledger
     from rightmodel.ledger.records import Row
@@ -199,6 +200,7 @@ def build(  # noqa: PLR0913 - every one is optional and named
         now=clock.now,
         wall=clock.wall,
         recall=partial(recall, records),
+        elsewhere=_shared_calls(catalog, records, clock) if catalog.ledger_url else None,
     )
 
     async def close() -> None:
@@ -225,6 +227,12 @@ def build(  # noqa: PLR0913 - every one is optional and named
         mask,
         close,
     )
+
+
+def _shared_calls(catalog: Catalog, records: Records, clock: Clock) -> SharedCalls:
+    from rightmodel.execution.shared_calls import SharedCalls
+
+    return SharedCalls(records, clock.wall, catalog.routing.give_up_s)
 
 
 def cooling_down(decision: Decision, catalog: Catalog, health: Health) -> dict[str, str]:
