@@ -42,7 +42,7 @@ class Setup:
     apis: Mapping[str, tuple[str, str]]
     model: tuple[Keys, str]
     access: tuple[tuple[Keys, Any], ...]
-    others: tuple[tuple[Keys, str], ...] = ()
+    others: tuple[tuple[Keys, str | int], ...] = ()
     notes: tuple[str, ...] = field(default=())
 
     def values(self, gateway: Gateway) -> list[tuple[Keys, Any]]:

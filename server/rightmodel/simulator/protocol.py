@@ -100,7 +100,8 @@ class ServedFormat(ABC):
         texts = [(m.role, _text_of(m.parts)) for m in found.messages]
         request.prompt = next((t for role, t in reversed(texts) if role == "user"), "")
         request.system = "\n".join(t for role, t in texts if role == "system")
-        request.text = "\n".join(t for _, t in texts)
+        tools = [f"{t.name} {t.description} {json.dumps(t.parameters)}" for t in found.tools]
+        request.text = "\n".join([*(t for _, t in texts), *tools])
         request.max_output = found.max_output_tokens or None
         request.tool, request.schema = _form(found)
 

@@ -22,8 +22,9 @@ class Received:
     and `body` (the parsed JSON, `None` where it is none). `at`: on the provider's clock, seconds.
 
     What it asks for, whatever the protocol: `model`, `stream`, `prompt` (the last user text),
-    `system`, `text` (everything to be read), `schema` (the answer has to be JSON), `tool` (the
-    name of the tool that must be called), `max_output` tokens or `None`.
+    `system`, `text` (everything to be read, definitions of tools included), `schema` (the answer
+    has to be JSON), `tool` (the name of the tool that must be called), `max_output` tokens or
+    `None`.
 
     What became of it: `fault`: name of the simulated fault, "" where there was an answer;
     `status` sent, 0 for none; `answered`: all of it was sent; `cancelled`: the client hung up
