@@ -13,10 +13,11 @@ from rightmodel.core.call import Completion
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.format import one_line, well_formed
-from rightmodel.core.task import Text
+from rightmodel.core.task import Text, ToolCall
 from rightmodel.upstream.classify import classify_in_band
 from rightmodel.upstream.error_response import is_refused
-from rightmodel.upstream.live import Forward, LiveText
+from rightmodel.upstream.live import Forward, LiveText, prompt_of, tools_of
+from rightmodel.wire.inline_calls import inline_calls
 from rightmodel.wire.inline_reasoning import MARKERS, Split, split_reasoning
 from rightmodel.wire.response import (
     FINISHES,
@@ -28,11 +29,15 @@ from rightmodel.wire.response import (
 from rightmodel.wire.sse import Event, SseDecoder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
+    from rightmodel.core.task import Reasoning
     from rightmodel.upstream.live import Watch
+    from rightmodel.wire.inline_calls import InlineCall
     from rightmodel.wire.request import ModelRequest
     from rightmodel.wire.response import ResponseDecoder
+
+    ResponsePart = Text | Reasoning | ToolCall
 
 MOST_BYTES: Final = 20_000_000
 """Largest response that is read."""
@@ -122,9 +127,10 @@ class Answer:
         thought = sum(len(e.text) for e in decoder.events if isinstance(e, ReasoningDelta))
         split = Split(text)
         if any(marker in text for marker in MARKERS):
-            prompt = "\n".join((request.system, *(message.text for message in request.messages)))
-            split = split_reasoning(text, prompt)
-        if split.is_call or (
+            split = split_reasoning(text, prompt_of(request))
+        calls = inline_calls(split.text or text, tools_of(request)) if split.is_call else []
+        is_out = self._forward is not None and self._forward.is_open and request.has_one_dialect
+        if (split.is_call and not calls and not is_out) or (
             request.turn is None and (decoder.called or decoder.finish == "tool_calls")
         ):
             raise unfinished(request, "a tool call instead of an answer")
@@ -135,13 +141,11 @@ class Answer:
             self.watch.received(0, rest)
         turn: dict[str, Any] = {}
         if request.turn is not None:
-            parts = parts_of(decoder.events)
-            if split.reasoning_chars:
-                parts = (*(p for p in parts if not isinstance(p, Text)), Text(split.text))
-            turn = {"parts": parts, "id": decoder.id, "body": self._body_bytes()}
+            body = b"" if calls else self._body_bytes()
+            turn = {"parts": self._parts(split, calls), "id": decoder.id, "body": body}
         return Completion(
             text=self._mask(split.text),
-            finish=decoder.finish,
+            finish="tool_calls" if calls else decoder.finish,
             served=_NOT_IN_NAMES.sub("_", self._mask(decoder.served))[:MOST_NAME],
             usage=decoder.usage,
             cost_usd=decoder.cost_usd,
@@ -150,6 +154,21 @@ class Answer:
             first_token_s=self._first_s,
             **turn,
         )
+
+    def _parts(
+        self, split: Split, calls: Sequence[InlineCall]
+    ) -> tuple[Text | Reasoning | ToolCall, ...]:
+        """The parts of a turn's answer: reasoning and calls within its text are no text."""
+        parts = parts_of(self.decoder.events)
+        if not calls and not split.reasoning_chars:
+            return parts
+        said = split.text[: calls[0].start].rstrip() if calls else split.text
+        others = [part for part in parts if not isinstance(part, Text)]
+        made = [
+            ToolCall(self.decoder.call_id(index), call.name, call.arguments)
+            for index, call in enumerate(calls)
+        ]
+        return (*others, *([Text(said)] if said else []), *made)
 
     def _body_bytes(self) -> bytes:
         """A response in one piece whose bytes the client can read itself."""

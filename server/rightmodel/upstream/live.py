@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from rightmodel.core.format import well_formed
-from rightmodel.wire.inline_reasoning import opens_markup
+from rightmodel.wire.inline_reasoning import opens_call
+from rightmodel.wire.inline_stream import LONGEST_MARKER, InlineSplitter
 from rightmodel.wire.response import CallStart, ReasoningDelta
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rightmodel.core.task import ToolSpec
     from rightmodel.wire.request import ModelRequest
     from rightmodel.wire.response import ResponseDecoder, StreamEvent
 
 LONGEST_OPENING: Final = 8
-LONGEST_MARKER: Final = 40
 LONGEST_WORD: Final = 500
 """Characters without a blank that are withheld: more than any key has."""
 
@@ -85,11 +86,11 @@ class LiveText:
 class Forward:
     """Hands the stream of a turn on: nothing of it before the first event that holds an answer.
 
-    Until then another attempt can take its place. Text that begins like reasoning or a tool call
-    is withheld to its end: only that shows what it is.
+    Until then another attempt can take its place. A client of the upstream's own API receives the
+    bytes; text in them that begins like a tool call is withheld, for only its end shows what it is.
     """
 
-    __slots__ = ("_decoder", "_held", "_is_open", "_is_raw", "_mask", "_sent", "_watch")
+    __slots__ = ("_decoder", "_held", "_is_raw", "_mask", "_sent", "_splitter", "_watch", "is_open")
 
     def __init__(
         self,
@@ -102,46 +103,79 @@ class Forward:
         self._watch = watch
         self._mask = mask
         self._is_raw = request.has_one_dialect
-        self._is_open = False
+        self._splitter = InlineSplitter(tools_of(request), lambda: prompt_of(request))
         self._held = b""
         self._sent = 0
+        self.is_open = False
 
     async def take(self, chunk: bytes) -> None:
         """More of the stream, which the decoder has read."""
-        if self._is_raw:
-            self._held += chunk
-        self._is_open = self._is_open or self._opens()
-        if self._is_open:
+        if not self._is_raw:
+            await self._translated(self._splitter.take(self._new()))
+            return
+        self._held += chunk
+        self.is_open = self.is_open or self._opens()
+        if self.is_open:
             whole = (self._held.rfind(end) + len(end) for end in _ENDS if end in self._held)
-            await self._send(max(whole, default=0))
+            await self._raw(max(whole, default=0))
 
     async def close(self) -> None:
         """The stream has ended in good order."""
-        if self._is_open:
+        if not self._is_raw:
+            rest = self._splitter.take(self._new())
+            await self._translated([*rest, *self._splitter.end(self._decoder.call_id)])
+        elif self.is_open:
             if self._held and not self._held.endswith(_ENDS):
                 self._held += b"\n\n"
-            await self._send(len(self._held))
+            await self._raw(len(self._held))
+
+    def _new(self) -> list[StreamEvent]:
+        events = self._decoder.events[self._sent :]
+        self._sent += len(events)
+        return events
 
     def _opens(self) -> bool:
         text = ""
         for event in self._decoder.events:
-            if isinstance(event, CallStart) or (isinstance(event, ReasoningDelta) and event.text):
-                return True
-            if isinstance(event, str):
+            if not isinstance(event, str):
+                if _holds_answer(event):
+                    return True
+            else:
                 text += event
         text = text.lstrip()
         if not text or (text.startswith(_REASONING) and len(text) < LONGEST_MARKER):
             return False
-        return not opens_markup(text, calls_only=self._is_raw)
+        return not opens_call(text)
 
-    async def _send(self, end: int) -> None:
+    async def _translated(self, events: list[StreamEvent]) -> None:
+        self.is_open = self.is_open or any(map(_holds_answer, events))
+        if events and self.is_open:
+            await self._watch.relay(b"", events)
+
+    async def _raw(self, end: int) -> None:
         """Send what is whole; `end`: of the last whole event among the bytes."""
-        events = self._decoder.events[self._sent :]
-        self._sent += len(events)
+        events = self._new()
         raw, self._held = self._held[:end], self._held[end:]
-        if self._is_raw and raw:
+        if raw:
             text = raw.decode("utf-8", "surrogateescape")
             masked = self._mask(text)
             raw = raw if masked is text else masked.encode("utf-8", "surrogateescape")
         if raw or events:
             await self._watch.relay(raw, events)
+
+
+def _holds_answer(event: StreamEvent) -> bool:
+    """Whether an event shows that the upstream answers."""
+    if isinstance(event, str):
+        return not event.isspace()
+    return isinstance(event, CallStart) or (isinstance(event, ReasoningDelta) and bool(event.text))
+
+
+def tools_of(request: ModelRequest) -> tuple[ToolSpec, ...]:
+    """The tools of a turn."""
+    return request.turn.request.tools if request.turn else ()
+
+
+def prompt_of(request: ModelRequest) -> str:
+    """All text that the model was sent."""
+    return "\n".join((request.system, *(message.text for message in request.messages)))

@@ -13,7 +13,7 @@ from bisect import bisect_right
 from typing import Final, NamedTuple
 
 _WORDS: Final = "think|thinking|thoughts?|reasoning|seed:think|antml:thinking|antthinking"
-_BLOCKS: Final = tuple(
+BLOCKS: Final = tuple(
     (re.compile(opening, re.IGNORECASE), re.compile(closing, re.IGNORECASE))
     for opening, closing in (
         (rf"<(?:{_WORDS})(?:\s[^<>]*)?>", rf"</(?:{_WORDS})\s*>"),
@@ -44,11 +44,12 @@ _CHANNEL: Final = re.compile(
     r"(.*?)(?=<\|(?:end|return|call|start|channel)\|>|\Z)",
     re.DOTALL,
 )
+_CHANNEL_START: Final = re.compile(r"<\|(?:channel|start)\|>|(?:analysis|commentary)")
 _EATEN_CHANNEL: Final = re.compile(r"\s*(?:analysis|commentary|final)\b[^<]{0,100}<\|message\|>")
 _BARE_CHANNELS: Final = re.compile(r"\s*analysis(.*?)assistant(final|commentary)(.*)", re.DOTALL)
 """Harmony whose special tokens the server removed."""
 
-_CALLS: Final = re.compile(
+CALLS: Final = re.compile(
     r"<tool_call>|<(?:antml:)?function_calls>|<(?:antml:)?invoke name=|<function=[\w.]+>"
     r"|\[TOOL_CALLS\]|<\|python_tag\|>|<\|tool_calls?(?:_section)?(?:_begin)?\|>"
     r"|<\uff5ctool\u2581calls?\u2581begin\uff5c>|<\uff5cDSML\uff5cfunction_calls>|<\|START_ACTION\|>",
@@ -73,12 +74,14 @@ class Split(NamedTuple):
     is_call: bool = False
 
 
-def opens_markup(text: str, *, calls_only: bool) -> bool:
-    """Whether the text begins with a call of a tool, or, unless `calls_only`, with reasoning."""
-    if _CALLS.match(text):
-        return True
-    openings = (*(opening for opening, _ in _BLOCKS), _CHANNEL, _EATEN_CHANNEL)
-    return not calls_only and any(opening.match(text) for opening in openings)
+def opens_call(text: str) -> bool:
+    """Whether the text begins with a call of a tool."""
+    return bool(CALLS.match(text))
+
+
+def opens_channel(text: str) -> bool:
+    """Whether the text begins as that of gpt-oss does, whose parts only its end tells apart."""
+    return bool(_CHANNEL_START.match(text))
 
 
 def split_reasoning(text: str, prompt: str = "") -> Split:
@@ -90,7 +93,7 @@ def split_reasoning(text: str, prompt: str = "") -> Split:
     if harmony is not None:
         return harmony
     rest = text
-    for opening, closing in _BLOCKS:
+    for opening, closing in BLOCKS:
         rest = _without_blocks(rest, opening, closing, prompt)
     if "my response:" not in prompt:
         rest = _GRANITE.sub("", rest, count=1) if _GRANITE.match(rest) else rest
@@ -176,8 +179,8 @@ def _without_inner(text: str, opening: re.Pattern[str], closing: re.Pattern[str]
 
 def _ends_in_call(text: str, prompt: str) -> bool:
     """Whether nothing follows the last tool call but its end."""
-    found = _markers(text, _CALLS)
-    if not found or _CALLS.search(prompt):
+    found = _markers(text, CALLS)
+    if not found or CALLS.search(prompt):
         return False
     end = None
     for end in _CALL_END.finditer(text, found[-1].end()):  # noqa: B007 - the last one counts

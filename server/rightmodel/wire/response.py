@@ -233,8 +233,11 @@ class ResponseDecoder(ABC):
     def call(self, index: int, name: str, call_id: str, signature: str = "") -> None:
         """The beginning of a tool call; one without an id gets one."""
         self.called = True
-        made = "_".join(filter(None, ("call", self.id, str(index + 1))))
-        self.events.append(CallStart(index, call_id or made, name, signature))
+        self.events.append(CallStart(index, call_id or self.call_id(index), name, signature))
+
+    def call_id(self, index: int) -> str:
+        """An id for a call that came without one; no other response has the same."""
+        return "_".join(filter(None, ("call", self.id, str(index + 1))))
 
     def arguments(self, index: int, piece: Any) -> None:
         """A piece of a tool call's arguments."""
