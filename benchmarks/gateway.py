@@ -140,7 +140,7 @@ class Bench:
             for server in self._servers[1:]:
                 before = server.cpu_s(kind)
                 self._generator.run(server, kind, self._scaled(load))
-                used = max(server.cpu_s(kind) - before, 0.01)
+                used = server.cpu_s(kind) - before
                 self.figures[f"{row}: requests per CPU second"][server.name].append(
                     self._scaled(load).calls / used
                 )

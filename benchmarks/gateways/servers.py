@@ -103,9 +103,9 @@ class Server:
                 time.sleep(0.1)
 
     def cpu_s(self, kind: str) -> float:
-        """CPU seconds of the process that serves a kind of request, and of its children."""
-        ticks = sum(sum(_stat(pid)) for pid in self._tree(kind))
-        return ticks / os.sysconf("SC_CLK_TCK")
+        """CPU seconds of the threads of the process that serves a kind of request."""
+        tasks = [t for pid in self._tree(kind) for t in Path(f"/proc/{pid}/task").iterdir()]
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
     def memory_mb(self, kind: str) -> float:
         """Resident memory, what is shared counted by share."""
@@ -290,9 +290,3 @@ def _tree(pid: int) -> list[int]:
         for child in task.read_text().split():
             found += _tree(int(child))
     return found
-
-
-def _stat(pid: int) -> tuple[int, int]:
-    """Clock ticks in user and kernel mode, ended threads and waited-for children included."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]), int(fields[12])

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+import socket
+import ssl
+from typing import TYPE_CHECKING, Any, cast
 
+import httpcore2
 import pytest
+import trustme
+import uvloop
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
@@ -14,10 +19,12 @@ from rightmodel.core.task import WireFormat
 from rightmodel.upstream import http11
 from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.upstream.http import HttpClient
+from rightmodel.upstream.http11 import Http11Connection
 from upstream.upstream import PATIENCE_S, request_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterable, AsyncIterator
+    from pathlib import Path
 
     from rightmodel.core.call import Completion
 
@@ -65,9 +72,11 @@ class Bytes:
 
 
 @contextlib.asynccontextmanager
-async def serving(*scripts: bytes, closes: bool = False) -> AsyncIterator[tuple[Bytes, HttpClient]]:
+async def serving(
+    *scripts: bytes, closes: bool = False, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[Bytes, HttpClient]]:
     script, client = Bytes(*scripts, closes=closes), HttpClient()
-    server = await asyncio.start_server(script.answer, "127.0.0.1", 0)
+    server = await asyncio.start_server(script.answer, "127.0.0.1", 0, ssl=tls)
     script.port = server.sockets[0].getsockname()[1]
     try:
         async with asyncio.timeout(PATIENCE_S):
@@ -78,12 +87,12 @@ async def serving(*scripts: bytes, closes: bool = False) -> AsyncIterator[tuple[
         await asyncio.gather(*(task for task in script.tasks if task))
 
 
-async def ask(script: Bytes, client: HttpClient) -> Completion:
-    request = request_of(f"http://127.0.0.1:{script.port}")
+async def ask(script: Bytes, client: HttpClient, origin: str = "http://127.0.0.1") -> Completion:
+    request = request_of(f"{origin}:{script.port}")
     return await make_upstreams(client)[WireFormat.OPENAI_CHAT].complete(request)
 
 
-def answered(*scripts: bytes, closes: bool = False) -> int:
+def answered(*scripts: bytes, closes: bool = False, loop: Any = None) -> int:
     """The connections that so many good answers take."""
 
     async def test() -> int:
@@ -92,7 +101,8 @@ def answered(*scripts: bytes, closes: bool = False) -> int:
                 assert (await ask(script, client)).text == "ok"
             return script.connections
 
-    return asyncio.run(test())
+    with asyncio.Runner(loop_factory=loop) as runner:
+        return runner.run(test())
 
 
 def failed(script: bytes, *, closes: bool = True) -> ProviderError:
@@ -116,8 +126,82 @@ def test_head_and_body_leave_together_and_name_the_host() -> None:
     asyncio.run(test())
 
 
-def test_lengths_and_chunks_leave_the_connection_for_the_next_request() -> None:
-    assert answered(WHOLE, chunked(BODY), chunked(BODY[:9], BODY[9:]), WHOLE) == 1
+LOOPS = pytest.mark.parametrize("loop", [None, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+
+
+@LOOPS
+def test_lengths_and_chunks_leave_the_connection_for_the_next_request(loop: Any) -> None:
+    assert answered(WHOLE, chunked(BODY), chunked(BODY[:9], BODY[9:]), WHOLE, loop=loop) == 1
+
+
+@LOOPS
+def test_tls_is_spoken_to_the_name_in_the_url(
+    loop: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority, context = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+
+    async def test() -> None:
+        async with serving(WHOLE, chunked(BODY), tls=context) as (script, client):
+            for _ in range(2):
+                assert (await ask(script, client, "https://localhost")).text == "ok"
+            assert script.connections == 1
+            with pytest.raises(ProviderError, match="certificate") as caught:
+                await ask(script, client, "https://127.0.0.1")
+            assert caught.value.fault is Fault.CONNECTION
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(test())
+
+
+@LOOPS
+def test_a_body_that_nobody_takes_waits_with_the_upstream(loop: Any) -> None:
+    """A slow reader of a stream must not fill this process's memory."""
+    size = 40_000_000
+
+    async def test() -> None:
+        async with serving(chunked(b" " * size)) as (script, client):
+            connection = Http11Connection(
+                httpcore2.Origin(b"http", b"127.0.0.1", script.port), ssl.create_default_context()
+            )
+            request = httpcore2.Request(
+                b"POST",
+                f"http://127.0.0.1:{script.port}/",
+                headers=[(b"content-length", b"2")],
+                content=b"{}",
+                extensions={"timeout": {"connect": 5.0}},
+            )
+            response = await connection.handle_async_request(request)
+            pieces = aiter(cast("AsyncIterable[bytes]", response.stream))
+            await asyncio.sleep(0.2)  # it sends as long as somebody reads
+            first = await anext(pieces)
+            assert len(first) < 2_000_000
+            assert len(first) + sum([len(piece) async for piece in pieces]) == size
+            assert client is not None
+            await response.aclose()
+            await connection.aclose()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(test())
+
+
+def test_an_address_that_does_not_answer_gives_way_to_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def test() -> None:
+        async with serving(WHOLE) as (script, client):
+            loop = asyncio.get_running_loop()
+            ipv4 = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+
+            async def addresses(*_: Any, **__: Any) -> Any:
+                return [(*ipv4, (host, script.port)) for host in ("127.0.0.9", "127.0.0.1")]
+
+            monkeypatch.setattr(loop, "getaddrinfo", addresses)
+            assert (await ask(script, client, "http://localhost")).text == "ok"
+
+    asyncio.run(test())
 
 
 def test_a_trailer_is_no_header_and_no_body() -> None:

@@ -154,7 +154,8 @@ class HttpClient:
         """An idle connection, the latest used; else a new one, which connects when it sends."""
         while target.idle:
             connection = target.idle.pop()
-            if time.monotonic() - connection.idle_since <= KEEP_S:
+            is_fresh = time.monotonic() - connection.idle_since <= KEEP_S
+            if is_fresh and connection.http.is_idle():
                 return connection
             await connection.http.aclose()
         return Connection(target.connect())
@@ -188,11 +189,13 @@ class HttpClient:
         import httpcore2
 
         if secure not in self._contexts:
-            self._contexts[secure] = (
+            context = (
                 httpcore2.default_ssl_context()
                 if secure
                 else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             )
+            context.set_alpn_protocols(["http/1.1"])
+            self._contexts[secure] = context
         return self._contexts[secure]
 
 
@@ -212,7 +215,6 @@ def _connector(
     import httpcore2
 
     from rightmodel.upstream.http11 import IS_AVAILABLE, Http11Connection
-    from rightmodel.upstream.network import Network
 
     if IS_AVAILABLE and not proxy:
         return partial(Http11Connection, origin, context)
@@ -221,9 +223,7 @@ def _connector(
         parts = urlsplit(proxy)
         auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
         through = httpcore2.Proxy(proxy, auth=auth)
-    pool = httpcore2.AsyncConnectionPool(
-        ssl_context=context, proxy=through, network_backend=Network()
-    )
+    pool = httpcore2.AsyncConnectionPool(ssl_context=context, proxy=through)
     return partial(pool.create_connection, origin)
 
 
