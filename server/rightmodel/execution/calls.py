@@ -9,13 +9,13 @@ call.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.call import Answer, Queued
 from rightmodel.core.errors import RightmodelError, TaskError
 from rightmodel.core.task import Message, Task
+from rightmodel.ledger.records import new_ref
 from rightmodel.routing.tokens import estimate_tokens
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ PAGE_TOKENS: Final = 12_000
 MOST_TOKENS_A_CHAR: Final = 4
 LAST_PART: Final = 0.8
 """A page ends at the end of a line where there is one after this share of it."""
-_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
-_REF_LENGTH: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,11 +314,6 @@ class Calls:
                 break
             size -= entry.chars
             del self._entries[entry.ref]
-
-
-def new_ref() -> str:
-    """A name for a call, which nobody can guess."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(_REF_LENGTH))
 
 
 def _ended(answer: Answer) -> asyncio.Future[Answer]:

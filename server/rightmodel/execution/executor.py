@@ -19,6 +19,7 @@ from rightmodel.execution.attempt import Try, Watch, check, error_of, request_of
 from rightmodel.execution.call_state import CallState, next_step
 from rightmodel.execution.no_answer import exhausted, nothing_fits, nothing_left
 from rightmodel.execution.relay import ResponseStart
+from rightmodel.ledger.records import new_ref
 from rightmodel.routing.router import explored
 from rightmodel.routing.scoring import billable_tokens
 
@@ -118,9 +119,9 @@ class Executor:
 
         `deadline_s` shares out the time over attempts; `give_up_s` (never before the deadline)
         ends the call. `listener` receives every event, text as it arrives (`Token`) only if
-        `live`. `ref`: by which the ledger finds the call again. `relay`: takes the response to a
-        turn while it arrives. Raises `NoCandidateError`, `ExhaustedError`, `BudgetError`,
-        `TaskError`.
+        `live`. `ref`: by which the ledger finds the call again, default a new one. `relay`: takes
+        the response to a turn while it arrives. Raises `NoCandidateError`, `ExhaustedError`,
+        `BudgetError`, `TaskError`.
         """
         began = self._now()
         if task.schema is not None:
@@ -143,7 +144,7 @@ class Executor:
             deadline=began + deadline_s,
             give_up=began + max(deadline_s, give_up_s or 0.0),
         )
-        call = _Call(state, self._recorder.open(state, ref), listener, live, relay)
+        call = _Call(state, self._recorder.open(state, ref or new_ref()), listener, live, relay)
         with call.recorder.call(self._now):
             return await self._run(call)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rightmodel.execution.calls import new_ref
+from rightmodel.ledger.records import new_ref
 
 if TYPE_CHECKING:
     from rightmodel.core.call import Answer

@@ -32,6 +32,8 @@ figure; the reservation of a process that died; a user's correction of such an e
 _FIRST_DAY: Final = 0.0
 _LAST_DAY: Final = 253_370_764_799.0  # of the year 9998
 _ID_BITS: Final = 62
+_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
+_REF_LENGTH: Final = 8
 
 
 class Origin(NamedTuple):
@@ -345,6 +347,11 @@ def new_id() -> int:
 class _Ids:
     pid = 0
     numbers = count()
+
+
+def new_ref() -> str:
+    """A ref for a call: short, hard to guess, and easy to read out."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_REF_LENGTH))
 
 
 def day_of(at: float) -> str:

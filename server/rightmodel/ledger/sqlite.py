@@ -248,48 +248,67 @@ class SqliteReader(Reader):
         self.location = location
         self._db = db
 
+    def check(self) -> None:
+        """Look for damage. Raises `LedgerError`."""
+        _check(self._db, self.location, "quick_check")
+
     def _query(self, sql: str, *values: object) -> Iterable[tuple[Any, ...]]:
         return self._db.execute(sql, values)
 
 
-def reading(file: Path, question: Callable[[Reader], _T], *, busy_s: float = BUSY_S) -> _T | None:
+def reading(
+    file: Path,
+    question: Callable[[Reader], _T],
+    *,
+    busy_s: float = BUSY_S,
+    is_checked: bool = True,
+) -> _T | None:
     """Read the ledger without changing it; `None` where there is none yet.
 
     No file is created, and no server has to wait: SQLite creates files beside a ledger that it
     opens, even for reading, so a ledger that no process has open is read as immutable, and read
     again if it changed meanwhile; one that is open has those files already. Only a ledger of an
     older version is written to: it is migrated first. The question has to exhaust its iterators,
-    and may be asked again. Raises `LedgerError`.
+    and may be asked again. `is_checked`: look for damage first. Raises `LedgerError`.
     """
     with _read_error(file):
         try:
-            return _read(file, question, busy_s)
+            return _read(file, question, busy_s, is_checked=is_checked)
         except _OldSchemaError:
             SqliteStore(file, busy_s=busy_s).close()
-            return _read(file, question, busy_s)
+            return _read(file, question, busy_s, is_checked=is_checked)
 
 
 class _OldSchemaError(Exception):
     """The ledger has to be migrated before it can be read."""
 
 
-def _read(file: Path, question: Callable[[Reader], _T], busy_s: float) -> _T | None:
+def _read(
+    file: Path, question: Callable[[Reader], _T], busy_s: float, *, is_checked: bool
+) -> _T | None:
+    def checked(reader: SqliteReader) -> _T:
+        if is_checked and file.stat().st_size <= CHECKED_BYTES:
+            reader.check()
+        return question(reader)
+
     before = _content(file)
     if not before:
         return None
     if not _in_use(file):
         try:
-            value = _read_as(file, "immutable=1", question, busy_s)
+            value = _read_as(file, "immutable=1", checked, busy_s)
         except (sqlite3.DatabaseError, LedgerError):
             if _content(file) == before and not _in_use(file):
                 raise
         else:
             if _content(file) == before:
                 return value
-    return _read_as(file, "mode=ro", question, busy_s)
+    return _read_as(file, "mode=ro", checked, busy_s)
 
 
-def _read_as(file: Path, mode: str, question: Callable[[Reader], _T], busy_s: float) -> _T | None:
+def _read_as(
+    file: Path, mode: str, question: Callable[[SqliteReader], _T], busy_s: float
+) -> _T | None:
     address = f"{file.absolute().as_uri()}?{mode}"
     with closing(sqlite3.connect(address, uri=True, timeout=busy_s, isolation_level=None)) as db:
         db.execute("PRAGMA query_only=1")
@@ -301,8 +320,6 @@ def _read_as(file: Path, mode: str, question: Callable[[Reader], _T], busy_s: fl
             raise newer_schema(str(file), version, len(MIGRATIONS), "")
         if version < len(MIGRATIONS):
             raise _OldSchemaError
-        if file.stat().st_size <= CHECKED_BYTES:
-            _check(db, str(file), "quick_check")
         return question(SqliteReader(db, str(file)))
 
 

@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "models": ("models", "Show the effective manifest."),
     "check": ("check", "Check manifest and keys, and ask every model for a word."),
     "usage": ("usage", "Show what was spent and saved."),
+    "log": ("log", "Show the last calls, and everything about one."),
     "config": ("config", "Register rightmodel with an agent."),
     "eval": ("eval", "Measure how well the manifest routes, on a table of outcomes."),
     "outcomes": ("outcomes", "Show how models did; --export makes a table for calibrate."),

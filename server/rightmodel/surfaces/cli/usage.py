@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from rightmodel.core.errors import RightmodelError, TaskError
+from rightmodel.core.errors import TaskError
 from rightmodel.ledger.records import day_of
 from rightmodel.ledger.reports import GROUPS
-from rightmodel.manifest.load import load_catalog
 from rightmodel.surfaces.cli import with_settings
 from rightmodel.surfaces.cli.terminal import echo
-from rightmodel.surfaces.ledger_view import ask_ledger
+from rightmodel.surfaces.ledger_view import ask_ledger, manifest_of
 from rightmodel.surfaces.usage_view import report as reports
 from rightmodel.surfaces.usage_view.reading import read_report
 from rightmodel.surfaces.usage_view.report import Span, UsageReport
@@ -72,7 +71,7 @@ def command(  # noqa: PLR0913 - one for each option
         )
     now = time.time()
     span = _span(days, since, until, day_of(now))
-    catalog, notes = _catalog(settings)
+    catalog, notes = manifest_of(settings)
     if estimated or corrections:
         from rightmodel.surfaces.cli.usage_estimates import correct, show_estimated
 
@@ -131,17 +130,6 @@ def _attempts(catalog: Catalog | None, settings: Settings, span: Span, now: floa
         return list(reports.attempts_csv(reports.attempts(reader, span.since, span.until, now=now)))
 
     return ask_ledger(catalog, settings, question) or reports.attempts_csv(())
-
-
-def _catalog(settings: Settings) -> tuple[Catalog | None, tuple[str, ...]]:
-    """The manifest, for budgets and the baseline's price; a broken one hides nothing else."""
-    if settings.manifest is None:
-        return None, ()
-    try:
-        return load_catalog(settings.manifest, has_key=settings.has_key), ()
-    except RightmodelError as error:
-        note = f"Budgets and the baseline are left out: the manifest cannot be used. {error}"
-        return None, (note,)
 
 
 def _print(lines: Iterable[str]) -> None:
