@@ -112,3 +112,26 @@ def test_settings_take_the_files_values_over_the_environments_and_never_raise(
     assert settings.environment == {"A_KEY": "new", "B": "kept"}
     missing = read_settings(env_file=str(tmp_path / "none"), environment={})
     assert "cannot be read" in str(missing.error)
+
+
+def test_keys_of_the_users_own_file_fill_what_the_environment_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("A_KEY", "mine")
+    monkeypatch.setenv("EMPTY_KEY", "")
+    usual = tmp_path / "rightmodel/keys.env"
+    usual.parent.mkdir()
+    usual.write_text("A_KEY=kept\nB_KEY=kept\nEMPTY_KEY=kept\n")
+    environment = read_settings().environment
+    assert [environment[name] for name in ("A_KEY", "B_KEY", "EMPTY_KEY")] == [
+        "mine",
+        "kept",
+        "kept",
+    ]
+    assert "B_KEY" not in read_settings(environment={"XDG_CONFIG_HOME": str(tmp_path)}).environment
+    named = tmp_path / "named.env"
+    named.write_text("A_KEY=named\n")
+    environment = read_settings(env_file=str(named)).environment
+    assert environment["A_KEY"] == "named"
+    assert "B_KEY" not in environment

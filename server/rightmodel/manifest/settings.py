@@ -176,19 +176,25 @@ def read_settings(
 ) -> Settings:
     """Find the manifest and gather the environment; `env_file` wins over the process's own.
 
+    Without `env_file`, `keys.env` in the configuration directory sets what the process's own
+    environment does not: agents often start servers with an environment that has no keys. An
+    `environment` that is handed in is the whole of it.
+
     Never raises: a server must start to be able to say what is wrong. An env file that cannot be
     read is the settings' `error`; a manifest that is missing is an error when it is loaded.
     """
     env = dict(os.environ if environment is None else environment)
     notes: tuple[str, ...] = ()
     error = None
-    if env_file:
+    usual = keys_file(env)
+    if env_file or (environment is None and usual.is_file()):
         try:
-            read = read_env_file(Path(env_file), env)
+            read = read_env_file(Path(env_file or usual), env)
         except ManifestError as unreadable:
             error = unreadable
         else:
-            env.update(read.values)
+            set_already = {} if env_file else {k: v for k, v in env.items() if v}
+            env = {**env, **read.values, **set_already}
             notes = read.notes
     return Settings(_find_manifest(manifest, env), env, notes, error)
 
@@ -203,6 +209,11 @@ def _find_manifest(named: str, env: Mapping[str, str]) -> Path | None:
         return here.resolve()
     usual = config_dir(env) / "manifest.toml"
     return usual if usual.is_file() else None
+
+
+def keys_file(env: Mapping[str, str]) -> Path:
+    """The user's NAME=value lines with keys, whether or not the file is there."""
+    return config_dir(env) / "keys.env"
 
 
 def config_dir(env: Mapping[str, str]) -> Path:

@@ -19,7 +19,7 @@ from rightmodel.integrations import (
     registration,
     removed,
 )
-from rightmodel.manifest.settings import config_dir, read_settings
+from rightmodel.manifest.settings import config_dir, keys_file, read_settings
 from rightmodel.surfaces.cli.agent_file import change_agent_file, note
 from rightmodel.surfaces.cli.config_model import (
     Where,
@@ -174,11 +174,11 @@ def _existing(option: str, value: str) -> str:
 def _hints(client: Client, launch: Launch) -> None:
     for text in client.notes:
         note(text)
-    if not client.passes_env and not launch.env_file:
-        usual = config_dir(os.environ) / "keys.env"
+    usual = keys_file(os.environ)
+    if not client.passes_env and not launch.env_file and not usual.is_file():
         note(
-            f"{client.title} may not pass your keys on: put NAME=value lines into a file and "
-            f"name it, for instance --env-file {usual}"
+            f"{client.title} may not pass your keys on: put NAME=value lines into {usual}, or "
+            "into another file and name it with --env-file"
         )
     if not launch.manifest and Path("rightmodel.toml").is_file():
         note("rightmodel.toml in this directory may not be found: --manifest rightmodel.toml")

@@ -14,7 +14,7 @@ from rightmodel.core.errors import TaskError
 from rightmodel.core.format import counted
 from rightmodel.integrations import CLIENTS, SKILL, CannotMergeError, Launch, merged, removed
 from rightmodel.ledger.paths import state_dir
-from rightmodel.manifest.settings import config_dir, read_settings
+from rightmodel.manifest.settings import config_dir, keys_file, read_settings
 from rightmodel.surfaces.cli.config import file_of, own_command
 from rightmodel.surfaces.cli.file_changes import (
     FileChange,
@@ -25,7 +25,7 @@ from rightmodel.surfaces.cli.file_changes import (
     undo,
 )
 from rightmodel.surfaces.cli.init_answers import Options, choices
-from rightmodel.surfaces.cli.init_machine import keys_file, look_around, show
+from rightmodel.surfaces.cli.init_machine import look_around, show
 from rightmodel.surfaces.cli.starter_manifest import starter_manifest
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.mcp.tools import TOOL_NAMES
@@ -92,7 +92,7 @@ class _Plan:
         self._machine = machine
         self._manifest = manifest
         self._changes: list[FileChange] = []
-        self._keys = keys_file().is_file()
+        self._keys = keys_file(os.environ).is_file()
         echo()
 
     def add(self, change: FileChange) -> None:
@@ -112,7 +112,9 @@ class _Plan:
         environment = self._machine.settings.environment
         values = {name: environment[name].strip() for name in self._machine.keys.values()}
         if values:
-            self.add(FileChange(keys_file(), lambda text: _with_keys(text, values), hides=True))
+            self.add(
+                FileChange(keys_file(os.environ), lambda text: _with_keys(text, values), hides=True)
+            )
             self._keys = True
 
     def add_agent(self, client: Client) -> None:
@@ -122,7 +124,7 @@ class _Plan:
             command=own_command(),
             tools=TOOL_NAMES,
             manifest=str(self._manifest),
-            env_file=str(keys_file()) if self._keys and not client.passes_env else "",
+            env_file=str(keys_file(os.environ)) if self._keys and not client.passes_env else "",
         )
         if file is None or client.format == "paste":
             echo(f"{client.title}: by hand: `rightmodel config {client.name}` prints what to paste")
@@ -170,8 +172,7 @@ def _notes() -> Path:
 def _check(manifest: Path, *, no_call: bool) -> bool:
     from rightmodel.surfaces.cli.check import check_once
 
-    kept = keys_file()
-    settings = read_settings(manifest=str(manifest), env_file=str(kept) if kept.is_file() else "")
+    settings = read_settings(manifest=str(manifest))
     return asyncio.run(check_once(settings, no_call=no_call))
 
 

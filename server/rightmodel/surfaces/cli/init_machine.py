@@ -13,7 +13,7 @@ from rightmodel.core.format import listed
 from rightmodel.execution.engine import effective_catalog
 from rightmodel.integrations import CLIENTS, own_model
 from rightmodel.manifest.read import shipped_manifest, shipped_names
-from rightmodel.manifest.settings import config_dir, read_settings
+from rightmodel.manifest.settings import read_settings
 from rightmodel.surfaces.cli.config import file_of
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.cli.text_file import current_text
@@ -46,11 +46,6 @@ class Machine:
     """The model that an agent with these keys is likely to run on."""
 
 
-def keys_file() -> Path:
-    """Where `init` keeps keys for agents that do not pass the environment on."""
-    return config_dir(os.environ) / "keys.env"
-
-
 async def look_around(names: Sequence[str]) -> Machine:
     """Find everything. `names`: the only agents to consider, all where empty.
 
@@ -59,8 +54,7 @@ async def look_around(names: Sequence[str]) -> Machine:
     for name in names:
         if name not in CLIENTS:
             raise UnknownNameError("client", name, CLIENTS)
-    kept = keys_file()
-    settings = read_settings(env_file=str(kept) if kept.is_file() else "")
+    settings = read_settings()
     catalog = await effective_catalog(replace(settings, manifest=None))
     keys = {p.name: p.key_env for p in catalog.providers.values() if p.needs_key}
     local: dict[str, list[str]] = {}
