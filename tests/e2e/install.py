@@ -39,6 +39,9 @@ AGENTS: Final = {
 CLAUDE_CODE_2_1_197: Final = {"@anthropic-ai/claude-code": "2.1.197"}
 """What npm installs on Node 20; it does not wait for a slow server."""
 
+MCPB: Final = {"@anthropic-ai/mcpb": "2.1.2"}
+"""Validates and packs bundles for Claude Desktop."""
+
 PYTHON_AGENTS: Final = ["openai-agents==0.24.0", "pydantic-ai-slim[mcp,openai]==2.68.0"]
 
 INSTALLERS: Final = ["build==1.6.1", "pipx==1.18.4", "twine==7.0.0", "uv==0.13.9"]
@@ -156,6 +159,7 @@ def _wanted() -> list[tuple[str, dict[str, str] | list[str]]]:
         ("claude-code-2.1.197", CLAUDE_CODE_2_1_197),
         ("python-agents", PYTHON_AGENTS),
         ("installers", INSTALLERS),
+        ("mcpb", MCPB),
         ("telemetry", TELEMETRY),
         ("llama-cpp", LLAMA_CPP),
     ]

@@ -116,13 +116,16 @@ class Router:
             for client in catalog.clients.values()
         }
 
-    async def route(self, task: Task) -> Decision:
-        """The decision. One without candidates is valid. Raises `UnknownNameError`."""
+    async def route(self, task: Task, *, judge: bool = True) -> Decision:
+        """The decision. One without candidates is valid. Raises `UnknownNameError`.
+
+        `judge`: whether the judge may be asked, which takes a call.
+        """
         request = self._request(task, await self._corrected() if self._corrected else self._catalog)
         mode, local = _settled(request) or self._local(request)
         question = question_for(request, local)
         outlook = weigh(request.catalog, question)
-        if mode not in {"judge", "hybrid"}:
+        if not judge or mode not in {"judge", "hybrid"}:
             return ranked(outlook, question)
         return await self._judged(request, question, outlook, always=mode == "judge")
 

@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from rightmodel.execution.engine import Engine
 
 
-async def choose(engine: Engine, task: Task, limit: int) -> dict[str, Any]:
-    """What `choose_model` returns. `limit`: how many candidates are shown."""
-    decision = await engine.router.route(task)
+async def choose(engine: Engine, task: Task, limit: int, *, judge: bool = True) -> dict[str, Any]:
+    """What `choose_model` returns. `limit`: how many candidates are shown.
+
+    `judge`: whether the judge may be asked.
+    """
+    decision = await engine.router.route(task, judge=judge)
     cooling = cooling_down(decision, engine.catalog, engine.health)
     return render.choice(fit_first(decision, cooling), engine.catalog, limit, cooling)

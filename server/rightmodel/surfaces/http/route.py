@@ -25,11 +25,13 @@ ANY_SIZE: Final = 4096
 async def routed(request: Request, body: bytes, document: Mapping[str, Any]) -> Reply:
     """The decision, in the shape of `choose_model`'s result. Raises `HttpError`, `TaskError`.
 
-    `document`: a body of one of the three APIs, or `prompt` with `choose_model`'s arguments.
+    `document`: a body of one of the three APIs, or `prompt` with `choose_model`'s arguments; there
+    `"judge": false` says that the answer must not wait for the judge.
     """
+    asks = document.get("judge") is not False
     task, limit = _task(request, body, document)
     task = await request.engine.turns.with_session(task)
-    return json_reply(await choose(request.engine, task, limit))
+    return json_reply(await choose(request.engine, task, limit, judge=asks))
 
 
 async def counted(request: Request, body: bytes, document: Mapping[str, Any]) -> Reply:
@@ -44,7 +46,7 @@ async def counted(request: Request, body: bytes, document: Mapping[str, Any]) ->
 
 def _task(request: Request, body: bytes, document: Mapping[str, Any]) -> tuple[Task, int]:
     if "prompt" in document:
-        given = {k: v for k, v in document.items() if k not in {"prompt", "model"}}
+        given = {k: v for k, v in document.items() if k not in {"prompt", "model", "judge"}}
         call = choose_task({**given, "task": document["prompt"]}, request.engine.catalog)
         named = choice_of(
             str(document.get("model") or ""), request.engine.catalog, request.caller.client
