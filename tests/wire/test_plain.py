@@ -6,8 +6,17 @@ from typing import Any
 
 import pytest
 
-from rightmodel.core.task import WireFormat
+from rightmodel.core.task import (
+    ChatRequest,
+    Message,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolResult,
+    WireFormat,
+)
 from rightmodel.wire.codecs import CODECS
+from rightmodel.wire.request import Quirks
 
 CHAT, RESPONSES, MESSAGES = (
     WireFormat.OPENAI_CHAT,
@@ -67,3 +76,35 @@ def test_system_messages_become_the_user_s_where_the_model_takes_none(
     words = "\n".join(message["content"] for message in found)
     assert words.count("<system-reminder>\n") == 2
     assert len(found) == (1 if wire_format is CHAT else 3)
+
+
+CONVERSATION = ChatRequest(
+    "m",
+    (
+        Message.of("user", "hi"),
+        Message("assistant", (Reasoning("Hm."), ToolCall("call_1", "f", "{}"))),
+        Message("user", (ToolResult("call_1", (Text("1"),)),)),
+        Message("assistant", (ToolCall("abcDEF123", "f", "{}"),)),
+        Message("user", (ToolResult("abcDEF123", (Text("2"),)),)),
+    ),
+)
+
+
+def test_ids_of_calls_are_short_where_the_host_takes_no_others() -> None:
+    quirks = Quirks(short_call_ids=True)
+    encoded = CODECS[CHAT].encode_request(CONVERSATION, quirks)
+    _, first, told, second, _ = encoded["messages"]
+    name = first["tool_calls"][0]["id"]
+    assert (len(name), name.isalnum(), told["tool_call_id"]) == (9, True, name)
+    assert second["tool_calls"][0]["id"] == "abcDEF123"
+    passed = CODECS[CHAT].encode_request(CONVERSATION)
+    assert CODECS[CHAT].fitted(passed, quirks)["messages"] == encoded["messages"]
+
+
+def test_earlier_answers_have_their_reasoning_where_the_host_asks_for_it() -> None:
+    quirks = Quirks(reasoning_in_history=True)
+    encoded = CODECS[CHAT].encode_request(CONVERSATION, quirks)
+    thoughts = [m.get("reasoning_content") for m in encoded["messages"]]
+    assert thoughts == [None, "Hm.", None, ".", None]
+    assert CODECS[CHAT].fitted(encoded, quirks) == encoded
+    assert "reasoning_content" not in str(CODECS[CHAT].encode_request(CONVERSATION))

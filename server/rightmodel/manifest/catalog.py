@@ -76,8 +76,8 @@ class Provider:
     `headers`: sent with every request. `max_concurrency`: requests at once, 0 for no limit.
     `allow_http`: plain http to a private address is accepted.
     `one_model_at_a_time`: the server holds one model; a request for another one unloads it.
-    `output_cap`, `effort_field`, `stream_usage`: as in `wire.codec.Quirks`. `is_local`: its base
-    URL stays on this machine.
+    `output_cap`, `effort_field`, `stream_usage`, `short_call_ids`, `reasoning_in_history`: as in
+    `wire.request.Quirks`. `is_local`: its base URL stays on this machine.
     """
 
     name: str
@@ -93,6 +93,8 @@ class Provider:
     output_cap: str = "max_tokens"
     effort_field: str = "reasoning_effort"
     stream_usage: bool = True
+    short_call_ids: bool = False
+    reasoning_in_history: bool = False
     cache: Cache = Cache()
     is_local: bool = field(init=False, compare=False)
 

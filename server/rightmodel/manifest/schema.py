@@ -173,6 +173,8 @@ class ProviderTable(Table):
     output_cap: Literal["max_tokens", "max_completion_tokens"] | None = None
     effort_field: Literal["reasoning_effort", "reasoning"] | None = None
     stream_usage: bool | None = None
+    short_call_ids: bool | None = None
+    reasoning_in_history: bool | None = None
     cache: CacheTable | None = None
     headers: dict[HeaderName, str] | None = None
 

@@ -208,9 +208,10 @@ class Exchange:
         """The body as this model takes it, and which fields differ from what was meant."""
         turn = request.passed_through
         if turn is not None and self._codec.schema_path not in repairs:
-            if not repairs and request.is_author:
+            if not repairs and request.is_author and not request.quirks.in_messages:
                 return turn.document, ()
             body = {**json.loads(turn.body), "model": request.name}
+            body = self._codec.fitted(body, request.quirks)
             if not request.is_author or SYSTEM in repairs:
                 body = self._codec.plain(body, with_system=SYSTEM not in repairs)
             done = [path for path in repairs if path == SYSTEM or _apply(body, path, repairs)]

@@ -121,6 +121,7 @@ class Codec:
     `decode_request`: the neutral form of a body. Raises `RequestError`.
     `encode_response`: the body of a response in one piece.
     `stream_encoder`: makes an encoder for one streamed response.
+    `fitted`: a body as a host with these quirks takes it; itself where it takes it as it is.
     `plain`: a body for another model of the same API.
     `encode_error`: the body of an error.
     `error_events`: what ends a stream after an error, out of its body.
@@ -148,6 +149,7 @@ class Codec:
     error_events: Callable[[dict[str, Any], Envelope], list[dict[str, Any]]]
     renamed: Mapping[str, str] = field(default_factory=dict)
     needed: frozenset[str] = frozenset()
+    fitted: Callable[[dict[str, Any], Quirks], dict[str, Any]] = lambda body, _: body
     names_events: bool = False
     keep_alive: bytes = b": keep-alive\n\n"
     last: bytes = b""

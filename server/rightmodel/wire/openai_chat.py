@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.task import (
     Attachment,
     ChatRequest,
     Message,
+    Reasoning,
     Text,
     ToolCall,
     ToolChoice,
@@ -45,6 +48,10 @@ _FINISH: Final = {
     ),
     **dict.fromkeys(("tool_calls", "tool_call", "tool_use", "function_call"), "tool_calls"),
 }  # fmt: skip
+_SHORT: Final = re.compile(r"[A-Za-z0-9]{9}")
+_NOT_KNOWN: Final = "."
+"""Reasoning of another model, or of one whose client did not keep it: an empty text is refused."""
+
 _BROKEN_OFF: Final = {
     "error": 500,  # OpenRouter
     "insufficient_system_resource": 503,  # DeepSeek
@@ -66,7 +73,8 @@ def headers(request: ModelRequest) -> dict[str, str]:
 
 def encode_body(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
     """The body in the dialect of its host."""
-    messages = [out for message in request.messages for out in _encoded(message)]
+    shows_reasoning = quirks.reasoning_in_history
+    messages = [out for m in request.messages for out in _encoded(m, shows_reasoning)]
     body: dict[str, Any] = {"model": request.model, "messages": messages}
     if request.stream:
         body["stream"] = True
@@ -90,13 +98,43 @@ def encode_body(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, A
         body["top_p"] = request.top_p
     if request.stop:
         body["stop"] = list(request.stop)
-    return body
+    return fitted(body, quirks)
 
 
-def _encoded(message: Message) -> Iterator[dict[str, Any]]:
+def fitted(body: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
+    """The body with the messages as its host takes them; itself where they are."""
+    if not quirks.in_messages:
+        return body
+    messages: list[dict[str, Any]] = []
+    for message in objects(body.get("messages")):
+        changed = _with_short_ids(message) if quirks.short_call_ids else {**message}
+        if quirks.reasoning_in_history and message.get("role") == "assistant":
+            changed["reasoning_content"] = message.get("reasoning_content") or _NOT_KNOWN
+        messages.append(changed)
+    return {**body, "messages": messages}
+
+
+def _with_short_ids(message: Mapping[str, Any]) -> dict[str, Any]:
+    changed = {**message}
+    if "tool_call_id" in message:
+        changed["tool_call_id"] = _short(text(message["tool_call_id"]))
+    if message.get("tool_calls"):
+        calls = objects(message["tool_calls"])
+        changed["tool_calls"] = [{**call, "id": _short(text(call.get("id")))} for call in calls]
+    return changed
+
+
+def _short(name: str) -> str:
+    """The same for the same id in every turn."""
+    return name if _SHORT.fullmatch(name) else sha256(name.encode()).hexdigest()[:9]
+
+
+def _encoded(message: Message, shows_reasoning: bool) -> Iterator[dict[str, Any]]:
     """Results of tools are messages of their own, in front of the rest."""
     if message.role == "assistant":
-        yield _encoded_assistant(message)
+        thought = "".join(p.text for p in message.parts if isinstance(p, Reasoning))
+        reasoning = {"reasoning_content": thought} if thought and shows_reasoning else {}
+        yield {**_encoded_assistant(message), **reasoning}
         return
     rest: list[Part] = []
     for piece in message.parts:

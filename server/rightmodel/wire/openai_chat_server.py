@@ -34,6 +34,7 @@ from rightmodel.wire.openai_chat import (
     ChatDecoder,
     call_head,
     encode_body,
+    fitted,
     function_of,
     headers,
     url,
@@ -130,7 +131,9 @@ def _decoded_message(
         for c in objects(message.get("tool_calls"))
         for f in (obj(c.get("function")),)
     )
-    return Message("assistant", (*(p for p in parts if p != Text("")), *calls))
+    thought = text(message.get("reasoning_content"))
+    reasoning = (Reasoning(thought),) if thought else ()
+    return Message("assistant", (*reasoning, *(p for p in parts if p != Text("")), *calls))
 
 
 def _decoded_content(content: Any, field: str, left: Leftovers) -> Iterator[Part]:
@@ -317,6 +320,7 @@ CODEC: Final = Codec(
     decode_request=decode_request,
     encode_response=encode_response,
     stream_encoder=ChatStreamEncoder,
+    fitted=fitted,
     plain=plain_chat,
     encode_error=openai_error,
     error_events=lambda body, _: [body],

@@ -25,12 +25,20 @@ class Quirks:
 
     `output_cap`: the parameter that caps the output of chat completions. `effort_field`: where the
     effort is: `reasoning_effort`, or `reasoning` for an object. `stream_usage`: whether
-    `stream_options` is accepted.
+    `stream_options` is accepted. `short_call_ids`: ids of tool calls have exactly 9 letters and
+    digits. `reasoning_in_history`: every earlier answer has its `reasoning_content`.
     """
 
     output_cap: str = "max_tokens"
     effort_field: str = "reasoning_effort"
     stream_usage: bool = True
+    short_call_ids: bool = False
+    reasoning_in_history: bool = False
+
+    @property
+    def in_messages(self) -> bool:
+        """Whether the messages of a conversation have to be changed for the host."""
+        return self.short_call_ids or self.reasoning_in_history
 
 
 NO_QUIRKS: Final = Quirks()
@@ -129,7 +137,13 @@ class ModelRequest:
     def quirks(self) -> Quirks:
         """The provider's quirks."""
         provider = self.provider
-        return Quirks(provider.output_cap, provider.effort_field, provider.stream_usage)
+        return Quirks(
+            provider.output_cap,
+            provider.effort_field,
+            provider.stream_usage,
+            provider.short_call_ids,
+            provider.reasoning_in_history,
+        )
 
     def chat(self) -> ChatRequest:
         """The neutral form: the schema in words where it is not native."""
