@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pytest
 
 from e2e.install import agent_program, client, machine_env
-from e2e.processes import background, free_port, run
+from e2e.processes import Finished, background, free_port, run
 from e2e.real_agents import ISOLATED
 from e2e.setup import KEY, MODEL, PROVIDER, RIGHTMODEL, build
 from rightmodel.core.task import ToolCall as Call
@@ -26,19 +26,20 @@ from rightmodel.wire.codecs import CODECS
 from wire.test_sdk_types import valid_request
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
-
-    from e2e.setup import Setup
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 TASK: Final = "Write hello into note.txt, then read it back."
+PART: Final = "Say how many files there are."
+"""What a sub-agent is handed over."""
 TOKEN: Final = "token-of-an-agent-0123456789"
 FEATURES: Final = """limits = { context = 200000, output = 32000 }
 input = ["text", "image"]
 features = ["tools", "json_schema"]
 """
+CHORES: Final = {"title", "probe", "heartbeat", "classifier"}
 
 
 class Step(NamedTuple):
@@ -50,13 +51,17 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Agent:
-    """`api`: in which it speaks to the gateway. `calls`: beside the three turns, by kind."""
+    """`api`: in which it speaks to the gateway. `command`: takes the task.
+
+    `chores`: kinds of calls beside the turns. `hand_over`: the call that starts a sub-agent.
+    """
 
     name: str
     api: WireFormat
-    command: Sequence[str]
-    steps: tuple[Step, Step]
-    calls: tuple[str, ...] = ()
+    command: Callable[[str], Sequence[str]]
+    steps: tuple[Step, ...]
+    chores: tuple[str, ...] = ()
+    hand_over: Step | None = None
 
 
 def _files(write: str, read: str, key: str) -> tuple[Step, Step]:
@@ -67,8 +72,12 @@ def _files(write: str, read: str, key: str) -> tuple[Step, Step]:
 
 
 def _openclaw(api: WireFormat) -> Agent:
-    command = (client("openclaw"), "agent", "exec", TASK, "--json")
-    return Agent("openclaw", api, command, _files("write", "read", "path"))
+    return Agent(
+        "openclaw",
+        api,
+        lambda task: (client("openclaw"), "agent", "exec", task, "--json"),
+        _files("write", "read", "path"),
+    )
 
 
 AGENTS: Final = (
@@ -78,30 +87,35 @@ AGENTS: Final = (
     Agent(
         "claude-code",
         WireFormat.ANTHROPIC_MESSAGES,
-        (agent_program("claude"), "-p", TASK, "--allowedTools", "Write,Read"),
+        lambda task: (agent_program("claude"), "-p", task, "--allowedTools", "Write,Read,Agent"),
         _files("Write", "Read", "file_path"),
+        hand_over=Step(
+            "Agent", {"description": "x", "prompt": PART, "subagent_type": "general-purpose"}
+        ),
     ),
     Agent(
         "codex",
         WireFormat.OPENAI_RESPONSES,
-        (
+        lambda task: (
             agent_program("codex"),
             "exec",
             "--skip-git-repo-check",
             "--dangerously-bypass-approvals-and-sandbox",
-            TASK,
+            task,
         ),
         (
             Step("exec_command", {"cmd": "printf hello > note.txt"}),
             Step("exec_command", {"cmd": "cat note.txt"}),
         ),
+        hand_over=Step("multi_agent_v1__spawn_agent", {"message": PART}),
     ),
     Agent(
         "opencode",
         WireFormat.OPENAI_CHAT,
-        (agent_program("opencode"), "run", TASK),
+        lambda task: (agent_program("opencode"), "run", task),
         _files("write", "read", "filePath"),
-        calls=("title",),
+        chores=("title",),
+        hand_over=Step("task", {"description": "x", "prompt": PART, "subagent_type": "general"}),
     ),
 )
 
@@ -113,22 +127,32 @@ CASES: Final = [
 ]
 
 
-def scripted(agent: Agent, upstream: WireFormat, work: Path) -> Behaviour:
-    """A model that makes the agent's tool calls, one in each turn, then says what it read."""
+@dataclass
+class Run:
+    """`calls`: rows of the ledger."""
+
+    finished: Finished
+    calls: list[dict[str, Any]]
+
+
+def scripted(steps: Sequence[Step], upstream: WireFormat, work: Path) -> Behaviour:
+    """A model that makes the tool calls, one in each turn, then says what came back."""
 
     def answers(request: Received) -> str | Reply:
         valid_request(upstream, request.body)
-        wire = {WireFormat.GEMINI: {"model": request.model, "stream": request.stream}}
-        chat = CODECS[upstream].decode_request({**request.body, **wire.get(upstream, {})})
+        in_path = {"model": request.model, "stream": request.stream}
+        document = {**in_path, **request.body} if upstream is WireFormat.GEMINI else request.body
+        chat = CODECS[upstream].decode_request(document)
         if not chat.tools:
             return "Notes"
         parts = [part for message in chat.messages for part in message.parts]
-        calls = [part.id for part in parts if isinstance(part, Call)]
         results = [part for part in parts if isinstance(part, ToolResult)]
-        assert [result.id for result in results] == calls
-        if len(results) == len(agent.steps):
-            return f"All done: {'hello' if 'hello' in str(results[-1].parts) else results[-1]}"
-        step = agent.steps[len(results)]
+        assert [result.id for result in results] == [p.id for p in parts if isinstance(p, Call)]
+        if PART in request.prompt:
+            return "There are none."
+        if len(results) == len(steps):
+            return f"All done: {'hello' if 'hello' in str(results[-1].parts) else ''}"
+        step = steps[len(results)]
         assert step.tool in {tool.name for tool in chat.tools}
         arguments = json.dumps(step.arguments).replace("{work}", str(work))
         return Reply(None, finish="tool_calls", tool_call=ToolCall(step.tool, arguments))
@@ -136,8 +160,48 @@ def scripted(agent: Agent, upstream: WireFormat, work: Path) -> Behaviour:
     return Behaviour(answers=answers)
 
 
-def ledger(setup: Setup) -> list[dict[str, Any]]:
-    with sqlite3.connect(setup.folder / "state" / "ledger.sqlite3") as database:
+async def on_gateway(
+    agent: Agent, upstream: WireFormat, folder: Path, *, task: str, steps: Sequence[Step]
+) -> Run:
+    """One run of an agent that `rightmodel config` has set up, checked in what always holds."""
+    work, port = folder / "work", free_port()
+    work.mkdir()
+    models = {"main": scripted(steps, upstream, work)}
+    async with SimulatedProvider(upstream.value, key=KEY, models=models) as provider:
+        setup = build(
+            folder,
+            f'[clients.{agent.name}]\ntoken_env = "AGENT_TOKEN"\n',
+            PROVIDER.format(name="p", url=provider.base_url, key_env="P_KEY").replace(
+                "openai-chat", upstream.value
+            ),
+            MODEL.format(id="p/main", price=1),
+            FEATURES,
+            P_KEY=KEY,
+            AGENT_TOKEN=TOKEN,
+        )
+        env = machine_env(folder) | ISOLATED | setup.env
+        configure = [RIGHTMODEL, "config", agent.name, "--model", "--write", *setup.files]
+        here = ["--url", f"http://127.0.0.1:{port}", "--api", agent.api.value]
+        written = await run([*configure, *here], env=env, cwd=work)
+        assert written.code == 0, str(written)
+        serve = [*setup.serve, "--http", f"127.0.0.1:{port}"]
+        async with background(serve, env=env, cwd=folder, port=port):
+            finished = await run(agent.command(task), env=env, cwd=work, within_s=120)
+    assert finished.code == 0, str(finished)
+    assert "All done:" in finished.out, str(finished)
+    asked = [r for r in provider.requests if r.method == "POST"]
+    assert all(r.stream and r.status == 200 for r in asked), [(r.stream, r.fault) for r in asked]
+    calls = ledger(setup.folder)
+    assert len(calls) == len(asked)
+    assert {call["client"] for call in calls} == {agent.name}
+    assert {call["outcome"] for call in calls} == {"answered"}
+    assert all(call["session"] for call in calls)
+    assert {c["kind"] for c in calls if c["kind"] in CHORES} == {*agent.chores}
+    return Run(finished, calls)
+
+
+def ledger(folder: Path) -> list[dict[str, Any]]:
+    with sqlite3.connect(folder / "state" / "ledger.sqlite3") as database:
         database.row_factory = sqlite3.Row
         rows = database.execute("SELECT * FROM calls ORDER BY at").fetchall()
     return [dict(row) for row in rows]
@@ -145,47 +209,25 @@ def ledger(setup: Setup) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(("agent", "upstream"), CASES)
 def test_an_agent_works_on_the_gateway(agent: Agent, upstream: WireFormat, tmp_path: Path) -> None:
-    work = tmp_path / "work"
-    work.mkdir()
-
     async def scenario() -> None:
-        models = {"main": scripted(agent, upstream, work)}
-        port = free_port()
-        async with SimulatedProvider(upstream.value, key=KEY, models=models) as provider:
-            setup = build(
-                tmp_path,
-                f'[clients.{agent.name}]\ntoken_env = "AGENT_TOKEN"\n',
-                PROVIDER.format(name="p", url=provider.base_url, key_env="P_KEY").replace(
-                    "openai-chat", upstream.value
-                ),
-                MODEL.format(id="p/main", price=1),
-                FEATURES,
-                P_KEY=KEY,
-                AGENT_TOKEN=TOKEN,
-            )
-            env = machine_env(tmp_path) | ISOLATED | setup.env
-            configure = [RIGHTMODEL, "config", agent.name, "--model", "--write", *setup.files]
-            here = ["--url", f"http://127.0.0.1:{port}", "--api", agent.api.value]
-            written = await run([*configure, *here], env=env, cwd=work)
-            assert written.code == 0, str(written)
-            serve = [*setup.serve, "--http", f"127.0.0.1:{port}"]
-            async with background(serve, env=env, cwd=tmp_path, port=port):
-                finished = await run(agent.command, env=env, cwd=work, within_s=120)
-        assert finished.code == 0, str(finished)
-        assert "All done: hello" in finished.out, str(finished)
-        assert (work / "note.txt").read_text().strip() == "hello"
-        asked = [r for r in provider.requests if r.method == "POST"]
-        assert all(r.stream and r.status == 200 for r in asked), [
-            (r.stream, r.fault) for r in asked
-        ]
-        calls = ledger(setup)
-        assert len(calls) == len(asked)
-        assert {call["client"] for call in calls} == {agent.name}
-        assert {call["outcome"] for call in calls} == {"answered"}
-        assert all(call["session"] for call in calls)
-        turns = [call for call in calls if call["kind"] in {"ask", "tool_result"}]
+        done = await on_gateway(agent, upstream, tmp_path, task=TASK, steps=agent.steps)
+        assert "All done: hello" in done.finished.out
+        assert (tmp_path / "work" / "note.txt").read_text().strip() == "hello"
+        turns = [call for call in done.calls if call["kind"] not in CHORES]
         assert [turn["kind"] for turn in turns] == ["ask", "tool_result", "tool_result"]
         assert len({turn["session"] for turn in turns}) == 1
-        assert sorted({c["kind"] for c in calls} - {"ask", "tool_result"}) == [*agent.calls]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("agent", [a for a in AGENTS if a.hand_over], ids=lambda agent: agent.name)
+def test_a_sub_agent_has_a_session_of_its_own(agent: Agent, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        assert agent.hand_over
+        upstream = WireFormat.GEMINI
+        done = await on_gateway(agent, upstream, tmp_path, task=TASK, steps=[agent.hand_over])
+        of_kind = {call["kind"]: call["session"] for call in done.calls}
+        assert {"ask", "tool_result", "subagent"} <= {*of_kind}
+        assert of_kind["ask"] == of_kind["tool_result"] != of_kind["subagent"]
 
     asyncio.run(scenario())
