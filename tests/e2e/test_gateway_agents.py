@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -46,14 +47,14 @@ class Step(NamedTuple):
     """A tool call of the scripted model."""
 
     tool: str
-    arguments: dict[str, str]
+    arguments: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Agent:
     """`api`: in which it speaks to the gateway. `command`: takes the task.
 
-    `chores`: kinds of calls beside the turns. `hand_over`: the call that starts a sub-agent.
+    `chores`: kinds of calls beside the turns. `hand_over`: calls that start a sub-agent and wait.
     """
 
     name: str
@@ -61,7 +62,7 @@ class Agent:
     command: Callable[[str], Sequence[str]]
     steps: tuple[Step, ...]
     chores: tuple[str, ...] = ()
-    hand_over: Step | None = None
+    hand_over: tuple[Step, ...] = ()
 
 
 def _files(write: str, read: str, key: str) -> tuple[Step, Step]:
@@ -89,8 +90,8 @@ AGENTS: Final = (
         WireFormat.ANTHROPIC_MESSAGES,
         lambda task: (agent_program("claude"), "-p", task, "--allowedTools", "Write,Read,Agent"),
         _files("Write", "Read", "file_path"),
-        hand_over=Step(
-            "Agent", {"description": "x", "prompt": PART, "subagent_type": "general-purpose"}
+        hand_over=(
+            Step("Agent", {"description": "x", "prompt": PART, "subagent_type": "general-purpose"}),
         ),
     ),
     Agent(
@@ -107,7 +108,10 @@ AGENTS: Final = (
             Step("exec_command", {"cmd": "printf hello > note.txt"}),
             Step("exec_command", {"cmd": "cat note.txt"}),
         ),
-        hand_over=Step("multi_agent_v1__spawn_agent", {"message": PART}),
+        hand_over=(
+            Step("multi_agent_v1__spawn_agent", {"message": PART}),
+            Step("multi_agent_v1__wait_agent", {"targets": ["{agent}"]}),
+        ),
     ),
     Agent(
         "opencode",
@@ -115,7 +119,7 @@ AGENTS: Final = (
         lambda task: (agent_program("opencode"), "run", task),
         _files("write", "read", "filePath"),
         chores=("title",),
-        hand_over=Step("task", {"description": "x", "prompt": PART, "subagent_type": "general"}),
+        hand_over=(Step("task", {"description": "x", "prompt": PART, "subagent_type": "general"}),),
     ),
 )
 
@@ -154,7 +158,9 @@ def scripted(steps: Sequence[Step], upstream: WireFormat, work: Path) -> Behavio
             return f"All done: {'hello' if 'hello' in str(results[-1].parts) else ''}"
         step = steps[len(results)]
         assert step.tool in {tool.name for tool in chat.tools}
+        started = re.search(r'"agent_id": ?"([\w-]+)', str(results[-1].parts) if results else "")
         arguments = json.dumps(step.arguments).replace("{work}", str(work))
+        arguments = arguments.replace("{agent}", started[1] if started else "")
         return Reply(None, finish="tool_calls", tool_call=ToolCall(step.tool, arguments))
 
     return Behaviour(answers=answers)
@@ -223,9 +229,8 @@ def test_an_agent_works_on_the_gateway(agent: Agent, upstream: WireFormat, tmp_p
 @pytest.mark.parametrize("agent", [a for a in AGENTS if a.hand_over], ids=lambda agent: agent.name)
 def test_a_sub_agent_has_a_session_of_its_own(agent: Agent, tmp_path: Path) -> None:
     async def scenario() -> None:
-        assert agent.hand_over
         upstream = WireFormat.GEMINI
-        done = await on_gateway(agent, upstream, tmp_path, task=TASK, steps=[agent.hand_over])
+        done = await on_gateway(agent, upstream, tmp_path, task=TASK, steps=agent.hand_over)
         of_kind = {call["kind"]: call["session"] for call in done.calls}
         assert {"ask", "tool_result", "subagent"} <= {*of_kind}
         assert of_kind["ask"] == of_kind["tool_result"] != of_kind["subagent"]

@@ -145,6 +145,7 @@ def test_captured_turns_of_one_conversation_have_one_session(
         ("Chat: ⟦openclaw:ctx⟧\nsomewhere\nloud\n\nFix it", "Fix it"),
         ("<command-name>/do</command-name>\n<command-args>Fix it</command-args>", "Fix it"),
         ("Fix it\n<system-reminder>that never ends", "Fix it\n<system-reminder>that never ends"),
+        ("[Request interrupted by user for tool use]\nFix it", "Fix it"),
         ("Why does <path>a</path> fail?", "Why does <path>a</path> fail?"),
     ],
 )

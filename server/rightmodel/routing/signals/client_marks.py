@@ -64,7 +64,9 @@ def _line(pattern: str) -> re.Pattern[str]:
 
 _ANY: Final = re.compile(".")
 _CLAUDE: Final = "Claude Code 2.1.332, 2026-11-29"
+_CLAUDE_READ: Final = "read in Claude Code 2.1.332, 2026-11-29"
 _CODEX: Final = "Codex 0.171.0, 2026-11-29"
+_CODEX_READ: Final = "read in Codex 0.171.0, 2026-11-29"
 _OPENCODE: Final = "opencode 1.18.33, 2026-11-29"
 _OPENCODE_READ: Final = "read in opencode 1.18.33, 2026-11-29"
 _OPENCLAW: Final = "OpenClaw 2026.9.6, 2026-11-29"
@@ -162,6 +164,23 @@ BLOCKS: Final = (
     Block("<command-name>", "</command-name>", _CLAUDE),
     Block("<command-message>", "</command-message>", _CLAUDE),
     Block("<task-notification>", "</task-notification>", _CLAUDE),
+    *(
+        Block(f"<{tag}>", f"</{tag}>", _CLAUDE_READ)
+        for tag in (
+            "bash-input",
+            "bash-stdout",
+            "bash-stderr",
+            "local-command-stderr",
+            "ide_opened_file",
+            "ide_selection",
+            "new-diagnostics",
+        )
+    ),
+    Block("# AGENTS.md instructions for ", "</INSTRUCTIONS>", _CODEX),
+    *(
+        Block(f"<{tag}>", f"</{tag}>", _CODEX_READ)
+        for tag in ("skill", "subagent_notification", "turn_aborted", "user_shell_command")
+    ),
     Block("<environment_context>", "</environment_context>", _CODEX),
     Block("<skills_instructions>", "</skills_instructions>", _CODEX),
     Block("<permissions instructions>", "</permissions instructions>", _CODEX),
@@ -174,6 +193,11 @@ BLOCKS: Final = (
 
 PIECES: Final = (
     Piece("x-anthropic-billing-header", _line(r"x-anthropic-billing-header:[^\n]*"), _CLAUDE),
+    Piece(
+        "[Request interrupted",
+        _line(r"\[Request interrupted by user[^\]\n]*\]"),
+        _CLAUDE_READ,
+    ),
     Piece(
         "command-args", re.compile("</?command-args>"), _CLAUDE
     ),  # what the human typed is between them
