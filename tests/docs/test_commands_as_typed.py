@@ -45,7 +45,6 @@ NOT_RUN: Final = {
     ),
     r"(\.venv/bin/)?pipx? install": "installs packages over the network; tests/e2e/test_install.py",
     r"git pull": "the reader's own checkout",
-    r"python -m build": "packages from the network; tests/e2e/test_install.py runs it",
     r"(PYTHONPATH=\S+ )?(\.venv/bin/)?python (benchmarks|training|scripts)/": (
         "a maintainer's script: needs data that is not shipped, the network, or minutes"
     ),
