@@ -270,6 +270,7 @@ def test_a_row_names_client_session_kind_host_and_user(tmp_path: Path) -> None:
     turn = Turn(request, WireFormat.OPENAI_CHAT, b"", {}, {}, kind="title", session="5e55")
     origins = [recorder.origin(Task("hi", client="alice", turn=turn)), recorder.origin(Task("hi"))]
     assert here.host
+    assert this_origin({}).user_name  # a service has none of these variables
     assert origins == [
         Origin("alice", "5e55", "title", here.host, "alice_w"),
         Origin("mcp", "", "subtask", here.host, "alice_w"),

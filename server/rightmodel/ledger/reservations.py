@@ -11,6 +11,7 @@ import os
 import platform
 import sys
 import uuid
+from contextlib import suppress
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -51,7 +52,13 @@ def this_process() -> Owner:
 def this_origin(environment: Mapping[str, str]) -> Origin:
     """Host and user of this process."""
     names = (environment.get(name) for name in ("LOGNAME", "USER", "USERNAME"))
-    return Origin(host=platform.node(), user_name=next(filter(None, names), ""))
+    user = next(filter(None, names), "")
+    if not user:
+        with suppress(ImportError, OSError, KeyError):  # no such user, or no such platform
+            import pwd  # noqa: PLC0415 - POSIX only
+
+            user = pwd.getpwuid(os.getuid()).pw_name
+    return Origin(host=platform.node(), user_name=user)
 
 
 def alive(owner: Owner) -> bool | None:
