@@ -150,7 +150,10 @@ async def _run(job: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Run the jobs as they come."""
     for line in sys.stdin:
-        print(json.dumps(uvloop.run(_run(json.loads(line)))), flush=True)
+        outcome = json.dumps(uvloop.run(_run(json.loads(line)))).encode() + b"\n"
+        with open(1, "wb", closefd=False, buffering=0) as output:
+            while outcome:
+                outcome = outcome[output.write(outcome) :]
 
 
 if __name__ == "__main__":
