@@ -101,6 +101,14 @@ def test_ids_of_calls_are_short_where_the_host_takes_no_others() -> None:
     assert CODECS[CHAT].fitted(passed, quirks)["messages"] == encoded["messages"]
 
 
+def test_a_host_that_caches_by_key_gets_the_session_s_unless_the_client_sent_one() -> None:
+    quirks = Quirks(cache_key="session")
+    encoded = CODECS[CHAT].encode_request(CONVERSATION, quirks)
+    assert encoded["prompt_cache_key"] == "session"
+    own = {**encoded, "prompt_cache_key": "own"}
+    assert CODECS[CHAT].fitted(own, quirks) == own
+
+
 def test_earlier_answers_have_their_reasoning_where_the_host_asks_for_it() -> None:
     quirks = Quirks(reasoning_in_history=True)
     encoded = CODECS[CHAT].encode_request(CONVERSATION, quirks)

@@ -60,13 +60,14 @@ class Cache:
     `life_s`: how long a prefix is kept unused; every use begins it anew. `long_life_s`: the same
     where a request asks for a longer life, 0 where none can. `min_tokens`: shorter prompts are not
     cached. `marked`: only what a request marks is cached, and found for certain; else caching is
-    automatic, without a promise.
+    automatic, without a promise. `keyed`: requests share it by a key of their session.
     """
 
     life_s: float = 300.0
     long_life_s: float = 0.0
     min_tokens: int = 1024
     marked: bool = False
+    keyed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

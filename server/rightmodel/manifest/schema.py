@@ -148,13 +148,15 @@ class ModelTable(Table):
 class CacheTable(Table):
     """`cache` of a provider: how it caches the beginning of prompts. Times in seconds.
 
-    `long_life_s`: on request. `marked`: only what a request marks is cached.
+    `long_life_s`: on request. `marked`: only what a request marks is cached. `keyed`: only requests
+    with the same `prompt_cache_key` share it.
     """
 
     life_s: Annotated[float, Field(gt=0, le=604_800)] | None = None
     long_life_s: Annotated[float, Field(gt=0, le=604_800)] | None = None
     min_tokens: Tokens | None = None
     marked: bool | None = None
+    keyed: bool | None = None
     source: str | None = None
     checked: dt.date | None = None
 

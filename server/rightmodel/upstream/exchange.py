@@ -208,7 +208,7 @@ class Exchange:
         """The body as this model takes it, and which fields differ from what was meant."""
         turn = request.passed_through
         if turn is not None and self._codec.schema_path not in repairs:
-            if not repairs and request.is_author and not request.quirks.in_messages:
+            if not repairs and request.is_author and not request.quirks.in_history:
                 return turn.document, ()
             body = {**json.loads(turn.body), "model": request.name}
             body = self._codec.fitted(body, request.quirks)

@@ -103,7 +103,7 @@ def encode_body(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, A
 
 def fitted(body: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
     """The body with the messages as its host takes them; itself where they are."""
-    if not quirks.in_messages:
+    if not quirks.in_history:
         return body
     messages: list[dict[str, Any]] = []
     for message in objects(body.get("messages")):
@@ -111,7 +111,8 @@ def fitted(body: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
         if quirks.reasoning_in_history and message.get("role") == "assistant":
             changed["reasoning_content"] = message.get("reasoning_content") or _NOT_KNOWN
         messages.append(changed)
-    return {**body, "messages": messages}
+    key = {"prompt_cache_key": quirks.cache_key} if quirks.cache_key else {}
+    return {**key, **body, "messages": messages}
 
 
 def _with_short_ids(message: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,8 @@ class Quirks:
     `output_cap`: the parameter that caps the output of chat completions. `effort_field`: where the
     effort is: `reasoning_effort`, or `reasoning` for an object. `stream_usage`: whether
     `stream_options` is accepted. `short_call_ids`: ids of tool calls have exactly 9 letters and
-    digits. `reasoning_in_history`: every earlier answer has its `reasoning_content`.
+    digits. `reasoning_in_history`: every earlier answer has its `reasoning_content`. `cache_key`:
+    the `prompt_cache_key` that the host caches by, "" where it needs none.
     """
 
     output_cap: str = "max_tokens"
@@ -34,11 +35,12 @@ class Quirks:
     stream_usage: bool = True
     short_call_ids: bool = False
     reasoning_in_history: bool = False
+    cache_key: str = ""
 
     @property
-    def in_messages(self) -> bool:
-        """Whether the messages of a conversation have to be changed for the host."""
-        return self.short_call_ids or self.reasoning_in_history
+    def in_history(self) -> bool:
+        """Whether a conversation has to be changed for the host."""
+        return self.short_call_ids or self.reasoning_in_history or bool(self.cache_key)
 
 
 NO_QUIRKS: Final = Quirks()
@@ -143,6 +145,7 @@ class ModelRequest:
             provider.stream_usage,
             provider.short_call_ids,
             provider.reasoning_in_history,
+            self.turn.session if self.turn and provider.cache.keyed else "",
         )
 
     def chat(self) -> ChatRequest:
