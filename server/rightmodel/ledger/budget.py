@@ -68,12 +68,9 @@ class Limits:
     warn_at: float = WARN_AT
 
     def apply_to(self, request: HoldRequest) -> bool:
-        """Whether any of them covers the attempt, or another candidate in its place."""
+        """Whether any of them covers the attempt."""
         skill, client = request.skill, request.origin.client
-        if any(limit.covers(request.model, skill, client) for limit in self.limits):
-            return True
-        others = [model for model, _ in request.others()] if self.limits else []
-        return any(limit.covers(m, skill, client) for limit in self.limits for m in others)
+        return any(limit.covers(request.model, skill, client) for limit in self.limits)
 
 
 def limits_of(budget: Budget, clients: Iterable[Client] = ()) -> Limits:

@@ -358,6 +358,16 @@ def test_who_spent_what_is_shown_by_client_session_kind_host_and_user(tmp_path: 
     assert "<h2>By host</h2>" not in page
 
 
+def test_a_page_shows_the_dearest_sessions_and_says_how_many_there_are(tmp_path: Path) -> None:
+    rows = Rows([], [attempt(f"0.{n:04}", call=n, session=f"s{n}x") for n in range(1, 151)])
+    write(tmp_path / "state", rows)
+    run("--html", str(tmp_path / "usage.html"))
+    page = (tmp_path / "usage.html").read_text()
+    assert "and 50 more; rightmodel usage --json has them all" in page
+    assert ("s150x" in page, "s50x" in page) == (True, False)
+    assert len(plain()["by_session"]) == 150
+
+
 def test_what_a_killed_process_had_reserved_is_an_estimate_until_it_is_corrected(
     tmp_path: Path,
 ) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from rightmodel.surfaces.usage_view.sections import Section
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"
+MOST_ROWS: Final = 100
+"""In a table, but for those of days and faults, which are folded away: sessions may be many."""
 _ORDER: Final = (
     "budgets", "day", "model", "skill", *WHO, "quality", "faults", "times", "provider",
 )  # fmt: skip
@@ -74,7 +76,11 @@ def _summary(report: UsageReport) -> str:
 
 
 def _section(section: Section) -> str:
-    table = _table(section.title, section.heads, section.rows) if section.rows else ""
+    rows = section.rows if section.folded else section.rows[:MOST_ROWS]
+    table = _table(section.title, section.heads, rows) if rows else ""
+    if len(rows) < len(section.rows):
+        more = f"and {len(section.rows) - len(rows):,} more; rightmodel usage --json has them all"
+        table += f'<p class="quiet">{more}</p>'
     if section.folded and table:
         table = f"<details><summary>{text(section.title)} as a table</summary>{table}</details>"
     drawn = charts.draw(section.chart) if section.chart and section.rows else ""
