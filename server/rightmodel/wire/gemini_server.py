@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.task import (
@@ -197,8 +198,15 @@ def _effort_of(thinking: Mapping[str, Any]) -> str:
 
 def encode_response(response: ChatResponse, envelope: Envelope) -> dict[str, Any]:
     """A `GenerateContentResponse`."""
-    parts = [encoded for piece in response.parts for encoded in encoded_part(piece, {})]
+    pieces = [_shown(piece, envelope) for piece in response.parts]
+    parts = [encoded for piece in pieces for encoded in encoded_part(piece, {})]
     return _response(envelope, parts, response)
+
+
+def _shown(piece: Text | Reasoning | ToolCall, envelope: Envelope) -> Text | Reasoning | ToolCall:
+    if envelope.signed or isinstance(piece, Text):
+        return piece
+    return replace(piece, signature="")
 
 
 class GeminiStreamEncoder(StreamEncoder):
@@ -218,7 +226,8 @@ class GeminiStreamEncoder(StreamEncoder):
         if isinstance(event, str):
             return [*self._called(), self._chunk({"text": event})]
         if isinstance(event, ReasoningDelta):
-            (piece,) = encoded_part(Reasoning(event.text, event.signature), {})
+            thought = _shown(Reasoning(event.text, event.signature), self._envelope)
+            (piece,) = encoded_part(thought, {})
             return [*self._called(), self._chunk(piece)]
         if isinstance(event, CallStart):
             before = self._called()
@@ -236,7 +245,8 @@ class GeminiStreamEncoder(StreamEncoder):
             return []
         call, arguments = self._call, "".join(self._arguments)
         self._call, self._arguments = None, []
-        piece = ToolCall(call.id, call.name, arguments, call.signature)
+        made = ToolCall(call.id, call.name, arguments, call.signature)
+        piece = _shown(made, self._envelope)
         return [self._chunk(encoded) for encoded in encoded_part(piece, {})]
 
     def _chunk(self, piece: dict[str, Any]) -> dict[str, Any]:

@@ -304,11 +304,11 @@ class ChatDecoder(ResponseDecoder):
     @property
     def usage(self) -> Usage | None:
         """The counts so far."""
-        return _usage(self.counts)
+        return openai_usage(self.counts)
 
 
-def _usage(usage: Mapping[str, Any]) -> Usage | None:
-    """Input includes what was cached; output includes reasoning.
+def openai_usage(usage: Mapping[str, Any]) -> Usage | None:
+    """Of chat completions and responses. Input includes what was cached; output, reasoning.
 
     Some servers count reasoning beside `completion_tokens` (xAI), or cached tokens beside
     `prompt_tokens` (gateways to Anthropic): `total_tokens` shows it, and so does a part that is

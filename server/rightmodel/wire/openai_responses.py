@@ -17,8 +17,8 @@ from rightmodel.core.task import (
     ToolResult,
     ToolSpec,
 )
-from rightmodel.wire.fields import given, merge_counts, obj, objects, part, text, usage_of, whole
-from rightmodel.wire.openai_chat import encoded_choice, encoded_schema
+from rightmodel.wire.fields import given, merge_counts, obj, objects, text
+from rightmodel.wire.openai_chat import encoded_choice, encoded_schema, openai_usage
 from rightmodel.wire.request import NO_QUIRKS, Quirks, data_url, name_of, result_text
 from rightmodel.wire.response import InBandError, NoResponseError, ResponseDecoder
 
@@ -260,13 +260,5 @@ class ResponsesDecoder(ResponseDecoder):
 
     @property
     def usage(self) -> Usage | None:
-        """Input includes what was cached; output includes reasoning."""
-        counts = self.counts
-        of_input = part(counts, "input_tokens_details")
-        return usage_of(
-            input_tokens=whole(counts.get("input_tokens")),
-            output=whole(counts.get("output_tokens")),
-            read=whole(of_input.get("cached_tokens")),
-            write=whole(of_input.get("cache_write_tokens")),
-            reasoning=whole(part(counts, "output_tokens_details").get("reasoning_tokens")),
-        )
+        """The counts so far."""
+        return openai_usage(self.counts)
