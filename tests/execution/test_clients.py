@@ -176,6 +176,19 @@ def test_what_a_client_spent_counts_in_the_next_server(tmp_path: Path) -> None:
     assert "code=budget_exhausted" in texts[-1]
 
 
+def test_a_client_gets_no_file_of_the_servers_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "notes.md").write_text("Rhine")
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    call = ("complete", ASK | {"files": ["notes.md"]})
+    alice, agent = served(tmp_path, ("alice", *call), ("mcp", *call))
+    assert "no folder is allowed to remote clients" in alice
+    assert "the Rhine" in agent
+
+
 @pytest.mark.parametrize(
     ("tool", "more"),
     [

@@ -196,3 +196,6 @@ def test_a_server_started_where_everything_lies_reads_nothing_until_roots_are_na
     assert read_files([name], FilePolicy((str(home),)))
     monkeypatch.chdir(home / "project")
     assert read_files([name, "notes.md"], FilePolicy())
+    with pytest.raises(FileRefusedError, match="no folder is allowed to remote clients"):
+        read_files([name], FilePolicy(is_remote=True))
+    assert read_files([name], FilePolicy((str(home),), is_remote=True))

@@ -279,12 +279,14 @@ class Alerts:
 class FilePolicy:
     """The `[files]` table. `roots`: absolute; empty means the server's working directory.
 
-    `allow`: patterns of names that may be sent although they look like secrets.
+    `allow`: patterns of names that may be sent although they look like secrets. `is_remote`: the
+    caller is not the user of this machine: without `roots` no file may be sent.
     """
 
     roots: tuple[str, ...] = ()
     max_bytes: int = 10_000_000
     allow: tuple[str, ...] = ()
+    is_remote: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ def read_files(paths: Sequence[str], policy: FilePolicy) -> tuple[Attachment, ..
     attachments = []
     left = policy.max_bytes
     for path in dict.fromkeys(paths):
-        file = _locate(path, roots)
+        file = _locate(path, roots, is_remote=policy.is_remote)
         allowed = any(fnmatchcase(text, p) for text in file.names for p in policy.allow)
         if not allowed:
             _refuse_secret_names(file)
@@ -106,9 +106,9 @@ def _roots(policy: FilePolicy) -> list[Path]:
     """The allowed folders.
 
     Without `roots` that is the working directory, unless it holds the user's whole home: desktop
-    clients start their servers in `/` or there.
+    clients start their servers in `/` or there. A remote caller has no working directory here.
     """
-    if policy.roots:
+    if policy.roots or policy.is_remote:
         return [Path(root) for root in policy.roots]
     here = Path.cwd().resolve()
     if here == Path(here.anchor) or Path.home().resolve().is_relative_to(here):
@@ -116,12 +116,15 @@ def _roots(policy: FilePolicy) -> list[Path]:
     return [here]
 
 
-def _locate(path: str, roots: list[Path]) -> _File:
+def _locate(path: str, roots: list[Path], *, is_remote: bool) -> _File:
     if not roots:
+        why = (
+            " to remote clients" if is_remote else f", since the server was started in {Path.cwd()}"
+        )
         raise FileRefusedError(
             path,
-            f"no folder is allowed, since the server was started in {Path.cwd()}; name the "
-            'allowed folders in the manifest: [files] roots = ["~/project"]',
+            f"no folder is allowed{why}; name the allowed folders in the manifest: "
+            '[files] roots = ["~/project"]',
         )
     try:
         real = (roots[0] / Path(path).expanduser()).resolve()

@@ -260,3 +260,23 @@ def test_following_shows_each_new_call_once_in_order() -> None:
     assert [one.call.ref for one in islice(found, 4)] == ["2", "3", "4", "5"]
     assert {one.client for one in asked} == {"alice"}
     assert asked[-1].since == NOW + 3 - 60
+
+
+def test_following_goes_on_until_it_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some_calls(tmp_path)
+    pauses = 0
+
+    def pause(_: float) -> None:
+        nonlocal pauses
+        pauses += 1
+        if pauses > 2:
+            raise KeyboardInterrupt
+        write(tmp_path, call(id=10 + pauses, ref=f"new{pauses}", at=NOW + pauses, **ALICE))
+
+    monkeypatch.setattr(time, "sleep", pause)
+    result = CliRunner().invoke(cli, ["log", "-f", "-n", "2"])
+    assert result.exit_code == 1  # click's Abort, which the console script turns into 130
+    lines = [line for line in result.output.splitlines() if line.startswith("2026-11-20")]
+    assert [line.split()[3] for line in lines] == ["three", "four", "new1", "new2"]

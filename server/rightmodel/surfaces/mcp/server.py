@@ -133,7 +133,7 @@ class ToolCalls:
             engine = self._engine = self._engine or await self._get_engine()
             mask = engine.mask
             if tool == "complete":
-                call = await _decoded(complete_task, arguments, engine.catalog)
+                call = await _decoded(complete_task, arguments, engine.catalog, client)
                 return await self._complete(engine, call, session, client, wait_s)
             if tool == "choose_model":
                 return await self._choose(engine, arguments, client)
@@ -183,7 +183,7 @@ class ToolCalls:
     async def _choose(
         self, engine: Engine, arguments: dict[str, Any], client: str
     ) -> CallToolResult:
-        call = await _decoded(choose_task, arguments, engine.catalog)
+        call = await _decoded(choose_task, arguments, engine.catalog, client)
         shown = await choose(engine, replace(call.task, client=client), call.limit)
         if call.ignored:
             shown["ignored_arguments"] = list(call.ignored)
@@ -193,10 +193,15 @@ class ToolCalls:
 
 
 async def _decoded(
-    decode: Callable[[dict[str, Any], Catalog], T], arguments: dict[str, Any], catalog: Catalog
+    decode: Callable[[dict[str, Any], Catalog], T],
+    arguments: dict[str, Any],
+    catalog: Catalog,
+    client: str,
 ) -> T:
     """Decode a call's arguments; in a thread where files are to be read."""
     if arguments.get("files"):
+        if client in catalog.clients:
+            catalog = replace(catalog, files=replace(catalog.files, is_remote=True))
         return await asyncio.to_thread(decode, arguments, catalog)
     return decode(arguments, catalog)
 
