@@ -68,7 +68,6 @@ _CLAUDE_READ: Final = "read in Claude Code 2.1.332, 2026-11-29"
 _CODEX: Final = "Codex 0.171.0, 2026-11-29"
 _CODEX_READ: Final = "read in Codex 0.171.0, 2026-11-29"
 _OPENCODE: Final = "opencode 1.18.33, 2026-11-29"
-_OPENCODE_READ: Final = "read in opencode 1.18.33, 2026-11-29"
 _OPENCLAW: Final = "OpenClaw 2026.9.6, 2026-11-29"
 _OPENCLAW_READ: Final = "read in OpenClaw 2026.9.6, 2026-11-29"
 
@@ -127,7 +126,7 @@ KINDS: Final = (
         "opencode",
         "system",
         _starts("You are a context summarization agent."),
-        _OPENCODE_READ,
+        _OPENCODE,
     ),
     KindMark(
         "compaction",
@@ -234,6 +233,10 @@ NOTICES: Final = (
         "Called the Read tool", _starts("Called the Read tool with the following input:"), _OPENCODE
     ),
     Piece("<path>", re.compile(r"\A<path>[^\n]*</path>\n<type>"), _OPENCODE),
+    Piece("What did we do", re.compile(r"\AWhat did we do so far\?\Z"), _OPENCODE),
+    Piece(
+        "Continue if you have", _starts("Continue if you have next steps, or stop and"), _OPENCODE
+    ),
     Piece("A background task", _starts("A background task completed. Use this result"), _OPENCLAW),
 )
 """Beginnings of texts that are the harness's from the first to the last word."""
