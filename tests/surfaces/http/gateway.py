@@ -82,7 +82,7 @@ async def gateway(
     metrics = Metrics()
     app = App(settings, metrics.row)
     mcp = mcp_app(make_mcp_server(app.engine, deadline_s=None), host)
-    access, origins = Access(settings, token), Origins(host)
+    access, origins = Access(settings, token, host), Origins(host)
     server = make_server(
         HttpApp(mcp, app.engine, settings, access=access, origins=origins, metrics=metrics)
     )

@@ -113,3 +113,55 @@ def test_pages_of_other_sites_cannot_use_a_server_on_loopback(
                 assert "access-control-allow-origin" not in answer.headers
 
     run(work())
+
+
+def test_no_token_opens_loopback_alone_even_while_the_manifest_is_broken(tmp_path: Path) -> None:
+    async def work() -> None:
+        for host, status in (("127.0.0.1", 503), ("0.0.0.0", 401)):
+            async with gateway(tmp_path, "versoin = 1", host=host) as gw:
+                assert (await gw.http.post(CHAT, json=BODY)).status_code == status
+
+    run(work())
+
+
+def call_tool(number: int, tool: str, **arguments: object) -> dict[str, Any]:
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "tests", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    params = {"name": tool, "arguments": arguments, "_meta": meta}
+    return {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
+
+
+def test_a_client_over_mcp_reads_no_other_clients_answers(tmp_path: Path) -> None:
+    clients = CLIENTS.replace('surfaces = ["mcp"]\n', "")
+
+    async def work() -> None:
+        async with (
+            SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
+            gateway(tmp_path, manifest({"p": up}, models=clients), env=ENV) as gw,
+        ):
+
+            async def tool(token: str, **arguments: object) -> str:
+                headers = bearer(token) | {
+                    "accept": "application/json, text/event-stream",
+                    "mcp-protocol-version": "2026-07-28",
+                    "mcp-method": "tools/call",
+                    "mcp-name": "complete",
+                }
+                message = call_tool(1, "complete", **arguments)
+                return (await gw.http.post("/mcp", json=message, headers=headers)).text
+
+            first = await tool(ALICE, prompt="a secret")
+            ref = first.partition("[ref=")[2].split()[0]
+            assert "simulated answer" in await tool(ALICE, ref=ref, prompt="go on")
+            refused = await tool(BOB, ref=ref, prompt="go on")
+            assert '"isError":true' in refused
+            assert "simulated answer" not in refused
+            assert [r.text.count("secret") for r in up.requests] == [1, 1]
+            metrics = (await gw.http.get("/metrics", headers=bearer(ALICE))).status_code
+            assert metrics == 403
+            assert (await gw.http.post("/mcp", json={})).status_code == 401
+
+    run(work())

@@ -51,10 +51,14 @@ OPERATOR: Final = Caller()
 
 
 class Access:
-    """The tokens. `token`: of whoever runs the server, "" for none."""
+    """The tokens. `token`: of whoever runs the server, "" for none.
 
-    def __init__(self, settings: Settings, token: str) -> None:
+    `host`: that the server listens on: where there are no tokens at all, only loopback is open.
+    """
+
+    def __init__(self, settings: Settings, token: str, host: str) -> None:
         self._settings = settings
+        self._is_open = not token and is_loopback(host)
         self._key = secrets.token_bytes(16)
         self._operator = self._hash(token) if token else b""
         self._catalog: Catalog | None = None
@@ -66,7 +70,7 @@ class Access:
             known = tokens(self._settings, catalog).items()
             self._clients = {self._hash(t): Caller(c.name, c) for t, c in known}
             self._catalog = catalog
-        if not self._operator and not (self._catalog and self._catalog.clients):
+        if self._is_open and not (self._catalog and self._catalog.clients):
             return OPERATOR
         given = [self._hash(token) for token in _tokens(headers)]
         for hashed in given:

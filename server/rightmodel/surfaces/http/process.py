@@ -83,7 +83,7 @@ async def _serve(
             mcp_app(server, host),
             app.engine,
             settings,
-            access=Access(settings, token),
+            access=Access(settings, token, host),
             origins=Origins(host),
             metrics=metrics,
         )
