@@ -180,9 +180,9 @@ def test_the_ledger_teaches_how_many_turns_follow() -> None:
             return question(Lengths())  # type: ignore[arg-type]
 
     class Lengths:
-        def session_lengths(self, since: str, kinds: tuple[str, ...]) -> list[tuple[str, int]]:
-            assert (since, kinds[0]) == ("1970-01-01", "ask")
-            return [("alice", 15), ("alice", 15)]
+        def turns_by_kind(self, since: str) -> list[tuple[str, str, int]]:
+            assert since == "1970-01-01"
+            return [("alice", "ask", 20), ("alice", "tool_result", 100), ("alice", "title", 9)]
 
         def find_session(self, key: str) -> None: ...
 
@@ -193,14 +193,23 @@ def test_the_ledger_teaches_how_many_turns_follow() -> None:
         found = [await sessions.view(client, "k") for client in ("alice", "bob")]
         return [view.further_turns for view in found if view]
 
-    assert asyncio.run(run()) == [further_turns([15, 15]), FURTHER_TURNS]
+    assert asyncio.run(run()) == [4.0, FURTHER_TURNS]
 
 
-def test_the_usual_number_is_left_step_by_step() -> None:
-    assert further_turns([]) == FURTHER_TURNS
-    assert further_turns([1]) == pytest.approx(60 / 21)
-    assert further_turns([9] * 100) == pytest.approx(4, abs=0.05)
-    assert further_turns([100] * 100) == MOST_FURTHER_TURNS
+def test_the_usual_number_of_turns_is_left_step_by_step() -> None:
+    assert further_turns({}) == FURTHER_TURNS
+    assert further_turns({"ask": 1}) == pytest.approx(60 / 21)
+    assert further_turns({"ask": 1_000, "tool_result": 5_000}) == pytest.approx(5, abs=0.05)
+    assert further_turns({"ask": 500, "subagent": 500, "tool_result": 5_000}) < 5.0
+    assert further_turns({"ask": 10, "tool_result": 9_000}) == MOST_FURTHER_TURNS
+
+
+def test_what_a_provider_s_cache_gives_back_is_learned_over_all_sessions() -> None:
+    sessions = make()
+    for key in ("a", "b", "c"):
+        for _ in range(10):  # no turn reads anything from the cache
+            sessions.record(task_of(key), receipt_of())
+    assert viewed(sessions, "new").shares["p"] < 0.3
 
 
 def with_reasoning(view: View | None) -> Task:

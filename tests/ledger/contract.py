@@ -345,15 +345,19 @@ class StoreContract:
         assert store.find_session("old") is None
         assert store.find_session("abc") is not None
 
-    def test_turns_of_sessions_are_counted_by_client(self, store: Store) -> None:
+    def test_turns_of_sessions_are_counted_by_client_and_kind(self, store: Store) -> None:
         with store.transaction():
             for kind in ("ask", "tool_result", "title"):
                 store.add(call(client="alice", session="s1", kind=kind))
             store.add(call(client="bob", session="s2", kind="ask"))
             store.add(call())
-        kinds = ("ask", "tool_result")
-        assert sorted(store.session_lengths(DAY, kinds)) == [("alice", 2), ("bob", 1)]
-        assert store.session_lengths("2999-01-01", kinds) == []
+        assert sorted(store.turns_by_kind(DAY)) == [
+            ("alice", "ask", 1),
+            ("alice", "title", 1),
+            ("alice", "tool_result", 1),
+            ("bob", "ask", 1),
+        ]
+        assert store.turns_by_kind("2999-01-01") == []
 
     def test_an_invalid_cell_costs_at_most_its_own_row(
         self, store: Store, opened: Callable[[], Store]

@@ -187,16 +187,16 @@ def test_a_session_stays_where_it_is_warm_unless_the_switch_is_worth_its_price(
             WARM_STRONG,
             5.0,
             (
-                "stays with strong: $0.0791 a turn over 4 turns ($0.067 + 1.8% risk × $0.67) "
-                "against $0.122 for switching to small"
+                "stays with strong: $0.1032 a turn over 4 turns ($0.067 + 1.8% risk × $2.01) "
+                "against $0.2817 for switching to small"
             ),
         ),
         (
             WARM_SMALL,
             8.0,
             (
-                "switches from small to strong: $0.3909 a turn over 4 turns ($0.2108 + 27% risk × "
-                "$0.67) against $0.5032 for staying"
+                "switches from small to strong: $0.7513 a turn over 4 turns ($0.2107 + 27% risk × "
+                "$2.01) against $1.4828 for staying"
             ),
         ),
     ],
@@ -230,7 +230,7 @@ def test_the_expected_cost_of_the_call_is_that_of_this_turn_alone() -> None:
 def test_a_wrong_answer_costs_a_multiple_of_the_baseline_with_its_own_cache_warm() -> None:
     on_strong, on_small = decided(WARM_STRONG, 5.0, 101_000), decided(WARM_SMALL, 5.0, 101_000)
     assert on_strong.loss_usd == pytest.approx(on_small.loss_usd)
-    assert on_strong.loss_usd == pytest.approx(10 * (0.228 / 4 + 0.01))
+    assert on_strong.loss_usd == pytest.approx(3 * 10 * (0.228 / 4 + 0.01))
 
 
 def test_a_single_task_is_decided_as_if_there_were_no_sessions() -> None:
@@ -367,9 +367,21 @@ def test_what_is_warm_follows_from_the_usage(
 def test_a_cache_that_gives_nothing_back_is_trusted_less_and_less() -> None:
     miss = served(Usage(10_000, 9), 10_000, cache=AUTOMATIC)
     shares = [after(*[miss] * n).warm["m"].share for n in (1, 2, 3)]
-    assert shares == [0.8, 0.4, 0.2]
+    assert shares == pytest.approx([0.9, 0.9 * 8 / 9, 0.9 * 8 / 10])
     hit = served(Usage(10_000, 9, cache_read=10_000), 10_000, cache=AUTOMATIC)
-    assert after(miss, miss, hit).warm["m"].share == pytest.approx(0.7)
+    assert after(miss, miss, hit).warm["m"].share == pytest.approx((0.9 * 8 + 1) / 10)
+
+
+def test_what_other_sessions_showed_of_a_cache_is_expected_of_it_here() -> None:
+    first = served(Usage(10_000, 9), 10_000, cache=AUTOMATIC)
+    assert advanced(SessionView(shares={"p": 0.3}), first).warm["m"].share == 0.3
+    assert advanced(SessionView(shares={"q": 0.3}), first).warm["m"].share == UNPROMISED
+
+
+def test_a_marked_cache_that_gives_back_less_is_believed_at_once() -> None:
+    first = served(Usage(10_000, 9, cache_write=10_000), 10_000)
+    short = served(Usage(10_000, 9, cache_read=4_000, cache_write=6_000), 10_000)
+    assert after(first, short).warm["m"].share == pytest.approx(0.4)
 
 
 def test_a_miss_after_the_cache_s_life_teaches_nothing() -> None:

@@ -67,8 +67,9 @@ class WarmPrefix(NamedTuple):
     """What a provider's prompt cache holds of a session.
 
     `tokens`: of the prompt that was sent there last, by the router's own estimate. `share`: how
-    much of them, 0–1, the session's usage has shown to be read from the cache. `at`: when it was
-    last used (seconds since 1970). `life_s`: how long it is kept unused. `provider`: whose it is.
+    much of them, 0–1, is expected to be read from the cache, after `seen` turns that showed it.
+    `at`: when it was last used (seconds since 1970). `life_s`: how long it is kept unused.
+    `provider`: whose it is.
     """
 
     tokens: int
@@ -76,6 +77,7 @@ class WarmPrefix(NamedTuple):
     at: float
     life_s: float
     provider: str
+    seen: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,9 @@ class SessionView:
     assessed, `None` before. `at`: when the last turn ended (seconds since 1970). `turns`: so far.
     `last_tokens`: the last turn's prompt, `growth`: how much prompts grew per turn, both by the
     router's own estimate. `output_tokens`: mean of an answer, without reasoning. `further_turns`:
-    expected after the next one. `warm`: model → what a cache holds for it. Housekeeping turns
-    (titles, heartbeats, probes …) count in none of these.
+    expected after the next one. `warm`: model → what a cache holds for it. `shares`: provider →
+    share of former prompts that its cache gave back, in every session so far, where that was seen.
+    Housekeeping turns (titles, heartbeats, probes …) count in none of these.
     """
 
     model: str = ""
@@ -99,6 +102,7 @@ class SessionView:
     output_tokens: float = 0.0
     further_turns: float = 3.0
     warm: Mapping[str, WarmPrefix] = field(default_factory=dict)
+    shares: Mapping[str, float] = field(default_factory=dict)
 
     def provider_of(self, model: str) -> str:
         """Whose cache holds the session for a model, "" for none."""

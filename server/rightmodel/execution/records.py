@@ -12,7 +12,7 @@ from rightmodel.core.task import Message, Task
 from rightmodel.ledger.budget import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from rightmodel.core.decision import Source
     from rightmodel.ledger.records import (
@@ -90,7 +90,7 @@ class _EmptyStore:
     def find_session(self, key: str) -> None:  # noqa: ARG002
         return None
 
-    def session_lengths(self, since: str, kinds: Sequence[str]) -> list[tuple[str, int]]:  # noqa: ARG002
+    def turns_by_kind(self, since: str) -> list[tuple[str, str, int]]:  # noqa: ARG002
         return []
 
 

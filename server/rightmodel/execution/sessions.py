@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import asdict, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
@@ -21,10 +21,13 @@ from rightmodel.ledger.records import Session, SessionsEnded, day_of
 from rightmodel.manifest.catalog import Cache
 from rightmodel.routing.session import (
     FURTHER_TURNS,
-    PINNING,
+    HOUSEKEEPING,
+    PRIOR_SEEN,
+    UNPROMISED,
     Served,
     advanced,
     further_turns,
+    read_back,
 )
 
 if TYPE_CHECKING:
@@ -45,6 +48,8 @@ PATIENCE_S: Final = 0.25
 """How long a turn waits for the database before it uses what is in memory."""
 UPKEEP_S: Final = 3_600.0
 """How often lengths of sessions are read, and stored sessions that are over are dropped."""
+MOST_SEEN: Final = 200
+"""Turns over which the share that a provider's cache gives back is a mean."""
 DAYS_READ: Final = 30
 """Days of sessions from which their usual length is read."""
 
@@ -66,6 +71,8 @@ class Sessions:
         self._is_shared = is_shared
         self._views: OrderedDict[tuple[str, str], SessionView] = OrderedDict()
         self._further: Mapping[str, float] = {}
+        self._shares: Mapping[str, float] = {}
+        self._seen: Counter[str] = Counter()
         self._upkeep: asyncio.Task[None] | None = None
         self._upkeep_at = float("-inf")
 
@@ -81,7 +88,8 @@ class Sessions:
             stored = await self._stored(client, key)
             if stored is not None and stored.at > known.at:
                 known = stored
-        return replace(known, further_turns=self._further.get(client, FURTHER_TURNS))
+        further = self._further.get(client, FURTHER_TURNS)
+        return replace(known, further_turns=further, shares=self._shares)
 
     def record(self, task: Task, receipt: Receipt) -> None:
         """A turn was answered: what its session and the caches are after it."""
@@ -94,24 +102,32 @@ class Sessions:
         view = self._known(name)
         if task.session is not None and task.session.at > view.at:  # another server was faster
             view = task.session
-        after = advanced(
-            view,
-            Served(
-                model=attempt.model,
-                provider=attempt.provider,
-                cache=provider.cache if provider else Cache(),
-                usage=attempt.usage,
-                prompt=receipt.decision.requirements.input_tokens,
-                assessment=receipt.decision.assessment,
-                kind=turn.kind,
-                at=now,
-            ),
+        served = Served(
+            model=attempt.model,
+            provider=attempt.provider,
+            cache=provider.cache if provider else Cache(),
+            usage=attempt.usage,
+            prompt=receipt.decision.requirements.input_tokens,
+            assessment=receipt.decision.assessment,
+            kind=turn.kind,
+            at=now,
         )
+        self._learn(read_back(view.warm.get(attempt.model), served), served)
+        after = advanced(view, served)
         if after is view:
             return
         self._keep(name, after)
         if self._is_shared:
-            self._records.note(Session(session_hash(*name), now, json.dumps(asdict(after))))
+            self._records.note(Session(session_hash(*name), now, _state(after)))
+
+    def _learn(self, given_back: float | None, turn: Served) -> None:
+        """How much of former prompts an automatic cache gives back, over the latest turns."""
+        if given_back is None or turn.cache.marked or turn.kind in HOUSEKEEPING:
+            return
+        share = self._shares.get(turn.provider, UNPROMISED)
+        self._seen[turn.provider] = min(self._seen[turn.provider] + 1, MOST_SEEN)
+        share += (given_back - share) / (PRIOR_SEEN + self._seen[turn.provider])
+        self._shares = {**self._shares, turn.provider: share}
 
     def _known(self, name: tuple[str, str]) -> SessionView:
         view = self._views.get(name)
@@ -147,20 +163,18 @@ class Sessions:
         return view_of(row.state) if row is not None else None
 
     async def _keep_up(self) -> None:
-        """Learn how long a client's sessions are, and drop stored sessions that are over."""
+        """Learn how many turns follow an ask, and drop stored sessions that are over."""
         now = self._clock()
         since = day_of(now - DAYS_READ * 86_400.0)
         try:
-            lengths = await self._records.read(
-                lambda store: store.session_lengths(since, (*PINNING,))
-            )
+            counted = await self._records.read(lambda store: store.turns_by_kind(since))
         except LedgerError as error:
-            logger.warning("lengths of sessions cannot be read: %s", error)
+            logger.warning("the usual length of sessions cannot be read: %s", error)
             return
-        by_client: dict[str, list[int]] = {}
-        for client, turns in lengths:
-            by_client.setdefault(client, []).append(turns)
-        self._further = {name: further_turns(turns) for name, turns in by_client.items()}
+        turns: dict[str, Counter[str]] = {}
+        for client, kind, count in counted:
+            turns.setdefault(client, Counter())[kind] += count
+        self._further = {client: further_turns(kinds) for client, kinds in turns.items()}
         if self._is_shared:
             self._records.note(SessionsEnded(now - IDLE_S))
 
@@ -169,6 +183,10 @@ def session_hash(client: str, key: str) -> str:
     """Identifies a session without storing its key, which may be the user's words."""
     name = f"{len(client)} {client} {key}".encode("utf-8", "replace")
     return blake2b(name, digest_size=16).hexdigest()
+
+
+def _state(view: SessionView) -> str:
+    return json.dumps(asdict(replace(view, shares={})))
 
 
 def view_of(state: str) -> SessionView | None:

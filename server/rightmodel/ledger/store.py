@@ -118,14 +118,13 @@ class Reader(ABC):
         """The agent's session with that key, as its last turn left it."""
         return self._first(SESSIONS, "WHERE key = ?", key)
 
-    def session_lengths(self, since: str, kinds: Sequence[str]) -> list[tuple[str, int]]:
-        """Client and number of turns of these kinds, of every session since that UTC day."""
-        holes = ", ".join("?" * len(kinds))
+    def turns_by_kind(self, since: str) -> list[tuple[str, str, int]]:
+        """Client, kind and number of the turns of agents' sessions since that UTC day."""
         sql = (
-            "SELECT client, count(*) FROM calls WHERE day >= ? AND session <> '' "  # noqa: S608
-            f"AND kind IN ({holes}) GROUP BY client, session"
+            "SELECT client, kind, count(*) FROM calls WHERE day >= ? AND session <> '' "
+            "GROUP BY client, kind"
         )
-        return [(str(client), int(turns)) for client, turns in self._query(sql, since, *kinds)]
+        return [(str(who), str(kind), int(count)) for who, kind, count in self._query(sql, since)]
 
     def days(self) -> tuple[str, str] | None:
         """The first and the last UTC day of any attempt or call; `None` for an empty ledger."""

@@ -41,7 +41,7 @@ from rightmodel.core.task import DIFFICULTIES
 from rightmodel.manifest.catalog import Cache
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from rightmodel.core.call import Usage
     from rightmodel.core.task import TurnKind
@@ -57,19 +57,19 @@ CHORES: Final[Mapping[TurnKind, tuple[str, str]]] = {
 """Kinds of turns that are easy whatever they look like, with their skill and what they are."""
 HOUSEKEEPING: Final[frozenset[TurnKind]] = frozenset({*CHORES, "compaction"})
 """Kinds of turns that say nothing about where the session goes on: they neither pin nor evict."""
-PINNING: Final[tuple[TurnKind, ...]] = ("ask", "tool_result", "subagent")
-"""The other kinds."""
 FURTHER_TURNS: Final = 3.0
-"""Turns that are expected to follow one, until the ledger shows how many do."""
-PRIOR_TURNS: Final = 20
-"""Turns of a client's sessions after which half of what they show counts."""
+"""Turns of an ask that are expected to follow one, until the ledger shows how many do."""
+PRIOR_ASKS: Final = 20
+"""Asks of a client after which half of what they show counts."""
 MOST_FURTHER_TURNS: Final = 10.0
-"""No choice is made for more turns: an ask of another difficulty comes sooner."""
+"""No choice is made for more turns: the next ask is of another difficulty."""
 GROWTH: Final = 1_000.0
 """Tokens by which a prompt is expected to grow per turn, until a session has shown it."""
-UNPROMISED: Final = 0.8
-"""Share of a former prompt that automatic caching is expected to give back, until a session's usage
-shows it: such providers promise no hit. Set by judgement."""
+UNPROMISED: Final = 0.9
+"""Share of a former prompt that automatic caching is expected to give back, until usage shows it:
+such providers promise no hit. Set by judgement."""
+PRIOR_SEEN: Final = 8
+"""Turns of a session that outweigh what was expected of an automatic cache: hits are by chance."""
 REWRITTEN: Final = 0.9
 """A prompt of less than this share of the former one was compacted: its beginning is a new one."""
 _NO_CACHE: Final = Cache()
@@ -145,7 +145,9 @@ class Horizon:
         if self.prompt < cache.min_tokens:
             return 0.0
         prefix = self.view.warm.get(model.id)
-        return _expected_share(cache) if prefix is None else prefix.share
+        if prefix is None:
+            return expected_share(cache, _provider_of(model), self.view)
+        return prefix.share
 
     def _rates(self, model: Model, price: Price) -> tuple[Decimal, Decimal]:
         """USD of a token that is read from the cache, and of one that is not."""
@@ -166,7 +168,7 @@ class Horizon:
         is_long = bool(cache.long_life_s) and max(lives, default=0.0) >= cache.long_life_s
         prefix = WarmPrefix(
             tokens=view.last_tokens if view.last_tokens >= cache.min_tokens else 0,
-            share=_expected_share(cache),
+            share=expected_share(cache, _provider_of(model), view),
             at=view.at,
             life_s=cache.long_life_s if is_long else cache.life_s,
             provider=_provider_of(model),
@@ -174,16 +176,16 @@ class Horizon:
         return replace(self, view=replace(view, warm={model.id: prefix}))
 
 
-def further_turns(lengths: Iterable[int]) -> float:
-    """Turns that follow a turn of a client's sessions, on average. `lengths`: turns of each.
+def further_turns(counts: Mapping[str, int]) -> float:
+    """Turns of an ask that follow one of its turns. `counts`: kind → turns of a client's sessions.
 
-    A turn of a session of k turns has (k − 1) / 2 after it on average.
+    The number of turns that return results of tools for each ask: an ask that has gone on for some
+    turns is taken to go on for as many as a new one.
     """
-    turns, further = float(PRIOR_TURNS), PRIOR_TURNS * FURTHER_TURNS
-    for length in lengths:
-        turns += length
-        further += length * (length - 1) / 2
-    return min(further / turns, MOST_FURTHER_TURNS)
+    asks = counts.get("ask", 0) + counts.get("subagent", 0)
+    results = counts.get("tool_result", 0)
+    usual = (results + PRIOR_ASKS * FURTHER_TURNS) / (asks + PRIOR_ASKS)
+    return min(usual, MOST_FURTHER_TURNS)
 
 
 def horizon(view: SessionView, kind: TurnKind, prompt: int, at: float | None) -> Horizon:
@@ -233,7 +235,7 @@ def advanced(view: SessionView, turn: Served) -> SessionView:
     if turn.prompt < view.last_tokens * REWRITTEN:
         warm = {model: prefix._replace(tokens=0) for model, prefix in warm.items()}
         former = warm.get(turn.model)
-    warm[turn.model] = _prefix(turn, former)
+    warm[turn.model] = _prefix(turn, former, view)
     count, usage = view.turns, turn.usage
     answer = view.output_tokens
     if usage is not None:
@@ -253,38 +255,42 @@ def advanced(view: SessionView, turn: Served) -> SessionView:
         output_tokens=answer,
         further_turns=view.further_turns,
         warm=warm,
+        shares=view.shares,
     )
 
 
-def _prefix(turn: Served, former: WarmPrefix | None) -> WarmPrefix:
+def _prefix(turn: Served, former: WarmPrefix | None, view: SessionView) -> WarmPrefix:
     """What the cache of the model that answered holds after the turn."""
     cache, usage = turn.cache, turn.usage
-    share = _expected_share(cache) if former is None else former.share
+    expected = expected_share(cache, turn.provider, view)
+    share, seen = (expected, 0) if former is None else (former.share, former.seen)
     life_s, tokens = cache.life_s, turn.prompt
     if usage is not None and usage.input:
         touched = (usage.cache_read + usage.cache_write) / usage.input
         if usage.cache_write or cache.marked:
             tokens = round(turn.prompt * min(1.0, touched))
-        share = _learned_share(share, turn, former)
+        given_back = read_back(former, turn)
+        if given_back is not None:
+            seen += 1
+            share += (given_back - share) / (seen + (0 if cache.marked else PRIOR_SEEN))
         if cache.marked:
             # Without a mark nothing is cached, now or later; a mark that was missing may appear.
             share = 0.0 if not touched else share or 1.0
         if cache.long_life_s and (usage.cache_write_1h or _stays_long(turn, former)):
             life_s = cache.long_life_s
     if turn.prompt < cache.min_tokens:
-        tokens, share = 0, _expected_share(cache)
-    return WarmPrefix(tokens, share, turn.at, life_s, turn.provider)
+        tokens, share, seen = 0, expected, 0
+    return WarmPrefix(tokens, share, turn.at, life_s, turn.provider, seen)
 
 
-def _learned_share(share: float, turn: Served, former: WarmPrefix | None) -> float:
-    """Halfway between what was expected of the cache and what the usage shows."""
+def read_back(former: WarmPrefix | None, turn: Served) -> float | None:
+    """Share of the former prompt that the cache gave back, 0–1; `None` where none was expected."""
     usage = turn.usage
-    if usage is None or former is None or not former.tokens:
-        return share
+    if usage is None or not usage.input or former is None or not former.tokens:
+        return None
     if turn.at - former.at > former.life_s or former.provider != turn.provider:
-        return share
-    read = usage.cache_read / usage.input * turn.prompt
-    return (share + min(1.0, read / former.tokens)) / 2
+        return None
+    return min(1.0, usage.cache_read / usage.input * turn.prompt / former.tokens)
 
 
 def _stays_long(turn: Served, former: WarmPrefix | None) -> bool:
@@ -295,8 +301,9 @@ def _stays_long(turn: Served, former: WarmPrefix | None) -> bool:
     return bool(usage.cache_read) and former.life_s > turn.cache.life_s
 
 
-def _expected_share(cache: Cache) -> float:
-    return 1.0 if cache.marked else UNPROMISED
+def expected_share(cache: Cache, provider: str, view: SessionView) -> float:
+    """Share of a former prompt that a cache is expected to give back to a session new to it."""
+    return 1.0 if cache.marked else view.shares.get(provider, UNPROMISED)
 
 
 def _cache_of(model: Model) -> Cache:
