@@ -1,21 +1,24 @@
 """Sessions of agents, simulated at list prices: always the baseline, naive, sticky, and ours.
 
-    python benchmarks/sessions.py [--sessions 200] [--seed 1] [--pool NAME] [--tier balanced]
+    python benchmarks/sessions.py [--sessions 60] [--seed 1] [--pool NAME] [--tier balanced]
 
-Everything here is simulated but the prices, the cache lives and the ratings, which are those of the
-shipped manifests, and the decisions, which the real router makes. No model is called.
+Simulated: the sessions, the caches, the answers and how good they are. Real: the prices, ratings
+and cache data of the shipped manifests, and the decisions, which the router makes. No model is
+called.
 
-Sessions have 5 to 60 turns: asks of mixed hardness, each followed by turns that return results of
-tools, a title call, heartbeats in long pauses, a compaction where the prompt outgrew its bound. What
-the router does not know: the true difficulty of an ask (it is given a noisy estimate, correlated
-with it by 0.78 as measured on held-out subtasks, and a wrong skill in 8 of 100 asks), how hard the
-ask really is beyond that, how good the models really are (their ratings with an error of 0.4), how
-long answers get, and whether an automatic cache hits. The draws are the same for every policy.
+A session has 5 to 60 turns: asks of mixed hardness, each followed by turns that return results of
+tools; a title call; heartbeats in long pauses; a compaction where the prompt outgrew its bound.
+What the router is not told: the true difficulty of an ask (it gets an estimate that correlates with
+it by 0.78, as measured on held-out subtasks, and a wrong skill in 8 of 100 asks), how hard the ask
+is beyond its difficulty, how good the models are (their ratings with an error of 0.4, drawn anew
+for each session), the length of answers, and whether an automatic cache hits. Every policy meets
+the same draws. Success is the mean true chance over the turns, housekeeping not counted.
 
-Policies: `baseline` serves every turn by itself, its cache warm; `naive` decides every turn as a
-single task; `sticky` keeps the model of the naive decision for the first turn; `ours` is the
-router with the session. A short title or probe goes to the naive choice under every policy but the
-first.
+`baseline` serves every turn, its cache warm. `naive` decides every turn as a single task. `sticky`
+keeps the model that `naive` chose for the first turn. `ours` is the router with the session. All
+but the first send title calls where the router sends them. The last two columns compare at equal
+success: what `naive` and `sticky` cost when their loss per wrong answer is set so that they succeed
+as often as `ours`, by interpolation between the runs of `MULTIPLES`.
 """
 
 from __future__ import annotations
@@ -23,29 +26,32 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import tempfile
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from math import exp
+from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.call import Attempt, Receipt, Usage
-from rightmodel.core.decision import Assessment
-from rightmodel.core.task import ChatRequest, Message, Task, Turn, WireFormat
+from session_world import STALL, Caches, World, drawn
+
+from rightmodel.core.call import Attempt, Receipt
 from rightmodel.execution.records import Unrecorded
 from rightmodel.execution.sessions import Sessions
-from rightmodel.manifest.catalog import Catalog, by_id
+from rightmodel.manifest.catalog import by_id
 from rightmodel.manifest.load import load_catalog
-from rightmodel.routing.router import Router
-from rightmodel.routing.scoring import rating
+from rightmodel.routing import decide
 from rightmodel.routing.session import HOUSEKEEPING, further_turns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
+    from session_world import Event, Script
+
+    from rightmodel.core.call import Usage
     from rightmodel.core.decision import Decision
-    from rightmodel.core.task import TurnKind
-    from rightmodel.manifest.catalog import Model
+    from rightmodel.core.task import Task
+    from rightmodel.manifest.catalog import Catalog, Model
 
 POOLS: Final = {
     "frontier and small": ("anthropic/claude-opus-5-5", "anthropic/claude-haiku-5-5"),
@@ -70,145 +76,8 @@ POOLS: Final = {
 }
 """The first one of each is the baseline."""
 
-SKILLS: Final = {"code": 55, "agentic": 15, "reasoning": 10, "general": 10, "writing": 10}
-HARDNESS: Final = ((2.0, 45), (4.5, 33), (7.5, 22))
-HARDNESS_SD: Final = 1.0
-ESTIMATE_SD: Final = 1.9
-"""Of the estimated difficulty: gives a correlation of about 0.78."""
-TRUE_SLOPE: Final = 0.5
-"""How much the true difficulty of an ask tells. Through the noise of the estimate that makes the
-0.3 that the router believes in."""
-ASK_SD: Final = 0.7
-RATING_SD: Final = 0.4
-WRONG_SKILL: Final = 0.08
-HIT: Final = 0.92
-"""Chance that an automatic cache has what it should have."""
-MOST_PROMPT: Final = 160_000
-STALL: Final = 3
-FILLER: Final = "some of the words in it " * 200_000
-WORDS_PER_TOKEN: Final = 4.6
-"""Characters of the filler for a token of the router's estimate."""
-POLICIES: Final = ("baseline", "naive", "sticky", "ours")
-
-
-@dataclass(frozen=True)
-class Event:
-    """A turn as it will come: when, what for, how long, how hard.
-
-    `at`: seconds. `prompt`: tokens. `fresh`: the prompt's beginning was rewritten. `ask`: which.
-    `draws`: chance of success, of the cache hit, and factors of the answer's length.
-    """
-
-    at: float
-    kind: TurnKind
-    prompt: int
-    ask: int
-    fresh: bool
-    draws: tuple[float, float, float, float]
-
-
-@dataclass(frozen=True)
-class Ask:
-    """`level`: true, on the scale of ratings. `assessed`: what the router is told."""
-
-    skill: str
-    difficulty: float
-    level: float
-    assessed: Assessment
-
-
-@dataclass
-class Script:
-    """A session before anything has answered it."""
-
-    events: list[Event] = field(default_factory=list)
-    asks: list[Ask] = field(default_factory=list)
-    turns: int = 0
-
-
-def drawn(rng: random.Random, catalog: Catalog) -> Script:
-    """A session of 5 to 60 turns, housekeeping not counted."""
-    script, at, fresh = Script(), 0.0, True
-    length = round(min(60.0, max(5.0, rng.lognormvariate(2.9, 0.7))))
-    prompt = rng.randint(9_000, 26_000)
-    has_heart = rng.random() < 0.25
-
-    def add(kind: TurnKind, size: int, *, rewritten: bool = False) -> None:
-        draws = (rng.random(), rng.random(), rng.lognormvariate(0, 0.6), rng.lognormvariate(0, 0.7))
-        script.events.append(Event(at, kind, size, len(script.asks) - 1, rewritten, draws))
-
-    while script.turns < length:
-        script.asks.append(an_ask(rng, catalog))
-        if script.turns == 0 and rng.random() < 0.6:
-            add("title", 600)
-        for number in range(min(1 + int(rng.expovariate(1 / 5.0)), length - script.turns)):
-            add("tool_result" if number else "ask", prompt, rewritten=fresh)
-            script.turns += 1
-            fresh = False
-            prompt += int(rng.lognormvariate(7.0, 0.8))
-            at += rng.uniform(4, 40)
-            if prompt > MOST_PROMPT:
-                add("compaction", prompt)
-                prompt, fresh = rng.randint(18_000, 30_000), True
-        is_long = rng.random() < 0.2
-        pause = rng.uniform(600, 7_200) if is_long else rng.lognormvariate(4.4, 0.8)
-        for beat in range(1, int(pause // 1_800) + 1 if has_heart else 0):
-            at += 1_800.0 if beat else 0.0
-            pause -= 1_800.0
-            add("heartbeat", prompt + 150)
-        at += pause
-        prompt += rng.randint(50, 800)
-    return script
-
-
-def an_ask(rng: random.Random, catalog: Catalog) -> Ask:
-    """An ask of mixed hardness, and what the classifier makes of it."""
-    skill = rng.choices(list(SKILLS), list(SKILLS.values()))[0]
-    mean = rng.choices([d for d, _ in HARDNESS], [w for _, w in HARDNESS])[0]
-    difficulty = min(10.0, max(0.0, rng.gauss(mean, HARDNESS_SD)))
-    slope = catalog.slopes[skill]
-    level = slope.center + TRUE_SLOPE * (difficulty - slope.center) + rng.gauss(0, ASK_SD)
-    seen = rng.choice(list(SKILLS)) if rng.random() < WRONG_SKILL else skill
-    estimate = min(10.0, max(0.0, rng.gauss(difficulty, ESTIMATE_SD)))
-    skills = ((seen, 0.85), ("general" if seen != "general" else "code", 0.15))
-    return Ask(skill, difficulty, level, Assessment(skills, estimate, "learned", 0.9, 0.55))
-
-
-# -- caches and money -----------------------------------------------------------------------------
-
-
-@dataclass
-class Caches:
-    """What every model's cache holds of one session: tokens and since when unused."""
-
-    lives: dict[str, float]
-    held: dict[str, tuple[int, float]] = field(default_factory=dict)
-
-    def serve(self, model: Model, event: Event, skill_difficulty: float) -> Usage:
-        """The usage of the turn, as its provider would report and bill it."""
-        cache = model.endpoints[0].provider.cache
-        if event.fresh:
-            self.held.clear()
-        tokens, at = self.held.get(model.id, (0, 0.0))
-        is_alive = event.at - at <= self.lives[model.id]
-        hits = cache.marked or event.draws[1] < HIT
-        own = event.kind == "title"  # a prompt of its own
-        read = min(tokens, event.prompt) if is_alive and hits and not own else 0
-        cached = event.prompt >= cache.min_tokens
-        writes = cached and (cache.marked or model.price.cache_write is not None)
-        if cached and not own and event.kind != "compaction":
-            self.held[model.id] = (event.prompt, event.at)
-        answer = 250 * event.draws[2] * (0.1 if event.kind in {"title", "heartbeat"} else 1.0)
-        thought = 0.0
-        if "reasoning" in model.features and event.kind not in {"title", "heartbeat"}:
-            thought = 60 * skill_difficulty * event.draws[3]
-        return Usage(
-            input=event.prompt,
-            output=int(answer + thought),
-            cache_read=read,
-            cache_write=event.prompt - read if writes else 0,
-            reasoning=int(thought),
-        )
+MULTIPLES: Final = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0)
+"""Losses per wrong answer, in costs of the baseline on the task, for the curves."""
 
 
 @dataclass
@@ -229,99 +98,62 @@ class Tally:
         return self.success / self.turns
 
 
-class World:
-    """A pool, its truth and the router. `turns`: expected further turns, `None` as learned."""
+class Player:
+    """One session under one policy. `n`: expected further turns."""
 
-    def __init__(self, catalog: Catalog, seed: int, tier: str) -> None:
-        rng = random.Random(seed)
-        self.catalog = catalog
-        self.baseline = next(iter(catalog.models.values()))
-        self.tier = tier
-        self.errors = {
-            (m, s): rng.gauss(0, RATING_SD) for m in catalog.models for s in SKILLS
-        }
-        self.now = 0.0
-        self.assessments: dict[str, Assessment] = {}
-        self.router = Router(
-            catalog,
-            lambda _: "",
-            clock=lambda: self.now,
-            assess=lambda task, _: self.assessments[task.prompt],
-        )
+    def __init__(self, world: World, script: Script, name: str, policy: str, n: float) -> None:
+        self.world, self.script, self.name, self.policy = world, script, name, policy
+        self.sessions = Sessions(world.catalog.providers, Unrecorded(), lambda: world.now)
+        self.sessions._further = {"mcp": n}  # noqa: SLF001 - as the ledger would have taught
+        self.sessions._upkeep_at = float("inf")  # noqa: SLF001
+        self.caches = Caches(world.lives(random.Random(name)))
+        self.stuck = self.last = ""
+        self.failures: list[bool] = []
 
-    def chance(self, model: Model, ask: Ask) -> float:
-        """The true chance that the model does a turn of the ask well."""
-        skill = rating(model.skills, ((ask.skill, 1.0),)) + self.errors[model.id, ask.skill]
-        return 1 / (1 + exp(ask.level - skill))
-
-    def task(self, script: Script, event: Event, name: str, *, stalled: bool) -> Task:
-        """The turn as the gateway would have read it."""
-        said = FILLER[: int(event.prompt * WORDS_PER_TOKEN)]
-        turn = Turn(
-            ChatRequest("auto", (Message.of("user", said),)),
-            WireFormat.OPENAI_CHAT,
-            b"",
-            {},
-            kind=event.kind,
-            session=name,
-            stall="the same call failed 3 times" if stalled else "",
-        )
-        prompt = f"{name} {event.ask}"
-        self.assessments[prompt] = script.asks[event.ask].assessed
-        return Task(prompt, turn=turn, tier=self.tier)
-
-    def lives(self, rng: random.Random) -> dict[str, float]:
-        """How long caches really last: as documented where marked, else about that long."""
-        found = {}
-        for model in self.catalog.models.values():
-            cache = model.endpoints[0].provider.cache
-            found[model.id] = cache.life_s * (1.0 if cache.marked else rng.uniform(0.8, 3.0))
-        return found
-
-    async def play(self, script: Script, name: str, policy: str, seed: int, tally: Tally, n: float) -> None:
-        """One session under one policy. `n`: expected further turns."""
-        sessions = Sessions(self.catalog.providers, Unrecorded(), lambda: self.now)
-        sessions._further = {"mcp": n}  # noqa: SLF001 - as the ledger would have taught
-        sessions._upkeep_at = float("inf")  # noqa: SLF001
-        caches = Caches(self.lives(random.Random(f"{seed} {name}")))
-        stuck, failures, last = "", [], ""
-        for event in script.events:
-            self.now = event.at
-            ask = script.asks[event.ask]
+    async def play(self, tally: Tally) -> None:
+        """Add the session to the tally."""
+        for event in self.script.events:
+            self.world.now = event.at
             if event.kind == "ask":
-                failures = []
-            stalled = sum(failures[-6:]) >= STALL
-            task = self.task(script, event, name, stalled=stalled)
-            decision: Decision | None = None
-            if policy == "baseline":
-                model = self.baseline
-            elif policy == "sticky" and stuck and event.kind != "title":
-                model = self.catalog.models[stuck]
-            else:
-                if policy == "ours":
-                    task = replace(task, session=await sessions.view(task.client, name))
-                decision = await self.router.route(task)
-                model = self.catalog.models[decision.candidates[0].model]
-                if event.kind not in HOUSEKEEPING:
-                    stuck = stuck or model.id
-            usage = caches.serve(model, event, ask.difficulty)
+                self.failures = []
+            ask = self.script.asks[event.ask]
+            model, decision, task = await self.choice(event)
+            usage = self.caches.serve(model, event, ask.difficulty)
             cost = model.price.cost(usage, at=event.at)
             tally.usd += float(cost or 0)
-            if policy == "ours" and decision is not None:
-                provider = model.endpoints[0].provider.name
-                attempt = Attempt(model.id, provider, model.id, usage=usage, cost_usd=cost)
-                sessions.record(task, Receipt(model.id, decision, (attempt,), 1.0, cost))
-            if event.kind in HOUSEKEEPING:
-                continue
-            chance = self.chance(model, ask)
-            failures.append(event.draws[0] >= chance)
-            tally.success += chance
-            tally.turns += 1
-            tally.switches += bool(last) and last != model.id
-            last = model.id
-            tally.read += usage.cache_read
-            tally.prompt += usage.input
-            tally.models[model.id] = tally.models.get(model.id, 0) + 1
+            if self.policy == "ours" and decision is not None:
+                attempt = Attempt(model.id, model.endpoints[0].provider.name, model.id, usage=usage)
+                self.sessions.record(task, Receipt(model.id, decision, (attempt,), 1.0, cost))
+            if event.kind not in HOUSEKEEPING:
+                self.count(tally, model, usage, event.draws[0], self.world.chance(model, ask))
+
+    async def choice(self, event: Event) -> tuple[Model, Decision | None, Task]:
+        """Which model serves the turn, and the decision where one was made."""
+        world = self.world
+        stalled = sum(self.failures[-6:]) >= STALL
+        task = world.task(self.script, event, self.name, stalled=stalled)
+        if self.policy == "baseline":
+            return world.baseline, None, task
+        if self.policy == "sticky" and self.stuck and event.kind != "title":
+            return world.catalog.models[self.stuck], None, task
+        if self.policy == "ours":
+            task = replace(task, session=await self.sessions.view(task.client, self.name))
+        decision = await world.router.route(task)
+        model = world.catalog.models[decision.candidates[0].model]
+        if event.kind not in HOUSEKEEPING:
+            self.stuck = self.stuck or model.id
+        return model, decision, task
+
+    def count(self, tally: Tally, model: Model, usage: Usage, draw: float, chance: float) -> None:
+        """Count a turn of the session."""
+        self.failures.append(draw >= chance)
+        tally.success += chance
+        tally.turns += 1
+        tally.switches += bool(self.last) and self.last != model.id
+        self.last = model.id
+        tally.read += usage.cache_read
+        tally.prompt += usage.input
+        tally.models[model.id] = tally.models.get(model.id, 0) + 1
 
 
 def shipped(names: Sequence[str], folder: Path) -> Catalog:
@@ -333,55 +165,96 @@ def shipped(names: Sequence[str], folder: Path) -> Catalog:
     return replace(catalog, models=by_id([catalog.models[name] for name in names]))
 
 
-async def simulated(
-    catalog: Catalog, count: int, seed: int, tier: str, factor: float = 1.0, policies: Sequence[str] = POLICIES
-) -> dict[str, Tally]:
-    """Every policy on the same sessions. `factor`: how wrong the expected turns are."""
-    tallies = {policy: Tally() for policy in policies}
-    rng = random.Random(seed)
-    scripts = [drawn(rng, catalog) for _ in range(count)]
-    former = random.Random(seed + 7_777)
-    usual = further_turns(Counter(e.kind for _ in range(200) for e in drawn(former, catalog).events))
-    for number, script in enumerate(scripts):
-        # Every session has a draw of its own of how good the models really are.
-        world = World(catalog, seed * 1_000 + number, tier)
-        for policy in policies:
-            await world.play(script, f"s{number}", policy, seed, tallies[policy], usual * factor)
-    return tallies
+class Simulation:
+    """A pool on the same sessions again and again. `factor`: how wrong the expected turns are."""
+
+    def __init__(self, catalog: Catalog, count: int, seed: int, tier: str) -> None:
+        rng, former = random.Random(seed), random.Random(seed + 7_777)
+        self.catalog, self.seed, self.tier = catalog, seed, tier
+        self.scripts = [drawn(rng, catalog) for _ in range(count)]
+        kinds = Counter(e.kind for _ in range(200) for e in drawn(former, catalog).events)
+        self.usual = further_turns(kinds)
+
+    def run(self, policy: str, factor: float = 1.0) -> Tally:
+        """The tally of one policy."""
+
+        async def every() -> Tally:
+            tally = Tally()
+            for number, script in enumerate(self.scripts):
+                world = World(self.catalog, self.seed * 1_000 + number, self.tier)
+                n = self.usual * factor
+                await Player(world, script, f"s{self.seed}-{number}", policy, n).play(tally)
+            return tally
+
+        return asyncio.run(every())
+
+    def curve(self, policy: str) -> list[tuple[float, float]]:
+        """Success and cost for each loss per wrong answer, by rising success."""
+        shipped_loss, found = decide.LOSS_MULTIPLES, []
+        for multiple in MULTIPLES:
+            decide.LOSS_MULTIPLES = {self.tier: multiple}  # type: ignore[misc]
+            tally = self.run(policy)
+            found.append((tally.rate, tally.usd))
+        decide.LOSS_MULTIPLES = shipped_loss  # type: ignore[misc]
+        return sorted(found)
 
 
-def show(title: str, tallies: dict[str, Tally]) -> None:
-    """One row for each policy."""
-    base = tallies["baseline"]
-    print(f"\n### {title}\n")
-    print("| policy | cost | saved | success | of the baseline's | cached | switches a session |")
-    print("|---" * 7 + "|")
-    for policy, tally in tallies.items():
+def at_success(curve: Sequence[tuple[float, float]], success: float) -> float | None:
+    """The cost at that success by interpolation; `None` where it is never reached."""
+    best: float | None = None
+    for rate, usd in curve:  # a point that succeeds as often or more for less
+        if rate >= success:
+            best = usd if best is None else min(best, usd)
+    for (low, low_usd), (high, high_usd) in pairwise(curve):
+        if low < success <= high:
+            usd = low_usd + (high_usd - low_usd) * (success - low) / (high - low)
+            best = usd if best is None else min(best, usd)
+    return best
+
+
+HEAD: Final = (
+    "| pool, expected turns | policy | cost | saved | success | of the baseline's | cached "
+    "| switches | naive at equal success | sticky at equal success |\n" + "|---" * 10 + "|"
+)
+
+
+def rows(title: str, sim: Simulation, factors: Sequence[float], *, curves: bool) -> None:
+    """A row for each policy, and for each error of the expected turns."""
+    base = sim.run("baseline")
+    found = {policy: sim.run(policy) for policy in ("naive", "sticky")}
+    found |= {f"ours × {factor:.2g}": sim.run("ours", factor) for factor in factors}
+    rivals = [sim.curve(policy) for policy in ("naive", "sticky")] if curves else []
+    for policy, tally in {"baseline": base, **found}.items():
+        cells = ["", ""]
+        if policy.startswith("ours"):
+            costs = [at_success(curve, tally.rate) for curve in rivals]
+            cells = ["not reached" if usd is None else f"${usd:.2f}" for usd in costs]
         print(
-            f"| {policy} | ${tally.usd:.2f} | {1 - tally.usd / base.usd:.1%} | {tally.rate:.4f} "
-            f"| {tally.rate / base.rate:.4f} | {tally.read / tally.prompt:.0%} "
-            f"| {tally.switches} |"
+            f"| {title} | {policy} | ${tally.usd:.2f} | {1 - tally.usd / base.usd:.1%} "
+            f"| {tally.rate:.4f} | {tally.rate / base.rate:.4f} | {tally.read / tally.prompt:.0%} "
+            f"| {tally.switches} | {' | '.join(cells)} |",
+            flush=True,
         )
-    mix = sorted(tallies["ours"].models.items(), key=lambda pair: -pair[1])
-    print("\nours: " + ", ".join(f"{m} {c / tallies['ours'].turns:.0%}" for m, c in mix))
 
 
-if __name__ == "__main__":
-    import tempfile
-    from pathlib import Path as _Path
-
+def main() -> None:
+    """Print the table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--sessions", type=int, default=200)
+    parser.add_argument("--sessions", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pool", default="")
     parser.add_argument("--tier", default="balanced")
-    parser.add_argument("--factors", action="store_true")
+    parser.add_argument("--no-curves", action="store_true")
+    parser.add_argument("--factors", default="1,0.3333,3")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as where:
+    print(HEAD)
+    with tempfile.TemporaryDirectory() as folder:
         for name, models in POOLS.items():
-            if args.pool and args.pool != name:
-                continue
-            pool = shipped(models, _Path(where))
-            for factor in (1.0, 1 / 3, 3.0) if args.factors else (1.0,):
-                found = asyncio.run(simulated(pool, args.sessions, args.seed, args.tier, factor))
-                show(f"{name}, expected turns × {factor:.2g}", found)
+            if args.pool in {"", name}:
+                sim = Simulation(shipped(models, Path(folder)), args.sessions, args.seed, args.tier)
+                factors = [float(factor) for factor in args.factors.split(",")]
+                rows(name, sim, factors, curves=not args.no_curves)
+
+
+if __name__ == "__main__":
+    main()

@@ -187,16 +187,16 @@ def test_a_session_stays_where_it_is_warm_unless_the_switch_is_worth_its_price(
             WARM_STRONG,
             5.0,
             (
-                "stays with strong: $0.1032 a turn over 4 turns ($0.067 + 1.8% risk × $2.01) "
-                "against $0.2817 for switching to small"
+                "stays with strong: $0.1152 a turn over 4 turns ($0.067 + 1.8% risk × $2.68) "
+                "against $0.3616 for switching to small"
             ),
         ),
         (
             WARM_SMALL,
             8.0,
             (
-                "switches from small to strong: $0.7513 a turn over 4 turns ($0.2107 + 27% risk × "
-                "$2.01) against $1.4828 for staying"
+                "switches from small to strong: $0.9315 a turn over 4 turns ($0.2107 + 27% risk × "
+                "$2.68) against $1.9726 for staying"
             ),
         ),
     ],
@@ -230,7 +230,7 @@ def test_the_expected_cost_of_the_call_is_that_of_this_turn_alone() -> None:
 def test_a_wrong_answer_costs_a_multiple_of_the_baseline_with_its_own_cache_warm() -> None:
     on_strong, on_small = decided(WARM_STRONG, 5.0, 101_000), decided(WARM_SMALL, 5.0, 101_000)
     assert on_strong.loss_usd == pytest.approx(on_small.loss_usd)
-    assert on_strong.loss_usd == pytest.approx(3 * 10 * (0.228 / 4 + 0.01))
+    assert on_strong.loss_usd == pytest.approx(4 * 10 * (0.228 / 4 + 0.01))
 
 
 def test_a_single_task_is_decided_as_if_there_were_no_sessions() -> None:

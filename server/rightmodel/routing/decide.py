@@ -33,7 +33,7 @@ LOSS_MULTIPLES: Final[Mapping[str, float]] = {"cheap": 2.0, "balanced": 10.0, "b
 Set by `benchmarks/routing_tiers.py`, so that over pools of models with fitted ratings `balanced`
 keeps 95 % of the best model's quality and `best` 99 %."""
 
-TURN_LOSS: Final = 3.0
+TURN_LOSS: Final = 4.0
 """A wrong turn of a session costs so many times more: those that follow build on it.
 
 Set by `benchmarks/sessions.py`, so that `balanced` keeps 98 % of the baseline's success in every
@@ -164,8 +164,9 @@ def _loss_usd(question: Question, baseline_usd: float) -> float:
     if question.failure_cost_usd is not None:
         return float(question.failure_cost_usd)
     loss = (baseline_usd or FALLBACK_LOSS_USD) * LOSS_MULTIPLES[question.tier]
-    is_followed = question.horizon is not None and question.horizon.further > 0
-    return loss * TURN_LOSS if is_followed else loss
+    if question.horizon is None or not question.horizon.further:
+        return loss
+    return loss * TURN_LOSS
 
 
 def _totals(costs: Sequence[float], chances: Sequence[float], loss: float) -> list[float]:

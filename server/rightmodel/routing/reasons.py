@@ -17,19 +17,16 @@ if TYPE_CHECKING:
 def reason(head: Sequence[Candidate], needed: Requirements, loss_usd: float) -> str:
     """For a single task. `head`: the choice and its rival. `loss_usd`: of a wrong answer."""
     first = head[0] if head else None
-    if first is None or first.cost_usd is None or _is_named(first, needed):
+    if needed.pinned or not first or first.cost_usd is None or first.model in needed.preferred:
         return _without_figures(first, needed)
     text = f"least expected total cost: {dollars(Decimal(first.total_usd))}"
     if len(head) == 1 or head[1].cost_usd is None:
         return f"{text}; no other priced model fits"
     rival = head[1]
-    text += (
-        f" ({dollars(first.cost_usd)} + {_risk(first)} risk × {dollars(Decimal(loss_usd))}) "
-        f"against {dollars(Decimal(rival.total_usd))} for {rival.model}"
+    return (
+        f"{text} ({dollars(first.cost_usd)} + {_risk(first)} risk × {dollars(Decimal(loss_usd))}) "
+        f"against {dollars(Decimal(rival.total_usd))} for {rival.model}{_guess(first, rival)}"
     )
-    if rival.total_usd < first.total_usd:
-        text += ", whose rating is only a guess from its price"
-    return text
 
 
 def reason_in_session(
@@ -44,30 +41,31 @@ def reason_in_session(
     Both figures are means per turn over the horizon.
     """
     first = head[0] if head else None
-    if first is None or first.cost_usd is None or _is_named(first, needed):
+    if needed.pinned or not first or first.cost_usd is None or first.model in needed.preferred:
         return _without_figures(first, needed)
+    rival = head[1] if len(head) > 1 else None
     if isinstance(last, str):
         verb = f"switches from {turn.view.model} ({last}) to" if last else "begins with"
-        rival = head[1] if len(head) > 1 else None
         against = f"{_total(rival)} for {rival.model}" if rival else "no other model that fits"
     elif last.model == first.model:
-        verb, rival = "stays with", head[1] if len(head) > 1 else None
+        verb = "stays with"
         against = f"{_total(rival)} for switching to {rival.model}" if rival else "no other model"
     else:
-        verb = f"switches from {last.model} to"
+        verb, rival = f"switches from {last.model} to", last
         against = f"{_total(last)} for staying"
     span = f"a turn over {1 + turn.further:.2g} turns" if turn.further else "for this turn"
     mean_usd = first.total_usd - (1 - first.p_success) * loss_usd
     return (
         f"{verb} {first.model}: {_total(first)} {span} "
         f"({dollars(Decimal(mean_usd))} + {_risk(first)} risk × {dollars(Decimal(loss_usd))}) "
-        f"against {against}"
+        f"against {against}{_guess(first, rival)}"
     )
 
 
-def _is_named(candidate: Candidate, needed: Requirements) -> bool:
-    """Whether the caller or a rule chose it."""
-    return bool(needed.pinned) or candidate.model in needed.preferred
+def _guess(first: Candidate, rival: Candidate | None) -> str:
+    """Why a rival with a lower total comes second."""
+    is_lower = rival is not None and rival.total_usd < first.total_usd
+    return ", whose rating is only a guess from its price" if is_lower else ""
 
 
 def _without_figures(first: Candidate | None, needed: Requirements) -> str:
