@@ -21,6 +21,7 @@ from rightmodel.routing.router import Router
 from rightmodel.routing.scoring import Question
 from rightmodel.routing.session import (
     HOUSEKEEPING,
+    RETURNS,
     UNPROMISED,
     Horizon,
     Served,
@@ -80,7 +81,8 @@ def in_session(model: str, tokens: int, **values: Any) -> SessionView:
 
 
 def asked(view: SessionView, difficulty: float, prompt: int, **values: Any) -> Question:
-    ahead = horizon(view, values.pop("kind", "ask"), prompt, values.pop("at", NOW + 5))
+    at, models = values.pop("at", NOW + 5), CATALOG.models
+    ahead = horizon(view, "ask", prompt, at, models)
     needed = Requirements(prompt, 400)
     return Question(stated(difficulty), needed, "balanced", horizon=ahead, **values)
 
@@ -187,16 +189,16 @@ def test_a_session_stays_where_it_is_warm_unless_the_switch_is_worth_its_price(
             WARM_STRONG,
             5.0,
             (
-                "stays with strong: $0.1152 a turn over 4 turns ($0.067 + 1.8% risk × $2.68) "
-                "against $0.3616 for switching to small"
+                "stays with strong: $0.1092 a turn over 4 turns ($0.067 + 1.8% risk × $2.345) "
+                "against $0.3576 for switching to small"
             ),
         ),
         (
             WARM_SMALL,
             8.0,
             (
-                "switches from small to strong: $0.9315 a turn over 4 turns ($0.2107 + 27% risk × "
-                "$2.68) against $1.9726 for staying"
+                "switches from small to strong: $0.8486 a turn over 4 turns ($0.2179 + 27% risk × "
+                "$2.345) against $1.7277 for staying"
             ),
         ),
     ],
@@ -211,6 +213,15 @@ def test_more_turns_ahead_make_a_switch_to_a_cheaper_model_worth_its_price() -> 
     few, many = replace(WARM_STRONG, further_turns=1.0), replace(WARM_STRONG, further_turns=30.0)
     assert decided(few, 2.0, 101_000).candidates[0].model == "strong"
     assert decided(many, 2.0, 101_000).candidates[0].model == "small"
+
+
+def test_leaving_a_warm_cache_costs_what_coming_back_to_it_may_cost() -> None:
+    stayed = horizon(WARM_STRONG, "ask", 101_000, NOW + 5, CATALOG.models)
+    late = horizon(WARM_STRONG, "ask", 101_000, NOW + 301, CATALOG.models)
+    unknown = horizon(WARM_STRONG, "ask", 101_000, NOW + 5)
+    costs = [one.mean_prompt_usd(SMALL, SMALL.price) for one in (stayed, late, unknown)]
+    assert costs[0] - costs[1] == pytest.approx(RETURNS * 100_000 * (6.25 - 0.5) / 1e6 / 4)
+    assert costs[1] == costs[2]
 
 
 def test_a_window_that_the_prompt_outgrew_is_named_in_the_reason() -> None:
@@ -230,7 +241,7 @@ def test_the_expected_cost_of_the_call_is_that_of_this_turn_alone() -> None:
 def test_a_wrong_answer_costs_a_multiple_of_the_baseline_with_its_own_cache_warm() -> None:
     on_strong, on_small = decided(WARM_STRONG, 5.0, 101_000), decided(WARM_SMALL, 5.0, 101_000)
     assert on_strong.loss_usd == pytest.approx(on_small.loss_usd)
-    assert on_strong.loss_usd == pytest.approx(4 * 10 * (0.228 / 4 + 0.01))
+    assert on_strong.loss_usd == pytest.approx(3.5 * 10 * (0.228 / 4 + 0.01))
 
 
 def test_a_single_task_is_decided_as_if_there_were_no_sessions() -> None:

@@ -243,7 +243,8 @@ def question_for(request: _Request, inferred: Assessment) -> Question:
     turn, ahead = task.turn, None
     needed = _requirements(request, applied, assessment)
     if turn is not None and task.session is not None:
-        ahead = horizon(task.session, turn.kind, request.input_tokens, request.at)
+        models = request.catalog.models
+        ahead = horizon(task.session, turn.kind, request.input_tokens, request.at, models)
         needed = replace(needed, output_tokens=ahead.answer_tokens(needed.output_tokens))
     is_stated = assessment.difficulty_confidence >= CERTAIN
     failure = task.failure_cost_usd

@@ -26,6 +26,10 @@ the total of every other decision, with the mean cost of a turn as its cost; p a
 With n = 0 and w = 0 it is the decision for a single task. A price of one switch, P·(c − r), is
 thereby spread over the turns that it is paid for.
 
+Leaving a model lets its cache grow cold. With the chance q the session comes back too late for it.
+Then the v tokens that are warm there now cost the price x instead of y. So C of every model but the
+last one's also has q·v·(x − y).
+
 L is a multiple of what the turn would cost the baseline (`decide.LOSS_MULTIPLES`), and the baseline
 would have had a warm cache of its own: its cost is the same formula as if it had served every turn.
 """
@@ -70,6 +74,9 @@ UNPROMISED: Final = 0.9
 such providers promise no hit. Set by judgement."""
 PRIOR_SEEN: Final = 8
 """Turns of a session that outweigh what was expected of an automatic cache: hits are by chance."""
+RETURNS: Final = 0.25
+"""Chance that a session which leaves a model comes back to it after its cache has gone. Set on
+simulated sessions: with 0 or 0.5 the same success costs more (`benchmarks/sessions.py`)."""
 REWRITTEN: Final = 0.9
 """A prompt of less than this share of the former one was compacted: its beginning is a new one."""
 _NO_CACHE: Final = Cache()
@@ -92,13 +99,15 @@ class Horizon:
     """The turns for which a model is chosen: this one, and those that are expected to follow.
 
     `prompt`: tokens of this turn's prompt, estimated. `further`: turns expected to follow on the
-    same model. `at`: when this turn begins (seconds since 1970).
+    same model. `at`: when this turn begins (seconds since 1970). `last`: the model of the session's
+    last turn, `None` where it is not connected.
     """
 
     view: SessionView
     prompt: int
     further: float
     at: float
+    last: Model | None = None
 
     @property
     def growth(self) -> float:
@@ -137,7 +146,15 @@ class Horizon:
         later = n * prompt + growth * max(0.0, n * (n - 1)) / 2
         warm = self.cached(model) + self._share(model) * later
         every = (1 + n) * prompt + growth * n * (n + 1) / 2
-        return (warm * read + (every - warm) * cold) / (1 + n)
+        return (warm * read + (every - warm) * cold + self._leaving_usd(model)) / (1 + n)
+
+    def _leaving_usd(self, model: Model) -> float:
+        """What it is expected to cost that the last model's cache grows cold meanwhile."""
+        last = self.last
+        if last is None or last.id == model.id or not self.further:
+            return 0.0
+        read, cold = map(float, self._rates(last, last.price.rates(self.prompt, self.at)))
+        return RETURNS * self.cached(last) * (cold - read)
 
     def _share(self, model: Model) -> float:
         """Share of this turn's prompt that the model's cache gives back in the next one."""
@@ -173,7 +190,7 @@ class Horizon:
             life_s=cache.long_life_s if is_long else cache.life_s,
             provider=_provider_of(model),
         )
-        return replace(self, view=replace(view, warm={model.id: prefix}))
+        return replace(self, view=replace(view, warm={model.id: prefix}), last=model)
 
 
 def further_turns(counts: Mapping[str, int]) -> float:
@@ -188,10 +205,20 @@ def further_turns(counts: Mapping[str, int]) -> float:
     return min(usual, MOST_FURTHER_TURNS)
 
 
-def horizon(view: SessionView, kind: TurnKind, prompt: int, at: float | None) -> Horizon:
-    """The turns that a choice is made for. `at`: `None` counts as no time since the last turn."""
+def horizon(
+    view: SessionView,
+    kind: TurnKind,
+    prompt: int,
+    at: float | None,
+    models: Mapping[str, Model] | None = None,
+) -> Horizon:
+    """The turns that a choice is made for. `at`: `None` counts as no time since the last turn.
+
+    `models`: connected ones, by id.
+    """
     further = 0.0 if kind in HOUSEKEEPING else view.further_turns
-    return Horizon(view, prompt, further, view.at if at is None else at)
+    last = models.get(view.model) if models else None
+    return Horizon(view, prompt, further, view.at if at is None else at, last)
 
 
 def with_warm_cache(usage: Usage, model: Model, turn: Horizon, least: int = 0) -> Usage:
