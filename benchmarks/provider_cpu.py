@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 PROMPT: Final = "Summarise the following in one sentence. " + "lorem ipsum " * 60
 CALLS: Final = {1: 200, 16: 640, 1000: 3000}
-MOST_CALLS: Final = 2800
-MOST_RATIO: Final = 1.25
+MOST_CALLS: Final = 700
+MOST_RATIO: Final = 0.5
 MOST_GROWTH: Final = 2.0
 
 

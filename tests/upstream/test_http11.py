@@ -19,7 +19,7 @@ from rightmodel.core.task import WireFormat
 from rightmodel.upstream import http11
 from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.upstream.http import HttpClient
-from rightmodel.upstream.http11 import Http11Connection
+from rightmodel.upstream.http11 import Http11Connection, _Exchange
 from upstream.upstream import PATIENCE_S, request_of
 
 if TYPE_CHECKING:
@@ -206,6 +206,34 @@ def test_an_address_that_does_not_answer_gives_way_to_the_next(
 
 def test_a_trailer_is_no_header_and_no_body() -> None:
     assert answered(chunked(BODY, end=b"0\r\nx-sum: 7\r\n\r\n"), WHOLE) == 1
+
+
+def test_an_extension_of_a_chunk_is_no_body() -> None:
+    extended = CHUNKED + b"%x;sum=7\r\n%b\r\n0;last\r\n\r\n" % (len(BODY), BODY)
+    assert answered(extended, WHOLE) == 1
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        WHOLE,
+        chunked(BODY[:9], BODY[9:], end=b"0\r\nx-sum: 7\r\n\r\n"),
+        b"HTTP/1.1 100 Continue\r\n\r\n" + WHOLE,
+    ],
+    ids=["length", "chunks", "informational"],
+)
+def test_a_response_may_be_cut_anywhere_on_its_way(script: bytes) -> None:
+    class Nowhere:
+        def read_on(self, *, reads: bool) -> None:
+            raise AssertionError(reads)
+
+    for cut in range(1, len(script)):
+        exchange = _Exchange(cast("Any", Nowhere()))
+        exchange.feed(script[:cut])
+        assert not exchange.is_complete
+        exchange.feed(script[cut:])
+        assert (exchange.status, exchange.is_complete, exchange.is_reusable) == (200, True, True)
+        assert asyncio.run(exchange.body()) == BODY
 
 
 @pytest.mark.parametrize("status", [b"100 Continue", b"103 Early Hints"])

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -19,8 +18,6 @@ from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from rightmodel.manifest.catalog import Endpoint, Provider
 
 UNLIMITED: Final = 64.0
@@ -43,10 +40,13 @@ class _Slots:
     held: int = 0
     waiting: deque[tuple[asyncio.Future[None], str]] = field(default_factory=deque)
 
-    async def acquire(self, model: str) -> None:
-        if not self.waiting and self._has_room(model):
+    def acquire_now(self, model: str) -> bool:
+        is_free = not self.waiting and self._has_room(model)
+        if is_free:
             self._take(model)
-            return
+        return is_free
+
+    async def acquire(self, model: str) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.waiting.append((turn, model))
         try:
@@ -81,33 +81,48 @@ class _Slots:
         self.model = model
 
 
+class Slot:
+    """A slot while it is held: no timer runs unless it has to be waited for."""
+
+    __slots__ = ("_endpoint", "_slots", "_until")
+
+    def __init__(self, slots: _Slots, endpoint: Endpoint, until: float) -> None:
+        self._slots = slots
+        self._endpoint = endpoint
+        self._until = until
+
+    async def __aenter__(self) -> None:
+        """Wait for it. Raises `ProviderError`."""
+        slots, endpoint = self._slots, self._endpoint
+        if slots.acquire_now(endpoint.name):
+            return
+        try:
+            async with asyncio.timeout_at(self._until):
+                await slots.acquire(endpoint.name)
+        except TimeoutError:
+            name = endpoint.provider.name
+            raise ProviderError(
+                Fault.BUSY,
+                f"{name} was busy: {slots.held} requests were under way all the time",
+                provider=name,
+            ) from None
+
+    async def __aexit__(self, *_: object) -> None:
+        self._slots.release()
+
+
 class Limiter:
     """The slots of every provider."""
 
     def __init__(self) -> None:
         self._slots: dict[str, _Slots] = {}
 
-    @asynccontextmanager
-    async def slot(self, endpoint: Endpoint, until: float) -> AsyncIterator[None]:
+    def slot(self, endpoint: Endpoint, until: float) -> Slot:
         """Holds a slot of the endpoint's provider while the request runs.
 
         `until`: on the event loop's clock; raises `ProviderError` where no slot is free by then.
         """
-        provider = endpoint.provider
-        slots = self._of(provider)
-        try:
-            async with asyncio.timeout_at(until):
-                await slots.acquire(endpoint.name)
-        except TimeoutError:
-            raise ProviderError(
-                Fault.BUSY,
-                f"{provider.name} was busy: {slots.held} requests were under way all the time",
-                provider=provider.name,
-            ) from None
-        try:
-            yield
-        finally:
-            slots.release()
+        return Slot(self._of(endpoint.provider), endpoint, until)
 
     def busy(self, provider: Provider) -> None:
         """A request timed out while others were answered: send fewer at once."""

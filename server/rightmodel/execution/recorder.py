@@ -10,6 +10,7 @@ import logging
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace
@@ -338,12 +339,17 @@ class CallRecorder:
         )
 
 
+@cache
+def _has_sdk() -> bool:
+    """Whether spans go anywhere: an SDK is set up before the first call, or never."""
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
 def _span(
     name: str, attributes: Mapping[str, AttributeValue], kind: SpanKind = SpanKind.INTERNAL
 ) -> AbstractContextManager[Span]:
     """A span around a block. An error's words are left out: they may echo the prompt."""
-    has_sdk = not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
-    if isinstance(tracer, trace.ProxyTracer) and not has_sdk:
+    if isinstance(tracer, trace.ProxyTracer) and not _has_sdk():
         return _NO_SPAN
     return tracer.start_as_current_span(
         name,

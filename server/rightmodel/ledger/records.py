@@ -351,7 +351,11 @@ class _Ids:
 
 def new_ref() -> str:
     """A ref for a call: short, hard to guess, and easy to read out."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(_REF_LENGTH))
+    number, letters = secrets.randbelow(len(_ALPHABET) ** _REF_LENGTH), ""
+    for _ in range(_REF_LENGTH):
+        number, letter = divmod(number, len(_ALPHABET))
+        letters += _ALPHABET[letter]
+    return letters
 
 
 def day_of(at: float) -> str:

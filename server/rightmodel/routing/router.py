@@ -35,11 +35,11 @@ from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import HARMLESS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from random import Random
 
     from rightmodel.core.decision import Assessment, Decision
-    from rightmodel.core.task import Content, Task, Turn
+    from rightmodel.core.task import Content, Task, Turn, WireFormat
     from rightmodel.manifest.catalog import Catalog, Model, Rule
     from rightmodel.routing.decide import Outlook
     from rightmodel.routing.signals.judge import Judge
@@ -110,6 +110,7 @@ class Router:
         self._assess = assess
         self._unavailable = unavailable
         self._assessed: OrderedDict[tuple[str, bool], Assessment] = OrderedDict()
+        self._protocols = {p.protocol for p in catalog.providers.values()}
         self._out = {m.id: why for m in catalog.models.values() if (why := unavailable(m))}
         self._out_for = {
             client.name: self._out | barred(client, catalog.models.values())
@@ -180,7 +181,7 @@ class Router:
             input_tokens=tokens,
             modalities=frozenset({"text"} | {f.modality for f in files_of(content.messages)}),
             features=frozenset({"tools"} if content.tools else ()),
-            unfit=_unfit(task.turn),
+            unfit=_unfit(task.turn, self._protocols),
             rules=rules,
             named=named,
             required=routing_rules.required_by(task.max_cost_usd, catalog.budget, client),
@@ -292,14 +293,15 @@ def _requirements(request: _Request, applied: Applied, assessment: Assessment) -
     )
 
 
-def _unfit(turn: Turn | None) -> dict[str, frozenset[str]]:
-    """The APIs that a turn cannot be translated to, with what of it they have no field for."""
+def _unfit(turn: Turn | None, protocols: Iterable[WireFormat]) -> dict[str, frozenset[str]]:
+    """Which of the APIs a turn cannot be translated to, and what they have no field for."""
     if turn is None:
         return {}
     return {
         name: missing
-        for name, codec in CODECS.items()
-        if name is not turn.dialect and (missing := codec.unsupported(turn.request) - HARMLESS)
+        for name in protocols
+        if name is not turn.dialect
+        and (missing := CODECS[name].unsupported(turn.request) - HARMLESS)
     }
 
 

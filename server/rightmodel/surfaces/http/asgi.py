@@ -18,6 +18,7 @@ MOST_BODY_BYTES: Final = 80_000_000
 """Of an HTTP request: the longest prompt, were every character of it four bytes long."""
 MOST_HEAD_BYTES: Final = 65_536
 JSON: Final = b"application/json"
+_PRINTABLE: Final = bytes(code if 32 <= code < 127 else ord("?") for code in range(256))  # noqa: PLR2004
 
 
 class ClientGoneError(Exception):
@@ -57,7 +58,7 @@ def headers_of(scope: Scope) -> dict[str, str]:
 def header(text: str) -> bytes:
     """A value as it may stand in a header: printable ASCII."""
     text = text.replace("×", "x").replace("−", "-")
-    return "".join(c if " " <= c <= "~" else "?" for c in text).encode()
+    return text.encode("ascii", "replace").translate(_PRINTABLE)
 
 
 async def read_body(scope: Scope, receive: Receive) -> bytes:

@@ -25,6 +25,8 @@ def make_server(app: ASGIApp) -> uvicorn.Server:
         backlog=min(1024, most),
         log_level="warning",
         access_log=False,
+        proxy_headers=False,
+        server_header=False,
         timeout_graceful_shutdown=round(CLOSE_S),
     )
     return uvicorn.Server(config)
