@@ -305,16 +305,16 @@ class HoldRequest:
         return Hold(
             id,
             *owner,
-            expires=now + self.lasts_s,
-            day=day_of(now),
-            model=self.model,
-            skill=self.skill,
-            usd=usd,
-            call=self.call,
-            number=self.number,
-            provider=self.provider,
-            name=self.name,
-            **self.origin._asdict(),
+            now + self.lasts_s,
+            day_of(now),
+            self.model,
+            self.skill,
+            usd,
+            self.call,
+            self.number,
+            self.provider,
+            self.name,
+            *self.origin,
         )
 
 
