@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -80,3 +81,41 @@ print([name for name in sys.modules if "surfaces.http" in name or name == "uvloo
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert done.stdout == "[]\n"
+
+
+async def never(_: float) -> None:
+    await asyncio.Event().wait()
+
+
+def test_a_signal_ends_turns_with_an_error_that_clients_retry(tmp_path: Path) -> None:
+    async def work() -> None:
+        models = {"m": Behaviour("word " * 50, tokens_per_s=1.0)}
+        async with SimulatedProvider("openai-chat", models=models, sleep=never) as upstream:
+            folders = Folders(tmp_path)
+            folders.write(manifest(upstream))
+            async with (
+                serving(folders, "none") as (process, client),
+                httpx2.AsyncClient(timeout=GUARD_S) as http,
+            ):
+                url = f"http://127.0.0.1:{client.port}/v1/messages"
+                body = {**BODY, "max_tokens": 1000}
+                whole = asyncio.create_task(http.post(url, json={**body, "stream": False}))
+                await upstream.until(lambda: upstream.in_flight == 1)
+                async with http.stream("POST", url, json=body) as answer:
+                    process.terminate()
+                    text = (await answer.aread()).decode()
+                assert text.endswith("\n\n")
+                last = json.loads(text.rstrip().rpartition("data: ")[2])
+                assert last["type"] == "error"
+                assert "shutting down" in last["error"]["message"]
+                answer = await whole
+                assert (answer.status_code, answer.headers["x-should-retry"]) == (503, "true")
+                await asyncio.wait_for(process.wait(), GUARD_S)
+                await upstream.until(lambda: upstream.in_flight == 0)
+                assert process.stderr is not None
+                assert b"Traceback" not in await process.stderr.read()
+            assert [request.cancelled for request in upstream.requests] == [True, True]
+        rows = sqlite3.connect(folders.ledger).execute("SELECT outcome FROM calls").fetchall()
+        assert rows == [("cancelled",), ("cancelled",)]
+
+    asyncio.run(asyncio.wait_for(work(), 2 * GUARD_S))

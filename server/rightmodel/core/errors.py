@@ -9,7 +9,8 @@
     ├── ProviderError            one attempt at one endpoint failed: carries the fault
     ├── ExhaustedError           every attempt failed: carries them all
     ├── BudgetError              a budget has no room for the call: what is left, which models fit
-    └── LedgerError              the ledger cannot be read or written: carries the fault
+    ├── LedgerError              the ledger cannot be read or written: carries the fault
+    └── ClosedError              the server ends while the call runs
 
 Each carries its data as attributes, so that callers never parse a message. `code` is stable and
 meant for programs; `str(error)` is written for a model that has to decide what to do next.
@@ -244,6 +245,15 @@ class LedgerError(RightmodelError):
     def flag(self) -> str:
         """The receipt's flag."""
         return f"ledger={self.fault.value}"
+
+
+class ClosedError(RightmodelError):
+    """The server ends while the call runs; the same call may succeed at the next one."""
+
+    code = "shutting_down"
+
+    def __init__(self) -> None:
+        super().__init__("the server is shutting down; try again", retryable=True)
 
 
 LEAST_RESEMBLANCE: Final = 0.45

@@ -205,9 +205,8 @@ def build(  # noqa: PLR0913 - every one is optional and named
 
     async def close() -> None:
         checker.close()
-        await calls.close()
-        await over_http.close()
-        await records.close()
+        for part in (turns, calls, over_http, records):
+            await part.close()
 
     turns = Turns(
         executor,

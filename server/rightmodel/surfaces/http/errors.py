@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.errors import (
     BudgetError,
+    ClosedError,
     ExhaustedError,
     LedgerError,
     ManifestError,
@@ -105,7 +106,7 @@ def _status(error: RightmodelError) -> int:
         return 429 if error.passing else 402
     if isinstance(error, TaskError | NoCandidateError):
         return 400
-    if isinstance(error, ManifestError | LedgerError):
+    if isinstance(error, ManifestError | LedgerError | ClosedError):
         return 503
     if isinstance(error, ExhaustedError):
         return _of_fault(error.attempts[-1].fault) if error.attempts else 503
