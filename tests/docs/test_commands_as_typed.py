@@ -49,6 +49,7 @@ NOT_RUN: Final = {
         "a maintainer's script: needs data that is not shipped, the network, or minutes"
     ),
     r"export \w+_API_KEY=": "the reader's own key",
+    r"git diff": "needs a template of the reader's own; tested elsewhere",
     r"rightmodel init( --remove)?$": "asks questions; tested elsewhere",
     r"rightmodel log (-f|k3f9abcd)$": "goes on, or needs a ref of the ledger; tested elsewhere",
     r"rightmodel usage --correct": "needs an id out of the reader's own ledger; tested elsewhere",

@@ -170,16 +170,13 @@ class Calls:
                 "before the conversation goes on",
                 argument="ref",
             )
-        before = await _settled(entry)
-        answer = Message.of("assistant", before.text)
-        going_on = replace(
-            task,
-            history=(*entry.task.messages, answer),
-            system=task.system or entry.task.system,
-            skill=task.skill or entry.task.skill,
-            prefer=before.receipt.model,
-        )
-        return await self._wait(self._begin(going_on, deadline_s), wait_s, listener)
+        next_turn = going_on(task, entry.task, await _settled(entry))
+        return await self._wait(self._begin(next_turn, deadline_s), wait_s, listener)
+
+    async def former(self, ref: str, client: str) -> tuple[Task, Answer]:
+        """A client's call that has ended, and its answer. Raises `TaskError` where it is gone."""
+        entry = await self._find(ref, client)
+        return entry.task, await _settled(entry)
 
     async def status(self, ref: str, client: str) -> CallStatus:
         """What is known of a client's call. Raises `TaskError` where `ref` is gone."""
@@ -314,6 +311,17 @@ class Calls:
                 break
             size -= entry.chars
             del self._entries[entry.ref]
+
+
+def going_on(task: Task, before: Task, answer: Answer) -> Task:
+    """The task as the next turn of a conversation whose latest turn was `before`."""
+    return replace(
+        task,
+        history=(*before.messages, Message.of("assistant", answer.text)),
+        system=task.system or before.system,
+        skill=task.skill or before.skill,
+        prefer=answer.receipt.model,
+    )
 
 
 def _ended(answer: Answer) -> asyncio.Future[Answer]:

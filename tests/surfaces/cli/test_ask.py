@@ -11,7 +11,7 @@ from rightmodel.core.call import AttemptFailed, AttemptStarted, Token
 from rightmodel.core.errors import TaskError
 from rightmodel.core.fault import Fault
 from rightmodel.surfaces.cli import standard_input
-from rightmodel.surfaces.cli.ask import _Output
+from rightmodel.surfaces.cli.asking import Output
 from rightmodel.surfaces.cli.standard_input import prompt_with_input
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def test_binary_standard_input_is_an_error(pipe: int) -> None:
         prompt_with_input("Hello")
 
 
-def printed(capsys: pytest.CaptureFixture[str], output: _Output, *, answer: str) -> tuple[str, str]:
+def printed(capsys: pytest.CaptureFixture[str], output: Output, *, answer: str) -> tuple[str, str]:
     output.show(AttemptStarted(1, "p/m", "p"))
     output.show(Token("The ans"))
     output.show(Token("wer"))
@@ -85,7 +85,7 @@ def printed(capsys: pytest.CaptureFixture[str], output: _Output, *, answer: str)
 def test_on_a_terminal_the_answer_appears_while_it_arrives(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    output = _Output(live=True)
+    output = Output(live=True)
     output.show(Token("The ans"))
     assert capsys.readouterr().out == "The ans"
     output.show(Token("wer"))
@@ -96,18 +96,18 @@ def test_on_a_terminal_the_answer_appears_while_it_arrives(
 def test_an_answer_that_differs_from_the_stream_is_printed_in_full(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    out, err = printed(capsys, _Output(live=True), answer="Another answer")
+    out, err = printed(capsys, Output(live=True), answer="Another answer")
     assert out == "The answer\nAnother answer\n"
     assert "attempt 1: p/m at p" in err
 
 
 def test_in_a_pipe_only_the_final_answer_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    out, _ = printed(capsys, _Output(live=False), answer="The answer")
+    out, _ = printed(capsys, Output(live=False), answer="The answer")
     assert out == "The answer\n"
 
 
 def test_text_of_a_failed_attempt_is_declared_void(capsys: pytest.CaptureFixture[str]) -> None:
-    output = _Output(live=True)
+    output = Output(live=True)
     output.show(Token("Half an"))
     output.show(AttemptFailed(1, "p/m", "p", Fault.SERVER))
     assert "this answer is void" in capsys.readouterr().err
@@ -119,7 +119,7 @@ def test_text_of_a_failed_attempt_is_declared_void(capsys: pytest.CaptureFixture
 def test_a_key_is_masked_however_the_stream_cuts_it(capsys: pytest.CaptureFixture[str]) -> None:
     key = "sk-test-0123456789"
     for size in (1, 3, 7, 50):
-        output = _Output(live=True)
+        output = Output(live=True)
         output.secrets = [key]
         text = f"Your key is {key}, so s"
         for at in range(0, len(text), size):

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "init": ("init", "Set everything up: manifest, agents, skill file. --remove undoes it."),
     "serve": ("serve", "Run the MCP server (stdio, or --http)."),
     "ask": ("ask", "Hand one task to the right model and print its answer."),
+    "chat": ("chat", "Talk with the models, each message with the right one."),
     "choose": ("choose", "Show which model a task would go to, without calling it."),
     "models": ("models", "Show the effective manifest."),
     "check": ("check", "Check manifest and keys, and ask every model for a word."),

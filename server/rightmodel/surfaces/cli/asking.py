@@ -1,0 +1,126 @@
+"""Asking by hand: a task, the conversation that it goes on with, and the answer as it arrives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rightmodel.core.call import AttemptFailed, Token
+from rightmodel.core.errors import TaskError
+from rightmodel.core.format import mask_keys
+from rightmodel.execution.calls import going_on
+from rightmodel.surfaces import rendering as render
+from rightmodel.surfaces.arguments import complete_task
+from rightmodel.surfaces.cli.terminal import echo, echo_data, styled
+from rightmodel.surfaces.ledger_view import ask_ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rightmodel.core.call import Answer, CallEvent
+    from rightmodel.core.task import Task
+    from rightmodel.execution.engine import Engine
+    from rightmodel.ledger.store import Reader
+    from rightmodel.manifest.catalog import Catalog
+    from rightmodel.manifest.settings import Settings
+
+CLIENT: Final = "cli"
+
+
+class Conversation:
+    """Turns that follow each other. It lives in memory."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._before: tuple[Task, Answer] | None = None
+
+    async def take_up_last(self) -> None:
+        """Go on with the last conversation by hand. Raises `TaskError` where there is none."""
+        catalog = self._engine.catalog
+        ref = ask_ledger(catalog, self._settings, _last_ref)
+        if not ref:
+            hint = (
+                ""
+                if catalog.store_text
+                else (
+                    "; conversations are kept only with [privacy] store_text = true in the manifest"
+                )
+            )
+            raise TaskError(f"there is no conversation to continue{hint}", argument="continue")
+        self._before = await self._engine.calls.former(ref, CLIENT)
+
+    def begin_anew(self) -> None:
+        """Forget what was said."""
+        self._before = None
+
+    async def ask(self, arguments: dict[str, Any], output: Output) -> Answer:
+        """The next turn. Raises `TaskError` and what a call raises."""
+        engine = self._engine
+        task = complete_task(arguments, _with_named_files(engine.catalog, arguments)).task
+        if task is None:
+            raise TaskError("prompt is empty")
+        task = replace(task, client=CLIENT)
+        if self._before:
+            task = going_on(task, *self._before)
+        output.secrets = self._settings.secrets(engine.catalog)
+        deadline_s = engine.catalog.routing.deadline_s
+        answer = await engine.executor.complete(task, deadline_s=deadline_s, listener=output.show)
+        self._before = task, answer
+        return answer
+
+
+def _last_ref(reader: Reader) -> str:
+    """The latest call by hand whose text was kept, "" where there is none."""
+    first, last = reader.days() or ("", "")
+    calls = (call for call in reader.latest_calls(first, last) if call.client == CLIENT)
+    return next((call.ref for call in calls if reader.find_texts(call.id)), "")
+
+
+def _with_named_files(catalog: Catalog, arguments: dict[str, Any]) -> Catalog:
+    """A person may send files from any folder by naming them; never files that hold secrets."""
+    named = tuple(str(Path(name).absolute().parent) for name in arguments.get("files", ()))
+    roots = catalog.files.roots or (str(Path.cwd()),)
+    return replace(catalog, files=replace(catalog.files, roots=(*roots, *named)))
+
+
+class Output:
+    """Progress on standard error; on a terminal, the answer while it arrives."""
+
+    def __init__(self, *, live: bool) -> None:
+        self._live = live
+        self._text = ""
+        self._held = ""
+        self.secrets: Sequence[str] = ()
+        """Keys, masked in what is streamed as everywhere else."""
+
+    def show(self, event: CallEvent) -> None:
+        """Print one event of the call."""
+        if isinstance(event, Token):
+            if self._live:
+                self._stream(event.text)
+            return
+        if isinstance(event, AttemptFailed) and self._text:
+            self._text = self._held = ""
+            echo("\n", styled("this answer is void: its attempt failed", fg="yellow"), err=True)
+        echo(styled(render.event_text(event), dim=True), err=True)
+
+    def _stream(self, text: str) -> None:
+        """Print new text, but for an end that may be the beginning of a key."""
+        text = mask_keys(self._held + text, [*self.secrets])
+        ends = (n for key in self.secrets for n in range(1, len(key)) if text.endswith(key[:n]))
+        cut = len(text) - max(ends, default=0)
+        self._held = text[cut:]
+        self._text += text[:cut]
+        echo_data(text[:cut], nl=False)
+
+    def finish(self, answer: str) -> None:
+        """Print the answer, unless it is on the terminal already."""
+        if self._held:
+            echo_data(self._held, nl=False)
+            self._text += self._held
+        if self._text.strip() != answer.strip():
+            echo_data(f"\n{answer}" if self._text else answer)
+        elif not self._text.endswith("\n"):
+            echo_data("")

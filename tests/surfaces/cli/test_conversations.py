@@ -1,0 +1,201 @@
+"""`ask` with templates, files and -c, and `chat`: against a simulated provider."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from rightmodel.core.call import Usage
+from rightmodel.core.errors import FileRefusedError, RightmodelError
+from rightmodel.simulator import Behaviour, Reply, SimulatedProvider
+from rightmodel.surfaces.cli import cli
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.testing import Result
+
+MANIFEST = """
+version = 1
+[privacy]
+store_text = {store_text}
+[providers.p]
+protocol = "openai-chat"
+base_url = "{url}"
+[[models]]
+id = "p/one"
+input = ["text", "image"]
+[[models]]
+id = "p/two"
+"""
+SEEN = Usage(input=5000, output=2)
+"""Fewer tokens than an image has would mean that the prompt was cut."""
+PNG = bytes.fromhex("89504e470d0a1a0a") + b"0" * 20
+
+
+@dataclass
+class Desk:
+    """Where a person works. `received`: what the provider was sent."""
+
+    folder: Path
+    store_text: bool = True
+
+    def run(self, *commands: tuple[str, ...], given: str = "") -> tuple[list[Result], list[Any]]:
+        """The results of command lines, and the requests that reached the provider."""
+
+        async def all_of_them() -> tuple[list[Result], list[Any]]:
+            models = {
+                "one": Behaviour(answers=lambda _: Reply("said one", usage=SEEN)),
+                "two": Behaviour("said two"),
+            }
+            async with SimulatedProvider("openai-chat", models=models) as provider:
+                manifest = self.folder / "m.toml"
+                stored = str(self.store_text).lower()
+                manifest.write_text(MANIFEST.format(url=provider.base_url, store_text=stored))
+                results = [
+                    await asyncio.to_thread(self._invoke, command, given) for command in commands
+                ]
+                return results, list(provider.requests)
+
+        return asyncio.run(asyncio.wait_for(all_of_them(), 30))
+
+    def _invoke(self, command: tuple[str, ...], given: str) -> Result:
+        env = {
+            "RIGHTMODEL_STATE_DIR": str(self.folder / "state"),
+            "XDG_CONFIG_HOME": str(self.folder / "config"),
+        }
+        arguments = [*command, "--manifest", str(self.folder / "m.toml")]
+        return CliRunner().invoke(cli, arguments, input=given, env=env)
+
+    def template(self, name: str, text: str) -> None:
+        path = self.folder / f"config/rightmodel/templates/{name}.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return Desk(tmp_path)
+
+
+def roles(request: Any) -> list[tuple[str, Any]]:
+    return [(m["role"], m["content"]) for m in request.body["messages"]]
+
+
+def test_a_template_has_a_gap_for_the_prompt_and_sets_options(desk: Desk) -> None:
+    desk.template("short", 'prompt = "In one word: $input!"\nmodel = "p/two"\nsystem = "Be terse."')
+    (done,), (request,) = desk.run(("ask", "-t", "short", "why"))
+    assert done.exit_code == 0, done.output
+    assert request.model == "two"
+    assert roles(request) == [("system", "Be terse."), ("user", "In one word: why!")]
+
+
+def test_options_of_the_command_line_win_over_the_template(desk: Desk) -> None:
+    desk.template("short", 'prompt = "Shorten."\nmodel = "p/two"')
+    _, (request,) = desk.run(("ask", "-t", "short", "-m", "p/one", "a long text"))
+    assert request.model == "one"
+    assert roles(request) == [("user", "Shorten.\n\na long text")]
+
+
+def test_standard_input_goes_into_the_gap(desk: Desk) -> None:
+    desk.template("sum", 'prompt = "Sum up: $input"')
+    _, (request,) = desk.run(("ask", "-t", "sum"), given="the notes")
+    assert roles(request) == [("user", "Sum up: the notes")]
+
+
+@pytest.mark.parametrize(
+    ("template", "text", "why"),
+    [
+        ("none", "", "Nearest: nine"),
+        ("nine", "tire = 'cheap'", "unknown key in nine.toml 'tire'. Nearest: tier"),
+        ("nine", "tier = ", "cannot be read"),
+    ],
+)
+def test_a_wrong_template_is_explained(desk: Desk, template: str, text: str, why: str) -> None:
+    desk.template("nine", text)
+    (done,), requests = desk.run(("ask", "-t", template, "hi"))
+    assert isinstance(done.exception, RightmodelError)
+    assert why in str(done.exception)
+    assert not requests
+
+
+def test_the_first_template_is_named_where_there_are_none(desk: Desk) -> None:
+    (done,), _ = desk.run(("ask", "-t", "x", "hi"))
+    assert "write" in str(done.exception)
+    assert "templates/x.toml" in str(done.exception)
+
+
+def test_a_file_from_another_folder_is_sent_because_the_user_names_it(desk: Desk) -> None:
+    (desk.folder / "pictures").mkdir()
+    picture = desk.folder / "pictures/cat.png"
+    picture.write_bytes(PNG)
+    (done,), (request,) = desk.run(("ask", "-f", str(picture), "What is this?"))
+    assert done.exit_code == 0, done.output
+    assert request.model == "one"
+    assert "image_url" in str(request.body)
+
+
+def test_a_file_that_holds_secrets_is_refused_by_hand_as_well(desk: Desk) -> None:
+    (desk.folder / ".env").write_text("A=b")
+    (done,), requests = desk.run(("ask", "-f", str(desk.folder / ".env"), "hi"))
+    assert isinstance(done.exception, FileRefusedError)
+    assert not requests
+
+
+def test_continue_goes_on_with_the_last_conversation(desk: Desk) -> None:
+    _, requests = desk.run(
+        ("ask", "-m", "p/two", "--system", "Be kind.", "first"),
+        ("ask", "-c", "second"),
+        ("ask", "-c", "third"),
+    )
+    assert roles(requests[-1]) == [
+        ("system", "Be kind."),
+        ("user", "first"),
+        ("assistant", "said two"),
+        ("user", "second"),
+        ("assistant", "said two"),
+        ("user", "third"),
+    ]
+    assert [request.model for request in requests] == ["two", "two", "two"]
+
+
+def test_continue_without_stored_text_says_what_would_keep_it(desk: Desk) -> None:
+    desk.store_text = False
+    (_, done), requests = desk.run(("ask", "first"), ("ask", "-c", "second"))
+    assert isinstance(done.exception, RightmodelError)
+    assert "no conversation to continue" in str(done.exception)
+    assert "store_text = true" in str(done.exception)
+    assert len(requests) == 1
+
+
+def test_chat_keeps_the_conversation_until_a_new_one(desk: Desk) -> None:
+    desk.store_text = False
+    lines = "hello\n\n/model p/two\nand now?\n/new\nanother\n/help\n/exit\nnot sent\n"
+    (done,), requests = desk.run(("chat",), given=lines)
+    assert done.exit_code == 0, done.output
+    assert [len(request.body["messages"]) for request in requests] == [1, 3, 1]
+    assert requests[1].model == requests[2].model == "two"
+    assert roles(requests[1])[0] == ("user", "hello")
+    assert done.stdout.count("said ") == 3
+    assert "/file PATH" in done.stderr
+
+
+def test_chat_sends_a_file_once_and_survives_an_error(desk: Desk) -> None:
+    picture = desk.folder / "cat.png"
+    picture.write_bytes(PNG)
+    lines = f"/model nobody\nhi\n/model\n/file {picture}\nwhat is it?\nand why?\n"
+    (done,), requests = desk.run(("chat",), given=lines)
+    assert done.exit_code == 0, done.output
+    assert "unknown model 'nobody'" in done.stderr
+    assert [str(r.body["messages"][-1]).count("data:image") for r in requests] == [1, 0]
+
+
+def test_chat_takes_up_the_last_conversation(desk: Desk) -> None:
+    _, requests = desk.run(("ask", "first"), ("chat", "-c"), given="second\n")
+    assert [role for role, _ in roles(requests[-1])] == ["user", "assistant", "user"]
