@@ -303,8 +303,17 @@ def _failure(request: ModelRequest, error: Exception) -> ProviderError:
     if isinstance(error, httpcore2.ConnectTimeout):
         return broken(request, f"no connection to {where} within {CONNECT_S:.0f} s")
     if isinstance(error, httpcore2.ConnectError | httpcore2.ProxyError):
-        return broken(request, f"no connection to {where}: {error}")
+        return broken(request, f"no connection to {where}: {_why(error)}")
     return broken(request, f"the connection broke: {error or type(error).__name__}")
+
+
+def _why(error: Exception) -> str:
+    """Why a connection was not made: refused ones without the address that was tried."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ConnectionError):
+        cause = cause.__cause__ or cause.__context__
+    number = getattr(cause, "errno", None)
+    return os.strerror(number) if number and number > 0 else str(error)
 
 
 async def _read(response: httpcore2.Response, answer: Answer) -> None:
