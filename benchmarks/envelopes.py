@@ -2,8 +2,9 @@
 
     python benchmarks/envelopes.py FILE.jsonl
 
-FILE: labelled tasks as `skills.py` reads them. Each is wrapped in ten ways; the wordings are of
-this file alone, the training's are others. Models: the shipped manifests of five providers.
+FILE: labelled tasks as `skills.py` reads them. Each is wrapped in ten ways, half of the time in its
+own language (`data/envelopes.txt`), else in English; the wordings of the training are others.
+Models: the shipped manifests of five providers.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import random
 import statistics
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,75 +38,36 @@ assess = "learned"
 Wrap = Callable[[str], str]
 
 
+TEXTS = Path(__file__).parent / "data" / "envelopes.txt"
+OWN_LANGUAGE = 0.5
+
+
 def _json(**fields: object) -> str:
     return json.dumps(fields, ensure_ascii=False)
 
 
-ENVELOPES: dict[str, tuple[Wrap, ...]] = {
-    "sub-agent header": (
-        lambda p: (
-            "# Subagent Context\n\nYou are a **subagent** spawned by the main agent for a specific"
-            " task.\n\n## Your Role\n- You were created to handle the task below.\n- Complete it."
-            " That's your entire purpose.\n- You are NOT the main agent.\n\n## Rules\n1. Stay"
-            " focused\n2. Your final message will be reported automatically\n3. Don't initiate\n\n"
-            f"Task: {p}"
-        ),
-        lambda p: (
-            "[Subagent] depth=1 requester=agent:main\nThe following was delegated to you. Work"
-            f" alone and answer once.\n\n{p}"
-        ),
-    ),
-    "role line": (
-        lambda p: f"You are an award-winning specialist with deep knowledge of your trade.\n\n{p}",
-        lambda p: f"You're the most reliable member of our staff. {p}",
-    ),
-    "act as": (
-        lambda p: f"Act as a thoughtful domain expert. {p}",
-        lambda p: f"Act like a veteran of this field.\n{p}",
-    ),
-    "parent's note": (
-        lambda p: (
-            f"{p}\n\n(Message from the coordinating agent: results will be combined with other work"
-            " streams. Return just the deliverable.)"
-        ),
-        lambda p: f"The orchestrator adds: the client reads this tomorrow morning.\n\n{p}",
-    ),
-    "tags": (
-        lambda p: (
-            f"<context>Step 2 of a larger plan.</context>\n<task>{p}</task>\n<output>Text</output>"
-        ),
-        lambda p: f"Please process the block.\n<user_request>\n{p}\n</user_request>",
-    ),
-    "goal, constraints, output": (
-        lambda p: f"Goal: {p}\nConstraints: stay concise, do not invent facts\nOutput: plain text",
-        lambda p: f"**Objective:** {p}\n**Constraints:** one pass only\n**Output:** final text",
-    ),
-    "headings": (
-        lambda p: (
-            f"## Background\nThis came up in our weekly planning.\n\n## Task\n{p}\n\n"
-            "## Deliverable\nOne reply, ready to use."
-        ),
-        lambda p: f"# Request\n{p}\n\n# Notes\nNothing else is known.",
-    ),
-    "JSON object": (
-        lambda p: _json(id="st-19", role="worker", task=p, constraints=["be accurate"]),
-        lambda p: "```json\n" + _json(instructions=p, reply_in="text", urgency="low") + "\n```",
-    ),
-    "polite sentence in front": (
-        lambda p: f"I trust this message finds you well. {p}",
-        lambda p: f"It would be lovely if you could lend me a hand here. {p}",
-        lambda p: f"Ich wäre dir sehr dankbar für deine Hilfe. {p}",
-        lambda p: f"Te agradecería mucho tu ayuda con esto. {p}",
-        lambda p: f"Ce serait vraiment gentil de m'aider. {p}",
-    ),
-    "polite sentence behind": (
-        lambda p: f"{p}\nI'm truly grateful for any assistance.",
-        lambda p: f"{p} You've saved my day more than once.",
-        lambda p: f"{p}\nDafür wäre ich dir sehr verbunden.",
-        lambda p: f"{p}\nDe verdad, te lo agradezco.",
-        lambda p: f"{p}\n辛苦你了。",
-    ),
-}
+def envelopes() -> dict[str, dict[str, list[Wrap]]]:
+    """Name → language → ways to wrap a task."""
+    found: dict[str, dict[str, list[Wrap]]] = {}
+    for line in TEXTS.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            name, lang, text = line.split("|", 2)
+            around = text.replace("\\n", "\n")
+            wrap = partial(str.replace, around, "{task}")
+            found.setdefault(name, {}).setdefault(lang, []).append(wrap)
+    found["JSON object"] = {
+        "en": [
+            lambda p: _json(id="st-19", role="worker", task=p, constraints=["be accurate"]),
+            lambda p: "```json\n" + _json(instructions=p, reply_in="text", urgency="low") + "\n```",
+        ]
+    }
+    return found
+
+
+def wrapped(ways: dict[str, list[Wrap]], item: Item, rng: random.Random) -> str:
+    """A task in one of the ways."""
+    own = rng.random() < OWN_LANGUAGE
+    return rng.choice(ways.get(item.lang if own else "en") or ways["en"])(item.prompt)
 
 
 async def decisions(prompts: list[str]) -> list[Decision]:
@@ -124,10 +87,10 @@ def report(items: list[Item]) -> None:
     )
     print(f"{len(items)} tasks, bare: accuracy {right:.3f}")
     print(f"{'envelope':<28} accuracy  same skill  same model")
-    for name, ways in ENVELOPES.items():
+    for name, ways in envelopes().items():
         rng = random.Random(11)
-        wrapped = asyncio.run(decisions([rng.choice(ways)(item.prompt) for item in items]))
-        rows = list(zip(wrapped, bare, items, strict=True))
+        inside = asyncio.run(decisions([wrapped(ways, item, rng) for item in items]))
+        rows = list(zip(inside, bare, items, strict=True))
         right = statistics.fmean(w.assessment.skill in i.right for w, _, i in rows)
         skill = statistics.fmean(w.assessment.skill == b.assessment.skill for w, b, _ in rows)
         model = statistics.fmean(w.candidates[0].model == b.candidates[0].model for w, b, _ in rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +46,9 @@ HEADINGS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "hi": (("कार्य", "लक्ष्य"), ("संदर्भ", "आउटपुट")),
 }  # fmt: skip
 
+_CHOICES = re.compile(r"\{([^{}]*\|[^{}]*)\}")
+"""`{one|other}` in a wrapping: one of them is drawn each time."""
+
 
 class Wrappings:
     """The lines of `wrappings.txt`, drawn by language and kind."""
@@ -59,7 +63,8 @@ class Wrappings:
     def draw(self, row: Row, kind: str, rng: random.Random) -> str:
         """A wrapping of a kind, mostly in the row's language."""
         lang = row.lang if rng.random() < OWN_LANGUAGE else "en"
-        return rng.choice(self._texts.get((lang, kind)) or self._texts["en", kind])
+        text = rng.choice(self._texts.get((lang, kind)) or self._texts["en", kind])
+        return _CHOICES.sub(lambda found: rng.choice(found[1].split("|")), text)
 
 
 WRAPPINGS = Wrappings(Path(__file__).with_name("wrappings.txt"))

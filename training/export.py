@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +14,13 @@ import corpus_io
 import numpy as np
 
 from rightmodel.routing.signals import local_model as learned
+from rightmodel.routing.signals import ngrams
 
 if TYPE_CHECKING:
     import fit
 
 WEIGHTS = Path(learned.__file__).resolve().parent / "weights"
-MOST_BYTES = 1_950_000
+MOST_KEYS = 100_000
 
 
 @dataclass(slots=True)
@@ -38,30 +41,52 @@ class Fitted:
 
 
 def encode(fitted: Fitted, calibration: dict[str, Any]) -> bytes:
-    """A line of JSON, the keys, and a byte for each key and head."""
-    weights = fitted.all_weights
-    scales = np.maximum(np.abs(weights).max(0) / 127, 1e-9)
-    stored = np.rint(weights / scales).astype(np.int16)
-    kept = np.flatnonzero(np.abs(stored).max(1) > 0)
-    importance = np.maximum(
-        np.abs(fitted.skill_weights).max(1), np.abs(fitted.scorer_weights).max(1) / 3
-    )
-    sizes = np.array([len(k.encode()) + 1 + learned.HEADS for k in fitted.keys])
+    """A line of JSON; compressed, the keys and a row of bytes for each: the heads, the count."""
+    kept = _kept(fitted)
+    names = [fitted.keys[i] for i in kept]
+    rows, counts = _summed(names, fitted.all_weights[kept])
+    scales = np.maximum(np.abs(rows).max(0) / 127, 1e-9)
+    keys = "\n".join(names).encode()
     meta = {
-        "keys_bytes": MOST_BYTES,
+        "keys_bytes": len(keys),
         "skills": list(corpus_io.SKILLS),
         "scales": [float(f"{s:.6g}") for s in scales],
         "difficulty_base": float(fitted.number_base[0]),
         "out_base": float(fitted.number_base[1]),
         **calibration,
     }
-    room = MOST_BYTES - len(_line(meta))
-    order = kept[np.argsort(-importance[kept], kind="stable")]
-    order = order[np.cumsum(sizes[order]) < room]
-    order.sort()
-    keys = "\n".join(fitted.keys[i] for i in order).encode()
-    meta["keys_bytes"] = len(keys)
-    return _line(meta) + keys + (stored[order] + 128).astype(np.uint8).tobytes()
+    table = np.column_stack([np.rint(rows / scales) + learned.OFFSET, counts])
+    return _line(meta) + zlib.compress(keys + table.astype(np.uint8).tobytes(), 9)
+
+
+def _kept(fitted: Fitted) -> list[int]:
+    """Places of the heaviest keys, with the shorter ones that they need."""
+    skills, around = np.abs(fitted.skill_weights).max(1), np.abs(fitted.scorer_weights).max(1)
+    weight = np.maximum(skills, around / 3)
+    places = {key: i for i, key in enumerate(fitted.keys)}
+    # From the longest on, so that a chain of keys is as heavy as its heaviest.
+    for key in sorted(fitted.keys, key=len, reverse=True):
+        before = places.get(ngrams.shorter(key))
+        if before is not None:
+            weight[before] = max(weight[before], weight[places[key]])
+    order = sorted(range(len(weight)), key=lambda i: (-weight[i], len(fitted.keys[i])))
+    chosen = {fitted.keys[i] for i in order[:MOST_KEYS] if weight[i] > 0}
+    return sorted(
+        places[key] for key in chosen if not (before := ngrams.shorter(key)) or before in chosen
+    )
+
+
+def _summed(names: list[str], weights: fit.Vector) -> tuple[fit.Vector, Any]:
+    """The rows, those of words with their beginnings', and how many keys each sums up."""
+    places = {key: i for i, key in enumerate(names)}
+    rows, counts = weights.copy(), np.ones(len(names), int)
+    for key, place in places.items():
+        if not ngrams.is_word(key):
+            continue
+        for part in takewhile(places.__contains__, ngrams.chains(key)[0]):
+            rows[place] += weights[places[part]]
+            counts[place] += 1
+    return rows, counts
 
 
 def _line(meta: dict[str, Any]) -> bytes:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LEAST_ROWS = 8
 DRAWN = 4.0
 """Rows of the mean label that each concept is drawn by."""
-WEIGHT = 1.0
+WEIGHT = 2.0
 _WORD = re.compile(r"[^\W\d_]+")
 _UNSPACED = re.compile("[぀-ヿ一-鿿]")
 

@@ -27,7 +27,7 @@ FIT_SHARE = 50
 FEW = 3
 POINTS_A_NEED = 8.0
 """Points of difficulty for a difference of 1 between the scores of the better and weaker model."""
-WEIGHT_FEW, WEIGHT_MANY = 1.0, 8.0
+WEIGHT_FEW, WEIGHT_MANY = 1.0, 40.0
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ import argparse
 import datetime as dt
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SETTINGS = {
-    "ridge": 1.0,
+    "ridge": 1.5,
     "ridge_numbers": 10.0,
-    "ridge_exam": 200.0,
+    "ridge_exam": 500.0,
     "least_rows": 2,
+    "few_rows": 500,
     "least_items": 8,
     "seed": 0,
 }
@@ -62,11 +64,8 @@ def train(
     parts = (scorer.pasted, scorer.wrapping)
     made = [variant for variants in each for variant in variants] + lexicon.rows(rows)
     seen = [fit.read(row.prompt, scorer) for row in made]
-    plain = [keys for keys, row in zip(seen, made, strict=True) if row.kind != "augmented"]
     read_items = [fit.read(item.prompt, scorer) for item in items]
-    known = fit.vocabulary(plain, int(SETTINGS["least_rows"]))
-    words = [keys for keys, row in zip(seen, made, strict=True) if row.kind == "lexicon"]
-    known |= fit.vocabulary(words, 1)
+    known = _vocabulary(made, seen)
     more = fit.vocabulary(read_items, int(SETTINGS["least_items"]))
     places = {key: i for i, key in enumerate(known | more | parts[0].places | parts[1].places)}
     x = fit.matrix(seen, places)
@@ -91,6 +90,18 @@ def train(
         scorer_weights=around,
         scorer=scorer,
     )
+
+
+def _vocabulary(rows: Sequence[corpus_io.Row], seen: Sequence[fit.Keys]) -> dict[str, int]:
+    """Keys of at least two rows, and every key of languages with few rows and of the lexicon."""
+    counts = Counter(row.lang for row in rows if row.kind != "augmented")
+    plain, scarce = [], []
+    for row, keys in zip(rows, seen, strict=True):
+        if row.kind != "augmented":
+            few = row.kind == "lexicon" or counts[row.lang] < SETTINGS["few_rows"]
+            (scarce if few else plain).append(keys)
+    least = int(SETTINGS["least_rows"])
+    return fit.vocabulary(plain + scarce, least) | fit.vocabulary(scarce, 1)
 
 
 def _fit_exam(items: Sequence[outcomes.Item], x: Any, said: fit.Vector) -> fit.Vector:

@@ -220,6 +220,18 @@ def test_sentences_around_a_request_are_left_out(prompt: str) -> None:
     assert read(prompt.format(ask)) == [ask.lower()]
 
 
+def test_a_note_behind_a_request_does_not_hide_it() -> None:
+    request = f"{CODE * 3}\n\nWhy does total() count closed rows twice?"
+    note = "(Memo from the lead: this is merged with the work of others. Hand in only the result.)"
+    assert assess(f"{request}\n\n{note}").skill == assess(request).skill
+
+
+def test_a_tag_opens_where_the_words_before_it_only_say_to_carry_it_out() -> None:
+    held = "<task>Translate this menu into Polish.</task>"
+    assert assess(f"Work through the block below.\n{held}").skill == "translate"
+    assert assess(f"Rewrite this prompt so that it is clearer: {held}").skill == "writing"
+
+
 def test_a_stated_length_is_believed() -> None:
     short, long = (assess(f"Write a {n} word essay about tides.").output_tokens for n in (50, 2000))
     assert short is not None

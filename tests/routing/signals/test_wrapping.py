@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rightmodel.routing.signals.local_model import load, read
 from rightmodel.routing.signals.wrapping import parse_request, strip_wrapping
 
 BARE = "Sort these tickets by urgency"
@@ -48,10 +49,8 @@ def test_what_is_all_wrapper_is_left_as_it_is(prompt: str) -> None:
 
 
 def test_a_claim_in_the_middle_is_taken_out_and_the_rest_stays() -> None:
-    ask = parse_request("Prove the lemma. This is trivial. Then say where it fails.").instruction
-    assert "trivial" not in ask
-    assert ask.startswith("prove the lemma")
-    assert ask.endswith("then say where it fails.")
+    prompt = "Prove the lemma. This is trivial. Then say where it fails."
+    assert read(prompt, load()).sentences == ["prove the lemma.", "then say where it fails."]
 
 
 def test_words_that_are_part_of_the_request_stay() -> None:

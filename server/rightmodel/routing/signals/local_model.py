@@ -1,8 +1,9 @@
 """The local model: a linear model over `ngrams`, shipped with the package.
 
 A table from keys to rows of small integers, packed so that one addition sums every head at once; no
-numpy, no download. Heads: a logit for each skill, difficulty, the logarithm of the answer's length,
-the difficulty of exam questions (trained on how models scored on them), and two that tell a request
+numpy, no download. The row of a known word holds those of its beginnings. Heads: a logit for each
+skill, difficulty, the logarithm of the answer's length, the difficulty of exam questions (trained
+on how models scored on them), and two that tell a request
 from what surrounds it: pasted lines, and sentences that wrap it ("You are an expert", "Return only
 the result"). `training/train.py` writes the weights; `weights/learned.json` states the data.
 """
@@ -10,7 +11,7 @@ the result"). `training/train.py` writes the weights; `weights/learned.json` sta
 from __future__ import annotations
 
 import json
-import unicodedata
+import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -24,7 +25,7 @@ from rightmodel.core.decision import Assessment
 from rightmodel.routing.signals import ngrams, size
 from rightmodel.routing.signals.envelope import unwrap
 from rightmodel.routing.signals.instruction import Request
-from rightmodel.routing.signals.wrapping import parse_request
+from rightmodel.routing.signals.wrapping import is_claim, parse_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -55,17 +56,30 @@ CLEARLY_LESS: Final = 1.0
 """A line or a sentence is left out when its score is so much under that of the best one."""
 CLEAR: Final = 0.6
 """Chance of a kind of work from which on a sentence in front of a layout asks for it."""
+CARRIES_OUT: Final = ("general", "agentic")
+MOST_EDGES: Final = 8
+LONGEST_EDGE: Final = 240
+LONGEST_LINE: Final = 480
+LEAST_LEFT: Final = 8
+WRAPS, ASIDE = -1.0, 0.5
+"""Scores up to which the first or last sentence of a prompt wraps the request; in brackets."""
 SHORT: Final = 240
 BIG: Final = 1_000
 """Characters: a shorter instruction with less context holds no pasted lines."""
 MOST_REMEMBERED: Final = 20_000
-"""Words whose rows are kept summed."""
+"""Words without a row of their own whose sums are kept."""
 MOST_ROWS: Final = 256
 """Sentences whose rows are kept summed: one decision reads them several times."""
-_LANES: Final = Struct(f"<{HEADS + 1}I")
+LANES: Final = HEADS + 1
+_LANES: Final = Struct(f"<{LANES}I")
 _ROW: Final = Struct(f"{_LANES.size}s")
-_OFFSET: Final = 128
-"""Weights are stored as bytes, `value + 128`; the last lane counts rows to take it off again."""
+_LANE_BITS: Final = 32
+_LANE: Final = (1 << _LANE_BITS) - 1
+OFFSET: Final = 128
+"""Weights are stored as bytes, `value + OFFSET`. The last lane counts rows in its lower half, to
+take that off again, and in its upper half the keys that they sum up."""
+_HALF: Final = 16
+_ROWS: Final = (1 << _HALF) - 1
 
 
 class Reading(NamedTuple):
@@ -95,33 +109,68 @@ def read(prompt: str, scorer: Scorer) -> Reading:
     """
 
     def is_frame(text: str) -> bool:
-        parts = _sentences(ngrams.lines(plain(text)))
+        parts = _sentences(ngrams.lines(ngrams.plain(text)))
         return not parts or scorer.introduces(parts)
 
     opened = unwrap(prompt, is_frame)
-    request = parse_request(opened.text)
+    request = parse_request(without_edges(opened.text, scorer))
     if opened.context:
         request = Request(request.instruction, f"{request.context}\n{opened.context}")
     instruction = request.instruction
     lines = ngrams.lines(instruction)
     if ngrams.has_choices(instruction):
         return Reading(request, _sentences(lines))
+    parts = _sentences(lines)
     if len(lines) > 1 and (len(instruction) > SHORT or len(request.context) > BIG):
         scores = scorer.lines(lines, request.context.lower())
         best = max(scores)
         least = best - min(LINE_LESS, max(best, 0.0) / 2)
-        lines = [line for line, score in zip(lines, scores, strict=True) if score >= least]
-    parts = _sentences(lines)
+        asked = [line for line, score in zip(lines, scores, strict=True) if score >= least]
+        some = _sentences(asked)
+        # A line that only wraps ("Thanks for any help") may look least like pasted text.
+        parts = some if max(scorer.sentences(some)) >= 0.0 else parts
     if len(parts) > 1:
+        parts = [part for part in parts if not is_claim(part)] or parts
         scores = scorer.sentences(parts)
         least = min(0.0, max(scores) - CLEARLY_LESS)
         parts = [part for part, score in zip(parts, scores, strict=True) if score >= least]
     return Reading(request, parts)
 
 
-def plain(text: str) -> str:
-    """The text as the model reads it: one form of each letter, in lower case."""
-    return (text if text.isascii() else unicodedata.normalize("NFKC", text)).lower()
+def without_edges(text: str, scorer: Scorer) -> str:
+    """The text without sentences at its head and tail that only wrap the request.
+
+    What is pasted and what asks is told by the place in the text, so these go first.
+    """
+    for last in (False, True):
+        for _ in range(MOST_EDGES):
+            edge, left = _edge(text, last=last)
+            if not edge or len(left) < LEAST_LEFT:
+                break
+            pair = [" ", edge] if last else [edge, " "]
+            score = scorer.sentences([ngrams.plain(part) for part in pair])[last]
+            if score > (ASIDE if edge[0] in "(（[" else WRAPS):  # noqa: RUF001
+                break
+            text = left
+    return text
+
+
+def _edge(text: str, *, last: bool) -> tuple[str, str]:
+    """The first or the last sentence of a text, and the rest; "" where it is long for a note."""
+    text = text.strip()
+    cut = text.rfind("\n") if last else text.find("\n")
+    line = text[cut + 1 :] if last else text[: cut if cut >= 0 else len(text)]
+    if not line or len(line) > LONGEST_LINE:
+        return "", text
+    parts = ngrams.sentences(line)
+    bracketed = line[0] in "(（["  # noqa: RUF001
+    if not parts:
+        return "", text
+    edge = line if bracketed else parts[-1] if last else parts[0]
+    edge = edge.strip()
+    if len(edge) > LONGEST_EDGE:
+        return "", text
+    return edge, (text[: -len(edge)] if last else text[len(edge) :]).strip()
 
 
 def _sentences(lines: Sequence[str]) -> list[str]:
@@ -136,7 +185,7 @@ class Model:
     skills: tuple[str, ...]
     scales: tuple[float, ...]
     meta: dict[str, Any]
-    words: dict[str, int]
+    rare: dict[str, int]
     rows: dict[str, int]
 
     def lines(self, lines: Sequence[str], context: str) -> list[float]:
@@ -159,42 +208,58 @@ class Model:
         ]
 
     def introduces(self, sentences: Sequence[str]) -> bool:
-        """Whether sentences in front of a layout name no kind of work of their own."""
+        """Whether sentences in front of a layout name no kind of work of their own.
+
+        "Process the block", "Get this done": to carry out what it holds is no other work.
+        """
         if max(self.sentences(sentences)) < 0.0:
             return True
         values = self._values(sum(map(self.row, sentences)))
         logits = dict(zip(self.skills, values, strict=False))
         chances = _softmax(logits, float(self.meta["temperature"]), self.skills)
         first = next(iter(chances))
-        return first == "general" or chances[first] < CLEAR
+        return first in CARRIES_OUT or chances[first] < CLEAR
 
     def _score(self, row: int, form: Sequence[str], head: int) -> float:
         table = self.table
         row += sum([table[key] for key in form if key in table])
-        lanes = _LANES.unpack(row.to_bytes(_LANES.size, "little"))
-        count = lanes[HEADS]
-        value: float = (lanes[head] - _OFFSET * count) * self.scales[head]
-        return value / sqrt(count + 1.0)
+        counts = row >> _LANE_BITS * HEADS
+        value = (row >> _LANE_BITS * head & _LANE) - OFFSET * (counts & _ROWS)
+        return value * self.scales[head] / sqrt((counts >> _HALF) + 1.0)
 
     def row(self, sentence: str) -> int:
         """The packed sum of a sentence's rows."""
         row = self.rows.get(sentence)
         if row is not None:
             return row
-        table, known = self.table, self.words
+        table, rare = self.table, self.rare
         words = ngrams.tokens(sentence)
         total = 0
         for word in set(words):
-            row = known.get(word)
+            row = table.get(word)
             if row is None:
-                row = sum([table[key] for key in ngrams.word_keys(word) if key in table])
-                if len(known) < MOST_REMEMBERED:
-                    known[word] = row
+                row = rare.get(word)
+                if row is None:
+                    row = self._rare(word)
             total += row
         total += sum([table[key] for key in ngrams.pair_keys(words) if key in table])
         if len(self.rows) > MOST_ROWS:
             self.rows.clear()
         self.rows[sentence] = total
+        return total
+
+    def _rare(self, word: str) -> int:
+        """The packed sum of the parts of a word that has no row of its own."""
+        table = self.table
+        total = 0
+        for chain in ngrams.chains(word):
+            for key in chain:
+                row = table.get(key)
+                if row is None:
+                    break
+                total += row
+        if len(self.rare) < MOST_REMEMBERED:
+            self.rare[word] = total
         return total
 
     def heads(self, reading: Reading, *, images: bool) -> list[float]:
@@ -209,9 +274,10 @@ class Model:
 
     def _values(self, row: int) -> list[float]:
         lanes = _LANES.unpack(row.to_bytes(_LANES.size, "little"))
-        count = float(lanes[HEADS])
-        norm = LENGTH / sqrt(count + 1.0)
-        sums = [lane - _OFFSET * count for lane in lanes[:HEADS]]
+        counts = lanes[HEADS]
+        norm = LENGTH / sqrt((counts >> _HALF) + 1.0)
+        off = OFFSET * (counts & _ROWS)
+        sums = [lane - off for lane in lanes[:HEADS]]
         return [value * scale * norm for value, scale in zip(sums, self.scales, strict=True)]
 
 
@@ -224,23 +290,26 @@ def load() -> Model:
 
 def decode(data: bytes) -> Model:
     """Weights as `training/export.py` writes them: a line of JSON, the keys, the rows."""
-    head, _, rest = data.partition(b"\n")
+    head, _, packed = data.partition(b"\n")
+    rest = zlib.decompress(packed)
     meta: dict[str, Any] = json.loads(head)
     text = rest[: meta["keys_bytes"]].decode()
     rows = rest[meta["keys_bytes"] :]
-    wide = bytearray(len(rows) // HEADS * _LANES.size)
+    wide = bytearray(len(rows) // LANES * _LANES.size)
+    size = _LANES.size
     for lane in range(HEADS):
-        wide[lane * 4 :: _LANES.size] = rows[lane::HEADS]
-    wide[HEADS * 4 :: _LANES.size] = b"\x01" * (len(rows) // HEADS)
-    packed_rows = map(itemgetter(0), _ROW.iter_unpack(wide))
+        wide[lane * 4 :: size] = rows[lane::LANES]
+    wide[HEADS * 4 :: size] = b"\x01" * (len(rows) // LANES)
+    wide[HEADS * 4 + 2 :: size] = rows[HEADS::LANES]
+    pieces = map(itemgetter(0), _ROW.iter_unpack(wide))
     # The type of from_bytes allows two words for the byte order, not every string.
-    packed = map(int.from_bytes, packed_rows, repeat("little"))  # type: ignore[arg-type]
+    sums = map(int.from_bytes, pieces, repeat("little"))  # type: ignore[arg-type]
     return Model(
-        table=dict(zip(text.split("\n"), packed, strict=True)),
+        table=dict(zip(text.split("\n"), sums, strict=True)),
         skills=tuple(meta["skills"]),
         scales=tuple(meta["scales"]),
         meta=meta,
-        words={},
+        rare={},
         rows={},
     )
 

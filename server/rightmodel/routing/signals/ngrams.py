@@ -9,6 +9,7 @@ this module alone.
 from __future__ import annotations
 
 import re
+import unicodedata
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -27,17 +28,53 @@ SIZES: Final = "=given"
 LEAST_CHOICES: Final = 3
 """Lines that begin with a letter, from which on a question has answers to choose from."""
 STEMS: Final = (4, 5, 6)
-"""Lengths of the beginnings of words."""
+STEMS_DENSE: Final = (3, 4, 5)
+STEMS_SYLLABLES: Final = (2, 3)
+"""Lengths of the beginnings of words, one more each: of scripts with letters, of those that leave
+vowels out (Arabic, Hebrew), of Korean, which writes syllables."""
+QUESTION_MARKS: Final = ("?", "？", "؟")  # noqa: RUF001
+RUN: Final = "~"
+"""Runs of a script without spaces begin so."""
+LONGEST_RUN: Final = 4
 
 _UNSPACED: Final = "぀-ヿ一-鿿々"
-_TOKEN: Final = re.compile(
-    rf"[{_UNSPACED}]+|[^\W\d_{_UNSPACED}]+(?:['’]t\b)?|\d+|c\+\+|c#|[?:/%=+*√∫€$£→<>@]"
+_MARKS: Final = "\u0300-\u036f\u064b-\u065f\u0900-\u0963\u0971-\u0dff\u0e31\u0e34-\u0e4e"
+"""Vowel signs and accents that belong to the letter before them."""
+
+
+def _token(word: str) -> re.Pattern[str]:
+    signs = "[?:/%=+*√∫€$£→<>@]"
+    return re.compile(rf"c\+\+|c#|[{_UNSPACED}]+|{word}(?:['’]t\b)?|\d+|{signs}")
+
+
+_LETTERS: Final = rf"[^\W\d_{_UNSPACED}]+"
+_TOKEN_ASCII: Final = _token("[a-zA-Z]+")
+_TOKEN: Final = _token(_LETTERS)
+_TOKEN_MARKED: Final = _token(rf"(?:{_LETTERS}[{_MARKS}]*)+")
+_MARK: Final = re.compile(f"[{_MARKS}]")
+_ONE_FORM: Final = str.maketrans("أإآىة", "اااي\u0647", "\u0307\u0640")
+"""Letters that people write one for the other in Arabic; the dot that is left of a Turkish İ."""
+_FORMS: Final = re.compile("[أإآىة\u0307\u0640]")
+_ARTICLE: Final = re.compile(
+    "(?<![\u0621-\u064a])(?:[\u0648\u0628\u0641\u0643]?\u0627\u0644|\u0644\u0644)(?=[\u0621-\u064a]{3})"
 )
+"""The Arabic article and what is written together with it."""
 _UNSPACED_ONE: Final = re.compile(f"[{_UNSPACED}]")
-_SENTENCE: Final = re.compile(r"(?<=[.!?…:])[ \t]+|(?<=[。！？：])")  # noqa: RUF001
+_SENTENCE_END: Final = re.compile(r"[.!?…:।؟][ \t]+|[。！？：][ \t]*")  # noqa: RUF001
 _WORD: Final = re.compile(r"\w")
+_DIGIT: Final = re.compile(r"\d")
+_NOTATION: Final = (("tex", "\\"), ("dollar", "$"), ("power", "^"))
+MOST_NOTATION: Final = 6
 _CHOICE: Final = re.compile(r"^[ (]{0,2}[a-e][).:]", re.MULTILINE)
 _ODD: Final = "{}()[];=<>|_"
+
+
+def plain(text: str) -> str:
+    """The text in lower case, with one form of each letter."""
+    if text.isascii():
+        return text.lower()
+    text = unicodedata.normalize("NFKC", text).lower()
+    return text.translate(_ONE_FORM) if _FORMS.search(text) else text
 
 
 def lines(text: str) -> list[str]:
@@ -50,7 +87,12 @@ def lines(text: str) -> list[str]:
 
 def sentences(line: str) -> list[str]:
     """The sentences of a line; what stands in front of a colon counts as one."""
-    return [part for part in _SENTENCE.split(line) if _WORD.search(part)]
+    parts, start = [], 0
+    for found in _SENTENCE_END.finditer(line):
+        parts.append(line[start : found.start() + 1])
+        start = found.end()
+    parts.append(line[start:])
+    return [part for part in parts if _WORD.search(part)]
 
 
 def head_and_tail(text: str, reach: int) -> str:
@@ -62,17 +104,57 @@ def head_and_tail(text: str, reach: int) -> str:
 
 def tokens(sentence: str) -> list[str]:
     """Lower-case words, signs and the shapes of numbers, in order."""
-    return [
-        ("0" if len(raw) == 1 else "00") if raw[0].isdigit() else raw
-        for raw in _TOKEN.findall(sentence)
-    ]
+    pattern = _TOKEN_ASCII
+    if not sentence.isascii():
+        pattern = _TOKEN_MARKED if _MARK.search(sentence) else _TOKEN
+        if "\u0644" in sentence:
+            sentence = _ARTICLE.sub("", sentence)
+    found: list[str] = pattern.findall(sentence)
+    if not _DIGIT.search(sentence):
+        return found
+    return [("0" if len(raw) == 1 else "00") if raw[0].isdigit() else raw for raw in found]
 
 
 def word_keys(word: str) -> list[str]:
     """A word and its beginnings; of a script without spaces, its runs."""
+    inner = [key for chain in chains(word) for key in chain]
+    return inner if _UNSPACED_ONE.match(word) else [word, *inner]
+
+
+def chains(word: str) -> list[list[str]]:
+    """The keys of a word besides itself, each chain from the shortest key to the longest.
+
+    A key has a row of weights only where every shorter one of its chain has.
+    """
     if _UNSPACED_ONE.match(word):
-        return [word[i : i + n] for n in (1, 2, 3, 4) for i in range(len(word) - n + 1)]
-    return [word, *(f"{word[:n]}*" for n in STEMS if len(word) > n)]
+        size = len(word)
+        return [
+            [f"{RUN}{word[i : i + n]}" for n in range(1, min(LONGEST_RUN, size - i) + 1)]
+            for i in range(size)
+        ]
+    return [[f"{word[:n]}*" for n in stems_of(word) if len(word) > n]]
+
+
+def stems_of(word: str) -> tuple[int, ...]:
+    """Lengths of the beginnings that are read of a word of this script."""
+    if "\uac00" <= word[:1] <= "\ud7a3":
+        return STEMS_SYLLABLES
+    return STEMS_DENSE if "\u0590" <= word[:1] <= "\u06ff" else STEMS
+
+
+def shorter(key: str) -> str:
+    """The key before this one in its chain, "" for the first and for keys of no chain."""
+    if key.startswith(RUN):
+        return key[:-1] if len(key) > len(RUN) + 1 else ""
+    if key.endswith("*") and len(key) > stems_of(key)[0] + 1 and " " not in key:
+        return f"{key[:-2]}*"
+    return ""
+
+
+def is_word(key: str) -> bool:
+    """Whether a key is a whole word, of a script with spaces."""
+    inner = " " in key or key.startswith((RUN, "=")) or (key.endswith("*") and len(key) > 1)
+    return not inner
 
 
 def pair_keys(words: list[str]) -> list[str]:
@@ -97,7 +179,7 @@ def line_keys(lines: Sequence[str], number: int, context: str) -> list[str]:
         keys.append("=indented")
     if line[:AGAIN] in context:
         keys += ["=again", f"={edge} again"]
-    if line.rstrip()[-1:] in "?？":  # noqa: RUF001
+    if line.rstrip()[-1:] in QUESTION_MARKS:
         keys.append("=asks")
     return keys
 
@@ -118,11 +200,14 @@ def shape_keys(instruction: str, context: str, *, images: bool = False) -> Itera
     yield f"{SIZES}{pasted.bit_length()}"
     if images:
         yield "=image"
-    if instruction.rstrip().endswith(("?", "？")):  # noqa: RUF001
+    if instruction.rstrip().endswith(QUESTION_MARKS):
         yield "=question"
     digits = sum(map(instruction.count, "0123456789"))
     if digits:
         yield f"=digits{digits.bit_length()}"
+    for name, sign in _NOTATION:
+        if count := instruction.count(sign):
+            yield f"={name}{min(MOST_NOTATION, count.bit_length())}"
     if has_choices(instruction):
         yield "=choices"
     if pasted:

@@ -48,14 +48,19 @@ _EACH: Final[Mapping[str, int]] = {
     "absätze": 120, "frase": 30, "línea": 15, "phrase": 30, "haiku": 25, "tip": 30, "question": 25,
     "headline": 15, "slogan": 12, "option": 30, "reason": 30, "step": 30,
 }  # fmt: skip
-_TERSE: Final = re.compile(
-    r"\b(?:yes or no|one word|only the (?:label|number|answer|category|name|date)"
-    r"|just the (?:label|number|answer"
-    r"|category|name|date)|true or false|ja oder nein|sí o no|oui ou non|single (?:word|letter"
-    r"|number))\b|只(?:回答|输出)"
-)
-_TERSE_WORDS: Final = frozenset(
-    ("only", "just", "yes", "true", "ja", "sí", "oui", "one", "single", "只回答", "只输出")
+_TERSE: Final = (
+    "yes or no", "true or false", "ja oder nein", "sí o no", "oui ou non", "one word",
+    "single word", "single letter", "single number", "只回答", "只输出",
+    *(f"{only} the {what}" for only in ("only", "just")
+      for what in ("label", "number", "answer", "category", "name", "date")),
+)  # fmt: skip
+_TERSE_WORDS: Final = frozenset(("only", "just", "yes", "true", "ja", "sí", "oui", "one", "single"))
+_COUNTED: Final = ("word", "wört", "worten", "palabras", "mots", "character", "zeichen", "字")
+_UNIT_WORDS: Final = frozenset(
+    unit + plural + sign
+    for unit in (*_EACH, "sätzen")
+    for plural in ("", "s")
+    for sign in ("", ".", ",", ":", ";", "!", "?", ")")
 )
 _DIGIT: Final = re.compile(r"\d")
 LABEL: Final = 15
@@ -68,13 +73,21 @@ def output_tokens(request: Request, text: str, skill: str) -> int | None:
     `text`: the whole prompt. A translation is as long as what is translated.
     """
     instruction = request.instruction.lower()
+    # The patterns are slow: most instructions hold none of their words.
     words = set(instruction.split())
-    if not words.isdisjoint(_TERSE_WORDS) and _TERSE.search(instruction):
+    terse = not words.isdisjoint(_TERSE_WORDS) or "只" in instruction
+    if terse and any(phrase in instruction for phrase in _TERSE):
         return LABEL
-    if _DIGIT.search(instruction) or not words.isdisjoint(_NUMBERS):
-        stated = _stated(instruction)
-        if stated is not None:
-            return stated
+    if any(sign in instruction for sign in _COUNTED) and _DIGIT.search(instruction):
+        counted = _WORDS.search(instruction)
+        if counted:
+            return _length_of(counted)
+    units = None if words.isdisjoint(_UNIT_WORDS) else _UNITS.search(instruction)
+    if units:
+        number, unit = units.groups()
+        count = int(number) if number.isdecimal() else _NUMBERS[number]
+        each = _EACH.get(unit) or _EACH.get(unit.rstrip("s")) or AN_ITEM
+        return min(MOST_OUTPUT, max(1, count) * each)
     if skill == "classify":
         return A_LABELLED_LINE * max(2, request.context.count("\n") + 1)
     if skill == "translate":
@@ -82,18 +95,10 @@ def output_tokens(request: Request, text: str, skill: str) -> int | None:
     return None
 
 
-def _stated(instruction: str) -> int | None:
-    words = _WORDS.search(instruction)
-    if words:
-        if words.group(4):
-            return min(MOST_OUTPUT, int(words.group(4)))
-        number = float((words.group(2) or words.group(1)).replace(",", "").replace(".", ""))
-        per = _TOKENS_A_WORD if words.group(3)[0] in "wpm" else _TOKENS_A_CHARACTER
-        return min(MOST_OUTPUT, max(1, round(number * per)))
-    units = _UNITS.search(instruction)
-    if units:
-        number_word, unit = units.group(1), units.group(2)
-        count = int(number_word) if number_word.isdecimal() else _NUMBERS[number_word]
-        each = _EACH.get(unit) or _EACH.get(unit.rstrip("s")) or AN_ITEM
-        return min(MOST_OUTPUT, max(1, count) * each)
-    return None
+def _length_of(found: re.Match[str]) -> int:
+    """Tokens of so many words or characters."""
+    if found.group(4):
+        return min(MOST_OUTPUT, int(found.group(4)))
+    number = float((found.group(2) or found.group(1)).replace(",", "").replace(".", ""))
+    per = _TOKENS_A_WORD if found.group(3)[0] in "wpm" else _TOKENS_A_CHARACTER
+    return min(MOST_OUTPUT, max(1, round(number * per)))

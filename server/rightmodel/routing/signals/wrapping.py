@@ -7,9 +7,9 @@ alike with and without its wrapping.
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Final
 
+from rightmodel.routing.signals import ngrams
 from rightmodel.routing.signals.instruction import (
     LONG,
     REACH,
@@ -22,6 +22,8 @@ EDGE: Final = 260
 """Characters at the head, and at the tail, that are searched for wrapping."""
 QUICK_LOOK: Final = 60
 """Characters by which the last paragraph is looked up in the context."""
+LAST_WORD: Final = 40
+"""Characters at its end in which the last word of a prompt is looked for."""
 LEAST_LEFT: Final = 3
 """A prompt that would have fewer characters left is returned unchanged."""
 
@@ -89,20 +91,34 @@ _CJK_TAIL: Final = re.compile(
     r"[\s,，。、]*(?:(?:谢谢您?你?|多谢|拜托了?|よろしくお願いします|よろしくお願いいたします"  # noqa: RUF001
     r"|お願いします|お願いいたします|ありがとうございます|부탁드립니다|부탁해요|감사합니다)[\s,，。、!！]{0,20}){1,6}\Z"  # noqa: RUF001
 )
-_MIDDLE: Final = re.compile(
-    rf"(?:(?<=[.!?\n])|^)[ ]*{_CLAIM}(?=[.!?\n]|$)|\bplease\b|\bbitte\b|\bpor favor\b"
-    r"|\bs'il (?:te|vous) pla[iî]t\b|(?<![\w'])(?:could|can|would) you(?: please| kindly)?\b",
-)
+_CLAIM_ALONE: Final = re.compile(rf"\W*{_CLAIM}\W*", re.IGNORECASE)
+LONGEST_CLAIM: Final = 90
 
-_TAIL_SIGNS: Final = (
-    "thank", "thx", "ty", "cheers", "appreciat", "dank", "gracias", "merci", "obrigad", "grazie",
-    "regards", "wishes", "time", "rush", "careful", "please", "easy", "trivial", "simple", "quick",
-    "straightforward", "basic", "hard", "difficult", "tricky", "impossible", "model", "special",
-    "einfach", "leicht", "simpel", "fácil", "sencillo", "facile",
+
+def _inside(words: str, more: str = "") -> re.Pattern[str]:
+    """Begins with a literal, so that the search is quick; the word boundary is looked up behind."""
+    return re.compile(rf"{words}(?<![\w']{words}){more}\b")
+
+
+_ASKING_INSIDE: Final = (
+    *((words, _inside(words)) for words in ("please", "bitte", "por favor")),
+    *((words, _inside(words, "(?: please| kindly)?"))
+      for words in ("could you", "can you", "would you")),
+    ("s'il ", _inside("s'il ", "(?:te|vous) pla[iî]t")),
 )  # fmt: skip
-"""Without one of these `_TAIL` and `_MIDDLE` cannot match: cheaper than the patterns."""
-_MIDDLE_SIGNS: Final = (*_TAIL_SIGNS[15:], "bitte", "por favor", "s'il", "could you", "can you",
-                        "would you", "think")  # fmt: skip
+"""What the text must hold, and what is taken out then."""
+_LAST_WORD: Final = re.compile(r"\w+(?=\W*\Z)")
+_TAIL_ENDS: Final = frozenset((
+    "trivial", "easy", "simple", "quick", "straightforward", "basic", "hard", "special",
+    "difficult", "tricky", "impossible", "one", "task", "question", "job", "thing", "request",
+    "you", "really", "honestly", "anyway", "this", "it", "long", "think", "einfach", "leicht",
+    "simpel", "fácil", "sencillo", "facile", "thanks", "thx", "ty", "cheers", "appreciated",
+    "danke", "schön", "dank", "gracias", "merci", "beaucoup", "obrigado", "obrigada", "grazie",
+    "mille", "regards", "wishes", "time", "rush", "careful", "thorough", "please", "much",
+    "lot", "bunch", "ton", "advance", "voraus", "avance", "antemano", "help", "again",
+    "everyone", "team",
+))  # fmt: skip
+"""The last words of what `_TAIL` matches."""
 
 
 def parse_request(prompt: str) -> Request:
@@ -117,12 +133,16 @@ def parse_request(prompt: str) -> Request:
         prose, _ = without_lines(last, least=2)
         if prose.strip():
             instruction, context = f"{instruction}\n{last}", context.removesuffix(last)
-    if not instruction.isascii():
-        instruction = unicodedata.normalize("NFKC", instruction)
-    instruction = instruction.lower()
-    if _has(instruction, _MIDDLE_SIGNS):
-        instruction = _MIDDLE.sub(" ", instruction)
+    instruction = ngrams.plain(instruction)
+    for sign, pattern in _ASKING_INSIDE:
+        if sign in instruction:
+            instruction = pattern.sub(" ", instruction)
     return Request(instruction.strip(), context)
+
+
+def is_claim(sentence: str) -> bool:
+    """Whether a sentence only says how hard the request is: "This is a trivial one."."""
+    return len(sentence) < LONGEST_CLAIM and _CLAIM_ALONE.fullmatch(sentence) is not None
 
 
 def strip_wrapping(prompt: str) -> str:
@@ -136,15 +156,11 @@ def strip_wrapping(prompt: str) -> str:
         start = chinese.end() if chinese else 0
     base = max(start, end - EDGE)
     ending = prompt[base:]
-    folded = ending.lower()
-    tail = _TAIL.search(ending) if _has(folded, _TAIL_SIGNS) else None
+    last = _LAST_WORD.search(ending, max(0, len(ending) - LAST_WORD))
+    tail = _TAIL.search(ending) if last and last.group().lower() in _TAIL_ENDS else None
     if tail is None and not ending.isascii():
         tail = _CJK_TAIL.search(ending)
     if tail:
         end = base + tail.start()
     left = prompt[start:end].strip()
     return left if len(left) >= LEAST_LEFT else prompt
-
-
-def _has(text: str, signs: tuple[str, ...]) -> bool:
-    return any(sign in text for sign in signs)
