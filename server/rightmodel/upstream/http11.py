@@ -7,7 +7,10 @@ times the CPU. This one takes and returns the same objects and raises the same e
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
+import ssl
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, cast
 
@@ -19,7 +22,6 @@ except ImportError:  # PyPy
     httptools = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 
 IS_AVAILABLE: Final = httptools is not None
@@ -99,7 +101,10 @@ def _connecting() -> Iterator[None]:
     except TimeoutError as error:
         raise httpcore2.ConnectTimeout(str(error)) from error
     except OSError as error:  # ssl's errors, and those of resolving a name, are among them
-        raise httpcore2.ConnectError(str(error)) from error
+        why, code = str(error), error.errno
+        if code and code in errno.errorcode and not isinstance(error, ssl.SSLError):
+            why = os.strerror(code)  # without the address: messages name the base_url
+        raise httpcore2.ConnectError(why) from error
 
 
 async def _connected(host: str, port: int) -> socket.socket:
