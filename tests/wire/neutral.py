@@ -154,7 +154,7 @@ def responses(draw: st.DrawFn, wire_format: WireFormat) -> ChatResponse:
     return ChatResponse((*parts, *calls), draw(st.sampled_from(finishes)), "m-1", usage, id="r1")
 
 
-ENVELOPE: Final = Envelope("r1", "m-1", 1_795_000_000, signed=True)
+ENVELOPE: Final = Envelope("r1", "m-1", 1_795_000_000)
 
 
 def again(wire_format: WireFormat, request: ChatRequest) -> ChatRequest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from rightmodel.core.task import (
 )
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import Quirks
+from rightmodel.wire.seal import holds_foreign
 
 CHAT, RESPONSES, MESSAGES = (
     WireFormat.OPENAI_CHAT,
@@ -76,6 +78,20 @@ def test_system_messages_become_the_user_s_where_the_model_takes_none(
     words = "\n".join(message["content"] for message in found)
     assert words.count("<system-reminder>\n") == 2
     assert len(found) == (1 if wire_format is CHAT else 3)
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+def test_reasoning_of_another_api_is_found_in_the_bytes_of_a_body(
+    separators: tuple[str, str],
+) -> None:
+    def body(signature: str, said: str = "hi") -> bytes:
+        blocks = [{"type": "thinking", "signature": signature}, {"type": "text", "text": said}]
+        return json.dumps({"content": blocks}, separators=separators).encode()
+
+    assert holds_foreign(body("rightmodel-seal:openai-responses:rs_1:x"))
+    assert holds_foreign(body(""))
+    quoted = json.dumps({"signature": "rightmodel-seal:gemini::x", "a": ""})
+    assert not holds_foreign(body("ErUB", said=f"rightmodel: see {quoted}"))
 
 
 CONVERSATION = ChatRequest(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -24,6 +25,7 @@ from rightmodel.core.task import (
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import HARMLESS, RequestError, without_reasoning
 from rightmodel.wire.response import ChatResponse, events_of
+from rightmodel.wire.seal import sealed
 from wire.losses import with_losses
 from wire.neutral import ENVELOPE, SCHEMA, again, requests, responses
 
@@ -94,15 +96,46 @@ def test_a_response_survives_translation_whole_and_streamed(
     reader, writer = CODECS[upstream].decoder(), CODECS[client]
     for event in CODECS[upstream].encode_stream(response, events_of(response, size), ENVELOPE):
         reader.event(json.loads(json.dumps(event)))
-    received, unsigned = reader.response(), ENVELOPE._replace(signed=False)
+    events = [sealed(event, upstream) for event in reader.events]
+    parts = tuple(sealed(part, upstream) for part in reader.response().parts)
+    received = replace(reader.response(), parts=parts)
     whole = writer.decode_response(
-        json.loads(json.dumps(writer.encode_response(received, unsigned)))
+        json.loads(json.dumps(writer.encode_response(received, ENVELOPE)))
     )
     decoder = writer.decoder()
-    for event in writer.encode_stream(received, reader.events, unsigned):
+    for event in writer.encode_stream(received, events, ENVELOPE):
         decoder.event(json.loads(json.dumps(event)))
     assert shown(whole) == shown(decoder.response()) == shown(response)
-    assert "c2ln" not in str((whole, decoder.response()))
+
+
+CARRIERS = [WireFormat.OPENAI_RESPONSES, WireFormat.ANTHROPIC_MESSAGES]
+
+
+@pytest.mark.parametrize("client", CARRIERS)
+@pytest.mark.parametrize("upstream", CARRIERS)
+@pytest.mark.parametrize("thought", ["hm", ""])
+def test_a_signature_comes_back_to_the_api_that_made_it_through_a_client_of_another(
+    upstream: WireFormat, client: WireFormat, thought: str
+) -> None:
+    name = "rs_1" if upstream is WireFormat.OPENAI_RESPONSES else ""
+    made = Reasoning(thought, "c2ln:1", name)
+    response = ChatResponse((sealed(made, upstream), Text("yes")))
+    body = CODECS[client].encode_response(response, ENVELOPE)
+    if client is WireFormat.OPENAI_RESPONSES:
+        said = {"input": body["output"]}
+    else:
+        said = {"messages": [{"role": "assistant", "content": body["content"]}], "max_tokens": 9}
+    request = CODECS[client].decode_request({"model": "m", **said})
+    assert made in again(upstream, request).messages[0].parts
+    for other in set(FORMATS) - {upstream}:
+        assert "c2ln" not in json.dumps(CODECS[other].encode_request(request))
+
+
+def test_a_seal_that_is_none_is_left_out() -> None:
+    for signature in ("rightmodel-seal:", "rightmodel-seal:gemini:x", "rightmodel-seal:no-api::x"):
+        request = ChatRequest("m", (Message("assistant", (Reasoning("hm", signature), Text("a"))),))
+        for wire_format in FORMATS:
+            assert "rightmodel" not in json.dumps(CODECS[wire_format].encode_request(request))
 
 
 IMAGE = Attachment("", "image/png", b"\x89PNG")

@@ -136,7 +136,7 @@ class ServedFormat(ABC):
 
     def _envelope(self, reply: Reply, request: Received, setting: Setting) -> Envelope:
         name = f"{self.id_prefix}simulated{setting.number:06d}"
-        return Envelope(name, reply.served or request.model, setting.created, signed=True)
+        return Envelope(name, reply.served or request.model, setting.created)
 
     def _event(self, data: Json) -> Event:
         return Event(data, str(data["type"]) if self.codec.names_events else "")

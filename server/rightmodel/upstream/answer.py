@@ -26,6 +26,7 @@ from rightmodel.wire.response import (
     ReasoningDelta,
     parts_of,
 )
+from rightmodel.wire.seal import sealed
 from rightmodel.wire.sse import Event, SseDecoder
 
 if TYPE_CHECKING:
@@ -160,6 +161,8 @@ class Answer:
     ) -> tuple[Text | Reasoning | ToolCall, ...]:
         """The parts of a turn's answer: reasoning and calls within its text are no text."""
         parts = parts_of(self.decoder.events)
+        if not self.request.has_one_dialect:
+            parts = tuple(sealed(part, self.request.provider.protocol) for part in parts)
         if not calls and not split.reasoning_chars:
             return parts
         said = split.text[: calls[0].start].rstrip() if calls else split.text

@@ -19,6 +19,7 @@ from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.passthrough import with_model
 from rightmodel.wire.request import has_system, system_of
 from rightmodel.wire.response import CountDecoder
+from rightmodel.wire.seal import holds_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -208,11 +209,12 @@ class Exchange:
         """The body as this model takes it, and which fields differ from what was meant."""
         turn = request.passed_through
         if turn is not None and self._codec.schema_path not in repairs:
-            if not repairs and request.is_author and not request.quirks.in_history:
+            is_author = request.is_author and not holds_foreign(turn.body)
+            if not repairs and is_author and not request.quirks.in_history:
                 return turn.document, ()
             body = {**json.loads(turn.body), "model": request.name}
             body = self._codec.fitted(body, request.quirks)
-            if not request.is_author or SYSTEM in repairs:
+            if not is_author or SYSTEM in repairs:
                 body = self._codec.plain(body, with_system=SYSTEM not in repairs)
             done = [path for path in repairs if path == SYSTEM or _apply(body, path, repairs)]
             return body, tuple(done)

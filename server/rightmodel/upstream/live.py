@@ -8,6 +8,7 @@ from rightmodel.core.format import well_formed
 from rightmodel.wire.inline_reasoning import opens_call
 from rightmodel.wire.inline_stream import LONGEST_MARKER, InlineSplitter
 from rightmodel.wire.response import CallStart, ReasoningDelta
+from rightmodel.wire.seal import sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,7 +91,17 @@ class Forward:
     bytes; text in them that begins like a tool call is withheld, for only its end shows what it is.
     """
 
-    __slots__ = ("_decoder", "_held", "_is_raw", "_mask", "_sent", "_splitter", "_watch", "is_open")
+    __slots__ = (
+        "_decoder",
+        "_held",
+        "_is_raw",
+        "_made_by",
+        "_mask",
+        "_sent",
+        "_splitter",
+        "_watch",
+        "is_open",
+    )
 
     def __init__(
         self,
@@ -103,6 +114,7 @@ class Forward:
         self._watch = watch
         self._mask = mask
         self._is_raw = request.has_one_dialect
+        self._made_by = request.provider.protocol
         self._splitter = InlineSplitter(tools_of(request), lambda: prompt_of(request))
         self._held = b""
         self._sent = 0
@@ -150,7 +162,7 @@ class Forward:
     async def _translated(self, events: list[StreamEvent]) -> None:
         self.is_open = self.is_open or any(map(_holds_answer, events))
         if events and self.is_open:
-            await self._watch.relay(b"", events)
+            await self._watch.relay(b"", [*filter(any, (sealed(e, self._made_by) for e in events))])
 
     async def _raw(self, end: int) -> None:
         """Send what is whole; `end`: of the last whole event among the bytes."""

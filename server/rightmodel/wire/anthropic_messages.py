@@ -29,6 +29,7 @@ from rightmodel.wire.fields import (
 from rightmodel.wire.request import NO_QUIRKS, Quirks, base64_of, name_of
 from rightmodel.wire.response import NoResponseError, ResponseDecoder
 from rightmodel.wire.schemas import closed
+from rightmodel.wire.seal import is_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -112,7 +113,7 @@ def is_foreign(piece: Part) -> bool:
         return bool(piece.signature)
     if not isinstance(piece, Reasoning):
         return False
-    return not piece.signature or piece.id not in {"", "redacted"}
+    return not piece.signature or piece.id not in {"", "redacted"} or is_sealed(piece.signature)
 
 
 def _split_system(messages: Sequence[Message]) -> tuple[tuple[Part, ...], Sequence[Message]]:

@@ -16,6 +16,7 @@ from rightmodel.core.task import (
     ToolChoice,
     ToolResult,
     ToolSpec,
+    WireFormat,
 )
 from rightmodel.wire.anthropic_messages import (
     MessageDecoder,
@@ -203,7 +204,7 @@ def encode_response(response: ChatResponse, envelope: Envelope) -> dict[str, Any
 
 def _block_out(piece: Text | Reasoning | ToolCall, envelope: Envelope) -> dict[str, Any]:
     if isinstance(piece, Reasoning):
-        return thinking_of(replace(piece, signature=envelope.signature(piece)))
+        return thinking_of(piece)
     if isinstance(piece, ToolCall):
         return block_of(replace(piece, name=envelope.origin(piece.name).name))
     return block_of(piece)
@@ -253,10 +254,8 @@ class MessageStreamEncoder(StreamEncoder):
         ]
 
     def _reasoning(self, event: ReasoningDelta) -> list[dict[str, Any]]:
-        signature = self._envelope.signature(event)
+        signature = event.signature
         if event.id == "redacted":
-            if not signature:
-                return []
             block = {"type": "redacted_thinking", "data": event.signature}
             return self._opened(f"redacted {self._index}", block)
         if not event.text and not signature:
@@ -312,6 +311,7 @@ def _usage_out(used: Usage | None) -> dict[str, Any]:
 
 
 CODEC: Final = Codec(
+    name=WireFormat.ANTHROPIC_MESSAGES,
     url=url,
     headers=headers,
     encode_body=encode_body,

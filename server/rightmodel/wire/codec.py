@@ -20,36 +20,31 @@ from rightmodel.core.task import (
 from rightmodel.wire.conversation import settled
 from rightmodel.wire.fields import dumps
 from rightmodel.wire.request import NO_QUIRKS
+from rightmodel.wire.seal import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from rightmodel.core.task import ChatRequest, Part, ToolSpec
+    from rightmodel.core.task import ChatRequest, Part, ToolSpec, WireFormat
     from rightmodel.wire.request import ModelRequest, Quirks
-    from rightmodel.wire.response import ChatResponse, ReasoningDelta, ResponseDecoder, StreamEvent
+    from rightmodel.wire.response import ChatResponse, ResponseDecoder, StreamEvent
 
 
 class Envelope(NamedTuple):
     """The fields of a server's response about itself.
 
-    `created`: seconds since 1970. `tools`: of the request. `signed`: whether the signatures of
-    reasoning go out: only where the same API made them.
+    `created`: seconds since 1970. `tools`: of the request.
     """
 
     id: str
     model: str
     created: int = 0
     tools: tuple[ToolSpec, ...] = ()
-    signed: bool = False
 
     def origin(self, name: str) -> ToolOrigin:
         """How the called tool stood in the request."""
         found = (tool.origin for tool in self.tools if tool.name == name and tool.origin)
         return next(found, ToolOrigin("function", name))
-
-    def signature(self, piece: Reasoning | ReasoningDelta) -> str:
-        """The signature that goes out, "" for none."""
-        return piece.signature if self.signed else ""
 
 
 NO_ENVELOPE: Final = Envelope("", "")
@@ -108,6 +103,7 @@ class Codec:
 
     Paths are dotted and lead into the request's body.
 
+    `name`: in the manifest.
     `url`, `headers`: what a client needs beside the body; names of headers in lower case.
     `decoder`: makes a decoder for one response, streamed or whole.
     `is_foreign`: whether a part is reasoning that this API cannot be sent.
@@ -131,6 +127,7 @@ class Codec:
     `count_path`: what follows the URL to have a request's tokens counted, "" where that cannot be.
     """
 
+    name: WireFormat
     url: Callable[[ModelRequest], str]
     headers: Callable[[ModelRequest], dict[str, str]]
     encode_body: EncodeBody
@@ -157,7 +154,7 @@ class Codec:
 
     def encode_request(self, request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
         """The body of a request for a host with these quirks."""
-        return self.encode_body(settled(request), quirks)
+        return self.encode_body(settled(opened(request, self.name)), quirks)
 
     def unsupported(self, request: ChatRequest) -> frozenset[str]:
         """What of the request this wire format cannot carry; `request.HARMLESS` may be left out."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.task import (
@@ -16,6 +15,7 @@ from rightmodel.core.task import (
     ToolChoice,
     ToolResult,
     ToolSpec,
+    WireFormat,
 )
 from rightmodel.wire.codec import Codec, Envelope, StreamEncoder
 from rightmodel.wire.error_body import gemini_error
@@ -198,15 +198,8 @@ def _effort_of(thinking: Mapping[str, Any]) -> str:
 
 def encode_response(response: ChatResponse, envelope: Envelope) -> dict[str, Any]:
     """A `GenerateContentResponse`."""
-    pieces = [_shown(piece, envelope) for piece in response.parts]
-    parts = [encoded for piece in pieces for encoded in encoded_part(piece, {})]
+    parts = [encoded for piece in response.parts for encoded in encoded_part(piece, {})]
     return _response(envelope, parts, response)
-
-
-def _shown(piece: Text | Reasoning | ToolCall, envelope: Envelope) -> Text | Reasoning | ToolCall:
-    if envelope.signed or isinstance(piece, Text):
-        return piece
-    return replace(piece, signature="")
 
 
 class GeminiStreamEncoder(StreamEncoder):
@@ -226,8 +219,7 @@ class GeminiStreamEncoder(StreamEncoder):
         if isinstance(event, str):
             return [*self._called(), self._chunk({"text": event})]
         if isinstance(event, ReasoningDelta):
-            thought = _shown(Reasoning(event.text, event.signature), self._envelope)
-            (piece,) = encoded_part(thought, {})
+            (piece,) = encoded_part(Reasoning(event.text, event.signature), {})
             return [*self._called(), self._chunk(piece)]
         if isinstance(event, CallStart):
             before = self._called()
@@ -245,8 +237,7 @@ class GeminiStreamEncoder(StreamEncoder):
             return []
         call, arguments = self._call, "".join(self._arguments)
         self._call, self._arguments = None, []
-        made = ToolCall(call.id, call.name, arguments, call.signature)
-        piece = _shown(made, self._envelope)
+        piece = ToolCall(call.id, call.name, arguments, call.signature)
         return [self._chunk(encoded) for encoded in encoded_part(piece, {})]
 
     def _chunk(self, piece: dict[str, Any]) -> dict[str, Any]:
@@ -284,6 +275,7 @@ def _response(
 
 
 CODEC: Final = Codec(
+    name=WireFormat.GEMINI,
     url=url,
     headers=headers,
     encode_body=encode_body,

@@ -15,6 +15,7 @@ from rightmodel.core.task import (
     ToolChoice,
     ToolResult,
     ToolSpec,
+    WireFormat,
 )
 from rightmodel.wire.codec import Codec, Envelope, StreamEncoder, any_reasoning
 from rightmodel.wire.error_body import openai_error
@@ -290,6 +291,7 @@ def _usage_out(response: ChatResponse) -> dict[str, Any]:
 
 
 CODEC: Final = Codec(
+    name=WireFormat.OPENAI_CHAT,
     url=url,
     headers=headers,
     encode_body=encode_body,

@@ -13,6 +13,7 @@ from rightmodel.core.task import (
     ToolCall,
     ToolResult,
     ToolSpec,
+    WireFormat,
 )
 from rightmodel.wire.codec import Codec, Envelope
 from rightmodel.wire.error_body import openai_error
@@ -219,6 +220,7 @@ def _error_events(body: dict[str, Any], envelope: Envelope) -> list[dict[str, An
 
 
 CODEC: Final = Codec(
+    name=WireFormat.OPENAI_RESPONSES,
     url=url,
     headers=headers,
     encode_body=encode_body,

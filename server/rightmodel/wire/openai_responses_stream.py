@@ -78,14 +78,13 @@ class ResponsesStreamEncoder(StreamEncoder):
 
     def _reasoning(self, event: ReasoningDelta) -> list[dict[str, Any]]:
         events = self._opened("reasoning", Reasoning("", "", event.id))
-        signature = self._envelope.signature(event)
-        if signature:
-            self._items[-1]["encrypted_content"] = signature
+        if event.signature:
+            self._items[-1]["encrypted_content"] = event.signature
         if event.text:
             self._pieces.append(event.text)
             kind = "response.reasoning_summary_text.delta"
             events.append(self._event(kind, **self._at(summary_index=0), delta=event.text))
-        return events + self._closed() if signature else events
+        return events + self._closed() if event.signature else events
 
     def _called(self, event: CallStart) -> list[dict[str, Any]]:
         """The opening of a call; one that is no function's goes out whole, when it is complete."""
@@ -188,8 +187,7 @@ def _output_item(
 ) -> dict[str, Any]:
     name = f"{envelope.id}_{index}"
     if isinstance(piece, Reasoning):
-        shown = replace(piece, signature=envelope.signature(piece))
-        return reasoning_item(shown, piece.id or f"rs_{name}")
+        return reasoning_item(piece, piece.id or f"rs_{name}")
     if isinstance(piece, ToolCall):
         return _call_item(piece, name, envelope.origin(piece.name))
     content = [_output_text(piece.text)]
