@@ -164,6 +164,12 @@ def test_a_clients_budget_is_its_own_and_leaves_the_models_that_still_fit(tmp_pa
     refused, bob, alice = served(tmp_path, *calls, alice="per_day_usd = 0.01")
     assert "budget clients.alice.per_day_usd ($0.01): p/dear may cost up to" in refused
     assert "code=budget_exhausted" in refused
+    found = re.search(r"p/dear would fit with a max_output_tokens of at most (\d+)", refused)
+    assert found
+    smaller = ASK | {"model": "p/dear", "max_output_tokens": int(found[1])}
+    (tmp_path / "new").mkdir()
+    (fits,) = served(tmp_path / "new", ("alice", "complete", smaller), alice="per_day_usd = 0.01")
+    assert "the Rhine" in fits
     assert "the Rhine" in bob
     assert "model=p/cheap" in alice
 

@@ -120,14 +120,16 @@ def test_a_refusal_says_what_is_left_when_it_resets_and_what_would_fit(store: Sq
     limits = Limits(limits=(PER_DAY, Limit("models.b", Decimal("0.05"), model="b")))
     spend(store, "0.80")
     others = (("a", Decimal("0.30")), ("b", Decimal("0.10")), ("c", Decimal("0.10")), ("d", None))
-    error = refusal(store, limits, ask("0.40", others=others))
+    error = refusal(store, limits, ask("0.40", others=others, fits=lambda usd: int(usd * 1000)))
     assert error.cheaper == ("c",)
     assert error.resets_s == 12 * 3600
     assert error.retry_after_s == 12 * 3600
     assert str(error) == (
         "budget per_day_usd ($1.00): p/m may cost up to $0.40, $0.20 is left; it resets in 12 h "
-        "(UTC); c would fit; a lower max_output_tokens lowers what a call may cost"
+        "(UTC); c would fit; p/m would fit with a max_output_tokens of at most 200"
     )
+    too_long = refusal(store, limits, ask("0.40", fits=lambda _: 0))
+    assert str(too_long).endswith("its prompt alone may cost more")
 
 
 def test_a_model_that_costs_nothing_goes_on_when_all_is_spent(store: SqliteStore) -> None:

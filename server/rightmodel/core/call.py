@@ -85,6 +85,21 @@ class Attempt:
     served: str = ""
 
 
+def same_model(served: str, asked: str) -> bool:
+    """Whether the upstream's name for what it used means the model asked for.
+
+    A dated or versioned suffix is the same model (`gpt-5.4-mini` → `gpt-5.4-mini-2026-03-17`), and
+    so is a path in front of it (`models/gemini-…`).
+    """
+    if not served:
+        return True
+    a = served.lower().rpartition("/")[2].removesuffix(":free")
+    b = asked.lower().rpartition("/")[2].removesuffix(":free")
+    shorter, longer = sorted((a, b), key=len)
+    rest = longer[len(shorter) :] if longer.startswith(shorter) else "?"
+    return not rest or (rest[0] in "-@:" and rest[1:].replace("-", "").replace(".", "").isdigit())
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What happened in one call and what it cost.

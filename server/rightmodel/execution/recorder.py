@@ -10,14 +10,14 @@ import logging
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 
 from rightmodel import __version__
-from rightmodel.core.call import Answer, Receipt, Usage
+from rightmodel.core.call import Answer, Receipt, Usage, same_model
 from rightmodel.core.decision import SessionView
 from rightmodel.core.errors import RightmodelError
 from rightmodel.core.fault import Fault
@@ -179,6 +179,7 @@ class CallRecorder:
                 skill=self.skill,
                 worst_usd=self._worst_usd(step.model, step.allowance),
                 others=self._others,
+                fits=partial(self._tokens_for, step.model),
                 lasts_s=max(routing.deadline_s, routing.give_up_s) + HOLD_MARGIN_S,
                 expected_usd=step.candidate.cost_usd,
                 call=self.id,
@@ -193,6 +194,14 @@ class CallRecorder:
         """The worst case of each candidate."""
         state = self.state
         return [(m.id, self._worst_usd(m, state.allowance(m))) for m in state.models.values()]
+
+    def _tokens_for(self, model: Model, usd: Decimal) -> int:
+        """Output tokens of the model that so much covers, after the prompt's worst case."""
+        billable = self.state.billable
+        price = model.price.rates(billable)
+        if price.input is None or not price.output:
+            return 0
+        return max(0, int((usd - billable * price.input) / price.output))
 
     def _worst_usd(self, model: Model, allowed: int) -> Decimal | None:
         return model.price.cost(Usage(self.state.billable, allowed))
@@ -389,18 +398,3 @@ def _believed(usage: Usage, billable: int, allowance: int) -> Usage:
     """
     most = billable + CHAT_TEMPLATE_TOKENS
     return Usage(min(usage.input, most), min(usage.output - usage.reasoning, allowance))
-
-
-def same_model(served: str, asked: str) -> bool:
-    """Whether the upstream's name for what it used means the model asked for.
-
-    A dated or versioned suffix is the same model (`gpt-5.4-mini` → `gpt-5.4-mini-2026-03-17`), and
-    so is a path in front of it (`models/gemini-…`).
-    """
-    if not served:
-        return True
-    a = served.lower().rpartition("/")[2].removesuffix(":free")
-    b = asked.lower().rpartition("/")[2].removesuffix(":free")
-    shorter, longer = sorted((a, b), key=len)
-    rest = longer[len(shorter) :] if longer.startswith(shorter) else "?"
-    return not rest or (rest[0] in "-@:" and rest[1:].replace("-", "").replace(".", "").isdigit())

@@ -249,7 +249,16 @@ def _explained(request: HoldRequest, standing: LimitState, cheaper: Sequence[str
     if standing.held_usd:
         text += f" and {dollars(standing.held_usd)} is reserved by running calls"
     text += f"; it resets in {duration(standing.resets_s)} (UTC)"
-    return text + _instead(cheaper) + "; a lower max_output_tokens lowers what a call may cost"
+    return text + _instead(cheaper) + _fewer_tokens(request, left)
+
+
+def _fewer_tokens(request: HoldRequest, left: Decimal) -> str:
+    if request.fits is None:
+        return ""
+    tokens = request.fits(left)
+    if tokens < 1:
+        return "; its prompt alone may cost more"
+    return f"; {request.model} would fit with a max_output_tokens of at most {tokens}"
 
 
 def _instead(cheaper: Sequence[str]) -> str:

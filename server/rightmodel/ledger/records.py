@@ -284,14 +284,16 @@ class HoldRequest:
     """An attempt that is about to begin. `worst_usd`: its worst case, `None`: no known price.
 
     `expected_usd`: what is reserved where no budget limits anything. `others`: gives further
-    candidates (model, worst case), to name those that would fit. `lasts_s`: how long the attempt
-    can run. `call`, `number`, `provider`, `name`: as in its `AttemptRecord`.
+    candidates (model, worst case), to name those that would fit. `fits`: USD → how many output
+    tokens they cover, at worst. `lasts_s`: how long the attempt can run. `call`, `number`,
+    `provider`, `name`: as in its `AttemptRecord`.
     """
 
     model: str
     skill: str
     worst_usd: Decimal | None
     others: Callable[[], Iterable[tuple[str, Decimal | None]]] = tuple
+    fits: Callable[[Decimal], int] | None = None
     lasts_s: float = 900.0
     expected_usd: Decimal | None = None
     call: int = 0
