@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rightmodel.core.call import Attempt
-from rightmodel.core.decision import Assessment, Candidate, Decision, Requirements, Trust
+from rightmodel.core.decision import (
+    Assessment,
+    Candidate,
+    Decision,
+    Requirements,
+    SessionView,
+    Trust,
+    WarmPrefix,
+)
 from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import Task, WireFormat
@@ -71,6 +79,7 @@ class Case:
     unreachable: frozenset[str] = frozenset()
     out_of_retries: frozenset[str] = frozenset()
     loaded: Mapping[str, str] = field(default_factory=dict)
+    warm: str = ""  # the provider whose cache holds the task's session for the first model
 
 
 def state_of(case: Case) -> CallState:
@@ -79,8 +88,10 @@ def state_of(case: Case) -> CallState:
     )
     needed = Requirements(case.input_tokens, 500, trust=case.trust, max_cost_usd=case.ceiling_usd)
     kind = Assessment((("general", 1.0),), 5.0, "default")
+    prefix = WarmPrefix(5_000, 1.0, 0.0, 300.0, case.warm)
+    session = SessionView(warm={case.models[0].id: prefix}) if case.warm else None
     return CallState(
-        Task("hi"),
+        Task("hi", session=session),
         Decision(candidates, (), kind, needed, "balanced", 1.0, ""),
         candidates,
         models={m.id: m for m in case.models},
@@ -107,6 +118,12 @@ def window(tokens: int) -> ProviderError:
 
 CASES = {
     "the first candidate": Case((A, B), then="a@p"),
+    "of two places of a model the one whose cache is warm": Case(
+        (TWICE, A), warm="q", then="twice@q"
+    ),
+    "the other place where the warm one cools down": Case(
+        (TWICE, A), warm="q", then="twice@p", health={("q", "twice"): DOWN}
+    ),
     "one that cools down is passed over": Case((A, B), then="b@q", health={("p", "a"): DOWN}),
     "the only one is waited for": Case((A,), then="a@p", wait_s=5.0, health={("p", "a"): DOWN}),
     "where all are down, one that may be tried all the same": Case(

@@ -189,16 +189,16 @@ def test_a_session_stays_where_it_is_warm_unless_the_switch_is_worth_its_price(
             WARM_STRONG,
             5.0,
             (
-                "stays with strong: $0.1092 a turn over 4 turns ($0.067 + 1.8% risk × $2.345) "
-                "against $0.3576 for switching to small"
+                "stays with strong: $0.1142 a turn over 4 turns ($0.067 + 1.8% risk × $2.6225) "
+                "against $0.3907 for switching to small"
             ),
         ),
         (
             WARM_SMALL,
             8.0,
             (
-                "switches from small to strong: $0.8486 a turn over 4 turns ($0.2179 + 27% risk × "
-                "$2.345) against $1.7277 for staying"
+                "switches from small to strong: $0.9232 a turn over 4 turns ($0.2179 + 27% risk × "
+                "$2.6225) against $1.9306 for staying"
             ),
         ),
     ],
@@ -238,10 +238,10 @@ def test_the_expected_cost_of_the_call_is_that_of_this_turn_alone() -> None:
     assert switch.cost_usd == Decimal("0.12625") + Decimal("0.002")
 
 
-def test_a_wrong_answer_costs_a_multiple_of_the_baseline_with_its_own_cache_warm() -> None:
+def test_a_wrong_turn_costs_a_multiple_of_what_the_baseline_takes_to_do_it_again_warm() -> None:
     on_strong, on_small = decided(WARM_STRONG, 5.0, 101_000), decided(WARM_SMALL, 5.0, 101_000)
     assert on_strong.loss_usd == pytest.approx(on_small.loss_usd)
-    assert on_strong.loss_usd == pytest.approx(3.5 * 10 * (0.228 / 4 + 0.01))
+    assert on_strong.loss_usd == pytest.approx(4 * 10 * (0.22225 / 4 + 0.01))
 
 
 def test_a_single_task_is_decided_as_if_there_were_no_sessions() -> None:

@@ -33,7 +33,7 @@ LOSS_MULTIPLES: Final[Mapping[str, float]] = {"cheap": 2.0, "balanced": 10.0, "b
 Set by `benchmarks/routing_tiers.py`, so that over pools of models with fitted ratings `balanced`
 keeps 95 % of the best model's quality and `best` 99 %."""
 
-TURN_LOSS: Final = 3.5
+TURN_LOSS: Final = 4.0
 """A wrong turn of a session costs so many times more: those that follow build on it.
 
 Set by `benchmarks/sessions.py`, so that `balanced` keeps 98 % of the baseline's success in every

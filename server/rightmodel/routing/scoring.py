@@ -323,9 +323,9 @@ def _baseline_usd(baseline: Model | None, question: Question, costs: Sequence[fl
 def _warm_baseline_usd(
     baseline: Model | None, columns: Columns, question: Question, turn: Horizon
 ) -> float:
-    """The same of a turn, had the baseline served the whole session: its cache would be warm."""
+    """The same of a turn that it does again, with its cache warm."""
     models = columns.models if baseline is None else (baseline,)
-    costs = [mean_cost(model, question, turn.always(model)) for model in models]
+    costs = [mean_cost(model, question, turn.again(model)) for model in models]
     return max((one for one in costs if not isinf(one)), default=0.0)
 
 

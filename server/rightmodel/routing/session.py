@@ -30,8 +30,8 @@ Leaving a model lets its cache grow cold. With the chance q the session comes ba
 Then the v tokens that are warm there now cost the price x instead of y. So C of every model but the
 last one's also has q·v·(x − y).
 
-L is a multiple of what the turn would cost the baseline (`decide.LOSS_MULTIPLES`), and the baseline
-would have had a warm cache of its own: its cost is the same formula as if it had served every turn.
+L is a multiple (`decide.LOSS_MULTIPLES`) of what it costs the baseline to do the turn again. By
+then its cache is warm: that cost is the same formula with w = s·P.
 """
 
 from __future__ import annotations
@@ -180,17 +180,26 @@ class Horizon:
 
     def always(self, model: Model) -> Horizon:
         """The same turns as if the model had served every former one."""
+        return self._on(model, self.view.last_tokens, self.view.at)
+
+    def again(self, model: Model) -> Horizon:
+        """The same turns once more, after the model has served the first of them."""
+        return self._on(model, self.prompt, self.at)
+
+    def _on(self, model: Model, tokens: int, at: float) -> Horizon:
+        """The same turns where the model alone served a prompt of so many tokens at that time."""
         view, cache = self.view, _cache_of(model)
         lives = [prefix.life_s for prefix in view.warm.values()]
         is_long = bool(cache.long_life_s) and max(lives, default=0.0) >= cache.long_life_s
         prefix = WarmPrefix(
-            tokens=view.last_tokens if view.last_tokens >= cache.min_tokens else 0,
+            tokens=tokens if tokens >= cache.min_tokens else 0,
             share=expected_share(cache, _provider_of(model), view),
-            at=view.at,
+            at=at,
             life_s=cache.long_life_s if is_long else cache.life_s,
             provider=_provider_of(model),
         )
-        return replace(self, view=replace(view, warm={model.id: prefix}), last=model)
+        warm = {model.id: prefix}
+        return replace(self, view=replace(view, last_tokens=tokens, warm=warm), last=model)
 
 
 def further_turns(counts: Mapping[str, int]) -> float:
