@@ -12,7 +12,15 @@ import click
 
 from rightmodel.core.errors import TaskError
 from rightmodel.core.format import counted
-from rightmodel.integrations import CLIENTS, SKILL, CannotMergeError, Launch, merged, removed
+from rightmodel.integrations import (
+    CLIENTS,
+    SETUPS,
+    SKILL,
+    CannotMergeError,
+    Launch,
+    merged,
+    removed,
+)
 from rightmodel.ledger.paths import state_dir
 from rightmodel.manifest.settings import config_dir, keys_file, read_settings
 from rightmodel.surfaces.cli.config import file_of, own_command
@@ -182,6 +190,9 @@ def _next_steps(machine: Machine) -> None:
     if machine.agents:
         titles = ", ".join(client.title for client in machine.agents)
         echo(f"Then restart {titles} and say: Summarize README.md with rightmodel.")
+    routable = next((client.name for client in machine.agents if client.name in SETUPS), "")
+    if routable:
+        echo(f"Its own turns as well: rightmodel config {routable} --model --write")
     echo("Undo:    rightmodel init --remove")
 
 
