@@ -1,4 +1,4 @@
-"""Real agents whose own model is the gateway, in front of an upstream of another API.
+"""Real agents whose own model is the gateway, in front of upstreams of every API.
 
 Each is set up by what `rightmodel config CLIENT --model --write` writes, and has to write a file
 and read it. The upstream is a simulated provider with a scripted model: it refuses every request
@@ -11,6 +11,8 @@ import asyncio
 import json
 import re
 import sqlite3
+import struct
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -20,8 +22,8 @@ from e2e.install import agent_program, client, machine_env
 from e2e.processes import Finished, background, free_port, run
 from e2e.real_agents import ISOLATED
 from e2e.setup import KEY, MODEL, PROVIDER, RIGHTMODEL, build
+from rightmodel.core.task import Attachment, ToolResult, WireFormat
 from rightmodel.core.task import ToolCall as Call
-from rightmodel.core.task import ToolResult, WireFormat
 from rightmodel.simulator import Behaviour, Received, Reply, SimulatedProvider, ToolCall
 from rightmodel.wire.codecs import CODECS
 from wire.test_sdk_types import valid_request
@@ -29,6 +31,8 @@ from wire.test_sdk_types import valid_request
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from rightmodel.core.task import Part
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -63,6 +67,8 @@ class Agent:
     steps: tuple[Step, ...]
     chores: tuple[str, ...] = ()
     hand_over: tuple[Step, ...] = ()
+    look: Step | None = None
+    """The call that shows the model an image."""
 
 
 def _files(write: str, read: str, key: str) -> tuple[Step, Step]:
@@ -78,6 +84,7 @@ def _openclaw(api: WireFormat) -> Agent:
         api,
         lambda task: (client("openclaw"), "agent", "exec", task, "--json"),
         _files("write", "read", "path"),
+        look=Step("read", {"path": "{work}/red.png"}),
     )
 
 
@@ -93,6 +100,7 @@ AGENTS: Final = (
         hand_over=(
             Step("Agent", {"description": "x", "prompt": PART, "subagent_type": "general-purpose"}),
         ),
+        look=Step("Read", {"file_path": "{work}/red.png"}),
     ),
     Agent(
         "codex",
@@ -112,6 +120,7 @@ AGENTS: Final = (
             Step("multi_agent_v1__spawn_agent", {"message": PART}),
             Step("multi_agent_v1__wait_agent", {"targets": ["{agent}"]}),
         ),
+        look=Step("view_image", {"path": "{work}/red.png"}),
     ),
     Agent(
         "opencode",
@@ -120,6 +129,7 @@ AGENTS: Final = (
         _files("write", "read", "filePath"),
         chores=("title",),
         hand_over=(Step("task", {"description": "x", "prompt": PART, "subagent_type": "general"}),),
+        look=Step("read", {"filePath": "{work}/red.png"}),
     ),
 )
 
@@ -127,7 +137,6 @@ CASES: Final = [
     pytest.param(agent, upstream, id=f"{agent.name}-{agent.api}-to-{upstream}")
     for agent in AGENTS
     for upstream in WireFormat
-    if upstream is not agent.api
 ]
 
 
@@ -155,7 +164,9 @@ def scripted(steps: Sequence[Step], upstream: WireFormat, work: Path) -> Behavio
         if PART in request.prompt:
             return "There are none."
         if len(results) == len(steps):
-            return f"All done: {'hello' if 'hello' in str(results[-1].parts) else ''}"
+            shown = [p for part in (*parts, *results[-1].parts) for p in _files_of(part)]
+            said = "hello" if "hello" in str(results[-1].parts) else ""
+            return f"All done: {said}{', '.join(file.media_type for file in shown)}"
         step = steps[len(results)]
         assert step.tool in {tool.name for tool in chat.tools}
         started = re.search(r'"agent_id": ?"([\w-]+)', str(results[-1].parts) if results else "")
@@ -166,12 +177,17 @@ def scripted(steps: Sequence[Step], upstream: WireFormat, work: Path) -> Behavio
     return Behaviour(answers=answers)
 
 
+def _files_of(part: Part) -> list[Attachment]:
+    return [part] if isinstance(part, Attachment) else []
+
+
 async def on_gateway(
     agent: Agent, upstream: WireFormat, folder: Path, *, task: str, steps: Sequence[Step]
 ) -> Run:
     """One run of an agent that `rightmodel config` has set up, checked in what always holds."""
     work, port = folder / "work", free_port()
     work.mkdir()
+    (work / "red.png").write_bytes(_red_image())
     models = {"main": scripted(steps, upstream, work)}
     async with SimulatedProvider(upstream.value, key=KEY, models=models) as provider:
         setup = build(
@@ -236,3 +252,31 @@ def test_a_sub_agent_has_a_session_of_its_own(agent: Agent, tmp_path: Path) -> N
         assert of_kind["ask"] == of_kind["tool_result"] != of_kind["subagent"]
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("upstream", [WireFormat.OPENAI_CHAT, WireFormat.GEMINI])
+@pytest.mark.parametrize(
+    "agent", [AGENTS[0], *(a for a in AGENTS if a.hand_over)], ids=lambda agent: agent.name
+)
+def test_an_image_that_a_tool_reads_reaches_the_model(
+    agent: Agent, upstream: WireFormat, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        assert agent.look
+        done = await on_gateway(agent, upstream, tmp_path, task=TASK, steps=[agent.look])
+        assert "All done: image/" in done.finished.out
+
+    asyncio.run(scenario())
+
+
+def _red_image() -> bytes:
+    """A PNG of 16 × 16 pixels."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        checked = name + data
+        return struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+    head = struct.pack(">IIBBBBB", 16, 16, 8, 2, 0, 0, 0)
+    rows = (b"\0" + b"\xff\0\0" * 16) * 16
+    pieces = (chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(pieces)
