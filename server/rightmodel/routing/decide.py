@@ -8,7 +8,7 @@ task carries its reason.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf, isinf
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
@@ -79,6 +79,7 @@ class Outlook:
     loss_usd: float
     baseline_usd: float
     rejections: Sequence[Rejection]
+    _under: list[list[float]] = field(default_factory=list, repr=False, compare=False)
 
     def model(self, n: int) -> Model:
         """The n-th fit model."""
@@ -91,8 +92,10 @@ class Outlook:
 
     def by_reading(self) -> list[list[float]]:
         """The expected total costs under each reading, if it is true."""
-        chances = self.columns.chances_under(self.readings, self.positions)
-        return [_totals(self.costs, column, self.loss_usd) for column in chances]
+        if not self._under:
+            chances = self.columns.chances_under(self.readings, self.positions)
+            self._under.extend(_totals(self.costs, column, self.loss_usd) for column in chances)
+        return self._under
 
     def winners(self) -> tuple[tuple[Reading, str], ...]:
         """Every reading with the model of the least total, "" without a known price."""
