@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from loopback import failure, loopback
 from rightmodel.simulator import Behaviour, SimulatedProvider
 from surfaces.http.gateway import KEY, gateway, manifest, run
+from surfaces.http.test_turns import ANTHROPIC
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,16 +18,6 @@ BODY = {
     "system": "Be brief.",
     "messages": [{"role": "user", "content": "What is the capital of France? " * 20}],
 }
-ANTHROPIC = """version = 1
-[providers.p]
-protocol = "anthropic-messages"
-base_url = "http://127.0.0.1:{port}"
-[[models]]
-id = "p/m"
-limits = {{ context = 200000, output = 32000 }}
-skills = {{ general = 8 }}
-cost = {{ input = 1, output = 2 }}
-"""
 
 
 def test_an_upstream_that_counts_is_asked(tmp_path: Path) -> None:

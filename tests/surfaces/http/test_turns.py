@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from loopback import loopback
 from rightmodel.simulator import Behaviour, SimulatedProvider, fault
 from surfaces.http.gateway import KEY, gateway, manifest, run
 
@@ -22,6 +23,16 @@ BODIES: dict[str, tuple[str, dict[str, Any]]] = {
         {"model": "auto", "messages": HI, "max_tokens": 100},
     ),
 }
+ANTHROPIC = """version = 1
+[providers.p]
+protocol = "anthropic-messages"
+base_url = "http://127.0.0.1:{port}"
+[[models]]
+id = "p/m"
+limits = {{ context = 200000, output = 32000 }}
+skills = {{ general = 8 }}
+cost = {{ input = 1, output = 2 }}
+"""
 ONCE = "[routing]\nmax_attempts = 1\n"
 UPSTREAMS = ("openai-chat", "anthropic-messages", "gemini")
 
@@ -134,5 +145,41 @@ def test_an_error_has_the_shape_of_the_clients_api(tmp_path: Path, dialect: str)
             for error in (answer.json(), down.json()):
                 assert error["error"]["message"]
                 assert ("type" in error) is (dialect == "anthropic-messages")
+
+    run(work())
+
+
+THINKING = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "m",
+    "content": [
+        {"type": "thinking", "thinking": "let me see", "signature": "c2ln"},
+        {"type": "text", "text": "Hello."},
+    ],
+    "stop_reason": "end_turn",
+    "stop_sequence": None,
+    "usage": {"input_tokens": 1, "output_tokens": 9},
+}
+
+
+@pytest.mark.parametrize("dialect", BODIES)
+def test_a_response_in_one_piece_is_streamed_with_every_header(
+    tmp_path: Path, dialect: str
+) -> None:
+    async def work() -> None:
+        reply = 200, "application/json", json.dumps(THINKING).encode()
+        async with (
+            loopback({"m": [reply]}) as up,
+            gateway(tmp_path, ANTHROPIC.format(port=up.port)) as gw,
+        ):
+            path, body = BODIES[dialect]
+            answer = await gw.post(path, {**body, "stream": True})
+            assert answer.status_code == 200
+            assert "Hello." in answer.text
+            assert "let me see" in answer.text
+            assert answer.headers["x-rightmodel-model"] == "p/m"
+            assert answer.headers["x-rightmodel-cost-usd"] == "0.000019"
 
     run(work())

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rightmodel.wire.codec import Codec, Envelope, StreamEncoder
     from rightmodel.wire.response import StreamEvent
 
+Headers = tuple[tuple[bytes, bytes], ...]
 KEEP_ALIVE_S: Final = 10.0
 """A client that waits for the first event hears something this often."""
 EVENT_STREAM: Final = (
@@ -78,12 +79,15 @@ class StreamRelay:
             if data:
                 await self._body(data)
 
-    async def end(self, completion: Completion, model: str) -> None:
-        """The response is complete. One that came in one piece is sent as a stream now."""
+    async def end(self, completion: Completion, model: str, headers: Headers) -> None:
+        """The response is complete. One that came in one piece is sent as a stream now.
+
+        `model`, `headers`: for the latter.
+        """
         response = response_of(completion)
         if not self.opened:
             await self._stop_waiting()
-            await self._head(())
+            await self._head(headers)
             await self._begin(model)
             self.opened = True
             await self.events(events_of(response))
@@ -112,7 +116,7 @@ class StreamRelay:
         self._encoder = self._codec.stream_encoder(self._served)
         await self._body(b"".join(map(self._codec.frame, self._encoder.start())))
 
-    async def _head(self, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+    async def _head(self, headers: Headers) -> None:
         if not self.began:
             self.began = True
             message = {"type": "http.response.start", "status": 200}

@@ -113,14 +113,19 @@ def task_of(request: Request, body: bytes, document: Mapping[str, Any]) -> Task:
 
 
 async def _stream(
-    request: Request, task: Task, ref: str, relay: StreamRelay, client: _UntilGone
+    request: Request,
+    task: Task,
+    ref: str,
+    relay: StreamRelay,
+    client: _UntilGone,
 ) -> Answer | None:
     """The answer, `None` where it ended with an error that the client was told."""
     try:
         answer = await request.engine.turns.run(task, relay, ref=ref)
         client.is_answered = True
         if answer.completion is not None:
-            await relay.end(answer.completion, answer.receipt.model)
+            served = answer.receipt.model
+            await relay.end(answer.completion, served, of_receipt(answer.receipt))
     except Exception as failed:
         client.is_answered = True
         if not relay.began:
