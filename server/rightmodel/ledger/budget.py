@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import reduce
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from rightmodel.core.errors import BudgetError
@@ -122,12 +123,11 @@ def limit_states(
     for limit in limits:
         key = limit.key(day)
         spent = charged(key)
-        held = _ZERO
-        for hold in holds:  # a month's name is the beginning of its days'
-            if hold.day.startswith(key.period) and limit.covers(
-                hold.model, hold.skill, hold.client
-            ):
-                held = EXACT.add(held, hold.usd)
+        # A month's name is the beginning of its days'. There may be a hold for each of 500 streams.
+        counted = [hold for hold in holds if hold.day.startswith(key.period)]
+        if limit.model or limit.skill or limit.client:
+            counted = [h for h in counted if limit.covers(h.model, h.skill, h.client)]
+        held = reduce(EXACT.add, [hold.usd for hold in counted], _ZERO)
         left = EXACT.subtract(limit.usd, EXACT.add(spent, held))
         found.append(LimitState(limit, spent, held, left, seconds_left(now, limit.period)))
     return found
