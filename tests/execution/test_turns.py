@@ -165,6 +165,18 @@ def test_a_stream_in_the_clients_dialect_is_handed_on_as_it_came(tmp_path: Path)
     assert text == answer.text == "hello there"
 
 
+def test_a_stream_without_usage_costs_what_its_tokens_are_estimated_to_cost(tmp_path: Path) -> None:
+    async def run() -> Answer:
+        async with setup(tmp_path, Behaviour(answers="word " * 100)) as s:
+            return await s.run(turn_of(chat_body(stream=True), model="chat/m"), Kept())
+
+    receipt = asyncio.run(run()).receipt
+    assert receipt.attempts[-1].usage is None
+    assert receipt.cost_usd is not None
+    assert 0.0002 < receipt.cost_usd < 0.0004  # 500 characters, 2 USD per million tokens
+    assert receipt.saved_usd is None
+
+
 def test_a_turn_is_translated_for_an_upstream_of_another_dialect(tmp_path: Path) -> None:
     async def run() -> tuple[Any, Kept, Answer]:
         async with setup(tmp_path, Behaviour(answers=LOOK)) as s:

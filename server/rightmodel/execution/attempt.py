@@ -198,9 +198,18 @@ class Try:
     output_tokens: int = 0
 
     def completed(self, completion: Completion, *, at: float, time_s: float) -> Attempt:
-        """The record of an attempt with a completion."""
+        """The record of an attempt with a completion.
+
+        The client of a turn need not ask for its usage: the cost is then computed from estimates,
+        as that of a response which breaks off is.
+        """
         chars = len(completion.text) + completion.reasoning_chars
         found = self._plausible(completion.usage, completion.cost_usd, chars, at)
+        if completion.parts and found.usage is None and found.cost_usd is None:
+            calls = (part for part in completion.parts if isinstance(part, ToolCall))
+            chars += sum(len(call.arguments) for call in calls)
+            estimate = Usage(self.input_tokens, chars // CHARS_PER_TOKEN + 1)
+            found = self._plausible(estimate, None, chars, at)._replace(usage=None)
         return self._record(found, time_s, completion.first_token_s, completion.served)
 
     def broken_off(
