@@ -118,7 +118,9 @@ def test_requests_that_no_model_can_take(tmp_path: Path, path: str) -> None:
                 assert "cannot read image" in image
                 long = await refused(gw, path, {**body, **LONG[path]})
                 assert "exceed its window of 200000" in long
-                answer = (await gw.post(path, {**body, **LONG[path]})).json()["error"]
+                failed = await gw.post(path, {**body, **LONG[path]})
+                assert failed.headers["x-rightmodel-ref"].isalnum()
+                answer = failed.json()["error"]
                 if path == MESSAGES:
                     assert answer["message"].startswith("prompt is too long")
                 else:
@@ -142,6 +144,16 @@ def test_a_body_over_the_cap(tmp_path: Path, path: str, monkeypatch: pytest.Monk
 
             answer = await gw.http.post(path, content=pieces())
             assert answer.status_code == 413
+
+    run(work())
+
+
+def test_a_compressed_body_is_told_to_come_plain(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with gateway(tmp_path, "version = 1") as gw:
+            answer = await gw.post(CHAT, b"\x1f\x8b", content_encoding="gzip")
+            assert answer.status_code == 415
+            assert "uncompressed" in answer.json()["error"]["message"]
 
     run(work())
 

@@ -123,7 +123,11 @@ class Origins:
             return
         host = headers.get("host", "")
         if _name(host) not in self._names:
-            raise HttpError(421, "invalid_host", f"host {host[:80]!r} is not this server's name")
+            raise HttpError(
+                421,
+                "invalid_host",
+                f"host {host[:80]!r}: a server on loopback answers as 127.0.0.1 or localhost only",
+            )
         origin = headers.get("origin")
         if origin is not None and not self._is_ours(origin):
             raise HttpError(403, "invalid_origin", "pages of other origins may not use this server")

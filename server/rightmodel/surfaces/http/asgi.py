@@ -62,8 +62,11 @@ def header(text: str) -> bytes:
 
 
 async def read_body(scope: Scope, receive: Receive) -> bytes:
-    """The whole body. Raises `HttpError` for one over the cap, `ClientGoneError`."""
-    announced = next((v for name, v in scope["headers"] if name == b"content-length"), b"")
+    """The whole body. Raises `HttpError` for one over the cap or compressed, `ClientGoneError`."""
+    headers = dict(scope["headers"])
+    if headers.get(b"content-encoding", b"identity") != b"identity":
+        raise HttpError(415, "unsupported_encoding", "send the body uncompressed")
+    announced = headers.get(b"content-length", b"")
     if announced.isdigit() and int(announced) > MOST_BODY_BYTES:
         raise _too_large()
     body, more = b"", True

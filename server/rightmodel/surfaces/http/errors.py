@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 LONGEST_WAIT_S: Final = 3600
 """Seconds of `retry-after` beyond which no client waits."""
 
+SOON_S: Final = 60.0
+"""An SDK that is told to wait longer does not, and retries at once."""
+
 STATUS: Final[Mapping[Fault, int]] = {
     Fault.RATE_LIMITED: 429,
     Fault.OVERLOADED: 503,
@@ -52,6 +55,7 @@ class HttpError(Exception):
     """An error response. `param`: dotted path of the field that is wrong, "" for none.
 
     `retryable`: whether the same request may succeed later; `retry_after_s`: when, `None` unknown.
+    `ref`: of the turn that failed, "" where none began.
     """
 
     def __init__(
@@ -71,15 +75,19 @@ class HttpError(Exception):
         self.param = param
         self.retryable = retryable
         self.retry_after_s = retry_after_s
+        self.ref = ""
 
     @property
     def headers(self) -> tuple[tuple[bytes, bytes], ...]:
         """What SDKs act on: those of OpenAI and Anthropic obey `x-should-retry`."""
-        should = (b"x-should-retry", b"true" if self.retryable else b"false")
-        if self.retry_after_s is None:
-            return (should,)
-        seconds = min(ceil(self.retry_after_s), LONGEST_WAIT_S)
-        return (should, (b"retry-after", str(seconds).encode()))
+        soon = self.retryable and (self.retry_after_s or 0.0) <= SOON_S
+        named = [(b"x-should-retry", b"true" if soon else b"false")]
+        if self.ref:
+            named.append((b"x-rightmodel-ref", self.ref.encode()))
+        if self.retry_after_s is not None:
+            seconds = min(ceil(self.retry_after_s), LONGEST_WAIT_S)
+            named.append((b"retry-after", str(seconds).encode()))
+        return tuple(named)
 
 
 def invalid_request(error: RequestError) -> HttpError:

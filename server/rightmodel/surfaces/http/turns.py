@@ -66,18 +66,24 @@ async def answer_turn(
     task = task_of(request, body, document)
     ref = new_ref()
     envelope = _envelopes(request.dialect, ref, task)
-    with continued(request.headers), _UntilGone(receive) as client:
-        if task.turn is not None and task.turn.request.stream:
-            codec, usage = CODECS[request.dialect], _wants_usage(document)
-            relay = StreamRelay(send, codec, envelope, wants_usage=usage)
-            answer = await _stream(request, task, ref, relay, client)
-        else:
-            answer = await request.engine.turns.run(task, None, ref=ref)
-            client.is_answered = True
-            await send_reply(send, _whole(request, answer, envelope(answer.receipt.model)))
-        if answer is not None:
-            elsewhere = sum(attempt.time_s for attempt in answer.receipt.attempts)
-            added(max(0.0, time.monotonic() - began - elsewhere))
+    answer: Answer | None = None
+    try:
+        with continued(request.headers), _UntilGone(receive) as client:
+            if task.turn is not None and task.turn.request.stream:
+                codec, usage = CODECS[request.dialect], _wants_usage(document)
+                relay = StreamRelay(send, codec, envelope, wants_usage=usage)
+                answer = await _stream(request, task, ref, relay, client)
+            else:
+                answer = await request.engine.turns.run(task, None, ref=ref)
+                client.is_answered = True
+                await send_reply(send, _whole(request, answer, envelope(answer.receipt.model)))
+    except Exception as failed:
+        error = error_of(failed, request.engine)
+        error.ref = ref
+        raise error from failed
+    if answer is not None:
+        elsewhere = sum(attempt.time_s for attempt in answer.receipt.attempts)
+        added(max(0.0, time.monotonic() - began - elsewhere))
 
 
 def task_of(request: Request, body: bytes, document: Mapping[str, Any]) -> Task:
