@@ -9,7 +9,7 @@ import pytest
 
 from rightmodel.core.errors import ManifestError
 from rightmodel.manifest.catalog import Alerts, Client, Gateway
-from rightmodel.manifest.clients import client_notes, tokens
+from rightmodel.manifest.clients import client_notes, tokens, webhook_of
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings
 
@@ -144,14 +144,20 @@ def test_a_token_that_is_unset_short_or_shared_admits_nobody_and_check_says_so(
     [
         ({"HOOK": "https://hooks.example.com/T0/B1/secret"}, ""),
         ({}, "alerts are not sent: HOOK is not set"),
-        ({"HOOK": "hooks.example.com/x"}, "HOOK is not a URL"),
+        ({"HOOK": "https://hooks.example.com/T0?code=1"}, ""),
+        ({"HOOK": "http://127.0.0.1:9/hook"}, ""),
+        ({"HOOK": "hooks.example.com/x"}, "the URL in HOOK must start with https://"),
+        ({"HOOK": "http://hooks.example.com/x"}, "must start with https:// outside your own"),
+        ({"HOOK": "https://[example/x"}, "has no valid host"),
     ],
 )
 def test_a_webhook_that_cannot_be_called_is_noted_without_its_address(
     tmp_path: Path, environment: dict[str, str], note: str
 ) -> None:
     catalog = load(tmp_path, '[alerts]\nwebhook_env = "HOOK"')
-    notes = "".join(client_notes(Settings(None, environment), catalog))
+    settings = Settings(None, environment)
+    notes = "".join(client_notes(settings, catalog))
+    assert webhook_of(settings, catalog) == ("" if note else environment["HOOK"])
     assert note in notes
     assert bool(note) == bool(notes)
     assert "example" not in notes

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.format import mask_keys
-from rightmodel.manifest.clients import client_notes
+from rightmodel.manifest.clients import client_notes, webhook_of
 from rightmodel.manifest.load import load_catalog, local_servers
 from rightmodel.manifest.local_servers import addresses
 
@@ -325,7 +325,7 @@ def make_ledger(settings: Settings, catalog: Catalog) -> Ledger:
 def _make_alerts(settings: Settings, catalog: Catalog) -> Alerts | None:
     """What tells people of spent budgets; `None` where the manifest names no receiver."""
     told = catalog.alerts
-    url = settings.variable(told.webhook_env)
+    url = webhook_of(settings, catalog)
     if not (url or told.command):
         return None
     from rightmodel.execution.alerts import Alerts

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.errors import ManifestError, TaskError, UnknownNameError
 from rightmodel.core.task import TIERS
+from rightmodel.manifest.base_url import http_problem
 from rightmodel.manifest.catalog import Alerts, Client, Gateway
 
 if TYPE_CHECKING:
@@ -99,8 +100,27 @@ def client_notes(settings: Settings, catalog: Catalog) -> Iterator[str]:
         admitted.setdefault(token, client.name)
         if problem:
             yield f"client {client.name} cannot log in: {problem}"
-    webhook = catalog.alerts.webhook_env
-    if webhook and not settings.variable(webhook):
-        yield f"alerts are not sent: {settings.variable_problem(webhook)}"
-    elif webhook and not settings.variable(webhook).startswith(("https://", "http://")):
-        yield f"alerts are not sent: {webhook} is not a URL that begins with https://"
+    if problem := _webhook(settings, catalog)[1]:
+        yield f"alerts are not sent: {problem}"
+
+
+def webhook_of(settings: Settings, catalog: Catalog) -> str:
+    """The URL that alerts are sent to, "" where there is none that can be used."""
+    return _webhook(settings, catalog)[0]
+
+
+def _webhook(settings: Settings, catalog: Catalog) -> tuple[str, str]:
+    """The URL, and what is wrong with it, without its words: it is a secret."""
+    name = catalog.alerts.webhook_env
+    if not name:
+        return "", ""
+    url = settings.variable(name)
+    if not url:
+        return "", settings.variable_problem(name)
+    try:
+        is_open = http_problem(url.partition("?")[0], allow_http=True)
+    except ValueError as error:
+        return "", f"the URL in {name} {error}"
+    if is_open:
+        return "", f"the URL in {name} must start with https:// outside your own network"
+    return url, ""
