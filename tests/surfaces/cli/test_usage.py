@@ -358,6 +358,20 @@ def test_who_spent_what_is_shown_by_client_session_kind_host_and_user(tmp_path: 
     assert "<h2>By host</h2>" not in page
 
 
+def test_a_clients_budget_is_among_the_budgets(tmp_path: Path) -> None:
+    (tmp_path / "rightmodel.toml").write_text(
+        MANIFEST + '[clients.alice]\ntoken_env = "A"\nper_month_usd = 2\n'
+    )
+    write(tmp_path / "state", Rows([], [attempt("0.5", client="alice"), attempt("0.7")]))
+    (found,) = [b for b in plain()["budgets"] if b["client"]]
+    assert (found["budget"], found["client"]) == ("clients.alice.per_month_usd", "alice")
+    assert (Decimal(found["spent_usd"]), Decimal(found["left_usd"])) == (
+        Decimal("0.5"),
+        Decimal("1.5"),
+    )
+    assert "clients.alice.per_month_usd" in run()
+
+
 def test_a_page_shows_the_dearest_sessions_and_says_how_many_there_are(tmp_path: Path) -> None:
     rows = Rows([], [attempt(f"0.{n:04}", call=n, session=f"s{n}x") for n in range(1, 151)])
     write(tmp_path / "state", rows)

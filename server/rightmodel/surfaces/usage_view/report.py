@@ -232,6 +232,7 @@ def _limit_state(state: LimitState) -> dict[str, Any]:
         "period": limit.period,
         "model": limit.model or None,
         "skill": limit.skill or None,
+        "client": limit.client or None,
         "limit_usd": limit.usd,
         "spent_usd": state.spent_usd,
         "held_usd": state.held_usd,
