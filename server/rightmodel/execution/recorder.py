@@ -197,8 +197,7 @@ class CallRecorder:
 
     def _tokens_for(self, model: Model, usd: Decimal) -> int:
         """Output tokens of the model that so much covers, after the prompt's worst case."""
-        billable = self.state.billable
-        price = model.price.rates(billable)
+        price, billable = model.price.rates(self.state.billable), self.state.billable
         if price.input is None or not price.output:
             return 0
         return max(0, int((usd - billable * price.input) / price.output))
