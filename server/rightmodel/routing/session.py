@@ -99,15 +99,15 @@ class Horizon:
     """The turns for which a model is chosen: this one, and those that are expected to follow.
 
     `prompt`: tokens of this turn's prompt, estimated. `further`: turns expected to follow on the
-    same model. `at`: when this turn begins (seconds since 1970). `last`: the model of the session's
-    last turn, `None` where it is not connected.
+    same model. `at`: when this turn begins (seconds since 1970). `leaving_usd`: what it is expected
+    to cost that the last model's cache grows cold where another model is chosen.
     """
 
     view: SessionView
     prompt: int
     further: float
     at: float
-    last: Model | None = None
+    leaving_usd: float = 0.0
 
     @property
     def growth(self) -> float:
@@ -132,7 +132,7 @@ class Horizon:
 
     def prompt_usd(self, model: Model, price: Price) -> Decimal:
         """What this turn's prompt is expected to cost. `price`: known."""
-        read, cold = self._rates(model, price)
+        read, cold = self._rates(model, price, self._share(model))
         warm = round(self.cached(model))
         return warm * read + (self.prompt - warm) * cold
 
@@ -141,20 +141,14 @@ class Horizon:
 
         See the module's derivation.
         """
-        read, cold = map(float, self._rates(model, price))
+        share = self._share(model)
+        read, cold = map(float, self._rates(model, price, share))
         n, prompt, growth = self.further, self.prompt, self.growth
         later = n * prompt + growth * max(0.0, n * (n - 1)) / 2
-        warm = self.cached(model) + self._share(model) * later
+        warm = self.cached(model) + share * later
         every = (1 + n) * prompt + growth * n * (n + 1) / 2
-        return (warm * read + (every - warm) * cold + self._leaving_usd(model)) / (1 + n)
-
-    def _leaving_usd(self, model: Model) -> float:
-        """What it is expected to cost that the last model's cache grows cold meanwhile."""
-        last = self.last
-        if last is None or last.id == model.id or not self.further:
-            return 0.0
-        read, cold = map(float, self._rates(last, last.price.rates(self.prompt, self.at)))
-        return RETURNS * self.cached(last) * (cold - read)
+        leaving_usd = 0.0 if model.id == self.view.model else self.leaving_usd
+        return (warm * read + (every - warm) * cold + leaving_usd) / (1 + n)
 
     def _share(self, model: Model) -> float:
         """Share of this turn's prompt that the model's cache gives back in the next one."""
@@ -166,17 +160,23 @@ class Horizon:
             return expected_share(cache, _provider_of(model), self.view)
         return prefix.share
 
-    def _rates(self, model: Model, price: Price) -> tuple[Decimal, Decimal]:
+    def _rates(self, model: Model, price: Price, share: float) -> tuple[Decimal, Decimal]:
         """USD of a token that is read from the cache, and of one that is not."""
         cold = price.input or _FREE
         read = cold if price.cache_read is None else price.cache_read
-        if self._share(model):
+        if share:
             prefix = self.view.warm.get(model.id)
             is_long = prefix is not None and prefix.life_s > _cache_of(model).life_s
             write = price.cache_write_1h if is_long else None
             write = price.cache_write if write is None else write
             cold = cold if write is None else write
         return read, cold
+
+    def leaving(self, last: Model) -> Horizon:
+        """The same turns of a session whose last turn that model served."""
+        price = last.price.rates(self.prompt, self.at)
+        read, cold = map(float, self._rates(last, price, self._share(last)))
+        return replace(self, leaving_usd=RETURNS * self.cached(last) * (cold - read))
 
     def always(self, model: Model) -> Horizon:
         """The same turns as if the model had served every former one."""
@@ -199,7 +199,8 @@ class Horizon:
             provider=_provider_of(model),
         )
         warm = {model.id: prefix}
-        return replace(self, view=replace(view, last_tokens=tokens, warm=warm), last=model)
+        view = replace(view, model=model.id, last_tokens=tokens, warm=warm)
+        return replace(self, view=view)
 
 
 def further_turns(counts: Mapping[str, int]) -> float:
@@ -226,8 +227,9 @@ def horizon(
     `models`: connected ones, by id.
     """
     further = 0.0 if kind in HOUSEKEEPING else view.further_turns
-    last = models.get(view.model) if models else None
-    return Horizon(view, prompt, further, view.at if at is None else at, last)
+    turn = Horizon(view, prompt, further, view.at if at is None else at)
+    last = models.get(view.model) if models and further else None
+    return turn if last is None else turn.leaving(last)
 
 
 def with_warm_cache(usage: Usage, model: Model, turn: Horizon, least: int = 0) -> Usage:
