@@ -22,7 +22,7 @@ from e2e.install import agent_program, client, machine_env
 from e2e.processes import Finished, background, free_port, run
 from e2e.real_agents import ISOLATED
 from e2e.setup import KEY, MODEL, PROVIDER, RIGHTMODEL, build
-from rightmodel.core.task import Attachment, ToolResult, WireFormat
+from rightmodel.core.task import Attachment, Reasoning, ToolResult, WireFormat
 from rightmodel.core.task import ToolCall as Call
 from rightmodel.simulator import Behaviour, Received, Reply, SimulatedProvider, ToolCall
 from rightmodel.wire.codecs import CODECS
@@ -59,6 +59,7 @@ class Agent:
     """`api`: in which it speaks to the gateway. `command`: takes the task.
 
     `chores`: kinds of calls beside the turns. `hand_over`: calls that start a sub-agent and wait.
+    `keeps_reasoning`: signed reasoning of another API is sent back.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Agent:
     hand_over: tuple[Step, ...] = ()
     look: Step | None = None
     """The call that shows the model an image."""
+    keeps_reasoning: bool = False
 
 
 def _files(write: str, read: str, key: str) -> tuple[Step, Step]:
@@ -85,8 +87,12 @@ def _openclaw(api: WireFormat) -> Agent:
         lambda task: (client("openclaw"), "agent", "exec", task, "--json"),
         _files("write", "read", "path"),
         look=Step("read", {"path": "{work}/red.png"}),
+        keeps_reasoning=api is WireFormat.OPENAI_RESPONSES,
     )
 
+
+SIGNED: Final = (WireFormat.OPENAI_RESPONSES, WireFormat.ANTHROPIC_MESSAGES)
+"""APIs that take their signed reasoning back."""
 
 AGENTS: Final = (
     _openclaw(WireFormat.OPENAI_CHAT),
@@ -97,6 +103,7 @@ AGENTS: Final = (
         WireFormat.ANTHROPIC_MESSAGES,
         lambda task: (agent_program("claude"), "-p", task, "--allowedTools", "Write,Read,Agent"),
         _files("Write", "Read", "file_path"),
+        keeps_reasoning=True,
         hand_over=(
             Step("Agent", {"description": "x", "prompt": PART, "subagent_type": "general-purpose"}),
         ),
@@ -116,6 +123,7 @@ AGENTS: Final = (
             Step("exec_command", {"cmd": "printf hello > note.txt"}),
             Step("exec_command", {"cmd": "cat note.txt"}),
         ),
+        keeps_reasoning=True,
         hand_over=(
             Step("multi_agent_v1__spawn_agent", {"message": PART}),
             Step("multi_agent_v1__wait_agent", {"targets": ["{agent}"]}),
@@ -148,8 +156,13 @@ class Run:
     calls: list[dict[str, Any]]
 
 
-def scripted(steps: Sequence[Step], upstream: WireFormat, work: Path) -> Behaviour:
-    """A model that makes the tool calls, one in each turn, then says what came back."""
+def scripted(
+    steps: Sequence[Step], upstream: WireFormat, work: Path, *, keeps_reasoning: bool
+) -> Behaviour:
+    """A model that makes the tool calls, one in each turn, then says what came back.
+
+    `keeps_reasoning`: the model reasons, and the agent sends its signed reasoning back.
+    """
 
     def answers(request: Received) -> str | Reply:
         valid_request(upstream, request.body)
@@ -161,6 +174,10 @@ def scripted(steps: Sequence[Step], upstream: WireFormat, work: Path) -> Behavio
         parts = [part for message in chat.messages for part in message.parts]
         results = [part for part in parts if isinstance(part, ToolResult)]
         assert [result.id for result in results] == [p.id for p in parts if isinstance(p, Call)]
+        signed = [p for p in parts if isinstance(p, Reasoning) and p.signature]
+        assert len(signed) == (
+            len(results) if keeps_reasoning and PART not in request.prompt else 0
+        )
         if PART in request.prompt:
             return "There are none."
         if len(results) == len(steps):
@@ -174,7 +191,7 @@ def scripted(steps: Sequence[Step], upstream: WireFormat, work: Path) -> Behavio
         arguments = arguments.replace("{agent}", started[1] if started else "")
         return Reply(None, finish="tool_calls", tool_call=ToolCall(step.tool, arguments))
 
-    return Behaviour(answers=answers)
+    return Behaviour(answers=answers, reasoning="Let me think." if keeps_reasoning else "")
 
 
 def _files_of(part: Part) -> list[Attachment]:
@@ -188,7 +205,8 @@ async def on_gateway(
     work, port = folder / "work", free_port()
     work.mkdir()
     (work / "red.png").write_bytes(_red_image())
-    models = {"main": scripted(steps, upstream, work)}
+    keeps = agent.keeps_reasoning and upstream in SIGNED and upstream is not agent.api
+    models = {"main": scripted(steps, upstream, work, keeps_reasoning=keeps)}
     async with SimulatedProvider(upstream.value, key=KEY, models=models) as provider:
         setup = build(
             folder,
