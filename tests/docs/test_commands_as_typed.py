@@ -52,6 +52,9 @@ NOT_RUN: Final = {
     r"git diff": "needs a template of the reader's own; tested elsewhere",
     r"rightmodel init( --remove)?$": "asks questions; tested elsewhere",
     r"rightmodel log (-f|k3f9abcd)$": "goes on, or needs a ref of the ledger; tested elsewhere",
+    r"rightmodel (outcomes --export > mine|calibrate mine)": (
+        "needs outcomes in the reader's own ledger; tests/surfaces/cli/test_outcomes.py"
+    ),
     r"rightmodel serve --http": "serves until it is ended; tests/process/test_http.py",
     r"rightmodel usage --correct": "needs an id out of the reader's own ledger; tested elsewhere",
 }
