@@ -8,6 +8,7 @@ that is not valid by the types of the API's official SDK, and what is not a whol
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import sqlite3
@@ -29,7 +30,7 @@ from rightmodel.wire.codecs import CODECS
 from wire.test_sdk_types import valid_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
 
     from rightmodel.core.task import Part
@@ -141,6 +142,8 @@ AGENTS: Final = (
     ),
 )
 
+WITH_SUB_AGENTS: Final = [agent for agent in AGENTS if agent.hand_over]
+
 CASES: Final = [
     pytest.param(agent, upstream, id=f"{agent.name}-{agent.api}-to-{upstream}")
     for agent in AGENTS
@@ -198,40 +201,53 @@ def _files_of(part: Part) -> list[Attachment]:
     return [part] if isinstance(part, Attachment) else []
 
 
+@contextlib.asynccontextmanager
+async def started(
+    agent: Agent, provider: SimulatedProvider, folder: Path, *, budget: str = ""
+) -> AsyncIterator[Callable[[str], Awaitable[Finished]]]:
+    """A gateway, and the agent as `rightmodel config` has set it up; to be called with a task."""
+    work, port = folder / "work", free_port()
+    work.mkdir(exist_ok=True)
+    setup = build(
+        folder,
+        f'[clients.{agent.name}]\ntoken_env = "AGENT_TOKEN"\n{budget}',
+        PROVIDER.format(name="p", url=provider.base_url, key_env="P_KEY").replace(
+            "openai-chat", provider.protocol.value
+        ),
+        MODEL.format(id="p/main", price=1),
+        FEATURES,
+        P_KEY=KEY,
+        AGENT_TOKEN=TOKEN,
+    )
+    env = machine_env(folder) | ISOLATED | setup.env
+    configure = [RIGHTMODEL, "config", agent.name, "--model", "--write", *setup.files]
+    here = ["--url", f"http://127.0.0.1:{port}", "--api", agent.api.value]
+    written = await run([*configure, *here], env=env, cwd=work)
+    assert written.code == 0, str(written)
+    serve = [*setup.serve, "--http", f"127.0.0.1:{port}"]
+    async with background(serve, env=env, cwd=folder, port=port):
+        yield lambda task: run(agent.command(task), env=env, cwd=work, within_s=120)
+
+
 async def on_gateway(
     agent: Agent, upstream: WireFormat, folder: Path, *, task: str, steps: Sequence[Step]
 ) -> Run:
-    """One run of an agent that `rightmodel config` has set up, checked in what always holds."""
-    work, port = folder / "work", free_port()
+    """One run of an agent to its end, checked in what always holds."""
+    work = folder / "work"
     work.mkdir()
     (work / "red.png").write_bytes(_red_image())
     keeps = agent.keeps_reasoning and upstream in SIGNED and upstream is not agent.api
     models = {"main": scripted(steps, upstream, work, keeps_reasoning=keeps)}
-    async with SimulatedProvider(upstream.value, key=KEY, models=models) as provider:
-        setup = build(
-            folder,
-            f'[clients.{agent.name}]\ntoken_env = "AGENT_TOKEN"\n',
-            PROVIDER.format(name="p", url=provider.base_url, key_env="P_KEY").replace(
-                "openai-chat", upstream.value
-            ),
-            MODEL.format(id="p/main", price=1),
-            FEATURES,
-            P_KEY=KEY,
-            AGENT_TOKEN=TOKEN,
-        )
-        env = machine_env(folder) | ISOLATED | setup.env
-        configure = [RIGHTMODEL, "config", agent.name, "--model", "--write", *setup.files]
-        here = ["--url", f"http://127.0.0.1:{port}", "--api", agent.api.value]
-        written = await run([*configure, *here], env=env, cwd=work)
-        assert written.code == 0, str(written)
-        serve = [*setup.serve, "--http", f"127.0.0.1:{port}"]
-        async with background(serve, env=env, cwd=folder, port=port):
-            finished = await run(agent.command(task), env=env, cwd=work, within_s=120)
+    async with (
+        SimulatedProvider(upstream.value, key=KEY, models=models) as provider,
+        started(agent, provider, folder) as ask,
+    ):
+        finished = await ask(task)
     assert finished.code == 0, str(finished)
     assert "All done:" in finished.out, str(finished)
     asked = [r for r in provider.requests if r.method == "POST"]
     assert all(r.stream and r.status == 200 for r in asked), [(r.stream, r.fault) for r in asked]
-    calls = ledger(setup.folder)
+    calls = ledger(folder)
     assert len(calls) == len(asked)
     assert {call["client"] for call in calls} == {agent.name}
     assert {call["outcome"] for call in calls} == {"answered"}
@@ -260,7 +276,7 @@ def test_an_agent_works_on_the_gateway(agent: Agent, upstream: WireFormat, tmp_p
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("agent", [a for a in AGENTS if a.hand_over], ids=lambda agent: agent.name)
+@pytest.mark.parametrize("agent", WITH_SUB_AGENTS, ids=lambda agent: agent.name)
 def test_a_sub_agent_has_a_session_of_its_own(agent: Agent, tmp_path: Path) -> None:
     async def scenario() -> None:
         upstream = WireFormat.GEMINI
@@ -273,9 +289,7 @@ def test_a_sub_agent_has_a_session_of_its_own(agent: Agent, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("upstream", [WireFormat.OPENAI_CHAT, WireFormat.GEMINI])
-@pytest.mark.parametrize(
-    "agent", [AGENTS[0], *(a for a in AGENTS if a.hand_over)], ids=lambda agent: agent.name
-)
+@pytest.mark.parametrize("agent", [AGENTS[0], *WITH_SUB_AGENTS], ids=lambda agent: agent.name)
 def test_an_image_that_a_tool_reads_reaches_the_model(
     agent: Agent, upstream: WireFormat, tmp_path: Path
 ) -> None:
@@ -283,6 +297,24 @@ def test_an_image_that_a_tool_reads_reaches_the_model(
         assert agent.look
         done = await on_gateway(agent, upstream, tmp_path, task=TASK, steps=[agent.look])
         assert "All done: image/" in done.finished.out
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("agent", WITH_SUB_AGENTS, ids=lambda agent: agent.name)
+def test_a_budget_that_is_spent_ends_the_run_and_says_so(agent: Agent, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        budget = "per_day_usd = 0.000001\n"
+        async with (
+            SimulatedProvider(key=KEY, models={"main": Behaviour()}) as provider,
+            started(agent, provider, tmp_path, budget=budget) as ask,
+        ):
+            finished = await ask(TASK)
+        assert finished.code != 0
+        said = finished.out + finished.err
+        assert f"budget clients.{agent.name}.per_day_usd ($0.000001)" in said, str(finished)
+        assert not provider.requests
+        assert {call["outcome"] for call in ledger(tmp_path)} == {"budget_exhausted"}
 
     asyncio.run(scenario())
 

@@ -25,11 +25,9 @@ if TYPE_CHECKING:
 
     from rightmodel.wire.request import RequestError
 
-LONGEST_WAIT_S: Final = 3600
-"""Seconds of `retry-after` beyond which no client waits."""
-
 SOON_S: Final = 60.0
-"""An SDK that is told to wait longer does not, and retries at once."""
+"""Seconds of `retry-after` beyond which none is sent: SDKs that are told to wait longer do not, and
+retry at once; Codex 0.171.0 sleeps as long as it says, without a word."""
 
 STATUS: Final[Mapping[Fault, int]] = {
     Fault.RATE_LIMITED: 429,
@@ -84,9 +82,8 @@ class HttpError(Exception):
         named = [(b"x-should-retry", b"true" if soon else b"false")]
         if self.ref:
             named.append((b"x-rightmodel-ref", self.ref.encode()))
-        if self.retry_after_s is not None:
-            seconds = min(ceil(self.retry_after_s), LONGEST_WAIT_S)
-            named.append((b"retry-after", str(seconds).encode()))
+        if soon and self.retry_after_s is not None:
+            named.append((b"retry-after", str(ceil(self.retry_after_s)).encode()))
         return tuple(named)
 
 
