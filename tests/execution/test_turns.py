@@ -195,6 +195,30 @@ def test_a_turn_is_translated_for_an_upstream_of_another_dialect(tmp_path: Path)
     assert answer.completion.finish == "tool_calls"
 
 
+def test_a_translated_stream_shows_no_key(tmp_path: Path) -> None:
+    said = "The key is sk-of-the-provider."
+
+    async def run() -> Kept:
+        answers = Behaviour(answers=said, chunk_tokens=100)
+        async with SimulatedProvider("openai-chat", models={"m": answers}) as chat:
+            path = tmp_path / "m.toml"
+            path.write_text(
+                'version = 1\n[providers.p]\nprotocol = "openai-chat"\nkey_env = "KEY"\n'
+                f'base_url = "{chat.base_url}"\n[[models]]\nid = "p/m"\n'
+            )
+            settings = Settings(path, {"KEY": "sk-of-the-provider"})
+            engine = build(settings, load_catalog(path, has_key=lambda _: True))
+            relay = Kept()
+            body = json.dumps({"model": "auto", "input": "hi", "stream": True})
+            await engine.turns.run(turn_of(body, WireFormat.OPENAI_RESPONSES), relay)
+            await engine.close()
+            return relay
+
+    relay = asyncio.run(run())
+    shown = "".join(e for e in relay.found if isinstance(e, str))
+    assert shown == said.replace("sk-of-the-provider", "[key removed]")
+
+
 @pytest.mark.parametrize("broken", [fault.overloaded(), fault.rate_limit(), fault.reset_at_once()])
 @pytest.mark.parametrize("streamed", [True, False])
 def test_a_failure_before_the_first_event_is_invisible(

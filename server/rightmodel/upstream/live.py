@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from rightmodel.core.format import well_formed
 from rightmodel.wire.inline_reasoning import opens_call
 from rightmodel.wire.inline_stream import LONGEST_MARKER, InlineSplitter
-from rightmodel.wire.response import CallStart, ReasoningDelta
+from rightmodel.wire.response import CallDelta, CallStart, ReasoningDelta
 from rightmodel.wire.seal import sealed
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ class Forward:
         "_mask",
         "_sent",
         "_splitter",
+        "_waiting",
         "_watch",
         "is_open",
     )
@@ -118,6 +119,7 @@ class Forward:
         self._splitter = InlineSplitter(tools_of(request), lambda: prompt_of(request))
         self._held = b""
         self._sent = 0
+        self._waiting: list[StreamEvent] = []
         self.is_open = False
 
     async def take(self, chunk: bytes) -> None:
@@ -161,8 +163,22 @@ class Forward:
 
     async def _translated(self, events: list[StreamEvent]) -> None:
         self.is_open = self.is_open or any(map(_holds_answer, events))
-        if events and self.is_open:
-            await self._watch.relay(b"", [*filter(any, (sealed(e, self._made_by) for e in events))])
+        self._waiting += events
+        if not self.is_open or not self._waiting:
+            return
+        events, self._waiting = self._waiting, []
+        shown = (self._masked(sealed(event, self._made_by)) for event in events)
+        await self._watch.relay(b"", [*filter(any, shown)])
+
+    def _masked(self, event: StreamEvent) -> StreamEvent:
+        """Without keys, as far as one event holds a whole one."""
+        if isinstance(event, str):
+            return self._mask(event)
+        if isinstance(event, ReasoningDelta):
+            return event._replace(text=self._mask(event.text))
+        if isinstance(event, CallDelta):
+            return event._replace(arguments=self._mask(event.arguments))
+        return event
 
     async def _raw(self, end: int) -> None:
         """Send what is whole; `end`: of the last whole event among the bytes."""
