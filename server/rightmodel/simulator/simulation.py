@@ -124,7 +124,9 @@ class Answers:
         """A turn of an agent. A model caches the whole prompt that it was sent last."""
         prompt, thought = count_tokens(request.text), sample.thought
         cached, self._cached[request.model] = self._cached.get(request.model, 0), prompt
-        usage = Usage(prompt, 0, cache_read=min(cached, prompt), reasoning=thought)
+        cached = min(cached, prompt)
+        written = prompt - cached if b"cache_control" in request.raw else 0
+        usage = Usage(prompt, 0, cache_read=cached, cache_write=written, reasoning=thought)
         if not sample.reads or result_of(sample) in request.text:
             usage = replace(usage, output=count_tokens(text) + thought)
             return Reply(text, reasoning_tokens=thought, usage=usage)

@@ -117,15 +117,14 @@ def test_on_request_it_shows_what_was_spent(output: tuple[str, str]) -> None:
         assert abs(usd(rows[row]) - sum(map(usd, amounts))) <= 2 * ROUNDING
 
 
-def test_the_agents_own_turns_stay_where_they_are_warm_and_move_for_a_harder_ask(
-    shown: str,
-) -> None:
+def test_the_agents_own_turns_stay_with_a_model_while_they_work_on_one_ask(shown: str) -> None:
     turns = TURN.findall(shown)
     models, cached = [t[0] for t in turns], [int(t[1].replace(",", "")) for t in turns]
     assert models[0] == models[1]
-    assert models[2] == models[3] != models[1]
+    assert models[2] == models[3]
     assert cached[0] == 0
     assert min(cached[1], cached[3]) > 5000
+    assert "stays with " in shown
     assert shown.count(" a turn over ") == len(turns)
 
 

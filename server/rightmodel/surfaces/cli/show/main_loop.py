@@ -107,6 +107,7 @@ async def _turn(
         "model": "auto",
         "max_tokens": MOST_TOKENS,
         "system": INSTRUCTIONS,
+        "cache_control": {"type": "ephemeral"},
         "tools": [TOOL],
         "messages": messages,
     }
