@@ -27,6 +27,7 @@ from routing_ways import Bench, Medium, Policy, fixed, kind_known, mixed, oracle
 from rightmodel.core.task import TIERS
 from rightmodel.evaluation import baselines, metrics
 from rightmodel.evaluation.report import cells_of, make_report, needed_of
+from rightmodel.evaluation.samples import make_samples
 from rightmodel.evaluation.table import read_table
 
 if TYPE_CHECKING:
@@ -225,6 +226,24 @@ def pools_report(pools: Sequence[Pool]) -> None:
             print(f"| {pool.name} | {name} | {curves(pool, skills, report)}")
 
 
+def priced_only(pools: Sequence[Pool]) -> None:
+    """All rated from price, the best model as the baseline: what each tier costs and keeps."""
+    print("\n### All rated from price, the best model as `baseline`: cost as its multiple, kept\n")
+    header(["pool", *TIERS])
+    for pool in pools:
+        report = pool.part("report")
+        samples = make_samples(report, pool.catalog({}))
+        singles = baselines.single_models(samples)
+        best = baselines.best_of(singles)
+        cells = []
+        for tier in TIERS:
+            routed = Bench(baseline=best).route(pool, report, {}, tier)[1]
+            point = baselines.average(cells_of(routed))
+            cost, kept = point.cost / singles[best].cost, point.quality / singles[best].quality
+            cells.append(f"{cost:.2f} ({kept:.3f})")
+        print(f"| {pool.name} | {' | '.join(cells)} |")
+
+
 def main() -> None:
     """Read, split, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -237,7 +256,9 @@ def main() -> None:
         print(f"### APGR, {' and '.join(prices)}\n")
         pairs(Pool("pair", rows, prices))
     if options.zeroeval:
-        pools_report(make_pools(read_table(options.zeroeval)))
+        pools = make_pools(read_table(options.zeroeval))
+        pools_report(pools)
+        priced_only(pools)
 
 
 if __name__ == "__main__":

@@ -46,10 +46,14 @@ class Medium:
 
 @dataclass(frozen=True)
 class Bench:
-    """How things are routed here. `wrap`: what is put around the router. `slopes`: by skill."""
+    """How things are routed here.
+
+    `wrap`: what is put around the router. `slopes`: by skill. `baseline`: the manifest's.
+    """
 
     wrap: Callable[[Any], Any] = lambda router: router
     slopes: Mapping[str, Slope] = field(default_factory=lambda: DEFAULT_SLOPES)
+    baseline: str = ""
 
     def calibrate(
         self, pool: Pool, rows: Sequence[Row], prior: Mapping[str, Skills]
@@ -65,7 +69,7 @@ class Bench:
         self, pool: Pool, rows: Sequence[Row], skills: Mapping[str, Skills], tier: str = ""
     ) -> tuple[Samples, list[Routed]]:
         """Every row, in the manifest's own tier unless one is named."""
-        catalog = replace(pool.catalog(skills), slopes=self.slopes)
+        catalog = replace(pool.catalog(skills, self.baseline), slopes=self.slopes)
         router = self.wrap(make_router(catalog, None))
         samples = make_samples(rows, catalog)
         routed = replay(router, samples.rows, tier=tier, clock=time.thread_time)
