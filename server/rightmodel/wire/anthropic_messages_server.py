@@ -33,6 +33,7 @@ from rightmodel.wire.fields import (
     count,
     dumps,
     effort_of,
+    entries,
     file_of,
     file_of_url,
     ignored,
@@ -40,6 +41,8 @@ from rightmodel.wire.fields import (
     obj,
     objects,
     required,
+    schema_of,
+    strings,
     text,
 )
 from rightmodel.wire.plain import plain_messages
@@ -79,7 +82,7 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
     system = tuple(_decoded_parts(body.get("system"), "system", left))
     messages = [
         _decoded_message(message, f"messages[{number_}]", left)
-        for number_, message in enumerate(objects(required(body, "messages", list)))
+        for number_, message in enumerate(entries(required(body, "messages", list), "messages"))
     ]
     config = obj(body.get("output_config"))
     request = ChatRequest(
@@ -87,12 +90,12 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
         messages=tuple([Message("system", system)] * bool(system) + messages),
         tools=tuple(tool for t in objects(body.get("tools")) if (tool := _decoded_tool(t, left))),
         tool_choice=_decoded_choice(obj(body.get("tool_choice"))),
-        schema=obj(config.get("format")).get("schema"),
+        schema=schema_of(obj(config.get("format")), "output_config.format"),
         effort=_effort_of(obj(body.get("thinking")), effort_of(config.get("effort"))),
         max_output_tokens=count(required(body, "max_tokens", int)),
         temperature=number(body.get("temperature")),
         top_p=number(body.get("top_p")),
-        stop=tuple(filter(text, body.get("stop_sequences") or ())),
+        stop=strings(body.get("stop_sequences")),
         stream=body.get("stream") is True,
     )
     return left.noted(request)
@@ -100,7 +103,7 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
 
 def _decoded_message(message: Mapping[str, Any], field: str, left: Leftovers) -> Message:
     role = message.get("role")
-    if role not in {"user", "assistant", "system"}:
+    if role not in ("user", "assistant", "system"):
         raise RequestError(f"{field}.role: {role!r} is not one of user, assistant, system", field)
     return Message(role, tuple(_decoded_parts(message.get("content"), field, left)))
 
@@ -108,7 +111,8 @@ def _decoded_message(message: Mapping[str, Any], field: str, left: Leftovers) ->
 def _decoded_parts(content: Any, field: str, left: Leftovers) -> Iterator[Part]:
     if isinstance(content, str):
         yield Text(content)
-    for number_, block in enumerate(objects(content)):
+        return
+    for number_, block in enumerate(entries(content, field)):
         yield from _decoded_block(block, f"{field}.content[{number_}]", left)
         if block.get("cache_control"):
             yield CacheMark()

@@ -50,6 +50,32 @@ def objects(value: Any) -> Iterator[dict[str, Any]]:
     )
 
 
+def entries(value: Any, field: str) -> list[dict[str, Any]]:
+    """A field that holds objects, none where it is missing. Raises `RequestError`.
+
+    A request with anything else in it would lose that when it is translated.
+    """
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise RequestError(f"{field}: an array of objects is required", field)
+    return value
+
+
+def strings(value: Any) -> tuple[str, ...]:
+    """The strings of a list that are not empty; a single one counts as a list."""
+    items = [value] if isinstance(value, str) else value
+    return tuple(filter(text, items)) if isinstance(items, list) else ()
+
+
+def schema_of(form: Mapping[str, Any], field: str) -> dict[str, Any] | None:
+    """The JSON Schema of an output's form, `None` for none. Raises `RequestError`."""
+    schema = form.get("schema")
+    if schema is not None and not isinstance(schema, dict):
+        raise RequestError(f"{field}.schema: an object is required", f"{field}.schema")
+    return schema
+
+
 def obj(value: Any) -> dict[str, Any]:
     """An object, else an empty one."""
     return value if isinstance(value, dict) else {}
@@ -63,7 +89,10 @@ def text(value: Any) -> str:
 def number(value: Any) -> float | None:
     """A number, else `None`."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else None
+    try:
+        return float(value) if is_number else None
+    except OverflowError:
+        return None
 
 
 def count(value: Any) -> int:

@@ -22,6 +22,7 @@ from rightmodel.wire.error_body import openai_error
 from rightmodel.wire.fields import (
     count,
     effort_of,
+    entries,
     file_of,
     file_of_url,
     ignored,
@@ -29,6 +30,8 @@ from rightmodel.wire.fields import (
     obj,
     objects,
     required,
+    schema_of,
+    strings,
     text,
 )
 from rightmodel.wire.openai_chat import (
@@ -68,7 +71,6 @@ _FINISH_OUT: Final = {"refused": "content_filter"}
 def decode_request(body: Mapping[str, Any]) -> ChatRequest:
     """The neutral form of a body. Raises `RequestError`."""
     form = obj(body.get("response_format"))
-    stop = body.get("stop")
     effort = body.get("reasoning_effort") or obj(body.get("reasoning")).get("effort")
     left = Leftovers(ignored(body, _FIELDS))
     for name in _NATIVE & body.keys():
@@ -81,12 +83,13 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
         messages=_decoded_messages(required(body, "messages", list), left),
         tools=tuple(tools),
         tool_choice=decoded_choice(body, text(chosen.get("name")), left),
-        schema=obj(form.get("json_schema")).get("schema") or any_object(form),
+        schema=schema_of(obj(form.get("json_schema")), "response_format.json_schema")
+        or any_object(form),
         effort=effort_of(effort),
         max_output_tokens=count(body.get("max_completion_tokens")) or count(body.get("max_tokens")),
         temperature=number(body.get("temperature")),
         top_p=number(body.get("top_p")),
-        stop=(stop,) if isinstance(stop, str) else tuple(filter(text, stop or ())),
+        stop=strings(body.get("stop")),
         stream=body.get("stream") is True,
     )
     return left.noted(request)
@@ -96,7 +99,7 @@ def _decoded_messages(messages: list[Any], left: Leftovers) -> tuple[Message, ..
     """Results of tools join the user's message that follows them."""
     found: list[Message] = []
     results: list[ToolResult] = []
-    for number_, message in enumerate(objects(messages)):
+    for number_, message in enumerate(entries(messages, "messages")):
         field = f"messages[{number_}]"
         role = message.get("role")
         parts = tuple(_decoded_content(message.get("content"), field, left))
@@ -119,7 +122,7 @@ def _decoded_messages(messages: list[Any], left: Leftovers) -> tuple[Message, ..
 def _decoded_message(
     role: Any, parts: tuple[Part, ...], message: Mapping[str, Any], field: str
 ) -> Message:
-    if role in {"system", "developer"}:
+    if role in ("system", "developer"):
         return Message("system", parts)
     if role == "user":
         return Message("user", parts)
@@ -140,7 +143,8 @@ def _decoded_message(
 def _decoded_content(content: Any, field: str, left: Leftovers) -> Iterator[Part]:
     if isinstance(content, str):
         yield Text(content)
-    for number_, piece in enumerate(objects(content)):
+        return
+    for number_, piece in enumerate(entries(content, f"{field}.content")):
         if "file_id" in obj(piece.get("file")):
             left.native("uploaded_files")
         else:
@@ -149,7 +153,7 @@ def _decoded_content(content: Any, field: str, left: Leftovers) -> Iterator[Part
 
 def _decoded_part(piece: Mapping[str, Any], field: str) -> Part:
     kind = piece.get("type")
-    if kind in {"text", "refusal"}:
+    if kind in ("text", "refusal"):
         return Text(text(piece.get(kind)))
     if kind == "image_url":
         return file_of_url(text(obj(piece.get("image_url")).get("url")), "image", field)

@@ -20,12 +20,14 @@ from rightmodel.wire.error_body import openai_error
 from rightmodel.wire.fields import (
     count,
     effort_of,
+    entries,
     file_of_url,
     ignored,
     number,
     obj,
     objects,
     required,
+    schema_of,
     text,
 )
 from rightmodel.wire.openai_chat import headers
@@ -100,7 +102,7 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
         messages=(*system, *_decoded_items(given, left)),
         tools=tuple(tools),
         tool_choice=decoded_choice(body, name, left, text(chosen.get("namespace"))),
-        schema=form.get("schema") or any_object(form),
+        schema=schema_of(form, "text.format") or any_object(form),
         effort=effort_of(obj(body.get("reasoning")).get("effort")),
         max_output_tokens=count(body.get("max_output_tokens")),
         temperature=number(body.get("temperature")),
@@ -114,7 +116,7 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
 def _decoded_items(items: list[Any], left: Leftovers) -> tuple[Message, ...]:
     """Items in a row that one side sent are one message."""
     found: list[tuple[Any, list[Part]]] = []
-    for number_, item in enumerate(objects(items)):
+    for number_, item in enumerate(entries(items, "input")):
         role, parts = _decoded_item(item, f"input[{number_}]", left)
         if found and found[-1][0] == role and _continues(item, found[-1][1], role):
             found[-1][1].extend(parts)
@@ -135,7 +137,7 @@ def _decoded_item(item: Mapping[str, Any], field: str, left: Leftovers) -> tuple
     kind = text(item.get("type")) or "message"
     if kind == "message":
         role = item.get("role")
-        if role not in {"user", "assistant", "system", "developer"}:
+        if role not in ("user", "assistant", "system", "developer"):
             words = "is not one of user, assistant, system, developer"
             raise RequestError(f"{field}.role: {role!r} {words}", f"{field}.role")
         contents = _decoded_content(item.get("content"), field, left)
@@ -167,10 +169,11 @@ def _decoded_call(item: Mapping[str, Any], kind: str) -> ToolCall:
 def _decoded_content(content: Any, field: str, left: Leftovers) -> Iterator[Text | Attachment]:
     if isinstance(content, str):
         yield Text(content)
-    for number_, piece in enumerate(objects(content)):
+        return
+    for number_, piece in enumerate(entries(content, f"{field}.content")):
         where = f"{field}.content[{number_}]"
         kind = piece.get("type")
-        if kind in {"input_text", "output_text", "text", "refusal"}:
+        if kind in ("input_text", "output_text", "text", "refusal"):
             yield Text(text(piece.get("refusal" if kind == "refusal" else "text")))
         elif piece.get("file_id"):
             left.native("uploaded_files")

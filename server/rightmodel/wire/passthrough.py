@@ -7,27 +7,31 @@ import re
 from typing import Final
 
 _TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]')
+_KEY: Final = re.compile(
+    rb'"(?:m|\\u006[dD])(?:o|\\u006[fF])(?:d|\\u0064)(?:e|\\u0065)(?:l|\\u006[cC])"'
+)
+"""`model`, each letter as it is or as an escape."""
 _VALUE: Final = re.compile(rb'\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")')
 
 
 def with_model(body: bytes, name: str) -> bytes:
     """The body with another `model` at its top level and every other byte as it was.
 
-    A body that spells the key with escapes is encoded anew.
+    The key may be there more than once and spelt with escapes: readers differ in which one counts.
     """
     pieces, end, depth = [], 0, 0
-    is_single = body.count(b'"model"') == 1
+    is_single = len(_KEY.findall(body)) == 1
     for token in _TOKEN.finditer(body):
-        match token.group():
-            case b"{" | b"[":
-                depth += 1
-            case b"}" | b"]":
-                depth -= 1
-            case b'"model"' if depth == 1 and (value := _VALUE.match(body, token.end())):
-                pieces += [body[end : value.start(1)], json.dumps(name).encode()]
-                end = value.end(1)
-                if is_single:
-                    break
+        found = token.group()
+        if found in b"{[":
+            depth += 1
+        elif found in b"}]":
+            depth -= 1
+        elif depth == 1 and _KEY.fullmatch(found) and (value := _VALUE.match(body, token.end())):
+            pieces += [body[end : value.start(1)], json.dumps(name).encode()]
+            end = value.end(1)
+            if is_single:
+                break
     if not pieces:
         return json.dumps({**json.loads(body), "model": name}).encode()
     return b"".join((*pieces, body[end:]))

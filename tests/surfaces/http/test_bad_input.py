@@ -10,6 +10,7 @@ import pytest
 
 from rightmodel.simulator import Behaviour, SimulatedProvider
 from rightmodel.surfaces.http import asgi
+from rightmodel.wire.passthrough import with_model
 from surfaces.http.gateway import KEY, Gateway, gateway, manifest, run
 from surfaces.http.test_turns import BODIES, HI
 
@@ -97,6 +98,62 @@ def test_bodies_that_are_no_request(tmp_path: Path, path: str) -> None:
             assert up.requests == []
 
     run(work())
+
+
+WRONG_TYPES: dict[str, list[dict[str, Any]]] = {
+    CHAT: [
+        {"messages": [{"role": ["user"], "content": "hi"}]},
+        {"messages": [{"role": "user", "content": [{"type": {}}]}]},
+        {"messages": [{"role": "user", "content": 5}]},
+        {"messages": ["hi", *HI]},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": 5}}},
+    ],
+    RESPONSES: [
+        {"input": [{"role": {}, "content": "hi"}]},
+        {"input": [{"role": "user", "content": ["hi"]}]},
+        {"input": ["hi"]},
+        {"text": {"format": {"type": "json_schema", "name": "n", "schema": [5]}}},
+    ],
+    MESSAGES: [
+        {"messages": [{"role": [], "content": "hi"}]},
+        {"messages": [{"role": "user", "content": ["hi"]}]},
+        {"messages": ["hi"]},
+        {"system": 5},
+        {"output_config": {"format": {"type": "json_schema", "schema": "x"}}},
+    ],
+}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_fields_of_a_wrong_type(tmp_path: Path, path: str) -> None:
+    async def work() -> None:
+        async with (
+            SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
+            gateway(tmp_path, manifest({"p": up})) as gw,
+        ):
+            for wrong in WRONG_TYPES[path]:
+                assert next(iter(wrong)) in await refused(gw, path, {**BODY[path], **wrong})
+                asked = await gw.post("/v1/route", {**BODY[path], **wrong})
+                assert asked.status_code in {200, 400}, asked.text  # a chat may have these fields
+            for odd in ({"stop": 5}, {"stop_sequences": 5}, {"temperature": 10**400}):
+                answer = await gw.post(path, {**BODY[path], **odd})
+                assert answer.status_code == 200, answer.text
+            asked = await gw.post("/v1/route", {**BODY[path], "tools": [5]})
+            assert asked.status_code == 200, asked.text
+
+    run(work())
+
+
+def test_every_spelling_of_the_key_model_is_replaced() -> None:
+    """Readers differ in which one of several they take."""
+    bodies = {
+        b'{"model":"a","mo\\u0064el" : "b"}': b'{"model":"X","mo\\u0064el" : "X"}',
+        b'{"m":{"model":"a"},"t":["model"],"model":"b"}': (
+            b'{"m":{"model":"a"},"t":["model"],"model":"X"}'
+        ),
+    }
+    for body, sent in bodies.items():
+        assert with_model(body, "X") == sent
 
 
 @pytest.mark.parametrize("path", PATHS)

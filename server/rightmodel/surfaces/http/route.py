@@ -12,6 +12,7 @@ from rightmodel.surfaces.http.asgi import Reply, header, json_reply
 from rightmodel.surfaces.http.errors import HttpError
 from rightmodel.surfaces.http.names import choice_of
 from rightmodel.surfaces.http.turns import Request, task_of
+from rightmodel.wire.fields import objects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,19 +81,16 @@ def dialect_of(document: Mapping[str, Any], headers: Mapping[str, str]) -> WireF
         return WireFormat.OPENAI_RESPONSES
     if not isinstance(document.get("messages"), list):
         return None
-    tools = document.get("tools")
-    schemas = isinstance(tools, list) and any("input_schema" in t for t in tools if t)
+    schemas = any("input_schema" in tool for tool in objects(document.get("tools")))
     blocks = (
         block.get("type")
-        for message in document["messages"]
-        if isinstance(message, dict) and isinstance(message.get("content"), list)
-        for block in message["content"]
-        if isinstance(block, dict)
+        for message in objects(document["messages"])
+        for block in objects(message.get("content"))
     )
     is_anthropic = (
         "anthropic-version" in headers
         or "system" in document
         or schemas
-        or any(kind in {"tool_use", "tool_result", "thinking", "image"} for kind in blocks)
+        or any(kind in ("tool_use", "tool_result", "thinking", "image") for kind in blocks)
     )
     return WireFormat.ANTHROPIC_MESSAGES if is_anthropic else WireFormat.OPENAI_CHAT
