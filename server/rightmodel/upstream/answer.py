@@ -16,7 +16,7 @@ from rightmodel.core.format import one_line, well_formed
 from rightmodel.core.task import Text, ToolCall
 from rightmodel.upstream.classify import classify_in_band
 from rightmodel.upstream.error_response import is_refused
-from rightmodel.upstream.live import Forward, LiveText, prompt_of, tools_of
+from rightmodel.upstream.live import Forward, LiveText, prompt_of, tools_of, without_keys
 from rightmodel.wire.inline_calls import inline_calls
 from rightmodel.wire.inline_reasoning import MARKERS, Split, split_reasoning
 from rightmodel.wire.response import (
@@ -143,7 +143,8 @@ class Answer:
         turn: dict[str, Any] = {}
         if request.turn is not None:
             body = b"" if calls else self._body_bytes()
-            turn = {"parts": self._parts(split, calls), "id": decoder.id, "body": body}
+            parts = (without_keys(part, self._mask) for part in self._parts(split, calls))
+            turn = {"parts": tuple(parts), "id": decoder.id, "body": body}
         return Completion(
             text=self._mask(split.text),
             finish="tool_calls" if calls else decoder.finish,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rightmodel.core.format import well_formed
+from rightmodel.core.task import Reasoning, Text, ToolCall
 from rightmodel.wire.inline_reasoning import opens_call
 from rightmodel.wire.inline_stream import LONGEST_MARKER, InlineSplitter
 from rightmodel.wire.response import CallDelta, CallStart, ReasoningDelta
@@ -167,18 +169,8 @@ class Forward:
         if not self.is_open or not self._waiting:
             return
         events, self._waiting = self._waiting, []
-        shown = (self._masked(sealed(event, self._made_by)) for event in events)
+        shown = (without_keys(sealed(event, self._made_by), self._mask) for event in events)
         await self._watch.relay(b"", [*filter(any, shown)])
-
-    def _masked(self, event: StreamEvent) -> StreamEvent:
-        """Without keys, as far as one event holds a whole one."""
-        if isinstance(event, str):
-            return self._mask(event)
-        if isinstance(event, ReasoningDelta):
-            return event._replace(text=self._mask(event.text))
-        if isinstance(event, CallDelta):
-            return event._replace(arguments=self._mask(event.arguments))
-        return event
 
     async def _raw(self, end: int) -> None:
         """Send what is whole; `end`: of the last whole event among the bytes."""
@@ -190,6 +182,21 @@ class Forward:
             raw = raw if masked is text else masked.encode("utf-8", "surrogateescape")
         if raw or events:
             await self._watch.relay(raw, events)
+
+
+def without_keys(piece: Any, mask: Callable[[str], str]) -> Any:
+    """A part or an event without keys, as far as one event holds a whole one."""
+    if isinstance(piece, str):
+        return mask(piece)
+    if isinstance(piece, ReasoningDelta):
+        return piece._replace(text=mask(piece.text))
+    if isinstance(piece, CallDelta):
+        return piece._replace(arguments=mask(piece.arguments))
+    if isinstance(piece, Text | Reasoning):
+        return replace(piece, text=mask(piece.text))
+    if isinstance(piece, ToolCall):
+        return replace(piece, arguments=mask(piece.arguments))
+    return piece
 
 
 def _holds_answer(event: StreamEvent) -> bool:

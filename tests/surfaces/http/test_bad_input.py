@@ -318,3 +318,22 @@ def test_a_broken_manifest_is_told(tmp_path: Path) -> None:
             assert (await gw.http.get("/health")).status_code == 200
 
     run(work())
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_key_that_a_model_writes_is_masked_in_every_api(
+    tmp_path: Path, path: str, stream: bool
+) -> None:
+    async def work() -> None:
+        models = {"m": Behaviour(f"my key is {KEY} indeed", chunk_tokens=1000)}
+        async with (
+            SimulatedProvider("openai-chat", key=KEY, models=models) as up,
+            gateway(tmp_path, manifest({"p": up})) as gw,
+        ):
+            answer = await gw.post(path, {**BODY[path], "stream": stream})
+            assert answer.status_code == 200
+            assert "my key is" in answer.text
+            assert KEY not in answer.text
+
+    run(work())
