@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
 from rightmodel.core.decision import Assessment, Requirements
-from rightmodel.core.errors import ProviderError
+from rightmodel.core.errors import ExhaustedError, ProviderError
 from rightmodel.core.fault import Fault, Scope
+from rightmodel.core.task import Task
 from rightmodel.execution.breaker import Health
-from rightmodel.execution.engine import cooling_down, fit_first
+from rightmodel.execution.engine import build, cooling_down, fit_first
 from rightmodel.manifest.load import load_catalog
+from rightmodel.manifest.settings import Settings
 from rightmodel.routing.decide import decide
 from rightmodel.routing.scoring import Question
 
@@ -49,3 +54,28 @@ def test_a_cooling_model_is_ranked_last_with_its_remaining_cooldown(tmp_path: Pa
     assert cooling == {"p/m": "cooling down for 600 s after auth_failed"}
     assert [c.model for c in now.candidates] == ["q/m", "p/m"]
     assert now.reason == "next in line: p/m is cooling down for 600 s after auth_failed"
+
+
+def test_an_unreachable_provider_is_not_tried_model_by_model(tmp_path: Path) -> None:
+    models = "".join(
+        f'[[models]]\nid = "p/m{n}"\ncost = {{ input = 1, output = 2 }}\n' for n in range(12)
+    )
+    path = tmp_path / "m.toml"
+    path.write_text(
+        'version = 1\n[providers.p]\nprotocol = "openai-chat"\n'
+        f'base_url = "http://127.0.0.1:9/v1"\n{models}'
+    )
+
+    async def run() -> ExhaustedError:
+        settings = Settings(path, {"RIGHTMODEL_STATE_DIR": str(tmp_path)})
+        engine = build(settings, load_catalog(path, has_key=lambda _: True))
+        try:
+            with pytest.raises(ExhaustedError) as caught:
+                await engine.executor.complete(Task("hi"), deadline_s=5.0)
+        finally:
+            await engine.close()
+        return caught.value
+
+    attempts = asyncio.run(run()).attempts
+    assert len({attempt.model for attempt in attempts}) == 1
+    assert len(attempts) <= 3

@@ -69,9 +69,10 @@ class CallState:
     `counted`: attempts that count against `max_attempts`. `tried`: endpoint → times. `dead`: not
     to be tried again in this call, with `dead_keys` (providers whose key is out), `avoided`
     (providers that refused the request) and `over_budget` (models). `troubled`: providers that
-    failed, tried last. `held`: provider that holds one model at a time → the one it failed with.
-    `larger`: model → output budget raised once. `least_window`: tokens that were too few. `above`:
-    chance of a good answer that the next model should exceed. `over`: nothing more may be tried.
+    failed, tried last. `held`: provider that holds one model at a time, or was not reached → the
+    one that failed. `larger`: model → output budget raised once. `least_window`: tokens that were
+    too few. `above`: chance of a good answer that the next model should exceed. `over`: nothing
+    more may be tried.
     """
 
     task: Task
@@ -152,11 +153,18 @@ class CallState:
         self.tried[key] = self.tried.get(key, 0) + 1
 
     def failed(
-        self, step: Step, error: ProviderError, *, cut: bool = False, counts: bool = True
+        self,
+        step: Step,
+        error: ProviderError,
+        *,
+        cut: bool = False,
+        counts: bool = True,
+        is_unreached: bool = False,
     ) -> None:
         """The attempt failed: rule out what cannot help. `cut`: at the output limit.
 
-        `counts`: whether it uses up an attempt.
+        `counts`: whether it uses up an attempt. `is_unreached`: the provider did not receive it, so
+        another of its models would not be reached either.
         """
         self.errors.append(error)
         if error.fault.retryable:
@@ -166,6 +174,8 @@ class CallState:
             self.counted -= 1
         if not (cut and error.fault in CHECKS and self._raise_allowance(step)):
             self._rule_out(step, error)
+        if is_unreached:
+            self.held.setdefault(step.endpoint.provider.name, step.endpoint.name)
 
     def _rule_out(self, step: Step, error: ProviderError) -> None:
         provider, key = step.endpoint.provider, step.endpoint.key

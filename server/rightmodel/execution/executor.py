@@ -351,7 +351,8 @@ class Executor:
         unsent = error.fault is Fault.CONNECTION and not (call.watch and call.watch.is_sent)
         reached = error.fault.reached and not unsent
         state.attempts.append(failed)
-        state.failed(step, error, cut=cut, counts=reached or step.is_lone)
+        counts = reached or step.is_lone
+        state.failed(step, error, cut=cut, counts=counts, is_unreached=unsent)
         state.over = state.over or call.is_relayed
         call.listener(
             AttemptFailed(len(state.attempts), failed.model, failed.provider, error.fault)

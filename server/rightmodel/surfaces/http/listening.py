@@ -66,8 +66,10 @@ def listen(host: str, port: int) -> socket.socket:
     # Accepted sockets take it over: asyncio sets it only on those of which the protocol is named.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{listener.getsockname()[1]}"
     print(  # noqa: T201 - for whoever started it; standard output stays empty
-        f"rightmodel: listening on http://{shown}:{listener.getsockname()[1]}{MCP_PATH}",
+        f"rightmodel: listening on {address}{MCP_PATH}\n"
+        f"rightmodel: the agent's own turns at {address}/v1, the usage page at {address}/",
         file=sys.stderr,
         flush=True,
     )
