@@ -337,3 +337,27 @@ def test_a_key_that_a_model_writes_is_masked_in_every_api(
             assert KEY not in answer.text
 
     run(work())
+
+
+def test_a_rule_of_trust_sees_what_passes_unread(tmp_path: Path) -> None:
+    rule = '[[rules]]\nwhen = { contains = ["zebra"] }\nrequire = { trust = "local" }\n'
+    hosted = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"q": "zebra"}}
+    bodies: list[tuple[str, dict[str, Any]]] = [
+        (CHAT, {"metadata": {"about": "Zebra"}}),
+        (CHAT, {"unheard_of": [{"x": ["a zebra"]}]}),
+        (RESPONSES, {"client_metadata": {"about": "zebra"}}),
+        (MESSAGES, {"messages": [*HI, {"role": "assistant", "content": [hosted]}, *HI]}),
+    ]
+
+    async def work() -> None:
+        async with SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up:
+            text = manifest({"p": up}, models=rule)
+            text = text.replace("[providers.p]\n", '[providers.p]\ntrust = "any"\n')
+            async with gateway(tmp_path, text) as gw:
+                for path, more in bodies:
+                    answer = await refused(gw, path, {**BODY[path], **more})
+                    assert "requires trust local" in answer
+                assert (await gw.post(CHAT, BODY[CHAT])).status_code == 200
+            assert len(up.requests) == 1
+
+    run(work())

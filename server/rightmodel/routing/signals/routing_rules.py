@@ -8,6 +8,7 @@ matching rule that sets it. A skill or difficulty that a rule sets is what later
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
@@ -17,7 +18,7 @@ from rightmodel.core.decision import Assessment, Trust
 from rightmodel.core.task import DIFFICULTIES, texts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from decimal import Decimal
 
     from rightmodel.core.task import Attachment, Task
@@ -93,6 +94,9 @@ class Applied:
     assess: str = ""
     names: tuple[str, ...] = ()
 
+
+_NO_TEXT: Final = frozenset({"role", "type", "model", "data"})
+"""Fields of a body that hold words of the API, or files."""
 
 _INVISIBLE: Final = frozenset({"Cc", "Cf"})
 
@@ -240,7 +244,22 @@ def _requires(rule: Rule) -> bool:
 def _all_texts(task: Task) -> list[str]:
     """Every text that is sent, and without characters that hide a word from a search."""
     texts = list(texts_of(task.content))
+    if task.turn is not None:
+        texts += _passing(task.turn.document)
     return texts + [_plain(text) for text in texts if not (text.isascii() and text.isprintable())]
+
+
+def _passing(value: object) -> Iterator[str]:
+    """The strings of a turn's body: it may pass through, with fields that nothing here reads."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if key not in _NO_TEXT:
+                yield from _passing(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _passing(item)
+    elif isinstance(value, str) and not value.startswith("data:"):
+        yield value
 
 
 def _plain(text: str) -> str:
