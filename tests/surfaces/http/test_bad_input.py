@@ -81,6 +81,7 @@ def test_bodies_that_are_no_request(tmp_path: Path, path: str) -> None:
         (b"null", "must be a JSON object"),
         (b"\xff\xfe", "not valid JSON"),
         (b'{"a": NaN}', "not valid JSON"),
+        (b'{"a": 1e999}', "a number is too large"),
         (b'{"a":' * 5000, "not valid JSON"),
         ({}, "is required"),
         ({**BODY[path], "model": 7}, "model"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic_core import from_json, to_json
@@ -18,6 +20,8 @@ MOST_BODY_BYTES: Final = 80_000_000
 """Of an HTTP request: the longest prompt, were every character of it four bytes long."""
 MOST_HEAD_BYTES: Final = 65_536
 JSON: Final = b"application/json"
+_HUGE: Final = re.compile(rb"\d[eE]\+?\d{3}")
+"""What a number that is read as infinite looks like."""
 _PRINTABLE: Final = bytes(code if 32 <= code < 127 else ord("?") for code in range(256))  # noqa: PLR2004
 
 
@@ -110,6 +114,11 @@ def parse(body: bytes) -> tuple[bytes, Mapping[str, Any]]:
             raise _no_json(body, broken) from None
     if not isinstance(document, dict):
         raise HttpError(400, "invalid_json", "the body must be a JSON object")
+    if _HUGE.search(body):
+        try:
+            json.dumps(document, allow_nan=False)
+        except ValueError as error:
+            raise HttpError(400, "invalid_json", f"a number is too large: {error}") from None
     return body, document
 
 
