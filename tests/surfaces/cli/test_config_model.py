@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from rightmodel.core.errors import TaskError
 from rightmodel.integrations import SETUPS
 from rightmodel.surfaces.cli.config import command as config
+from rightmodel.surfaces.cli.config_model import FORMER as FORMER_SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +85,7 @@ def test_writing_keeps_everything_else_and_removing_brings_back_what_was_there(
 def test_a_new_file_is_what_is_printed_and_is_empty_once_removed(name: str, home: Path) -> None:
     printed = run(name)
     assert run(name, "--write").exit_code == 0
-    (file,) = (p for p in home.rglob("*") if p.is_file())
+    (file,) = (p for p in home.rglob("*") if p.is_file() and p.name != FORMER_SETTINGS)
     assert file.read_text("utf-8") == printed.stdout
     assert f"goes into {file}" in printed.stderr
     assert run(name, "--remove").exit_code == 0

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from rightmodel.core.errors import RightmodelError
-from rightmodel.integrations import SKILL
+from rightmodel.integrations import CLIENTS, SETUPS, SKILL
 from rightmodel.manifest.load import load_catalog
 from rightmodel.simulator import Behaviour, SimulatedProvider
 from rightmodel.surfaces.cli import cli
@@ -328,3 +328,51 @@ def test_the_users_own_manifest_is_used_and_kept(machine: Machine) -> None:
 def _notes(machine: Machine) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = json.loads((machine.home / "state/init.json").read_text())
     return entries
+
+
+@pytest.mark.parametrize("name", SETUPS)
+@pytest.mark.parametrize("with_init", [True, False])
+def test_remove_brings_the_agents_own_model_back(
+    machine: Machine, name: str, *, with_init: bool
+) -> None:
+    file, text = {
+        "openclaw": (".openclaw/openclaw.json", '{"agents": {"defaults": {"model": "openai/x"}}}'),
+        "claude-code": (".claude/settings.json", '{"env": {"ANTHROPIC_MODEL": "opus"}}'),
+        "codex": (".codex/config.toml", 'model = "gpt-6.1-sol"\n'),
+        "opencode": (".config/opencode/opencode.json", '{"model": "openai/x"}'),
+    }[name]
+    path = machine.put(file, text)
+    before = machine.tree()
+    if with_init:
+        machine.init("--yes")
+    written = CliRunner().invoke(cli, ["config", name, "--model", "--write"], env=machine.env)
+    assert written.exit_code == 0, written.output
+    assert "8765" in path.read_text()
+    done = machine.init("--remove", "--yes")
+    assert done.exit_code == 0, done.output
+    assert f"{path}: {CLIENTS[name].title} gets its former model back" in done.output
+    read = tomllib.loads if name == "codex" else json.loads
+    assert read(path.read_text()) == read(text)
+    left = {n for n, content in machine.tree().items() if content is not None and ".bak" not in n}
+    assert left == {n for n, content in before.items() if content is not None}
+    assert "nothing to undo" in machine.init("--remove", "--yes").output
+
+
+@pytest.mark.parametrize("arguments", [[], ["--remove"]])
+def test_without_a_terminal_the_error_names_the_option(
+    machine: Machine, arguments: list[str]
+) -> None:
+    machine.init("--yes")
+    openclaw(machine)
+    done = machine.init(*arguments)
+    assert isinstance(done.exception, RightmodelError)
+    assert "--yes" in str(done.exception)
+    assert done.output.endswith("\n")
+
+
+def test_enter_takes_no_baseline_where_there_are_only_local_models(machine: Machine) -> None:
+    machine.env["ANTHROPIC_API_KEY"] = ""
+    done = with_ollama(machine, answers="\n\ny\n")
+    assert done.exit_code == 0, done.output
+    assert "(or none) [none]" in done.output
+    assert "baseline" not in machine.written()

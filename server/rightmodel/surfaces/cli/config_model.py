@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rightmodel.core.errors import TaskError, UnknownNameError
@@ -24,17 +25,22 @@ from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.cli.text_file import current_text, write_private
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rightmodel.integrations import Former, Setup
     from rightmodel.manifest.catalog import Client
     from rightmodel.manifest.settings import Settings
 
 FORMER: Final = "former_settings.json"
-"""Below the configuration folder: file → (keys, value) that `--write` has replaced."""
+"""Below the configuration folder: file → agent, and (keys, value) that `--write` has replaced."""
 _WHY_NOT: Final = {
     "gemini-cli": "Gemini CLI speaks Gemini's API alone and routes among Gemini's models by itself"
 }
+
+
+class Kept(NamedTuple):
+    """What is kept of a file for `--remove`. `client`: the agent whose file it is."""
+
+    client: str
+    former: Former
 
 
 class Where(NamedTuple):
@@ -66,8 +72,8 @@ def write_model(setup: Setup, file: Path, where: Where, settings: Settings) -> N
     def change(text: str) -> str:
         changed = with_model(setup, gateway, text)
         former = former_settings(setup, text)
-        if former is not None:
-            _remember(file, former)
+        if former is not None or str(file) not in _kept():
+            _keep(file, Kept(setup.client.name, former or []))
         return changed
 
     try:
@@ -91,9 +97,15 @@ def print_model(setup: Setup, file: Path, where: Where, settings: Settings) -> N
 
 def remove_model(setup: Setup, file: Path) -> None:
     """Take the settings out again, and put back what they replaced."""
-    former = _remembered().get(str(file), [])
+    kept = _kept().get(str(file))
+    former = kept.former if kept else []
     change_agent_file(file, lambda text: without_model(setup, former, text), "not its model")
-    _remember(file, None)
+    _keep(file, None)
+
+
+def models_written() -> list[tuple[Setup, Path]]:
+    """Agents, and their files, whose model `--write` has set and `--remove` has not taken out."""
+    return [(SETUPS[kept.client], Path(file)) for file, kept in _kept().items()]
 
 
 def gateway_of(setup: Setup, where: Where, settings: Settings) -> Gateway:
@@ -141,24 +153,30 @@ def _store() -> Path:
     return config_dir(os.environ) / FORMER
 
 
-def _remembered() -> dict[str, Former]:
+def _kept() -> dict[str, Kept]:
     try:
         stored = json.loads(current_text(_store()) or "{}")
-    except (OSError, ValueError):
+        return {
+            file: Kept(entry["client"], [(tuple(at), value) for at, value in entry["former"]])
+            for file, entry in stored.items()
+            if entry["client"] in SETUPS
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
-    return {
-        file: [(tuple(at), value) for at, value in replaced] for file, replaced in stored.items()
-    }
 
 
-def _remember(file: Path, former: Former | None) -> None:
-    """Keep what was replaced in a file; `None` forgets it."""
-    stored = _remembered()
-    if former:
-        stored[str(file)] = former
+def _keep(file: Path, kept: Kept | None) -> None:
+    """Keep what `--remove` will need; `None` forgets it."""
+    stored = _kept()
+    if kept:
+        stored[str(file)] = kept
     elif stored.pop(str(file), None) is None:
         return
     try:
-        write_private(_store(), json.dumps(stored, indent=2) + "\n")
+        if stored:
+            entries = {file: kept._asdict() for file, kept in stored.items()}
+            write_private(_store(), json.dumps(entries, indent=2) + "\n")
+        else:
+            _store().unlink(missing_ok=True)
     except OSError as error:
         raise TaskError(f"{_store()} cannot be written: {error.strerror or error}") from error

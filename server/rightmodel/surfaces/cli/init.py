@@ -24,6 +24,7 @@ from rightmodel.integrations import (
 from rightmodel.ledger.paths import state_dir
 from rightmodel.manifest.settings import config_dir, keys_file, read_settings
 from rightmodel.surfaces.cli.config import file_of, own_command
+from rightmodel.surfaces.cli.config_model import models_written, remove_model
 from rightmodel.surfaces.cli.file_changes import (
     FileChange,
     effect_of_undo,
@@ -32,7 +33,7 @@ from rightmodel.surfaces.cli.file_changes import (
     preview,
     undo,
 )
-from rightmodel.surfaces.cli.init_answers import Options, choices
+from rightmodel.surfaces.cli.init_answers import Options, choices, consent
 from rightmodel.surfaces.cli.init_machine import look_around, show
 from rightmodel.surfaces.cli.starter_manifest import starter_manifest
 from rightmodel.surfaces.cli.terminal import echo
@@ -49,7 +50,7 @@ _FIRST_TASK: Final = 'rightmodel ask "Translate into German: see you on Monday"'
 
 @click.command("init")
 @click.option("--yes", is_flag=True, help="Ask nothing: take the usual answers and write.")
-@click.option("--remove", is_flag=True, help="Undo what init has written.")
+@click.option("--remove", is_flag=True, help="Undo what init and config --model have written.")
 @click.option("--baseline", default="", metavar="MODEL", help="The model that your agent runs on.")
 @click.option("--per-day-usd", default="", metavar="USD", help="Daily budget, or none.")
 @click.option("--local-first", is_flag=True, help="Send all easy work to local models first.")
@@ -155,7 +156,7 @@ class _Plan:
             echo("nothing to write")
             return
         if not agreed:
-            click.confirm(f"Write {counted(len(self._changes), 'file')}?", default=True, abort=True)
+            consent(f"Write {counted(len(self._changes), 'file')}?")
         for change in self._changes:
             make(change, _notes())
 
@@ -197,15 +198,20 @@ def _next_steps(machine: Machine) -> None:
 
 
 def _remove(*, agreed: bool) -> None:
-    """Undo everything, the last change first."""
+    """Undo everything: the models first, so that no agent is left on a gateway that is gone."""
     written = noted(_notes())[::-1]
-    if not written:
-        echo("nothing to undo: init has written nothing")
+    models = models_written()
+    if not written and not models:
+        echo("nothing to undo: init has written nothing, and the gateway is no agent's model")
         return
+    for setup, file in models:
+        echo(f"{file}: {setup.client.title} gets its former model back")
     for entry in written:
         echo(f"{entry.path}: {effect_of_undo(entry)}")
     if not agreed:
-        click.confirm("Go on?", default=True, abort=True)
+        consent("Go on?")
+    for setup, file in models:
+        remove_model(setup, file)
     for entry in written:
         undo(entry, lambda owner, text: removed(CLIENTS[owner], text), _notes())
     echo("undone; the ledger stays")

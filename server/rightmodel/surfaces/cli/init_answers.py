@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -10,9 +12,10 @@ import click
 
 from rightmodel.core.errors import TaskError, UnknownNameError
 from rightmodel.surfaces.cli.starter_manifest import Choices
+from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from rightmodel.surfaces.cli.init_machine import Machine
 
@@ -33,15 +36,36 @@ class Options:
 
 
 def choices(machine: Machine, options: Options) -> Choices:
-    """All answers. Raises `TaskError` for an option that cannot be used."""
-    return Choices(
-        baseline=_baseline(machine, options),
-        suggestion=machine.suggestion,
-        per_day_usd=_per_day_usd(options),
-        local_first=_local_first(machine, options),
-        providers=[*machine.keys, *machine.local],
-        local=[*machine.local],
-    )
+    """All answers. Raises `TaskError` for an option that cannot be used, or without a terminal."""
+    with _asking():
+        return Choices(
+            baseline=_baseline(machine, options),
+            suggestion=machine.suggestion,
+            per_day_usd=_per_day_usd(options),
+            local_first=_local_first(machine, options),
+            providers=[*machine.keys, *machine.local],
+            local=[*machine.local],
+        )
+
+
+def consent(question: str) -> None:
+    """Ask for a yes. Raises `click.Abort` for a no, `TaskError` where nobody can answer."""
+    with _asking():
+        agreed = click.confirm(question, default=True)
+    if not agreed:
+        raise click.Abort
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    """Around questions: where the input ends without an answer, the error names `--yes`."""
+    try:
+        yield
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        echo()  # ends the line of the question
+        raise TaskError("there is no terminal to answer on: --yes goes on without asking") from None
 
 
 def _baseline(machine: Machine, options: Options) -> str:
@@ -54,9 +78,10 @@ def _baseline(machine: Machine, options: Options) -> str:
 
     if options.baseline or not options.asks:
         return known(options.baseline or machine.baseline or "none")
+    likely = machine.suggestion if machine.keys else "none"  # savings against a model in use
     return _ask(
         "Which model does your agent run on? Savings are counted against it",
-        machine.baseline or machine.suggestion,
+        machine.baseline or likely,
         known,
     )
 
