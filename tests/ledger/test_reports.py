@@ -115,6 +115,14 @@ def test_each_figure_is_where_it_belongs() -> None:
     assert found.faults == {("q", "timeout"): 2}
 
 
+@pytest.mark.parametrize("outcome", ["no_candidate", "budget_exhausted"])
+def test_a_call_that_was_never_sent_has_no_part_in_the_times(outcome: str) -> None:
+    calls = [call(time_s=2.0), *(call(model="", outcome=outcome, time_s=0.001) for _ in range(3))]
+    (found,) = summed(calls, [], (DAY, DAY))
+    assert found.total.call_s == Spread(2.0, 2.0, 2.0)
+    assert (found.total.calls, found.total.failed) == (4, 3)
+
+
 def test_nothing_used_is_no_error() -> None:
     store = SqliteStore(None)
     (found,) = summed(store.calls(DAY, DAY), store.attempts(DAY, DAY), (DAY, DAY))

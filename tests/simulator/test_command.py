@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import httpx2
+import pytest
 
 from rightmodel.simulator.__main__ import main, parsed, serve
 from simulator.raw import body_of
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def test_the_faults_that_fit_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,6 +25,17 @@ def test_an_unknown_fault_is_reported_with_the_nearest_name(
 ) -> None:
     assert main(["--fault", "overlooded"]) == 2
     assert "nearest: overloaded" in capsys.readouterr().err
+
+
+def test_a_dialect_of_another_protocol_is_refused_with_those_that_fit(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--protocol", "openai-responses", "--dialect", "openai"])
+    assert ended.value.code == 2
+    text = capsys.readouterr().err
+    assert "--dialect openai does not speak openai-responses" in text
+    assert text.endswith("dialects that do: openai-responses\n")
 
 
 def test_it_serves_prints_its_address_and_sums_up() -> None:

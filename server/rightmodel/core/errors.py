@@ -114,7 +114,7 @@ class FileRefusedError(TaskError):
 class NoCandidateError(RightmodelError):
     """No connected model fits the task.
 
-    `rejections`: one for each model.
+    `rejections`: one for each model; the message names the first, each surface where all are shown.
     """
 
     code = "no_candidate"

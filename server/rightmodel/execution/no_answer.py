@@ -130,7 +130,6 @@ def nothing_fits(decision: Decision) -> NoCandidateError:
             "--env-file, or write a manifest; `rightmodel check` says what is missing"
         )
     return NoCandidateError(
-        f"no connected model can take this task. {reasons}. "
-        "Loosen what excludes them, or call choose_model for the whole list",
+        f"no connected model can take this task. {reasons}. Loosen what excludes them",
         rejections=decision.rejections,
     )

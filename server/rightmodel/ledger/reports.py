@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rightmodel.core.errors import BudgetError, NoCandidateError
 from rightmodel.ledger.sums import EXACT
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ PAUSE_S: Final = 1800.0
 """A call after a longer pause counts as a new session of the agent."""
 PEOPLE: Final = frozenset({"cli", "check"})
 """Clients that are no agents: nothing they send was written by an agent's model."""
+UNSENT: Final = frozenset({NoCandidateError.code, BudgetError.code})
+"""Outcomes of calls that no model was asked to answer: their times say nothing."""
 _ZERO: Final = Decimal(0)
 _add: Final = EXACT.add
 
@@ -48,8 +51,8 @@ class UsageRow:
     without an answer or an end. `estimated`, `bounded`: attempts with such a cost, see `CostKind`;
     a bounded one is in `computed_usd`. `unpriced`: attempts of unknown cost, in no sum.
     `saved_usd`: net over the `compared` calls for which a baseline was set, less what was lost;
-    `None` where there was none. `call_times`: seconds until an answer or an error; `attempt_times`
-    and `first_token_times`: of attempts that gave an answer.
+    `None` where there was none. `call_times`: seconds until an answer or an error, of calls that
+    were sent; `attempt_times` and `first_token_times`: of attempts that gave an answer.
     """
 
     key: str
@@ -90,7 +93,7 @@ class UsageRow:
 
     @property
     def call_s(self) -> Spread | None:
-        """Times of calls."""
+        """Times of calls that were sent."""
         return _spread(self.call_times)
 
     @property
@@ -111,7 +114,8 @@ class UsageRow:
         self.failed += not good
         self.slow += call.time_s > slow_s
         self.judged += bool(call.judge)
-        self.call_times.append(call.time_s)
+        if call.outcome not in UNSENT:
+            self.call_times.append(call.time_s)
         if call.saved_usd is not None:
             self.compared += good
             self.baseline_usd = _add(self.baseline_usd or _ZERO, call.baseline_usd or _ZERO)

@@ -23,7 +23,7 @@ EXAMPLE = """example, in which a fifth of all calls is refused or stalls:
 
 
 def parsed(argv: Sequence[str]) -> argparse.Namespace:
-    """The options."""
+    """The options; ends the program with a usage error for options that do not fit."""
     parser = argparse.ArgumentParser(
         prog="python -m rightmodel.simulator",
         description="Run a simulated provider on loopback until interrupted.",
@@ -41,7 +41,14 @@ def parsed(argv: Sequence[str]) -> argparse.Namespace:
     add("--share", type=float, default=1.0, help="of the calls that have a fault, 0 to 1")
     add("--seed", type=int, default=0, help="of the faults that are drawn")
     add("--list", action="store_true", help="list the faults that fit, and end")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    fitting = [d.name for d in DIALECTS.values() if d.protocol == options.protocol]
+    if options.dialect and options.dialect not in fitting:
+        parser.error(
+            f"--dialect {options.dialect} does not speak {options.protocol}; "
+            f"dialects that do: {', '.join(sorted(fitting))}"
+        )
+    return options
 
 
 async def serve(options: argparse.Namespace, say: Callable[[str], object]) -> None:

@@ -145,7 +145,7 @@ def _candidate(candidate: Candidate, catalog: Catalog, note: str) -> dict[str, A
 
 def error_text(error: RightmodelError) -> str:
     """An error as the model reads it; the last line is for machines."""
-    return f"{error}\n{_error_line(error)}"
+    return f"{_message(error)}\n{_error_line(error)}"
 
 
 def error_meta(error: RightmodelError) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def error_meta(error: RightmodelError) -> dict[str, Any]:
     result: dict[str, Any] = plain(
         {
             "code": error_code(error),
-            "message": str(error),
+            "message": _message(error),
             "retryable": error.retryable,
             "retry_after_s": error.retry_after_s,
             "tried": _tried(error),
@@ -173,6 +173,11 @@ def error_code(error: RightmodelError) -> str:
     if isinstance(error, ExhaustedError) and error.attempts and error.attempts[-1].fault:
         return error.attempts[-1].fault.value
     return error.code
+
+
+def _message(error: RightmodelError) -> str:
+    all_shown = ", or call choose_model for the whole list"
+    return f"{error}{all_shown if getattr(error, 'rejections', ()) else ''}"
 
 
 def _error_line(error: RightmodelError) -> str:

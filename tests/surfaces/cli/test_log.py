@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
+from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -117,9 +119,53 @@ def test_the_last_calls_come_first_with_who_what_and_how(tmp_path: Path) -> None
     assert (newest["attempts"], newest["time_s"], newest["verdict"]) == (2, 2.5, "bad")
     assert newest["reason"] == "least expected total cost"
     lines = run().splitlines()
-    assert lines[0].split()[:3] == ["when", "ref", "client"]
+    assert lines[0].split()[:3] == ["when", "ref", "model"]
+    assert lines[0].split()[-1] == "why"
     assert lines[1].startswith("2026-11-20 11:59:59  four")
     assert "budget_exhausted" in lines[2]
+
+
+def test_a_narrow_terminal_shows_how_each_call_went(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some_calls(tmp_path)
+    long_name = "anthropic/claude-sonnet-4-5-20250929"
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    cost = {"cost_usd": Decimal("0.0123"), "saved_usd": Decimal("0.0456")}
+    write(tmp_path, call(id=5, ref="five", at=NOW - 400 * 86_400, model=long_name, **cost))
+    text = re.sub(r"\x1b\[[0-9;]*m", "", run())
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split()[:7] == ["when", "ref", "model", "outcome", "cost", "saved", "time"]
+    assert lines[1].split()[:4] == ["11:59:59", "four", "p/m", "bad"]
+    assert lines[2].split()[:4] == ["11:59:00", "three", "–", "budget_exhausted"]
+    assert lines[4].startswith("11-17 12:00")
+    assert lines[5].startswith("2025-10-16")
+    for figure in ("$0.0123", "$0.0456"):
+        assert figure in lines[5]
+    assert re.search("not shown at 80 columns: .*client, session, why", text)
+
+
+def test_a_pipe_gets_every_column_whole(tmp_path: Path) -> None:
+    reason = "least expected total cost; " * 9 + "end"
+    write(tmp_path, call(id=1, ref="one", at=NOW, reason=reason, **ALICE))
+    lines = run().splitlines()
+    assert lines[1].rstrip().endswith(reason)
+    assert "not shown" not in lines[-1]
+
+
+def test_the_attempts_of_a_call_show_when_each_began(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        call(id=1, ref="one", at=NOW, time_s=22.1),
+        attempt("0.01", call=1, number=1, at=NOW - 22, time_s=0.1, fault="overloaded"),
+        attempt("0.01", call=1, number=2, at=NOW, time_s=0.5),
+    )
+    began = [
+        line.split()[:3] for line in run("one").splitlines() if " p/m " in line and "+" in line
+    ]
+    assert began == [["1", "+0", "ms"], ["2", "+21.6", "s"]]
 
 
 @pytest.mark.parametrize(

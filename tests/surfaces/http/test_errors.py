@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from rightmodel.surfaces.http.errors import HttpError
+from rightmodel.core.decision import Rejection
+from rightmodel.core.errors import NoCandidateError
+from rightmodel.surfaces import rendering
+from rightmodel.surfaces.http.errors import HttpError, http_error
 
 
 @pytest.mark.parametrize(
@@ -21,3 +24,12 @@ def test_nobody_is_told_to_wait_who_should_not(
 ) -> None:
     error = HttpError(402, "budget_exhausted", "x", retryable=retryable, retry_after_s=wait_s)
     assert {name.decode(): value.decode() for name, value in error.headers} == headers
+
+
+def test_each_surface_says_where_it_lists_why_no_model_fits() -> None:
+    error = NoCandidateError("nothing fits", rejections=[Rejection("p/m", "client", "not for it")])
+    assert http_error(error).message.startswith(
+        "nothing fits; send the same body to POST /v1/route"
+    )
+    assert "nothing fits, or call choose_model for the whole list\n" in rendering.error_text(error)
+    assert http_error(NoCandidateError("no model is connected")).message == "no model is connected"

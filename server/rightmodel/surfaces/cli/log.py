@@ -36,6 +36,11 @@ LOOK_S: Final = 1.0
 MOST_NEW: Final = 10_000
 SESSION_CHARS: Final = 8
 TASK_CHARS: Final = 40
+WHY_CHARS: Final = 300
+PIPE_WIDTH: Final = 1000
+"""Columns of a table that no terminal limits: no column is dropped."""
+NEEDED: Final = frozenset({"when", "ref", "model", "outcome", "cost", "saved", "time"})
+"""Columns of every table, however narrow."""
 LEFT: Final = ("ref", "client", "kind", "model", "outcome", "session", "task", "why", "provider")
 """Columns of text."""
 _AGO: Final = re.compile(r"(\d+)\s*(s|min|h|d)")
@@ -165,16 +170,20 @@ def _show_table(calls: Iterable[Logged]) -> None:
 
     from rightmodel.surfaces.cli.console import console, print_table, table
 
+    screen, now = console(PIPE_WIDTH), time.time()
     rows = [(logged, _cells(logged)) for logged in calls]
+    if screen.is_terminal:
+        rows = [(one, cells | {"when": _short(one.call.at, now)}) for one, cells in rows]
     names = [name for name in rows[0][1] if any(cells[name] for _, cells in rows)]
     made = table(*names)
     for column in made.columns:
         if column.header in LEFT:
             column.justify = "left"
+        column.no_wrap = column.header != "model"
     for logged, cells in rows:
         bad = logged.call.outcome != ANSWERED or logged.verdict == "bad"
         made.add_row(*(Text(cells[name]) for name in names), style="red" if bad else "")
-    print_table(console(), made)
+    print_table(screen, made, least=sum(name in NEEDED for name in names))
 
 
 def _cells(logged: Logged) -> dict[str, str]:
@@ -185,18 +194,26 @@ def _cells(logged: Logged) -> dict[str, str]:
     return {
         "when": _when(call.at),
         "ref": call.ref,
-        "client": call.client,
-        "kind": call.kind,
         "model": call.model or UNKNOWN,
+        "outcome": logged.verdict,
         "cost": usd(call.cost_usd),
         "saved": "" if call.saved_usd is None else usd(call.saved_usd),
         "time": duration(call.time_s),
-        "outcome": logged.verdict,
         "attempts": str(len(attempts)),
-        "session": call.session[:SESSION_CHARS],
         "task": cut(prompt, TASK_CHARS) if prompt else call.task[:SESSION_CHARS],
-        "why": call.reason,
+        "kind": call.kind,
+        "client": call.client,
+        "session": call.session[:SESSION_CHARS],
+        "why": cut(" ".join(call.reason.split()), WHY_CHARS),
     }
+
+
+def _short(at: float, now: float) -> str:
+    """A time as short as it stays clear: the hour of today's, the day of older ones."""
+    text = _when(at)
+    if text[:10] == _when(now)[:10]:
+        return text[11:]
+    return text[5:16] if text[:4] == _when(now)[:4] else text[:10]
 
 
 def _when(at: float) -> str:
@@ -216,7 +233,7 @@ def _show_receipt(logged: Logged, *, as_json: bool) -> None:
     for name, text in _facts(logged):
         if text:
             echo(styled(f"{name:>9}", dim=True), "  ", text)
-    _attempts(screen, logged.attempts)
+    _attempts(screen, logged)
     if logged.choice is None:
         echo("\nwhat it could choose from was not recorded")
     else:
@@ -269,17 +286,19 @@ def _outcomes(logged: Logged) -> Iterator[str]:
         yield f"{outcome.model} {how}, {source}{note}"
 
 
-def _attempts(screen: Console, attempts: Iterable[AttemptRecord]) -> None:
+def _attempts(screen: Console, logged: Logged) -> None:
     from rightmodel.surfaces.cli.console import print_table, table
 
     echo("\n", styled("attempts", bold=True))
-    made = table("#", "model", "provider", "outcome", "cost", "time", "in", "cached", "out")
-    for a in attempts:
+    heads = ("#", "began", "model", "provider", "outcome", "cost", "time", "in", "cached", "out")
+    made = table(*heads)
+    for a in logged.attempts:
         counts = ("" if n is None else f"{n:,}" for n in (a.input, a.cached, a.output))
         served = f" as {a.served}" if a.served and a.served != a.name else ""
         number = str(a.number) if a.number > 0 else "correction"
         made.add_row(
             number,
+            _began(logged, a),
             a.model + served,
             a.provider,
             a.fault or "ok",
@@ -287,9 +306,17 @@ def _attempts(screen: Console, attempts: Iterable[AttemptRecord]) -> None:
             duration(a.time_s),
             *counts,
         )
-    for column in made.columns[1:4]:
+    for column in made.columns[2:5]:
         column.justify = "left"
     print_table(screen, made)
+
+
+def _began(logged: Logged, attempt: AttemptRecord) -> str:
+    """When an attempt began, after its call did; "" for a later correction."""
+    if attempt.number < 0:
+        return ""
+    since_s = attempt.at - attempt.time_s - (logged.call.at - logged.call.time_s)
+    return f"+{duration(max(0.0, since_s))}"
 
 
 def _candidates(screen: Console, choice: Choice) -> None:

@@ -97,11 +97,16 @@ def http_error(error: RightmodelError) -> HttpError:
     return HttpError(
         _status(error),
         _code(error),
-        str(error),
+        _message(error),
         param=error.argument if isinstance(error, TaskError) else "",
         retryable=error.retryable,
         retry_after_s=error.retry_after_s,
     )
+
+
+def _message(error: RightmodelError) -> str:
+    all_shown = "; send the same body to POST /v1/route to see every model's reason"
+    return f"{error}{all_shown if getattr(error, 'rejections', ()) else ''}"
 
 
 def _status(error: RightmodelError) -> int:
