@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from rightmodel.core.errors import NoCandidateError
 from rightmodel.core.format import mask_keys
 from rightmodel.manifest.clients import client_notes, webhook_of
 from rightmodel.manifest.load import load_catalog, local_servers
@@ -83,21 +84,35 @@ class Engine:
 class App:
     """Builds the engine on first use; tries again after a broken manifest.
 
-    `observe`: as in `build`.
+    `observe`: as in `build`. `needs_model`: without a model there is an error in place of notes in
+    the log: for people, whom nothing but a call can follow. A server's models may come later.
     """
 
-    def __init__(self, settings: Settings, observe: Callable[[Row], object] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        observe: Callable[[Row], object] | None = None,
+        *,
+        needs_model: bool = False,
+    ) -> None:
         self._settings = settings
         self._observe = observe
+        self._needs_model = needs_model
         self._engine: Engine | None = None
         self._lock = asyncio.Lock()
 
     async def engine(self) -> Engine:
-        """The engine. Raises `ManifestError` as long as the manifest is broken."""
+        """The engine.
+
+        Raises `ManifestError` as long as the manifest is broken; `NoCandidateError`, see
+        `needs_model`.
+        """
         if self._engine is None:
             async with self._lock:
                 if self._engine is None:
                     catalog = await effective_catalog(self._settings)
+                    if self._needs_model and not catalog.models:
+                        raise _nothing_connected(catalog)
                     for note in catalog.notes:
                         logger.warning("%s", note)
                     self._engine = build(self._settings, catalog, observe=self._observe)
@@ -107,6 +122,11 @@ class App:
         """Close the engine, if it was built."""
         if self._engine is not None:
             await self._engine.close()
+
+
+def _nothing_connected(catalog: Catalog) -> NoCandidateError:
+    why = f": {'; '.join(catalog.notes)}" if catalog.notes else ""
+    return NoCandidateError(f"no model is connected{why}. `rightmodel check` says what is missing")
 
 
 async def effective_catalog(settings: Settings) -> Catalog:

@@ -42,6 +42,11 @@ class Settings:
     error: ManifestError | None = None
     _misses: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def place(self) -> str:
+        """Where a setting is to be written, for advice: the manifest in use, or how to get one."""
+        return str(self.manifest) if self.manifest else "a manifest (`rightmodel init` writes one)"
+
     def key(self, provider: Provider) -> str:
         """The provider's key, "" where it has none that can be used."""
         if value := self.variable(provider.key_env):

@@ -57,13 +57,13 @@ class Desk:
                 stored = str(self.store_text).lower()
                 manifest.write_text(MANIFEST.format(url=provider.base_url, store_text=stored))
                 results = [
-                    await asyncio.to_thread(self._invoke, command, given) for command in commands
+                    await asyncio.to_thread(self.invoke, command, given) for command in commands
                 ]
                 return results, list(provider.requests)
 
         return asyncio.run(asyncio.wait_for(all_of_them(), 30))
 
-    def _invoke(self, command: tuple[str, ...], given: str) -> Result:
+    def invoke(self, command: tuple[str, ...], given: str) -> Result:
         env = {
             "RIGHTMODEL_STATE_DIR": str(self.folder / "state"),
             "XDG_CONFIG_HOME": str(self.folder / "config"),
@@ -170,6 +170,7 @@ def test_continue_without_stored_text_says_what_would_keep_it(desk: Desk) -> Non
     (_, done), requests = desk.run(("ask", "first"), ("ask", "-c", "second"))
     assert isinstance(done.exception, RightmodelError)
     assert "no conversation to continue" in str(done.exception)
+    assert f"store_text = true in {desk.folder / 'm.toml'}" in str(done.exception)
     assert "store_text = true" in str(done.exception)
     assert len(requests) == 1
 
@@ -199,3 +200,30 @@ def test_chat_sends_a_file_once_and_survives_an_error(desk: Desk) -> None:
 def test_chat_takes_up_the_last_conversation(desk: Desk) -> None:
     _, requests = desk.run(("ask", "first"), ("chat", "-c"), given="second\n")
     assert [role for role, _ in roles(requests[-1])] == ["user", "assistant", "user"]
+
+
+def test_chat_names_an_unknown_command_and_those_there_are(desk: Desk) -> None:
+    (done,), requests = desk.run(("chat",), given="/modle p/two\n")
+    assert not requests
+    assert "unknown command /modle" in done.stderr
+    assert "/model NAME" in done.stderr
+
+
+@pytest.mark.parametrize("given", ["", " \n"])
+def test_ask_without_a_prompt_says_how_to_write_one(desk: Desk, given: str) -> None:
+    (done,), requests = desk.run(("ask",), given=given)
+    assert not requests
+    assert str(done.exception).startswith("prompt is empty: write it after the command")
+
+
+@pytest.mark.parametrize("command", [("ask", "hello"), ("chat",)])
+def test_with_nothing_connected_one_message_says_how_to_begin(
+    desk: Desk,
+    command: tuple[str, ...],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (desk.folder / "m.toml").write_text('version = 1\ninclude = []\nexclude = ["x/*"]\n')
+    done = desk.invoke(command, "hello\n")
+    assert "no model is connected: exclude 'x/*' matches" in str(done.exception)
+    assert "`rightmodel check` says what is missing" in str(done.exception)
+    assert not caplog.records

@@ -163,10 +163,23 @@ def test_a_call_over_midnight_is_lost_on_neither_day(tmp_path: Path) -> None:
 def test_without_a_baseline_no_saving_is_claimed(tmp_path: Path) -> None:
     write(tmp_path / "state", Rows([call(at=NOW)], [attempt(at=NOW)]))
     assert plain()["total"]["saved_usd"] is None
-    assert "No baseline is set" in run()
+    assert "set baseline in a manifest (`rightmodel init` writes one) to the model" in run()
+    (tmp_path / "rightmodel.toml").write_text(MANIFEST.replace("baseline", "# baseline"))
+    assert f"set baseline in {tmp_path / 'rightmodel.toml'} to the model" in run()
     (tmp_path / "rightmodel.toml").write_text(MANIFEST)
     text = run()
     assert f"No call of these days was compared with the baseline {BASELINE}" in text
+
+
+def test_models_that_only_failed_share_a_row(tmp_path: Path) -> None:
+    failures = [
+        attempt("0", call=1, model=f"p/{name}", fault="auth", at=NOW) for name in ("a", "b", "b")
+    ]
+    write(tmp_path / "state", Rows([call(id=1, at=NOW)], [attempt(call=1, at=NOW), *failures]))
+    text = run("--by", "model")
+    assert re.search(r"2 models without an answer +\$0\S* +– +0 +0 +3 +3 ", text)
+    assert not re.search(r"^p/[ab] ", text, re.MULTILINE)
+    assert [row["key"] for row in plain()["by_model"]] == ["p/m", "p/a", "p/b"]
 
 
 def test_nothing_recorded_is_a_helpful_line_and_makes_no_file(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rightmodel.core.errors import TaskError
 from rightmodel.execution.engine import App
 from rightmodel.surfaces import rendering as render
 from rightmodel.surfaces.cli import with_settings
@@ -50,6 +51,12 @@ def command(
     arguments["files"] = list(arguments["files"])
     if template:
         arguments = with_template(template, arguments)
+    if not str(arguments["prompt"]).strip():
+        raise TaskError(
+            'prompt is empty: write it after the command, rightmodel ask "Name a river", or send '
+            "it on standard input, rightmodel ask < notes.md",
+            argument="prompt",
+        )
     output = Output(live=sys.stdout.isatty() and not as_json and not arguments["schema"])
     answer = asyncio.run(_ask(settings, arguments, output, goes_on=goes_on))
     if as_json:
@@ -63,7 +70,7 @@ def command(
 async def _ask(
     settings: Settings, arguments: dict[str, Any], output: Output, *, goes_on: bool
 ) -> Answer:
-    app = App(settings)
+    app = App(settings, needs_model=True)
     try:
         conversation = Conversation(await app.engine(), settings)
         if goes_on:

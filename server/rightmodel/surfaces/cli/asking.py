@@ -45,7 +45,8 @@ class Conversation:
                 ""
                 if catalog.store_text
                 else (
-                    "; conversations are kept only with [privacy] store_text = true in the manifest"
+                    "; conversations are kept only with [privacy] store_text = true in "
+                    f"{self._settings.place}"
                 )
             )
             raise TaskError(f"there is no conversation to continue{hint}", argument="continue")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from rightmodel.core.errors import RightmodelError
+from rightmodel.core.format import cut
 from rightmodel.execution.engine import App
 from rightmodel.surfaces import rendering as render
 from rightmodel.surfaces.cli import with_settings
@@ -42,7 +43,7 @@ def command(settings: Settings, *, tier: str, model: str, system: str, goes_on: 
         import readline  # noqa: F401 - arrow keys and earlier lines in `input`
     chat = _Chat({"tier": tier, "model": model, "system": system})
     with asyncio.Runner() as runner:
-        app = App(settings)
+        app = App(settings, needs_model=True)
         try:
             conversation = Conversation(runner.run(app.engine()), settings)
             if goes_on:
@@ -72,6 +73,8 @@ class _Chat:
         elif command == "/file":
             self._files.append(str(Path(rest.strip()).expanduser()))
         else:
+            if command != "/help":
+                echo(styled(f"unknown command {cut(command)}; there are:", fg="red"), err=True)
             echo(_HELP, err=True)
 
     def _send(self, text: str, conversation: Conversation, runner: asyncio.Runner) -> None:

@@ -32,6 +32,7 @@ def read_report(catalog: Catalog | None, settings: Settings, span: Span, now: fl
     model = catalog.baseline_model if catalog else None
     return replace(
         found,
+        place=settings.place,
         baseline=catalog.baseline if catalog else "",
         overhead=reports.overhead(found.usage.delegated, model.price if model else None),
     )

@@ -59,7 +59,8 @@ class Span:
 class UsageReport:
     """`today`, `month`: of `now`. `usage`: of the requested days. `days`: first and last recorded.
 
-    `location`: of the ledger. `baseline`: of the manifest. `notes`: caveats about the figures.
+    `location`: of the ledger. `baseline`: of the manifest. `place`: where its keys are written.
+    `notes`: caveats about the figures.
     """
 
     location: str
@@ -72,6 +73,7 @@ class UsageReport:
     budgets: tuple[LimitState, ...] = ()
     days: tuple[str, str] | None = None
     baseline: str = ""
+    place: str = "the manifest"
     overhead: Overhead | None = None
     notes: tuple[str, ...] = ()
 

@@ -7,14 +7,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.format import UNKNOWN, duration, usd
-from rightmodel.ledger.reports import GROUPS, WHO
+from rightmodel.ledger.reports import GROUPS, WHO, UsageRow
 from rightmodel.surfaces.usage_view.charts import Bar, BarChart, ColumnChart, columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rightmodel.ledger.budget import LimitState
-    from rightmodel.ledger.reports import Spread, UsageRow
+    from rightmodel.ledger.reports import Spread
     from rightmodel.surfaces.usage_view.report import UsageReport
 
 MOST_BARS: Final = 20
@@ -126,8 +126,8 @@ def against(report: UsageReport) -> str:
             name = plain(report.baseline)
             return f"No call of these days was compared with the baseline {name}."
         return (
-            "No baseline is set, so no saving is known: set baseline in rightmodel.toml to the "
-            "model that your agent runs on."
+            f"No baseline is set, so no saving is known: set baseline in {plain(report.place)} to "
+            "the model that your agent runs on."
         )
     names = [f"{plain(model)} ({counted(calls, 'call')})" for model, calls in baselines]
     shown = plain(baselines[0][0]) if len(baselines) == 1 else ", ".join(names)
@@ -166,7 +166,7 @@ def cautions(report: UsageReport) -> list[str]:
     if total.unpriced:
         found.append(
             f"{counted(total.unpriced, 'attempt')} of unknown cost: in no sum (“+ ?”). Set the "
-            "model's price in the manifest if it has one."
+            f"model's price in {plain(report.place)} if it has one."
         )
     if total.estimated:
         found.append(
@@ -242,6 +242,8 @@ def _days(report: UsageReport) -> Section:
 def _group(report: UsageReport, group: str) -> Section:
     """Calls are no provider's: several may answer one."""
     rows = report.usage.rows(group)
+    if group == "model":
+        rows = _gathered(rows)
     named = [(key(row, group), row) for row in rows]
     cells = [{group: name, **_cells(row, group)} for name, row in named]
     bars = []
@@ -259,6 +261,21 @@ def _group(report: UsageReport, group: str) -> Section:
         BarChart(f"Spent and saved by {group}", bars, _MONEY),
         note if group == "model" and rows else "",
     )
+
+
+def _gathered(rows: tuple[UsageRow, ...]) -> tuple[UsageRow, ...]:
+    """The rows of models; those with nothing but failed attempts for nothing share the last."""
+    silent = [
+        row
+        for row in rows
+        if row.attempts and row.attempts == row.faults and not (row.calls or row.spent_usd)
+    ]
+    if len(silent) <= 1:
+        return rows
+    together = UsageRow(f"{len(silent)} models without an answer")
+    for name in ("attempts", "faults", "unpriced", "bounded", "input", "output"):
+        setattr(together, name, sum(getattr(row, name) for row in silent))
+    return (*(row for row in rows if row not in silent), together)
 
 
 def _cells(row: UsageRow, group: str) -> dict[str, str]:
