@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rightmodel.core.decision import Assessment, Trust
-from rightmodel.core.task import Attachment, Message, Task
+from rightmodel.core.task import Attachment, Message, Task, Turn, WireFormat
 from rightmodel.manifest.load import load_catalog
 from rightmodel.routing.router import Router
 from rightmodel.routing.signals.judge import Judge, JudgeAnswer
 from rightmodel.routing.signals.routing_rules import ineffective, nearest_word
+from rightmodel.wire.codecs import CODECS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,6 +124,21 @@ def test_a_number_in_a_schema_and_text_with_quotes_are_matched(tmp_path: Path) -
     assert route(tmp_path, rule % r"\d{16}", card).requirements.trust is Trust.local
     assert route(tmp_path, rule % '"hunter2"', quoted).requirements.trust is Trust.local
     assert route(tmp_path, rule % '"password": "x"', pair).requirements.trust is Trust.local
+
+
+def test_escapes_within_the_arguments_of_a_tool_hide_nothing(tmp_path: Path) -> None:
+    escaped = '{"data": ["it is \\u0068unter2"]}'
+    function = {"name": "f", "arguments": escaped}
+    call = {"id": "c1", "type": "function", "function": function}
+    messages = [
+        {"role": "user", "content": "go on"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "done"},
+    ]
+    document = {"model": "auto", "messages": messages}
+    request = CODECS[WireFormat.OPENAI_CHAT].decode_request(document)
+    turn = Turn(request, WireFormat.OPENAI_CHAT, json.dumps(document).encode(), document)
+    assert route(tmp_path, SECRET, Task("go on", turn=turn)).requirements.trust is Trust.local
 
 
 def test_the_wire_format_s_own_keys_are_not_text_of_the_request(tmp_path: Path) -> None:

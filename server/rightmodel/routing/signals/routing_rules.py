@@ -8,7 +8,9 @@ matching rule that sets it. A skill or difficulty that a rule sets is what later
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
@@ -246,6 +248,7 @@ def _all_texts(task: Task) -> list[str]:
     texts = list(texts_of(task.content))
     if task.turn is not None:
         texts += _passing(task.turn.document)
+        texts += [inner for text in texts for inner in _within_json(text)]
     return texts + [_plain(text) for text in texts if not (text.isascii() and text.isprintable())]
 
 
@@ -260,6 +263,13 @@ def _passing(value: object) -> Iterator[str]:
             yield from _passing(item)
     elif isinstance(value, str) and not value.startswith("data:"):
         yield value
+
+
+def _within_json(text: str) -> Iterator[str]:
+    """The strings of a text that is JSON, without its escapes: arguments of tools, and results."""
+    if text.lstrip()[:1] in {"{", "["}:
+        with suppress(ValueError, RecursionError):
+            yield from texts_of(json.loads(text))
 
 
 def _plain(text: str) -> str:
