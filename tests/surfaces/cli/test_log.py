@@ -139,7 +139,8 @@ def test_a_narrow_terminal_shows_how_each_call_went(
     assert max(map(len, lines)) <= 80
     assert lines[0].split()[:7] == ["when", "ref", "model", "outcome", "cost", "saved", "time"]
     assert lines[1].split()[:4] == ["11:59:59", "four", "p/m", "bad"]
-    assert lines[2].split()[:4] == ["11:59:00", "three", "–", "budget_exhausted"]
+    assert lines[2].split()[:4] == ["11:59:00", "three", "–", "no"]
+    assert "no budget" in lines[2]
     assert lines[4].startswith("11-17 12:00")
     assert lines[5].startswith("2025-10-16")
     for figure in ("$0.0123", "$0.0456"):

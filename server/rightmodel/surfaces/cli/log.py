@@ -41,6 +41,12 @@ PIPE_WIDTH: Final = 1000
 """Columns of a table that no terminal limits: no column is dropped."""
 NEEDED: Final = frozenset({"when", "ref", "model", "outcome", "cost", "saved", "time"})
 """Columns of every table, however narrow."""
+SHORT: Final = {
+    "all_attempts_failed": "failed",
+    "budget_exhausted": "no budget",
+    "no_candidate": "no model",
+}
+"""Outcomes on a terminal, whose width models' names need."""
 LEFT: Final = ("ref", "client", "kind", "model", "outcome", "session", "task", "why", "provider")
 """Columns of text."""
 _AGO: Final = re.compile(r"(\d+)\s*(s|min|h|d)")
@@ -173,7 +179,7 @@ def _show_table(calls: Iterable[Logged]) -> None:
     screen, now = console(PIPE_WIDTH), time.time()
     rows = [(logged, _cells(logged)) for logged in calls]
     if screen.is_terminal:
-        rows = [(one, cells | {"when": _short(one.call.at, now)}) for one, cells in rows]
+        rows = [(one, cells | _short(one, now)) for one, cells in rows]
     names = [name for name in rows[0][1] if any(cells[name] for _, cells in rows)]
     made = table(*names)
     for column in made.columns:
@@ -208,12 +214,14 @@ def _cells(logged: Logged) -> dict[str, str]:
     }
 
 
-def _short(at: float, now: float) -> str:
-    """A time as short as it stays clear: the hour of today's, the day of older ones."""
-    text = _when(at)
-    if text[:10] == _when(now)[:10]:
-        return text[11:]
-    return text[5:16] if text[:4] == _when(now)[:4] else text[:10]
+def _short(logged: Logged, now: float) -> dict[str, str]:
+    """Cells as short as they stay clear: the time of a call of today, the day of an older one."""
+    when, today = _when(logged.call.at), _when(now)
+    if when[:10] == today[:10]:
+        when = when[11:]
+    else:
+        when = when[5:16] if when[:4] == today[:4] else when[:10]
+    return {"when": when, "outcome": SHORT.get(logged.verdict, logged.verdict)}
 
 
 def _when(at: float) -> str:
