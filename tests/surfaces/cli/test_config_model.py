@@ -82,14 +82,51 @@ def test_writing_keeps_everything_else_and_removing_brings_back_what_was_there(
 
 
 @pytest.mark.parametrize("name", SETUPS)
-def test_a_new_file_is_what_is_printed_and_is_empty_once_removed(name: str, home: Path) -> None:
+def test_a_new_file_is_what_is_printed_and_is_gone_once_removed(name: str, home: Path) -> None:
     printed = run(name)
     assert run(name, "--write").exit_code == 0
-    (file,) = (p for p in home.rglob("*") if p.is_file() and p.name != FORMER_SETTINGS)
+    ours = {FORMER_SETTINGS, "written_files.json"}
+    (file,) = (p for p in home.rglob("*") if p.is_file() and p.name not in ours)
     assert file.read_text("utf-8") == printed.stdout
     assert f"goes into {file}" in printed.stderr
-    assert run(name, "--remove").exit_code == 0
-    assert parsed(name, file.read_text("utf-8")) == {}
+    assert "deleted" in run(name, "--remove").output
+    assert not [p for p in home.rglob("*") if p.is_file()]
+
+
+@pytest.mark.parametrize("name", SETUPS)
+def test_one_backup_is_kept_of_the_file_as_it_was_at_first(name: str, home: Path) -> None:
+    file = home / "files" / "settings"
+    file.parent.mkdir()
+    file.write_text(FORMER[name], "utf-8")
+    at = ["--path", str(file)]
+
+    def backups() -> list[str]:
+        return [p.read_text("utf-8") for p in file.parent.iterdir() if p != file]
+
+    CliRunner().invoke(config, [name, "--write", *at])
+    for port in (9000, 9001):
+        run(name, "--write", "--url", f"http://127.0.0.1:{port}", *at)
+        assert backups() == [FORMER[name]]
+    run(name, "--remove", *at)
+    assert backups() == [FORMER[name]]
+    assert (
+        "has its former content back" in CliRunner().invoke(config, [name, "--remove", *at]).output
+    )
+    assert file.read_text("utf-8") == FORMER[name]
+    assert not backups()
+
+
+def test_what_the_user_wrote_between_two_changes_outlives_their_removal(home: Path) -> None:
+    file = home / "opencode.json"
+    at = ["--path", str(file)]
+    file.write_text(FORMER["opencode"])
+    run("opencode", "--write", *at)
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"theme": "light"}))
+    CliRunner().invoke(config, ["opencode", "--write", *at])
+    CliRunner().invoke(config, ["opencode", "--remove", *at])
+    run("opencode", "--remove", *at)
+    assert json.loads(file.read_text()) == {"model": "openai/x", "theme": "light"}
+    assert (home / "opencode.json.bak").read_text() == FORMER["opencode"]
 
 
 def test_a_model_that_the_user_chose_since_stays(home: Path) -> None:

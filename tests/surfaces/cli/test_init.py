@@ -1,83 +1,31 @@
-"""`rightmodel init`: what it finds, asks, writes, and undoes."""
+"""`rightmodel init`: what it finds, asks and writes."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
-import tomllib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
 
 from rightmodel.core.errors import RightmodelError
-from rightmodel.integrations import CLIENTS, SETUPS, SKILL
+from rightmodel.integrations import SKILL
 from rightmodel.manifest.load import load_catalog
-from rightmodel.simulator import Behaviour, SimulatedProvider
+from rightmodel.simulator import Behaviour, SimulatedProvider, fault
 from rightmodel.surfaces.cli import cli
+from surfaces.cli.init_command import KEY, Machine, new_machine, openclaw
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from click.testing import Result
 
-KEY = "sk-ant-not-a-real-key"
-
-
-class Machine:
-    """A home with agents in it, and the files below it as they are now."""
-
-    def __init__(self, home: Path, env: dict[str, str]) -> None:
-        self.home = home
-        self.env = env
-        self.manifest = home / ".config/rightmodel/manifest.toml"
-        self.keys = home / ".config/rightmodel/keys.env"
-
-    def init(self, *arguments: str, answers: str = "") -> Result:
-        command = ["init", "--no-call", *arguments]
-        if "--remove" in arguments:
-            command.remove("--no-call")
-        return CliRunner().invoke(cli, command, input=answers, env=self.env)
-
-    def put(self, name: str, text: str = "") -> Path:
-        path = self.home / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        return path
-
-    def tree(self) -> dict[str, bytes | None]:
-        """Every file and folder but those of the state directory."""
-        found = {}
-        for path in sorted(self.home.rglob("*")):
-            name = str(path.relative_to(self.home))
-            if not name.startswith("state"):
-                found[name] = path.read_bytes() if path.is_file() else None
-        return found
-
-    def written(self) -> dict[str, Any]:
-        return tomllib.loads(self.manifest.read_text())
-
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    home = tmp_path / "home"
-    (home / "work").mkdir(parents=True)
-    (home / "bin").mkdir()
-    monkeypatch.chdir(home / "work")
-    env = {
-        "HOME": str(home),
-        "PATH": str(home / "bin"),
-        "XDG_CONFIG_HOME": "",
-        "RIGHTMODEL_STATE_DIR": str(home / "state"),
-        "ANTHROPIC_API_KEY": KEY,
-    }
-    return Machine(home, env)
-
-
-def openclaw(machine: Machine, model: str = "anthropic/claude-opus-4-8") -> Path:
-    settings = {"agents": {"defaults": {"model": {"primary": model}}}}
-    return machine.put(".openclaw/openclaw.json", json.dumps(settings))
+    return new_machine(tmp_path, monkeypatch)
 
 
 def test_the_answers_become_a_commented_manifest(machine: Machine) -> None:
@@ -218,48 +166,6 @@ def test_a_later_run_adds_a_new_agent_and_a_new_key(machine: Machine) -> None:
     assert machine.manifest.read_text() == manifest
 
 
-@pytest.mark.parametrize("runs", [1, 2])
-def test_remove_leaves_the_home_exactly_as_it_was(machine: Machine, runs: int) -> None:
-    openclaw(machine)
-    machine.put(".codex/config.toml", "# mine\nmodel = 'gpt-6.1-sol'\n")
-    machine.put("bin/claude").chmod(0o755)
-    before = machine.tree()
-    machine.init("--yes")
-    if runs > 1:
-        machine.env["OPENAI_API_KEY"] = "sk-new"
-        machine.init("--yes")
-    assert machine.tree() != before
-    done = machine.init("--remove", answers="y\n")
-    assert done.exit_code == 0, done.output
-    assert "openclaw.json: gets its former content back" in done.output
-    assert machine.tree() == before
-    assert "nothing to undo" in machine.init("--remove", "--yes").output
-
-
-def test_remove_keeps_what_the_user_changed_since(machine: Machine) -> None:
-    file = openclaw(machine)
-    machine.init("--yes")
-    settings = json.loads(file.read_text())
-    file.write_text(json.dumps(settings | {"theme": "dark"}))
-    machine.manifest.write_text(machine.manifest.read_text() + "# mine\n")
-    done = machine.init("--remove", "--yes")
-    assert "loses the registration; your later changes stay" in done.output
-    assert "manifest.toml: stays, because you have changed it" in done.output
-    left = json.loads(file.read_text())
-    assert left["theme"] == "dark"
-    assert "rightmodel" not in json.dumps(left)
-    assert machine.manifest.is_file()
-    assert not machine.keys.exists()
-
-
-def test_remove_asks_first(machine: Machine) -> None:
-    openclaw(machine)
-    machine.init("--yes")
-    before = machine.tree()
-    machine.init("--remove", answers="n\n")
-    assert machine.tree() == before
-
-
 def test_without_keys_and_local_models_it_says_what_to_do(machine: Machine) -> None:
     machine.env["ANTHROPIC_API_KEY"] = ""
     done = machine.init("--yes")
@@ -326,36 +232,10 @@ def test_the_users_own_manifest_is_used_and_kept(machine: Machine) -> None:
 
 
 def _notes(machine: Machine) -> list[dict[str, Any]]:
-    entries: list[dict[str, Any]] = json.loads((machine.home / "state/init.json").read_text())
+    entries: list[dict[str, Any]] = json.loads(
+        (machine.home / "state/written_files.json").read_text()
+    )
     return entries
-
-
-@pytest.mark.parametrize("name", SETUPS)
-@pytest.mark.parametrize("with_init", [True, False])
-def test_remove_brings_the_agents_own_model_back(
-    machine: Machine, name: str, *, with_init: bool
-) -> None:
-    file, text = {
-        "openclaw": (".openclaw/openclaw.json", '{"agents": {"defaults": {"model": "openai/x"}}}'),
-        "claude-code": (".claude/settings.json", '{"env": {"ANTHROPIC_MODEL": "opus"}}'),
-        "codex": (".codex/config.toml", 'model = "gpt-6.1-sol"\n'),
-        "opencode": (".config/opencode/opencode.json", '{"model": "openai/x"}'),
-    }[name]
-    path = machine.put(file, text)
-    before = machine.tree()
-    if with_init:
-        machine.init("--yes")
-    written = CliRunner().invoke(cli, ["config", name, "--model", "--write"], env=machine.env)
-    assert written.exit_code == 0, written.output
-    assert "8765" in path.read_text()
-    done = machine.init("--remove", "--yes")
-    assert done.exit_code == 0, done.output
-    assert f"{path}: {CLIENTS[name].title} gets its former model back" in done.output
-    read = tomllib.loads if name == "codex" else json.loads
-    assert read(path.read_text()) == read(text)
-    left = {n for n, content in machine.tree().items() if content is not None and ".bak" not in n}
-    assert left == {n for n, content in before.items() if content is not None}
-    assert "nothing to undo" in machine.init("--remove", "--yes").output
 
 
 @pytest.mark.parametrize("arguments", [[], ["--remove"]])
@@ -376,3 +256,45 @@ def test_enter_takes_no_baseline_where_there_are_only_local_models(machine: Mach
     assert done.exit_code == 0, done.output
     assert "(or none) [none]" in done.output
     assert "baseline" not in machine.written()
+
+
+def test_a_folder_alone_is_an_agent(machine: Machine) -> None:
+    (machine.home / ".claude").mkdir()
+    assert "agents:       Claude Code\n" in machine.init("--yes").output
+
+
+def test_the_gateway_is_named_before_the_agent_is_pointed_at_it(machine: Machine) -> None:
+    openclaw(machine)
+    lines = machine.init("--yes").output.splitlines()
+    serve = lines.index("         rightmodel serve --http 127.0.0.1:8765")
+    assert lines[serve + 1] == "         rightmodel config openclaw --model --write"
+
+
+@pytest.mark.parametrize(
+    ("failing", "code", "said"),
+    [
+        (["a", "b"], 1, "No model works yet. Correct what the lines with FAIL name"),
+        (["a"], 0, "1 endpoint failed, as said above"),
+        ([], 0, "Try it:"),
+    ],
+)
+def test_what_comes_next_depends_on_how_many_models_answer(
+    machine: Machine, failing: list[str], code: int, said: str
+) -> None:
+    machine.env["ANTHROPIC_API_KEY"] = ""
+
+    async def run() -> Result:
+        models = {"a": Behaviour(), "b": Behaviour()}
+        async with SimulatedProvider("openai-chat", models=models) as server:
+            for name in failing:
+                server.fail(name, fault.wrong_key())
+            env = machine.env | {"OLLAMA_HOST": server.base_url}
+            return await asyncio.to_thread(
+                lambda: CliRunner().invoke(cli, ["init", "--yes"], env=env)
+            )
+
+    done = asyncio.run(run())
+    assert done.exit_code == code, done.output
+    assert said in done.output
+    assert ("Try it:" in done.output) is (code == 0)
+    assert ("failed, as said" in done.output) is (len(failing) == 1)

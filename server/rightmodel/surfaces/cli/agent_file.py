@@ -7,29 +7,23 @@ from typing import TYPE_CHECKING
 from rightmodel.core.errors import TaskError
 from rightmodel.integrations import CannotMergeError
 from rightmodel.surfaces.cli.terminal import echo
-from rightmodel.surfaces.cli.text_file import change_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 
-def change_agent_file(file: Path, change: Callable[[str], str], same: str) -> None:
-    """Change the file and print what was done; `same`: where nothing changes."""
+def change_agent_file(file: Path, change: Callable[[], str], same: str) -> None:
+    """Change the file and print what was done; `change` says it, `same`: where nothing changes."""
     try:
-        backup = change_file(file, change)
+        done = change()
     except CannotMergeError as error:
         raise CannotMergeError(f"{file} {error}", by_hand=error.by_hand) from error
     except UnicodeError as error:
         raise TaskError(f"{file} is not UTF-8 text; nothing was changed") from error
     except OSError as error:
         raise TaskError(f"{file} cannot be written: {error.strerror or error}") from error
-    if backup is None:
-        echo(f"{file}: written")
-    elif backup == file:
-        echo(f"{file}: {same}")
-    else:
-        echo(f"{file}: written; the former content is in {backup.name}")
+    echo(f"{file}: {done or same}")
 
 
 def note(text: str) -> None:

@@ -7,7 +7,7 @@ import json
 import sys
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
@@ -62,12 +62,25 @@ def command(
 
         works = asyncio.run(watch(settings, every_s, as_json=as_json, agreed=yes))
     else:
-        works = asyncio.run(check_once(settings, no_call=no_call, as_json=as_json))
+        works = asyncio.run(check_once(settings, no_call=no_call, as_json=as_json)).is_usable
     sys.exit(0 if works else 1)
 
 
-async def check_once(settings: Settings, *, no_call: bool, as_json: bool = False) -> bool:
-    """Check and print; whether a model works and the ledger can be used."""
+class Checked(NamedTuple):
+    """How many of the endpoints work, and whether the ledger can be used."""
+
+    works: int
+    endpoints: int
+    has_ledger: bool
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether tasks can be done."""
+        return self.works > 0 and self.has_ledger
+
+
+async def check_once(settings: Settings, *, no_call: bool, as_json: bool = False) -> Checked:
+    """Check and print."""
     catalog = await effective_catalog(settings)
     prober = make_prober(settings, catalog)
     endpoints = [(m, e) for m in catalog.models.values() for e in m.endpoints]
@@ -92,7 +105,7 @@ async def check_once(settings: Settings, *, no_call: bool, as_json: bool = False
     if not as_json:
         verb = "could be called" if no_call else "answered"
         echo(f"{works} of {len(endpoints)} endpoints {verb}")
-    return works > 0 and not ledger_problem
+    return Checked(works, len(endpoints), not ledger_problem)
 
 
 def _opening(settings: Settings, catalog: Catalog, ledger_problem: str) -> list[str]:

@@ -28,6 +28,7 @@ from rightmodel.surfaces.cli.config_model import (
     setup_of,
     write_model,
 )
+from rightmodel.surfaces.cli.file_changes import take_out, write_noted
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.mcp.tools import TOOL_NAMES
 
@@ -102,17 +103,28 @@ def command(  # noqa: PLR0913 - one for each option
         change = write_model if write else print_model
         change(setup, file, Where(url, client_name, api), settings)
     elif remove and file:
-        change_agent_file(file, lambda text: removed(chosen, text), "not registered")
+        _unregister(chosen, file)
     else:
         launch = Launch(own_command(), TOOL_NAMES, manifest, env_file)
         _register(chosen, file, launch, write=write)
 
 
+def _unregister(client: Client, file: Path) -> None:
+    def change() -> str:
+        return take_out(file, lambda text: removed(client, text), client.name)
+
+    change_agent_file(file, change, "not registered")
+
+
 def _register(client: Client, file: Path | None, launch: Launch, *, write: bool) -> None:
     """Print the registration, or merge it into the agent's file."""
     if write and file and client.format != "paste":
+
+        def change() -> str:
+            return write_noted(file, lambda text: merged(client, launch, text), client.name)
+
         try:
-            change_agent_file(file, lambda text: merged(client, launch, text), "already there")
+            change_agent_file(file, change, "already there")
         except CannotMergeError as error:
             if error.by_hand:
                 echo(registration(client, launch), nl=False)

@@ -21,6 +21,7 @@ from rightmodel.integrations import (
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import config_dir
 from rightmodel.surfaces.cli.agent_file import change_agent_file, note
+from rightmodel.surfaces.cli.file_changes import take_out, write_noted
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.cli.text_file import current_text, write_private
 
@@ -77,7 +78,9 @@ def write_model(setup: Setup, file: Path, where: Where, settings: Settings) -> N
         return changed
 
     try:
-        change_agent_file(file, change, "already there")
+        change_agent_file(
+            file, lambda: write_noted(file, change, setup.client.name), "already there"
+        )
     except CannotMergeError as error:
         if not error.by_hand:
             raise
@@ -99,7 +102,11 @@ def remove_model(setup: Setup, file: Path) -> None:
     """Take the settings out again, and put back what they replaced."""
     kept = _kept().get(str(file))
     former = kept.former if kept else []
-    change_agent_file(file, lambda text: without_model(setup, former, text), "not its model")
+
+    def change() -> str:
+        return take_out(file, lambda text: without_model(setup, former, text), setup.client.name)
+
+    change_agent_file(file, change, "not its model")
     _keep(file, None)
 
 

@@ -1,7 +1,7 @@
-"""Changes to several text files as one set: shown before they are made, and undone later.
+"""Changes to text files: shown before they are made, noted, and undone later.
 
-What was written is noted in a file of the state directory, so that it can be undone exactly: a file
-that is still as it was written gets its former content back.
+The state directory holds the notes, so that changes are undone exactly: a file that is still as it
+was written gets its former content back.
 """
 
 from __future__ import annotations
@@ -9,13 +9,22 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import os
 import re
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.errors import TaskError
+from rightmodel.integrations import (
+    CLIENTS,
+    SETUPS,
+    CannotMergeError,
+    former_settings,
+    removed,
+)
+from rightmodel.ledger.paths import state_dir
 from rightmodel.surfaces.cli.terminal import echo, styled
 from rightmodel.surfaces.cli.text_file import change_file, current_text, write_private
 
@@ -40,9 +49,11 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A file as it was written. `backup`: its former content, "" where there was no file.
+    """A file that rightmodel has changed, once or several times.
 
-    `folders`: those that were made for it, the outermost first.
+    `sha256`: of what was written last, "" where the user had changed the file in between. `backup`:
+    the content from before the first change, "" where there was no file. `owner`: the client whose
+    file it is, "" for our own. `folders`: those that were made for it, the outermost first.
     """
 
     path: str
@@ -70,31 +81,68 @@ def preview(change: FileChange) -> bool:
     return True
 
 
-def make(change: FileChange, notes: Path) -> None:
-    """Change the file and note it. Raises `TaskError` where it cannot be written."""
-    path = change.path.resolve()
-    folders = [str(p) for p in reversed(path.parents) if not p.exists()]
+def make(change: FileChange) -> None:
+    """Make a change that was shown. Raises `TaskError` where the file cannot be written."""
     try:
-        backup = change_file(path, change.change)
+        done = write_noted(change.path, change.change, change.owner)
     except OSError as error:
-        raise TaskError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise TaskError(f"{change.path} cannot be written: {error.strerror or error}") from error
+    if done:
+        echo(f"{change.path}: {done}")
+
+
+def write_noted(path: Path, change: Callable[[str], str], owner: str) -> str:
+    """Change the file and note it; in words what was done, "" where nothing changes.
+
+    One backup is kept: the file as it was before rightmodel had anything in it. Raises `OSError`,
+    `UnicodeError`, `TaskError` and what `change` raises.
+    """
+    path = path.resolve()
+    folders = [str(p) for p in reversed(path.parents) if not p.exists()]
+    entry = _entry(path)
+    untouched = entry is not None and _unchanged(entry)
+    if entry and not untouched and not _has_ours(owner, current_text(path)):
+        entry = None
+    backup = change_file(path, change, keeps=entry is None)
     if backup == path:
-        return
-    former = str(backup) if backup else ""
-    written = Written(str(path), _sha256(path), former, change.owner, tuple(folders))
-    _save(notes, [*noted(notes), written])
-    echo(f"{path}: written" + (f"; the former content is in {backup.name}" if backup else ""))
+        return ""
+    if entry:
+        _note(replace(entry, sha256=_sha256(path) if untouched else ""))
+        return "written"
+    kept = str(backup) if backup else ""
+    _note(Written(str(path), _sha256(path), kept, owner, tuple(folders)))
+    return "written" + (f"; the former content is in {backup.name}" if backup else "")
 
 
-def noted(notes: Path) -> list[Written]:
+def take_out(path: Path, change: Callable[[str], str], owner: str) -> str:
+    """Undo one of several changes of a client's file; in words as `write_noted`, raises the same.
+
+    A file that the user has not changed gets its former content back once nothing of ours is left.
+    """
+    path = path.resolve()
+    entry = _entry(path)
+    untouched = entry is not None and _unchanged(entry)
+    if change_file(path, change, keeps=entry is None) == path:
+        return ""
+    if not entry:
+        return "written"
+    if not untouched or _has_ours(owner, current_text(path)):
+        _note(replace(entry, sha256=_sha256(path) if untouched else ""))
+        return "written"
+    _restore(entry)
+    _forget(entry)
+    return "has its former content back" if entry.backup else "deleted: it held nothing else"
+
+
+def noted() -> list[Written]:
     """What was written and not undone yet, in order. Raises `TaskError`."""
     try:
-        entries = json.loads(notes.read_text(encoding="utf-8"))
+        entries = json.loads(_notes().read_text(encoding="utf-8"))
         return [Written(**{**entry, "folders": tuple(entry["folders"])}) for entry in entries]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise TaskError(f"{notes} cannot be read: {error}; delete it to start anew") from error
+        raise TaskError(f"{_notes()} cannot be read: {error}; delete it to start anew") from error
 
 
 def effect_of_undo(written: Written) -> str:
@@ -109,26 +157,40 @@ def effect_of_undo(written: Written) -> str:
     return "stays, because you have changed it"
 
 
-def undo(written: Written, take_out: Callable[[str, str], str], notes: Path) -> None:
-    """Undo one change. `take_out`: owner, text → the text without the registration.
-
-    Raises `TaskError` and what `take_out` raises.
-    """
+def undo(written: Written) -> None:
+    """Undo all changes of a file. Raises `TaskError`."""
     path = Path(written.path)
     try:
         if path.exists() and _unchanged(written):
-            if written.backup:
-                Path(written.backup).replace(path)
-            else:
-                path.unlink()
+            _restore(written)
         elif path.exists() and written.owner:
-            change_file(path, lambda text: take_out(written.owner, text))
+            client = CLIENTS[written.owner]
+            change_file(path, lambda text: removed(client, text), keeps=False)
+    except CannotMergeError as error:
+        raise TaskError(f"{path} {error}; take the registration out by hand") from error
     except OSError as error:
         raise TaskError(f"{path} cannot be changed: {error.strerror or error}") from error
-    for folder in reversed(written.folders):
-        with suppress(OSError):  # others have put something into it
-            Path(folder).rmdir()
-    _save(notes, [entry for entry in noted(notes) if entry != written])
+    _forget(written)
+
+
+def _restore(written: Written) -> None:
+    if written.backup:
+        Path(written.backup).replace(written.path)
+    else:
+        Path(written.path).unlink()
+
+
+def _has_ours(owner: str, text: str) -> bool:
+    """Whether a client's file holds anything of ours. Raises `CannotMergeError`."""
+    if not owner:
+        return True
+    try:
+        registered = removed(CLIENTS[owner], text) != text
+    except CannotMergeError as error:
+        if not error.by_hand:
+            raise
+        return True
+    return registered or (owner in SETUPS and former_settings(SETUPS[owner], text) is None)
 
 
 def _unchanged(written: Written) -> bool:
@@ -140,8 +202,31 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _save(notes: Path, entries: Sequence[Written]) -> None:
+def _notes() -> Path:
+    return state_dir(os.environ) / "written_files.json"
+
+
+def _entry(path: Path) -> Written | None:
+    """What is noted of a file that is there."""
+    there = (entry for entry in noted() if entry.path == str(path))
+    return next(there, None) if path.is_file() else None
+
+
+def _note(written: Written) -> None:
+    """Note a file, in place of what was noted of it."""
+    entries = {entry.path: entry for entry in noted()}
+    _save([*(entries | {written.path: written}).values()])
+
+
+def _forget(written: Written) -> None:
+    for folder in reversed(written.folders):
+        with suppress(OSError):  # others have put something into it
+            Path(folder).rmdir()
+    _save([entry for entry in noted() if entry.path != written.path])
+
+
+def _save(entries: Sequence[Written]) -> None:
     if not entries:
-        notes.unlink(missing_ok=True)
+        _notes().unlink(missing_ok=True)
         return
-    write_private(notes, json.dumps([asdict(entry) for entry in entries], indent=1) + "\n")
+    write_private(_notes(), json.dumps([asdict(entry) for entry in entries], indent=1) + "\n")

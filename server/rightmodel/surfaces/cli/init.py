@@ -13,15 +13,12 @@ import click
 from rightmodel.core.errors import TaskError
 from rightmodel.core.format import counted
 from rightmodel.integrations import (
-    CLIENTS,
     SETUPS,
     SKILL,
     CannotMergeError,
     Launch,
     merged,
-    removed,
 )
-from rightmodel.ledger.paths import state_dir
 from rightmodel.manifest.settings import config_dir, keys_file, read_settings
 from rightmodel.surfaces.cli.config import file_of, own_command
 from rightmodel.surfaces.cli.config_model import models_written, remove_model
@@ -43,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rightmodel.integrations import Client
+    from rightmodel.surfaces.cli.check import Checked
     from rightmodel.surfaces.cli.init_machine import Machine
 
 _FIRST_TASK: Final = 'rightmodel ask "Translate into German: see you on Monday"'
@@ -50,7 +48,7 @@ _FIRST_TASK: Final = 'rightmodel ask "Translate into German: see you on Monday"'
 
 @click.command("init")
 @click.option("--yes", is_flag=True, help="Ask nothing: take the usual answers and write.")
-@click.option("--remove", is_flag=True, help="Undo what init and config --model have written.")
+@click.option("--remove", is_flag=True, help="Undo what init and config have written.")
 @click.option("--baseline", default="", metavar="MODEL", help="The model that your agent runs on.")
 @click.option("--per-day-usd", default="", metavar="USD", help="Daily budget, or none.")
 @click.option("--local-first", is_flag=True, help="Send all easy work to local models first.")
@@ -89,9 +87,9 @@ def command(  # noqa: PLR0913 - one for each option
         plan.add_agent(client)
     plan.carry_out(agreed=yes)
     echo()
-    works = _check(manifest, no_call=no_call)
-    _next_steps(machine)
-    sys.exit(0 if works else 1)
+    checked = _check(manifest, no_call=no_call)
+    _next_steps(machine, checked)
+    sys.exit(0 if checked.is_usable else 1)
 
 
 class _Plan:
@@ -158,7 +156,7 @@ class _Plan:
         if not agreed:
             consent(f"Write {counted(len(self._changes), 'file')}?")
         for change in self._changes:
-            make(change, _notes())
+            make(change)
 
 
 def _whole(text: str) -> Callable[[str], str]:
@@ -174,35 +172,47 @@ def _with_keys(text: str, values: Mapping[str, str]) -> str:
     return text + separator + "".join(new)
 
 
-def _notes() -> Path:
-    return state_dir(os.environ) / "init.json"
-
-
-def _check(manifest: Path, *, no_call: bool) -> bool:
+def _check(manifest: Path, *, no_call: bool) -> Checked:
     from rightmodel.surfaces.cli.check import check_once
 
     settings = read_settings(manifest=str(manifest))
     return asyncio.run(check_once(settings, no_call=no_call))
 
 
-def _next_steps(machine: Machine) -> None:
+def _next_steps(machine: Machine, checked: Checked) -> None:
     echo()
+    if checked.is_usable:
+        _uses(machine, checked.endpoints - checked.works)
+    elif checked.has_ledger:
+        echo("No model works yet. Correct what the lines with FAIL name: a key, credit, or a local")
+        echo("server that must run. Then: rightmodel check")
+    else:
+        echo("Nothing works without the ledger: correct what `FAIL ledger` names.")
+        echo("Then: rightmodel check")
+    echo("Undo:    rightmodel init --remove")
+
+
+def _uses(machine: Machine, failing: int) -> None:
+    if failing:
+        them = counted(failing, "endpoint")
+        echo(f"{them} failed, as said above: passed over until `rightmodel check` finds it well")
     echo(f"Try it:  {_FIRST_TASK}")
     if machine.agents:
         titles = ", ".join(client.title for client in machine.agents)
         echo(f"Then restart {titles} and say: Summarize README.md with rightmodel.")
     routable = next((client.name for client in machine.agents if client.name in SETUPS), "")
     if routable:
-        echo(f"Its own turns as well: rightmodel config {routable} --model --write")
-    echo("Undo:    rightmodel init --remove")
+        echo("Its own turns as well, while the first of these runs:")
+        echo("         rightmodel serve --http 127.0.0.1:8765")
+        echo(f"         rightmodel config {routable} --model --write")
 
 
 def _remove(*, agreed: bool) -> None:
     """Undo everything: the models first, so that no agent is left on a gateway that is gone."""
-    written = noted(_notes())[::-1]
+    written = noted()[::-1]
     models = models_written()
     if not written and not models:
-        echo("nothing to undo: init has written nothing, and the gateway is no agent's model")
+        echo("nothing to undo: rightmodel has written nothing")
         return
     for setup, file in models:
         echo(f"{file}: {setup.client.title} gets its former model back")
@@ -212,6 +222,6 @@ def _remove(*, agreed: bool) -> None:
         consent("Go on?")
     for setup, file in models:
         remove_model(setup, file)
-    for entry in written:
-        undo(entry, lambda owner, text: removed(CLIENTS[owner], text), _notes())
+    for entry in noted()[::-1]:
+        undo(entry)
     echo("undone; the ledger stays")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from rightmodel.core.errors import TaskError, UnknownNameError
 from rightmodel.core.format import listed
 from rightmodel.execution.engine import effective_catalog
-from rightmodel.integrations import CLIENTS, own_model
+from rightmodel.integrations import CLIENTS, SETUPS, own_model
 from rightmodel.manifest.read import shipped_manifest, shipped_names
 from rightmodel.manifest.settings import read_settings
 from rightmodel.surfaces.cli.config import file_of
@@ -89,13 +89,16 @@ def show(machine: Machine) -> None:
 
 
 def _is_installed(client: Client) -> bool:
-    """Whether the agent's program, its file, or the folder of its file is there."""
+    """Whether the agent's program, one of its files, or the folder of one is there."""
     if client.program and shutil.which(client.program):
         return True
-    file = file_of(client, "user", os.environ)
-    if file is None:
-        return False
-    return file.is_file() or (file.parent != Path.home() and file.parent.is_dir())
+    setup = SETUPS.get(client.name)  # its model may be in another file than the registration
+    files = [file_of(c, "user", os.environ) for c in (client, setup.client if setup else client)]
+    return any(
+        file.is_file() or (file.parent != Path.home() and file.parent.is_dir())
+        for file in files
+        if file
+    )
 
 
 def _own_model(client: Client, models: Sequence[str]) -> str:

@@ -16,12 +16,12 @@ NEW_FILE_MODE: Final = 0o600
 """A settings file may hold keys one day."""
 
 
-def change_file(path: Path, change: Callable[[str], str]) -> Path | None:
+def change_file(path: Path, change: Callable[[str], str], *, keeps: bool) -> Path | None:
     """Apply `change` to the text of the file; a missing file is empty text.
 
-    Returns where the former content is kept: `path` where nothing changed, `None` where
-    there was no file. Raises `OSError`, `UnicodeError` and whatever `change` raises; the file is
-    then unchanged.
+    `keeps`: whether the former content is kept in a file beside it. Returns that file: `path`
+    where nothing changed, `None` where nothing was there or is kept. Raises `OSError`,
+    `UnicodeError` and whatever `change` raises; the file is then unchanged.
     """
     path = path.resolve()  # a link stays a link: what it points to is changed
     former = path.read_bytes() if path.exists() else None
@@ -32,8 +32,9 @@ def change_file(path: Path, change: Callable[[str], str]) -> Path | None:
         _write(path, changed, NEW_FILE_MODE)
         return None
     mode = stat.S_IMODE(path.stat().st_mode)
-    backup = _free_name(path)
-    _write(backup, former, mode)
+    backup = _free_name(path) if keeps else None
+    if backup:
+        _write(backup, former, mode)
     _write(path, changed, mode)
     return backup
 
