@@ -124,8 +124,9 @@ def test_what_the_user_wrote_between_two_changes_outlives_their_removal(home: Pa
     file.write_text(json.dumps(json.loads(file.read_text()) | {"theme": "light"}))
     CliRunner().invoke(config, ["opencode", "--write", *at])
     CliRunner().invoke(config, ["opencode", "--remove", *at])
-    run("opencode", "--remove", *at)
+    assert "your later changes stay" in run("opencode", "--remove", *at).output
     assert json.loads(file.read_text()) == {"model": "openai/x", "theme": "light"}
+    assert not list(home.rglob("written_files.json"))
     assert (home / "opencode.json.bak").read_text() == FORMER["opencode"]
 
 

@@ -126,9 +126,12 @@ def take_out(path: Path, change: Callable[[str], str], owner: str) -> str:
         return ""
     if not entry:
         return "written"
-    if not untouched or _has_ours(owner, current_text(path)):
+    if _has_ours(owner, current_text(path)):
         _note(replace(entry, sha256=_sha256(path) if untouched else ""))
         return "written"
+    if not untouched:
+        _forget(entry)
+        return "written; your later changes stay"
     _restore(entry)
     _forget(entry)
     return "has its former content back" if entry.backup else "deleted: it held nothing else"
