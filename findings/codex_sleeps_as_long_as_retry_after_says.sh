@@ -4,16 +4,16 @@
 # Version: @openai/codex 0.171.0 (npm), with a server on loopback that refuses every request.
 #
 # Behaviour: on an error that is not 429, Codex retries five times, within seconds. A `retry-after`
-# in the response makes it wait exactly that long before the first retry, an hour as well as a
-# second; it prints "Reconnecting... 1/5" and nothing about the wait, and the error's own text is not
-# shown before the last retry. The SDKs of OpenAI ignore a value above a minute. So a gateway that
-# says when a spent budget is filled again, as RFC 9110 has it, makes the agent hang. After 429 with
+# in the response makes it wait exactly that long before the first retry; it prints
+# "Reconnecting... 1/5" and nothing about the wait, and the error's own text is not shown before the
+# last retry. The SDKs of OpenAI ignore a value above a minute. So a gateway that says when a spent
+# budget is filled again, as RFC 9110 has it, leaves its user waiting. After 429 with
 # `insufficient_quota` it ends at once, whatever the header says.
 #
 # Seen on 2026-11-29:
 #   402                     ends   6 requests  the text is shown
-#   402 retry-after: 3600   waits  1 requests  the text is not shown
-#   429 retry-after: 3600   ends   1 requests  the text is not shown
+#   402 retry-after: 40     waits  1 requests  the text is not shown
+#   429 retry-after: 40     ends   1 requests  the text is not shown
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'kill "${server:-}" 2>/dev/null || true; rm -rf "$folder"' EXIT
@@ -70,7 +70,7 @@ wire_api = "responses"
 TOML
   code=0
   (cd work && exec env -i PATH="$PATH" HOME="$folder/home" HTTPS_PROXY=http://127.0.0.1:9 \
-    NO_PROXY=127.0.0.1 timeout 45 ../node_modules/.bin/codex exec --skip-git-repo-check hi \
+    NO_PROXY=127.0.0.1 timeout 30 ../node_modules/.bin/codex exec --skip-git-repo-check hi \
     < /dev/null > ../answer 2> ../errors) || code=$?
   kill "$server"
   wait "$server" 2>/dev/null || true
@@ -79,10 +79,10 @@ TOML
   printf '%-22s  %s  %s requests  the text %s\n' \
     "$1${2:+ retry-after: $2}" "$what" "$(wc -l < requests)" "$shown"
 }
-{ run 402 ""; run 402 3600; run 429 3600; } | tee seen
+{ run 402 ""; run 402 40; run 429 40; } | tee seen
 
 diff - seen <<'EXPECTED'
 402                     ends   6 requests  the text is shown
-402 retry-after: 3600   waits  1 requests  the text is not shown
-429 retry-after: 3600   ends   1 requests  the text is not shown
+402 retry-after: 40     waits  1 requests  the text is not shown
+429 retry-after: 40     ends   1 requests  the text is not shown
 EXPECTED
