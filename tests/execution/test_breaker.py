@@ -6,7 +6,7 @@ from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import WireFormat
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S, OUT_S, Health, Snapshot
-from rightmodel.execution.call_state import balanced
+from rightmodel.execution.next_step import balanced
 from rightmodel.manifest.catalog import Endpoint, Model, Provider
 
 P = Provider("p", WireFormat.OPENAI_CHAT, "http://127.0.0.1:9/v1")

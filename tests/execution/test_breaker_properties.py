@@ -27,7 +27,8 @@ from rightmodel.execution.breaker import (
     Health,
     Snapshot,
 )
-from rightmodel.execution.call_state import CallState, balanced, next_step
+from rightmodel.execution.call_state import CallState
+from rightmodel.execution.next_step import balanced, next_step
 from rightmodel.manifest.catalog import Endpoint, Model, Provider
 from rightmodel.manifest.price import Price
 

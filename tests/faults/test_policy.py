@@ -14,8 +14,8 @@ from rightmodel.core.errors import ExhaustedError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S, MOST_COOLDOWN_S, OUT_S, RETRY_WINDOW_S
-from rightmodel.execution.call_state import BACKOFF_S
 from rightmodel.execution.executor import LOOK_AGAIN_S, PROBE_S
+from rightmodel.execution.next_step import BACKOFF_S
 from rightmodel.manifest.catalog import Routing
 from rightmodel.simulator import Behaviour, SimulatedFault, fault
 

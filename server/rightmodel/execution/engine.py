@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from rightmodel.execution.learning import Learning
     from rightmodel.execution.probe import Prober
     from rightmodel.execution.records import Records
-    from rightmodel.execution.shared_calls import SharedCalls
     from rightmodel.execution.turns import Turns
     from rightmodel.ledger.ledger import Ledger
     from rightmodel.ledger.records import Row
@@ -169,18 +168,15 @@ def build(  # noqa: PLR0913 - every one is optional and named
     default HTTP. `observe`: is given every row on its way to the ledger.
     """
     from rightmodel.execution.breaker import Health
-    from rightmodel.execution.calls import Calls
     from rightmodel.execution.counting import TokenCounter
     from rightmodel.execution.executor import Executor
     from rightmodel.execution.judge_caller import JudgeCompleter
     from rightmodel.execution.learning import Learning
     from rightmodel.execution.limiter import Limiter
     from rightmodel.execution.recorder import Recorder
-    from rightmodel.execution.records import observed, recall
+    from rightmodel.execution.records import observed
     from rightmodel.execution.schema_checker import SchemaChecker
-    from rightmodel.execution.sessions import Sessions
     from rightmodel.execution.shared_keys import SharedKeys
-    from rightmodel.execution.turns import Turns
     from rightmodel.ledger.reservations import this_origin
     from rightmodel.routing.signals.judge import Judge
 
@@ -188,20 +184,18 @@ def build(  # noqa: PLR0913 - every one is optional and named
     records = observed(ledger or make_ledger(settings, catalog), observe)
     mask = _make_mask(settings, catalog)
     over_http = _OverHttp(mask)
-    health = Health(clock.now, random.random)
+    providers = upstreams or over_http
+    keys = {name: settings.key(provider) for name, provider in catalog.providers.items()}
+    health, limiter, checker = Health(clock.now, random.random), Limiter(), SchemaChecker()
     recorder = Recorder(catalog, records, clock.wall, this_origin(settings.environment))
     shared = SharedKeys(
         catalog.providers.values(), records, health, key=settings.key, clock=clock.wall
     )
     learning = Learning(catalog, records, shared.apply, clock=clock.wall, now=clock.now)
-    limiter = Limiter()
-    keys = {name: settings.key(provider) for name, provider in catalog.providers.items()}
-    providers = upstreams or over_http
     asking = JudgeCompleter(providers, health, limiter, keys=keys, now=clock.now, recorder=recorder)
     why = {m.id: _unavailable(m, settings, catalog) for m in catalog.models.values()}
     judge = Judge(catalog, asking, why)
     router = make_router(catalog, settings, judge, learning.catalog, clock.wall)
-    checker = SchemaChecker()
     executor = Executor(
         catalog,
         router,
@@ -214,44 +208,43 @@ def build(  # noqa: PLR0913 - every one is optional and named
         recorder=recorder,
         checker=checker,
     )
-    calls = Calls(
-        executor,
-        give_up_s=catalog.routing.give_up_s,
-        now=clock.now,
-        wall=clock.wall,
-        recall=partial(recall, records),
-        elsewhere=_shared_calls(catalog, records, clock) if catalog.ledger_url else None,
-    )
+    calls = _make_calls(executor, catalog, records, clock)
+    turns = _make_turns(executor, catalog, records, clock)
+    counter = TokenCounter(catalog, router, providers, keys)
 
     async def close() -> None:
         checker.close()
         for part in (turns, calls, over_http, records):
             await part.close()
 
-    turns = Turns(
-        executor,
-        catalog.routing,
-        Sessions(catalog.providers, records, clock.wall, is_shared=bool(catalog.ledger_url)),
-    )
     return Engine(
-        catalog,
-        router,
-        executor,
-        calls,
-        turns,
-        TokenCounter(catalog, router, providers, keys),
-        health,
-        judge,
-        learning,
-        mask,
-        close,
+        catalog, router, executor, calls, turns, counter, health, judge, learning, mask, close
     )
 
 
-def _shared_calls(catalog: Catalog, records: Records, clock: Clock) -> SharedCalls:
+def _make_calls(executor: Executor, catalog: Catalog, records: Records, clock: Clock) -> Calls:
+    from rightmodel.execution.calls import Calls
+    from rightmodel.execution.records import recall
     from rightmodel.execution.shared_calls import SharedCalls
 
-    return SharedCalls(records, clock.wall, catalog.routing.give_up_s)
+    give_up_s = catalog.routing.give_up_s
+    return Calls(
+        executor,
+        give_up_s=give_up_s,
+        now=clock.now,
+        wall=clock.wall,
+        recall=partial(recall, records),
+        elsewhere=SharedCalls(records, clock.wall, give_up_s) if catalog.ledger_url else None,
+    )
+
+
+def _make_turns(executor: Executor, catalog: Catalog, records: Records, clock: Clock) -> Turns:
+    from rightmodel.execution.sessions import Sessions
+    from rightmodel.execution.turns import Turns
+
+    is_shared = bool(catalog.ledger_url)
+    sessions = Sessions(catalog.providers, records, clock.wall, is_shared=is_shared)
+    return Turns(executor, catalog.routing, sessions)
 
 
 def cooling_down(decision: Decision, catalog: Catalog, health: Health) -> dict[str, str]:

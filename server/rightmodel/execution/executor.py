@@ -16,7 +16,8 @@ from rightmodel.core.call import AttemptFailed, AttemptStarted, Token, Waiting
 from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.execution.attempt import Try, Watch, check, error_of, request_of
-from rightmodel.execution.call_state import CallState, next_step
+from rightmodel.execution.call_state import CallState
+from rightmodel.execution.next_step import next_step
 from rightmodel.execution.no_answer import exhausted, nothing_fits, nothing_left
 from rightmodel.execution.relay import ResponseStart
 from rightmodel.ledger.records import new_ref

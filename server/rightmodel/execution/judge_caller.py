@@ -11,7 +11,7 @@ from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Message
 from rightmodel.execution.attempt import Try, Watch, accepted_effort, error_of
-from rightmodel.execution.call_state import balanced, is_fit
+from rightmodel.execution.next_step import balanced, is_fit
 from rightmodel.routing.scoring import billable_tokens
 from rightmodel.routing.signals.judge import OUTPUT_TOKENS, JudgeAnswer
 from rightmodel.routing.tokens import estimate_tokens
