@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from rightmodel.ledger.records import AttemptRecord, Choice
+    from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings
 
     Ask = Callable[..., list[Logged]]
@@ -89,14 +90,7 @@ def command(  # noqa: PLR0913 - one for each option
     catalog, _ = manifest_of(settings)
     now = time.time()
     if ref:
-        found = ask_ledger(catalog, settings, lambda reader: call_view.find(reader, ref))
-        if found is None:
-            raise TaskError(
-                f"no call in the ledger has the ref {cut(ref)!r}; `rightmodel log` lists the last "
-                "ones",
-                argument="ref",
-            )
-        _show_receipt(found, as_json=as_json)
+        _show_receipt(_found(catalog, settings, ref), as_json=as_json)
         return
     wanted = Wanted(
         client,
@@ -121,6 +115,17 @@ def command(  # noqa: PLR0913 - one for each option
         _show_table(calls)
     else:
         echo("no such call is in the ledger" if ask(Wanted(until=wanted.until), 1) else _NONE)
+
+
+def _found(catalog: Catalog | None, settings: Settings, ref: str) -> Logged:
+    """The call with that ref. Raises `TaskError`."""
+    found = ask_ledger(catalog, settings, lambda reader: call_view.find(reader, ref))
+    if found is None:
+        raise TaskError(
+            f"no call in the ledger has the ref {cut(ref)!r}; `rightmodel log` lists the last ones",
+            argument="ref",
+        )
+    return found
 
 
 def _time(option: str, text: str, now: float, usual: float) -> float:
