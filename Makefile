@@ -5,6 +5,9 @@ DATA_HOME ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)
 ENV_DIR ?= $(DATA_HOME)/rightmodel/venv
 BIN_DIR ?= $(HOME)/.local/bin
 
+# Tests start hundreds of processes: without bytecode files each would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: install uninstall demo test hardening e2e check lint lock clean
 
 # A copy of the checkout in an environment of its own, and `rightmodel` in ~/.local/bin.

@@ -10,6 +10,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 # `quick` for every day, `thorough` in `make check`: `HYPOTHESIS_PROFILE` names one.
 settings.register_profile("quick", max_examples=60, deadline=None)
@@ -24,6 +25,11 @@ NO_LOCAL_SERVERS = {
     "LM_STUDIO_API_BASE": "http://127.0.0.1:1/v1",
     "VLLM_API_BASE": "http://127.0.0.1:1/v1",
 }
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what `-m "not e2e"` would deselect: reading those files takes seconds."""
+    return (collection_path.name == "e2e" and config.option.markexpr == "not e2e") or None
 
 
 @pytest.fixture(autouse=True)
