@@ -8,6 +8,7 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, Any, cast
 
+import httpcore2
 import pytest
 import trustme
 import uvloop
@@ -15,14 +16,14 @@ import uvloop
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import WireFormat
-from rightmodel.upstream import http
-from rightmodel.upstream.connect import Request, origin_of
+from rightmodel.upstream import http11
 from rightmodel.upstream.exchange import make_upstreams
-from rightmodel.upstream.http import HttpClient, _Direct, _Response
+from rightmodel.upstream.http import HttpClient
+from rightmodel.upstream.http11 import Http11Connection, _Exchange
 from upstream.upstream import PATIENCE_S, request_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterable, AsyncIterator
     from pathlib import Path
 
     from rightmodel.core.call import Completion
@@ -162,17 +163,25 @@ def test_a_body_that_nobody_takes_waits_with_the_upstream(loop: Any) -> None:
 
     async def test() -> None:
         async with serving(chunked(b" " * size)) as (script, client):
-            origin = origin_of(f"http://127.0.0.1:{script.port}/")
-            connection = _Direct(origin, None)
-            response = await connection.send(Request(origin, {}, b"{}"), None)
+            connection = Http11Connection(
+                httpcore2.Origin(b"http", b"127.0.0.1", script.port), ssl.create_default_context()
+            )
+            request = httpcore2.Request(
+                b"POST",
+                f"http://127.0.0.1:{script.port}/",
+                headers=[(b"content-length", b"2")],
+                content=b"{}",
+                extensions={"timeout": {"connect": 5.0}},
+            )
+            response = await connection.handle_async_request(request)
+            pieces = aiter(cast("AsyncIterable[bytes]", response.stream))
             await asyncio.sleep(0.2)  # it sends as long as somebody reads
-            first = len(await response.body())
-            assert first < 2_000_000
-            while piece := await response.body():
-                first += len(piece)
-            assert first == size
+            first = await anext(pieces)
+            assert len(first) < 2_000_000
+            assert len(first) + sum([len(piece) async for piece in pieces]) == size
             assert client is not None
-            await connection.close()
+            await response.aclose()
+            await connection.aclose()
 
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(test())
@@ -219,7 +228,7 @@ def test_a_response_may_be_cut_anywhere_on_its_way(script: bytes) -> None:
             raise AssertionError(reads)
 
     for cut in range(1, len(script)):
-        exchange = _Response(cast("Any", Nowhere()))
+        exchange = _Exchange(cast("Any", Nowhere()))
         exchange.feed(script[:cut])
         assert not exchange.is_complete
         exchange.feed(script[cut:])
@@ -274,6 +283,6 @@ def test_an_upstream_that_refuses_before_it_has_read_all_is_heard() -> None:
 def test_without_its_parser_the_pool_below_httpx2_does_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(http, "IS_AVAILABLE", False)
+    monkeypatch.setattr(http11, "IS_AVAILABLE", False)
     assert answered(WHOLE, chunked(BODY), WHOLE) == 1
     assert failed(WHOLE[:-5]).fault is Fault.CONNECTION
