@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from rightmodel.core.format import cut
 from rightmodel.core.task import (
     Attachment,
     CacheMark,
@@ -27,26 +28,26 @@ from rightmodel.wire.anthropic_messages import (
     thinking_of,
     url,
 )
-from rightmodel.wire.codec import Codec, Envelope, StreamEncoder
-from rightmodel.wire.error_body import anthropic_error
-from rightmodel.wire.fields import (
-    count,
-    dumps,
-    effort_of,
+from rightmodel.wire.body import (
+    Leftovers,
+    content,
     entries,
     file_of,
     file_of_url,
-    ignored,
+    limit,
+    messages,
     number,
-    obj,
-    objects,
+    optional,
     required,
     schema_of,
     strings,
-    text,
+    wrong,
 )
+from rightmodel.wire.codec import Codec, Envelope, StreamEncoder
+from rightmodel.wire.error_body import anthropic_error
+from rightmodel.wire.fields import count, dumps, effort_of, obj, text
 from rightmodel.wire.plain import plain_messages
-from rightmodel.wire.request import Leftovers, RequestError
+from rightmodel.wire.request import RequestError
 from rightmodel.wire.response import CallStart, ReasoningDelta
 from rightmodel.wire.tools import function_tool, tool_name
 
@@ -78,41 +79,47 @@ _FINISH_OUT: Final = {
 
 def decode_request(body: Mapping[str, Any]) -> ChatRequest:
     """The neutral form of a body. Raises `RequestError`."""
-    left = Leftovers(ignored(body, _FIELDS))
+    most = limit(body, "max_tokens", least=0)
+    if body.get("max_tokens") is None:
+        raise wrong("max_tokens", "a positive integer")
+    left = Leftovers(body, _FIELDS)
+    if not most:  # it asks for nothing but that the prompt be cached
+        left.native("max_tokens")
     system = tuple(_decoded_parts(body.get("system"), "system", left))
-    messages = [
+    sent = [
         _decoded_message(message, f"messages[{number_}]", left)
-        for number_, message in enumerate(entries(required(body, "messages", list), "messages"))
+        for number_, message in enumerate(messages(body, "messages"))
     ]
-    config = obj(body.get("output_config"))
+    tools = entries(body.get("tools"), "tools")
+    config = optional(body, "output_config", dict) or {}
     request = ChatRequest(
         model=required(body, "model", str),
-        messages=tuple([Message("system", system)] * bool(system) + messages),
-        tools=tuple(tool for t in objects(body.get("tools")) if (tool := _decoded_tool(t, left))),
-        tool_choice=_decoded_choice(obj(body.get("tool_choice"))),
+        messages=tuple([Message("system", system)] * bool(system) + sent),
+        tools=tuple(tool for t in tools if (tool := _decoded_tool(t, left))),
+        tool_choice=_decoded_choice(optional(body, "tool_choice", dict) or {}),
         schema=schema_of(obj(config.get("format")), "output_config.format"),
-        effort=_effort_of(obj(body.get("thinking")), effort_of(config.get("effort"))),
-        max_output_tokens=count(required(body, "max_tokens", int)),
-        temperature=number(body.get("temperature")),
-        top_p=number(body.get("top_p")),
-        stop=strings(body.get("stop_sequences")),
-        stream=body.get("stream") is True,
+        effort=_effort_of(optional(body, "thinking", dict) or {}, effort_of(config.get("effort"))),
+        max_output_tokens=most,
+        temperature=number(body, "temperature"),
+        top_p=number(body, "top_p"),
+        stop=strings(body, "stop_sequences"),
+        stream=bool(optional(body, "stream", bool)),
     )
-    return left.noted(request)
+    return left.noted(request, "messages")
 
 
 def _decoded_message(message: Mapping[str, Any], field: str, left: Leftovers) -> Message:
     role = message.get("role")
     if role not in ("user", "assistant", "system"):
         raise RequestError(f"{field}.role: {role!r} is not one of user, assistant, system", field)
-    return Message(role, tuple(_decoded_parts(message.get("content"), field, left)))
+    return Message(role, tuple(_decoded_parts(content(message, field), field, left)))
 
 
-def _decoded_parts(content: Any, field: str, left: Leftovers) -> Iterator[Part]:
-    if isinstance(content, str):
-        yield Text(content)
+def _decoded_parts(given: Any, field: str, left: Leftovers) -> Iterator[Part]:
+    if isinstance(given, str):
+        yield Text(given)
         return
-    for number_, block in enumerate(entries(content, field)):
+    for number_, block in enumerate(entries(given, field)):
         yield from _decoded_block(block, f"{field}.content[{number_}]", left)
         if block.get("cache_control"):
             yield CacheMark()
@@ -129,6 +136,8 @@ def _decoded_block(block: Mapping[str, Any], field: str, left: Leftovers) -> Ite
     elif kind == "search_result":
         yield Text(f"{text(block.get('title'))} ({text(block.get('source'))})")
         yield from _decoded_parts(block.get("content"), field, left)
+    elif kind == "text":
+        yield Text(required(block, "text", str, f"{field}."))
     elif kind in _PARTS:
         yield _PARTS[kind](block)
     elif kind:  # what a tool at the provider did
@@ -138,7 +147,6 @@ def _decoded_block(block: Mapping[str, Any], field: str, left: Leftovers) -> Ite
 
 
 _PARTS: Final[Mapping[str, Callable[[Mapping[str, Any]], Part]]] = {
-    "text": lambda block: Text(text(block.get("text"))),
     "thinking": lambda block: Reasoning(text(block.get("thinking")), text(block.get("signature"))),
     "redacted_thinking": lambda block: Reasoning("", text(block.get("data")), "redacted"),
     "tool_use": lambda block: ToolCall(
@@ -178,7 +186,11 @@ def _decoded_tool(tool: Mapping[str, Any], left: Leftovers) -> ToolSpec | None:
 
 
 def _decoded_choice(choice: Mapping[str, Any]) -> ToolChoice:
-    mode: Any = _CHOICES.get(text(choice.get("type")), "auto")
+    kind = choice.get("type", "auto")
+    mode: Any = _CHOICES.get(text(kind))
+    if mode is None:
+        words = f"{cut(repr(kind))} is not one of {', '.join(_CHOICES)}"
+        raise RequestError(f"tool_choice.type: {words}", "tool_choice.type")
     parallel = choice.get("disable_parallel_tool_use") is not True
     name = text(choice.get("name"))
     return ToolChoice(mode, tool_name(name) if name else "", parallel)

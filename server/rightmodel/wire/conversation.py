@@ -28,12 +28,16 @@ def settled(request: ChatRequest) -> ChatRequest:
     tags: few APIs and chat templates take a system message there, and agents mark such text so
     themselves. Messages of one role in a row are one. Results of tools follow their calls at once,
     in front of what the user says. A result without its call is told as text; a call without its
-    result gets one that says so. Ids of calls are unique. Blank texts are left out.
+    result gets one that says so. Ids of calls are unique. Blank texts are left
+    out. Where nothing else is said, the last system text is the user's.
     """
     leading = 0
     while leading < len(request.messages) and request.messages[leading].role == "system":
         leading += 1
     merged = _merged(_inlined(_reminder(message)) for message in request.messages[leading:])
+    if leading and not merged:  # nothing but system text: few APIs take that
+        leading -= 1
+        merged = _merged([_inlined(_reminder(request.messages[leading]))])
     messages = (*request.messages[:leading], *_matched(merged))
     return replace(request, messages=messages)
 

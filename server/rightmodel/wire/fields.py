@@ -5,15 +5,12 @@ Token counts and costs are bounded, consistent and never negative.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.call import Usage
-from rightmodel.core.task import EFFORTS, Attachment
-from rightmodel.wire.request import RequestError
+from rightmodel.core.task import EFFORTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,32 +47,6 @@ def objects(value: Any) -> Iterator[dict[str, Any]]:
     )
 
 
-def entries(value: Any, field: str) -> list[dict[str, Any]]:
-    """A field that holds objects, none where it is missing. Raises `RequestError`.
-
-    A request with anything else in it would lose that when it is translated.
-    """
-    if value is None:
-        return []
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise RequestError(f"{field}: an array of objects is required", field)
-    return value
-
-
-def strings(value: Any) -> tuple[str, ...]:
-    """The strings of a list that are not empty; a single one counts as a list."""
-    items = [value] if isinstance(value, str) else value
-    return tuple(filter(text, items)) if isinstance(items, list) else ()
-
-
-def schema_of(form: Mapping[str, Any], field: str) -> dict[str, Any] | None:
-    """The JSON Schema of an output's form, `None` for none. Raises `RequestError`."""
-    schema = form.get("schema")
-    if schema is not None and not isinstance(schema, dict):
-        raise RequestError(f"{field}.schema: an object is required", f"{field}.schema")
-    return schema
-
-
 def obj(value: Any) -> dict[str, Any]:
     """An object, else an empty one."""
     return value if isinstance(value, dict) else {}
@@ -84,15 +55,6 @@ def obj(value: Any) -> dict[str, Any]:
 def text(value: Any) -> str:
     """A string, else an empty one."""
     return value if isinstance(value, str) else ""
-
-
-def number(value: Any) -> float | None:
-    """A number, else `None`."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    try:
-        return float(value) if is_number else None
-    except OverflowError:
-        return None
 
 
 def count(value: Any) -> int:
@@ -118,41 +80,6 @@ def effort_of(value: Any) -> str:
 def given(**values: Any) -> dict[str, Any]:
     """The fields that have a value."""
     return {key: value for key, value in values.items() if value is not None}
-
-
-def required(body: Mapping[str, Any], field: str, kind: type) -> Any:
-    """The field's value. Raises `RequestError` where it is missing or of another type."""
-    value = body.get(field)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        names = {str: "a string", list: "an array", dict: "an object", int: "an integer"}
-        raise RequestError(f"{field}: {names[kind]} is required", field)
-    return value
-
-
-def file_of(data: str, media_type: str, name: str, field: str) -> Attachment:
-    """A file out of base64. Raises `RequestError` for what is none."""
-    try:
-        return Attachment(name, media_type, base64.b64decode(data, validate=True))
-    except (binascii.Error, ValueError) as error:
-        raise RequestError(f"{field}: invalid base64", field) from error
-
-
-def file_of_url(url: str, name: str, field: str, media_type: str = "image/*") -> Attachment:
-    """A file out of a `data:` URL, or one that the provider fetches. Raises `RequestError`."""
-    if url.startswith(("https://", "http://")):
-        return Attachment(url, media_type, b"")
-    head, comma, data = url.partition(",")
-    if not comma or not head.startswith("data:") or not head.endswith(";base64"):
-        words = "a data: URL with base64, or an https: URL, is required"
-        raise RequestError(f"{field}: {words}", field)
-    return file_of(data, head[5:-7].partition(";")[0], name, field)
-
-
-def ignored(body: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:
-    """The body's fields that are set and not known."""
-    return tuple(
-        sorted(key for key, value in body.items() if key not in known and value is not None)
-    )
 
 
 def merge_counts(counts: dict[str, Any], more: Mapping[str, Any]) -> None:

@@ -17,19 +17,10 @@ from rightmodel.core.task import (
     ToolSpec,
     WireFormat,
 )
+from rightmodel.wire.body import file_of, messages, number, required, unknown
 from rightmodel.wire.codec import Codec, Envelope, StreamEncoder
 from rightmodel.wire.error_body import gemini_error
-from rightmodel.wire.fields import (
-    count,
-    dumps,
-    file_of,
-    ignored,
-    number,
-    obj,
-    objects,
-    required,
-    text,
-)
+from rightmodel.wire.fields import count, dumps, obj, objects, text
 from rightmodel.wire.gemini import (
     BUDGETS,
     LEVELS,
@@ -73,7 +64,7 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
     calls = _CallIds()
     contents = [
         _decoded_message(content, f"contents[{number_}]", calls)
-        for number_, content in enumerate(objects(required(body, "contents", list)))
+        for number_, content in enumerate(messages(body, "contents"))
     ]
     return ChatRequest(
         model=required(body, "model", str).removeprefix("models/"),
@@ -87,11 +78,11 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
         schema=config.get("responseJsonSchema") or config.get("responseSchema"),
         effort=_effort_of(obj(config.get("thinkingConfig"))),
         max_output_tokens=count(config.get("maxOutputTokens")),
-        temperature=number(config.get("temperature")),
-        top_p=number(config.get("topP")),
+        temperature=number(config, "temperature", "generationConfig."),
+        top_p=number(config, "topP", "generationConfig."),
         stop=tuple(filter(text, config.get("stopSequences") or ())),
         stream=body.get("stream") is True,
-        ignored=ignored(body, _FIELDS | {"stream"}),
+        ignored=unknown(body, _FIELDS | {"stream"}),
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+from rightmodel.core.format import cut
 from rightmodel.core.task import (
     Attachment,
     ChatRequest,
@@ -17,23 +18,23 @@ from rightmodel.core.task import (
     ToolSpec,
     WireFormat,
 )
-from rightmodel.wire.codec import Codec, Envelope, StreamEncoder, any_reasoning
-from rightmodel.wire.error_body import openai_error
-from rightmodel.wire.fields import (
-    count,
-    effort_of,
+from rightmodel.wire.body import (
+    Leftovers,
+    content,
     entries,
     file_of,
     file_of_url,
-    ignored,
+    limit,
+    messages,
     number,
-    obj,
-    objects,
+    optional,
     required,
     schema_of,
     strings,
-    text,
 )
+from rightmodel.wire.codec import Codec, Envelope, StreamEncoder, any_reasoning
+from rightmodel.wire.error_body import openai_error
+from rightmodel.wire.fields import effort_of, obj, objects, text
 from rightmodel.wire.openai_chat import (
     ChatDecoder,
     call_head,
@@ -44,7 +45,7 @@ from rightmodel.wire.openai_chat import (
     url,
 )
 from rightmodel.wire.plain import plain_chat
-from rightmodel.wire.request import Leftovers, RequestError
+from rightmodel.wire.request import RequestError
 from rightmodel.wire.response import CallStart, ReasoningDelta
 from rightmodel.wire.tools import function_tool, tool_name
 
@@ -61,48 +62,60 @@ _FIELDS: Final = frozenset({
     "safety_identifier", "service_tier", "n", "functions", "audio", "logprobs",
     "web_search_options",
 })  # fmt: skip
+_ROLES: Final = ("system", "developer", "user", "assistant", "tool")
 _NATIVE: Final = frozenset({"n", "functions", "audio", "logprobs", "web_search_options"})
 _HARMLESS: Final[tuple[Any, ...]] = (None, False, 1, [])
 """Fields that only the same API serves, and values with which they ask for nothing."""
+
+_CHOICES: Final[Mapping[str, Literal["auto", "none", "required"]]] = {
+    "auto": "auto",
+    "none": "none",
+    "required": "required",
+    "any": "required",
+}
+"""Mistral's name for `required` is `any`."""
 
 _FINISH_OUT: Final = {"refused": "content_filter"}
 
 
 def decode_request(body: Mapping[str, Any]) -> ChatRequest:
     """The neutral form of a body. Raises `RequestError`."""
-    form = obj(body.get("response_format"))
+    form = optional(body, "response_format", dict) or {}
     effort = body.get("reasoning_effort") or obj(body.get("reasoning")).get("effort")
-    left = Leftovers(ignored(body, _FIELDS))
+    left = Leftovers(body, _FIELDS)
     for name in _NATIVE & body.keys():
         if body[name] not in _HARMLESS:
             left.native(name)
-    tools = [tool for t in objects(body.get("tools")) if (tool := _decoded_tool(t, left))]
+    tools = entries(body.get("tools"), "tools")
     chosen = obj(obj(body.get("tool_choice")).get("function"))
     request = ChatRequest(
         model=required(body, "model", str),
-        messages=_decoded_messages(required(body, "messages", list), left),
-        tools=tuple(tools),
+        messages=_decoded_messages(messages(body, "messages"), left),
+        tools=tuple(tool for t in tools if (tool := _decoded_tool(t, left))),
         tool_choice=decoded_choice(body, text(chosen.get("name")), left),
         schema=schema_of(obj(form.get("json_schema")), "response_format.json_schema")
         or any_object(form),
         effort=effort_of(effort),
-        max_output_tokens=count(body.get("max_completion_tokens")) or count(body.get("max_tokens")),
-        temperature=number(body.get("temperature")),
-        top_p=number(body.get("top_p")),
-        stop=strings(body.get("stop")),
-        stream=body.get("stream") is True,
+        max_output_tokens=limit(body, "max_completion_tokens") or limit(body, "max_tokens"),
+        temperature=number(body, "temperature"),
+        top_p=number(body, "top_p"),
+        stop=strings(body, "stop"),
+        stream=bool(optional(body, "stream", bool)),
     )
-    return left.noted(request)
+    return left.noted(request, "messages")
 
 
-def _decoded_messages(messages: list[Any], left: Leftovers) -> tuple[Message, ...]:
+def _decoded_messages(sent: list[dict[str, Any]], left: Leftovers) -> tuple[Message, ...]:
     """Results of tools join the user's message that follows them."""
     found: list[Message] = []
     results: list[ToolResult] = []
-    for number_, message in enumerate(entries(messages, "messages")):
+    for number_, message in enumerate(sent):
         field = f"messages[{number_}]"
         role = message.get("role")
-        parts = tuple(_decoded_content(message.get("content"), field, left))
+        if role not in _ROLES:
+            words = f"{role!r} is not one of {', '.join(_ROLES)}"
+            raise RequestError(f"{field}.role: {words}", field)
+        parts = tuple(_decoded_content(message, field, left))
         if role == "tool":
             result = tuple(p for p in parts if isinstance(p, Text | Attachment))
             results.append(ToolResult(text(message.get("tool_call_id")), result))
@@ -113,23 +126,17 @@ def _decoded_messages(messages: list[Any], left: Leftovers) -> tuple[Message, ..
                 parts = (*pending, *parts)
             else:
                 found.append(Message("user", pending))
-        found.append(_decoded_message(role, parts, message, field))
+        found.append(_decoded_message(role, parts, message))
     if results:
         found.append(Message("user", tuple(results)))
     return tuple(found)
 
 
-def _decoded_message(
-    role: Any, parts: tuple[Part, ...], message: Mapping[str, Any], field: str
-) -> Message:
+def _decoded_message(role: Any, parts: tuple[Part, ...], message: Mapping[str, Any]) -> Message:
     if role in ("system", "developer"):
         return Message("system", parts)
     if role == "user":
         return Message("user", parts)
-    if role != "assistant":
-        raise RequestError(
-            f"{field}.role: {role!r} is not one of system, developer, user, assistant, tool", field
-        )
     calls = tuple(
         ToolCall(text(c.get("id")), tool_name(text(f.get("name"))), text(f.get("arguments")))
         for c in objects(message.get("tool_calls"))
@@ -140,11 +147,14 @@ def _decoded_message(
     return Message("assistant", (*reasoning, *(p for p in parts if p != Text("")), *calls))
 
 
-def _decoded_content(content: Any, field: str, left: Leftovers) -> Iterator[Part]:
-    if isinstance(content, str):
-        yield Text(content)
+def _decoded_content(message: Mapping[str, Any], field: str, left: Leftovers) -> Iterator[Part]:
+    if message.get("content") is None and message.get("role") in ("assistant", "tool"):
         return
-    for number_, piece in enumerate(entries(content, f"{field}.content")):
+    given = content(message, field)
+    if isinstance(given, str):
+        yield Text(given)
+        return
+    for number_, piece in enumerate(given):
         if "file_id" in obj(piece.get("file")):
             left.native("uploaded_files")
         else:
@@ -154,7 +164,7 @@ def _decoded_content(content: Any, field: str, left: Leftovers) -> Iterator[Part
 def _decoded_part(piece: Mapping[str, Any], field: str) -> Part:
     kind = piece.get("type")
     if kind in ("text", "refusal"):
-        return Text(text(piece.get(kind)))
+        return Text(required(piece, kind, str, f"{field}."))
     if kind == "image_url":
         return file_of_url(text(obj(piece.get("image_url")).get("url")), "image", field)
     if kind == "input_audio":
@@ -184,15 +194,17 @@ def decoded_choice(
     body: Mapping[str, Any], name: str, left: Leftovers, namespace: str = ""
 ) -> ToolChoice:
     """The tool choice; `name`, `namespace`: of the one tool that must be called, "" for none."""
-    parallel = body.get("parallel_tool_calls") is not False
+    parallel = optional(body, "parallel_tool_calls", bool) is not False
     choice = body.get("tool_choice")
-    if isinstance(choice, dict) and not name:
-        left.ignore(f"tool_choice.{choice.get('type')}")
-        choice = obj(choice.get("allowed_tools", choice)).get("mode")
-    mode: Any = choice if choice in ("none", "required") else "auto"
     if name:
         return ToolChoice("required", tool_name(name, namespace), parallel)
-    return ToolChoice(mode, parallel=parallel)
+    if isinstance(choice, dict):
+        left.ignore(f"tool_choice.{choice.get('type')}")
+        choice = obj(choice.get("allowed_tools", choice)).get("mode")
+    elif choice is not None and choice not in _CHOICES:
+        words = f"{cut(repr(choice))} is not one of none, auto, required, or an object with a tool"
+        raise RequestError(f"tool_choice: {words}", "tool_choice")
+    return ToolChoice(_CHOICES.get(text(choice), "auto"), parallel=parallel)
 
 
 def any_object(form: Mapping[str, Any]) -> dict[str, Any] | None:

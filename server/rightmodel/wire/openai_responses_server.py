@@ -15,21 +15,21 @@ from rightmodel.core.task import (
     ToolSpec,
     WireFormat,
 )
-from rightmodel.wire.codec import Codec, Envelope
-from rightmodel.wire.error_body import openai_error
-from rightmodel.wire.fields import (
-    count,
-    effort_of,
+from rightmodel.wire.body import (
+    Leftovers,
+    content,
     entries,
     file_of_url,
-    ignored,
+    limit,
     number,
-    obj,
-    objects,
+    optional,
     required,
     schema_of,
-    text,
+    wrong,
 )
+from rightmodel.wire.codec import Codec, Envelope
+from rightmodel.wire.error_body import openai_error
+from rightmodel.wire.fields import effort_of, obj, objects, text
 from rightmodel.wire.openai_chat import headers
 from rightmodel.wire.openai_chat_server import any_object, decoded_choice
 from rightmodel.wire.openai_responses import ResponsesDecoder, encode_body, is_foreign, url
@@ -39,7 +39,7 @@ from rightmodel.wire.openai_responses_stream import (
     response_object,
 )
 from rightmodel.wire.plain import plain_responses
-from rightmodel.wire.request import Leftovers, RequestError
+from rightmodel.wire.request import RequestError
 from rightmodel.wire.tools import (
     LOCAL_SHELL,
     custom_arguments,
@@ -82,41 +82,46 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
         if body.get(field):
             words = "responses are not stored here; send the whole conversation as `input`"
             raise RequestError(f"{field}: {words}, with store: false", field)
-    given = body.get("input")
-    if isinstance(given, str):
-        given = [{"role": "user", "content": given}]
-    elif not isinstance(given, list):
-        raise RequestError("input: a string or an array is required", "input")
-    instructions = text(body.get("instructions"))
+    instructions = optional(body, "instructions", str)
     system = (Message("system", (Text(instructions),)),) if instructions else ()
-    form = obj(obj(body.get("text")).get("format"))
-    left = Leftovers(ignored(body, _FIELDS))
+    form = obj((optional(body, "text", dict) or {}).get("format"))
+    left = Leftovers(body, _FIELDS)
     for name in _NATIVE_FIELDS:
         if body.get(name):
             left.native(name)
-    tools = [tool for t in objects(body.get("tools")) for tool in _decoded_tools(t, left)]
+    tools = [tool for t in entries(body.get("tools"), "tools") for tool in _decoded_tools(t, left)]
     chosen = obj(body.get("tool_choice"))
     name = text(chosen.get("name"))
     request = ChatRequest(
         model=required(body, "model", str),
-        messages=(*system, *_decoded_items(given, left)),
+        messages=(*system, *_decoded_items(_input(body), left)),
         tools=tuple(tools),
         tool_choice=decoded_choice(body, name, left, text(chosen.get("namespace"))),
         schema=schema_of(form, "text.format") or any_object(form),
         effort=effort_of(obj(body.get("reasoning")).get("effort")),
-        max_output_tokens=count(body.get("max_output_tokens")),
-        temperature=number(body.get("temperature")),
-        top_p=number(body.get("top_p")),
-        stream=body.get("stream") is True,
+        max_output_tokens=limit(body, "max_output_tokens"),
+        temperature=number(body, "temperature"),
+        top_p=number(body, "top_p"),
+        stream=bool(optional(body, "stream", bool)),
         cache_key=text(body.get("prompt_cache_key")),
     )
-    return left.noted(request)
+    return left.noted(request, "input")
 
 
-def _decoded_items(items: list[Any], left: Leftovers) -> tuple[Message, ...]:
+def _input(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The items; none beside a stored prompt, which may be all of the conversation."""
+    given = body.get("input")
+    if isinstance(given, str):
+        return [{"role": "user", "content": given}]
+    if not given and not body.get("prompt"):
+        raise wrong("input", "a string, or an array with at least one item,")
+    return entries(given, "input")
+
+
+def _decoded_items(items: list[dict[str, Any]], left: Leftovers) -> tuple[Message, ...]:
     """Items in a row that one side sent are one message."""
     found: list[tuple[Any, list[Part]]] = []
-    for number_, item in enumerate(entries(items, "input")):
+    for number_, item in enumerate(items):
         role, parts = _decoded_item(item, f"input[{number_}]", left)
         if found and found[-1][0] == role and _continues(item, found[-1][1], role):
             found[-1][1].extend(parts)
@@ -140,12 +145,12 @@ def _decoded_item(item: Mapping[str, Any], field: str, left: Leftovers) -> tuple
         if role not in ("user", "assistant", "system", "developer"):
             words = "is not one of user, assistant, system, developer"
             raise RequestError(f"{field}.role: {role!r} {words}", f"{field}.role")
-        contents = _decoded_content(item.get("content"), field, left)
+        contents = _decoded_content(content(item, field), field, left)
         return ("system" if role == "developer" else role), [*contents]
     if kind in _CALLS:
         return "assistant", [_decoded_call(item, kind)]
     if kind in _RESULTS:
-        parts = tuple(_decoded_content(item.get("output"), field, left))
+        parts = tuple(_decoded_content(item.get("output"), field, left, "output"))
         return "user", [ToolResult(text(item.get("call_id") or item.get("id")), parts)]
     if kind == "reasoning":
         summary = "\n\n".join(text(s.get("text")) for s in objects(item.get("summary")))
@@ -166,15 +171,18 @@ def _decoded_call(item: Mapping[str, Any], kind: str) -> ToolCall:
     return ToolCall(call_id, name, text(item.get("arguments")))
 
 
-def _decoded_content(content: Any, field: str, left: Leftovers) -> Iterator[Text | Attachment]:
-    if isinstance(content, str):
-        yield Text(content)
+def _decoded_content(
+    given: Any, field: str, left: Leftovers, name: str = "content"
+) -> Iterator[Text | Attachment]:
+    if isinstance(given, str):
+        yield Text(given)
         return
-    for number_, piece in enumerate(entries(content, f"{field}.content")):
-        where = f"{field}.content[{number_}]"
+    for number_, piece in enumerate(entries(given, f"{field}.{name}")):
+        where = f"{field}.{name}[{number_}]"
         kind = piece.get("type")
         if kind in ("input_text", "output_text", "text", "refusal"):
-            yield Text(text(piece.get("refusal" if kind == "refusal" else "text")))
+            name = "refusal" if kind == "refusal" else "text"
+            yield Text(required(piece, name, str, f"{where}."))
         elif piece.get("file_id"):
             left.native("uploaded_files")
         elif kind == "input_image":
@@ -194,6 +202,8 @@ def _decoded_tools(
     if kind == "namespace":
         for inner in objects(tool.get("tools")):
             yield from _decoded_tools(inner, left, name)
+    elif not kind:
+        raise wrong("tools", "a type in each tool, such as function,")
     elif kind in {"function", "custom"} and not name:
         raise RequestError(f"tools: a {kind} tool without a name", "tools")
     elif kind == "function":

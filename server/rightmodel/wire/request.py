@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rightmodel.core.task import Attachment, ChatRequest, Message, Reasoning, Text, ToolCall
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from rightmodel.core.task import Part, ToolResult, Turn
     from rightmodel.manifest.catalog import Provider
@@ -52,28 +52,6 @@ class RequestError(Exception):
     def __init__(self, message: str, field: str = "") -> None:
         super().__init__(message)
         self.field = field
-
-
-class Leftovers:
-    """What of a body the neutral form does not hold; see `ChatRequest.native` and `.ignored`."""
-
-    __slots__ = ("_ignored", "_native")
-
-    def __init__(self, ignored: Iterable[str] = ()) -> None:
-        self._native: dict[str, None] = {}
-        self._ignored = dict.fromkeys(ignored)
-
-    def native(self, what: str) -> None:
-        """Only an upstream of the same wire format can take it."""
-        self._native[what] = None
-
-    def ignore(self, what: str) -> None:
-        """It can be left out."""
-        self._ignored[what] = None
-
-    def noted(self, request: ChatRequest) -> ChatRequest:
-        """The request, with this stated."""
-        return replace(request, native=tuple(self._native), ignored=tuple(self._ignored))
 
 
 def without_reasoning(request: ChatRequest) -> ChatRequest:

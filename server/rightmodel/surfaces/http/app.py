@@ -121,6 +121,7 @@ class HttpApp:
             raise HttpError(431, "headers_too_large", f"headers over {MOST_HEAD_BYTES} bytes")
         self._origins.check(headers)
         if path == HEALTH:
+            _allow("GET", scope)
             await send_reply(send, json_reply({"status": "ok", "version": __version__}))
             return
         engine, broken = await self._usable_engine()
@@ -130,7 +131,8 @@ class HttpApp:
             scope[SCOPE_KEY] = "mcp" if caller.name == ANYONE else caller.name
             await self._mcp(scope, receive, send)
             return
-        route = self._find(path, scope["method"])
+        route = self._find(path)
+        _allow(route.method, scope)
         caller.require(route.surface)
         if engine is None:
             raise broken or AssertionError
@@ -146,18 +148,15 @@ class HttpApp:
                 return None, error
         return self._engine, None
 
-    def _find(self, path: str, method: str) -> Route:
-        """Raises `HttpError` for an unknown path and for a method that it does not take."""
+    def _find(self, path: str) -> Route:
+        """Raises `HttpError` for an unknown path."""
         route = self._model if path.startswith(f"{MODELS}/") else self._routes.get(path)
         if route is None:
-            near = [p for p in self._routes if path.strip("/") and p.endswith(path.rstrip("/"))]
+            end = path.rstrip("/")
+            near = [p for p in self._routes if len(p) > 1 < len(end) and _ends_alike(p, end)]
             known = listed([*self._routes, MCP_PATH, HEALTH])
             hint = f"did you mean {near[0]}?" if near else f"there are {known}"
             raise HttpError(404, "unknown_path", f"no path {path[:80]!r} here: {hint}")
-        if method != route.method and (method, route.method) != ("HEAD", "GET"):
-            raise HttpError(
-                405, "method_not_allowed", f"{path} takes {route.method}, not {method[:20]}"
-            )
         return route
 
     async def _turn(
@@ -196,6 +195,21 @@ class HttpApp:
 
     async def _show_dashboard(self, request: Request, _: Scope, __: Receive, send: Send) -> None:
         await send_reply(send, await self._dashboard.reply(request.engine.catalog))
+
+
+def _ends_alike(path: str, other: str) -> bool:
+    """Whether one is the other with something before it, as where a base URL has /v1 twice."""
+    return path.endswith(other) or other.endswith(path)
+
+
+def _allow(method: str, scope: Scope) -> None:
+    """Raises `HttpError` for another method. Where GET is right, so is HEAD."""
+    right = ("GET", "HEAD") if method == "GET" else (method,)
+    if scope["method"] not in right:
+        words = f"{scope['path']} takes {method}, not {scope['method'][:20]}"
+        error = HttpError(405, "method_not_allowed", words)
+        error.right = ((b"allow", ", ".join(right).encode()),)
+        raise error
 
 
 def _error_reply(error: HttpError, path: str, headers: Mapping[str, str]) -> Reply:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic_core import from_json, to_json
@@ -68,8 +69,10 @@ def header(text: str) -> bytes:
 async def read_body(scope: Scope, receive: Receive) -> bytes:
     """The whole body. Raises `HttpError` for one over the cap or compressed, `ClientGoneError`."""
     headers = dict(scope["headers"])
-    if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise HttpError(415, "unsupported_encoding", "send the body uncompressed")
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        error = HttpError(415, "unsupported_encoding", "send the body uncompressed")
+        error.right = ((b"accept-encoding", b"identity"),)
+        raise error
     announced = headers.get(b"content-length", b"")
     if announced.isdigit() and int(announced) > MOST_BODY_BYTES:
         raise _too_large()
@@ -100,14 +103,15 @@ def _too_large() -> HttpError:
 def parse(body: bytes) -> tuple[bytes, Mapping[str, Any]]:
     """A body of JSON and the object in it. Raises `HttpError`.
 
-    Halves of surrogate pairs are replaced in both; any other valid body is returned as it came.
+    A byte order mark is left out, and halves of surrogate pairs are replaced in both; any other
+    valid body is returned as it came.
     """
     try:
         document = from_json(body, allow_inf_nan=False)
     except ValueError as error:
-        if not HALF_PAIR.search(body):
+        if not body.startswith(BOM_UTF8) and not HALF_PAIR.search(body):
             raise _no_json(body, error) from None
-        body = well_formed_json(body.decode("utf-8", "replace")).encode()
+        body = well_formed_json(body.decode("utf-8-sig", "replace")).encode()
         try:
             document = from_json(body, allow_inf_nan=False)
         except ValueError as broken:

@@ -53,7 +53,7 @@ class HttpError(Exception):
     """An error response. `param`: dotted path of the field that is wrong, "" for none.
 
     `retryable`: whether the same request may succeed later; `retry_after_s`: when, `None` unknown.
-    `ref`: of the turn that failed, "" where none began.
+    `ref`: of the turn that failed, "" where none began. `right`: headers that say what is right.
     """
 
     def __init__(
@@ -73,13 +73,14 @@ class HttpError(Exception):
         self.param = param
         self.retryable = retryable
         self.retry_after_s = retry_after_s
+        self.right: tuple[tuple[bytes, bytes], ...] = ()
         self.ref = ""
 
     @property
     def headers(self) -> tuple[tuple[bytes, bytes], ...]:
         """What SDKs act on: those of OpenAI and Anthropic obey `x-should-retry`."""
         soon = self.retryable and (self.retry_after_s or 0.0) <= SOON_S
-        named = [(b"x-should-retry", b"true" if soon else b"false")]
+        named = [(b"x-should-retry", b"true" if soon else b"false"), *self.right]
         if self.ref:
             named.append((b"x-rightmodel-ref", self.ref.encode()))
         if soon and self.retry_after_s is not None:
