@@ -27,11 +27,11 @@ uninstall:
 	rm -f "$(BIN_DIR)/rightmodel"
 
 test: .venv/dev
-	$(BIN)/pytest -q -n $(WORKERS)
+	$(BIN)/pytest -q $(PARALLEL)
 
 # A new user's first hour and an attacker's, against the program as it is installed.
 hardening: .venv/dev
-	$(BIN)/pytest -q -n $(WORKERS) tests/hardening
+	$(BIN)/pytest -q $(PARALLEL) tests/hardening
 
 # Real agents and real servers: installs them into .cache/e2e the first time (some minutes).
 e2e: .venv/dev
@@ -40,7 +40,7 @@ e2e: .venv/dev
 
 # As `test`, with coverage and more examples for each property.
 check: .venv/dev lint
-	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -q -n $(WORKERS) --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE)
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -q $(PARALLEL) --cov --cov-report=term:skip-covered --cov-fail-under=$(COVERAGE)
 
 lint: .venv/dev
 	$(BIN)/ruff check .
@@ -52,8 +52,9 @@ demo: .venv/run
 	@$(BIN)/rightmodel demo
 
 COVERAGE := 86
-# More than the cores of a small machine: many tests wait for a process or a timer.
-WORKERS := 3
+# More workers than the cores of a small machine: many tests wait for a process or a timer. Stealing
+# keeps the tests of a file, and what they share, together, and all workers busy until the end.
+PARALLEL := -n 3 --dist worksteal
 
 .venv/run: requirements/run.txt pyproject.toml
 	@echo "installing into .venv (once; about a minute)"

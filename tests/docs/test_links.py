@@ -16,7 +16,10 @@ PACKAGE: Final = ROOT / "server" / "rightmodel"
 FOLDERS: Final = "|".join(
     sorted(path.name for base in (ROOT, PACKAGE) for path in base.iterdir() if path.name[0] != ".")
 )
-PAGES: Final = sorted([*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("docs/**/*.md")])
+# `[!.]`: tools leave pages of their own in hidden folders.
+PAGES: Final = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("[!.]*/README.md"), *ROOT.glob("docs/**/*.md")]
+)
 LINK: Final = re.compile(r"\]\(([^)\s#]*)(?:#([^)\s]+))?\)")
 FILE: Final = re.compile(rf"`((?:{FOLDERS})/[\w/.-]+\.(?:py|md|toml|svg|jsonl|json))`")
 HEADING: Final = re.compile(r"^#+ (.*)$", re.MULTILINE)
