@@ -62,8 +62,10 @@ def home(request: pytest.FixtureRequest, homes: Iterator[Path]) -> Iterator[None
             path.mkdir()
             patch.setenv("HOME", str(path))
             keys = (name for name in os.environ if name.endswith("_API_KEY"))
-            for name in ("XDG_STATE_HOME", "RIGHTMODEL_STATE_DIR", *keys):
+            for name in ("XDG_STATE_HOME", "RIGHTMODEL_STATE_DIR", "SSL_CERT_FILE", *keys):
                 patch.delenv(name, raising=False)
+            # Each HTTP client of a test would parse the certificates of all authorities: 15 ms.
+            patch.setenv("SSL_CERT_DIR", str(path))
             for name, address in NO_LOCAL_SERVERS.items():
                 patch.setenv(name, address)
         yield
