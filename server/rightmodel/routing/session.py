@@ -198,9 +198,19 @@ class Horizon:
             life_s=cache.long_life_s if is_long else cache.life_s,
             provider=_provider_of(model),
         )
-        warm = {model.id: prefix}
-        view = replace(view, model=model.id, last_tokens=tokens, warm=warm)
-        return replace(self, view=view)
+        alone = SessionView(
+            model=model.id,
+            assessment=view.assessment,
+            at=view.at,
+            turns=view.turns,
+            last_tokens=tokens,
+            growth=view.growth,
+            output_tokens=view.output_tokens,
+            further_turns=view.further_turns,
+            warm={model.id: prefix},
+            shares=view.shares,
+        )
+        return Horizon(alone, self.prompt, self.further, self.at, self.leaving_usd)
 
 
 def further_turns(counts: Mapping[str, int]) -> float:

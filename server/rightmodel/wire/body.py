@@ -173,6 +173,8 @@ class Leftovers:
         others = (*self._native, *self._ignored)
         if not any(what.startswith(("tools.", "input.")) for what in others):
             _check_choice(request)
+        if not others:
+            return request
         return replace(request, native=tuple(self._native), ignored=tuple(self._ignored))
 
 

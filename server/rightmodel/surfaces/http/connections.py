@@ -7,7 +7,9 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
+
+    from starlette.types import Receive, Scope, Send
 
 HEAD_S: Final = 10.0
 """Until the head of a request is complete."""
@@ -17,6 +19,8 @@ WRITE_S: Final = 60.0
 """A client that reads nothing of a response for so long is gone."""
 MOST_CONNECTIONS: Final = 2048
 """Open at once: every stream is one."""
+CONNECTION: Final = "rightmodel.connection"
+"""Where the ASGI scope holds the `Guard` of the connection that a request came on."""
 _UNAVAILABLE: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n"
     b"connection: close\r\n\r\n"
@@ -88,7 +92,16 @@ class Guard(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
+        self._when_lost: Callable[[], object] | None = None
+        self._is_lost = False
         self.address = ""
+        app = inner.app
+
+        def with_connection(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+            scope[CONNECTION] = self
+            return app(scope, receive, send)  # type: ignore[no-any-return]
+
+        inner.app = with_connection
 
     @property
     def waiting(self) -> bool:
@@ -99,6 +112,17 @@ class Guard(asyncio.Protocol):
     def _head_missing(self) -> bool:
         cycle = self._inner.cycle
         return cycle is None or bool(cycle.response_complete)
+
+    def watch(self, when_lost: Callable[[], object] | None) -> None:
+        """Call this when the client has disconnected; `None`: no more.
+
+        It is cheaper than a task per turn that waits for ASGI's `http.disconnect`.
+        """
+        self._when_lost = when_lost
+        if when_lost is not None:
+            self._inner.flow.resume_reading()  # it pauses after a large body
+            if self._is_lost:
+                when_lost()
 
     def abort(self) -> None:
         """Close at once."""
@@ -139,6 +163,9 @@ class Guard(asyncio.Protocol):
         self._read_again()
         self._connections.forget(self)
         self._inner.connection_lost(exc)
+        self._is_lost = True
+        if self._when_lost is not None:
+            self._when_lost()
 
     def pause_writing(self) -> None:
         """Asyncio."""

@@ -13,6 +13,7 @@ from rightmodel.execution.trace_context import continued
 from rightmodel.ledger.records import new_ref
 from rightmodel.routing.signals.turn import read_turn
 from rightmodel.surfaces.http.asgi import Reply, parse, read_body, send_reply
+from rightmodel.surfaces.http.connections import CONNECTION
 from rightmodel.surfaces.http.errors import HttpError, http_error, invalid_request
 from rightmodel.surfaces.http.headers import of_receipt, passed_on
 from rightmodel.surfaces.http.names import choice_of
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from rightmodel.core.call import Answer
     from rightmodel.execution.engine import Engine
     from rightmodel.surfaces.http.access import Caller
+    from rightmodel.surfaces.http.connections import Guard
 
 ID_PREFIX: Final[Mapping[WireFormat, str]] = {
     WireFormat.OPENAI_CHAT: "chatcmpl-",
@@ -68,7 +70,7 @@ async def answer_turn(
     envelope = _envelopes(request.dialect, ref, task)
     answer: Answer | None = None
     try:
-        with continued(request.headers), _UntilGone(receive) as client:
+        with continued(request.headers), _UntilGone(scope[CONNECTION]) as client:
             if task.turn is not None and task.turn.request.stream:
                 codec, usage = CODECS[request.dialect], _wants_usage(document)
                 relay = StreamRelay(send, codec, envelope, wants_usage=usage)
@@ -189,25 +191,23 @@ def _envelopes(dialect: WireFormat, ref: str, task: Task) -> Callable[[str], Env
 class _UntilGone:
     """Cancels the current task when the client disconnects before it is answered."""
 
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
+    def __init__(self, connection: Guard) -> None:
+        self._connection = connection
+        self._task = asyncio.current_task()
         self.is_answered = False
         self._gone = False
 
     def __enter__(self) -> Self:
-        self._task = asyncio.current_task()
-        self._watch = asyncio.get_running_loop().create_task(self._wait())
+        self._connection.watch(self._cancel)
         return self
 
-    async def _wait(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        if self._task is not None and not self.is_answered:
+    def _cancel(self) -> None:
+        if self._task is not None and not self.is_answered and not self._gone:
             self._gone = True
             self._task.cancel()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
-        self._watch.cancel()
+        self._connection.watch(None)
         if self._gone and self._task is not None:
             self._task.uncancel()
             return kind is not None and issubclass(kind, asyncio.CancelledError)
