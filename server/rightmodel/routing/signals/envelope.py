@@ -46,7 +46,7 @@ _TAG: Final = re.compile(
     r"<(?P<tag>[^\W\d_][\w.-]{1,30})(?:\s[^<>\n]{0,80})?>(?P<body>.*?)</(?P=tag)\s*>", re.DOTALL
 )
 _HEADING: Final = re.compile(
-    r"""^[ \t>]*(?:
+    r"""\n[ \t>]*(?:
       \#{1,6}[ \t]+(?P<hash>[^\n]{1,60}?)[ \t:\uff1a#]*$
     | (?:[-*+•]|\d{1,2}[.)])?[ \t]*(?:\*\*|__)(?P<bold>[^*_\n]{2,40}?)[ \t]*[:\uff1a]?[ \t]*
       (?:\*\*|__)[ \t]*[:\uff1a]?
@@ -171,6 +171,7 @@ def _without(text: str, spans: list[tuple[int, int]]) -> str:
 
 def _from_headings(text: str, is_frame: IsFrame) -> Opened | None:
     """The task of a prompt under headings; other headings and what introduces them are context."""
+    text = f"\n{text}"
     heads = [(m, kind) for m in _HEADING.finditer(text) if (kind := _kind_of(m))]
     if not any(kind != "other" for _, kind in heads):
         return None

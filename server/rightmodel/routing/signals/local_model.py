@@ -177,6 +177,32 @@ def _sentences(lines: Sequence[str]) -> list[str]:
     return [part for line in lines for part in ngrams.sentences(line)]
 
 
+class Rare(dict[str, int]):
+    """Word without a row of its own → packed sum of the rows of its parts.
+
+    `table`: all rows.
+    """
+
+    __slots__ = ("_table",)
+
+    def __init__(self, table: Mapping[str, int]) -> None:
+        super().__init__()
+        self._table = table
+
+    def __missing__(self, word: str) -> int:
+        table, total = self._table, 0
+        for chain in ngrams.chains(word):
+            for key in chain:
+                row = table.get(key)
+                if row is None:
+                    break
+                total += row
+        if len(self) >= MOST_REMEMBERED:
+            self.clear()
+        self[word] = total
+        return total
+
+
 @dataclass(slots=True)
 class Model:
     """The loaded weights. `table`: key → packed row. `meta`: what the weights' first line holds."""
@@ -185,7 +211,7 @@ class Model:
     skills: tuple[str, ...]
     scales: tuple[float, ...]
     meta: dict[str, Any]
-    rare: dict[str, int]
+    rare: Rare
     rows: dict[str, int]
 
     def lines(self, lines: Sequence[str], context: str) -> list[float]:
@@ -232,35 +258,14 @@ class Model:
         row = self.rows.get(sentence)
         if row is not None:
             return row
-        table, rare = self.table, self.rare
         words = ngrams.tokens(sentence)
-        total = 0
-        for word in set(words):
-            row = table.get(word)
-            if row is None:
-                row = rare.get(word)
-                if row is None:
-                    row = self._rare(word)
-            total += row
-        total += sum([table[key] for key in ngrams.pair_keys(words) if key in table])
+        find, rare = self.table.get, self.rare
+        row = sum([find(word) or rare[word] for word in set(words)])
+        row += sum(filter(None, map(find, ngrams.pair_keys(words))))
         if len(self.rows) > MOST_ROWS:
             self.rows.clear()
-        self.rows[sentence] = total
-        return total
-
-    def _rare(self, word: str) -> int:
-        """The packed sum of the parts of a word that has no row of its own."""
-        table = self.table
-        total = 0
-        for chain in ngrams.chains(word):
-            for key in chain:
-                row = table.get(key)
-                if row is None:
-                    break
-                total += row
-        if len(self.rare) < MOST_REMEMBERED:
-            self.rare[word] = total
-        return total
+        self.rows[sentence] = row
+        return row
 
     def heads(self, reading: Reading, *, images: bool) -> list[float]:
         """The value of each head."""
@@ -304,12 +309,13 @@ def decode(data: bytes) -> Model:
     pieces = map(itemgetter(0), _ROW.iter_unpack(wide))
     # The type of from_bytes allows two words for the byte order, not every string.
     sums = map(int.from_bytes, pieces, repeat("little"))  # type: ignore[arg-type]
+    table = dict(zip(text.split("\n"), sums, strict=True))
     return Model(
-        table=dict(zip(text.split("\n"), sums, strict=True)),
+        table=table,
         skills=tuple(meta["skills"]),
         scales=tuple(meta["scales"]),
         meta=meta,
-        rare={},
+        rare=Rare(table),
         rows={},
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,8 @@ EDGE_LINES: Final = 6
 """Lines that are read at the head, and at the tail, of an instruction."""
 LINE_CHARACTERS: Final = 640
 """Of a longer line its head and tail are read."""
+MOST_LINES: Final = 32
+"""Lines whose sentences are kept: one decision asks for them several times."""
 AGAIN: Final = 40
 """Characters by which a line is looked up in the context."""
 CONTEXT_CHARACTERS: Final = 360
@@ -44,7 +47,7 @@ _MARKS: Final = "\u0300-\u036f\u064b-\u065f\u0900-\u0963\u0971-\u0dff\u0e31\u0e3
 
 def _token(word: str) -> re.Pattern[str]:
     signs = "[?:/%=+*√∫€$£→<>@]"
-    return re.compile(rf"c\+\+|c#|[{_UNSPACED}]+|{word}(?:['’]t\b)?|\d+|{signs}")
+    return re.compile(rf"c\+\+|c#|{word}(?:['’]t\b)?|\d+|{signs}|[{_UNSPACED}]+")
 
 
 _LETTERS: Final = rf"[^\W\d_{_UNSPACED}]+"
@@ -60,12 +63,14 @@ _ARTICLE: Final = re.compile(
 )
 """The Arabic article and what is written together with it."""
 _UNSPACED_ONE: Final = re.compile(f"[{_UNSPACED}]")
-_SENTENCE_END: Final = re.compile(r"[.!?…:।؟][ \t]+|[。！？：][ \t]*")  # noqa: RUF001
+_SENTENCE_END: Final = re.compile(
+    r"[.!?…:।؟。！？：](?:[ \t]+|(?<=[。！？：]))"  # noqa: RUF001
+)
 _WORD: Final = re.compile(r"\w")
 _DIGIT: Final = re.compile(r"\d")
 _NOTATION: Final = (("tex", "\\"), ("dollar", "$"), ("power", "^"))
 MOST_NOTATION: Final = 6
-_CHOICE: Final = re.compile(r"^[ (]{0,2}[a-e][).:]", re.MULTILINE)
+_CHOICE: Final = re.compile(r"\n[ (]{0,2}[a-e][).:]")
 _ODD: Final = "{}()[];=<>|_"
 
 
@@ -85,14 +90,15 @@ def lines(text: str) -> list[str]:
     return [head_and_tail(line, LINE_CHARACTERS) for line in found]
 
 
-def sentences(line: str) -> list[str]:
+@lru_cache(maxsize=MOST_LINES)
+def sentences(line: str) -> tuple[str, ...]:
     """The sentences of a line; what stands in front of a colon counts as one."""
     parts, start = [], 0
     for found in _SENTENCE_END.finditer(line):
         parts.append(line[start : found.start() + 1])
         start = found.end()
     parts.append(line[start:])
-    return [part for part in parts if _WORD.search(part)]
+    return tuple([part for part in parts if _WORD.search(part)])
 
 
 def head_and_tail(text: str, reach: int) -> str:
@@ -132,11 +138,14 @@ def chains(word: str) -> list[list[str]]:
             [f"{RUN}{word[i : i + n]}" for n in range(1, min(LONGEST_RUN, size - i) + 1)]
             for i in range(size)
         ]
-    return [[f"{word[:n]}*" for n in stems_of(word) if len(word) > n]]
+    size = len(word)
+    return [[word[:n] + "*" for n in stems_of(word) if n < size]]
 
 
 def stems_of(word: str) -> tuple[int, ...]:
     """Lengths of the beginnings that are read of a word of this script."""
+    if word.isascii():
+        return STEMS
     if "\uac00" <= word[:1] <= "\ud7a3":
         return STEMS_SYLLABLES
     return STEMS_DENSE if "\u0590" <= word[:1] <= "\u06ff" else STEMS
@@ -161,9 +170,7 @@ def pair_keys(words: list[str]) -> list[str]:
     """Each pair of neighbours, the edges included; the first and the last word."""
     if not words:
         return []
-    first, last = words[0][:8], words[-1][-8:]
-    pairs = [f"{a} {b}" for a, b in pairwise(words)]
-    return [f"^ {first}", f"{last} $", *pairs]
+    return [f"^ {words[0][:8]}", f"{words[-1][-8:]} $", *map(" ".join, pairwise(words))]
 
 
 def line_keys(lines: Sequence[str], number: int, context: str) -> list[str]:
@@ -219,4 +226,4 @@ def shape_keys(instruction: str, context: str, *, images: bool = False) -> Itera
 
 def has_choices(instruction: str) -> bool:
     """Whether an instruction is a question with answers to choose from."""
-    return "\n" in instruction and len(_CHOICE.findall(instruction)) >= LEAST_CHOICES
+    return "\n" in instruction and len(_CHOICE.findall(f"\n{instruction}")) >= LEAST_CHOICES

@@ -25,23 +25,31 @@ _WANTED: Final = (
     r"|limit|auf"
     r"|höchstens|etwa|ca\.?|en|máximo|unos|environ|maximum|a|an)\s+|[(,~≤<]\s*|^)"
 )
+_COUNTED: Final = r"(?:words?|wörter\w*|worten|palabras|mots|characters|zeichen)\b"
 _WORDS: Final = re.compile(
     _WANTED + r"(\d{1,3}(?:[,.]\d{3})|\d{1,5})(?:\s*(?:-|–|to)\s*(\d{1,5}))?[ -]?"
-    r"(words?|wörter\w*|worten|palabras|mots|characters|zeichen)\b|(\d{2,5})\s?(字|文字)",
+    rf"({_COUNTED})|(\d{{2,5}})\s?(字|文字)",
     re.MULTILINE,
 )
+_MAY_HOLD_WORDS: Final = re.compile(rf"\d(?:[ -]?{_COUNTED}|\s?文?字)")
 _NUMBERS: Final[Mapping[str, int]] = {
     "one": 1, "a": 1, "single": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "ten": 10,
     "einem": 1, "einen": 1, "zwei": 2, "drei": 3, "una": 1, "un": 1, "une": 1, "dos": 2, "tres": 3,
     "deux": 2, "trois": 3,
 }  # fmt: skip
+_COUNT: Final = re.compile(rf"{_WANTED}(\d{{1,3}}|{'|'.join(_NUMBERS)})\Z")
+LONGEST_COUNT: Final = 40
+"""Characters before a unit in which its number is searched."""
+_LAST_LETTERS: Final = "".join({number[-1] for number in _NUMBERS})
 _UNITS: Final = re.compile(
-    _WANTED + rf"(\d{{1,3}}|{'|'.join(_NUMBERS)})[ -](?:short |key |bullet |main |brief "
-    rf"|kurze[nr]? )?(sentences?|paragraphs?|bullets?"
+    rf"[ -](?<=[\d{_LAST_LETTERS}].)(?:short |key |bullet |main |brief |kurze[nr]? )?"
+    r"(sentences?|paragraphs?|bullets?"
     r"|points?|lines?|words?|items|names|ideas|titles|examples|pages?|sätze\w*|satz|absätze"
     r"|frases?|líneas|phrases?|haikus?"
     r"|tips|questions|headlines|slogans|options|reasons|steps)\b"
 )
+"""Behind what may be a number. It begins with a character that is not frequent, so that the search
+is quick."""
 _EACH: Final[Mapping[str, int]] = {
     "sentence": 30, "paragraph": 120, "bullet": 25, "point": 25, "line": 15, "word": 2, "item": 15,
     "name": 6, "idea": 30, "title": 15, "example": 40, "page": 650, "satz": 30, "sätze": 30,
@@ -55,14 +63,12 @@ _TERSE: Final = (
       for what in ("label", "number", "answer", "category", "name", "date")),
 )  # fmt: skip
 _TERSE_WORDS: Final = frozenset(("only", "just", "yes", "true", "ja", "sí", "oui", "one", "single"))
-_COUNTED: Final = ("word", "wört", "worten", "palabras", "mots", "character", "zeichen", "字")
 _UNIT_WORDS: Final = frozenset(
     unit + plural + sign
     for unit in (*_EACH, "sätzen")
     for plural in ("", "s")
     for sign in ("", ".", ",", ":", ";", "!", "?", ")")
 )
-_DIGIT: Final = re.compile(r"\d")
 LABEL: Final = 15
 MOST_OUTPUT: Final = 100_000
 
@@ -78,20 +84,27 @@ def output_tokens(request: Request, text: str, skill: str) -> int | None:
     terse = not words.isdisjoint(_TERSE_WORDS) or "只" in instruction
     if terse and any(phrase in instruction for phrase in _TERSE):
         return LABEL
-    if any(sign in instruction for sign in _COUNTED) and _DIGIT.search(instruction):
-        counted = _WORDS.search(instruction)
-        if counted:
-            return _length_of(counted)
-    units = None if words.isdisjoint(_UNIT_WORDS) else _UNITS.search(instruction)
-    if units:
-        number, unit = units.groups()
-        count = int(number) if number.isdecimal() else _NUMBERS[number]
-        each = _EACH.get(unit) or _EACH.get(unit.rstrip("s")) or AN_ITEM
-        return min(MOST_OUTPUT, max(1, count) * each)
+    if _MAY_HOLD_WORDS.search(instruction) and (counted := _WORDS.search(instruction)):
+        return _length_of(counted)
+    if not words.isdisjoint(_UNIT_WORDS) and (tokens := _of_units(instruction)):
+        return tokens
     if skill == "classify":
         return A_LABELLED_LINE * max(2, request.context.count("\n") + 1)
     if skill == "translate":
         return min(MOST_OUTPUT, max(5, round(1.1 * (estimate_tokens(text) - AN_INSTRUCTION))))
+    return None
+
+
+def _of_units(instruction: str) -> int | None:
+    """Tokens of so many sentences, lines, items …; `None` where none are asked for."""
+    for found in _UNITS.finditer(instruction):
+        end = found.start()
+        counted = _COUNT.search(instruction, max(0, end - LONGEST_COUNT), end)
+        if counted:
+            number, unit = counted[1], found[1]
+            count = int(number) if number.isdecimal() else _NUMBERS[number]
+            each = _EACH.get(unit) or _EACH.get(unit.rstrip("s")) or AN_ITEM
+            return min(MOST_OUTPUT, max(1, count) * each)
     return None
 
 

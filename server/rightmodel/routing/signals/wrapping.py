@@ -107,7 +107,7 @@ _ASKING_INSIDE: Final = (
     ("s'il ", _inside("s'il ", "(?:te|vous) pla[iî]t")),
 )  # fmt: skip
 """What the text must hold, and what is taken out then."""
-_LAST_WORD: Final = re.compile(r"\w+(?=\W*\Z)")
+_WORDS: Final = re.compile(r"\w+")
 _TAIL_ENDS: Final = frozenset((
     "trivial", "easy", "simple", "quick", "straightforward", "basic", "hard", "special",
     "difficult", "tricky", "impossible", "one", "task", "question", "job", "thing", "request",
@@ -156,8 +156,8 @@ def strip_wrapping(prompt: str) -> str:
         start = chinese.end() if chinese else 0
     base = max(start, end - EDGE)
     ending = prompt[base:]
-    last = _LAST_WORD.search(ending, max(0, len(ending) - LAST_WORD))
-    tail = _TAIL.search(ending) if last and last.group().lower() in _TAIL_ENDS else None
+    words = _WORDS.findall(ending[-LAST_WORD:])
+    tail = _TAIL.search(ending) if words and words[-1].lower() in _TAIL_ENDS else None
     if tail is None and not ending.isascii():
         tail = _CJK_TAIL.search(ending)
     if tail:
