@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rightmodel.core.task import ChatRequest, Part, WireFormat
 
 _MARK: Final = "rightmodel-seal"
+_SEALED: Final = f'"{_MARK}:'.encode()
 _FIELDS: Final = 4
 _FOREIGN: Final = (
     b':"rightmodel-seal:', b': "rightmodel-seal:', b'"signature":""', b'"signature": ""',
@@ -42,6 +43,8 @@ def is_sealed(signature: str) -> bool:
 
 def holds_foreign(body: bytes) -> bool:
     """Whether a body holds reasoning that another API made: sealed, or without a signature."""
+    if b'"signature"' not in body and _SEALED not in body:  # two searches instead of four
+        return False
     return any(mark in body for mark in _FOREIGN)
 
 

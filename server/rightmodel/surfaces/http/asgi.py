@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from codecs import BOM_UTF8
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -21,8 +20,10 @@ MOST_BODY_BYTES: Final = 80_000_000
 """Of an HTTP request: the longest prompt, were every character of it four bytes long."""
 MOST_HEAD_BYTES: Final = 65_536
 JSON: Final = b"application/json"
-_HUGE: Final = re.compile(rb"\d[eE]\+?\d{3}")
-"""What a number that is read as infinite looks like."""
+_DIGITS: Final = bytes.maketrans(b"123456789E", b"000000000e")
+_HUGE: Final = b"0e000"
+"""What a number that is read as infinite looks like, with every digit as 0 and without a plus. To
+translate a body and look for that takes a fifth of what a regular expression takes."""
 _PRINTABLE: Final = bytes(code if 32 <= code < 127 else ord("?") for code in range(256))  # noqa: PLR2004
 
 
@@ -118,7 +119,7 @@ def parse(body: bytes) -> tuple[bytes, Mapping[str, Any]]:
             raise _no_json(body, broken) from None
     if not isinstance(document, dict):
         raise HttpError(400, "invalid_json", "the body must be a JSON object")
-    if _HUGE.search(body):
+    if _HUGE in body.translate(_DIGITS, b"+"):
         try:
             json.dumps(document, allow_nan=False)
         except ValueError as error:
