@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -14,7 +14,7 @@ from surfaces.http.gateway import KEY, gateway, manifest, run
 from surfaces.http.test_turns import BODIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from surfaces.http.gateway import Gateway
@@ -143,5 +143,45 @@ def test_an_error_after_a_keep_alive_is_an_event(
             error = json.loads(last.removeprefix("data: "))
             assert error["type"] == "error"
             assert "no first token" in error["error"]["message"]
+
+    run(work())
+
+
+class Written:
+    """A transport that keeps what each write sends."""
+
+    def __init__(self) -> None:
+        self.writes: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+
+    def writelines(self, pieces: Iterable[bytes]) -> None:
+        self.writes.append(b"".join(pieces))
+
+    def close(self) -> None:
+        self.writes.append(b"closed")
+
+
+def test_the_head_of_a_response_leaves_with_the_body_behind_it_or_alone() -> None:
+    async def work() -> None:
+        sent = Written()
+        transport = connections._OneWrite(cast("asyncio.Transport", sent))
+        transport.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        transport.write(b"body")
+        transport.write(b"more")
+        transport.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await asyncio.sleep(0)
+        transport.write(b"late")
+        transport.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        transport.close()
+        assert sent.writes == [
+            b"HTTP/1.1 200 OK\r\n\r\nbody",
+            b"more",
+            b"HTTP/1.1 200 OK\r\n\r\n",
+            b"late",
+            b"HTTP/1.1 204 No Content\r\n\r\n",
+            b"closed",
+        ]
 
     run(work())

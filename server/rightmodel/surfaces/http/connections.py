@@ -80,6 +80,42 @@ class Connections:
         self._open.pop(connection, None)
 
 
+class _OneWrite:
+    """A transport that sends the head of a response together with the body behind it.
+
+    uvicorn writes them one after the other; each write is a system call, and a packet.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head = b""
+
+    def write(self, data: bytes) -> None:
+        """Asyncio."""
+        if self._head:
+            self._transport.writelines((self._head, data))
+            self._head = b""
+        elif data.startswith(b"HTTP/1.1 "):
+            self._head = data
+            asyncio.get_running_loop().call_soon(self._flush)
+        else:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Asyncio."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        """No body came along."""
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class Guard(asyncio.Protocol):
     """uvicorn's protocol for one connection, which is closed when a request is too long in coming.
 
@@ -135,7 +171,7 @@ class Guard(asyncio.Protocol):
         self._transport = tcp = cast("asyncio.Transport", transport)
         peer = tcp.get_extra_info("peername")
         self.address = peer[0] if peer else ""
-        self._inner.connection_made(tcp)
+        self._inner.connection_made(_OneWrite(tcp))
         if self._connections.admit(self):
             self._wait(HEAD_S)
         else:

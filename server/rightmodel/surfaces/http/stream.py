@@ -91,19 +91,19 @@ class StreamRelay:
             await self._begin(model)
             self.opened = True
             await self.events(events_of(response))
+        last = b""
         if self._encoder is not None:
             ending = self._encoder.end(response)
             if not self._wants_usage:
                 ending = [event for event in ending if event.get("choices") != []]
-            await self._body(b"".join(map(self._codec.frame, ending)) + self._codec.last)
-        await self._send({"type": "http.response.body", "body": b""})
+            last = b"".join(map(self._codec.frame, ending)) + self._codec.last
+        await self._send({"type": "http.response.body", "body": last})
 
     async def fail(self, error: HttpError) -> None:
         """End a stream that began with the error event of the client's API."""
         await self._stop_waiting()
         event = self._codec.error_event(error.status, error.code, error.message, self._served)
-        await self._body(event)
-        await self._send({"type": "http.response.body", "body": b""})
+        await self._send({"type": "http.response.body", "body": event})
 
     def close(self) -> None:
         """Stop the keep-alives."""
