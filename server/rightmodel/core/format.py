@@ -98,11 +98,11 @@ def plain(value: object) -> Any:
     return value
 
 
-def dollars(value: Decimal) -> str:
+def dollars(value: Decimal | float) -> str:
     """`$0.0004`, `-$0.01`: at least cents, at most seven decimals, no exponent: for sentences."""
-    size = abs(value)
-    places = 4 if size >= Decimal("0.001") or not size else 7
-    whole, _, fraction = f"{size:.{places}f}".partition(".")
+    size = -value if value < 0 else value
+    text = f"{size:.7f}" if 0 < float(size) < 0.001 else f"{size:.4f}"  # noqa: PLR2004
+    whole, _, fraction = text.partition(".")
     sign = "-" if value < 0 else ""
     return f"{sign}${whole}.{fraction.rstrip('0').ljust(2, '0')}"
 

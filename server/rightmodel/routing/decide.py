@@ -61,7 +61,7 @@ FALLBACK_LOSS_USD: Final = 0.01
 """Loss where neither the baseline nor any connected model has a known price above zero."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outlook:
     """The models that can take the task, weighed over the plausible readings.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from rightmodel.core.format import dollars
@@ -19,13 +18,13 @@ def reason(head: Sequence[Candidate], needed: Requirements, loss_usd: float) -> 
     first = head[0] if head else None
     if needed.pinned or not first or first.cost_usd is None or first.model in needed.preferred:
         return _without_figures(first, needed)
-    text = f"least expected total cost: {dollars(Decimal(first.total_usd))}"
+    text = f"least expected total cost: {dollars(first.total_usd)}"
     if len(head) == 1 or head[1].cost_usd is None:
         return f"{text}; no other priced model fits"
     rival = head[1]
     return (
-        f"{text} ({dollars(first.cost_usd)} + {_risk(first)} risk × {dollars(Decimal(loss_usd))}) "
-        f"against {dollars(Decimal(rival.total_usd))} for {rival.model}{_guess(first, rival)}"
+        f"{text} ({dollars(first.cost_usd)} + {_risk(first)} risk × {dollars(loss_usd)}) "
+        f"against {dollars(rival.total_usd)} for {rival.model}{_guess(first, rival)}"
     )
 
 
@@ -57,7 +56,7 @@ def reason_in_session(
     mean_usd = first.total_usd - (1 - first.p_success) * loss_usd
     return (
         f"{verb} {first.model}: {_total(first)} {span} "
-        f"({dollars(Decimal(mean_usd))} + {_risk(first)} risk × {dollars(Decimal(loss_usd))}) "
+        f"({dollars(mean_usd)} + {_risk(first)} risk × {dollars(loss_usd)}) "
         f"against {against}{_guess(first, rival)}"
     )
 
@@ -86,4 +85,4 @@ def _risk(candidate: Candidate) -> str:
 def _total(candidate: Candidate) -> str:
     if candidate.cost_usd is None:
         return "an unknown price"
-    return dollars(Decimal(candidate.total_usd))
+    return dollars(candidate.total_usd)

@@ -40,14 +40,14 @@ _CONTEXT_LINE: Final = re.compile(
     r"""(?:\ {4}|\t)\s*\S | \s*(?:
       [>|] | at\s\S+[(:] | File\s" | Traceback\s | \w+(?:Error|Exception):
     | \[?\d{4}-\d\d-\d\d[T\s]\d\d: | \[?(?:ERROR|WARN(?:ING)?|INFO|DEBUG|FATAL)\b
-    | "[\w .-]+"\s*: | [\w-]{1,30}:\s["'\d{\[] | </?[a-zA-Z][^>]*> | \$\s | >>> | \#! | // | /\*
+    | "[\w .-]+"\s*: | [\w-]{1,30}+:\s["'\d{\[] | </?[a-zA-Z][^>]*> | \$\s | >>> | \#! | // | /\*
     | (?:---|\+\+\+|@@)\s | [-+][^\s-].*[(){};=/]
     | (?:def|class|func|fn|public|private|static|const|var|let|function)\s+[\w<].*[({:;=]
     | (?:from\s+[\w.]+\s+import|import)\s+[\w.{*"'] | @\w+
     | (?:SELECT|INSERT|UPDATE|CREATE|WHERE|FROM|(?:LEFT\s|INNER\s)?JOIN|GROUP|ORDER|ALTER|DROP)\s+\S
     | (?:return|if|for|while|elif|else|try)\b.*[;(){}\[\]:]\s*$
-    | [\w.\[\]]{1,40}\s?(?:=|\+=|:=|<-)\s?\S | \w[\w.]{0,40}\(.*\)\s*$
-    | [^\s,;\t][^,;\t]*(?:[,;\t][^,;\t ][^,;\t]*){2,}$ | [{}\[\]();]+,?\s*$
+    | [\w.\[\]]{1,40}+\s?(?:=|\+=|:=|<-)\s?\S | \w[\w.]{0,40}+\(.*\)\s*$
+    | [^\s,;\t][^,;\t]*+(?:[,;\t][^,;\t ][^,;\t]*+){2,}+$ | [{}\[\]();]+,?\s*$
     )""",
     re.VERBOSE,
 )

@@ -247,8 +247,7 @@ class Model:
         return first in CARRIES_OUT or chances[first] < CLEAR
 
     def _score(self, row: int, form: Sequence[str], head: int) -> float:
-        table = self.table
-        row += sum([table[key] for key in form if key in table])
+        row += sum(filter(None, map(self.table.get, form)))
         counts = row >> _LANE_BITS * HEADS
         value = (row >> _LANE_BITS * head & _LANE) - OFFSET * (counts & _ROWS)
         return value * self.scales[head] / sqrt((counts >> _HALF) + 1.0)
@@ -269,12 +268,11 @@ class Model:
 
     def heads(self, reading: Reading, *, images: bool) -> list[float]:
         """The value of each head."""
-        table = self.table
         shape = ngrams.shape_keys(
             "\n".join(reading.sentences), reading.request.context, images=images
         )
         total = sum(map(self.row, reading.sentences))
-        total += sum([table[key] for key in shape if key in table])
+        total += sum(filter(None, map(self.table.get, shape)))
         return self._values(total)
 
     def _values(self, row: int) -> list[float]:

@@ -91,6 +91,9 @@ _CJK_TAIL: Final = re.compile(
     r"[\s,，。、]*(?:(?:谢谢您?你?|多谢|拜托了?|よろしくお願いします|よろしくお願いいたします"  # noqa: RUF001
     r"|お願いします|お願いいたします|ありがとうございます|부탁드립니다|부탁해요|감사합니다)[\s,，。、!！]{0,20}){1,6}\Z"  # noqa: RUF001
 )
+_CJK_GAP: Final = " \t\n\r\u3000,，。、!！"  # noqa: RUF001
+_CJK_ENDS: Final = tuple("谢您你托了すう다요")
+"""The last characters of what `_CJK_TAIL` matches, and what may follow them."""
 _CLAIM_ALONE: Final = re.compile(rf"\W*{_CLAIM}\W*", re.IGNORECASE)
 LONGEST_CLAIM: Final = 90
 
@@ -158,7 +161,7 @@ def strip_wrapping(prompt: str) -> str:
     ending = prompt[base:]
     words = _WORDS.findall(ending[-LAST_WORD:])
     tail = _TAIL.search(ending) if words and words[-1].lower() in _TAIL_ENDS else None
-    if tail is None and not ending.isascii():
+    if tail is None and ending.rstrip(_CJK_GAP).endswith(_CJK_ENDS):
         tail = _CJK_TAIL.search(ending)
     if tail:
         end = base + tail.start()
