@@ -156,14 +156,16 @@ class Home:
         named = ["--manifest", str(self.root / "manifest.toml")] if self.manifest else []
         return [sys.executable, "-m", "rightmodel", *arguments, *named]
 
-    def popen(self, *arguments: str, cwd: str = "") -> subprocess.Popen[bytes]:
+    def popen(
+        self, *arguments: str, cwd: str = "", stdin: int = subprocess.PIPE
+    ) -> subprocess.Popen[bytes]:
         """A process whose errors go to `log`."""
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 self.command(*arguments),
                 cwd=cwd or self.work,
                 env=self.environment,
-                stdin=subprocess.PIPE,
+                stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=log,
             )

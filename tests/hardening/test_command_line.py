@@ -102,7 +102,7 @@ def test_an_interrupt_ends_a_command_with_one_line(
     never = threading.Event()
     with Provider(lambda _: [sse(chunk({"content": "half "})), never]) as upstream:
         home = Home(tmp_path / "m", HEAD + provider("a", upstream.port) + model("a/m"))
-        process = home.popen(*command)
+        process = home.popen(*command, stdin=subprocess.DEVNULL)
         assert upstream.arrived.wait(GUARD_S)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=GUARD_S)
