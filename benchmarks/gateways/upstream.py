@@ -28,6 +28,29 @@ INPUT: Final = 987_654_321
 USAGE: Final = {"prompt_tokens": INPUT, "completion_tokens": 20, "total_tokens": INPUT}
 TOKENS: Final = {"input_tokens": INPUT, "output_tokens": 20}
 PIECE: Final = "PIECE"
+RESPONSE: Final = {
+    "id": "resp_1",
+    "object": "response",
+    "created_at": 1,
+    "model": "m",
+    "status": "completed",
+    "parallel_tool_calls": True,
+    "tool_choice": "auto",
+    "tools": [],
+    "error": None,
+    "incomplete_details": None,
+    "instructions": None,
+    "metadata": {},
+    "temperature": 1.0,
+    "top_p": 1.0,
+    "usage": {
+        **TOKENS,
+        "total_tokens": INPUT,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": 0},
+    },
+}
+"""All but the output."""
 
 
 class Script(NamedTuple):
@@ -112,29 +135,7 @@ def _messages() -> Script:
 def _responses() -> Script:
     part = {"type": "output_text", "text": PIECE, "annotations": []}
     item = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed"}
-    whole = {
-        "id": "resp_1",
-        "object": "response",
-        "created_at": 1,
-        "model": "m",
-        "status": "completed",
-        "output": [{**item, "content": [part]}],
-        "parallel_tool_calls": True,
-        "tool_choice": "auto",
-        "tools": [],
-        "error": None,
-        "incomplete_details": None,
-        "instructions": None,
-        "metadata": {},
-        "temperature": 1.0,
-        "top_p": 1.0,
-        "usage": {
-            **TOKENS,
-            "total_tokens": INPUT,
-            "input_tokens_details": {"cached_tokens": 0},
-            "output_tokens_details": {"reasoning_tokens": 0},
-        },
-    }
+    whole = {**RESPONSE, "output": [{**item, "content": [part]}]}
     begun = {**whole, "status": "in_progress", "output": [], "usage": None}
     place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
     empty = {**part, "text": ""}

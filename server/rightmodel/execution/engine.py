@@ -13,7 +13,7 @@ import random as random_module
 import time
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rightmodel.core.errors import NoCandidateError
 from rightmodel.core.format import mask_keys
@@ -33,8 +33,11 @@ if TYPE_CHECKING:
     from rightmodel.execution.counting import TokenCounter
     from rightmodel.execution.executor import Executor
     from rightmodel.execution.learning import Learning
+    from rightmodel.execution.limiter import Limiter
     from rightmodel.execution.probe import Prober
+    from rightmodel.execution.recorder import Recorder
     from rightmodel.execution.records import Records
+    from rightmodel.execution.schema_checker import SchemaChecker
     from rightmodel.execution.turns import Turns
     from rightmodel.ledger.ledger import Ledger
     from rightmodel.ledger.records import Row
@@ -169,16 +172,11 @@ def build(  # noqa: PLR0913 - every one is optional and named
     """
     from rightmodel.execution.breaker import Health
     from rightmodel.execution.counting import TokenCounter
-    from rightmodel.execution.executor import Executor
-    from rightmodel.execution.judge_caller import JudgeCompleter
-    from rightmodel.execution.learning import Learning
     from rightmodel.execution.limiter import Limiter
     from rightmodel.execution.recorder import Recorder
     from rightmodel.execution.records import observed
     from rightmodel.execution.schema_checker import SchemaChecker
-    from rightmodel.execution.shared_keys import SharedKeys
     from rightmodel.ledger.reservations import this_origin
-    from rightmodel.routing.signals.judge import Judge
 
     random = random or random_module.Random()  # noqa: S311 - spreads load and retries
     records = observed(ledger or make_ledger(settings, catalog), observe)
@@ -186,28 +184,13 @@ def build(  # noqa: PLR0913 - every one is optional and named
     over_http = _OverHttp(mask)
     providers = upstreams or over_http
     keys = {name: settings.key(provider) for name, provider in catalog.providers.items()}
-    health, limiter, checker = Health(clock.now, random.random), Limiter(), SchemaChecker()
+    health, checker = Health(clock.now, random.random), SchemaChecker()
     recorder = Recorder(catalog, records, clock.wall, this_origin(settings.environment))
-    shared = SharedKeys(
-        catalog.providers.values(), records, health, key=settings.key, clock=clock.wall
-    )
-    learning = Learning(catalog, records, shared.apply, clock=clock.wall, now=clock.now)
-    asking = JudgeCompleter(providers, health, limiter, keys=keys, now=clock.now, recorder=recorder)
-    why = {m.id: _unavailable(m, settings, catalog) for m in catalog.models.values()}
-    judge = Judge(catalog, asking, why)
+    learning = _make_learning(catalog, settings, records, health, clock)
+    requests = _Requests(providers, keys, health, Limiter(), recorder, clock.now)
+    judge = _make_judge(catalog, settings, requests)
     router = make_router(catalog, settings, judge, learning.catalog, clock.wall)
-    executor = Executor(
-        catalog,
-        router,
-        providers,
-        health,
-        limiter,
-        keys=keys,
-        random=random,
-        now=clock.now,
-        recorder=recorder,
-        checker=checker,
-    )
+    executor = _make_executor(catalog, router, requests, checker, random)
     calls = _make_calls(executor, catalog, records, clock)
     turns = _make_turns(executor, catalog, records, clock)
     counter = TokenCounter(catalog, router, providers, keys)
@@ -219,6 +202,59 @@ def build(  # noqa: PLR0913 - every one is optional and named
 
     return Engine(
         catalog, router, executor, calls, turns, counter, health, judge, learning, mask, close
+    )
+
+
+def _make_learning(
+    catalog: Catalog, settings: Settings, records: Records, health: Health, clock: Clock
+) -> Learning:
+    from rightmodel.execution.learning import Learning
+    from rightmodel.execution.shared_keys import SharedKeys
+
+    shared = SharedKeys(
+        catalog.providers.values(), records, health, key=settings.key, clock=clock.wall
+    )
+    return Learning(catalog, records, shared.apply, clock=clock.wall, now=clock.now)
+
+
+class _Requests(NamedTuple):
+    """What all requests to providers share."""
+
+    providers: Mapping[WireFormat, Upstream]
+    keys: Mapping[str, str]
+    health: Health
+    limiter: Limiter
+    recorder: Recorder
+    now: Callable[[], float]
+
+
+def _make_judge(catalog: Catalog, settings: Settings, requests: _Requests) -> Judge:
+    from rightmodel.execution.judge_caller import JudgeCompleter
+    from rightmodel.routing.signals.judge import Judge
+
+    providers, keys, health, limiter, recorder, now = requests
+    asking = JudgeCompleter(providers, health, limiter, keys=keys, now=now, recorder=recorder)
+    why = {m.id: _unavailable(m, settings, catalog) for m in catalog.models.values()}
+    return Judge(catalog, asking, why)
+
+
+def _make_executor(
+    catalog: Catalog, router: Router, requests: _Requests, checker: SchemaChecker, random: Random
+) -> Executor:
+    from rightmodel.execution.executor import Executor
+
+    providers, keys, health, limiter, recorder, now = requests
+    return Executor(
+        catalog,
+        router,
+        providers,
+        health,
+        limiter,
+        keys=keys,
+        random=random,
+        now=now,
+        recorder=recorder,
+        checker=checker,
     )
 
 
