@@ -75,6 +75,7 @@ _LANES: Final = Struct(f"<{LANES}I")
 _ROW: Final = Struct(f"{_LANES.size}s")
 _LANE_BITS: Final = 32
 _LANE: Final = (1 << _LANE_BITS) - 1
+_COUNTS: Final = _LANE_BITS * HEADS
 OFFSET: Final = 128
 """Weights are stored as bytes, `value + OFFSET`. The last lane counts rows in its lower half, to
 take that off again, and in its upper half the keys that they sum up."""
@@ -147,8 +148,8 @@ def without_edges(text: str, scorer: Scorer) -> str:
             edge, left = _edge(text, last=last)
             if not edge or len(left) < LEAST_LEFT:
                 break
-            pair = [" ", edge] if last else [edge, " "]
-            score = scorer.sentences([ngrams.plain(part) for part in pair])[last]
+            asked = ngrams.plain(edge)
+            score = scorer.sentences([" ", asked] if last else [asked, " "])[last]
             if score > (ASIDE if edge[0] in "(（[" else WRAPS):  # noqa: RUF001
                 break
             text = left
@@ -248,7 +249,7 @@ class Model:
 
     def _score(self, row: int, form: Sequence[str], head: int) -> float:
         row += sum(filter(None, map(self.table.get, form)))
-        counts = row >> _LANE_BITS * HEADS
+        counts = row >> _COUNTS
         value = (row >> _LANE_BITS * head & _LANE) - OFFSET * (counts & _ROWS)
         return value * self.scales[head] / sqrt((counts >> _HALF) + 1.0)
 
@@ -280,8 +281,8 @@ class Model:
         counts = lanes[HEADS]
         norm = LENGTH / sqrt((counts >> _HALF) + 1.0)
         off = OFFSET * (counts & _ROWS)
-        sums = [lane - off for lane in lanes[:HEADS]]
-        return [value * scale * norm for value, scale in zip(sums, self.scales, strict=True)]
+        scaled = zip(lanes[:HEADS], self.scales, strict=True)
+        return [(lane - off) * scale * norm for lane, scale in scaled]
 
 
 @lru_cache(maxsize=1)
@@ -370,7 +371,7 @@ def _softmax(
     most = max(allowed.values())
     powers = {s: exp((value - most) / temperature) for s, value in allowed.items()}
     total = sum(powers.values())
-    ranked = sorted(powers.items(), key=lambda item: -item[1])
+    ranked = sorted(powers.items(), key=itemgetter(1), reverse=True)
     return {skill: power / total for skill, power in ranked}
 
 

@@ -68,10 +68,12 @@ _SENTENCE_END: Final = re.compile(
 )
 _WORD: Final = re.compile(r"\w")
 _DIGIT: Final = re.compile(r"\d")
+_DIGIT_ASCII: Final = re.compile("[0-9]")
 _NOTATION: Final = (("tex", "\\"), ("dollar", "$"), ("power", "^"))
 MOST_NOTATION: Final = 6
 _CHOICE: Final = re.compile(r"\n[ (]{0,2}[a-e][).:]")
-_ODD: Final = "{}()[];=<>|_"
+_ODD: Final = b"{}()[];=<>|_"
+_DIGITS: Final = b"0123456789"
 
 
 def plain(text: str) -> str:
@@ -110,13 +112,13 @@ def head_and_tail(text: str, reach: int) -> str:
 
 def tokens(sentence: str) -> list[str]:
     """Lower-case words, signs and the shapes of numbers, in order."""
-    pattern = _TOKEN_ASCII
+    pattern, digit = _TOKEN_ASCII, _DIGIT_ASCII
     if not sentence.isascii():
-        pattern = _TOKEN_MARKED if _MARK.search(sentence) else _TOKEN
+        pattern, digit = _TOKEN_MARKED if _MARK.search(sentence) else _TOKEN, _DIGIT
         if "\u0644" in sentence:
             sentence = _ARTICLE.sub("", sentence)
     found: list[str] = pattern.findall(sentence)
-    if not _DIGIT.search(sentence):
+    if not digit.search(sentence):
         return found
     return [("0" if len(raw) == 1 else "00") if raw[0].isdigit() else raw for raw in found]
 
@@ -132,13 +134,12 @@ def chains(word: str) -> list[list[str]]:
 
     A key has a row of weights only where every shorter one of its chain has.
     """
-    if _UNSPACED_ONE.match(word):
-        size = len(word)
+    size = len(word)
+    if not word.isascii() and _UNSPACED_ONE.match(word):
         return [
             [f"{RUN}{word[i : i + n]}" for n in range(1, min(LONGEST_RUN, size - i) + 1)]
             for i in range(size)
         ]
-    size = len(word)
     return [[word[:n] + "*" for n in stems_of(word) if n < size]]
 
 
@@ -180,7 +181,7 @@ def line_keys(lines: Sequence[str], number: int, context: str) -> list[str]:
     """
     line, count = lines[number], len(lines)
     edge = "first" if number == 0 else "last" if number == count - 1 else "middle"
-    odd = sum(map(line.count, _ODD))
+    odd = _count(line, _ODD)
     keys = [f"={edge}", f"=line{len(line).bit_length()}", f"=odd{min(3, 20 * odd // len(line))}"]
     if line[0] in " \t":
         keys.append("=indented")
@@ -209,7 +210,7 @@ def shape_keys(instruction: str, context: str, *, images: bool = False) -> Itera
         yield "=image"
     if instruction.rstrip().endswith(QUESTION_MARKS):
         yield "=question"
-    digits = sum(map(instruction.count, "0123456789"))
+    digits = _count(instruction, _DIGITS)
     if digits:
         yield f"=digits{digits.bit_length()}"
     for name, sign in _NOTATION:
@@ -219,9 +220,15 @@ def shape_keys(instruction: str, context: str, *, images: bool = False) -> Itera
         yield "=choices"
     if pasted:
         head = context[:CONTEXT_CHARACTERS]
-        yield f"{SIZES} odd{min(5, 40 * sum(map(head.count, _ODD)) // len(head))}"
-        digits = sum(map(head.count, "0123456789"))
+        yield f"{SIZES} odd{min(5, 40 * _count(head, _ODD) // len(head))}"
+        digits = _count(head, _DIGITS)
         yield f"{SIZES} digits{min(5, 20 * digits // len(head))}"
+
+
+def _count(text: str, signs: bytes) -> int:
+    """How many characters of a text are one of these ASCII signs."""
+    coded = text.encode(errors="surrogatepass")
+    return len(coded) - len(coded.translate(None, signs))
 
 
 def has_choices(instruction: str) -> bool:

@@ -80,13 +80,13 @@ def output_tokens(request: Request, text: str, skill: str) -> int | None:
     """
     instruction = request.instruction.lower()
     # The patterns are slow: most instructions hold none of their words.
-    words = set(instruction.split())
-    terse = not words.isdisjoint(_TERSE_WORDS) or "只" in instruction
+    words = instruction.split()
+    terse = not _TERSE_WORDS.isdisjoint(words) or "只" in instruction
     if terse and any(phrase in instruction for phrase in _TERSE):
         return LABEL
     if _MAY_HOLD_WORDS.search(instruction) and (counted := _WORDS.search(instruction)):
         return _length_of(counted)
-    if not words.isdisjoint(_UNIT_WORDS) and (tokens := _of_units(instruction)):
+    if not _UNIT_WORDS.isdisjoint(words) and (tokens := _of_units(instruction)):
         return tokens
     if skill == "classify":
         return A_LABELLED_LINE * max(2, request.context.count("\n") + 1)
