@@ -10,11 +10,12 @@ from rightmodel.core.errors import ExhaustedError, ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import Task
 from rightmodel.execution.breaker import Health
-from rightmodel.execution.engine import build, cooling_down, fit_first
+from rightmodel.execution.engine import build
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings
 from rightmodel.routing.decide import decide
 from rightmodel.routing.scoring import Question
+from rightmodel.surfaces.choosing import cooling_down, fit_first
 
 if TYPE_CHECKING:
     from pathlib import Path

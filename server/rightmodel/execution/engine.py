@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from random import Random
 
-    from rightmodel.core.decision import Decision
     from rightmodel.core.task import WireFormat
     from rightmodel.execution.alerts import Alerts
     from rightmodel.execution.breaker import Health
@@ -281,31 +280,6 @@ def _make_turns(executor: Executor, catalog: Catalog, records: Records, clock: C
     is_shared = bool(catalog.ledger_url)
     sessions = Sessions(catalog.providers, records, clock.wall, is_shared=is_shared)
     return Turns(executor, catalog.routing, sessions)
-
-
-def cooling_down(decision: Decision, catalog: Catalog, health: Health) -> dict[str, str]:
-    """Candidates that no endpoint is fit for now → what is the matter and how long it lasts."""
-    found = {}
-    for candidate in decision.candidates:
-        soonest = min(catalog.find(candidate.model).endpoints, key=health.wait_s)
-        if wait_s := health.wait_s(soonest):
-            fault = health.state(soonest).fault
-            reason = fault.value if fault else "a fault"
-            found[candidate.model] = f"cooling down for {wait_s:.0f} s after {reason}"
-    return found
-
-
-def fit_first(decision: Decision, cooling: Mapping[str, str]) -> Decision:
-    """The same candidates, those that cool down behind the others."""
-    fit = tuple(c for c in decision.candidates if c.model not in cooling)
-    first = decision.candidates[0].model if decision.candidates else ""
-    if not fit or not cooling:
-        return decision
-    others = tuple(c for c in decision.candidates if c.model in cooling)
-    reason = decision.reason
-    if first in cooling:
-        reason = f"next in line: {first} is {cooling[first]}"
-    return replace(decision, candidates=fit + others, reason=reason)
 
 
 def make_prober(settings: Settings, catalog: Catalog, *, clock: Clock = SYSTEM_CLOCK) -> Prober:

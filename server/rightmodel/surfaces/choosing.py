@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rightmodel.execution.engine import cooling_down, fit_first
 from rightmodel.surfaces import rendering as render
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rightmodel.core.decision import Decision
     from rightmodel.core.task import Task
+    from rightmodel.execution.breaker import Health
     from rightmodel.execution.engine import Engine
+    from rightmodel.manifest.catalog import Catalog
 
 
 async def choose(engine: Engine, task: Task, limit: int, *, judge: bool = True) -> dict[str, Any]:
@@ -20,3 +25,28 @@ async def choose(engine: Engine, task: Task, limit: int, *, judge: bool = True) 
     decision = await engine.router.route(task, judge=judge)
     cooling = cooling_down(decision, engine.catalog, engine.health)
     return render.choice(fit_first(decision, cooling), engine.catalog, limit, cooling)
+
+
+def cooling_down(decision: Decision, catalog: Catalog, health: Health) -> dict[str, str]:
+    """Candidates that no endpoint is fit for now → what is the matter and how long it lasts."""
+    found = {}
+    for candidate in decision.candidates:
+        soonest = min(catalog.find(candidate.model).endpoints, key=health.wait_s)
+        if wait_s := health.wait_s(soonest):
+            fault = health.state(soonest).fault
+            reason = fault.value if fault else "a fault"
+            found[candidate.model] = f"cooling down for {wait_s:.0f} s after {reason}"
+    return found
+
+
+def fit_first(decision: Decision, cooling: Mapping[str, str]) -> Decision:
+    """The same candidates, those that cool down behind the others."""
+    fit = tuple(c for c in decision.candidates if c.model not in cooling)
+    first = decision.candidates[0].model if decision.candidates else ""
+    if not fit or not cooling:
+        return decision
+    others = tuple(c for c in decision.candidates if c.model in cooling)
+    reason = decision.reason
+    if first in cooling:
+        reason = f"next in line: {first} is {cooling[first]}"
+    return replace(decision, candidates=fit + others, reason=reason)
