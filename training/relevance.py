@@ -17,7 +17,7 @@ import numpy as np
 
 from rightmodel.routing.signals import ngrams
 from rightmodel.routing.signals.envelope import unwrap
-from rightmodel.routing.signals.wrapping import parse_request
+from rightmodel.routing.signals.instruction import parse_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from rightmodel.core.decision import Assessment
 from rightmodel.routing.signals import ngrams, size
 from rightmodel.routing.signals.envelope import unwrap
-from rightmodel.routing.signals.instruction import Request
-from rightmodel.routing.signals.wrapping import is_claim, parse_request
+from rightmodel.routing.signals.instruction import Request, is_claim, parse_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -84,10 +83,14 @@ _ROWS: Final = (1 << _HALF) - 1
 
 
 class Reading(NamedTuple):
-    """What is read of a prompt. `sentences`: those that ask for the work, in lower case."""
+    """What is read of a prompt. `sentences`: those that ask for the work, in lower case.
+
+    `has_choices`: it is a question with answers to choose from.
+    """
 
     request: Request
     sentences: list[str]
+    has_choices: bool = False
 
 
 class Scorer(Protocol):
@@ -120,7 +123,7 @@ def read(prompt: str, scorer: Scorer) -> Reading:
     instruction = request.instruction
     lines = ngrams.lines(instruction)
     if ngrams.has_choices(instruction):
-        return Reading(request, _sentences(lines))
+        return Reading(request, _sentences(lines), has_choices=True)
     parts = _sentences(lines)
     if len(lines) > 1 and (len(instruction) > SHORT or len(request.context) > BIG):
         scores = scorer.lines(lines, request.context.lower())
@@ -335,9 +338,8 @@ def assess(task: Task, skills: Sequence[str]) -> Assessment:
     chances = _softmax(logits, float(model.meta["temperature"]), skills)
     first = next(iter(chances))
     kept = _kept(chances)
-    choices = ngrams.has_choices(reading.request.instruction)
     hard = values[DIFFICULTY]
-    exam = 1.0 if choices else MATH_IS_EXAM * chances.get("math", 0.0)
+    exam = 1.0 if reading.has_choices else MATH_IS_EXAM * chances.get("math", 0.0)
     hard += exam * (values[EXAM] - hard)
     hard += float(model.meta["difficulty_base"])
     if first == "math":
