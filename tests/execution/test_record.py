@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Awaitable, Callable
-from contextlib import closing
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing, contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan
 
 from loopback import failure, loopback, openai_answer
 from rightmodel.core.errors import BudgetError, ExhaustedError, NoCandidateError
@@ -191,7 +192,29 @@ def test_a_reservation_lasts_longer_than_any_call(tmp_path: Path, key: str) -> N
     assert [ask.lasts_s > 3600 for ask in asks] == [True]
 
 
-def test_a_cancelled_attempt_is_recorded_and_its_reservation_settled(tmp_path: Path) -> None:
+class Spans:
+    """Keeps the attributes of each span by its name."""
+
+    def __init__(self) -> None:
+        self.attributes: dict[str, dict[str, Any]] = {}
+
+    @contextmanager
+    def start_as_current_span(self, name: str, *_: Any, **__: Any) -> Iterator[Any]:
+        kept = self.attributes.setdefault(name, {})
+
+        class Kept(NonRecordingSpan):
+            def set_attribute(self, key: str, value: Any) -> None:
+                kept[key] = value
+
+        yield Kept(INVALID_SPAN_CONTEXT)
+
+
+def test_a_cancelled_attempt_is_recorded_and_its_reservation_settled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spans = Spans()
+    monkeypatch.setattr("rightmodel.execution.recorder.tracer", spans)
+
     async def inner() -> None:
         asked = asyncio.Event()
 
@@ -218,6 +241,7 @@ def test_a_cancelled_attempt_is_recorded_and_its_reservation_settled(tmp_path: P
     (call,) = store(tmp_path).calls("2000-01-01", "2999-01-01")
     assert (attempt.fault, call.outcome) == ("cancelled", "cancelled")
     assert store(tmp_path).holds() == []
+    assert [span["error.type"] for span in spans.attributes.values()] == ["cancelled"] * 2
 
 
 @pytest.mark.parametrize("budget", ["", "[budget]\nper_day_usd = 1"])

@@ -158,10 +158,10 @@ class CallRecorder:
             try:
                 yield
             except BaseException as error:
-                if isinstance(error, RightmodelError):
-                    span.set_attribute("error.type", error.code)
-                    span.set_status(StatusCode.ERROR, error.code)
-                self._failed(error, now() - self.state.began)
+                code = error.code if isinstance(error, RightmodelError) else CANCELLED
+                span.set_attribute("error.type", code)
+                span.set_status(StatusCode.ERROR, code)
+                self._failed(code, now() - self.state.began)
                 raise
             if receipt := self.receipt:
                 span.set_attribute("rightmodel.model", receipt.model)
@@ -224,11 +224,12 @@ class CallRecorder:
             try:
                 yield
             except BaseException:
-                row = self._row(self.state.attempts[-1])
-                self.owner.records.settle(hold, row._replace(fault=CANCELLED))
+                attempt = self.state.attempts[-1]
+                self.owner.records.settle(hold, self._row(attempt)._replace(fault=CANCELLED))
+                _describe(span, attempt, CANCELLED)
                 raise
             attempt = self.state.attempts[-1]
-            _describe(span, attempt)
+            _describe(span, attempt, attempt.fault.value if attempt.fault else "")
         if attempt.fault is Fault.SCHEMA:
             self.failed_checks.append(attempt.model)
         if attempt.bounded:
@@ -294,9 +295,8 @@ class CallRecorder:
         kind = task.turn.kind if task.turn else "ask"
         return horizon(task.session or SessionView(), kind, prompt, at)
 
-    def _failed(self, error: BaseException, time_s: float) -> None:
+    def _failed(self, code: str, time_s: float) -> None:
         """Record a call without an answer: its cost is a loss against any baseline."""
-        code = error.code if isinstance(error, RightmodelError) else CANCELLED
         cost_usd = self.state.cost_usd
         row = self._call_row(self.owner.clock(), outcome=code, cost_usd=cost_usd, time_s=time_s)
         if row.baseline and cost_usd is not None:
@@ -368,21 +368,21 @@ def _span(
     )
 
 
-def _describe(span: Span, attempt: Attempt) -> None:
+def _describe(span: Span, attempt: Attempt, fault: str) -> None:
     """Span and log line of an attempt that ended."""
     if attempt.usage is not None:
         span.set_attribute("gen_ai.usage.input_tokens", attempt.usage.input)
         span.set_attribute("gen_ai.usage.output_tokens", attempt.usage.output)
     if attempt.served:
         span.set_attribute("gen_ai.response.model", attempt.served)
-    if attempt.fault is not None:
-        span.set_attribute("error.type", attempt.fault.value)
-        span.set_status(StatusCode.ERROR, attempt.fault.value)
+    if fault:
+        span.set_attribute("error.type", fault)
+        span.set_status(StatusCode.ERROR, fault)
     logger.info(
         "attempt model=%s provider=%s outcome=%s status=%d time_s=%.3f",
         attempt.model,
         attempt.provider,
-        attempt.fault.value if attempt.fault else "ok",
+        fault or "ok",
         attempt.status,
         attempt.time_s,
     )
