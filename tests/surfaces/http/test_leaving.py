@@ -162,6 +162,9 @@ class Written:
     def close(self) -> None:
         self.writes.append(b"closed")
 
+    def is_closing(self) -> bool:
+        return b"closed" in self.writes
+
 
 def test_the_head_of_a_response_leaves_with_the_body_behind_it_or_alone() -> None:
     async def work() -> None:

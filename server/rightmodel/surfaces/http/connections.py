@@ -108,9 +108,9 @@ class _OneWrite:
 
     def _flush(self) -> None:
         """No body came along."""
-        if self._head:
-            self._transport.write(self._head)
-            self._head = b""
+        head, self._head = self._head, b""
+        if head and not self._transport.is_closing():
+            self._transport.write(head)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
