@@ -124,21 +124,27 @@ def read(prompt: str, scorer: Scorer) -> Reading:
     lines = ngrams.lines(instruction)
     if ngrams.has_choices(instruction):
         return Reading(request, _sentences(lines), has_choices=True)
-    parts = _sentences(lines)
+    parts, scores = _sentences(lines), None
     if len(lines) > 1 and (len(instruction) > SHORT or len(request.context) > BIG):
-        scores = scorer.lines(lines, request.context.lower())
-        best = max(scores)
-        least = best - min(LINE_LESS, max(best, 0.0) / 2)
-        asked = [line for line, score in zip(lines, scores, strict=True) if score >= least]
-        some = _sentences(asked)
+        some = _sentences(_not_pasted(lines, request.context, scorer))
         # A line that only wraps ("Thanks for any help") may look least like pasted text.
-        parts = some if max(scorer.sentences(some)) >= 0.0 else parts
+        if max(found := scorer.sentences(some)) >= 0.0:
+            parts, scores = some, found
     if len(parts) > 1:
-        parts = [part for part in parts if not is_claim(part)] or parts
-        scores = scorer.sentences(parts)
+        asking = [part for part in parts if not is_claim(part)] or parts
+        if scores is None or len(asking) < len(parts):
+            scores = scorer.sentences(asking)
         least = min(0.0, max(scores) - CLEARLY_LESS)
-        parts = [part for part, score in zip(parts, scores, strict=True) if score >= least]
+        parts = [part for part, score in zip(asking, scores, strict=True) if score >= least]
     return Reading(request, parts)
+
+
+def _not_pasted(lines: Sequence[str], context: str, scorer: Scorer) -> list[str]:
+    """The lines that look least like pasted text."""
+    scores = scorer.lines(lines, context.lower())
+    best = max(scores)
+    least = best - min(LINE_LESS, max(best, 0.0) / 2)
+    return [line for line, score in zip(lines, scores, strict=True) if score >= least]
 
 
 def without_edges(text: str, scorer: Scorer) -> str:
