@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import corpus_io
 import numpy as np
 
+from rightmodel.routing.signals import envelope, ngrams
 from rightmodel.routing.signals import local_model as learned
-from rightmodel.routing.signals import ngrams
 
 if TYPE_CHECKING:
     import fit
@@ -32,7 +32,7 @@ class Fitted:
     number_weights: fit.Vector
     number_base: fit.Vector
     scorer_weights: fit.Vector
-    scorer: learned.Scorer
+    scorer: envelope.Scorer
 
     @property
     def all_weights(self) -> fit.Vector:

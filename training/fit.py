@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import minimize
 
+from rightmodel.routing.signals import envelope, ngrams
 from rightmodel.routing.signals import local_model as learned
-from rightmodel.routing.signals import ngrams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,9 +38,9 @@ def sentence_keys(part: str) -> Keys:
     return keys
 
 
-def read(prompt: str, scorer: learned.Scorer) -> Keys:
+def read(prompt: str, scorer: envelope.Scorer) -> Keys:
     """The keys of a prompt as the shipped model reads it, and how often each counts."""
-    reading = learned.read(prompt, scorer)
+    reading = envelope.read(prompt, scorer)
     keys: Keys = {}
     for part in reading.sentences:
         add(keys, sentence_keys(part))

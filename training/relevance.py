@@ -72,7 +72,7 @@ class Weights:
 
 @dataclass(slots=True)
 class Scorer:
-    """Both, as `local_model.read` asks for them."""
+    """Both, as `envelope.read` asks for them."""
 
     pasted: Weights
     wrapping: Weights

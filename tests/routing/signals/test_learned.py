@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rightmodel.core.task import SKILLS, Attachment, Task
+from rightmodel.routing.signals import envelope
 from rightmodel.routing.signals import local_model as learned
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def test_hard_work_is_harder_than_easy_work() -> None:
 
 
 def read(prompt: str) -> list[str]:
-    return learned.read(prompt, learned.load()).sentences
+    return envelope.read(prompt, learned.load()).sentences
 
 
 def test_a_question_with_answers_to_choose_from_is_read_whole() -> None:

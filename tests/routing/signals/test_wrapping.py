@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rightmodel.routing.signals.envelope import read
 from rightmodel.routing.signals.instruction import parse_request, strip_wrapping
-from rightmodel.routing.signals.local_model import load, read
+from rightmodel.routing.signals.local_model import load
 
 BARE = "Sort these tickets by urgency"
 

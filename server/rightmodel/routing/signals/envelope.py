@@ -1,12 +1,12 @@
-"""Takes a task out of the layout that an agent puts around it.
+"""Reads the request inside a prompt: out of its layout, and without what is around it.
 
 Layouts: a JSON object that carries the task in a field, XML-like tags, headings (`## Task`,
 `Goal: …`, `[Subagent Task]`) and header lines (`Priority: high`). What a layout says about the task
-(role, constraints, output format, background) becomes context. Sentences around a task that have no
-layout ("You are an expert", "Return only the result") are the local model's business.
+(role, constraints, output format, background) becomes context. A layout that is itself the object
+of the work ("Rewrite this prompt: <task>…</task>") stays closed: a request in front of it says so.
 
-A layout that is itself the object of the work ("Rewrite this prompt: <task>…</task>") stays closed:
-a request in front of it says so.
+Of what has no layout the local model's scores tell: sentences that wrap a request ("You are an
+expert", "Return only the result"), and pasted lines.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ import json
 import re
 from functools import lru_cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+from rightmodel.routing.signals import ngrams
+from rightmodel.routing.signals.instruction import Request, is_claim, parse_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     IsFrame = Callable[[str], bool]
 
@@ -30,7 +33,18 @@ MOST_DEPTH: Final = 3
 """Levels of a JSON object that are searched for the task."""
 LEAST_LEFT: Final = 3
 """A layout that holds a task of fewer characters stays closed."""
-LONGEST_NAME: Final = 40
+LINE_LESS: Final = 1.0
+CLEARLY_LESS: Final = 1.0
+"""A line or a sentence is left out when its score is so much under that of the best one."""
+MOST_EDGES: Final = 8
+LONGEST_EDGE: Final = 240
+LONGEST_LINE: Final = 480
+LEAST_ASKED: Final = 8
+WRAPS, ASIDE = -1.0, 0.5
+"""Scores up to which the first or last sentence of a prompt wraps the request; in brackets."""
+SHORT: Final = 240
+BIG: Final = 1_000
+"""Characters: a shorter instruction with less context holds no pasted lines."""
 
 
 @lru_cache(maxsize=1)
@@ -62,11 +76,116 @@ _NAME_EDGES: Final = " \t#*_:\uff1a.-–—>()"
 _SPACES: Final = re.compile(r"[\s_-]+")
 
 
+class Reading(NamedTuple):
+    """What is read of a prompt. `sentences`: those that ask for the work, in lower case.
+
+    `has_choices`: it is a question with answers to choose from.
+    """
+
+    request: Request
+    sentences: list[str]
+    has_choices: bool = False
+
+
+class Scorer(Protocol):
+    """How far lines are no pasted text, and sentences no wrapping: above 0 for a request."""
+
+    def lines(self, lines: Sequence[str], context: str) -> list[float]:
+        """A score for each line. `context`: what is no instruction, in lower case."""
+
+    def sentences(self, sentences: Sequence[str]) -> list[float]:
+        """A score for each sentence."""
+
+    def introduces(self, sentences: Sequence[str]) -> bool:
+        """Whether sentences in front of a layout ask for nothing but what it holds."""
+
+
 class Opened(NamedTuple):
     """`text`: the task. `context`: what the layout says about it, "" where there was none."""
 
     text: str
     context: str
+
+
+def read(prompt: str, scorer: Scorer) -> Reading:
+    """The request inside a prompt, and its sentences without pasted text and wrapping.
+
+    Work is bounded whatever the length of the prompt.
+    """
+
+    def is_frame(text: str) -> bool:
+        parts = _sentences(ngrams.lines(ngrams.plain(text)))
+        return not parts or scorer.introduces(parts)
+
+    opened = unwrap(prompt, is_frame)
+    request = parse_request(without_edges(opened.text, scorer))
+    if opened.context:
+        request = Request(request.instruction, f"{request.context}\n{opened.context}")
+    instruction = request.instruction
+    lines = ngrams.lines(instruction)
+    if ngrams.has_choices(instruction):
+        return Reading(request, _sentences(lines), has_choices=True)
+    parts, scores = _sentences(lines), None
+    if len(lines) > 1 and (len(instruction) > SHORT or len(request.context) > BIG):
+        some = _sentences(_not_pasted(lines, request.context, scorer))
+        # A line that only wraps ("Thanks for any help") may look least like pasted text.
+        if max(found := scorer.sentences(some)) >= 0.0:
+            parts, scores = some, found
+    if len(parts) > 1:
+        asking = [part for part in parts if not is_claim(part)] or parts
+        if scores is None or len(asking) < len(parts):
+            scores = scorer.sentences(asking)
+        least = min(0.0, max(scores) - CLEARLY_LESS)
+        parts = [part for part, score in zip(asking, scores, strict=True) if score >= least]
+    return Reading(request, parts)
+
+
+def _not_pasted(lines: Sequence[str], context: str, scorer: Scorer) -> list[str]:
+    """The lines that look least like pasted text."""
+    scores = scorer.lines(lines, context.lower())
+    best = max(scores)
+    least = best - min(LINE_LESS, max(best, 0.0) / 2)
+    return [line for line, score in zip(lines, scores, strict=True) if score >= least]
+
+
+def without_edges(text: str, scorer: Scorer) -> str:
+    """The text without sentences at its head and tail that only wrap the request.
+
+    What is pasted and what asks is told by the place in the text, so these go first.
+    """
+    for last in (False, True):
+        for _ in range(MOST_EDGES):
+            edge, left = _edge(text, last=last)
+            if not edge or len(left) < LEAST_ASKED:
+                break
+            asked = ngrams.plain(edge)
+            score = scorer.sentences([" ", asked] if last else [asked, " "])[last]
+            if score > (ASIDE if edge[0] in "(（[" else WRAPS):  # noqa: RUF001
+                break
+            text = left
+    return text
+
+
+def _edge(text: str, *, last: bool) -> tuple[str, str]:
+    """The first or the last sentence of a text, and the rest; "" where it is long for a note."""
+    text = text.strip()
+    cut = text.rfind("\n") if last else text.find("\n")
+    line = text[cut + 1 :] if last else text[: cut if cut >= 0 else len(text)]
+    if not line or len(line) > LONGEST_LINE:
+        return "", text
+    parts = ngrams.sentences(line)
+    bracketed = line[0] in "(（["  # noqa: RUF001
+    if not parts:
+        return "", text
+    edge = line if bracketed else parts[-1] if last else parts[0]
+    edge = edge.strip()
+    if len(edge) > LONGEST_EDGE:
+        return "", text
+    return edge, (text[: -len(edge)] if last else text[len(edge) :]).strip()
+
+
+def _sentences(lines: Sequence[str]) -> list[str]:
+    return [part for line in lines for part in ngrams.sentences(line)]
 
 
 def unwrap(prompt: str, is_frame: IsFrame) -> Opened:

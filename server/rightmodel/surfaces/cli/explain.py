@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rightmodel.core.format import dollars
 from rightmodel.manifest.catalog import DEFAULT_SLOPE
 from rightmodel.routing.decide import CERTAIN
-from rightmodel.routing.signals import local_model
+from rightmodel.routing.signals import envelope, local_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ MOST_SHOWN: Final = 200
 
 def explanation(task: Task, decision: Decision, catalog: Catalog) -> dict[str, Any]:
     """The instruction without its wrapping, skills and slopes, readings and their winners."""
-    instruction = " ".join(local_model.read(task.prompt, local_model.load()).sentences)
+    instruction = " ".join(envelope.read(task.prompt, local_model.load()).sentences)
     assessment = decision.assessment
     stated = assessment.difficulty_confidence >= CERTAIN
     winners: dict[tuple[str, str], float] = defaultdict(float)
