@@ -243,3 +243,16 @@ def test_a_choice_among_several_tools_is_read_as_auto(wire_format: WireFormat, p
     choice = {"type": "allowed_tools", "mode": "auto", "tools": []}
     body = {"model": "m", prompt: [{"role": "user", "content": "hi"}], "tool_choice": choice}
     assert CODECS[wire_format].decode_request(body).tool_choice == ToolChoice()
+
+
+@pytest.mark.parametrize("last", [Text("Bon"), ToolCall("c", "find", '{"q": "la')])
+def test_the_item_that_the_limit_cut_off_says_so_and_those_before_it_do_not(
+    last: Text | ToolCall,
+) -> None:
+    codec, before = CODECS[WireFormat.OPENAI_RESPONSES], ToolCall("b", "find", "{}")
+    response = ChatResponse((before, last), "length")
+    whole = codec.encode_response(response, ENVELOPE)
+    *events, end = codec.encode_stream(response, events_of(response, 3), ENVELOPE)
+    done = [e["item"] for e in events if e["type"] == "response.output_item.done"]
+    for items in (whole["output"], done, end["response"]["output"]):
+        assert [item["status"] for item in items] == ["completed", "incomplete"]

@@ -30,7 +30,10 @@ def encode_response(response: ChatResponse, envelope: Envelope) -> dict[str, Any
                     refusal = {"type": "refusal", "refusal": piece["text"]}
                     piece.clear()
                     piece.update(refusal)
-    return response_object(envelope, _status(response.finish), items, response)
+    status = _status(response.finish)
+    if items:
+        _set_status(items[-1], status)
+    return response_object(envelope, status, items, response)
 
 
 class ResponsesStreamEncoder(StreamEncoder):
@@ -71,8 +74,8 @@ class ResponsesStreamEncoder(StreamEncoder):
 
     def end(self, response: ChatResponse) -> list[dict[str, Any]]:
         """The last item's end and the whole response."""
-        closed = self._closed()
         status = _status(response.finish)
+        closed = self._closed(status)
         whole_response = response_object(self._envelope, status, self._items, response)
         return [*closed, self._event(f"response.{status}", response=whole_response)]
 
@@ -95,11 +98,12 @@ class ResponsesStreamEncoder(StreamEncoder):
         self._open, self._pieces, self._other = f"call {event.number}", [], call
         return closed
 
-    def _closed_other(self, call: ToolCall) -> list[dict[str, Any]]:
+    def _closed_other(self, call: ToolCall, status: str) -> list[dict[str, Any]]:
         """A call of a custom tool or of a local shell."""
         whole = replace(call, arguments="".join(self._pieces))
         self._open, self._other = "", None
         item = _output_item(whole, len(self._items), self._envelope)
+        _set_status(item, status)
         self._items.append(item)
         index = len(self._items) - 1
         started = {**item, "status": "in_progress"}
@@ -120,7 +124,8 @@ class ResponsesStreamEncoder(StreamEncoder):
         self._open, self._pieces = name, []
         item = _output_item(piece, len(self._items), self._envelope)
         if item["type"] == "message":
-            item |= {"content": [], "status": "in_progress"}
+            item["content"] = []
+        _set_status(item, "in_progress")
         self._items.append(item)
         index = len(self._items) - 1
         events.append(self._event("response.output_item.added", output_index=index, item={**item}))
@@ -133,13 +138,14 @@ class ResponsesStreamEncoder(StreamEncoder):
             events.append(self._event(kind, **self._at(summary_index=0), part=empty))
         return events
 
-    def _closed(self) -> list[dict[str, Any]]:
+    def _closed(self, status: str = "completed") -> list[dict[str, Any]]:
         if not self._open:
             return []
         if self._other is not None:
-            return self._closed_other(self._other)
+            return self._closed_other(self._other, status)
         content, item = "".join(self._pieces), self._items[-1]
         self._open = ""
+        _set_status(item, status)
         if item["type"] == "message":
             events = self._closed_text(item, content)
         elif item["type"] == "reasoning":
@@ -155,7 +161,7 @@ class ResponsesStreamEncoder(StreamEncoder):
         ]
 
     def _closed_text(self, item: dict[str, Any], content: str) -> list[dict[str, Any]]:
-        item |= {"content": [_output_text(content)], "status": "completed"}
+        item["content"] = [_output_text(content)]
         at = self._at(content_index=0)
         return [
             self._event("response.output_text.done", **at, text=content, logprobs=[]),
@@ -176,6 +182,12 @@ class ResponsesStreamEncoder(StreamEncoder):
     def _event(self, kind: str, **fields: Any) -> dict[str, Any]:
         self._number += 1
         return {"type": kind, "sequence_number": self._number - 1, **fields}
+
+
+def _set_status(item: dict[str, Any], status: str) -> None:
+    """Of an item that has one: reasoning has none."""
+    if "status" in item:
+        item["status"] = status
 
 
 def _output_text(content: str) -> dict[str, Any]:
