@@ -11,11 +11,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 EDGE_LINES: Final = 6
 """Lines that are read at the head, and at the tail, of an instruction."""
@@ -129,17 +129,15 @@ def word_keys(word: str) -> list[str]:
     return inner if _UNSPACED_ONE.match(word) else [word, *inner]
 
 
-def chains(word: str) -> list[list[str]]:
+def chains(word: str) -> Sequence[Iterable[str]]:
     """The keys of a word besides itself, each chain from the shortest key to the longest.
 
     A key has a row of weights only where every shorter one of its chain has.
     """
     size = len(word)
     if not word.isascii() and _UNSPACED_ONE.match(word):
-        return [
-            [f"{RUN}{word[i : i + n]}" for n in range(1, min(LONGEST_RUN, size - i) + 1)]
-            for i in range(size)
-        ]
+        runs = (word[i : i + LONGEST_RUN] for i in range(size))
+        return [map(RUN.__add__, accumulate(run)) for run in runs]
     return [[word[:n] + "*" for n in stems_of(word) if n < size]]
 
 
