@@ -172,6 +172,17 @@ def test_calibrate_writes_ratings_into_the_manifest_and_keeps_the_first_one(
     assert "→" in shown.splitlines()[-1]
 
 
+def test_a_calibrated_manifest_keeps_its_line_ends_and_its_mode(tmp_path: Path, pair: Path) -> None:
+    manifest = tmp_path / "rightmodel.toml"
+    manifest.write_bytes(manifest.read_bytes().replace(b"\n", b"\r\n"))
+    manifest.chmod(0o640)
+    run(tmp_path, "calibrate", str(pair), "--write")
+    written = manifest.read_bytes()
+    assert b"code = " in written
+    assert written.count(b"\n") == written.count(b"\r\n")
+    assert manifest.stat().st_mode & 0o777 == 0o640
+
+
 def test_ratings_lie_over_those_of_a_shipped_model(tmp_path: Path) -> None:
     (tmp_path / "rightmodel.toml").write_text('version = 1\ninclude = ["deepseek"]\n')
     shipped = load_catalog(tmp_path / "rightmodel.toml", has_key=lambda _: True)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -26,9 +24,11 @@ from rightmodel.execution.engine import make_router
 from rightmodel.manifest.load import load_catalog
 from rightmodel.surfaces.cli import with_settings
 from rightmodel.surfaces.cli.terminal import echo
+from rightmodel.surfaces.cli.text_file import change_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from rightmodel.evaluation.fit import Assessed, Fit
     from rightmodel.evaluation.table import Row
@@ -110,16 +110,18 @@ def _show_changes(catalog: Catalog, calibration: Calibration) -> None:
 
 def _write(manifest: Path, found: Fit, settings: Settings) -> None:
     """Replace the manifest by one with the fit in place, if that still loads; keep a backup."""
-    target = Path(manifest).resolve()
+    target = manifest.resolve()
     draft = target.with_name(f".{target.name}.calibrated")
     backup = target.with_name(f"{target.name}.bak")
-    try:
-        draft.write_text(with_fit(target.read_text(encoding="utf-8-sig"), found), encoding="utf-8")
+
+    def calibrated(text: str) -> str:
+        changed = with_fit(text, found)
+        draft.write_text(changed, encoding="utf-8")
         load_catalog(draft, has_key=settings.has_key)
-        if not backup.exists():
-            shutil.copy2(target, backup)
-        shutil.copymode(target, draft)
-        draft.replace(target)
+        return changed
+
+    try:
+        change_file(target, calibrated, keeps=not backup.exists())
     except OSError as error:
         raise TaskError(f"{target}: cannot be written: {error.strerror}") from error
     finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from rightmodel.execution.probe import most_usd
 from rightmodel.surfaces.cli import settings_summary
 from rightmodel.surfaces.cli.check import as_object, described, label, price_in_words
 from rightmodel.surfaces.cli.console import console
+from rightmodel.surfaces.cli.ending import end_on_signals, first
 from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ async def watch(settings: Settings, every_s: float, *, as_json: bool, agreed: bo
     opening = _opening(catalog, settings, rows, every_s)
     if not agreed and _costs(rows):
         _agree(opening)
-    _end_on_request()
+    end_on_signals()
     prober = make_prober(settings, catalog)
     view = _view(rows, as_json=as_json)
     try:
@@ -103,7 +103,7 @@ async def watch(settings: Settings, every_s: float, *, as_json: bool, agreed: bo
                 for row in rows:
                     group.create_task(_follow(row, prober, every_s, view))
     except BaseExceptionGroup as group_error:
-        raise group_error.exceptions[0] from group_error
+        raise first(group_error) from group_error
     finally:
         await prober.close()
     view.close()
@@ -135,16 +135,6 @@ async def _follow(row: Row, prober: Prober, every_s: float, view: Lines | LiveTa
         if not row.reachable:
             return
         await asyncio.sleep(max(0.0, began + every_s - time.monotonic()))
-
-
-def _end_on_request() -> None:
-    """SIGTERM and SIGHUP end the watch like Ctrl-C."""
-    task = asyncio.current_task()
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if task is not None and number is not None:
-            with contextlib.suppress(NotImplementedError):  # Windows
-                asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
 def _opening(

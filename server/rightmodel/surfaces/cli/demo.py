@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 import sys
 from collections import Counter
 from decimal import Decimal
@@ -25,6 +23,7 @@ from rightmodel.simulator import fault
 from rightmodel.simulator.outage import Outage, Target
 from rightmodel.simulator.samples import SAMPLES, TURNS
 from rightmodel.simulator.simulation import Answers, simulate
+from rightmodel.surfaces.cli.ending import end_on_signals, first
 from rightmodel.surfaces.cli.show.calls import HEALED, HEALTHY, OUTAGE, short, totals
 from rightmodel.surfaces.cli.show.main_loop import gateway, session
 from rightmodel.surfaces.cli.show.run import Run, environment_of, server_stage
@@ -98,14 +97,14 @@ def command(*, usage: bool) -> None:
     try:
         calls, failed = asyncio.run(_perform(usage=usage))
     except BaseExceptionGroup as group:
-        raise _first(group) from group
+        raise first(group) from group
     except asyncio.CancelledError:
         raise click.Abort from None
     sys.exit(failed or any(call.error for call in calls))
 
 
 async def _perform(*, usage: bool) -> tuple[list[Call], bool]:
-    _end_on_signals()
+    end_on_signals()
     catalog = _catalog()
     answers = Answers((*SAMPLES, *TURNS), count_tokens, speedup=SPEEDUP)
     clock = asyncio.get_running_loop().time
@@ -258,20 +257,3 @@ def _closing(sums: Totals) -> list[tuple[str, str]]:
         ("saved", _saved(sums)),
         ("simulated", simulated),
     ]
-
-
-def _end_on_signals() -> None:
-    """SIGTERM and SIGHUP end the demo as Ctrl-C does: nothing is left behind."""
-    task = asyncio.current_task()
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if task is not None and number is not None:
-            with contextlib.suppress(NotImplementedError):  # Windows
-                asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-
-
-def _first(error: BaseException) -> BaseException:
-    """The first error that is no group of others."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rich.table import Table
 from rich.text import Text
 
-from rightmodel.surfaces.cli.console import console, print_table
+from rightmodel.core.format import UNKNOWN
+from rightmodel.surfaces.cli.console import console, print_table, table
 from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from rich.table import Table
 
     from rightmodel.evaluation.metrics import Interval
     from rightmodel.evaluation.report import Entry, Report
@@ -31,13 +33,14 @@ _NAMES: Final = {
 
 def show(report: Report) -> None:
     """Print it."""
+    screen = console()
     echo(
         f"{report.prompts:,} prompts, {len(report.models)} models, "
         f"savings against always {report.reference}"
     )
     for note in report.notes:
         echo(f"  {note}")
-    _print(_routes(report))
+    print_table(screen, _routes(report))
     if report.unrouted:
         echo(f"no candidate for {report.unrouted} prompts: counted as unanswered, unpaid")
     aiq = report.aiq
@@ -56,31 +59,25 @@ def show(report: Report) -> None:
         f"processor time of a decision: median {report.decision_ms['p50']:.2f} ms, "
         f"99 % within {report.decision_ms['p99']:.2f} ms"
     )
-    _print(_models(report))
-
-
-def _print(table: Table) -> None:
-    print_table(console(), table)
+    print_table(screen, _models(report))
 
 
 def _routes(report: Report) -> Table:
-    table = Table("way to route", "quality", "", "cost of a prompt", "", "saving", "kept")
-    for number in range(1, 7):
-        table.columns[number].justify = "right"
-    table.add_row(*_route(report.router, f"router, {report.tier}", bold=True))
+    made = table("way to route", "quality", "", "cost of a prompt", "", "saving", "kept")
+    made.add_row(*_route(report.router, f"router, {report.tier}", bold=True))
     for entry in report.tiers:
         if entry.name != report.tier:
-            table.add_row(*_route(entry, f"router, {entry.name}"))
-    table.add_section()
+            made.add_row(*_route(entry, f"router, {entry.name}"))
+    made.add_row()
     for entry in report.baselines:
         name = _NAMES.get(entry.name, entry.name)
-        table.add_row(*_route(entry, f"{name}: {entry.model}" if entry.model else name))
-    return table
+        made.add_row(*_route(entry, f"{name}: {entry.model}" if entry.model else name))
+    return made
 
 
 def _route(entry: Entry, name: str, *, bold: bool = False) -> list[str | Text]:
     def share(value: float | None) -> str:
-        return "–" if value is None else f"{value:.1%}"
+        return UNKNOWN if value is None else f"{value:.1%}"
 
     return [
         Text(name, style="bold" if bold else ""),
@@ -99,21 +96,17 @@ def _span(intervals: Mapping[str, Interval], name: str, form: str) -> str:
 
 
 def _models(report: Report) -> Table:
-    table = Table("model", "chosen", "quality", "promised", "Brier", "gap", "cost of a prompt")
-    for number in range(1, 7):
-        table.columns[number].justify = "right"
+    made = table("model", "chosen", "quality", "promised", "Brier", "gap", "cost of a prompt")
     ranked = sorted(report.models, key=lambda m: (-report.mix.get(m, 0.0), m))
     for model in ranked[:MOST_MODELS]:
         single, found = report.singles.get(model), report.reliability.get(model)
-        table.add_row(
+        figures = (found.observed, found.predicted, found.brier, found.error) if found else ()
+        made.add_row(
             model,
             f"{report.mix.get(model, 0.0):.1%}",
-            f"{found.observed:.3f}" if found else "–",
-            f"{found.predicted:.3f}" if found else "–",
-            f"{found.brier:.3f}" if found else "–",
-            f"{found.error:.3f}" if found else "–",
-            f"${single.cost:.6f}" if single else "–",
+            *([f"{figure:.3f}" for figure in figures] or [UNKNOWN] * 4),
+            f"${single.cost:.6f}" if single else UNKNOWN,
         )
     if len(ranked) > MOST_MODELS:
-        table.caption = f"and {len(ranked) - MOST_MODELS} more; --json has them all"
-    return table
+        made.caption = f"and {len(ranked) - MOST_MODELS} more; --json has them all"
+    return made

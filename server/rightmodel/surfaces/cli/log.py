@@ -8,7 +8,7 @@ import time
 from datetime import UTC, datetime
 from functools import partial
 from math import isinf
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -163,7 +163,9 @@ def _print(calls: Iterable[Logged], *, as_json: bool) -> None:
             echo(json.dumps(call_view.as_json(logged), ensure_ascii=False))
         else:
             cells = _cells(logged)
-            echo(cells["when"], "  ", *_styled(logged, cells["outcome"]), "  ", _line(cells))
+            outcome = cells["outcome"]
+            shown = styled(outcome, fg="red") if _is_bad(logged) else outcome
+            echo(cells["when"], "  ", shown, "  ", _line(cells))
 
 
 def _line(cells: dict[str, str]) -> str:
@@ -171,9 +173,8 @@ def _line(cells: dict[str, str]) -> str:
     return "  ".join(cells[name] for name in names if cells[name])
 
 
-def _styled(logged: Logged, text: str) -> Iterator[Any]:
-    bad = logged.call.outcome != ANSWERED or logged.verdict == "bad"
-    yield styled(text, fg="red") if bad else text
+def _is_bad(logged: Logged) -> bool:
+    return logged.call.outcome != ANSWERED or logged.verdict == "bad"
 
 
 def _show_table(calls: Iterable[Logged]) -> None:
@@ -192,8 +193,8 @@ def _show_table(calls: Iterable[Logged]) -> None:
             column.justify = "left"
         column.no_wrap = column.header != "model"
     for logged, cells in rows:
-        bad = logged.call.outcome != ANSWERED or logged.verdict == "bad"
-        made.add_row(*(Text(cells[name]) for name in names), style="red" if bad else "")
+        style = "red" if _is_bad(logged) else ""
+        made.add_row(*(Text(cells[name]) for name in names), style=style)
     print_table(screen, made, least=sum(name in NEEDED for name in names))
 
 
@@ -335,11 +336,11 @@ def _began(logged: Logged, attempt: AttemptRecord) -> str:
 def _candidates(screen: Console, choice: Choice) -> None:
     from rightmodel.surfaces.cli.console import print_table, table
 
-    loss = dollars_of(choice.loss)
+    loss = dollars(choice.loss)
     echo("\n", styled("candidates", bold=True), f": expected total = cost + risk × {loss}")
     made = table("model", "chance", "cost", "total", "time")
     for c in choice.candidates:
-        total = UNKNOWN if isinf(c.total_usd) else dollars_of(c.total_usd)
+        total = UNKNOWN if isinf(c.total_usd) else dollars(c.total_usd)
         made.add_row(c.model, f"{c.p_success:.1%}", usd(c.cost_usd), total, duration(c.time_s))
     print_table(screen, made)
 
@@ -352,10 +353,3 @@ def _rejections(choice: Choice) -> None:
         echo("\n", styled("rejected", bold=True))
     for reason, names in models.items():
         echo(f"{', '.join(names)}: {reason}")
-
-
-def dollars_of(value: float) -> str:
-    """A float in USD, as text."""
-    from decimal import Decimal
-
-    return dollars(Decimal(f"{value:.7f}"))
