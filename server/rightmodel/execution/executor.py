@@ -147,7 +147,10 @@ class Executor:
         )
         call = _Call(state, self._recorder.open(state, ref or new_ref()), listener, live, relay)
         with call.recorder.call(self._now):
-            return await self._run(call)
+            try:
+                return await self._run(call)
+            finally:
+                call.watch = None  # it holds the call: only the collector would free the two
 
     async def _run(self, call: _Call) -> Answer:
         state = call.state
