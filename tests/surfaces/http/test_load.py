@@ -110,7 +110,8 @@ def test_turns_leave_nothing_behind(tmp_path: Path) -> None:
 
             await turns(60)
             before = await turns(20)
-            # Timers that were cancelled go when they would have fired; a turn is dozens of objects.
-            assert await turns(80) - before < 4 * 80
+            # A turn is dozens of objects. Up to a hundred cancelled timers, and what they hold,
+            # stay in the event loop's heap: over many turns that is little a turn.
+            assert await turns(160) - before < 4 * 160
 
     run(work())
