@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import strategies as st
@@ -40,6 +41,7 @@ SCHEMA: Final[Mapping[str, Any]] = {
 WORDS: Final = st.text(
     st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=12
 )
+MAYBE_WORDS: Final = st.one_of(st.just(""), WORDS)
 NAMES: Final = st.sampled_from(["read_file", "search", "run"])
 IMAGE: Final = Attachment("", "image/png", b"\x89PNG\r\n\x1a\n")
 PDF: Final = Attachment("", "application/pdf", b"%PDF-1.7")
@@ -50,12 +52,16 @@ ARGUMENTS: Final = st.dictionaries(WORDS, st.one_of(WORDS, st.integers(-9, 9)), 
 )
 SIGNATURES: Final = st.sampled_from(["", "c2ln"])
 TOOLS: Final = st.lists(
-    st.builds(ToolSpec, NAMES, st.one_of(st.just(""), WORDS), st.just(SCHEMA)),
+    st.builds(ToolSpec, NAMES, MAYBE_WORDS, st.just(SCHEMA)),
     max_size=2,
     unique_by=lambda tool: tool.name,
 ).map(tuple)
 REASONING: Final = st.builds(Reasoning, WORDS, SIGNATURES, st.sampled_from(["", "rs_1"]))
-
+USAGES: Final = st.sampled_from([Usage(1000, 50, 900, reasoning=20), Usage(10, 5)])
+THOUGHTS: Final = st.lists(REASONING, max_size=1)
+MARKS: Final = st.sampled_from([(), (CacheMark(),)])
+FILES: Final = st.lists(st.sampled_from([IMAGE, PDF]), max_size=1)
+WITH_AUDIO: Final = st.lists(st.sampled_from([IMAGE, PDF, AUDIO]), max_size=1)
 
 RARE: Final = (
     "marks",
@@ -76,8 +82,8 @@ def requests(draw: st.DrawFn, most_rare: int = 2) -> ChatRequest:
     """A conversation in which every call has its result, with a few rare features."""
     rare = draw(st.sets(st.sampled_from(RARE), max_size=most_rare))
     tools = draw(TOOLS)
-    marks = st.sampled_from([[], [CacheMark()]] if "marks" in rare else [[]])
-    files = st.sampled_from([IMAGE, PDF, AUDIO] if "audio" in rare else [IMAGE, PDF])
+    marks = MARKS if "marks" in rare else st.just(())
+    files = WITH_AUDIO if "audio" in rare else FILES
     messages: list[Message] = []
     if draw(st.booleans()):
         messages.append(Message("system", (draw(TEXTS), *draw(marks))))
@@ -91,10 +97,10 @@ def requests(draw: st.DrawFn, most_rare: int = 2) -> ChatRequest:
             )
             for call in calls
         )
-        said: tuple[Part, ...] = (*draw(st.lists(files, max_size=1)), draw(TEXTS), *draw(marks))
+        said: tuple[Part, ...] = (*draw(files), draw(TEXTS), *draw(marks))
         messages.append(Message("user", (*results, *said)))
         calls = draw(_calls(turn, signed="signatures" in rare)) if tools else []
-        thought = draw(st.lists(REASONING, max_size="reasoning" in rare))
+        thought = draw(THOUGHTS) if "reasoning" in rare else []
         messages.append(Message("assistant", (*thought, draw(TEXTS), *calls)))
     if "system" in rare:
         messages.append(Message("system", (draw(TEXTS),)))
@@ -104,7 +110,7 @@ def requests(draw: st.DrawFn, most_rare: int = 2) -> ChatRequest:
         model=draw(st.sampled_from(["m-1", "gemini-3.8-flash"])),
         messages=tuple(messages),
         tools=tools,
-        tool_choice=draw(_choices(tools, serial="serial" in rare)),
+        tool_choice=draw(_choices(tools[0].name if tools else "", serial="serial" in rare)),
         schema=draw(st.sampled_from([None, SCHEMA])),
         effort=draw(st.sampled_from(["", "none", "low", "medium", "high"])),
         max_output_tokens=draw(st.integers(1, 9999)),
@@ -115,6 +121,7 @@ def requests(draw: st.DrawFn, most_rare: int = 2) -> ChatRequest:
     )
 
 
+@cache  # Hypothesis examines each new strategy, which takes longer than to draw from it
 def _calls(turn: int, *, signed: bool) -> st.SearchStrategy[list[ToolCall]]:
     def numbered(parts: list[tuple[str, str, str]]) -> list[ToolCall]:
         return [ToolCall(f"call_{turn}_{i}", n, a, s) for i, (n, a, s) in enumerate(parts)]
@@ -123,13 +130,15 @@ def _calls(turn: int, *, signed: bool) -> st.SearchStrategy[list[ToolCall]]:
     return st.lists(st.tuples(NAMES, ARGUMENTS, signatures), max_size=2).map(numbered)
 
 
-def _choices(tools: tuple[ToolSpec, ...], *, serial: bool) -> st.SearchStrategy[ToolChoice]:
-    if not tools:
+@cache
+def _choices(tool: str, *, serial: bool) -> st.SearchStrategy[ToolChoice]:
+    """`tool`: the name of one, "" where there is none."""
+    if not tool:
         return st.just(ToolChoice())
     return st.one_of(
         st.builds(ToolChoice, st.sampled_from(["auto", "required"]), parallel=st.just(not serial)),
         st.just(ToolChoice("none")),
-        st.builds(ToolChoice, st.just("required"), st.just(tools[0].name), st.just(not serial)),
+        st.builds(ToolChoice, st.just("required"), st.just(tool), st.just(not serial)),
     )
 
 
@@ -141,17 +150,12 @@ def responses(draw: st.DrawFn, wire_format: WireFormat) -> ChatResponse:
     if draw(st.booleans()):
         named = "rs_1" if wire_format is WireFormat.OPENAI_RESPONSES else ""
         parts.append(Reasoning(draw(WORDS), "c2ln" if signed else "", named))
-    if said := draw(st.one_of(st.just(""), WORDS)):
+    if said := draw(MAYBE_WORDS):
         parts.append(Text(said))
     calls = draw(_calls(0, signed=wire_format is WireFormat.GEMINI))
     finishes = ["tool_calls"] if calls else ["stop", "length", "refused"]
-    usage = draw(
-        st.sampled_from([
-            Usage(1000, 50, 900, reasoning=20),
-            Usage(10, 5),
-        ])
-    )  # fmt: skip
-    return ChatResponse((*parts, *calls), draw(st.sampled_from(finishes)), "m-1", usage, id="r1")
+    usage, finish = draw(USAGES), draw(st.sampled_from(finishes))
+    return ChatResponse((*parts, *calls), finish, "m-1", usage, id="r1")
 
 
 ENVELOPE: Final = Envelope("r1", "m-1", 1_795_000_000)
