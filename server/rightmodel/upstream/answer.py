@@ -145,6 +145,7 @@ class Answer:
             body = b"" if calls else self._body_bytes()
             parts = (without_keys(part, self._mask) for part in self._parts(split, calls))
             turn = {"parts": tuple(parts), "id": decoder.id, "body": body}
+        self._take = self._pieces.append  # a method of its own holds all of this for the collector
         return Completion(
             text=self._mask(split.text),
             finish="tool_calls" if calls else decoder.finish,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
+from rightmodel.execution.call_state import CallState
 from rightmodel.simulator import Behaviour, SimulatedProvider
 from surfaces.http.gateway import KEY, gateway, manifest, run
 
@@ -113,5 +114,31 @@ def test_turns_leave_nothing_behind(tmp_path: Path) -> None:
             # A turn is dozens of objects. Up to a hundred cancelled timers, and what they hold,
             # stay in the event loop's heap: over many turns that is little a turn.
             assert await turns(160) - before < 4 * 160
+
+    run(work())
+
+
+@pytest.mark.parametrize("protocol", ["openai-chat", "anthropic-messages"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_turn_is_freed_when_it_ends_without_the_garbage_collector(
+    tmp_path: Path, protocol: str, *, stream: bool
+) -> None:
+    """A pass over what hundreds of turns left behind stops all that run."""
+
+    async def work() -> None:
+        async with (
+            SimulatedProvider(protocol, key=KEY, models={"m": Behaviour(echo)}) as up,
+            gateway(tmp_path, manifest({"p": up})) as gw,
+        ):
+            gc.collect()
+            gc.disable()
+            try:
+                for mark in range(3):
+                    answer = await gw.post(PATHS["chat"], body("chat", mark, stream=stream))
+                    assert answer.status_code == 200
+                left = [one for one in gc.get_objects() if isinstance(one, CallState)]
+                assert left == []
+            finally:
+                gc.enable()
 
     run(work())
