@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from rightmodel.core.call import CallEvent, Listener
 
 
-def answer(text: str) -> Answer:
+def answer(text: str, ref: str = "") -> Answer:
     assessment = Assessment((("general", 1.0),), 5.0, "default")
     decision = Decision((), (), assessment, Requirements(1, 1), "balanced", 0.0, "")
-    return Answer(text, Receipt("p/m", decision, (Attempt("p/m", "p", "m"),), 0.1, None))
+    attempts = (Attempt("p/m", "p", "m"),)
+    return Answer(text, Receipt("p/m", decision, attempts, 0.1, None, ref=ref))
 
 
 @dataclass
@@ -35,7 +36,7 @@ class Scripted:
     cancelled: int = 0
     fail: bool = False
 
-    async def complete(self, task: Task, *, listener: Listener, **_: object) -> Answer:
+    async def complete(self, task: Task, *, listener: Listener, ref: str, **_: object) -> Answer:
         self.tasks.append(task)
         self.began.set()
         listener(AttemptStarted(1, "p/m", "p"))
@@ -46,7 +47,7 @@ class Scripted:
             raise
         if self.fail:
             raise ExhaustedError("every attempt failed", attempts=(), retryable=True)
-        return answer(self.text)
+        return answer(self.text, ref)
 
 
 def run(test: Callable[[Scripted, Calls], Awaitable[None]]) -> None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.call import Answer, Queued
+from rightmodel.core.call import Queued
 from rightmodel.core.errors import RightmodelError, TaskError
 from rightmodel.core.task import Message, Task
 from rightmodel.ledger.records import new_ref
@@ -21,7 +22,7 @@ from rightmodel.routing.tokens import estimate_tokens
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from rightmodel.core.call import CallEvent, Listener
+    from rightmodel.core.call import Answer, CallEvent, Listener
     from rightmodel.execution.executor import Executor
     from rightmodel.execution.shared_calls import SharedCalls
 
@@ -88,22 +89,12 @@ class _Entry:
     pages: tuple[str, ...] = ()
     pages_read: int = 0
     chars: int = 0
+    """Kept in memory; nothing changes them once the call is done."""
 
     def notify(self, event: CallEvent) -> None:
         self.status, self.changed_at = event, self.wall()
         for listener in self.listeners:
             listener(event)
-
-    def ended(self, _: asyncio.Future[Answer]) -> None:
-        self.changed_at = self.wall()
-
-    def measure(self) -> int:
-        """Characters kept in memory; nothing changes them once the call is done."""
-        if not self.chars:
-            self.chars = sum(len(message.text) for message in self.task.messages)
-            if not self.job.cancelled() and self.job.exception() is None:
-                self.chars += len(self.job.result().text)
-        return self.chars
 
 
 class Calls:
@@ -130,7 +121,8 @@ class Calls:
         self._give_up_s = give_up_s
         self._now = now
         self._wall = wall
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, _Entry] = {}  # the least recently used first
+        self._chars = 0
         self._places = asyncio.Semaphore(MOST_RUNNING)
 
     @property
@@ -181,7 +173,7 @@ class Calls:
     async def status(self, ref: str, client: str) -> CallStatus:
         """What is known of a client's call. Raises `TaskError` where `ref` is gone."""
         entry = await self._find(ref, client)
-        entry.touched = self._now()
+        self._touch(entry)
         outcome: Page | RightmodelError | None = None
         if entry.job.done() and not entry.job.cancelled():
             try:
@@ -217,14 +209,32 @@ class Calls:
         now, wall = self._now(), self._wall()
         entry = _Entry(ref, task, now, job, now, wall, wall, self._wall)
         self._entries[ref] = entry
-        job.add_done_callback(entry.ended)
+        job.add_done_callback(partial(self._ended, entry))
         return entry
+
+    def _ended(self, entry: _Entry, job: asyncio.Future[Answer]) -> None:
+        entry.changed_at = self._wall()
+        if self._entries.get(entry.ref) is not entry:
+            return
+        entry.chars = sum(len(message.text) for message in entry.task.messages)
+        if not job.cancelled() and job.exception() is None:
+            entry.chars += len(job.result().text)
+        self._chars += entry.chars
+
+    def _touch(self, entry: _Entry) -> None:
+        entry.touched = self._now()
+        if self._entries.pop(entry.ref, None) is not None:
+            self._entries[entry.ref] = entry
+
+    def _drop(self, entry: _Entry) -> None:
+        if self._entries.pop(entry.ref, None) is not None:
+            self._chars -= entry.chars
 
     async def _run(self, ref: str, task: Task, deadline_s: float) -> Answer:
         began = self._now()
         async with self._places:
             waited = self._now() - began
-            answer = await self._executor.complete(
+            return await self._executor.complete(
                 task,
                 deadline_s=max(1.0, deadline_s - waited),
                 give_up_s=max(deadline_s, self._give_up_s) - waited,
@@ -232,21 +242,20 @@ class Calls:
                 live=False,
                 ref=ref,
             )
-        return Answer(answer.text, replace(answer.receipt, ref=ref))
 
     async def _wait(self, entry: _Entry, wait_s: float, listener: Listener) -> Page | Pending:
         entry.listeners.append(listener)
         try:
             await asyncio.wait({entry.job}, timeout=wait_s)
         except asyncio.CancelledError:
-            entry.job.add_done_callback(lambda _: self._entries.pop(entry.ref, None))
+            entry.job.add_done_callback(lambda _: self._drop(entry))
             entry.job.cancel()
             # Scopes cancel again and again: `gather` would hand that on to the job's cleaning up.
             await asyncio.wait({entry.job})
             raise
         finally:
             entry.listeners.remove(listener)
-        entry.touched = self._now()
+        self._touch(entry)
         if not entry.job.done():
             if self._elsewhere is not None:
                 await self._elsewhere.announce(entry.ref, entry.task.client)
@@ -254,7 +263,7 @@ class Calls:
         try:
             answer = await _settled(entry)
         except RightmodelError:
-            self._entries.pop(entry.ref, None)
+            self._drop(entry)
             raise
         return _page(entry, answer)
 
@@ -267,7 +276,7 @@ class Calls:
                     "conversation",
                     argument="ref",
                 )
-            entry.touched = self._now()
+            self._touch(entry)
             return _page(entry, answer)
         return await self._wait(entry, wait_s, listener)
 
@@ -302,15 +311,12 @@ class Calls:
 
     def _forget(self) -> None:
         """Drop what is old, and the least recently used of what is too much; never what runs."""
-        done = sorted((e for e in self._entries.values() if e.job.done()), key=lambda e: e.touched)
         oldest = self._now() - KEPT_S
-        size = sum(entry.chars or entry.measure() for entry in done)
-        for entry in done:
-            crowded = len(self._entries) > MOST_KEPT or size > MOST_KEPT_CHARS
-            if entry.touched >= oldest and not crowded:
-                break
-            size -= entry.chars
-            del self._entries[entry.ref]
+        while done := next((e for e in self._entries.values() if e.job.done()), None):
+            is_crowded = len(self._entries) > MOST_KEPT or self._chars > MOST_KEPT_CHARS
+            if done.touched >= oldest and not is_crowded:
+                return
+            self._drop(done)
 
 
 def going_on(task: Task, before: Task, answer: Answer) -> Task:

@@ -8,13 +8,14 @@ import re
 import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from rightmodel.core.call import Completion
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.format import one_line, well_formed
 from rightmodel.core.task import Text, ToolCall
-from rightmodel.upstream.classify import classify_in_band
+from rightmodel.upstream.classify import classify, classify_in_band
 from rightmodel.upstream.error_response import is_refused
 from rightmodel.upstream.live import Forward, LiveText, prompt_of, tools_of, without_keys
 from rightmodel.wire.inline_calls import inline_calls
@@ -30,9 +31,10 @@ from rightmodel.wire.seal import sealed
 from rightmodel.wire.sse import Event, SseDecoder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rightmodel.core.task import Reasoning
+    from rightmodel.upstream.connect import Response
     from rightmodel.upstream.live import Watch
     from rightmodel.wire.inline_calls import InlineCall
     from rightmodel.wire.request import ModelRequest
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 MOST_BYTES: Final = 20_000_000
 """Largest response that is read."""
 
+MOST_ERROR_BYTES: Final = 200_000
 LINGER_S: Final = 0.25
 """How long an upstream that sent its last event has to end the response."""
 
@@ -52,6 +55,9 @@ MOST_NAME: Final = 100
 _NOT_IN_NAMES: Final = re.compile(r"[^\w./:@-]+", re.ASCII)
 _INVALID: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What decoding raises for a field of an unexpected type."""
+
+_EVENT_HEAD: Final = re.compile(r"\A(?:event:[^\n]*\n)?data:\s*")
+"""Some servers frame an error as an event even where the status is an error's."""
 
 _DONE: Final = b"[DONE]"
 _SPACE: Final = b" \t\r\n"
@@ -74,7 +80,7 @@ class Answer:
     """
 
     __slots__ = (
-        "_began", "_first_s", "_forward", "_head", "_kind", "_live", "_mask", "_pieces",
+        "_began", "_first_s", "_forward", "_head", "_is_raw", "_kind", "_live", "_mask", "_pieces",
         "_reported", "_sse", "_take", "decoder", "request", "watch",
     )  # fmt: skip
 
@@ -88,6 +94,7 @@ class Answer:
         self.request = request
         self.decoder = decoder
         self.watch = watch
+        self._is_raw = request.has_one_dialect
         self._mask = mask
         self._live = LiveText(mask) if watch is not None and watch.shows_text else None
         self._forward: Forward | None = None
@@ -100,14 +107,21 @@ class Answer:
         self._sse = SseDecoder()
         self._take: Callable[[bytes], None] = self._start
 
-    async def read(self, chunks: AsyncIterator[bytes], kind: str) -> None:
-        """Read a successful response to its end. `kind`: its content type.
+    async def read(self, response: Response) -> None:
+        """Read the response to its end. Raises `ProviderError`, also for one that is an error.
 
-        How the body starts decides between events and one body. Raises `ProviderError`.
+        How the body starts decides between events and one body.
         """
-        self._kind = kind
+        headers = response.headers
+        if headers.get(b"content-encoding", b"identity") != b"identity":
+            from rightmodel.upstream.httpcore_adapter import UnpackedResponse
+
+            response = UnpackedResponse(response)
+        if not 200 <= response.status < 300:  # noqa: PLR2004
+            raise await _refusal(self.request, response)
+        self._kind = headers.get(b"content-type", b"").decode("latin-1")
         size = 0
-        async for chunk in chunks:
+        while chunk := await response.body():
             size += len(chunk)
             if size > MOST_BYTES:
                 raise malformed(self.request, f"the answer exceeds {MOST_BYTES} bytes")
@@ -115,7 +129,7 @@ class Answer:
             if self._forward is not None:
                 await self._forward.take(chunk)
             if self.decoder.done:
-                await _linger(chunks)
+                await _linger(response)
                 break
         self._close()
         if self._forward is not None:
@@ -130,7 +144,7 @@ class Answer:
         if any(marker in text for marker in MARKERS):
             split = split_reasoning(text, prompt_of(request))
         calls = inline_calls(split.text or text, tools_of(request)) if split.is_call else []
-        is_out = self._forward is not None and self._forward.is_open and request.has_one_dialect
+        is_out = self._is_raw and self._forward is not None and self._forward.is_open
         if (split.is_call and not calls and not is_out) or (
             request.turn is None and (decoder.called or decoder.finish == "tool_calls")
         ):
@@ -163,7 +177,7 @@ class Answer:
     ) -> tuple[Text | Reasoning | ToolCall, ...]:
         """The parts of a turn's answer: reasoning and calls within its text are no text."""
         parts = parts_of(self.decoder.events)
-        if not self.request.has_one_dialect:
+        if not self._is_raw:
             parts = tuple(sealed(part, self.request.provider.protocol) for part in parts)
         if not calls and not split.reasoning_chars:
             return parts
@@ -177,7 +191,7 @@ class Answer:
 
     def _body_bytes(self) -> bytes:
         """A response in one piece whose bytes the client can read itself."""
-        if not self.request.has_one_dialect or self._take == self._stream:
+        if not self._is_raw or self._take == self._stream:
             return b""
         body = b"".join(self._pieces)
         text = body.decode("utf-8", "surrogateescape")
@@ -211,29 +225,39 @@ class Answer:
         self._report()
 
     def _events(self, events: list[Event], *, cut: bool = False) -> None:
-        for name, data in events:
-            if data == _DONE:
-                self.decoder.done = True
-                continue
+        """Decode what is in order, also in front of an event that is not."""
+        values: list[Mapping[str, Any]] = []
+        try:
+            for name, data in events:
+                if data == _DONE:
+                    self.decoder.done = True
+                else:
+                    values.append(self._checked(name, data, cut=cut))
+        finally:
             try:
-                value = self._value(data)
-            except ProviderError as error:
-                if not cut:
-                    raise
-                raise broken(self.request, "the stream was cut inside an event") from error
-            if (
-                name == b"error"
-                or value.get("error")
-                or value.get("object") == "error"
-                or ("base_resp" in value and is_refused(value))
-            ):
-                raise classify_in_band(self.request, value)
-            try:
-                self.decoder.event(value)
+                self.decoder.feed(values)
             except InBandError as error:
                 raise classify_in_band(self.request, error.body) from None
             except _INVALID as error:
-                raise malformed(self.request, f"an invalid event: {_start_of([data])}") from error
+                what = f"an invalid event: {_start_of([data for _, data in events])}"
+                raise malformed(self.request, what) from error
+
+    def _checked(self, name: bytes, data: bytes, *, cut: bool) -> Mapping[str, Any]:
+        """One event, which is no error. `cut`: the stream may have ended within it."""
+        try:
+            value: dict[str, Any] = self._value(data)
+        except ProviderError as error:
+            if not cut:
+                raise
+            raise broken(self.request, "the stream was cut inside an event") from error
+        if (
+            name == b"error"
+            or value.get("error")
+            or value.get("object") == "error"
+            or ("base_resp" in value and is_refused(value))
+        ):
+            raise classify_in_band(self.request, value)
+        return value
 
     def _report(self) -> None:
         """Report to the watch what the last bytes contained."""
@@ -326,14 +350,38 @@ def _start_of(pieces: list[bytes]) -> str:
     return b"".join(pieces).decode(errors="replace")
 
 
-async def _linger(chunks: AsyncIterator[bytes]) -> None:
+async def _linger(response: Response) -> None:
     """Wait shortly for the response's end, so that its connection can be reused."""
     size = 0
     try:
-        async with asyncio.timeout(LINGER_S):
-            async for chunk in chunks:
+        async with asyncio.timeout(None if response.is_complete else LINGER_S):
+            while (chunk := await response.body()) and size <= MOST_BYTES:
                 size += len(chunk)
-                if size > MOST_BYTES:
-                    return
     except TimeoutError:
         pass
+
+
+async def _refusal(request: ModelRequest, response: Response) -> ProviderError:
+    """The error for an unsuccessful response, out of its first 200 kB."""
+    named = {k.decode("latin-1"): v.decode("latin-1") for k, v in response.headers.items()}
+    if 300 <= response.status < 400:  # noqa: PLR2004
+        where = _host(named.get("location", ""))
+        return broken(request, f"refused redirect to {where}; correct base_url")
+    data = bytearray()
+    while (chunk := await response.body()) and len(data) <= MOST_ERROR_BYTES:
+        data += chunk
+    text = _EVENT_HEAD.sub("", bytes(data).decode("utf-8-sig", "replace").strip())
+    try:
+        body: Any = _decode(text)[0] if text[:1] in {"{", "["} else text
+    except (ValueError, RecursionError, ArithmeticError):
+        body = text
+    return classify(request, response.status, body, named)
+
+
+def _host(location: str) -> str:
+    """Where a redirect leads: the host alone, which holds no key."""
+    try:
+        host = urlsplit(location).hostname
+    except ValueError:
+        host = None
+    return f"host {host}" if host else "an invalid location"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rightmodel.core.call import Completion, Usage
+    from rightmodel.core.task import Turn
     from rightmodel.upstream.http import HttpClient
     from rightmodel.upstream.live import Watch
     from rightmodel.wire.codec import Codec
@@ -112,17 +113,18 @@ class Exchange:
 
         A stream without an event is requested once more in one piece: then the server reports why.
         """
-        known = self._known.setdefault((request.provider.name, request.name), {})
+        known = self._known.get((request.provider.name, request.name), {})
         repairs = {path: r for path, r in known.items() if r.until > time.monotonic()}
+        turn = request.passed_through
         if self._refused_schemas and self._schema_key(request) in self._refused_schemas:
             repairs[self._codec.schema_path] = Repair()
         new: set[str] = set()
         while True:
-            body, repaired = self._repaired_body(request, repairs)
-            if request.max_output_tokens and not (request.uncapped or request.passed_through):
+            body, repaired = self._repaired_body(request, turn, repairs)
+            if request.max_output_tokens and not (request.uncapped or turn):
                 self._refuse_uncapped(request, body)
             try:
-                return await self._send(request, body, watch, repaired)
+                return await self._send(request, turn, body, watch, repaired)
             except UpstreamError as error:
                 path, repair = self._repair_for(error, body)
                 if not path or path in new or len(new) >= MOST_REPAIRS:
@@ -147,25 +149,32 @@ class Exchange:
         url = self._codec.url(request) + self._codec.count_path
         content = with_model(turn.body, request.name)
         answer = Answer(request, decoder, None, self._mask)
-        await self._client.post(url, self._headers(request), content, answer)
+        await self._client.post(url, self._headers(request, turn), content, answer)
         return decoder.tokens
 
     async def _send(
         self,
         request: ModelRequest,
+        turn: Turn | None,
         body: Mapping[str, Any],
         watch: Watch | None,
         repaired: tuple[str, ...],
     ) -> Completion:
         """One request: everything that an upstream writes enters here and is masked.
 
+        `turn`: whose body is sent. The client's own bytes are, where they pass through unchanged.
+
         Whatever goes wrong while its response is read is a fault of the upstream's: the call must
         fail over, not end.
         """
         answer = Answer(request, self._codec.decoder(), watch, self._mask)
+        if turn is not None and body is turn.document:
+            content = with_model(turn.body, request.name)
+        else:
+            content = _encode(body).encode("utf-8", "replace")
         try:
             await self._client.post(
-                self._codec.url(request), self._headers(request), _content(request, body), answer
+                self._codec.url(request), self._headers(request, turn), content, answer
             )
             completion = answer.completion(repaired)
             refuse_cuts(request, completion, self._cap(body))
@@ -183,9 +192,8 @@ class Exchange:
         """The limit on output tokens in the body, 0 where there is none."""
         return next((v for path in self._codec.cap_paths if (v := _value(body, path))), 0)
 
-    def _headers(self, request: ModelRequest) -> dict[str, str]:
+    def _headers(self, request: ModelRequest, turn: Turn | None) -> dict[str, str]:
         """A provider of the client's own API receives what the client says about its body."""
-        turn = request.passed_through
         return {**(turn.headers if turn else {}), **self._codec.headers(request)}
 
     def _encoded(self, request: ModelRequest) -> dict[str, Any]:
@@ -204,10 +212,9 @@ class Exchange:
         )
 
     def _repaired_body(
-        self, request: ModelRequest, repairs: Mapping[str, Repair]
+        self, request: ModelRequest, turn: Turn | None, repairs: Mapping[str, Repair]
     ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
         """The body as this model takes it, and which fields differ from what was meant."""
-        turn = request.passed_through
         if turn is not None and self._codec.schema_path not in repairs:
             is_author = request.is_author and not holds_foreign(turn.body)
             if not repairs and is_author and not request.quirks.in_history:
@@ -267,7 +274,8 @@ class Exchange:
             self._refused_schemas[self._schema_key(request)] = None
             return
         paths = STREAMING if path == "stream" else (path,)
-        self._known[request.provider.name, request.name] |= dict.fromkeys(paths, repair)
+        known = self._known.setdefault((request.provider.name, request.name), {})
+        known |= dict.fromkeys(paths, repair)
 
     def _schema_key(self, request: ModelRequest) -> tuple[str, str, int]:
         return request.provider.name, request.name, hash(repr(request.schema))
@@ -278,14 +286,6 @@ def make_upstreams(
 ) -> Mapping[WireFormat, Upstream]:
     """One exchange for each wire format, over one client. `mask` removes every known key."""
     return {name: Exchange(codec, client, mask) for name, codec in CODECS.items()}
-
-
-def _content(request: ModelRequest, body: Mapping[str, Any]) -> bytes:
-    """The JSON of a body; the client's own bytes of one that passes through unchanged."""
-    turn = request.passed_through
-    if turn is not None and body is turn.document:
-        return with_model(turn.body, request.name)
-    return _encode(body).encode("utf-8", "replace")
 
 
 def _without_system(request: ModelRequest) -> ModelRequest:

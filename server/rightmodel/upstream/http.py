@@ -1,41 +1,51 @@
-"""HTTP client of all wire formats: POST JSON over pooled connections, hand the response on.
+"""HTTP/1.1 client of all wire formats: POST JSON over pooled connections, hand the response on.
 
 Two timers only: connecting ends after 10 s, and an upstream that sent its last event has a quarter
 of a second to end the response. All other deadlines belong to the caller; cancelling closes the
-connection. It stands on httpcore2, the lower half of httpx2, which is imported with the first
-request: a start does not have the time.
+connection. It stands on asyncio's transports and llhttp's parser: httpx2's stack parses in Python,
+opens anyio's scopes around each read and write, and looks at every connection of its pool whenever
+a request starts or ends. It serves where there is a proxy between, see `connect`.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import re
+import asyncio
 import time
 from collections import deque
-from decimal import Decimal
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
-from rightmodel.manifest.base_url import is_loopback
 from rightmodel.upstream.answer import broken
-from rightmodel.upstream.classify import classify
+from rightmodel.upstream.connect import (
+    BrokenError,
+    NoConnectionError,
+    Request,
+    UnansweredError,
+    connect,
+    target_of,
+    tls_context,
+    why_no_connection,
+)
+
+try:
+    import httptools
+except ImportError:  # PyPy
+    httptools = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
-
-    import httpcore2
+    from collections.abc import Mapping
 
     from rightmodel.upstream.answer import Answer
+    from rightmodel.upstream.connect import Connection, Origin, Target
     from rightmodel.upstream.live import Watch
     from rightmodel.wire.request import ModelRequest
 
-MOST_ERROR_BYTES: Final = 200_000
-CONNECT_S: Final = 10.0
+IS_AVAILABLE: Final = httptools is not None
+MOST_HEAD_BYTES: Final = 100_000
+MOST_BUFFERED: Final = 65_536
+"""Bytes of a body that nobody has taken; beyond that the upstream waits."""
 STALE_S: Final = 2.0
 """A kept-alive connection that fails later than this after sending was not stale: the upstream had
 the request, and sending it again might be billed twice."""
@@ -47,60 +57,38 @@ MOST_IDLE: Final = 128
 """Idle connections kept per origin; further ones are closed."""
 
 MOST_URLS: Final = 1024
-_EVENT_HEAD: Final = re.compile(r"\A(?:event:[^\n]*\n)?data:\s*")
-"""Some servers frame an error as an event even where the status is an error's."""
-
-_TIMEOUTS: Final = {"timeout": {"connect": CONNECT_S}}
 _ALWAYS: Final = {
     "accept": "text/event-stream, application/json",
     "accept-encoding": "identity",  # compression would delay single tokens
     "content-type": "application/json",
     "user-agent": "rightmodel",
 }
-_decode: Final = json.JSONDecoder(parse_float=Decimal).raw_decode
 
 
-class Target(NamedTuple):
-    """A parsed URL. `idle`: connections to its origin; `connect`: a new one, not yet connected."""
+class _Pool(NamedTuple):
+    """The idle connections to the origin of a URL, latest used last."""
 
-    url: httpcore2.URL
+    target: Target
     idle: deque[Connection]
-    connect: Callable[[], httpcore2.AsyncConnectionInterface]
-
-
-class Connection:
-    """`used`: a request was sent over it before. `idle_since`: monotonic seconds."""
-
-    __slots__ = ("http", "idle_since", "used")
-
-    def __init__(self, http: httpcore2.AsyncConnectionInterface) -> None:
-        self.http = http
-        self.used = False
-        self.idle_since = 0.0
 
 
 class HttpClient:
-    """Sends requests of all wire formats; pools connections, each for one request at a time.
-
-    httpcore2's own pool looks at every connection whenever a request starts or ends, so that a call
-    among 1,000 costs five times the CPU of a call among 16. Here acquiring and releasing one are a
-    pop and a push on a stack for each origin.
-    """
+    """Sends requests of all wire formats. Acquiring and releasing a connection pops and pushes."""
 
     def __init__(self) -> None:
-        self._targets: dict[str, Target] = {}
-        self._idle: dict[str, deque[Connection]] = {}
+        self._pools: dict[str, _Pool] = {}
+        self._idle: dict[Origin, deque[Connection]] = {}
         self._busy: set[Connection] = set()
-        self._contexts: dict[bool, ssl.SSLContext] = {}
+        self._context: ssl.SSLContext | None = None
 
     async def close(self) -> None:
         """Close every connection, idle or not."""
         connections = [*self._busy, *(c for idle in self._idle.values() for c in idle)]
-        self._targets.clear()
+        self._pools.clear()
         self._idle.clear()
         self._busy.clear()
         for connection in connections:
-            await connection.http.aclose()
+            await connection.close()
 
     async def post(
         self, url: str, headers: Mapping[str, str], content: bytes, answer: Answer
@@ -109,276 +97,292 @@ class HttpClient:
 
         `headers`: lower-case names; they carry the key. `content`: the JSON body.
         """
+        own = _headers(answer.request, headers)
         try:
-            target = self._targets.get(url) or self._target(url)
-            connection = await self._acquire(target)
+            pool = self._pools.get(url) or self._pool(url)
+            connection = await self._acquire(pool)
         except Exception as error:  # a proxy without its library, certificates that are not there
-            raise broken(answer.request, _no_connection(url, error)) from error
-        self._busy.add(connection)
-        whole = False
+            raise broken(answer.request, why_no_connection(url, error)) from error
+        request = Request(pool.target, own, content)
         try:
-            request = _request(target, headers, content, answer)
-            response = await self._send(connection, target, request)
+            self._busy.add(connection)
+            began = time.monotonic()
             try:
-                await _read(response, answer)
-                whole = True
-            finally:
-                await response.aclose()
-        except _http_errors() as error:
+                response = await connection.send(request, answer.watch)
+            except UnansweredError:
+                if not connection.used or time.monotonic() - began > STALE_S:
+                    raise
+                # The upstream has closed a connection that was kept: replaced, once.
+                self._busy.discard(connection)
+                await connection.close()
+                connection = self._connect(pool.target.origin)
+                self._busy.add(connection)
+                response = await connection.send(request, answer.watch)
+            await answer.read(response)
+        except NoConnectionError as error:
+            where = answer.request.provider.base_url
+            raise broken(answer.request, f"no connection to {where}{error}") from error
+        except BrokenError as error:
             if not answer.decoder.finish:
-                raise _failure(answer.request, error) from error
+                raise broken(answer.request, f"the connection broke: {error}") from error
         finally:
             self._busy.discard(connection)
-            if whole and connection.http.is_idle():
-                await self._release(target, connection)
+            if connection.is_idle():
+                await self._release(pool, connection)
             else:
-                await connection.http.aclose()
+                await connection.close()
 
-    async def _send(
-        self, connection: Connection, target: Target, request: httpcore2.Request
-    ) -> httpcore2.Response:
-        """The response's head. A kept connection that the upstream has closed is replaced, once."""
-        import httpcore2
-
-        began = time.monotonic()
-        try:
-            return await connection.http.handle_async_request(request)
-        except (httpcore2.ReadError, httpcore2.WriteError, httpcore2.RemoteProtocolError):
-            if not connection.used or time.monotonic() - began > STALE_S:
-                raise
-        await connection.http.aclose()
-        connection.http, connection.used = target.connect(), False
-        return await connection.http.handle_async_request(request)
-
-    async def _acquire(self, target: Target) -> Connection:
+    async def _acquire(self, pool: _Pool) -> Connection:
         """An idle connection, the latest used; else a new one, which connects when it sends."""
-        while target.idle:
-            connection = target.idle.pop()
-            is_fresh = time.monotonic() - connection.idle_since <= KEEP_S
-            if is_fresh and connection.http.is_idle():
+        while pool.idle:
+            connection = pool.idle.pop()
+            if connection.is_idle() and time.monotonic() - connection.idle_since <= KEEP_S:
                 return connection
-            await connection.http.aclose()
-        return Connection(target.connect())
+            await connection.close()
+        return self._connect(pool.target.origin)
 
-    async def _release(self, target: Target, connection: Connection) -> None:
+    def _connect(self, origin: Origin) -> Connection:
+        is_secure = origin.secure or bool(origin.proxy)
+        if is_secure and self._context is None:
+            self._context = tls_context()
+        context = self._context if is_secure else None
+        if IS_AVAILABLE and not origin.proxy:
+            return _Direct(origin, context)
+        from rightmodel.upstream.httpcore_adapter import HttpcoreConnection
+
+        return HttpcoreConnection(origin, context)
+
+    async def _release(self, pool: _Pool, connection: Connection) -> None:
         """Return a connection to the pool; close the one that has been idle for too long."""
-        idle, now = target.idle, time.monotonic()
+        idle, now = pool.idle, time.monotonic()
         connection.used, connection.idle_since = True, now
         idle.append(connection)
         if len(idle) > MOST_IDLE or now - idle[0].idle_since > KEEP_S:
-            await idle.popleft().http.aclose()
+            await idle.popleft().close()
 
-    def _target(self, url: str) -> Target:
-        """The parsed URL, kept for the next request."""
-        import httpcore2
-
-        parsed = httpcore2.URL(url)
-        if len(self._targets) >= MOST_URLS:
-            self._targets.clear()
-        proxy = _proxy(url, parsed.scheme.decode(), parsed.host.decode())
-        secure = parsed.scheme == b"https" or bool(proxy)
-        connect = _connector(parsed.origin, self._context(secure=secure), proxy)
-        idle = self._idle.setdefault(str(parsed.origin), deque())
-        self._targets[url] = target = Target(parsed, idle, connect)
-        return target
-
-    def _context(self, *, secure: bool) -> ssl.SSLContext:
-        """The TLS context; loading the CA certificates takes 20 ms, so it is done once."""
-        import ssl
-
-        import httpcore2
-
-        if secure not in self._contexts:
-            context = (
-                httpcore2.default_ssl_context()
-                if secure
-                else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            )
-            context.set_alpn_protocols(["http/1.1"])
-            self._contexts[secure] = context
-        return self._contexts[secure]
+    def _pool(self, url: str) -> _Pool:
+        """The pool of a URL, kept for the next request."""
+        if len(self._pools) >= MOST_URLS:
+            self._pools.clear()
+        target = target_of(url)
+        idle = self._idle.setdefault(target.origin, deque())
+        self._pools[url] = pool = _Pool(target, idle)
+        return pool
 
 
-def _proxy(url: str, scheme: str, host: str) -> str:
-    """The proxy that the environment names; never one for loopback."""
-    from urllib.request import getproxies, proxy_bypass
-
-    if is_loopback(url) or not (proxies := getproxies()) or proxy_bypass(host):
-        return ""
-    return proxies.get(scheme) or proxies.get("all") or ""
-
-
-def _connector(
-    origin: httpcore2.Origin, context: ssl.SSLContext, proxy: str
-) -> Callable[[], httpcore2.AsyncConnectionInterface]:
-    """What makes a connection to an origin; those through a proxy are httpcore2's own."""
-    import httpcore2
-
-    from rightmodel.upstream.http11 import IS_AVAILABLE, Http11Connection
-
-    if IS_AVAILABLE and not proxy:
-        return partial(Http11Connection, origin, context)
-    through = None
-    if proxy:
-        parts = urlsplit(proxy)
-        auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
-        through = httpcore2.Proxy(proxy, auth=auth)
-    pool = httpcore2.AsyncConnectionPool(ssl_context=context, proxy=through)
-    return partial(pool.create_connection, origin)
-
-
-def _no_connection(url: str, error: Exception) -> str:
-    """Why no connection could be opened, with the variable that may be the cause."""
-    hint = ""
-    if isinstance(error, OSError):
-        named = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
-        hint = "".join(f" ({name} is {os.environ[name]})" for name in named)
-    return f"cannot reach {url}: {type(error).__name__}: {error}{hint}"
-
-
-def _request(
-    target: Target, headers: Mapping[str, str], content: bytes, answer: Answer
-) -> httpcore2.Request:
-    import httpcore2
-
-    provider = answer.request.provider
+def _headers(request: ModelRequest, headers: Mapping[str, str]) -> Mapping[str, str]:
+    """All headers that the provider is sent. Raises `ProviderError` for what none may carry."""
+    provider = request.provider
     own = {name.lower(): value for name, value in provider.headers.items()}
     headers = {**_ALWAYS, **own, **headers}
-    for name, value in headers.items():
-        if not (value.isascii() and value.isprintable()):
-            raise ProviderError(
-                Fault.AUTH,
-                f"{provider.name}: the key or the value of header {name!r} holds characters that "
-                "no header may carry: check for line breaks and quotes",
-                provider=provider.name,
-            )
-    sent = [(name.encode(), value.encode()) for name, value in headers.items()]
-    sent += [(b"host", _host_header(target.url)), (b"content-length", b"%d" % len(content))]
-    return httpcore2.Request(
-        b"POST",
-        target.url,
-        headers=sent,
-        content=_Body(content, answer.watch),
-        extensions=_TIMEOUTS,
-    )
+    values = "".join(headers.values())
+    if not (values.isascii() and values.isprintable()):
+        wrong = (n for n, v in headers.items() if not (v.isascii() and v.isprintable()))
+        raise ProviderError(
+            Fault.AUTH,
+            f"{provider.name}: the key or the value of header {next(wrong)!r} holds characters "
+            "that no header may carry: check for line breaks and quotes",
+            provider=provider.name,
+        )
+    return headers
 
 
-def _host_header(url: httpcore2.URL) -> bytes:
-    host = b"[%b]" % url.host if b":" in url.host else url.host
-    return host if url.port is None else b"%b:%d" % (host, url.port)
+class _Direct(asyncio.Protocol):
+    """A connection without a proxy between."""
 
+    def __init__(self, origin: Origin, context: ssl.SSLContext | None) -> None:
+        self._origin = origin
+        self._context = context
+        self._transport: asyncio.Transport | None = None
+        self._response: _Response | None = None
+        self._watch: Watch | None = None
+        self._is_sending = False
+        self._is_lost = False
+        self.used = False
+        self.idle_since = 0.0
 
-class _Body:
-    """The body of a request; reports to the watch that it has been sent."""
+    async def send(self, request: Request, watch: Watch | None) -> _Response:
+        """Head and body at once. An upstream may answer, or close, before it has read all."""
+        if self._transport is None:
+            await connect(self._origin, self._context, lambda: self)
+        if self._is_lost:
+            raise UnansweredError("the upstream closed it at once, or spoke first")
+        self._response = response = _Response(self)
+        target = request.target
+        lines = [f"{name}: {value}\r\n" for name, value in request.headers.items()]
+        lines.append(f"content-length: {len(request.content)}\r\n\r\n")
+        head = b"POST %b HTTP/1.1\r\nhost: %b\r\n" % (target.path, target.host)
+        transport = cast("asyncio.Transport", self._transport)
+        transport.write(b"".join((head, "".join(lines).encode(), request.content)))
+        if self._is_sending:
+            self._watch = watch
+        elif watch is not None:
+            watch.sent()
+        while not response.status:
+            await response.more()
+        return response
 
-    __slots__ = ("_content", "_watch")
+    def is_idle(self) -> bool:
+        """As in `Connection`."""
+        is_over = self._response is not None and self._response.is_over
+        return is_over and not self._is_sending and not self._is_lost
 
-    def __init__(self, content: bytes, watch: Watch | None) -> None:
-        self._content = content
-        self._watch = watch
+    async def close(self) -> None:
+        """As in `Connection`: what is not sent yet is of no use."""
+        self._is_lost, self._watch = True, None
+        if self._transport is not None:
+            self._transport.abort()
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self._content
+    def read_on(self, *, reads: bool) -> None:
+        """Go on reading, or leave what comes to the network."""
+        if self._transport is not None and not self._is_lost:
+            (self._transport.resume_reading if reads else self._transport.pause_reading)()
+
+    # --- asyncio calls these ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is connected."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=1, low=0)
+
+    def pause_writing(self) -> None:
+        """Not all of it has left."""
+        self._is_sending = True
+
+    def resume_writing(self) -> None:
+        """All of it has."""
+        self._is_sending = False
         if self._watch is not None:
             self._watch.sent()
+            self._watch = None
+
+    def data_received(self, data: bytes) -> None:
+        """More of a response; after its end, the connection is of no use any more."""
+        response = self._response
+        if response is None or (response.is_complete and response.is_reusable):
+            self._is_lost = True
+            self._transport.abort()  # type: ignore[union-attr]  # it is connected
+        else:
+            response.feed(data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """It was closed, by either side."""
+        self._is_lost = True
+        if self._is_sending:  # who knows how much the upstream has
+            self.resume_writing()
+        if self._response is not None:
+            self._response.lost(error)
 
 
-def _http_errors() -> tuple[type[Exception], ...]:
-    """What httpcore2 raises, which has no root of its own."""
-    import httpcore2
+class _Response:
+    """A response on its way in; see `connect.Response`."""
 
-    return (
-        httpcore2.NetworkError,
-        httpcore2.ProtocolError,
-        httpcore2.ProxyError,
-        httpcore2.TimeoutException,
-        httpcore2.UnsupportedProtocol,
-    )
+    __slots__ = (
+        "_buffered", "_connection", "_error", "_has_length", "_more", "_parser", "_pieces",
+        "_received", "headers", "is_complete", "is_reusable", "status",
+    )  # fmt: skip
 
+    def __init__(self, connection: _Direct) -> None:
+        self._connection = connection
+        self._parser = httptools.HttpResponseParser(self)
+        self._received = 0
+        self._buffered = 0
+        self._pieces: list[bytes] = []
+        self._more: asyncio.Future[None] | None = None
+        self._error = ""
+        self._has_length = False
+        self.status = 0
+        self.headers: dict[bytes, bytes] = {}
+        self.is_complete = False
+        self.is_reusable = False
 
-def _failure(request: ModelRequest, error: Exception) -> ProviderError:
-    import httpcore2
+    @property
+    def is_over(self) -> bool:
+        """Whether it is complete and all of it was taken, on a connection that can go on."""
+        return self.is_complete and self.is_reusable and not self._pieces
 
-    where = request.provider.base_url
-    if isinstance(error, httpcore2.ConnectTimeout):
-        return broken(request, f"no connection to {where} within {CONNECT_S:.0f} s")
-    if isinstance(error, httpcore2.ConnectError | httpcore2.ProxyError):
-        return broken(request, f"no connection to {where}: {_why(error)}")
-    return broken(request, f"the connection broke: {error or type(error).__name__}")
+    async def more(self) -> None:
+        """Wait for more; what was received before an error has been taken by then."""
+        if self._error:
+            raise (BrokenError if self._received else UnansweredError)(self._error)
+        self._more = asyncio.get_running_loop().create_future()
+        await self._more
 
+    async def body(self) -> bytes:
+        """As in `connect.Response`."""
+        while not self._pieces:
+            if self.is_complete:
+                return b""
+            await self.more()
+        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()
+        if self._buffered > MOST_BUFFERED:
+            self._connection.read_on(reads=True)
+        self._buffered = 0
+        return data
 
-def _why(error: Exception) -> str:
-    """Why a connection was not made: refused ones without the address that was tried."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ConnectionError):
-        cause = cause.__cause__ or cause.__context__
-    number = getattr(cause, "errno", None)
-    return os.strerror(number) if number and number > 0 else str(error)
+    def feed(self, data: bytes) -> None:
+        """Bytes from the network."""
+        self._received += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self.is_reusable = False
+            self._error = str(error)
+        if not self.status and self._received > MOST_HEAD_BYTES:
+            self._error = f"a head over {MOST_HEAD_BYTES} bytes"
+        self._wake()
 
+    def lost(self, error: Exception | None) -> None:
+        """The connection is closed: without a length, that ends the body."""
+        self.is_reusable = False
+        if error is not None:
+            self._error = self._error or str(error) or type(error).__name__
+        elif not self.status:
+            self._error = self._error or "Server disconnected without sending a response."
+        elif self._has_length:
+            what = "peer closed connection without sending the whole body"
+            self._error = self._error or what
+        else:
+            self.is_complete = True
+        self._wake()
 
-async def _read(response: httpcore2.Response, answer: Answer) -> None:
-    headers = {k.lower(): v for k, v in response.headers}
-    chunks = _chunks(response, headers)
-    try:
-        if not 200 <= response.status < 300:  # noqa: PLR2004
-            raise await _refusal(answer.request, response.status, headers, chunks)
-        await answer.read(chunks, headers.get(b"content-type", b"").decode("latin-1"))
-    finally:
-        await chunks.aclose()
+    def _wake(self) -> None:
+        if self._more is not None and not self._more.done():
+            self._more.set_result(None)
 
+    # --- the parser calls these ---
 
-def _chunks(
-    response: httpcore2.Response, headers: Mapping[bytes, bytes]
-) -> AsyncGenerator[bytes, None]:
-    """The body's chunks."""
-    if headers.get(b"content-encoding", b"identity") != b"identity":
-        return _unpacked(response)
-    return cast("AsyncGenerator[bytes, None]", aiter(cast("AsyncIterable[bytes]", response.stream)))
+    def on_message_begin(self) -> None:
+        """A response begins; after this one's end it belongs to no request."""
+        self.is_reusable = self.is_reusable and not self.is_complete
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header of the head, or of a trailer."""
+        if not self.status:
+            self.headers[name.lower()] = value
 
-async def _unpacked(response: httpcore2.Response) -> AsyncGenerator[bytes, None]:
-    """The chunks of a body that the upstream has compressed unasked."""
-    import httpcore2
-    import httpx2
+    def on_headers_complete(self) -> None:
+        """The head is complete; an informational one precedes the response's."""
+        status = self._parser.get_status_code()
+        if status < 200:  # noqa: PLR2004
+            self.headers.clear()
+        elif not self.status:
+            self.status = status
+            is_chunked = b"chunked" in self.headers.get(b"transfer-encoding", b"").lower()
+            self._has_length = is_chunked or b"content-length" in self.headers
 
-    stream = cast("AsyncIterable[bytes]", response.stream)
-    packed = httpx2.Response(response.status, headers=response.headers, content=stream)
-    try:
-        async for chunk in packed.aiter_bytes():
-            yield chunk
-    except httpx2.DecodingError as error:
-        raise httpcore2.RemoteProtocolError(str(error)) from error
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        if self.is_complete:
+            return
+        self._pieces.append(body)
+        before, self._buffered = self._buffered, self._buffered + len(body)
+        if before <= MOST_BUFFERED < self._buffered:
+            self._connection.read_on(reads=False)
 
-
-async def _refusal(
-    request: ModelRequest,
-    status: int,
-    headers: Mapping[bytes, bytes],
-    chunks: AsyncGenerator[bytes, None],
-) -> ProviderError:
-    """The error for an unsuccessful response, out of its first 200 kB."""
-    named = {k.decode("latin-1"): v.decode("latin-1") for k, v in headers.items()}
-    if 300 <= status < 400:  # noqa: PLR2004
-        return broken(
-            request, f"refused redirect to {_host(named.get('location', ''))}; correct base_url"
-        )
-    data = bytearray()
-    async for chunk in chunks:
-        data += chunk
-        if len(data) > MOST_ERROR_BYTES:
-            break
-    text = _EVENT_HEAD.sub("", bytes(data).decode("utf-8-sig", "replace").strip())
-    try:
-        body: Any = _decode(text)[0] if text[:1] in {"{", "["} else text
-    except (ValueError, RecursionError, ArithmeticError):
-        body = text
-    return classify(request, status, body, named)
-
-
-def _host(location: str) -> str:
-    """Where a redirect leads: the host alone, which holds no key."""
-    try:
-        host = urlsplit(location).hostname
-    except ValueError:
-        host = None
-    return f"host {host}" if host else "an invalid location"
+    def on_message_complete(self) -> None:
+        """The response is complete."""
+        if self.status and not self.is_complete:
+            self.is_complete = True
+            self.is_reusable = self._parser.should_keep_alive()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import ssl
 from typing import TYPE_CHECKING, Any, cast
 
-import httpcore2
 import pytest
 import trustme
 import uvloop
@@ -16,80 +14,15 @@ import uvloop
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import WireFormat
-from rightmodel.upstream import http11
+from rightmodel.upstream import http
+from rightmodel.upstream.connect import Request, target_of
 from rightmodel.upstream.exchange import make_upstreams
-from rightmodel.upstream.http import HttpClient
-from rightmodel.upstream.http11 import Http11Connection, _Exchange
-from upstream.upstream import PATIENCE_S, request_of
+from rightmodel.upstream.http import _Direct, _Response
+from upstream.raw import BODY, CHUNKED, JSON, WHOLE, ask, chunked, serving
+from upstream.upstream import request_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator
     from pathlib import Path
-
-    from rightmodel.core.call import Completion
-
-BODY = (
-    b'{"id":"c","model":"m","choices":[{"index":0,"finish_reason":"stop",'
-    b'"message":{"content":"ok"}}]}'
-)
-JSON = b"content-type: application/json\r\n"
-WHOLE = b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\n\r\n%b" % (JSON, len(BODY), BODY)
-CHUNKED = b"HTTP/1.1 200 OK\r\n%btransfer-encoding: chunked\r\n\r\n" % JSON
-
-
-def chunked(*pieces: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
-    return CHUNKED + b"".join(b"%x\r\n%b\r\n" % (len(p), p) for p in pieces) + end
-
-
-class Bytes:
-    """A server that answers every request with the next script, then closes where told to."""
-
-    def __init__(self, *scripts: bytes, closes: bool) -> None:
-        self.scripts = list(scripts)
-        self.closes = closes
-        self.connections = 0
-        self.requests: list[bytes] = []
-        self.port = 0
-        self.tasks: set[asyncio.Task[None] | None] = set()
-
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        self.tasks.add(asyncio.current_task())
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while self.scripts:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = head.lower().split(b"content-length:")[1].split()[0]
-                self.requests.append(head + await reader.readexactly(int(length)))
-                writer.write(self.scripts.pop(0))
-                await writer.drain()
-                if self.closes:
-                    break
-            else:
-                await reader.read()
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
-
-
-@contextlib.asynccontextmanager
-async def serving(
-    *scripts: bytes, closes: bool = False, tls: ssl.SSLContext | None = None
-) -> AsyncIterator[tuple[Bytes, HttpClient]]:
-    script, client = Bytes(*scripts, closes=closes), HttpClient()
-    server = await asyncio.start_server(script.answer, "127.0.0.1", 0, ssl=tls)
-    script.port = server.sockets[0].getsockname()[1]
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            yield script, client
-    finally:
-        await client.close()
-        server.close()
-        await asyncio.gather(*(task for task in script.tasks if task))
-
-
-async def ask(script: Bytes, client: HttpClient, origin: str = "http://127.0.0.1") -> Completion:
-    request = request_of(f"{origin}:{script.port}")
-    return await make_upstreams(client)[WireFormat.OPENAI_CHAT].complete(request)
 
 
 def answered(*scripts: bytes, closes: bool = False, loop: Any = None) -> int:
@@ -122,6 +55,24 @@ def test_head_and_body_leave_together_and_name_the_host() -> None:
             head = script.requests[0].split(b"\r\n")
             assert head[0] == b"POST /v1/chat/completions HTTP/1.1"
             assert b"host: 127.0.0.1:%d" % script.port in head
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize("is_available", [True, False], ids=["own", "httpcore2"])
+def test_a_connection_that_is_used_again_sends_each_request_to_its_own_path(
+    monkeypatch: pytest.MonkeyPatch, is_available: bool
+) -> None:
+    monkeypatch.setattr(http, "IS_AVAILABLE", is_available)
+
+    async def test() -> None:
+        async with serving(WHOLE, WHOLE) as (script, client):
+            for path in ("one", "two"):
+                request = request_of(f"http://127.0.0.1:{script.port}/{path}")
+                await make_upstreams(client)[WireFormat.OPENAI_CHAT].complete(request)
+            paths = [sent.split(b" ")[1] for sent in script.requests]
+            assert paths == [b"/one/v1/chat/completions", b"/two/v1/chat/completions"]
+            assert script.connections == 1
 
     asyncio.run(test())
 
@@ -163,25 +114,17 @@ def test_a_body_that_nobody_takes_waits_with_the_upstream(loop: Any) -> None:
 
     async def test() -> None:
         async with serving(chunked(b" " * size)) as (script, client):
-            connection = Http11Connection(
-                httpcore2.Origin(b"http", b"127.0.0.1", script.port), ssl.create_default_context()
-            )
-            request = httpcore2.Request(
-                b"POST",
-                f"http://127.0.0.1:{script.port}/",
-                headers=[(b"content-length", b"2")],
-                content=b"{}",
-                extensions={"timeout": {"connect": 5.0}},
-            )
-            response = await connection.handle_async_request(request)
-            pieces = aiter(cast("AsyncIterable[bytes]", response.stream))
+            target = target_of(f"http://127.0.0.1:{script.port}/")
+            connection = _Direct(target.origin, None)
+            response = await connection.send(Request(target, {}, b"{}"), None)
             await asyncio.sleep(0.2)  # it sends as long as somebody reads
-            first = await anext(pieces)
-            assert len(first) < 2_000_000
-            assert len(first) + sum([len(piece) async for piece in pieces]) == size
+            first = len(await response.body())
+            assert first < 2_000_000
+            while piece := await response.body():
+                first += len(piece)
+            assert first == size
             assert client is not None
-            await response.aclose()
-            await connection.aclose()
+            await connection.close()
 
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(test())
@@ -228,7 +171,7 @@ def test_a_response_may_be_cut_anywhere_on_its_way(script: bytes) -> None:
             raise AssertionError(reads)
 
     for cut in range(1, len(script)):
-        exchange = _Exchange(cast("Any", Nowhere()))
+        exchange = _Response(cast("Any", Nowhere()))
         exchange.feed(script[:cut])
         assert not exchange.is_complete
         exchange.feed(script[cut:])
@@ -283,6 +226,6 @@ def test_an_upstream_that_refuses_before_it_has_read_all_is_heard() -> None:
 def test_without_its_parser_the_pool_below_httpx2_does_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(http11, "IS_AVAILABLE", False)
+    monkeypatch.setattr(http, "IS_AVAILABLE", False)
     assert answered(WHOLE, chunked(BODY), WHOLE) == 1
     assert failed(WHOLE[:-5]).fault is Fault.CONNECTION

@@ -1,0 +1,197 @@
+"""Connections to upstreams: where they lead, how they are opened, and why they could not be."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import ssl
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+from rightmodel.manifest.base_url import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from rightmodel.upstream.live import Watch
+
+CONNECT_S: Final = 10.0
+NEXT_ADDRESS_S: Final = 0.3
+"""How long one of several addresses of a host has to connect before the next is tried."""
+
+
+class NoConnectionError(Exception):
+    """No connection was made. The message follows "no connection to" and where."""
+
+
+class BrokenError(Exception):
+    """A connection broke, or what came over it was no HTTP."""
+
+
+class UnansweredError(BrokenError):
+    """A connection ended before anything of a response came."""
+
+
+class Origin(NamedTuple):
+    """What connects to one server. `proxy`: "" for none."""
+
+    secure: bool
+    host: str
+    port: int
+    proxy: str
+
+
+class Target(NamedTuple):
+    """Where the requests of a URL go. `path`: with the query. `host`: the header."""
+
+    origin: Origin
+    url: str
+    path: bytes
+    host: bytes
+
+
+class Request(NamedTuple):
+    """A POST. `headers`: beside `host` and `content-length`."""
+
+    target: Target
+    headers: Mapping[str, str]
+    content: bytes
+
+
+class Response(Protocol):
+    """A response whose head has arrived."""
+
+    @property
+    def status(self) -> int:
+        """Of HTTP."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[bytes, bytes]:
+        """By name in lower case."""
+        ...
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of its body has arrived."""
+        ...
+
+    async def body(self) -> bytes:
+        """What has come of the body, b"" at its end. Raises `BrokenError`."""
+        ...
+
+
+class Connection(Protocol):
+    """For one request at a time; it connects with the first.
+
+    `used`: a request was sent over it before. `idle_since`: monotonic seconds.
+    """
+
+    used: bool
+    idle_since: float
+
+    async def send(self, request: Request, watch: Watch | None) -> Response:
+        """Send a request; its response once the head is there.
+
+        Raises `NoConnectionError`, `UnansweredError`, `BrokenError`.
+        """
+        ...
+
+    def is_idle(self) -> bool:
+        """Whether its response has ended and was read, so that it can take another request."""
+        ...
+
+    async def close(self) -> None:
+        """Close it at once."""
+        ...
+
+
+def target_of(url: str) -> Target:
+    """Raises `ValueError` for a URL that no request can have."""
+    parsed = urlsplit(url.encode("ascii"))
+    host, scheme, port = parsed.hostname or b"", parsed.scheme.decode(), parsed.port
+    secure = scheme == "https"
+    proxy = _proxy(url, scheme, host.decode())
+    origin = Origin(secure, host.decode(), port or (443 if secure else 80), proxy)
+    path = (parsed.path or b"/") + (b"?" + parsed.query if parsed.query else b"")
+    name = b"[%b]" % host if b":" in host else host
+    return Target(origin, url, path, name if port is None else b"%b:%d" % (name, port))
+
+
+def _proxy(url: str, scheme: str, host: str) -> str:
+    """The proxy that the environment names; never one for loopback."""
+    from urllib.request import getproxies, proxy_bypass
+
+    if is_loopback(url) or not (proxies := getproxies()) or proxy_bypass(host):
+        return ""
+    return proxies.get(scheme) or proxies.get("all") or ""
+
+
+def tls_context() -> ssl.SSLContext:
+    """For all upstreams; loading the CA certificates takes 20 ms."""
+    import httpcore2
+
+    context = httpcore2.default_ssl_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def why_no_connection(url: str, error: Exception) -> str:
+    """Why no connection could be opened, with the variable that may be the cause."""
+    hint = ""
+    if isinstance(error, OSError):
+        named = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
+        hint = "".join(f" ({name} is {os.environ[name]})" for name in named)
+    return f"cannot reach {url}: {type(error).__name__}: {error}{hint}"
+
+
+async def connect(
+    origin: Origin, context: ssl.SSLContext | None, made: Callable[[], asyncio.Protocol]
+) -> None:
+    """Connect the protocol that `made` gives. Raises `NoConnectionError`."""
+    with _connecting():
+        async with asyncio.timeout(CONNECT_S):
+            plain = await _connected(origin.host, origin.port)
+            try:
+                await asyncio.get_running_loop().create_connection(
+                    made, sock=plain, ssl=context, server_hostname=origin.host if context else None
+                )
+            except BaseException:
+                plain.close()
+                raise
+
+
+@contextmanager
+def _connecting() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise NoConnectionError(f" within {CONNECT_S:.0f} s") from error
+    except OSError as error:  # ssl's errors, and those of resolving a name, are among them
+        why, code = str(error), error.errno
+        if code and code in errno.errorcode and not isinstance(error, ssl.SSLError):
+            why = os.strerror(code)  # without the address: messages name the base_url
+        raise NoConnectionError(f": {why}") from error
+
+
+async def _connected(host: str, port: int) -> socket.socket:
+    """A connected socket, to the first address of the host that answers. Raises `OSError`."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    for number, (family, kind, protocol, _, address) in enumerate(found, 1):
+        made = socket.socket(family, kind, protocol)
+        try:
+            made.setblocking(False)  # noqa: FBT003 - socket's
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            async with asyncio.timeout(NEXT_ADDRESS_S if number < len(found) else None):
+                await loop.sock_connect(made, address)
+        except BaseException as error:
+            made.close()
+            if number == len(found) or not isinstance(error, OSError):  # a timeout is one
+                raise
+        else:
+            return made
+    raise OSError(f"no address for {host}")
