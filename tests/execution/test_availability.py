@@ -9,8 +9,8 @@ from rightmodel.core.decision import Assessment, Requirements
 from rightmodel.core.errors import ExhaustedError, ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import Task
-from rightmodel.execution.breaker import Health
 from rightmodel.execution.engine import build
+from rightmodel.execution.health import Health
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings
 from rightmodel.routing.decide import decide

@@ -5,8 +5,8 @@ from dataclasses import replace
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import WireFormat
-from rightmodel.execution.breaker import FIRST_COOLDOWN_S, OUT_S, Health, Snapshot
-from rightmodel.execution.next_step import balanced
+from rightmodel.execution.breaker import FIRST_COOLDOWN_S, OUT_S
+from rightmodel.execution.health import Health, Snapshot
 from rightmodel.manifest.catalog import Endpoint, Model, Provider
 
 P = Provider("p", WireFormat.OPENAI_CHAT, "http://127.0.0.1:9/v1")
@@ -75,7 +75,7 @@ def test_load_goes_to_the_less_burdened_endpoint() -> None:
     health = Health(Clock(), lambda: 0.5)
     for _ in range(5):
         health.begin(A)
-    assert balanced([A, B], health.snapshot([Model("m", (A, B))])) == B
+    assert health.snapshot([Model("m", (A, B))]).balanced([A, B]) == B
     assert health.state(A).in_flight == 5
 
 

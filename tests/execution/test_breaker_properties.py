@@ -15,11 +15,9 @@ from rightmodel.core.decision import Assessment, Candidate, Decision, Requiremen
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import Task, WireFormat
-from rightmodel.execution.breaker import (
-    MOST_RETRY_AFTER_S,
-    OUT_S,
-    PROBE_S,
-    PROBING_S,
+from rightmodel.execution.breaker import MOST_RETRY_AFTER_S, OUT_S, PROBE_S, PROBING_S
+from rightmodel.execution.call_state import CallState, next_step
+from rightmodel.execution.health import (
     RETRY_FLOOR,
     RETRY_SHARE,
     RETRY_WINDOW_S,
@@ -27,8 +25,6 @@ from rightmodel.execution.breaker import (
     Health,
     Snapshot,
 )
-from rightmodel.execution.call_state import CallState
-from rightmodel.execution.next_step import balanced, next_step
 from rightmodel.manifest.catalog import Endpoint, Model, Provider
 from rightmodel.manifest.price import Price
 
@@ -141,7 +137,7 @@ class HealthMachine(RuleBasedStateMachine):
     @rule(places=st.lists(HERE, min_size=1, unique=True))
     def one_is_picked(self, places: list[int]) -> None:
         offered = [ENDPOINTS[i] for i in places]
-        picked = balanced(offered, self.health.snapshot([Model("m", tuple(offered))]))
+        picked = self.health.snapshot([Model("m", tuple(offered))]).balanced(offered)
         assert any(picked is endpoint for endpoint in offered)
 
     @invariant()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,8 +12,12 @@ from hypothesis import strategies as st
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import WireFormat
-from rightmodel.execution.limiter import Limiter
+from rightmodel.execution.attempt import slot
+from rightmodel.execution.health import Health
 from rightmodel.manifest.catalog import Endpoint, Provider
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 URL = "http://127.0.0.1:9/v1"
 EVENT = st.one_of(
@@ -24,17 +29,34 @@ TURNS = st.lists(st.lists(EVENT, min_size=1, max_size=6), min_size=1, max_size=1
 """What happens between two turns of the loop, before anybody can react to it."""
 
 
+def unlimited() -> Health:
+    return Health(lambda: 0.0, lambda: 0.5)
+
+
+@contextlib.asynccontextmanager
+async def held(health: Health, endpoint: Endpoint, until: float) -> AsyncIterator[None]:
+    """A slot, as an attempt takes it."""
+    waits = not health.has_room(endpoint)
+    if waits:
+        await slot(health, endpoint, until)
+    ticket = health.begin(endpoint, is_admitted=waits)
+    try:
+        yield
+    finally:
+        health.release(endpoint, ticket)
+
+
 class Call:
     """A task that acquires a slot and holds it until released."""
 
-    def __init__(self, limiter: Limiter, provider: Provider, *, late: bool) -> None:
+    def __init__(self, health: Health, provider: Provider, *, late: bool) -> None:
         self.inside = False
         self.go = asyncio.Event()
         until = asyncio.get_running_loop().time() + (-1 if late else 3600)
-        self.task = asyncio.create_task(self._run(limiter, provider, until))
+        self.task = asyncio.create_task(self._run(health, provider, until))
 
-    async def _run(self, limiter: Limiter, provider: Provider, until: float) -> None:
-        async with limiter.slot(Endpoint(provider, "m"), until):
+    async def _run(self, health: Health, provider: Provider, until: float) -> None:
+        async with held(health, Endpoint(provider, "m"), until):
             self.inside = True
             try:
                 await self.go.wait()
@@ -68,13 +90,13 @@ def test_slots_go_to_the_longest_waiting_and_none_is_lost(
     most: int, turns: list[list[tuple[str, int]]]
 ) -> None:
     async def run() -> None:
-        limiter = Limiter()
+        health = unlimited()
         provider = Provider("p", WireFormat.OPENAI_CHAT, URL, max_concurrency=most)
         calls: list[Call] = []
         for events in turns:
             for what, which in events:
                 if what.startswith("comes"):
-                    calls.append(Call(limiter, provider, late=what == "comes too late"))
+                    calls.append(Call(health, provider, late=what == "comes too late"))
                 else:
                     apply(calls, what, which)
             await settled()
@@ -94,8 +116,8 @@ def test_slots_go_to_the_longest_waiting_and_none_is_lost(
 
 def test_without_a_limit_there_is_no_wait() -> None:
     async def run() -> None:
-        limiter, provider = Limiter(), Provider("p", WireFormat.OPENAI_CHAT, URL)
-        calls = [Call(limiter, provider, late=True) for _ in range(50)]
+        health, provider = unlimited(), Provider("p", WireFormat.OPENAI_CHAT, URL)
+        calls = [Call(health, provider, late=True) for _ in range(50)]
         await settled()
         assert all(call.inside for call in calls)
         for call in calls:
@@ -107,12 +129,12 @@ def test_without_a_limit_there_is_no_wait() -> None:
 
 def test_a_provider_that_holds_one_model_serves_another_when_the_first_has_ended() -> None:
     async def run() -> list[str]:
-        limiter = Limiter()
+        health = unlimited()
         provider = Provider("p", WireFormat.OPENAI_CHAT, URL, one_model_at_a_time=True)
         order: list[str] = []
 
         async def call(model: str) -> None:
-            async with limiter.slot(Endpoint(provider, model), float("inf")):
+            async with held(health, Endpoint(provider, model), float("inf")):
                 order.append(f"{model} begins")
                 await settled()
                 order.append(f"{model} ends")

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from rightmodel.core.call import Usage
-from rightmodel.execution.attempt import plausible
+from rightmodel.execution.outcome import plausible
 from rightmodel.manifest.price import UNPRICED, Price
 
 PRICE = Price(input=Decimal(10) / 10**6, output=Decimal(20) / 10**6)

@@ -14,8 +14,8 @@ from rightmodel.core.call import Completion
 from rightmodel.core.errors import ProviderError, TaskError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import Task
-from rightmodel.execution.attempt import check
 from rightmodel.execution.json_schema import MOST_DEPTH, find_valid, schema_error
+from rightmodel.execution.outcome import check
 from rightmodel.execution.schema_checker import (
     MOST_ANSWER_CHARS,
     MOST_SCHEMA_CHARS,

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 
     from rightmodel.core.fault import Fault
-    from rightmodel.execution.breaker import Health
     from rightmodel.execution.executor import Executor
+    from rightmodel.execution.health import Health
     from rightmodel.simulator.server import Step
 
 P = ParamSpec("P")

@@ -65,7 +65,7 @@ async def test_a_crowd_that_may_go_nowhere_else_waits_its_turn() -> None:
 async def test_a_server_that_was_busy_receives_fewer_requests_at_once_and_then_more_again() -> None:
     async with connected(a=replace(SLOW, slots=1), b=PAID) as harness:
         await crowd(harness, 30)
-        limit = harness.executor._limiter._of(harness.endpoint("a/m").provider)
+        limit = harness.health.traffic(harness.endpoint("a/m").provider)
         assert limit.limit < 16
         narrowed = limit.limit
         await crowd(harness, 6)

@@ -13,9 +13,11 @@ from rightmodel.core.decision import Trust
 from rightmodel.core.errors import ExhaustedError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
-from rightmodel.execution.breaker import FIRST_COOLDOWN_S, MOST_COOLDOWN_S, OUT_S, RETRY_WINDOW_S
-from rightmodel.execution.executor import LOOK_AGAIN_S, PROBE_S
-from rightmodel.execution.next_step import BACKOFF_S
+from rightmodel.execution.attempt import PROBE_S
+from rightmodel.execution.breaker import FIRST_COOLDOWN_S, MOST_COOLDOWN_S, OUT_S
+from rightmodel.execution.call_state import BACKOFF_S
+from rightmodel.execution.executor import LOOK_AGAIN_S
+from rightmodel.execution.health import RETRY_WINDOW_S
 from rightmodel.manifest.catalog import Routing
 from rightmodel.simulator import Behaviour, SimulatedFault, fault
 
@@ -314,7 +316,7 @@ async def test_an_unexpected_error_is_that_attempt_s_failure(
     monkeypatch: pytest.MonkeyPatch, unexpected: Exception
 ) -> None:
     async with connected(a=OPENAI, b=OPENAI) as harness:
-        upstream = harness.executor._providers[harness.endpoint("a/m").provider.protocol]
+        upstream = harness.executor._attempts._upstreams[harness.endpoint("a/m").provider.protocol]
         complete = upstream.complete
 
         async def broken(request: ModelRequest, watch: Watch | None = None) -> Completion:

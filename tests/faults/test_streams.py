@@ -10,8 +10,8 @@ import pytest
 from faults.harness import Upstream, attempts, connected, machine_line, rehearsal, tried
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
+from rightmodel.execution.attempt import LEAST_FIRST_TOKEN_S, STALL_S
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S
-from rightmodel.execution.executor import LEAST_FIRST_TOKEN_S, STALL_S
 from rightmodel.simulator import Behaviour, SimulatedFault, fault
 from rightmodel.simulator.fault.base import made
 

@@ -1,139 +1,301 @@
-"""One attempt: its request, how long silence may last, its record, and the check of its answer.
-
-What an upstream reports is bounded: one absurd figure must not use up a budget. What may be true is
-believed: fees per request, hidden prompts of the upstream, estimates that were off. What cannot be
-is replaced by the worst case that the call was reserved for.
-"""
+"""One attempt at one endpoint: reserve, wait for a slot, send, check, record."""
 
 from __future__ import annotations
 
-import json
+import asyncio
 import logging
 import traceback
 from dataclasses import dataclass, replace
-from decimal import Decimal
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.call import Attempt, Usage
-from rightmodel.core.errors import ProviderError
+from rightmodel.core.call import AttemptFailed, AttemptStarted, Token
+from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.core.format import one_line
-from rightmodel.core.task import EFFORTS, Reasoning, ToolCall
+from rightmodel.core.task import EFFORTS, Reasoning
+from rightmodel.execution.outcome import Try, Watch, check
+from rightmodel.execution.relay import ResponseStart
 from rightmodel.wire.request import ModelRequest
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
 
-    from rightmodel.core.call import Completion
+    from rightmodel.core.call import Attempt, Completion, Listener
     from rightmodel.core.decision import Decision
-    from rightmodel.core.task import Task
-    from rightmodel.execution.call_state import Step
-    from rightmodel.execution.relay import Relay, ResponseStart
+    from rightmodel.core.task import Task, WireFormat
+    from rightmodel.execution.call_state import CallState, Step
+    from rightmodel.execution.health import Health
+    from rightmodel.execution.recorder import CallRecorder
+    from rightmodel.execution.relay import Relay
     from rightmodel.execution.schema_checker import SchemaChecker
     from rightmodel.manifest.catalog import Endpoint, Model
-    from rightmodel.manifest.price import Price
-    from rightmodel.wire.response import StreamEvent
+    from rightmodel.upstream.exchange import Upstream
 
 logger = logging.getLogger("rightmodel")
 
-INPUT_FACTOR: Final = 4
-INPUT_EXTRA: Final = 10_000
-"""Prompt tokens believed: the estimate is off by some factor, and gateways add prompts."""
-OUTPUT_FACTOR: Final = 2
-OUTPUT_EXTRA: Final = 1_000
-COST_FACTOR: Final = 10
-COST_EXTRA_USD: Final = Decimal("0.5")
-"""Cost believed beyond the worst case: some providers charge a fee for each request."""
-DEAREST_INPUT_USD: Final = Decimal("0.0002")
-DEAREST_OUTPUT_USD: Final = Decimal("0.001")
-"""USD per token assumed where the price is unknown: above any list price."""
-LONGEST_ERROR: Final = 10_000
-"""Characters of a gateway's error object; an answer that is longer is none."""
-CHARS_PER_TOKEN: Final = 4
-GIVEN_UP: Final = frozenset({Fault.TIMEOUT, Fault.BUSY})
-"""Faults of requests that the upstream may be working on still, and bill for."""
+LEAST_FIRST_TOKEN_S: Final = 2.0
+PROBE_S: Final = 5.0
+"""Least time to a first token for an endpoint that kept silent the last time, and is probed."""
+OPEN_STALL_S: Final = 300.0
+"""Silence in mid-stream of a response that a client is receiving, where nothing can replace it."""
+STALL_S: Final = 30.0
+"""Silence in mid-stream that counts as a fault; less where another candidate needs the time."""
+SLOW: Final = 3.0
+"""Times the longest gap in a stream: a silence that is not longer is no stall."""
 
 
 @dataclass(slots=True)
-class Watch:
-    """Extends the attempt's time limit while its answer arrives.
+class Call:
+    """One call under way."""
 
-    `until(now, gap)`: when silence from now on ends the attempt, after a longest gap of so many
-    seconds between two parts of the answer. `on_text`: receives the answer text, if `shows_text`.
-    `client`: receives the response while it arrives, which `start` describes.
-    """
-
-    scope: asyncio.Timeout
-    now: Callable[[], float]
-    began: float
-    until: Callable[[float, float], float]
-    on_text: Callable[[str], object] | None = None
-    chars: int = 0
-    first_s: float | None = None
-    last: float = 0.0
-    gap: float = 0.0
-    moved: float = float("-inf")
-    is_sent: bool = False
-    shows_text: bool = False
-    client: Relay | None = None
-    start: ResponseStart | None = None
+    state: CallState
+    record: CallRecorder
+    listener: Listener
+    live: bool
+    relay: Relay | None = None
 
     @property
-    def relays(self) -> bool:
-        """Whether a client takes the response while it arrives."""
-        return self.client is not None
-
-    async def relay(self, raw: bytes, events: Sequence[StreamEvent]) -> None:
-        """Hand more of the response to the client."""
-        client, start = self.client, self.start
-        assert client is not None  # noqa: S101 - `relays`
-        assert start is not None  # noqa: S101 - made together
-        if not client.opened:
-            await client.open(start)
-        if start.is_raw:
-            await client.raw(raw)
-        elif events:
-            await client.events(events)
-
-    def sent(self) -> None:
-        """The request is out."""
-        self.is_sent = True
-
-    def received(self, chars: int, text: str = "") -> None:
-        """So many characters of answer or reasoning came; `text`: of the answer."""
-        self.chars += chars
-        now = self.now()
-        if self.first_s is None:
-            self.first_s = now - self.began
-        else:
-            self.gap = max(self.gap, now - self.last)
-        self.last = now
-        if text and self.on_text:
-            self.on_text(text)
-        if now - self.moved > 1.0:  # moving a timer on every chunk would cost more than the chunk
-            self.moved = now
-            self.scope.reschedule(self.until(now, self.gap))
+    def is_relayed(self) -> bool:
+        """Whether the client has a part of a response: no other attempt may follow."""
+        return self.relay is not None and self.relay.opened
 
 
-def request_of(
-    task: Task, decision: Decision, step: Step, key: str, *, uncapped: bool
-) -> ModelRequest:
+class Attempts:
+    """Makes attempts. `keys`: provider → its key or "". `now`: the event loop's clock."""
+
+    def __init__(
+        self,
+        upstreams: Mapping[WireFormat, Upstream],
+        health: Health,
+        *,
+        keys: Mapping[str, str],
+        now: Callable[[], float],
+        clock: Callable[[], float],
+        checker: SchemaChecker,
+    ) -> None:
+        self._upstreams = upstreams
+        self._health = health
+        self._keys = keys
+        self._now = now
+        self._clock = clock
+        self._checker = checker
+
+    async def make(self, call: Call, step: Step) -> Completion | None:
+        """The checked completion, or `None` after a failure that the call's state holds."""
+        state, record = call.state, call.record
+        try:
+            hold = await record.reserve(step)
+        except BudgetError as error:
+            state.lacks_budget(step.model, error)
+            record.flags[f"over_budget={step.model.id}"] = None
+            return None
+        state.started(step)
+        with record.attempt_span(step) as span:
+            try:
+                completion = await self._attempt(call, step)
+            except BaseException:  # cancelled
+                record.cancelled(hold, span)
+                raise
+            record.attempted(hold, span)
+        return completion
+
+    async def _attempt(self, call: Call, step: Step) -> Completion | None:
+        began, watch = self._now(), None
+        limit, is_admitted = _limit(call.state, step, began), False
+        try:
+            if not self._health.has_room(step.endpoint):
+                await slot(self._health, step.endpoint, limit)
+                is_admitted, began = True, self._now()
+                known = self._health.snapshot([step.model]).of(step.endpoint)
+                limit = _limit(call.state, step._replace(health=known), began)
+            watch = self._watch(call, step, limit)
+            completion = await self._request(call, step, watch, is_admitted=is_admitted)
+            attempt = self._tried(call, step, began).completed(
+                completion, at=self._clock(), time_s=self._now() - began
+            )
+            return await self._checked(call, step, completion, attempt)
+        except ProviderError as error:
+            attempt = self._tried(call, step, began).broken_off(
+                watch, error, at=self._clock(), time_s=self._now() - began
+            )
+            is_sent = watch is not None and watch.is_sent
+            _failed(call, step, error, attempt, is_sent=is_sent)
+            return None
+        except BaseException:  # cancelled
+            attempt = self._tried(call, step, began).broken_off(
+                watch, None, at=self._clock(), time_s=self._now() - began
+            )
+            call.state.attempts.append(attempt)
+            raise
+
+    def _tried(self, call: Call, step: Step, began: float) -> Try:
+        state = call.state
+        tokens = state.decision.requirements.input_tokens
+        started = began - state.began
+        return Try(step.model, step.endpoint, tokens, state.billable, started, step.allowance)
+
+    async def _request(
+        self, call: Call, step: Step, watch: Watch, *, is_admitted: bool
+    ) -> Completion:
+        """The completion. Raises `ProviderError`."""
+        state, endpoint = call.state, step.endpoint
+        key = self._keys.get(endpoint.provider.name, "")
+        ticket = self._health.begin(endpoint, retry=step.retry, is_admitted=is_admitted)
+        try:
+            number = len(state.attempts) + 1
+            call.listener(AttemptStarted(number, step.model.id, endpoint.provider.name))
+            request = request_of(state, step, key, uncapped=not call.record.is_limited)
+            with watch:
+                upstream = self._upstreams[endpoint.provider.protocol]
+                completion = await upstream.complete(request, watch)
+        except Exception as failed:
+            if isinstance(failed, TimeoutError):
+                error = self._timed_out(endpoint, watch)
+            else:
+                error = error_of(failed, endpoint)
+            self._health.fail(endpoint, error, ticket)
+            raise error from failed
+        except BaseException:
+            self._health.release(endpoint, ticket)
+            raise
+        self._health.succeed(endpoint, self._now() - watch.began)
+        return completion
+
+    def _watch(self, call: Call, step: Step, limit: float) -> Watch:
+        state, endpoint = call.state, step.endpoint
+        has_other = state.counted < state.max_attempts and not step.is_lone
+
+        def until(now: float, gap: float) -> float:
+            """With another candidate, silence may use up half of the time that is left.
+
+            Unless the answer comes as slowly as that: it is not a stall, however long it takes.
+            """
+            self._health.received(endpoint)
+            if call.is_relayed:
+                return now + OPEN_STALL_S
+            if not has_other:
+                return min(state.give_up, now + STALL_S)
+            share = max(LEAST_FIRST_TOKEN_S, (state.end(now) - now) / 2, SLOW * gap)
+            return min(state.give_up, now + min(STALL_S, share))
+
+        def on_text(text: str) -> None:
+            call.listener(Token(text))
+
+        if call.relay is None or state.task.turn is None:
+            return Watch(self._now, limit, until, on_text=on_text if call.live else None)
+        provider = endpoint.provider
+        start = ResponseStart(
+            model=step.model.id,
+            name=endpoint.name,
+            provider=provider.name,
+            ref=call.record.ref,
+            decision=state.decision,
+            is_raw=state.task.turn.dialect is provider.protocol,
+        )
+        return Watch(self._now, limit, until, client=call.relay, start=start)
+
+    def _timed_out(self, endpoint: Endpoint, watch: Watch) -> ProviderError:
+        """Silence: a stall in mid-stream, a busy server, or one that is down."""
+        name, time_s = endpoint.provider.name, self._now() - watch.began
+        if watch.first_s is not None:
+            message = f"the answer stalled after {time_s:.1f} s"
+            return ProviderError(Fault.TIMEOUT, message, provider=name)
+        message = f"no first token after {time_s:.1f} s"
+        if self._health.received_since(endpoint, watch.began):
+            self._health.busy(endpoint)
+            message += " while other calls were answered"
+            return ProviderError(Fault.BUSY, message, provider=name)
+        return ProviderError(Fault.TIMEOUT, message, provider=name)
+
+    async def _checked(
+        self, call: Call, step: Step, completion: Completion, attempt: Attempt
+    ) -> Completion | None:
+        """The completion if it is valid; else the failed check is recorded with what it cost."""
+        if not call.is_relayed:  # else the client has it, whatever it is
+            try:
+                completion = await check(call.state.task, completion, self._checker)
+            except Exception as failed:  # noqa: BLE001 - it is logged, and the attempt's failure
+                error = error_of(failed, step.endpoint)
+                _failed(call, step, error, attempt, cut=completion.finish == "length")
+                return None
+        call.state.attempts.append(attempt)
+        return completion
+
+
+async def slot(health: Health, endpoint: Endpoint, until: float) -> None:
+    """Wait for room for one more request to the endpoint's provider, and occupy it.
+
+    `until`: on the event loop's clock. Raises `ProviderError` where there is no room by then.
+    """
+    traffic = health.traffic(endpoint.provider)
+    turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    traffic.waiting.append((turn, endpoint.name))
+    try:
+        async with asyncio.timeout_at(until):
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():  # the slot came at the same moment
+                    traffic.release()
+                raise
+    except TimeoutError:
+        name = endpoint.provider.name
+        what = f"{name} was busy: {traffic.held} requests were under way all the time"
+        raise ProviderError(Fault.BUSY, what, provider=name) from None
+
+
+def _limit(state: CallState, step: Step, now: float) -> float:
+    """When silence ends the attempt: its share of what is left, the last one has it all."""
+    if state.counted >= state.max_attempts:
+        return state.give_up
+    if step.is_lone:  # it may be loading, and nothing else could answer
+        return now + (state.give_up - now) / 2
+    shares = max(1, min(state.max_attempts - state.counted, 2)) + 1
+    if "reasoning" in step.model.features and state.task.effort != "none":
+        shares = 2  # it may think for long before the first token, and that is no fault
+    share = max(LEAST_FIRST_TOKEN_S, (state.end(now) - now) / shares)
+    if step.health.fault is Fault.TIMEOUT:  # another call should not lose as much to it
+        share = min(share, max(PROBE_S, 3 * step.health.latency_s))
+    return min(state.give_up, now + share)
+
+
+def _failed(
+    call: Call,
+    step: Step,
+    error: ProviderError,
+    attempt: Attempt,
+    *,
+    is_sent: bool = True,
+    cut: bool = False,
+) -> None:
+    """Record a failed attempt; it counts where a model received it, or nothing else is left."""
+    state = call.state
+    failed = replace(attempt, fault=error.fault, message=str(error), status=error.status)
+    unsent = error.fault is Fault.CONNECTION and not is_sent
+    reached = error.fault.reached and not unsent
+    state.attempts.append(failed)
+    state.failed(step, error, cut=cut, counts=reached or step.is_lone, is_unreached=unsent)
+    state.over = state.over or call.is_relayed
+    call.listener(AttemptFailed(len(state.attempts), failed.model, failed.provider, error.fault))
+
+
+def request_of(state: CallState, step: Step, key: str, *, uncapped: bool) -> ModelRequest:
     """What is sent to the step's endpoint. `uncapped`: as in `ModelRequest`."""
+    task, decision = state.task, state.decision
+    content = task.content
     return ModelRequest(
         provider=step.endpoint.provider,
         name=step.endpoint.name,
-        messages=task.content.messages,
-        system=task.content.system,
-        schema=task.content.schema,
+        messages=content.messages,
+        system=content.system,
+        schema=content.schema,
         key=key,
         turn=task.turn,
         native_schema="json_schema" in step.model.features,
-        effort=accepted_effort(step.model, task.effort),
+        effort=accepted_effort(step.model, task.effort) if task.effort else "",
         max_output_tokens=step.allowance,
         uncapped=uncapped,
         expect_input_tokens=decision.requirements.input_tokens,
-        is_author=is_author(task, decision, step.model.id),
+        is_author=task.turn is None or is_author(task, decision, step.model.id),
     )
 
 
@@ -178,194 +340,3 @@ def error_of(failed: Exception, endpoint: Endpoint, late: str = "") -> ProviderE
     return ProviderError(
         Fault.MALFORMED, f"internal error ({kind})", provider=name, scope=Scope.REQUEST
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Try:
-    """An attempt under way, and its record.
-
-    `input_tokens`: of the prompt, estimated; `billable`: the same with the estimate's worst error.
-    `output_tokens`: most for the answer, 0 is unknown.
-    `start_s`: seconds since its call began. Of the record: `at`, its end, seconds since 1970;
-    `time_s`, how long it took.
-    """
-
-    model: Model
-    endpoint: Endpoint
-    input_tokens: int
-    billable: int
-    start_s: float = 0.0
-    output_tokens: int = 0
-
-    def completed(self, completion: Completion, *, at: float, time_s: float) -> Attempt:
-        """The record of an attempt with a completion.
-
-        The client of a turn need not ask for its usage: the cost is then computed from estimates,
-        as that of a response which breaks off is.
-        """
-        chars = len(completion.text) + completion.reasoning_chars
-        found = self._plausible(completion.usage, completion.cost_usd, chars, at)
-        if completion.parts and found.usage is None and found.cost_usd is None:
-            calls = (part for part in completion.parts if isinstance(part, ToolCall))
-            chars += sum(len(call.arguments) for call in calls)
-            estimate = Usage(self.input_tokens, chars // CHARS_PER_TOKEN + 1)
-            found = self._plausible(estimate, None, chars, at)._replace(usage=None)
-        return self._record(found, time_s, completion.first_token_s, completion.served)
-
-    def broken_off(
-        self, watch: Watch | None, error: ProviderError | None, *, at: float, time_s: float
-    ) -> Attempt:
-        """The record of an attempt without one. `error`: `None` where the caller cancelled it.
-
-        Its cost is what the upstream bills, else computed from the usage that it reports or from
-        what was received.
-        """
-        used = self._used(watch, error)
-        reported = error.cost_usd if error else None
-        found = self._plausible(used, reported, watch.chars if watch else 0, at)
-        if used is None and reported is None:
-            found = found._replace(cost_usd=Decimal(0))
-        if error is None or error.usage is None:
-            found = found._replace(usage=None)
-        return self._record(found, time_s, watch.first_s if watch else None)
-
-    def _record(
-        self, found: Reported, time_s: float, first_token_s: float | None, served: str = ""
-    ) -> Attempt:
-        return Attempt(
-            model=self.model.id,
-            provider=self.endpoint.provider.name,
-            name=self.endpoint.name,
-            start_s=self.start_s,
-            time_s=time_s,
-            first_token_s=first_token_s,
-            usage=found.usage,
-            cost_usd=found.cost_usd,
-            billed=found.billed,
-            bounded=found.bounded,
-            served=served,
-        )
-
-    def _plausible(
-        self, usage: Usage | None, cost_usd: Decimal | None, chars: int, at: float
-    ) -> Reported:
-        """`chars`: of the answer and its reasoning, never fewer than their tokens."""
-        output = max(self.output_tokens, chars) if self.output_tokens else 0
-        worst = Usage(self.billable, output)
-        return plausible(usage, cost_usd, worst=worst, price=self.model.price, at=at)
-
-    def _used(self, watch: Watch | None, error: ProviderError | None) -> Usage | None:
-        """The usage of an attempt without a completion, `None` for nothing.
-
-        Before the first token that is the prompt where the request was sent and we gave up on it,
-        and nothing where the upstream refused it or was not reached.
-        """
-        received = watch.chars // CHARS_PER_TOKEN if watch else 0
-        if error is not None and error.usage is not None:
-            return replace(error.usage, output=max(error.usage.output, received))
-        gave_up = error is None or (error.fault in GIVEN_UP and not error.status)
-        if watch is None or (watch.first_s is None and not (watch.is_sent and gave_up)):
-            return None
-        return Usage(self.input_tokens, received)
-
-
-# -- what is believed of reported figures ---------------------------------------------------------
-
-
-class Reported(NamedTuple):
-    """What is put on record. `billed`: the upstream named the cost. `bounded`: it was replaced."""
-
-    usage: Usage | None
-    cost_usd: Decimal | None
-    billed: bool = False
-    bounded: bool = False
-
-
-def plausible(
-    usage: Usage | None, cost_usd: Decimal | None, *, worst: Usage, price: Price, at: float
-) -> Reported:
-    """The reported figures within bounds; the cost computed where none was billed.
-
-    `worst`: the most tokens that the attempt was expected to use.
-
-    A cost of 0 is no bill where the price says otherwise: servers send it for "not computed". It
-    is then computed from usage, or unknown where that is not reported either.
-    `at`: seconds since 1970, for prices that depend on the time. Costs in USD, `None` unknown.
-    """
-    believed = None if usage is None else _bounded(usage, worst)
-    is_bounded = believed != usage
-    computed = None if believed is None else price.cost(believed, at)
-    most = price.cost(worst, at)
-    is_bill = bool(cost_usd or computed == 0 or (computed is None and not most))
-    if cost_usd is None or not is_bill:
-        return Reported(believed, computed, bounded=is_bounded)
-    if most is None:
-        most = worst.input * DEAREST_INPUT_USD + worst.output * DEAREST_OUTPUT_USD
-    if cost_usd <= COST_FACTOR * max(most, computed or most) + COST_EXTRA_USD:
-        return Reported(believed, cost_usd, billed=True, bounded=is_bounded)
-    return Reported(believed, most, bounded=True)
-
-
-def _bounded(usage: Usage, worst: Usage) -> Usage:
-    most_input = INPUT_FACTOR * worst.input + INPUT_EXTRA
-    most_output = OUTPUT_FACTOR * worst.output + OUTPUT_EXTRA
-    if usage.input > most_input:
-        usage = replace(
-            usage, input=worst.input, cache_read=0, cache_write=0, cache_write_1h=0, audio=0
-        )
-    if worst.output and usage.output > most_output:
-        usage = replace(usage, output=worst.output, reasoning=min(usage.reasoning, worst.output))
-    return usage
-
-
-# -- the check of an answer -----------------------------------------------------------------------
-
-
-async def check(task: Task, completion: Completion, checker: SchemaChecker) -> Completion:
-    """The completion to hand over. Raises `ProviderError` for one that fails.
-
-    With a schema, the text handed over is the JSON alone, without fences or prose around it.
-    An answer that the caller's own `max_output_tokens` cut is handed over as it is.
-    """
-    text = completion.text.strip()
-    if task.turn is not None:
-        return _checked_turn(completion, text)
-    if completion.finish == "refused":
-        reason = f": {one_line(text)}" if text else ""
-        raise _failed(Fault.REFUSED, f"the model or its content filter refused{reason}")
-    if not text:
-        why = " (the output budget went into reasoning)" if completion.finish == "length" else ""
-        raise _failed(Fault.EMPTY, f"the answer is empty{why}")
-    if completion.finish == "length" and (task.schema is not None or not task.max_output_tokens):
-        raise _failed(Fault.CUT_OFF, "the answer was cut off at the output limit")
-    if task.schema is not None:
-        return replace(completion, text=await checker.valid_json(task.schema, text))
-    if _error_in_disguise(text):
-        raise _failed(Fault.MALFORMED, f"the answer is an error in disguise: {one_line(text)}")
-    return completion
-
-
-def _checked_turn(completion: Completion, text: str) -> Completion:
-    """The completion of a turn. Its client handles what was cut off at the output limit."""
-    if completion.finish == "refused":
-        reason = f": {one_line(text)}" if text else ""
-        raise _failed(Fault.REFUSED, f"the model or its content filter refused{reason}")
-    is_call = any(isinstance(part, ToolCall) for part in completion.parts)
-    if not text and not is_call and completion.finish != "length":
-        raise _failed(Fault.EMPTY, "the answer is empty")
-    return completion
-
-
-def _failed(fault: Fault, message: str) -> ProviderError:
-    return ProviderError(fault, message, scope=Scope.REQUEST)
-
-
-def _error_in_disguise(text: str) -> bool:
-    """A gateway's error object posing as an answer: `{"error": …}` and nothing besides."""
-    if len(text) > LONGEST_ERROR or not text.startswith("{") or '"error"' not in text[:40]:
-        return False
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(value, dict) and set(value) <= {"error", "code", "message", "status"}

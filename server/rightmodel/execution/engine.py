@@ -27,12 +27,11 @@ if TYPE_CHECKING:
 
     from rightmodel.core.task import WireFormat
     from rightmodel.execution.alerts import Alerts
-    from rightmodel.execution.breaker import Health
     from rightmodel.execution.calls import Calls
     from rightmodel.execution.counting import TokenCounter
     from rightmodel.execution.executor import Executor
+    from rightmodel.execution.health import Health
     from rightmodel.execution.learning import Learning
-    from rightmodel.execution.limiter import Limiter
     from rightmodel.execution.probe import Prober
     from rightmodel.execution.recorder import Recorder
     from rightmodel.execution.records import Records
@@ -169,9 +168,8 @@ def build(  # noqa: PLR0913 - every one is optional and named
     `ledger`: default the user's own; `Unrecorded()` for calls that are not paid for. `upstreams`:
     default HTTP. `observe`: is given every row on its way to the ledger.
     """
-    from rightmodel.execution.breaker import Health
     from rightmodel.execution.counting import TokenCounter
-    from rightmodel.execution.limiter import Limiter
+    from rightmodel.execution.health import Health
     from rightmodel.execution.recorder import Recorder
     from rightmodel.execution.records import observed
     from rightmodel.execution.schema_checker import SchemaChecker
@@ -186,7 +184,7 @@ def build(  # noqa: PLR0913 - every one is optional and named
     health, checker = Health(clock.now, random.random), SchemaChecker()
     recorder = Recorder(catalog, records, clock.wall, this_origin(settings.environment))
     learning = _make_learning(catalog, settings, records, health, clock)
-    requests = _Requests(providers, keys, health, Limiter(), recorder, clock.now)
+    requests = _Requests(providers, keys, health, recorder, clock)
     judge = _make_judge(catalog, settings, requests)
     router = make_router(catalog, settings, judge, learning.catalog, clock.wall)
     executor = _make_executor(catalog, router, requests, checker, random)
@@ -222,17 +220,16 @@ class _Requests(NamedTuple):
     providers: Mapping[WireFormat, Upstream]
     keys: Mapping[str, str]
     health: Health
-    limiter: Limiter
     recorder: Recorder
-    now: Callable[[], float]
+    clock: Clock
 
 
 def _make_judge(catalog: Catalog, settings: Settings, requests: _Requests) -> Judge:
     from rightmodel.execution.judge_caller import JudgeCompleter
     from rightmodel.routing.signals.judge import Judge
 
-    providers, keys, health, limiter, recorder, now = requests
-    asking = JudgeCompleter(providers, health, limiter, keys=keys, now=now, recorder=recorder)
+    providers, keys, health, recorder, clock = requests
+    asking = JudgeCompleter(providers, health, keys=keys, now=clock.now, recorder=recorder)
     why = {m.id: _unavailable(m, settings, catalog) for m in catalog.models.values()}
     return Judge(catalog, asking, why)
 
@@ -240,18 +237,20 @@ def _make_judge(catalog: Catalog, settings: Settings, requests: _Requests) -> Ju
 def _make_executor(
     catalog: Catalog, router: Router, requests: _Requests, checker: SchemaChecker, random: Random
 ) -> Executor:
+    from rightmodel.execution.attempt import Attempts
     from rightmodel.execution.executor import Executor
 
-    providers, keys, health, limiter, recorder, now = requests
+    providers, keys, health, recorder, clock = requests
+    attempts = Attempts(
+        providers, health, keys=keys, now=clock.now, clock=clock.wall, checker=checker
+    )
     return Executor(
         catalog,
         router,
-        providers,
         health,
-        limiter,
-        keys=keys,
+        attempts,
         random=random,
-        now=now,
+        now=clock.now,
         recorder=recorder,
         checker=checker,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Message
-from rightmodel.execution.attempt import Try, Watch, accepted_effort, error_of
-from rightmodel.execution.next_step import balanced, is_fit
+from rightmodel.execution.attempt import accepted_effort, error_of, slot
+from rightmodel.execution.outcome import Try, Watch
 from rightmodel.routing.scoring import billable_tokens
 from rightmodel.routing.signals.judge import OUTPUT_TOKENS, JudgeAnswer
 from rightmodel.routing.tokens import estimate_tokens
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
     from rightmodel.core.call import Attempt
     from rightmodel.core.decision import Trust
     from rightmodel.core.task import Task, WireFormat
-    from rightmodel.execution.breaker import Health
-    from rightmodel.execution.limiter import Limiter
+    from rightmodel.execution.health import Health
     from rightmodel.execution.recorder import Recorder
     from rightmodel.ledger.records import Hold
     from rightmodel.manifest.catalog import Endpoint, Model
@@ -41,7 +39,6 @@ class JudgeCompleter:
         self,
         providers: Mapping[WireFormat, Upstream],
         health: Health,
-        limiter: Limiter,
         *,
         keys: Mapping[str, str],
         now: Callable[[], float],
@@ -49,7 +46,6 @@ class JudgeCompleter:
     ) -> None:
         self._providers = providers
         self._health = health
-        self._limiter = limiter
         self._keys = keys
         self._now = now
         self._recorder = recorder
@@ -94,12 +90,12 @@ class JudgeCompleter:
 
     def _endpoint(self, model: Model, trust: Trust) -> Endpoint:
         health = self._health.snapshot([model])
-        fit = [e for e in model.endpoints if e.provider.trust >= trust and is_fit(e, health)]
+        fit = [e for e in model.endpoints if e.provider.trust >= trust and health.is_fit(e)]
         if not fit:
             unfit = ProviderError(Fault.OVERLOADED, "no endpoint of the judge is fit now")
             unfit.cost_usd = Decimal(0)
             raise unfit
-        return balanced(fit, health)
+        return health.balanced(fit)
 
     async def _attempt(
         self,
@@ -114,13 +110,12 @@ class JudgeCompleter:
         watch: Watch | None = None
         ticket: int | None = None
         try:
-            async with (
-                self._limiter.slot(endpoint, began + deadline_s),
-                asyncio.timeout_at(began + deadline_s) as scope,
-            ):
-                ticket = self._health.begin(endpoint)
-                watch = Watch(scope, self._now, began, lambda _, __: began + deadline_s)
-                provider = self._providers[endpoint.provider.protocol]
+            is_admitted = not self._health.has_room(endpoint)
+            if is_admitted:
+                await slot(self._health, endpoint, began + deadline_s)
+            ticket = self._health.begin(endpoint, is_admitted=is_admitted)
+            provider = self._providers[endpoint.provider.protocol]
+            with Watch(self._now, began + deadline_s) as watch:
                 completion = await provider.complete(request, watch)
         except BaseException as failed:
             late = f"no answer within {deadline_s:.1f} s"

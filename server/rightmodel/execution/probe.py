@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -11,7 +10,8 @@ from rightmodel.core.call import Usage
 from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Message
-from rightmodel.execution.attempt import Try, Watch, error_of
+from rightmodel.execution.attempt import error_of
+from rightmodel.execution.outcome import Try, Watch
 from rightmodel.ledger.call_rows import attempt_record
 from rightmodel.ledger.records import HoldRequest, new_id
 from rightmodel.routing.scoring import billable_tokens
@@ -149,8 +149,7 @@ class Prober:
         )
         watch: Watch | None = None
         try:
-            async with asyncio.timeout_at(began + PATIENCE_S) as scope:
-                watch = Watch(scope, self._now, began, lambda _, __: began + PATIENCE_S)
+            with Watch(self._now, began + PATIENCE_S) as watch:
                 completion = await self._upstreams[endpoint.provider.protocol].complete(
                     self._request(endpoint), watch
                 )

@@ -7,7 +7,7 @@ hold prompts, answers, keys or an upstream's own words, which may echo any of th
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache, partial
@@ -21,6 +21,7 @@ from rightmodel.core.call import Answer, Receipt, Usage, same_model
 from rightmodel.core.decision import SessionView
 from rightmodel.core.errors import RightmodelError
 from rightmodel.core.fault import Fault
+from rightmodel.execution.outcome import countable_usage
 from rightmodel.execution.records import kept_turns
 from rightmodel.ledger.call_rows import attempt_record, call_record, task_hash
 from rightmodel.ledger.records import (
@@ -36,7 +37,7 @@ from rightmodel.routing.scoring import worst_cost
 from rightmodel.routing.session import horizon, with_warm_cache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
 
     from opentelemetry.trace import Span
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("rightmodel.execution")
 tracer = trace.get_tracer("rightmodel", __version__)
-_NO_SPAN: Final = nullcontext(trace.INVALID_SPAN)
+_NO_SPAN: Final = nullcontext(None)
 
 PROVIDER_NAMES: Final = {"google": "gcp.gemini", "xai": "x_ai", "mistral": "mistral_ai"}
 """Where the conventions' well-known value differs from the manifest's name."""
@@ -61,8 +62,6 @@ JUDGING: Final = "classify"
 CANCELLED: Final = "cancelled"
 HOLD_MARGIN_S: Final = 300.0
 """A reservation outlives the longest call by so much before its process may count as dead."""
-CHAT_TEMPLATE_TOKENS: Final = 100
-"""Tokens that an upstream's chat template adds to a prompt."""
 
 
 class Recorder:
@@ -85,14 +84,16 @@ class Recorder:
 
     def origin(self, task: Task) -> Origin:
         """Who hands over the task."""
-        turn = task.turn
+        turn, here = task.turn, self._here
         session, kind = (turn.session, turn.kind) if turn else ("", "subtask")
-        return self._here._replace(client=task.client, session=session, kind=kind)
+        return Origin(task.client, session, kind, here.host, here.user_name)
 
     def open(self, state: CallState, ref: str) -> CallRecorder:
         """The recorder of a call that begins."""
-        skill = state.decision.assessment.skills[0][0]
-        return CallRecorder(self, state, ref, skill, self.origin(state.task))
+        needed, skill = state.decision.requirements, state.decision.assessment.skills[0][0]
+        is_limited = needed.max_cost_usd is not None or bool(self.records.limits.limits)
+        who = self.origin(state.task)
+        return CallRecorder(self, state, ref, skill, who, is_limited, new_id())
 
     async def reserve_judge(
         self, model: Model, endpoint: Endpoint, input_tokens: int, allowed: int, task: Task
@@ -128,24 +129,28 @@ class Recorder:
 
 @dataclass(slots=True)
 class CallRecorder:
-    """Records one call. `skill`: the task's heaviest. `flags`: of the ledger, for the receipt."""
+    """Records one call. `skill`: the task's heaviest. `flags`: of the ledger, for the receipt.
+
+    `is_limited`: whether money is, so that every request needs a limit on its output.
+    """
 
     owner: Recorder
     state: CallState
     ref: str
     skill: str
     origin: Origin
-    id: int = field(default_factory=new_id)
+    is_limited: bool
+    id: int
     number: int = 0
     flags: dict[str, None] = field(default_factory=dict)
     failed_checks: list[str] = field(default_factory=list)
-    receipt: Receipt | None = None
 
-    @contextmanager
-    def call(self, now: Callable[[], float]) -> Iterator[None]:
-        """The span of the call; its attempts are its children. An error is recorded."""
+    def span(self) -> AbstractContextManager[Span | None]:
+        """The span of the call; its attempts are its children. `None` where nobody traces."""
+        if not _is_traced():
+            return _NO_SPAN
         decision = self.state.decision
-        with _span(
+        return _span(
             "rightmodel.complete",
             {
                 "rightmodel.skill": self.skill,
@@ -154,20 +159,22 @@ class CallRecorder:
                 "rightmodel.tier": decision.tier,
                 "rightmodel.candidates": len(self.state.candidates),
             },
-        ) as span:
-            try:
-                yield
-            except BaseException as error:
-                code = error.code if isinstance(error, RightmodelError) else CANCELLED
-                span.set_attribute("error.type", code)
-                span.set_status(StatusCode.ERROR, code)
-                self._failed(code, now() - self.state.began)
-                raise
-            if receipt := self.receipt:
-                span.set_attribute("rightmodel.model", receipt.model)
-                span.set_attribute("rightmodel.attempts", len(receipt.attempts))
-                if receipt.cost_usd is not None:
-                    span.set_attribute("rightmodel.cost_usd", float(receipt.cost_usd))
+        )
+
+    def attempt_span(self, step: Step) -> AbstractContextManager[Span | None]:
+        """The span of an attempt."""
+        if not _is_traced():
+            return _NO_SPAN
+        provider = step.endpoint.provider.name
+        return _span(
+            f"chat {step.endpoint.name}",
+            {
+                "gen_ai.operation.name": "chat",
+                "gen_ai.provider.name": PROVIDER_NAMES.get(provider, provider),
+                "gen_ai.request.model": step.endpoint.name,
+            },
+            SpanKind.CLIENT,
+        )
 
     async def reserve(self, step: Step) -> Hold | None:
         """Reserve the step's worst case. Raises `BudgetError`, which names what would fit."""
@@ -205,31 +212,10 @@ class CallRecorder:
     def _worst_usd(self, model: Model, allowed: int) -> Decimal | None:
         return model.price.cost(Usage(self.state.billable, allowed))
 
-    @contextmanager
-    def attempt(self, step: Step, hold: Hold | None) -> Iterator[None]:
-        """The span of an attempt, which the state has at the end: it is recorded and settled.
-
-        An attempt that ends by an error was cancelled by the caller.
-        """
-        provider = step.endpoint.provider.name
-        with _span(
-            f"chat {step.endpoint.name}",
-            {
-                "gen_ai.operation.name": "chat",
-                "gen_ai.provider.name": PROVIDER_NAMES.get(provider, provider),
-                "gen_ai.request.model": step.endpoint.name,
-            },
-            SpanKind.CLIENT,
-        ) as span:
-            try:
-                yield
-            except BaseException:
-                attempt = self.state.attempts[-1]
-                self.owner.records.settle(hold, self._row(attempt)._replace(fault=CANCELLED))
-                _describe(span, attempt, CANCELLED)
-                raise
-            attempt = self.state.attempts[-1]
-            _describe(span, attempt, attempt.fault.value if attempt.fault else "")
+    def attempted(self, hold: Hold | None, span: Span | None) -> None:
+        """The state has one more attempt: record and settle it."""
+        attempt = self.state.attempts[-1]
+        _describe(attempt, attempt.fault.value if attempt.fault else "", span)
         if attempt.fault is Fault.SCHEMA:
             self.failed_checks.append(attempt.model)
         if attempt.bounded:
@@ -237,7 +223,15 @@ class CallRecorder:
         flags = self.owner.records.settle(hold, self._row(attempt))
         self.flags.update(dict.fromkeys(flags))
 
-    def answered(self, completion: Completion, *, allowance: int, time_s: float) -> Answer:
+    def cancelled(self, hold: Hold | None, span: Span | None) -> None:
+        """The latest attempt was cancelled by the caller: record and settle it."""
+        attempt = self.state.attempts[-1]
+        _describe(attempt, CANCELLED, span)
+        self.owner.records.settle(hold, self._row(attempt)._replace(fault=CANCELLED))
+
+    def answered(
+        self, completion: Completion, span: Span | None, *, allowance: int, time_s: float
+    ) -> Answer:
         """Record the call whose last attempt gave the answer. `allowance`: its output tokens."""
         state, owner = self.state, self.owner
         at = owner.clock()
@@ -252,7 +246,11 @@ class CallRecorder:
         if owner.catalog.store_text:
             rows.append(Texts(self.id, state.task.prompt, completion.text, kept_turns(state.task)))
         owner.records.note(*rows)
-        self.receipt = receipt
+        if span is not None:
+            span.set_attribute("rightmodel.model", receipt.model)
+            span.set_attribute("rightmodel.attempts", len(receipt.attempts))
+            if receipt.cost_usd is not None:
+                span.set_attribute("rightmodel.cost_usd", float(receipt.cost_usd))
         logger.info(
             "answered model=%s attempts=%d cost_usd=%s time_s=%.3f",
             receipt.model,
@@ -260,7 +258,7 @@ class CallRecorder:
             receipt.cost_usd,
             time_s,
         )
-        return Answer(completion.text, self.receipt, completion)
+        return Answer(completion.text, receipt, completion)
 
     def _receipt(self, *, allowance: int, at: float, time_s: float) -> Receipt:
         state = self.state
@@ -270,11 +268,11 @@ class CallRecorder:
         flags += ["explored"] if state.decision.explored else []
         baseline_usd = None
         if baseline is not None and last.usage is not None:
-            believed = _believed(last.usage, state.billable, allowance)
+            countable = countable_usage(last.usage, state.billable, allowance)
             if state.task.turn is not None:
                 turn = self._horizon(at - time_s)
-                believed = with_warm_cache(believed, baseline, turn, last.usage.cache_read)
-            baseline_usd = baseline.price.cost(believed, at)
+                countable = with_warm_cache(countable, baseline, turn, last.usage.cache_read)
+            baseline_usd = baseline.price.cost(countable, at)
         return Receipt(
             model=last.model,
             decision=state.decision,
@@ -295,8 +293,12 @@ class CallRecorder:
         kind = task.turn.kind if task.turn else "ask"
         return horizon(task.session or SessionView(), kind, prompt, at)
 
-    def _failed(self, code: str, time_s: float) -> None:
+    def failed(self, error: BaseException, span: Span | None, time_s: float) -> None:
         """Record a call without an answer: its cost is a loss against any baseline."""
+        code = error.code if isinstance(error, RightmodelError) else CANCELLED
+        if span is not None:
+            span.set_attribute("error.type", code)
+            span.set_status(StatusCode.ERROR, code)
         cost_usd = self.state.cost_usd
         row = self._call_row(self.owner.clock(), outcome=code, cost_usd=cost_usd, time_s=time_s)
         if row.baseline and cost_usd is not None:
@@ -347,9 +349,13 @@ class CallRecorder:
         )
 
 
+def _is_traced() -> bool:
+    """Whether spans go anywhere: an SDK is set up before the first call, or never."""
+    return not isinstance(tracer, trace.ProxyTracer) or _has_sdk()
+
+
 @cache
 def _has_sdk() -> bool:
-    """Whether spans go anywhere: an SDK is set up before the first call, or never."""
     return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
@@ -357,8 +363,6 @@ def _span(
     name: str, attributes: Mapping[str, AttributeValue], kind: SpanKind = SpanKind.INTERNAL
 ) -> AbstractContextManager[Span]:
     """A span around a block. An error's words are left out: they may echo the prompt."""
-    if isinstance(tracer, trace.ProxyTracer) and not _has_sdk():
-        return _NO_SPAN
     return tracer.start_as_current_span(
         name,
         kind=kind,
@@ -368,16 +372,8 @@ def _span(
     )
 
 
-def _describe(span: Span, attempt: Attempt, fault: str) -> None:
-    """Span and log line of an attempt that ended."""
-    if attempt.usage is not None:
-        span.set_attribute("gen_ai.usage.input_tokens", attempt.usage.input)
-        span.set_attribute("gen_ai.usage.output_tokens", attempt.usage.output)
-    if attempt.served:
-        span.set_attribute("gen_ai.response.model", attempt.served)
-    if fault:
-        span.set_attribute("error.type", fault)
-        span.set_status(StatusCode.ERROR, fault)
+def _describe(attempt: Attempt, fault: str, span: Span | None) -> None:
+    """Log line and span of an attempt that ended."""
     logger.info(
         "attempt model=%s provider=%s outcome=%s status=%d time_s=%.3f",
         attempt.model,
@@ -386,14 +382,13 @@ def _describe(span: Span, attempt: Attempt, fault: str) -> None:
         attempt.status,
         attempt.time_s,
     )
-
-
-def _believed(usage: Usage, billable: int, allowance: int) -> Usage:
-    """The counts that a saving is computed from: an upstream that inflates them invents none.
-
-    `billable`: the prompt's tokens, rather too many; `allowance`: output tokens that were allowed.
-    Reasoning tokens are left out: what the baseline would have thought is unknown, and claiming
-    the other model's would inflate the saving.
-    """
-    most = billable + CHAT_TEMPLATE_TOKENS
-    return Usage(min(usage.input, most), min(usage.output - usage.reasoning, allowance))
+    if span is None:
+        return
+    if attempt.usage is not None:
+        span.set_attribute("gen_ai.usage.input_tokens", attempt.usage.input)
+        span.set_attribute("gen_ai.usage.output_tokens", attempt.usage.output)
+    if attempt.served:
+        span.set_attribute("gen_ai.response.model", attempt.served)
+    if fault:
+        span.set_attribute("error.type", fault)
+        span.set_status(StatusCode.ERROR, fault)

@@ -16,7 +16,7 @@ from rightmodel.ledger.records import Cooldown, Restored
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from rightmodel.execution.breaker import Health
+    from rightmodel.execution.health import Health
     from rightmodel.execution.records import Records
     from rightmodel.manifest.catalog import Provider
 

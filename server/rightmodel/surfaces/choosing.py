@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from rightmodel.core.decision import Decision
     from rightmodel.core.task import Task
-    from rightmodel.execution.breaker import Health
     from rightmodel.execution.engine import Engine
+    from rightmodel.execution.health import Health
     from rightmodel.manifest.catalog import Catalog
 
 

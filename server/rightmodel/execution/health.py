@@ -1,0 +1,395 @@
+"""Health and load of every endpoint: breakers, requests in flight, retry budgets, slots.
+
+Pure: the clock and the randomness are handed in, and nothing here waits.
+
+A fault opens the breaker of its scope: the *key* (quota, auth), the *model* at a provider (no such
+model) or the *endpoint* (server and connection faults, rate limits).
+
+A provider receives so many requests at once as `max_concurrency` of the manifest says, and fewer
+once it proved to be busy: the limit is halved where a request timed out in the provider's own
+queue, raised by one for each full round of answers (additive increase, multiplicative decrease, as
+in TCP). Where it holds one model at a time, requests for another one wait until the running ones
+have ended.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from rightmodel.core.fault import Fault, Scope
+from rightmodel.execution.breaker import OUT_S, Breaker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from rightmodel.core.errors import ProviderError
+    from rightmodel.manifest.catalog import Endpoint, Model, Provider
+
+EndpointKey = tuple[str, str]
+"""Provider and the model's name on the wire."""
+
+RETRY_WINDOW_S: Final = 60.0
+RETRY_FLOOR: Final = 3
+"""Retries that are always allowed in a window, so that a lone model can be waited for."""
+RETRY_SHARE: Final = 0.2
+LATENCY_WEIGHT: Final = 0.3
+"""Weight of the newest latency in the moving average."""
+UNLIMITED: Final = 64.0
+"""An adaptive limit that has grown to so many requests is lifted."""
+
+
+class EndpointHealth(NamedTuple):
+    """One endpoint at one moment.
+
+    `wait_s`: seconds until it may be tried, 0 is fit. `is_spare`: it cools down, and may be tried
+    all the same where everything else is down. `window`: prompt tokens that it proved to read.
+    `burden`: latency × requests in flight / weight. `draw`: random, from 0 to 1. `fault`: its
+    latest. `latency_s`: of its answers, 0 is unknown.
+    """
+
+    wait_s: float = 0.0
+    is_spare: bool = False
+    window: int | None = None
+    burden: float = 1.0
+    draw: float = 0.0
+    fault: Fault | None = None
+    latency_s: float = 0.0
+
+
+ORDINARY: Final = EndpointHealth()
+_NOTHING: Final[Mapping[EndpointKey, EndpointHealth]] = {}
+_NO_NAMES: Final[Mapping[str, str]] = {}
+
+
+class Snapshot(NamedTuple):
+    """All that the next step depends on. `endpoints`: those that are not `ORDINARY`.
+
+    `unreachable`: providers whose connection failed lately: their other models may be no better.
+    `out_of_retries`: providers whose retry budget is used up. `loaded`: for a busy provider that
+    holds one model at a time, the name of that model. `jitter`: random, from 0 to 1.
+    """
+
+    endpoints: Mapping[EndpointKey, EndpointHealth] = _NOTHING
+    unreachable: frozenset[str] = frozenset()
+    out_of_retries: frozenset[str] = frozenset()
+    loaded: Mapping[str, str] = _NO_NAMES
+    jitter: float = 1.0
+
+    def of(self, endpoint: Endpoint) -> EndpointHealth:
+        """One endpoint's."""
+        return self.endpoints.get(endpoint.key, ORDINARY)
+
+    def would_unload(self, endpoint: Endpoint) -> bool:
+        """Whether the server is busy with another model, and cannot hold both."""
+        return self.loaded.get(endpoint.provider.name, endpoint.name) != endpoint.name
+
+    def is_fit(self, endpoint: Endpoint) -> bool:
+        """Whether a request can be sent now, without another model being unloaded for it."""
+        return not self.of(endpoint).wait_s and not self.would_unload(endpoint)
+
+    def balanced(self, endpoints: Sequence[Endpoint], warm: str = "") -> Endpoint:
+        """The less burdened of two that were drawn, at the provider `warm` where one is there."""
+        endpoints = [e for e in endpoints if e.provider.name == warm] or endpoints
+        drawn = sorted(endpoints, key=lambda e: self.of(e).draw)[:2]
+        return min(drawn, key=lambda e: self.of(e).burden)
+
+
+class State(NamedTuple):
+    """What a person sees of an endpoint. `wait_s`: until it is tried again, 0 is fit."""
+
+    wait_s: float
+    fault: Fault | None
+    in_flight: int
+    latency_s: float
+
+
+class Turn(Protocol):
+    """The turn of a request that waits for a slot: a future."""
+
+    def done(self) -> bool:
+        """Whether it came, or nobody waits for it any more."""
+        ...
+
+    def set_result(self, result: None, /) -> None:
+        """It comes."""
+        ...
+
+
+@dataclass(slots=True)
+class _Load:
+    """Requests in flight at an endpoint and how long they take, seconds.
+
+    `received_at`: when it last sent a part of an answer.
+    """
+
+    in_flight: int = 0
+    latency_s: float = 0.0
+    received_at: float = float("-inf")
+
+
+@dataclass(slots=True)
+class Traffic:
+    """The requests to one provider.
+
+    `limit`: at once, adaptive; `most`: the manifest's. `halved`: since the last answer.
+    `holds_one`: model at a time; `model`: of the latest request. `recent`: when each of the last
+    minute began, and whether it retried; `retries`: how many did.
+    """
+
+    most: float
+    limit: float
+    holds_one: bool
+    model: str = ""
+    halved: bool = False
+    held: int = 0
+    waiting: deque[tuple[Turn, str]] = field(default_factory=deque)
+    recent: deque[tuple[float, bool]] = field(default_factory=deque)
+    retries: int = 0
+
+    def has_room(self, model: str) -> bool:
+        """Whether one more request for the model can be sent."""
+        fits = not self.holds_one or not self.held or self.model == model
+        return fits and self.held + 1 <= self.limit
+
+    def admit(self) -> None:
+        """Give the slots that are free to those who wait, in order."""
+        while self.waiting:
+            turn, model = self.waiting[0]
+            if turn.done():  # cancelled
+                self.waiting.popleft()
+            elif self.has_room(model):
+                self.waiting.popleft()
+                self.take(model)
+                turn.set_result(None)
+            else:
+                return
+
+    def take(self, model: str) -> None:
+        """Occupy a slot."""
+        self.held += 1
+        self.model = model
+
+    def release(self) -> None:
+        """Free a slot."""
+        self.held -= 1
+        if self.waiting:
+            self.admit()
+
+    def note(self, now: float, *, retry: bool) -> None:
+        """A request begins."""
+        self.recent.append((now, retry))
+        self.retries += retry
+        while self.recent[0][0] < now - RETRY_WINDOW_S:
+            self.retries -= self.recent.popleft()[1]
+
+    def may_retry(self, now: float) -> bool:
+        """Whether the retry budget allows one more."""
+        while self.recent and self.recent[0][0] < now - RETRY_WINDOW_S:
+            self.retries -= self.recent.popleft()[1]
+        return self.retries < max(RETRY_FLOOR, RETRY_SHARE * len(self.recent))
+
+
+class Health:
+    """State of every endpoint. Not thread-safe: one event loop.
+
+    `now`: monotonic seconds. `draw`: random, from 0 to 1. `on_key`: called with a provider whose
+    key a fault has put out of order, or (no fault) that works again.
+    """
+
+    def __init__(self, now: Callable[[], float], draw: Callable[[], float]) -> None:
+        self._now = now
+        self._draw = draw
+        self._breakers: dict[tuple[str, ...], Breaker] = {}
+        self._loads: dict[EndpointKey, _Load] = {}
+        self._traffic: dict[str, Traffic] = {}
+        self._windows: dict[EndpointKey, tuple[int, float]] = {}
+        self.on_key: Callable[[str, Fault | None], None] = lambda _provider, _fault: None
+        self._tickets = 0
+
+    def wait_s(self, endpoint: Endpoint) -> float:
+        """Seconds until the endpoint may be tried; 0 when it is fit or a probe is free."""
+        now = self._now()
+        return max((b.wait_s(now) for b in self._of(endpoint)), default=0.0)
+
+    def snapshot(self, models: Iterable[Model]) -> Snapshot:
+        """What is known now of the models' endpoints."""
+        now = self._now()
+        endpoints, loaded = {}, {}
+        is_any_known = bool(self._breakers or self._windows)
+        for model in models:
+            for endpoint in model.endpoints:
+                key, provider = endpoint.key, endpoint.provider
+                if len(model.endpoints) > 1 or (is_any_known and self._is_known(endpoint)):
+                    endpoints[key] = self._health(endpoint, now)
+                if provider.one_model_at_a_time and self._load(endpoint).in_flight:
+                    loaded[provider.name] = endpoint.name
+        return Snapshot(
+            endpoints,
+            self._unreachable(now) if self._breakers else frozenset(),
+            frozenset(n for n, t in self._traffic.items() if t.retries and not t.may_retry(now)),
+            loaded,
+            self._draw(),
+        )
+
+    def has_room(self, endpoint: Endpoint) -> bool:
+        """Whether a request need not wait for those that are under way, or for its turn."""
+        traffic = self.traffic(endpoint.provider)
+        return not traffic.waiting and traffic.has_room(endpoint.name)
+
+    def begin(self, endpoint: Endpoint, *, retry: bool = False, is_admitted: bool = False) -> int:
+        """A request is sent. Every `begin` needs exactly one of `succeed`, `fail`, `release`.
+
+        `is_admitted`: it waited for its slot, and has it. Gives a ticket to end it with: a probe is
+        over when it ends, not when an older request does.
+        """
+        now = self._now()
+        self._load(endpoint).in_flight += 1
+        traffic = self.traffic(endpoint.provider)
+        traffic.note(now, retry=retry)
+        if not is_admitted:
+            traffic.take(endpoint.name)
+        self._tickets += 1
+        for breaker in self._of(endpoint):
+            if breaker.open_until:
+                breaker.probing_since, breaker.probe = now, self._tickets
+        return self._tickets
+
+    def succeed(self, endpoint: Endpoint, latency_s: float) -> None:
+        """It answered: everything about it is in order again."""
+        load, provider = self._load(endpoint), endpoint.provider
+        load.received_at = self._now()
+        previous = load.latency_s or latency_s
+        load.latency_s = previous + LATENCY_WEIGHT * (latency_s - previous)
+        for key in _keys(endpoint) if self._breakers else ():
+            if self._breakers.pop(key, None) and key[0] is Scope.KEY:
+                self.on_key(provider.name, None)
+        traffic = self.traffic(provider)
+        traffic.halved = False
+        if traffic.limit < traffic.most:  # one more at once for each full round of answers
+            grown = min(traffic.most, traffic.limit + 1 / traffic.limit)
+            traffic.limit = traffic.most if grown > UNLIMITED else grown
+        self._leave(load, traffic)
+
+    def fail(self, endpoint: Endpoint, error: ProviderError, ticket: int = 0) -> None:
+        """It failed: what the fault speaks of cools down. Without a ticket it was the probe."""
+        self.release(endpoint, ticket)
+        now = self._now()
+        if error.fault is Fault.CONTEXT_OVERFLOW and error.window:
+            self._windows[endpoint.key] = error.window, now + OUT_S
+        if error.scope is Scope.REQUEST:
+            return
+        provider, name = endpoint.key
+        key = (error.scope, provider) if error.scope is Scope.KEY else (error.scope, provider, name)
+        breaker = self._breakers.setdefault(key, Breaker())
+        breaker.trip(error, now, ticket=ticket, latest=self._tickets)
+        if error.scope is Scope.KEY and error.fault is not Fault.RATE_LIMITED:
+            self.on_key(provider, error.fault)
+
+    def rest(self, provider: str, wait_s: float, fault: Fault) -> None:
+        """Another server found the provider's key out of order."""
+        breaker = self._breakers.setdefault((Scope.KEY, provider), Breaker())
+        breaker.fault = fault
+        breaker.open_until = max(breaker.open_until, self._now() + min(wait_s, OUT_S))
+
+    def release(self, endpoint: Endpoint, ticket: int = 0) -> None:
+        """The call was cancelled, which is no evidence about the endpoint."""
+        self._leave(self._load(endpoint), self.traffic(endpoint.provider))
+        for breaker in self._of(endpoint):
+            if breaker.probe == ticket or not ticket:
+                breaker.probing_since = None
+
+    def busy(self, endpoint: Endpoint) -> None:
+        """A request timed out while others were answered: send fewer at once."""
+        traffic = self.traffic(endpoint.provider)
+        if not traffic.halved:
+            traffic.halved = True
+            traffic.limit = max(1.0, min(traffic.limit, float(traffic.held)) / 2)
+
+    def received(self, endpoint: Endpoint) -> None:
+        """A part of an answer came."""
+        self._load(endpoint).received_at = self._now()
+
+    def received_since(self, endpoint: Endpoint, when: float) -> bool:
+        """Whether it has sent a part of any answer since then."""
+        return self._load(endpoint).received_at > when
+
+    def window(self, endpoint: Endpoint) -> int | None:
+        """Tokens that the endpoint proved to take, `None` where it has not refused any lately.
+
+        Forgotten after a while: its server may have been restarted with a larger window.
+        """
+        window, until = self._windows.get(endpoint.key, (0, 0.0))
+        return window if until > self._now() else None
+
+    def state(self, endpoint: Endpoint) -> State:
+        """For people: `check --watch`, errors, tests."""
+        load = self._load(endpoint)
+        worst = max(self._of(endpoint), key=lambda b: b.open_until, default=Breaker())
+        return State(self.wait_s(endpoint), worst.fault, load.in_flight, load.latency_s)
+
+    def traffic(self, provider: Provider) -> Traffic:
+        """The requests to a provider."""
+        traffic = self._traffic.get(provider.name)
+        if traffic is None:
+            most = float(provider.max_concurrency) or math.inf
+            traffic = Traffic(most, most, provider.one_model_at_a_time)
+            self._traffic[provider.name] = traffic
+        return traffic
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that were begun and have not ended."""
+        return sum(load.in_flight for load in self._loads.values())
+
+    def _is_known(self, endpoint: Endpoint) -> bool:
+        return endpoint.key in self._windows or any(k in self._breakers for k in _keys(endpoint))
+
+    def _health(self, endpoint: Endpoint, now: float) -> EndpointHealth:
+        """A cooling endpoint is a spare unless the provider stated when to come back.
+
+        One request every few seconds: a long cooldown must not keep calls from an endpoint that
+        has recovered.
+        """
+        load, breakers = self._load(endpoint), self._of(endpoint)
+        worst = max(breakers, key=lambda b: b.open_until, default=None)
+        is_cooling = worst is not None and worst.open_until > now
+        return EndpointHealth(
+            max((b.wait_s(now) for b in breakers), default=0.0),
+            is_cooling and not any(b.wait_s(now, b.spare_from) for b in breakers),
+            self.window(endpoint),
+            (load.latency_s or 1.0) * (load.in_flight + 1) / endpoint.weight,
+            self._draw(),
+            worst.fault if worst is not None else None,
+            load.latency_s,
+        )
+
+    def _unreachable(self, now: float) -> frozenset[str]:
+        return frozenset(
+            key[1]
+            for key, b in self._breakers.items()
+            if b.fault is Fault.CONNECTION and not b.responded and b.open_until > now
+        )
+
+    def _of(self, endpoint: Endpoint) -> Sequence[Breaker]:
+        if not self._breakers:
+            return ()
+        found = map(self._breakers.get, _keys(endpoint))
+        return [breaker for breaker in found if breaker is not None]
+
+    def _load(self, endpoint: Endpoint) -> _Load:
+        load = self._loads.get(endpoint.key)
+        if load is None:
+            load = self._loads[endpoint.key] = _Load()
+        return load
+
+    def _leave(self, load: _Load, traffic: Traffic) -> None:
+        load.in_flight -= 1
+        traffic.release()
+
+
+def _keys(endpoint: Endpoint) -> tuple[tuple[str, ...], ...]:
+    provider, name = endpoint.key
+    return (Scope.KEY, provider), (Scope.MODEL, provider, name), (Scope.ENDPOINT, provider, name)
