@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 async def open_stream(
-    gw: Gateway, dialect: str, *, stream: bool = True, limit: int = 65_536
+    gw: Gateway, dialect: str, *, stream: bool = True, limit: int = 65_536, **more: object
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A request on a connection of its own. `limit`: bytes that are read ahead."""
     host, _, port = gw.url.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port), limit=limit)
     path, body = BODIES[dialect]
-    content = json.dumps({**body, "stream": stream}).encode()
+    content = json.dumps({**body, "stream": stream, **more}).encode()
     head = f"POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {len(content)}\r\n\r\n"
     writer.write(head.encode() + content)
     return reader, writer
@@ -58,6 +58,23 @@ def test_a_client_that_leaves_ends_the_upstreams_request(
             text = (await gw.http.get("/metrics")).text
             assert 'rightmodel_calls_total{client="http",model="",outcome="cancelled"} 1' in text
             assert 'rightmodel_breaker_open{provider="p",model="p/m"} 0' in text
+
+    run(work())
+
+
+def test_a_client_that_leaves_after_a_large_body_is_noticed(tmp_path: Path) -> None:
+    """The server stops reading while a large body waits."""
+
+    async def work() -> None:
+        models = {"m": Behaviour("word " * 50, tokens_per_s=1.0)}
+        async with (
+            SimulatedProvider("openai-chat", key=KEY, models=models, sleep=never) as up,
+            gateway(tmp_path, manifest({"p": up})) as gw,
+        ):
+            _, writer = await open_stream(gw, "openai-chat", user="x" * 300_000)
+            await up.until(lambda: up.in_flight == 1)
+            writer.close()
+            await up.until(lambda: up.in_flight == 0)
 
     run(work())
 

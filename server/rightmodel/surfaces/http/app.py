@@ -171,12 +171,12 @@ class HttpApp:
             request._replace(dialect=dialect), scope, receive, send, self._metrics.added_s.observe
         )
 
-    async def _route(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
-        body, document = parse(await read_body(scope, receive))
+    async def _route(self, request: Request, _: Scope, receive: Receive, send: Send) -> None:
+        body, document = parse(await read_body(request.headers, receive))
         await send_reply(send, await routed(request, body, document))
 
-    async def _count(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
-        body, document = parse(await read_body(scope, receive))
+    async def _count(self, request: Request, _: Scope, receive: Receive, send: Send) -> None:
+        body, document = parse(await read_body(request.headers, receive))
         messages = request._replace(dialect=WireFormat.ANTHROPIC_MESSAGES)
         await send_reply(send, await counted(messages, body, document))
 

@@ -67,14 +67,13 @@ def header(text: str) -> bytes:
     return text.encode("ascii", "replace").translate(_PRINTABLE)
 
 
-async def read_body(scope: Scope, receive: Receive) -> bytes:
+async def read_body(headers: Mapping[str, str], receive: Receive) -> bytes:
     """The whole body. Raises `HttpError` for one over the cap or compressed, `ClientGoneError`."""
-    headers = dict(scope["headers"])
-    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+    if headers.get("content-encoding", "identity").lower() != "identity":
         error = HttpError(415, "unsupported_encoding", "send the body uncompressed")
         error.right = ((b"accept-encoding", b"identity"),)
         raise error
-    announced = headers.get(b"content-length", b"")
+    announced = headers.get("content-length", "")
     if announced.isdigit() and int(announced) > MOST_BODY_BYTES:
         raise _too_large()
     body, more = b"", True

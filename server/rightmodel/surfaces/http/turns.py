@@ -62,7 +62,7 @@ async def answer_turn(
 
     `added`: is told what the turn took beside its requests to models, seconds.
     """
-    content = await read_body(scope, receive)
+    content = await read_body(request.headers, receive)
     began = time.monotonic()
     body, document = parse(content)
     task = task_of(request, body, document)
