@@ -12,7 +12,7 @@ from math import exp
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from decimal import Decimal
 
 
@@ -153,6 +153,14 @@ class Rejection(NamedTuple):
     model: str
     code: str
     reason: str
+
+
+def models_by_reason(rejections: Iterable[Rejection]) -> dict[str, list[str]]:
+    """Each reason once, with the models that it rejects."""
+    found: dict[str, list[str]] = {}
+    for rejection in rejections:
+        found.setdefault(rejection.reason, []).append(rejection.model)
+    return found
 
 
 class Candidate(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from rightmodel.core.decision import models_by_reason
 from rightmodel.core.errors import ExhaustedError, NoCandidateError, nearest
 from rightmodel.core.format import dollars, listed
 
@@ -117,14 +118,9 @@ def nothing_left(state: CallState) -> NoCandidateError:
 
 def nothing_fits(decision: Decision) -> NoCandidateError:
     """The error for a decision without candidates, with what would help."""
-    models_by_reason: dict[str, list[str]] = {}
-    for rejection in decision.rejections:
-        if rejection.code != "not_named":
-            models_by_reason.setdefault(rejection.reason, []).append(rejection.model)
-    reasons = "; ".join(
-        f"{listed(models, most=3)}: {why}" for why, models in list(models_by_reason.items())[:6]
-    )
-    if not models_by_reason:
+    found = models_by_reason(r for r in decision.rejections if r.code != "not_named")
+    reasons = "; ".join(f"{listed(models, most=3)}: {why}" for why, models in [*found.items()][:6])
+    if not found:
         return NoCandidateError(
             "no model is connected. Set a provider's key in the server's environment or "
             "--env-file, or write a manifest; `rightmodel check` says what is missing"

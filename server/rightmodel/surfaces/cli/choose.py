@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rightmodel.core.decision import models_by_reason
 from rightmodel.core.errors import RightmodelError, TaskError
 from rightmodel.core.format import dollars, listed, plain
 from rightmodel.execution.engine import build, effective_catalog, make_router
@@ -112,10 +113,7 @@ def _table(decision: Decision, limit: int) -> None:
         shown.add_row(candidate.model, f"{candidate.p_success:.1%}", cost, total)
     print_table(screen, shown)
     screen.print(decision.reason, style="dim")
-    out: dict[str, list[str]] = {}
-    for rejection in decision.rejections:
-        out.setdefault(rejection.reason, []).append(rejection.model)
-    for reason, models in list(out.items())[:MOST_REASONS]:
+    for reason, models in [*models_by_reason(decision.rejections).items()][:MOST_REASONS]:
         screen.print(f"not {listed(models, most=3)}: {reason}", style="dim")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from rightmodel.core.decision import models_by_reason
 from rightmodel.core.errors import TaskError
 from rightmodel.core.format import UNKNOWN, cut, dollars, duration, usd
 from rightmodel.surfaces import call_view
@@ -346,10 +347,7 @@ def _candidates(screen: Console, choice: Choice) -> None:
 
 
 def _rejections(choice: Choice) -> None:
-    models: dict[str, list[str]] = {}
-    for rejection in choice.rejections:
-        models.setdefault(rejection.reason, []).append(rejection.model)
-    if models:
+    if choice.rejections:
         echo("\n", styled("rejected", bold=True))
-    for reason, names in models.items():
+    for reason, names in models_by_reason(choice.rejections).items():
         echo(f"{', '.join(names)}: {reason}")

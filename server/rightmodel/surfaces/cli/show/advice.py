@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.decision import Trust
 from rightmodel.core.fault import Fault
+from rightmodel.core.format import listed
 from rightmodel.simulator.simulation import used_providers
 
 if TYPE_CHECKING:
@@ -34,9 +35,8 @@ def advice(
 
 
 def _numbers(calls: Sequence[Call]) -> str:
-    shown = ", ".join(str(c.number) for c in calls[:6])
-    more = f" and {len(calls) - 6} more" if len(calls) > 6 else ""  # noqa: PLR2004
-    return f"call{'s' if len(calls) > 1 else ''} {shown}{more}"
+    numbers = listed([str(c.number) for c in calls], most=6)
+    return f"call{'s' if len(calls) > 1 else ''} {numbers}"
 
 
 def _without(healthy: Sequence[Call]) -> Iterator[str]:
@@ -94,8 +94,8 @@ def _only_one(catalog: Catalog) -> Iterator[str]:
             only.setdefault(able.pop(), []).append(ability)
     for provider, abilities in only.items():
         *most, last = abilities
-        listed = f"{', '.join(most)} and {last}" if most else last
-        yield f"only {provider} can {listed}: an outage of {provider} leaves you without"
+        tasks = f"{', '.join(most)} and {last}" if most else last
+        yield f"only {provider} can {tasks}: an outage of {provider} leaves you without"
     for rule in catalog.rules:
         fit = {n for n, p in providers.items() if rule.trust and p.trust >= rule.trust}
         if rule.trust and len(fit) < 2:  # noqa: PLR2004
