@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import fit
 
 WEIGHTS = Path(learned.__file__).resolve().parent / "weights"
-MOST_KEYS = 100_000
+MOST_KEYS = 150_000
 
 
 @dataclass(slots=True)
@@ -77,15 +77,16 @@ def _kept(fitted: Fitted) -> list[int]:
 
 
 def _summed(names: list[str], weights: fit.Vector) -> tuple[fit.Vector, Any]:
-    """The rows, those of words with their beginnings', and how many keys each sums up."""
+    """The rows, a word's with those of its edges, and how many keys each sums up."""
     places = {key: i for i, key in enumerate(names)}
     rows, counts = weights.copy(), np.ones(len(names), int)
     for key, place in places.items():
         if not ngrams.is_word(key):
             continue
-        for part in takewhile(places.__contains__, ngrams.chains(key)[0]):
-            rows[place] += weights[places[part]]
-            counts[place] += 1
+        for chain in ngrams.chains(key):
+            for part in takewhile(places.__contains__, chain):
+                rows[place] += weights[places[part]]
+                counts[place] += 1
     return rows, counts
 
 

@@ -71,15 +71,6 @@ def matrix(
     return sparse.csr_matrix((np.array(values, np.float32), columns, starts), shape=shape)
 
 
-def without_sizes(x: Any, places: dict[str, int]) -> Any:
-    """The matrix for the kind of work, on which the length of a paste has no say."""
-    keep = np.ones(x.shape[1], np.float32)
-    for key, place in places.items():
-        if key.startswith(ngrams.SIZES):
-            keep[place] = 0.0
-    return (x @ sparse.diags(keep)).tocsr()
-
-
 def softmax(logits: Vector) -> Vector:
     """Row by row."""
     powers = np.exp(logits - logits.max(1, keepdims=True))

@@ -26,19 +26,25 @@ import measure  # noqa: E402
 import numpy as np  # noqa: E402
 import outcomes  # noqa: E402
 import relevance  # noqa: E402
+from scipy import sparse  # noqa: E402
+
+from rightmodel.routing.signals import ngrams  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SETTINGS = {
-    "ridge": 1.5,
+    "ridge": 2.5,
     "ridge_numbers": 10.0,
     "ridge_exam": 500.0,
     "least_rows": 2,
-    "few_rows": 500,
+    "few_rows": 3000,
     "least_items": 8,
     "seed": 0,
 }
+COMMON = 20_000
+"""Rows of a key that says next to nothing about the kind of work."""
+LEAST_TRUST = 0.06
 TEST_SHARE, DEV_SHARE = 0.1, 0.1
 
 
@@ -78,7 +84,9 @@ def train(
     if items:
         x_items = fit.matrix(read_items, places)
         exam = _fit_exam(items, x_items, x_items @ exam)
-    skill_weights = fit.fit_softmax(fit.without_sizes(x, places), y, weight, SETTINGS["ridge"])
+    trust = _trust(made, seen, places)
+    skill_weights = fit.fit_softmax(x @ sparse.diags(trust), y, weight, SETTINGS["ridge"])
+    skill_weights *= trust[:, None]
     around = np.zeros((len(places), 2), np.float32)
     for head, part in enumerate(parts):
         around[[places[key] for key in part.places], head] = part.values
@@ -92,8 +100,29 @@ def train(
     )
 
 
+def _trust(
+    rows: Sequence[corpus_io.Row], seen: Sequence[fit.Keys], places: dict[str, int]
+) -> fit.Vector:
+    """How far the weight of each key may go from 0: rare keys and whole words say most.
+
+    The length of a paste has no say on the kind of work, and neither have words that stand in
+    wrappings and pasted text alone.
+    """
+    bare = [keys for row, keys in zip(rows, seen, strict=True) if row.kind != "augmented"]
+    held = Counter(key for keys in bare for key in keys)
+    trust = np.zeros(len(places), np.float32)
+    for key, place in places.items():
+        if held[key] and not key.startswith(ngrams.SIZES):
+            trust[place] = max(LEAST_TRUST, np.log(COMMON / held[key]) / 5) * _trust_of_kind(key)
+    return trust
+
+
+def _trust_of_kind(key: str) -> float:
+    return 1.4 if ngrams.is_word(key) else 0.7 if key.startswith("*") else 1.0
+
+
 def _vocabulary(rows: Sequence[corpus_io.Row], seen: Sequence[fit.Keys]) -> dict[str, int]:
-    """Keys of at least two rows, and every key of languages with few rows and of the lexicon."""
+    """Keys of two rows or more; words of the lexicon and of languages with few rows from one on."""
     counts = Counter(row.lang for row in rows if row.kind != "augmented")
     plain, scarce = [], []
     for row, keys in zip(rows, seen, strict=True):
@@ -101,7 +130,15 @@ def _vocabulary(rows: Sequence[corpus_io.Row], seen: Sequence[fit.Keys]) -> dict
             few = row.kind == "lexicon" or counts[row.lang] < SETTINGS["few_rows"]
             (scarce if few else plain).append(keys)
     least = int(SETTINGS["least_rows"])
-    return fit.vocabulary(plain + scarce, least) | fit.vocabulary(scarce, 1)
+    known = fit.vocabulary(plain + scarce, least)
+    return known | {key: 0 for key in fit.vocabulary(scarce, 1) if _says_alone(key)}
+
+
+def _says_alone(key: str) -> bool:
+    """Whether one row is enough for a key: words and their beginnings, short runs."""
+    if key.startswith(ngrams.RUN):
+        return len(key) <= len(ngrams.RUN) + 2
+    return " " not in key and (ngrams.is_word(key) or key.endswith("*"))
 
 
 def _fit_exam(items: Sequence[outcomes.Item], x: Any, said: fit.Vector) -> fit.Vector:

@@ -1,9 +1,9 @@
-"""What the local model reads of a text: words, their beginnings, pairs of words, and its shape.
+"""What the local model reads of a text: words, their edges, pairs of words, and its shape.
 
 A sentence becomes *keys*, strings that have a row of weights or have none: a word, the beginnings
-of longer words (they survive inflection and typos), each pair of neighbours, the first and last
-word. Scripts without spaces give runs of one to four characters. Training and serving read text by
-this module alone.
+and endings of longer words (they survive inflection and typos), each pair of neighbours, the first
+and last word. Scripts without spaces give runs of one to four characters. Training and serving read
+text by this module alone.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ STEMS_DENSE: Final = (3, 4, 5)
 STEMS_SYLLABLES: Final = (2, 3)
 """Lengths of the beginnings of words, one more each: of scripts with letters, of those that leave
 vowels out (Arabic, Hebrew), of Korean, which writes syllables."""
+ENDINGS: Final = (3, 4)
+ENDINGS_SYLLABLES: Final = (1, 2)
+"""Lengths of the endings of words: they tell a command from a question where verbs inflect."""
 QUESTION_MARKS: Final = ("?", "？", "؟")  # noqa: RUF001
 RUN: Final = "~"
 """Runs of a script without spaces begin so."""
@@ -124,7 +127,7 @@ def tokens(sentence: str) -> list[str]:
 
 
 def word_keys(word: str) -> list[str]:
-    """A word and its beginnings; of a script without spaces, its runs."""
+    """A word, its beginnings and endings; of a script without spaces, its runs."""
     inner = [key for chain in chains(word) for key in chain]
     return inner if _UNSPACED_ONE.match(word) else [word, *inner]
 
@@ -138,31 +141,47 @@ def chains(word: str) -> Sequence[Iterable[str]]:
     if not word.isascii() and _UNSPACED_ONE.match(word):
         runs = (word[i : i + LONGEST_RUN] for i in range(size))
         return [map(RUN.__add__, accumulate(run)) for run in runs]
-    return [[word[:n] + "*" for n in stems_of(word) if n < size]]
+    return [
+        [word[:n] + "*" for n in stems_of(word) if n < size],
+        ["*" + word[-n:] for n in endings_of(word) if n < size],
+    ]
 
 
 def stems_of(word: str) -> tuple[int, ...]:
     """Lengths of the beginnings that are read of a word of this script."""
     if word.isascii():
         return STEMS
-    if "\uac00" <= word[:1] <= "\ud7a3":
+    if _is_hangul(word[:1]):
         return STEMS_SYLLABLES
     return STEMS_DENSE if "\u0590" <= word[:1] <= "\u06ff" else STEMS
+
+
+def endings_of(word: str) -> tuple[int, ...]:
+    """Lengths of the endings that are read of a word of this script."""
+    return ENDINGS_SYLLABLES if _is_hangul(word[-1:]) else ENDINGS
+
+
+def _is_hangul(letter: str) -> bool:
+    return "\uac00" <= letter <= "\ud7a3"
 
 
 def shorter(key: str) -> str:
     """The key before this one in its chain, "" for the first and for keys of no chain."""
     if key.startswith(RUN):
         return key[:-1] if len(key) > len(RUN) + 1 else ""
-    if key.endswith("*") and len(key) > stems_of(key)[0] + 1 and " " not in key:
+    if " " in key:
+        return ""
+    if key.endswith("*") and len(key) > stems_of(key)[0] + 1:
         return f"{key[:-2]}*"
+    if key.startswith("*") and len(key) > endings_of(key)[0] + 1:
+        return f"*{key[2:]}"
     return ""
 
 
 def is_word(key: str) -> bool:
     """Whether a key is a whole word, of a script with spaces."""
-    inner = " " in key or key.startswith((RUN, "=")) or (key.endswith("*") and len(key) > 1)
-    return not inner
+    edge = len(key) > 1 and "*" in (key[0], key[-1])
+    return not (edge or " " in key or key.startswith((RUN, "=")))
 
 
 def pair_keys(words: list[str]) -> list[str]:
