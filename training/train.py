@@ -76,13 +76,16 @@ def train(
     places = {key: i for i, key in enumerate(known | more | parts[0].places | parts[1].places)}
     x = fit.matrix(seen, places)
     y, numbers, weight = targets(made)
-    # Words by themselves say something about the kind of work, nothing about difficulty or length.
-    prompts = np.array([0.0 if row.kind == "lexicon" else row.weight for row in made], np.float32)
+    prompts = np.array([row.weight if _tells_size(row) else 0.0 for row in made], np.float32)
     base = np.average(numbers, axis=0, weights=prompts).astype(np.float32)
-    number_weights = fit.fit_ridge(x, numbers - base, prompts[:, None], SETTINGS["ridge_numbers"])
+    endless = np.array([not ngrams.is_ending(key) for key in places], np.float32)
+    x_numbers = x @ sparse.diags(endless)
+    number_weights = fit.fit_ridge(
+        x_numbers, numbers - base, prompts[:, None], SETTINGS["ridge_numbers"]
+    )
     exam = number_weights[:, :1]
     if items:
-        x_items = fit.matrix(read_items, places)
+        x_items = fit.matrix(read_items, places) @ sparse.diags(endless)
         exam = _fit_exam(items, x_items, x_items @ exam)
     trust = _trust(made, seen, places)
     skill_weights = fit.fit_softmax(x @ sparse.diags(trust), y, weight, SETTINGS["ridge"])
@@ -98,6 +101,15 @@ def train(
         scorer_weights=around,
         scorer=scorer,
     )
+
+
+def _tells_size(row: corpus_io.Row) -> bool:
+    """Whether difficulty and length are learned from a row.
+
+    Words by themselves say nothing about them. The everyday rows of `j-*` are short and easy
+    throughout: with them, hard work was placed among the easy.
+    """
+    return row.kind != "lexicon" and not row.file.startswith("j-")
 
 
 def _trust(
@@ -118,7 +130,7 @@ def _trust(
 
 
 def _trust_of_kind(key: str) -> float:
-    return 1.4 if ngrams.is_word(key) else 0.7 if key.startswith("*") else 1.0
+    return 1.4 if ngrams.is_word(key) else 0.7 if ngrams.is_ending(key) else 1.0
 
 
 def _vocabulary(rows: Sequence[corpus_io.Row], seen: Sequence[fit.Keys]) -> dict[str, int]:

@@ -26,16 +26,25 @@ def test_words_of_every_script_stay_whole(text: str, words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "beginnings"),
+    ("word", "edges"),
     [
-        ("translation", ["tran*", "trans*", "transl*"]),
-        ("번역해주세요", ["번역*", "번역해*"]),
-        ("رسائل", ["رسا*", "رسائ*"]),
+        ("translation", ["tran*", "trans*", "transl*", "*ion", "*tion"]),
+        ("번역해주세요", ["번역*", "번역해*", "*요", "*세요"]),
+        ("رسائل", ["رسا*", "رسائ*", "*ائل", "*سائل"]),
         ("cat", []),
     ],
 )
-def test_beginnings_are_as_long_as_the_script_needs(word: str, beginnings: list[str]) -> None:
-    assert ngrams.word_keys(word) == [word, *beginnings]
+def test_beginnings_and_endings_are_as_long_as_the_script_needs(
+    word: str, edges: list[str]
+) -> None:
+    assert ngrams.word_keys(word) == [word, *edges]
+
+
+def test_a_star_is_a_word_and_not_the_edge_of_one() -> None:
+    assert ngrams.is_word("*")
+    assert not ngrams.is_ending("*")
+    assert not ngrams.is_word("*ion")
+    assert not ngrams.is_word("tran*")
 
 
 def test_every_key_of_a_chain_names_the_shorter_one() -> None:

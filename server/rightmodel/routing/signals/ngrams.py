@@ -180,8 +180,13 @@ def shorter(key: str) -> str:
 
 def is_word(key: str) -> bool:
     """Whether a key is a whole word, of a script with spaces."""
-    edge = len(key) > 1 and "*" in (key[0], key[-1])
-    return not (edge or " " in key or key.startswith((RUN, "=")))
+    beginning = key.endswith("*") and len(key) > 1
+    return not (beginning or is_ending(key) or " " in key or key.startswith((RUN, "=")))
+
+
+def is_ending(key: str) -> bool:
+    """Whether a key is the ending of words."""
+    return key.startswith("*") and len(key) > 1 and " " not in key
 
 
 def pair_keys(words: list[str]) -> list[str]:
