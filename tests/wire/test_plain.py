@@ -39,6 +39,14 @@ REASONED: list[tuple[WireFormat, str, list[Any], list[Any]]] = [
           "tool_calls": [CALL]}],
     ),
     (
+        CHAT,
+        "messages",
+        [{"role": "assistant", "content": [
+            {"type": "thinking", "thinking": [{"type": "text", "text": "a"}]},
+            {"type": "text", "text": "b"}]}],
+        [{"role": "assistant", "content": [{"type": "text", "text": "b"}]}],
+    ),
+    (
         RESPONSES,
         "input",
         [USER, {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"},

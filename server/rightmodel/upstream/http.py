@@ -329,6 +329,8 @@ class _Response:
         except httptools.HttpParserError as error:
             self.is_reusable = False
             self._error = str(error)
+        except httptools.HttpParserUpgrade:  # 101, which no one asked for; it is no parser error
+            self._error = "the upstream switched to another protocol"
         if not self.status and self._received > MOST_HEAD_BYTES:
             self._error = f"a head over {MOST_HEAD_BYTES} bytes"
         self._wake()

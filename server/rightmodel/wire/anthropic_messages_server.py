@@ -140,6 +140,8 @@ def _decoded_block(block: Mapping[str, Any], field: str, left: Leftovers) -> Ite
         yield Text(required(block, "text", str, f"{field}."))
     elif kind in _PARTS:
         yield _PARTS[kind](block)
+    elif kind == "container_upload":
+        left.native("uploaded_files")
     elif kind:  # what a tool at the provider did
         left.ignore(kind)
     else:
@@ -152,6 +154,7 @@ _PARTS: Final[Mapping[str, Callable[[Mapping[str, Any]], Part]]] = {
     "tool_use": lambda block: ToolCall(
         text(block.get("id")), tool_name(text(block.get("name"))), dumps(block.get("input", {}))
     ),
+    "compaction": lambda block: Text(text(block.get("content"))),
     "tool_reference": lambda block: Text(f"Tool found: {text(block.get('tool_name'))}"),
 }
 

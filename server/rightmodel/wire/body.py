@@ -171,7 +171,7 @@ class Leftovers:
             words = "every message is empty; at least one with content is required"
             raise RequestError(f"{conversation}: {words}", conversation)
         others = (*self._native, *self._ignored)
-        if not any(what.startswith(("tools.", "input.")) for what in others):
+        if not any(what.startswith(("tools.", "input.", "mcp_servers")) for what in others):
             _check_choice(request)
         if not others:
             return request

@@ -62,7 +62,7 @@ _FIELDS: Final = frozenset({
     "safety_identifier", "service_tier", "n", "functions", "audio", "logprobs",
     "web_search_options",
 })  # fmt: skip
-_ROLES: Final = ("system", "developer", "user", "assistant", "tool")
+_ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function")
 _NATIVE: Final = frozenset({"n", "functions", "audio", "logprobs", "web_search_options"})
 _HARMLESS: Final[tuple[Any, ...]] = (None, False, 1, [])
 """Fields that only the same API serves, and values with which they ask for nothing."""
@@ -116,7 +116,9 @@ def _decoded_messages(sent: list[dict[str, Any]], left: Leftovers) -> tuple[Mess
             words = f"{role!r} is not one of {', '.join(_ROLES)}"
             raise RequestError(f"{field}.role: {words}", field)
         parts = tuple(_decoded_content(message, field, left))
-        if role == "tool":
+        if role == "function":  # the result of a call of `functions`
+            left.native("functions")
+        elif role == "tool":
             result = tuple(p for p in parts if isinstance(p, Text | Attachment))
             results.append(ToolResult(text(message.get("tool_call_id")), result))
             continue
@@ -158,25 +160,28 @@ def _decoded_content(message: Mapping[str, Any], field: str, left: Leftovers) ->
         if "file_id" in obj(piece.get("file")):
             left.native("uploaded_files")
         else:
-            yield _decoded_part(piece, f"{field}.content[{number_}]")
+            yield from _decoded_part(piece, f"{field}.content[{number_}]", left)
 
 
-def _decoded_part(piece: Mapping[str, Any], field: str) -> Part:
-    kind = piece.get("type")
+def _decoded_part(piece: Mapping[str, Any], field: str, left: Leftovers) -> Iterator[Part]:
+    kind = required(piece, "type", str, f"{field}.")
     if kind in ("text", "refusal"):
-        return Text(required(piece, kind, str, f"{field}."))
-    if kind == "image_url":
-        return file_of_url(text(obj(piece.get("image_url")).get("url")), "image", field)
-    if kind == "input_audio":
+        yield Text(required(piece, kind, str, f"{field}."))
+    elif kind == "image_url":
+        image = piece.get("image_url")  # Mistral's may be the URL itself
+        yield file_of_url(text(image) or text(obj(image).get("url")), "image", field)
+    elif kind == "input_audio":
         audio = obj(piece.get("input_audio"))
         media_type = "audio/wav" if audio.get("format") == "wav" else "audio/mpeg"
-        return file_of(text(audio.get("data")), media_type, "audio", field)
-    if kind == "file":
+        yield file_of(text(audio.get("data")), media_type, "audio", field)
+    elif kind == "file":
         file = obj(piece.get("file"))
-        return file_of_url(text(file.get("file_data")), text(file.get("filename")), field)
-    raise RequestError(
-        f"{field}.type: {kind!r} is not one of text, image_url, input_audio, file", field
-    )
+        yield file_of_url(text(file.get("file_data")), text(file.get("filename")), field)
+    elif kind == "thinking":  # Mistral's
+        thought = "".join(text(part.get("text")) for part in objects(piece.get("thinking")))
+        yield Reasoning(thought)
+    else:  # what hosts have of their own: `video_url`, `document_url`
+        left.native(f"messages.content.{kind}")
 
 
 def _decoded_tool(tool: Mapping[str, Any], left: Leftovers) -> ToolSpec | None:

@@ -139,7 +139,9 @@ def _only_results(parts: list[Part]) -> bool:
 
 
 def _decoded_item(item: Mapping[str, Any], field: str, left: Leftovers) -> tuple[str, list[Part]]:
-    kind = text(item.get("type")) or "message"
+    kind = text(item.get("type")) or (
+        "item_reference" if "id" in item and "role" not in item else "message"
+    )
     if kind == "message":
         role = item.get("role")
         if role not in ("user", "assistant", "system", "developer"):
@@ -181,16 +183,16 @@ def _decoded_content(
         where = f"{field}.{name}[{number_}]"
         kind = piece.get("type")
         if kind in ("input_text", "output_text", "text", "refusal"):
-            name = "refusal" if kind == "refusal" else "text"
-            yield Text(required(piece, name, str, f"{where}."))
+            yield Text(
+                required(piece, "refusal" if kind == "refusal" else "text", str, f"{where}.")
+            )
         elif piece.get("file_id"):
             left.native("uploaded_files")
         elif kind == "input_image":
             yield file_of_url(text(piece.get("image_url")), "image", where)
         elif kind == "input_file":
-            name = text(piece.get("filename"))
             url = text(piece.get("file_url") or piece.get("file_data"))
-            yield file_of_url(url, name, where, "application/pdf")
+            yield file_of_url(url, text(piece.get("filename")), where, "application/pdf")
         else:
             left.native(f"input.content.{kind}")
 

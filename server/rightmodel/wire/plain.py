@@ -47,6 +47,8 @@ def plain_messages(document: Mapping[str, Any], *, with_system: bool) -> dict[st
 
 def _unsigned(message: dict[str, Any]) -> dict[str, Any]:
     found = {key: value for key, value in message.items() if key not in _SIGNED}
+    if isinstance(content := found.get("content"), list):  # Mistral's has thinking among its parts
+        found["content"] = [part for part in content if obj(part).get("type") != "thinking"] or ""
     calls = [
         {key: value for key, value in call.items() if key not in _SIGNED}
         for call in objects(message.get("tool_calls"))
