@@ -20,7 +20,7 @@ from rightmodel.core.decision import (
 )
 from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.core.task import Task, WireFormat
+from rightmodel.core.task import ChatRequest, Message, Task, Turn, WireFormat
 from rightmodel.execution.call_state import LOOK_S, CallState, next_step
 from rightmodel.execution.health import EndpointHealth, Snapshot
 from rightmodel.manifest.catalog import Endpoint, Model, Provider
@@ -57,6 +57,7 @@ A2 = model("a2", P)
 SMALL, LARGE = model("small", Q, context=8_000), model("large", R, context=500_000)
 TWICE = model("twice", P, Q)
 L1, L2 = model("l1", LOCAL), model("l2", LOCAL)
+LATER = ProviderError(Fault.OVERLOADED, "x", retry_after_s=5.0)
 DOWN, SPARE = EndpointHealth(wait_s=5.0), EndpointHealth(wait_s=60.0, is_spare=True)
 
 
@@ -75,6 +76,7 @@ class Case:
     ceiling_usd: Decimal | None = None
     cut: bool = False
     allowance: int = 0
+    is_turn: bool = False
     health: Mapping[tuple[str, str], EndpointHealth] = field(default_factory=dict)
     unreachable: frozenset[str] = frozenset()
     out_of_retries: frozenset[str] = frozenset()
@@ -90,8 +92,10 @@ def state_of(case: Case) -> CallState:
     kind = Assessment((("general", 1.0),), 5.0, "default")
     prefix = WarmPrefix(5_000, 1.0, 0.0, 300.0, case.warm)
     session = SessionView(warm={case.models[0].id: prefix}) if case.warm else None
+    asked = ChatRequest("auto", (Message.of("user", "hi"),))
+    turn = Turn(asked, WireFormat.OPENAI_CHAT, b"{}", {}) if case.is_turn else None
     return CallState(
-        Task("hi", session=session),
+        Task("hi", session=session, turn=turn),
         Decision(candidates, (), kind, needed, "balanced", 1.0, ""),
         candidates,
         models={m.id: m for m in case.models},
@@ -148,6 +152,15 @@ CASES = {
     ),
     "a lone model is retried after a backoff": Case(
         (A,), (Fault.SERVER,), then="a@p", wait_s=1.0, retry=True
+    ),
+    "not before it has cooled down": Case(
+        (A,), (Fault.SERVER,), "a@p", wait_s=5.0, retry=True, health={("p", "a"): DOWN}
+    ),
+    "but in a turn, which its client will try again": Case(
+        (A,), (Fault.SERVER,), "a@p", 1.0, retry=True, is_turn=True, health={("p", "a"): DOWN}
+    ),
+    "unless the provider said when": Case(
+        (A,), (LATER,), "a@p", 5.0, retry=True, is_turn=True, health={("p", "a"): DOWN}
     ),
     "and no more once its retries are used up": Case(
         (A,), (Fault.SERVER,), out_of_retries=frozenset({"p"})

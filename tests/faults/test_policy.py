@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from dataclasses import replace
 from decimal import Decimal
@@ -12,7 +13,7 @@ from faults.harness import Upstream, attempts, connected, machine_line, rehearsa
 from rightmodel.core.decision import Trust
 from rightmodel.core.errors import ExhaustedError
 from rightmodel.core.fault import Fault
-from rightmodel.core.task import Task
+from rightmodel.core.task import ChatRequest, Message, Task, Turn, WireFormat
 from rightmodel.execution.attempt import PROBE_S
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S, MOST_COOLDOWN_S, OUT_S
 from rightmodel.execution.call_state import BACKOFF_S
@@ -61,6 +62,21 @@ async def test_nothing_is_waited_for_past_the_deadline() -> None:
         assert asyncio.get_running_loop().time() - began < 0.5
         assert tried(error) == [("a/m", Fault.OVERLOADED)]
         assert machine_line(error) == "[code=overloaded retryable=yes retry_after=5s tried=a/m]"
+
+
+@rehearsal
+async def test_a_turn_whose_only_model_always_breaks_fails_within_seconds() -> None:
+    """Its client tries it again by itself, and a person waits for it."""
+    body = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
+    request = ChatRequest("auto", (Message.of("user", "hi"),))
+    turn = Turn(request, WireFormat.OPENAI_CHAT, json.dumps(body).encode(), body)
+    async with connected(a=OPENAI) as harness:
+        harness.upstreams["a"].fail_all(fault.status(500))
+        error = await harness.fails(Task("hi", turn=turn))
+        assert tried(error) == [("a/m", Fault.SERVER)] * 3
+        assert attempts(error)[-1].start_s <= 6 * BACKOFF_S
+        assert "the provider has a fault: try again later" in str(error)
+        assert machine_line(error) == "[code=server_error retryable=yes retry_after=20s tried=a/m]"
 
 
 @rehearsal

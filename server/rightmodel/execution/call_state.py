@@ -42,7 +42,7 @@ LARGER: Final = 4
 
 
 class Step(NamedTuple):
-    """One attempt to make. `wait_s`: first wait so long. `retry`: the endpoint was tried before.
+    """One attempt. `wait_s`: first wait so long. `retry`: the endpoint was tried before.
 
     `allowance`: output tokens it may use. `looks`: the wait is for a provider to come back.
     `is_lone`: no other endpoint may be tried. `health`: the endpoint's.
@@ -69,10 +69,10 @@ class CallState:
     `counted`: attempts that count against `max_attempts`. `tried`: endpoint → times. `dead`: not
     to be tried again in this call, with `dead_keys` (providers whose key is out), `avoided`
     (providers that refused the request) and `over_budget` (models). `troubled`: providers that
-    failed, tried last. `held`: provider that holds one model at a time, or was not reached → the
-    one that failed. `larger`: model → output budget raised once. `least_window`: tokens that were
-    too few. `above`: chance of a good answer that the next model should exceed. `over`: nothing
-    more may be tried.
+    failed, tried last. `soon`: to be retried before they have cooled down. `held`: provider that
+    holds one model at a time, or was not reached → the one that failed. `larger`: model → output
+    budget raised once. `least_window`: tokens that were too few. `above`: chance of a good answer
+    that the next model should exceed. `over`: nothing more may be tried.
     """
 
     task: Task
@@ -96,6 +96,7 @@ class CallState:
     avoided: set[str] = field(default_factory=set)
     over_budget: set[str] = field(default_factory=set)
     troubled: set[str] = field(default_factory=set)
+    soon: set[EndpointKey] = field(default_factory=set)
     held: dict[str, str] = field(default_factory=dict)
     larger: dict[str, int] = field(default_factory=dict)
     least_window: int = 0
@@ -120,10 +121,7 @@ class CallState:
         return None if any(a.cost_usd is None for a in self.attempts) else self.spent_usd
 
     def allowance(self, model: Model) -> int:
-        """Most output tokens that an attempt at the model may use: the caller's cap or ample room.
-
-        Fewer where the whole of it could cost more than the ceiling leaves.
-        """
+        """Most output tokens of an attempt: the caller's cap or ample room, within the ceiling."""
         allowed = self.larger.get(model.id)
         if not allowed:
             needed, cap = self.decision.requirements, self.task.max_output_tokens
@@ -184,6 +182,9 @@ class CallState:
         provider, key = step.endpoint.provider, step.endpoint.key
         match error.fault.recovery:
             case Recovery.RETRY:
+                # A person waits for a turn, and the client tries it again by itself.
+                is_soon = self.task.turn is not None and not error.retry_after_s
+                (self.soon.add if is_soon else self.soon.discard)(key)
                 self.troubled.add(provider.name)
                 if provider.one_model_at_a_time:
                     self.held.setdefault(provider.name, step.endpoint.name)
@@ -210,8 +211,8 @@ class CallState:
         """Whether the same model can be tried once more with a larger output budget."""
         if step.model.id in self.larger or self.task.max_output_tokens:
             return False
-        most = min(step.model.output_limit, step.allowance * LARGER)
-        most = self._within_ceiling(step.model, most)
+        larger = min(step.model.output_limit, step.allowance * LARGER)
+        most = self._within_ceiling(step.model, larger)
         if most <= step.allowance:
             return False
         self.larger[step.model.id] = most
@@ -221,8 +222,7 @@ class CallState:
     def _exceeded(self, model: Model) -> int:
         """The window that was exceeded, in tokens, where the upstream did not name it.
 
-        The manifest's; but where that has room for the prompt by far, the endpoint has less than
-        the manifest says, and those of other endpoints are unknown.
+        The manifest's; where that has room for the prompt by far, the endpoint's is smaller.
         """
         prompt = self.decision.requirements.input_tokens
         return model.context if prompt * ROOM_BY_FAR > model.context else prompt
@@ -375,8 +375,7 @@ def _look_elsewhere(state: CallState, places: Sequence[Place]) -> _Next | None:
     if state.looks >= MOST_LOOKS:
         return None
     calm = (p for p in places if p.endpoint.provider.name not in state.troubled)
-    place = next(calm, None)
-    return None if place is None else _Next(place, LOOK_S, looks=True)
+    return next((_Next(place, LOOK_S, looks=True) for place in calm), None)
 
 
 def _soonest(state: CallState, health: Snapshot, places: Sequence[Place]) -> _Next | None:
@@ -392,7 +391,8 @@ def _soonest(state: CallState, health: Snapshot, places: Sequence[Place]) -> _Ne
             continue
         # Full jitter: anywhere between nothing and an exponentially growing bound.
         most = min(MOST_BACKOFF_S, BACKOFF_S * 2.0**times) if times else 0.0
-        wait = max(place.health.wait_s, health.jitter * most)
+        cooling_s = 0.0 if endpoint.key in state.soon else place.health.wait_s
+        wait = max(cooling_s, health.jitter * most)
         if best is None or wait < best.wait_s:
             best = _Next(place, wait, retry=times > 0)
     return best

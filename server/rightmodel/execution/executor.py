@@ -166,4 +166,5 @@ class Executor:
         call.listener(Waiting(step.model.id, wait))
         await asyncio.sleep(min(wait, LOOK_AGAIN_S))
         # Another may be back; or a probe is under way here, or it failed anew.
-        return wait <= LOOK_AGAIN_S and not self._health.wait_s(step.endpoint)
+        is_fit = step.endpoint.key in call.state.soon or not self._health.wait_s(step.endpoint)
+        return wait <= LOOK_AGAIN_S and is_fit

@@ -235,8 +235,6 @@ class CallRecorder:
         """Record the call whose last attempt gave the answer. `allowance`: its output tokens."""
         state, owner = self.state, self.owner
         at = owner.clock()
-        if outage := owner.records.outage:
-            self.flags[outage.flag] = None
         receipt = self._receipt(allowance=allowance, at=at, time_s=time_s)
         rows: list[Row] = [self._call_row(at, receipt=receipt), self._choice()]
         if state.task.schema is not None:

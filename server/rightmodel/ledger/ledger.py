@@ -151,7 +151,7 @@ class Ledger:
     def settle(self, hold: Hold | None, *rows: Row) -> tuple[str, ...]:
         """Write rows, and settle what was reserved with them. Returns flags for the receipt."""
         written = self._note(rows, hold)
-        flags = [self.outage.flag] if self.outage else []
+        flags = [outage.flag] if (outage := self.outage) else []
         if hold is not None and (found := self._standings.pop(hold.id, None)):
             charged = [row.charged_usd for row in written if isinstance(row, AttemptRecord)]
             more = sum((usd for usd in charged if usd is not None), _NOTHING)

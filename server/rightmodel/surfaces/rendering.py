@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.core.call import AttemptFailed, AttemptStarted, Waiting
+from rightmodel.core.call import Attempt, AttemptFailed, AttemptStarted, Usage, Waiting
 from rightmodel.core.errors import ExhaustedError, ProviderError, RightmodelError
 from rightmodel.core.format import amount, dollars, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rightmodel.core.call import Attempt, CallEvent, Receipt
+    from rightmodel.core.call import CallEvent, Receipt
     from rightmodel.core.decision import Candidate, Decision
     from rightmodel.execution.calls import Page
     from rightmodel.manifest.catalog import Catalog
 
 META_KEY: Final = "rightmodel/receipt"
 ERROR_META_KEY: Final = "rightmodel/error"
+_ATTEMPT: Final = tuple(field.name for field in fields(Attempt) if field.name != "usage")
+_USAGE: Final = tuple(field.name for field in fields(Usage))
 
 
 def page_note(page: Page) -> str:
@@ -96,10 +98,10 @@ def receipt_meta(receipt: Receipt) -> dict[str, Any]:
 
 def attempt_meta(attempt: Attempt) -> dict[str, Any]:
     """One attempt as plain JSON, without what is not known."""
-    values = asdict(attempt)
-    usage = values.pop("usage")
+    values = {name: getattr(attempt, name) for name in _ATTEMPT}
     kept = {k: round(v, 3) if isinstance(v, float) else v for k, v in values.items() if v}
-    return kept | ({"usage": usage} if usage else {})
+    usage = attempt.usage
+    return kept if usage is None else {**kept, "usage": {n: getattr(usage, n) for n in _USAGE}}
 
 
 def choice(
