@@ -131,14 +131,19 @@ def test_a_turn_is_freed_when_it_ends_without_the_garbage_collector(
             gateway(tmp_path, manifest({"p": up})) as gw,
         ):
             gc.collect()
+            others = states()
+            before = {id(one) for one in others}
             gc.disable()
             try:
                 for mark in range(3):
                     answer = await gw.post(PATHS["chat"], body("chat", mark, stream=stream))
                     assert answer.status_code == 200
-                left = [one for one in gc.get_objects() if isinstance(one, CallState)]
-                assert left == []
+                assert [one for one in states() if id(one) not in before] == []
             finally:
                 gc.enable()
+                del others  # alive until here, so that no id of theirs was given again
+
+    def states() -> list[CallState]:
+        return [one for one in gc.get_objects() if isinstance(one, CallState)]
 
     run(work())
