@@ -58,6 +58,8 @@ def test_a_shipped_provider_is_the_same_without_its_models(name: str) -> None:
             "id of another model",
         ),
         ('[providers.x]\nprotocol="gemini"\nbase_url="http://example.com"', "base_url", "https"),
+        ('[providers.openai]\nheaders = {Host = "a.example"}', "headers", "in base_url"),
+        ('[providers.openai]\nheaders = {Content-Length = "3"}', "headers", "leave it out"),
         ("[skills.cod]\nslope = 0.5", "skills.cod", "did you mean 'code'"),
         ('[skills.code]\ndescription = "mine"', "skills.code.description", "known skill"),
         ("[skills.code]\nslope = 3", "skills.code.slope", "less than or equal to 2"),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from rightmodel.core.errors import ProviderError
 from rightmodel.core.task import Message, WireFormat
 from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.upstream.http import HttpClient
@@ -99,3 +102,9 @@ async def ask(
 ) -> Completion:
     request = request_of(f"{origin}:{script.port}", messages=(Message.of("user", prompt),))
     return await make_upstreams(client)[WireFormat.OPENAI_CHAT].complete(request, watch)
+
+
+async def refused(script: Bytes, client: HttpClient, **asked: Any) -> ProviderError:
+    with pytest.raises(ProviderError) as caught:
+        await ask(script, client, **asked)
+    return caught.value

@@ -43,6 +43,12 @@ Variable = Annotated[
     Field(json_schema_extra={"pattern": f"^{VARIABLE.pattern}$"}),
 ]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
+KEY_HEADERS = frozenset({"authorization", "x-api-key", "x-goog-api-key", "api-key"})
+MESSAGE_HEADERS = frozenset(
+    {"host", "content-length", "content-type", "accept-encoding", "transfer-encoding", "connection"}
+    | {"keep-alive", "proxy-connection", "expect", "te", "trailer", "upgrade"}
+)
+"""What the HTTP client says itself: said twice, or otherwise, a request would not be read."""
 HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 Hours = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
 ClientName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
@@ -197,9 +203,13 @@ class ProviderTable(Table):
     @classmethod
     def _headers_can_be_sent(cls, value: dict[str, str] | None) -> dict[str, str] | None:
         for name, text in (value or {}).items():
-            if name.lower() in {"authorization", "x-api-key", "x-goog-api-key", "api-key"}:
+            if name.lower() in KEY_HEADERS:
                 msg = f"header {name} carries a key; use key_env or key_file"
                 raise ValueError(msg)
+            if name.lower() in MESSAGE_HEADERS:
+                msg = f"header {name} is set for each request; leave it out"
+                hint = " and name the host in base_url" if name.lower() == "host" else ""
+                raise ValueError(msg + hint)
             if not HEADER_VALUE.fullmatch(text):
                 msg = f"the value of header {name} contains a character that cannot be sent"
                 raise ValueError(msg)
