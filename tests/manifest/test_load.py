@@ -64,6 +64,10 @@ def test_a_shipped_provider_is_the_same_without_its_models(name: str) -> None:
         ('[skills.code]\ndescription = "mine"', "skills.code.description", "known skill"),
         ("[skills.code]\nslope = 3", "skills.code.slope", "less than or equal to 2"),
         ("[gatway]\nroute = []", "gatway", "did you mean 'gateway'"),
+        ('[ledger]\nurl = "mysql://x"', "ledger.url", "write postgresql://USER@HOST/DATABASE"),
+        ('[[models]]\nid = "nobody/m"', "nobody/m", "more. Or write [providers.nobody]"),
+        ('[[rules]]\nuse = ["*"]\n[[rules]]\nusee = []', 'rules."rule 2".usee', "mean 'use'"),
+        ("[budget]\nper_day_usd = -5", "budget.per_day_usd", "equal to 0, not -5"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_key_and_what_would_be_right(

@@ -82,7 +82,7 @@ class _Workbench:
             if not draft.values:
                 known = sorted({*self.user.providers, *shipped_names()})
                 close = nearest(name, known, count=1)
-                hint = f"did you mean {close[0]!r}?" if close else f"known: {listed(known)}"
+                hint = f"did you mean {close[0]!r}?" if close else f"known: {listed(known)}."
                 raise ManifestError(
                     f"provider {name!r} is not defined; {hint} "
                     f"Or write [providers.{name}] with protocol and base_url.",
@@ -300,6 +300,8 @@ def _excluded(bench: _Workbench, models: Mapping[str, Model]) -> set[str]:
         if not hit:
             bench.notes.append(f"exclude {pattern!r} matches no connected model")
         out |= hit
+    if out and len(out) == len(models):
+        bench.notes.append("exclude leaves no model")
     return out
 
 

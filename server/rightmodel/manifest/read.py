@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
+_RIGHT: Final[dict[tuple[int | str, ...], str]] = {
+    ("version",): "write version = 1",
+    ("ledger", "url"): "write postgresql://USER@HOST/DATABASE; without url the ledger is a file",
+}
+"""What to write where the kind of value alone would not help."""
 _SECRET: Final = frozenset(
     {"key_env", "key_file", "token_env", "webhook_env", "headers", "base_url", "url"}
 )
@@ -103,8 +108,11 @@ def _explain(detail: ErrorDetails) -> str:
         close = nearest(str(detail["loc"][-1]), known, count=1)
         hint = f"did you mean {close[0]!r}?" if close else f"known here: {listed(known, most=20)}"
         return f"unknown key; {hint}"
+    right = _RIGHT.get(detail["loc"], "")
     if detail["type"] == "missing":
-        return "is missing" + ("; write version = 1" if detail["loc"] == ("version",) else "")
+        return f"is missing; {right}" if right else "is missing"
+    if right:
+        return right + _shown(detail)
     message = detail["msg"].removeprefix("Value error, ")
     return message[:1].lower() + message[1:] + _shown(detail)
 
@@ -115,15 +123,18 @@ def _shown(detail: ErrorDetails) -> str:
     if not isinstance(value, str | int | float | Decimal) or _SECRET.intersection(detail["loc"]):
         return ""
     text = str(value)
-    return "" if looks_like_key(text) or "@" in text else f", not {cut(text)!r}"
+    if looks_like_key(text) or "@" in text:
+        return ""
+    return f", not {cut(text)!r}" if isinstance(value, str) else f", not {cut(text)}"
 
 
 def _readable(location: tuple[int | str, ...], data: Any) -> Iterator[str]:
-    """The path for people: a model by its id, a rule by its name."""
-    for part in location:
+    """The path for people: a model by its id, a rule by its name, else by its place from 1."""
+    for before, part in zip(("", *location), location, strict=False):
         if isinstance(part, int):
             data = data[part] if isinstance(data, list) and part < len(data) else None
             label = (data.get("id") or data.get("name")) if isinstance(data, dict) else None
+            label = label or (f"rule {part + 1}" if before == "rules" else None)
             yield f'"{label}"' if isinstance(label, str) else str(part)
         elif isinstance(data, dict) and part in data:
             data = data[part]

@@ -56,3 +56,23 @@ def test_errors_are_one_line(tmp_path: Path) -> None:
     out = run(tmp_path, "choose", "hello", "--manifest", "missing.toml", code=1)
     assert out == "rightmodel: missing.toml: no such file\n"
     assert run(tmp_path, "serve", "--http", "0.0.0.0:8765", code=1).count("\n") == 1
+
+
+def test_an_unknown_command_is_a_wrong_command_line(tmp_path: Path) -> None:
+    out = run(tmp_path, "asks", "hello", code=2)
+    assert out.startswith("rightmodel: unknown command 'asks'. Nearest: ask.")
+
+
+def test_check_says_that_exclude_leaves_no_model(tmp_path: Path) -> None:
+    (tmp_path / "none.toml").write_text('version = 1\ninclude = ["openai"]\nexclude = ["*"]\n')
+    out = run(tmp_path, "check", "--no-call", "--manifest", "none.toml", code=1)
+    assert "note: exclude leaves no model" in out
+
+
+def test_a_kind_of_turn_that_does_not_exist_is_not_a_call_that_does_not(tmp_path: Path) -> None:
+    assert "unknown kind 'aks'. Nearest: ask" in run(tmp_path, "log", "--kind", "aks", code=1)
+
+
+def test_settings_of_no_agent_are_not_written_in_silence(tmp_path: Path) -> None:
+    out = run(tmp_path, "config", "--model", "--write", code=1)
+    assert "name the agent: rightmodel config CLIENT" in out

@@ -85,6 +85,10 @@ def command(  # noqa: PLR0913 - one for each option
     if write and remove:
         raise TaskError("give one of --write and --remove")
     if not client:
+        if write or remove or model:
+            raise TaskError(
+                "name the agent: rightmodel config CLIENT; `rightmodel config` lists them"
+            )
         _list_clients()
         return
     if client not in CLIENTS:

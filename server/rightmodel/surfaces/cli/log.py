@@ -8,13 +8,14 @@ import time
 from datetime import UTC, datetime
 from functools import partial
 from math import isinf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
 import click
 
 from rightmodel.core.decision import models_by_reason
-from rightmodel.core.errors import TaskError
+from rightmodel.core.errors import TaskError, UnknownNameError
 from rightmodel.core.format import UNKNOWN, cut, dollars, duration, usd
+from rightmodel.core.task import TurnKind
 from rightmodel.surfaces import call_view
 from rightmodel.surfaces.call_view import ANSWERED, Logged, Wanted
 from rightmodel.surfaces.cli import with_settings
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     Ask = Callable[..., list[Logged]]
 
 USUAL: Final = 20
+KINDS: Final = ("subtask", *get_args(TurnKind))
 LOOK_S: Final = 1.0
 """Between two looks at the ledger while following."""
 MOST_NEW: Final = 10_000
@@ -88,6 +90,8 @@ def command(  # noqa: PLR0913 - one for each option
 
     Reads the ledger; servers may write to it meanwhile. Times are UTC.
     """
+    if kind and kind not in KINDS:
+        raise UnknownNameError("kind", kind, KINDS, argument="--kind")
     catalog, _ = manifest_of(settings)
     now = time.time()
     if ref:
