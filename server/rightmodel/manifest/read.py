@@ -61,6 +61,20 @@ def shipped_provider(name: str) -> ProviderTable | None:
     return parse_manifest(head, file=str(path)).providers.get(name)
 
 
+def how_to_connect(name: str) -> str:
+    """What connects the shipped model of that id, alias or bare name; "" where none is shipped."""
+    for provider in shipped_names():
+        manifest, table = shipped_manifest(provider), shipped_provider(provider)
+        for model in manifest.models if manifest and table else ():
+            if name in {model.id, model.id.partition("/")[2], *(model.aliases or ())}:
+                start = f"set {table.key_env}" if table and table.key_env else "start its server"
+                return (
+                    f"{model.id} is shipped but not connected: {start}; where the manifest has "
+                    f"include or [[models]], add {provider!r} to include."
+                )
+    return ""
+
+
 @cache
 def shipped_key_names() -> frozenset[str]:
     """The variables that the shipped providers' keys are read from."""

@@ -58,6 +58,15 @@ def test_errors_are_one_line(tmp_path: Path) -> None:
     assert run(tmp_path, "serve", "--http", "0.0.0.0:8765", code=1).count("\n") == 1
 
 
+def test_a_shipped_model_that_is_not_connected_is_named_with_what_connects_it(
+    tmp_path: Path,
+) -> None:
+    out = run(tmp_path, "models", "claude-opus-4-8", code=1)
+    hint = "anthropic/claude-opus-4-8 is shipped but not connected: set ANTHROPIC_API_KEY"
+    assert hint in out
+    assert "is shipped" not in run(tmp_path, "models", "gpt-5.5-prp", code=1)
+
+
 def test_an_unknown_command_is_a_wrong_command_line(tmp_path: Path) -> None:
     out = run(tmp_path, "asks", "hello", code=2)
     assert out.startswith("rightmodel: unknown command 'asks'. Nearest: ask.")
