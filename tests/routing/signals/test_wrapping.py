@@ -73,3 +73,22 @@ def test_wrappers_on_end_are_read_in_time(word: str, end: str) -> None:
     # Nothing is asserted of the time: one that backtracks would not come back within the suite's.
     assert strip_wrapping("Summarize: " + word * 400 + end)
     assert strip_wrapping(word * 400 + "Summarize this" + end)
+
+
+@pytest.mark.parametrize("apart", ["\n\n", "\n", " "])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Search is twice as fast. Attachments over 10 MB no longer time out.",
+        "Hi team,\n\nthe deploy failed last night.\n\nBest,\nAnna",
+        "Revenue rose 4 %. We hire two engineers.\n\nNext meeting: 12 June.",
+    ],
+)
+def test_a_short_text_that_a_request_announces_is_context_to_its_end(apart: str, text: str) -> None:
+    asked = "Shorten this update:"
+    assert read(f"{asked}{apart}{text}", load()).sentences == [asked.lower()]
+
+
+def test_a_question_that_a_line_announces_is_the_request() -> None:
+    sentences = read("Answer this question:\n\nWhich river runs through Paris?", load()).sentences
+    assert "which river runs through paris?" in sentences

@@ -18,7 +18,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from rightmodel.routing.signals import ngrams
-from rightmodel.routing.signals.instruction import Request, is_claim, parse_request
+from rightmodel.routing.signals.instruction import BIG, Request, is_claim, parse_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -43,8 +43,7 @@ LEAST_ASKED: Final = 8
 WRAPS, ASIDE = -1.0, 0.5
 """Scores up to which the first or last sentence of a prompt wraps the request; in brackets."""
 SHORT: Final = 240
-BIG: Final = 1_000
-"""Characters: a shorter instruction with less context holds no pasted lines."""
+"""Characters: a shorter instruction with less context than `BIG` holds no pasted lines."""
 
 
 @lru_cache(maxsize=1)

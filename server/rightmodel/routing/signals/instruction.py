@@ -24,6 +24,8 @@ REACH: Final = 3_000
 """Characters read at the head, and at the tail, of a prompt."""
 LONG: Final = 480
 """A paragraph of more characters is context but for its first and last sentences."""
+BIG: Final = 1_000
+"""With less context, lines of a short instruction are not asked whether they are pasted."""
 EDGE: Final = 200
 """Characters of a long paragraph in which its first and last sentences are searched."""
 WHOLE: Final = 8
@@ -217,9 +219,10 @@ def parse_request(prompt: str) -> Request:
     instruction, context = split_request(text)
     last = text[text.rfind("\n\n") + 2 :] if "\n\n" in text else ""
     if 0 < len(last) <= LONG and last not in instruction and last[:QUICK_LOOK] in context[-LONG:]:
-        # A request may follow the context: the line classifier decides, except on code.
+        # A request may follow the context: the line classifier decides, except on code and on a
+        # short text that the request announces, of which this is the end.
         prose, _ = without_lines(last, least=2)
-        if prose.strip():
+        if prose.strip() and (len(context) > BIG or not _ON_TEXT.match(text)):
             instruction, context = f"{instruction}\n{last}", context.removesuffix(last)
     instruction = ngrams.plain(instruction)
     for sign, pattern in _ASKING_INSIDE:
