@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from rightmodel.core.errors import ManifestError, nearest
 from rightmodel.core.format import cut, listed
+from rightmodel.manifest.base_url import is_loopback
 from rightmodel.manifest.keys import looks_like_key
 from rightmodel.manifest.schema import Manifest, ProviderTable
 from rightmodel.manifest.text_file import read_text
@@ -67,7 +68,8 @@ def how_to_connect(name: str) -> str:
         manifest, table = shipped_manifest(provider), shipped_provider(provider)
         for model in manifest.models if manifest and table else ():
             if name in {model.id, model.id.partition("/")[2], *(model.aliases or ())}:
-                start = f"set {table.key_env}" if table and table.key_env else "start its server"
+                is_local = table and table.base_url and is_loopback(table.base_url)
+                start = "start its server" if is_local or not table else f"set {table.key_env}"
                 return (
                     f"{model.id} is shipped but not connected: {start}; where the manifest has "
                     f"include or [[models]], add {provider!r} to include."

@@ -64,6 +64,7 @@ def test_a_shipped_model_that_is_not_connected_is_named_with_what_connects_it(
     out = run(tmp_path, "models", "claude-opus-4-8", code=1)
     hint = "anthropic/claude-opus-4-8 is shipped but not connected: set ANTHROPIC_API_KEY"
     assert hint in out
+    assert "not connected: start its server" in run(tmp_path, "models", "qwen3:8b", code=1)
     assert "is shipped" not in run(tmp_path, "models", "gpt-5.5-prp", code=1)
 
 
