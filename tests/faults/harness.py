@@ -155,10 +155,12 @@ class Harness:
         finally:
             assert self.health.in_flight == 0
 
-    async def fails(self, task: Task | None = None, *, deadline_s: float = 50) -> ExhaustedError:
+    async def fails(
+        self, task: Task | None = None, *, deadline_s: float = 50, give_up_s: float | None = None
+    ) -> ExhaustedError:
         """The error of a call that gets no answer."""
         with pytest.raises(ExhaustedError) as caught:
-            await self.complete(task, deadline_s=deadline_s)
+            await self.complete(task, deadline_s=deadline_s, give_up_s=give_up_s)
         return caught.value
 
     def script(self, model: str, *steps: Step) -> None:

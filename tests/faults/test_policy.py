@@ -64,15 +64,39 @@ async def test_nothing_is_waited_for_past_the_deadline() -> None:
         assert machine_line(error) == "[code=overloaded retryable=yes retry_after=5s tried=a/m]"
 
 
+def turn_of(ask: str) -> Task:
+    body = {"model": "auto", "messages": [{"role": "user", "content": ask}]}
+    request = ChatRequest("auto", (Message.of("user", ask),))
+    turn = Turn(request, WireFormat.OPENAI_CHAT, json.dumps(body).encode(), body)
+    return Task(ask, turn=turn)
+
+
+@rehearsal
+async def test_a_silent_last_attempt_of_a_turn_ends_at_the_deadline_if_a_model_is_untried() -> None:
+    """Its client tries it again by itself, and reaches that model at once."""
+    silent = Upstream(behaviour=Behaviour(answers="slow", first_token_s=10_000))
+    async with connected(Routing(max_attempts=1), a=silent, b=OPENAI) as harness:
+        error = await harness.fails(turn_of("hi"), deadline_s=50, give_up_s=600)
+        assert tried(error) == [("a/m", Fault.TIMEOUT)]
+        assert attempts(error)[0].time_s == pytest.approx(50, abs=0.5)
+        assert tried(await harness.complete(turn_of("hi"))) == [("b/m", None)]
+
+
+@rehearsal
+async def test_a_silent_last_attempt_of_a_turn_has_all_the_time_if_no_model_is_left() -> None:
+    silent = Upstream(behaviour=Behaviour(answers="slow", first_token_s=10_000))
+    async with connected(Routing(max_attempts=2), a=OPENAI, b=silent) as harness:
+        harness.upstreams["a"].fail_all(fault.status(503))
+        error = await harness.fails(turn_of("hi"), deadline_s=50, give_up_s=600)
+        assert attempts(error)[-1].time_s == pytest.approx(600, abs=5)
+
+
 @rehearsal
 async def test_a_turn_whose_only_model_always_breaks_fails_within_seconds() -> None:
     """Its client tries it again by itself, and a person waits for it."""
-    body = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
-    request = ChatRequest("auto", (Message.of("user", "hi"),))
-    turn = Turn(request, WireFormat.OPENAI_CHAT, json.dumps(body).encode(), body)
     async with connected(a=OPENAI) as harness:
         harness.upstreams["a"].fail_all(fault.status(500))
-        error = await harness.fails(Task("hi", turn=turn))
+        error = await harness.fails(turn_of("hi"))
         assert tried(error) == [("a/m", Fault.SERVER)] * 3
         assert attempts(error)[-1].start_s <= 6 * BACKOFF_S
         assert "the provider has a fault: try again later" in str(error)

@@ -244,9 +244,14 @@ async def slot(health: Health, endpoint: Endpoint, until: float) -> None:
 
 
 def _limit(state: CallState, step: Step, now: float) -> float:
-    """When silence ends the attempt: its share of what is left, the last one has it all."""
+    """When silence ends the attempt: its share of what is left, the last one has it all.
+
+    That of a turn has it up to the deadline where another model was not tried: the client tries
+    the turn again by itself, and reaches that one.
+    """
     if state.counted >= state.max_attempts:
-        return state.give_up
+        is_turn = state.task.turn is not None
+        return state.end(now) if is_turn and _has_untried(state) else state.give_up
     if step.is_lone:  # it may be loading, and nothing else could answer
         return now + (state.give_up - now) / 2
     shares = max(1, min(state.max_attempts - state.counted, 2)) + 1
@@ -256,6 +261,11 @@ def _limit(state: CallState, step: Step, now: float) -> float:
     if step.health.fault is Fault.TIMEOUT:  # another call should not lose as much to it
         share = min(share, max(PROBE_S, 3 * step.health.latency_s))
     return min(state.give_up, now + share)
+
+
+def _has_untried(state: CallState) -> bool:
+    models = (state.models[candidate.model] for candidate in state.candidates)
+    return any(e.key not in state.tried for model in models for e in model.endpoints)
 
 
 def _failed(
