@@ -68,8 +68,7 @@ class _Workbench:
         """A provider: shipped, then environment, running server and the user's on top."""
         if name not in self.providers:
             draft = Draft()
-            shipped = shipped_provider(name)
-            if shipped is not None:
+            if (shipped := shipped_provider(name)) is not None:
                 draft.lay_over(shipped, shipped_label(name))
             if name in self.urls:
                 draft.lay_over(ProviderTable(base_url=self.urls[name]), "the environment")
