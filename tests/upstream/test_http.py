@@ -281,15 +281,6 @@ def test_only_content_and_reasoning_are_progress() -> None:
     assert completion.first_token_s is not None
 
 
-def test_the_first_event_with_answer_is_told_before_the_rest_of_a_burst_is_decoded() -> None:
-    watch = Heard()
-    said = [chunk({"content": "word"}) for _ in range(30)]
-    stream = events(chunk({"role": "assistant", "content": ""}), *said, chunk(finish="stop"))
-    completion, _ = ask(Reply((b"".join(stream.chunks),)), watch=watch)
-    assert watch.chars == [4, 29 * 4]
-    assert completion.text == "word" * 30
-
-
 @pytest.mark.parametrize("opening", ["<think>", " \n<think>", "[THINK]"])
 def test_text_that_may_be_reasoning_is_not_streamed(opening: str) -> None:
     watch = Heard()

@@ -31,7 +31,7 @@ from rightmodel.wire.seal import sealed
 from rightmodel.wire.sse import Event, SseDecoder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rightmodel.core.task import Reasoning
     from rightmodel.upstream.connect import Response
@@ -44,13 +44,13 @@ if TYPE_CHECKING:
 
 MOST_BYTES: Final = 20_000_000
 """Largest response that is read."""
+
 MOST_ERROR_BYTES: Final = 200_000
 LINGER_S: Final = 0.25
 """How long an upstream that sent its last event has to end the response."""
+
 MOST_NAME: Final = 100
 """Characters of a model's name, which is printed into the receipt."""
-MOST_OPENING: Final = 8
-"""Events that are decoded one by one: before the answer, an API sends up to four."""
 
 _NOT_IN_NAMES: Final = re.compile(r"[^\w./:@-]+", re.ASCII)
 _INVALID: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
@@ -125,28 +125,15 @@ class Answer:
             size += len(chunk)
             if size > MOST_BYTES:
                 raise malformed(self.request, f"the answer exceeds {MOST_BYTES} bytes")
-            for part in (chunk,) if self._first_s is not None else self._opening(chunk):
-                self._take(part)
-                if self._forward is not None:
-                    await self._forward.take(part)
+            self._take(chunk)
+            if self._forward is not None:
+                await self._forward.take(chunk)
             if self.decoder.done:
                 await _linger(response)
                 break
         self._close()
         if self._forward is not None:
             await self._forward.close()
-
-    def _opening(self, chunk: bytes) -> Iterator[bytes]:
-        """Events up to the first with answer: it goes out before a burst of others is decoded."""
-        start = 0
-        for _ in range(MOST_OPENING):
-            end = chunk.find(b"\n\n", start)
-            if end < 0 or self._first_s is not None:
-                break
-            yield chunk[start : end + 2]
-            start = end + 2
-        if start < len(chunk):
-            yield chunk[start:]
 
     def completion(self, repaired: tuple[str, ...]) -> Completion:
         """The finished answer, without keys. Raises `ProviderError` for what is not one."""
