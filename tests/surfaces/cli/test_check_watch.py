@@ -24,8 +24,8 @@ from rightmodel.manifest.catalog import Endpoint, Model, Provider
 from rightmodel.manifest.price import Price
 from rightmodel.simulator import Behaviour, SimulatedProvider, fault
 from rightmodel.surfaces.cli import cli
-from rightmodel.surfaces.cli.check import price_in_words
 from rightmodel.surfaces.cli.check_watch import LiveTable, Row, duration
+from rightmodel.surfaces.cli.finding import price_in_words
 
 if TYPE_CHECKING:
     from pathlib import Path

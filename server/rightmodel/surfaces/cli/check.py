@@ -6,17 +6,16 @@ import asyncio
 import json
 import sys
 from dataclasses import replace
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
 from rightmodel.core.errors import LedgerError
 from rightmodel.core.format import counted
 from rightmodel.execution.engine import effective_catalog, make_prober
-from rightmodel.execution.probe import most_usd
 from rightmodel.routing.signals.routing_rules import ineffective
 from rightmodel.surfaces.cli import settings_summary, with_settings
+from rightmodel.surfaces.cli.finding import as_object, described, label, price_in_words
 from rightmodel.surfaces.cli.terminal import echo, styled
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 USUAL_WATCH_S: Final = 30.0
 LEAST_WATCH_S: Final = 1.0
-CENT: Final = Decimal("0.01")
 
 
 @click.command("check")
@@ -137,18 +135,6 @@ async def _ledger_problem(prober: Prober) -> str:
     return ""
 
 
-def price_in_words(models: Iterable[Model], times: float = 1, per: str = "") -> str:
-    """What it costs to call each of the models so many times: an estimate, rather too high."""
-    costs = [most_usd(model) for model in models]
-    known = sum((cost for cost in costs if cost is not None), Decimal(0)) * Decimal(times)
-    amount = "nothing"
-    if known:
-        amount = "less than $0.01" if known < CENT else f"at most about ${known:.2f}"
-    unknown = costs.count(None)
-    without = f"; {unknown} without a known price not counted" if unknown else ""
-    return f"{amount}{per} (estimate{without})"
-
-
 async def _findings(
     prober: Prober, endpoints: Iterable[tuple[Model, Endpoint]], *, no_call: bool
 ) -> AsyncIterator[tuple[str, Finding]]:
@@ -171,12 +157,6 @@ async def _findings(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def label(model: str, endpoint: Endpoint) -> str:
-    """An endpoint by its model's name, and its provider where that does not name it."""
-    provider = endpoint.provider.name
-    return model if model.startswith(f"{provider}/") else f"{model} at {provider}"
-
-
 def _show(model: str, finding: Finding, shown: dict[tuple[str, str], str]) -> None:
     """One line. `shown`: (provider, error) → the endpoint whose line has it in full."""
     name = label(model, finding.endpoint)
@@ -187,25 +167,3 @@ def _show(model: str, finding: Finding, shown: dict[tuple[str, str], str]) -> No
         if first != name:
             finding = replace(finding, message=f"{finding.code}, as {first}")
     echo(mark, f" {name}: {described(finding)}")
-
-
-def described(finding: Finding) -> str:
-    """What was found, in words."""
-    if finding.works:
-        return finding.message + (f" ({finding.time_s:.1f} s)" if finding.time_s else "")
-    return finding.message + (f" → {finding.advice}" if finding.advice else "")
-
-
-def as_object(model: str, finding: Finding) -> dict[str, Any]:
-    """What was found, for programs. `cost_usd`: decimal text, `null` unknown."""
-    cost = finding.cost_usd
-    return {
-        "model": model,
-        "provider": finding.endpoint.provider.name,
-        "ok": finding.works,
-        "code": finding.code or None,
-        "message": finding.message,
-        "advice": finding.advice,
-        "time_s": round(finding.time_s, 3),
-        "cost_usd": None if cost is None else f"{cost:f}",
-    }
