@@ -12,6 +12,7 @@ from rightmodel.core.call import AttemptFailed, AttemptStarted, Token
 from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import EFFORTS, Reasoning
+from rightmodel.execution.failover import failover_reason
 from rightmodel.execution.outcome import Try, Watch, check
 from rightmodel.execution.relay import ResponseStart
 from rightmodel.wire.request import ModelRequest
@@ -88,6 +89,7 @@ class Attempts:
             state.lacks_budget(step.model, error)
             record.flags[f"over_budget={step.model.id}"] = None
             return None
+        record.failover = failover_reason(state, step.model.id, self._health)
         state.started(step)
         with record.attempt_span(step) as span:
             try:
@@ -188,7 +190,7 @@ class Attempts:
             name=endpoint.name,
             provider=provider.name,
             ref=call.record.ref,
-            decision=state.decision,
+            decision=call.record.decision,
             is_raw=state.task.turn.dialect is provider.protocol,
         )
         return Watch(self._now, limit, until, client=call.relay, start=start)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from rightmodel import __version__
 from rightmodel.core.call import Answer, Receipt, Usage, same_model
-from rightmodel.core.decision import SessionView
+from rightmodel.core.decision import Decision, SessionView
 from rightmodel.core.errors import RightmodelError
 from rightmodel.core.fault import Fault
 from rightmodel.execution.outcome import countable_usage
@@ -131,7 +131,8 @@ class Recorder:
 class CallRecorder:
     """Records one call. `skill`: the task's heaviest. `flags`: of the ledger, for the receipt.
 
-    `is_limited`: whether money is, so that every request needs a limit on its output.
+    `is_limited`: whether money is, so that every request needs a limit on its output. `failover`:
+    why another model than the decision's first one is tried, "" where it is that one.
     """
 
     owner: Recorder
@@ -142,8 +143,15 @@ class CallRecorder:
     is_limited: bool
     id: int
     number: int = 0
+    failover: str = ""
     flags: dict[str, None] = field(default_factory=dict)
     failed_checks: list[str] = field(default_factory=list)
+
+    @property
+    def decision(self) -> Decision:
+        """The decision, with the reason for the model that is tried."""
+        decision = self.state.decision
+        return replace(decision, reason=self.failover) if self.failover else decision
 
     def span(self) -> AbstractContextManager[Span | None]:
         """The span of the call; its attempts are its children. `None` where nobody traces."""
@@ -220,8 +228,7 @@ class CallRecorder:
             self.failed_checks.append(attempt.model)
         if attempt.bounded:
             self.flags[f"cost_bounded={attempt.model}"] = None
-        flags = self.owner.records.settle(hold, self._row(attempt))
-        self.flags.update(dict.fromkeys(flags))
+        self.flags.update(dict.fromkeys(self.owner.records.settle(hold, self._row(attempt))))
 
     def cancelled(self, hold: Hold | None, span: Span | None) -> None:
         """The latest attempt was cancelled by the caller: record and settle it."""
@@ -273,7 +280,7 @@ class CallRecorder:
             baseline_usd = baseline.price.cost(countable, at)
         return Receipt(
             model=last.model,
-            decision=state.decision,
+            decision=self.decision,
             attempts=tuple(attempts),
             time_s=time_s,
             cost_usd=cost,
@@ -305,7 +312,7 @@ class CallRecorder:
 
     def _call_row(self, at: float, **ended: Any) -> CallRecord:
         return call_record(
-            self.state.decision,
+            self.decision,
             id=self.id,
             ref=self.ref,
             at=at,

@@ -9,10 +9,12 @@ import pytest
 
 from loopback import loopback
 from rightmodel.simulator import Behaviour, SimulatedProvider, fault
-from surfaces.http.gateway import KEY, gateway, manifest, run
+from surfaces.http.gateway import KEY, Gateway, gateway, manifest, run
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import httpx2
 
 HI = [{"role": "user", "content": "hi"}]
 BODIES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -102,8 +104,43 @@ def test_a_fault_before_the_first_event_is_never_seen(
             answer = await gw.post(path, {**body, "model": "bad/m,good/m", "stream": stream})
             assert answer.status_code == 200
             assert answer.headers["x-rightmodel-model"] == "good/m"
+            failed = "server_error" if first == fault.status(500) else "rate_limited"
+            reason = answer.headers["x-rightmodel-reason"]
+            assert reason == (
+                f"good/m takes over from bad/m ({failed}); bad/m came first: named by the caller"
+            )
+            assert await _logged_reason(gw, answer) == reason
             assert "second" in answer.text
             assert "error" not in answer.text
+
+    run(work())
+
+
+async def _logged_reason(gw: Gateway, answer: httpx2.Response) -> str:
+    engine = await gw.app.engine()
+    call = await engine.learning._ledger.find_call(answer.headers["x-rightmodel-ref"])
+    assert call is not None
+    return call.reason
+
+
+def test_the_reason_says_why_the_first_choice_is_passed_over(tmp_path: Path) -> None:
+    async def work() -> None:
+        models = {"m": Behaviour("yes")}
+        async with (
+            SimulatedProvider("openai-chat", key=KEY, models=models) as bad,
+            SimulatedProvider("openai-chat", key=KEY, models=models) as good,
+            gateway(tmp_path, manifest({"bad": bad, "good": good})) as gw,
+        ):
+            bad.fail_all(fault.status(500))
+            path, body = BODIES["openai-chat"]
+            both = {**body, "model": "bad/m,good/m"}
+            await gw.post(path, both)
+            again = await gw.post(path, both)
+            assert len(bad.requests) == 1
+            assert again.headers["x-rightmodel-reason"] == (
+                "good/m takes over from bad/m (cooling down after server_error); "
+                "bad/m came first: named by the caller"
+            )
 
     run(work())
 

@@ -1,0 +1,37 @@
+"""Why another model than the decision's first one is tried."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rightmodel.core.format import listed
+
+if TYPE_CHECKING:
+    from rightmodel.execution.call_state import CallState
+    from rightmodel.execution.health import Health
+
+
+def failover_reason(state: CallState, model: str, health: Health) -> str:
+    """One sentence: which models came first, and what kept each from answering.
+
+    `model`: that is about to be tried. "" where it is the decision's first one.
+    """
+    first = state.candidates[0].model
+    if model == first:
+        return ""
+    causes = {a.model: a.fault.value for a in state.attempts if a.fault and a.model != model}
+    causes |= dict.fromkeys(state.over_budget - {model}, "over budget")
+    if first not in causes:
+        causes = {first: _passed_over(state, health)} | causes
+    before = listed([f"{name} ({cause})" for name, cause in causes.items()], most=4)
+    return f"{model} takes over from {before}; {first} came first: {state.decision.reason}"
+
+
+def _passed_over(state: CallState, health: Health) -> str:
+    """Why the decision's first model is not tried at all."""
+    first, left = state.candidates[0], state.left_usd
+    if left is not None and (first.cost_usd is None or first.cost_usd > left):
+        return f"over {state.decision.requirements.cost_by}"
+    endpoints = state.models[first.model].endpoints
+    known = min(map(health.state, endpoints), key=lambda endpoint: endpoint.wait_s)
+    return f"cooling down after {known.fault.value}" if known.wait_s and known.fault else "busy"
