@@ -217,6 +217,23 @@ def test_what_was_reserved_before_midnight_is_charged_to_that_day(store: SqliteS
     refusal(store, limits, ask("0.10"), now=midnight + 3)
 
 
+def test_what_many_reserve_adds_up_by_what_limits_cover(store: SqliteStore) -> None:
+    limits = (PER_DAY, replace(PER_DAY, model="p/a"), replace(PER_DAY, skill="math"))
+    asked = [
+        ask(f"0.0{n}", model, skill)
+        for n, model, skill in [(1, "p/a", "code"), (2, "p/a", "math"), (4, "p/b", "math")]
+    ]
+    made = [take(store, Limits(), request) for request in asked * 3]
+    spend(store, "0.01", made.pop(0))
+
+    with store.transaction():
+        found = limit_states(limits, store.charged, store.reserved(), now=NOON)
+        assert found == limit_states(limits, store.charged, store.holds(), now=NOON)
+        assert [str(state.held_usd) for state in found] == ["0.20", "0.08", "0.18"]
+        assert all(store.drop_hold(hold.id) for hold in made)
+        assert store.reserved() == []
+
+
 def test_a_warning_comes_before_the_wall(store: SqliteStore) -> None:
     spend(store, "0.79")
     found = limit_states([PER_DAY], store.charged, (), now=NOON)

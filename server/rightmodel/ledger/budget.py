@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from rightmodel.ledger.records import Hold, HoldRequest
+    from rightmodel.ledger.sums import Reserved
     from rightmodel.manifest.catalog import Budget, Client
 
     Period = Literal["day", "month"]
@@ -115,7 +116,11 @@ class LimitState(NamedTuple):
 
 
 def limit_states(
-    limits: Iterable[Limit], charged: Charged, holds: Sequence[Hold], *, now: float
+    limits: Iterable[Limit],
+    charged: Charged,
+    holds: Sequence[Hold | Reserved],
+    *,
+    now: float,
 ) -> list[LimitState]:
     """The state of each limit. `charged`: the sum for a key."""
     day = day_of(now)
@@ -123,7 +128,7 @@ def limit_states(
     for limit in limits:
         key = limit.key(day)
         spent = charged(key)
-        # A month's name is the beginning of its days'. There may be a hold for each of 500 streams.
+        # A month's name is the beginning of its days'.
         counted = [hold for hold in holds if hold.day.startswith(key.period)]
         if limit.model or limit.skill or limit.client:
             counted = [h for h in counted if limit.covers(h.model, h.skill, h.client)]
@@ -175,7 +180,7 @@ def check(
     request: HoldRequest,
     limits: Sequence[Limit],
     charged: Charged,
-    holds: Sequence[Hold],
+    holds: Sequence[Hold | Reserved],
     *,
     now: float,
 ) -> list[LimitState]:

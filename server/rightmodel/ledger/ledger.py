@@ -162,10 +162,10 @@ class Ledger:
 
     def _warnings(self, found: Sequence[LimitState], more: Decimal) -> list[str]:
         """For the receipt. `found`: before the attempt, which cost `more`."""
-        after = [state.after(more) for state in found]
-        for state in found:
-            if state.after(more, held=True).share >= self.limits.warn_at:
-                self._alert(state.after(more))
+        near = [s for s in found if s.after(more, held=True).share >= self.limits.warn_at]
+        after = [state.after(more) for state in near]
+        for state in after:
+            self._alert(state)
         return [warning(state) for state in after if state.share >= self.limits.warn_at]
 
     def _refused(self, request: HoldRequest, error: BudgetError) -> None:
@@ -189,7 +189,7 @@ class Ledger:
 
         def do(store: Store) -> tuple[Mark, Alert | None] | None:
             now = self._clock()
-            (state,) = limit_states([mark.limit], store.charged, store.holds(), now=now)
+            (state,) = limit_states([mark.limit], store.charged, store.reserved(), now=now)
             if not refusal and state.share < self.limits.warn_at:
                 return None
             reached = mark_of(state, now=now, refused=bool(refusal))

@@ -23,6 +23,7 @@ from rightmodel.core.errors import LedgerFault
 from rightmodel.ledger.rows import HOLDS
 from rightmodel.ledger.schema import POSTGRES
 from rightmodel.ledger.store import Store, newer_schema
+from rightmodel.ledger.sums import Holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -159,7 +160,7 @@ class PostgresStore(Store):
         statements = ["BEGIN", self._exclusive, _translated(HOLDS.select), _ADDED % self._sums.last]
         every = self._db.execute(";".join(statements)).results()
         *_, held, added = [found.fetchall() if found.description else [] for found in every]
-        self._held = {hold.id: hold for hold in HOLDS.records(held)}
+        self._held = Holds(HOLDS.records(held))
         self._count(added)
 
     def _commit(self) -> None:

@@ -189,8 +189,6 @@ class SqliteStore(Store):
 
     def _refresh(self, month: str) -> None:
         sums = self._sums
-        if self._inside and self._fresh and sums.has(month):
-            return  # no other process can have written since
         self._flush()
         (last,) = self._db.execute("SELECT max(id) FROM attempts").fetchone()
         if last and last > sums.last:

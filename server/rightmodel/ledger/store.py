@@ -26,7 +26,7 @@ from rightmodel.ledger.rows import (
     TEXTS,
     Table,
 )
-from rightmodel.ledger.sums import EXACT, Key, Sums
+from rightmodel.ledger.sums import EXACT, Holds, Key, Sums
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         Session,
         Texts,
     )
+    from rightmodel.ledger.sums import Reserved
 
     Stored = AttemptRecord | CallRecord | Choice | OutcomeRecord | Texts | Hold | Cooldown | Session
 
@@ -165,7 +166,7 @@ class Store(Reader):
         self._fresh = False
         self._new: dict[Table[Any], list[Any]] = {}
         self._dropped: set[int] = set()
-        self._held: dict[int, Hold] | None = None
+        self._held: Holds | None = None
         self._sums = Sums()
         self._base: dict[Key, Decimal] = {}
 
@@ -211,7 +212,7 @@ class Store(Reader):
         if table is ATTEMPTS:
             self._fresh = False
         elif table is HOLDS and self._held is not None:
-            self._held.setdefault(row.id, row)  # type: ignore[union-attr, arg-type]
+            self._held.add(row)  # type: ignore[arg-type]
         self._new.setdefault(table, []).append(row)
 
     def drop_hold(self, number: int) -> bool:
@@ -219,15 +220,19 @@ class Store(Reader):
         held = self._current_holds()
         self._new[HOLDS] = [hold for hold in self._new.get(HOLDS, []) if hold.id != number]
         self._dropped.add(number)
-        return held.pop(number, None) is not None
+        return held.drop(number)
 
     def holds(self) -> list[Hold]:
         """See `Reader`. In a transaction no other process changes them."""
-        return list(self._current_holds().values()) if self._inside else super().holds()
+        return self._current_holds().every() if self._inside else super().holds()
 
-    def _current_holds(self) -> dict[int, Hold]:
+    def reserved(self) -> Sequence[Reserved]:
+        """What all reservations add up to; in a transaction only."""
+        return self._current_holds().reserved()
+
+    def _current_holds(self) -> Holds:
         if self._held is None:
-            self._held = {hold.id: hold for hold in super().holds()}
+            self._held = Holds(super().holds())
         return self._held
 
     def drop_cooldown(self, key: str) -> None:
@@ -248,8 +253,10 @@ class Store(Reader):
 
     def charged(self, key: Key) -> Decimal:
         """The exact sum of `charged_usd`. Only what was added since the last time is read."""
-        with self._as_ledger_error():
-            self._refresh(key.period[:7])
+        month = key.period[:7]
+        if not (self._inside and self._fresh and self._sums.has(month)):
+            with self._as_ledger_error():
+                self._refresh(month)
         return EXACT.add(self._sums.get(key), self._base.get(key, _ZERO))
 
     def sums(self) -> Mapping[Key, Decimal]:

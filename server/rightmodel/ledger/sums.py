@@ -1,4 +1,4 @@
-"""What each day and month was charged, by model, skill and client, kept up to date as rows come."""
+"""What each day and month was charged, and what is reserved, kept up to date as rows come."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rightmodel.ledger.rows import amount_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rightmodel.ledger.records import Hold
 
 EXACT: Final = Context(prec=60)
 """Sums of money are exact: the default of 28 digits would be enough for most, and this for all."""
@@ -104,6 +106,52 @@ class Sums:
     def everything(self) -> Mapping[Key, Decimal]:
         """A copy of every sum."""
         return {key: amount for sums in self._months.values() for key, amount in sums.items()}
+
+
+class Reserved(NamedTuple):
+    """What the reservations of a day for one model, skill and client add up to."""
+
+    day: str
+    model: str
+    skill: str
+    client: str
+    usd: Decimal
+
+
+class Holds:
+    """Reservations, and what they add up to: there may be one for each of 500 streams."""
+
+    def __init__(self, holds: Iterable[Hold]) -> None:
+        self._holds: dict[int, Hold] = {}
+        self._sums: dict[tuple[str, str, str, str], Decimal] = {}
+        for hold in holds:
+            self.add(hold)
+
+    def add(self, hold: Hold) -> None:
+        """Add one; one that is there already stays."""
+        if self._holds.setdefault(hold.id, hold) is hold:
+            self._count(hold, hold.usd)
+
+    def drop(self, number: int) -> bool:
+        """Take out the one with that id; whether it was there."""
+        hold = self._holds.pop(number, None)
+        if hold is not None:
+            self._count(hold, -hold.usd)
+        return hold is not None
+
+    def every(self) -> list[Hold]:
+        """All of them."""
+        return list(self._holds.values())
+
+    def reserved(self) -> Sequence[Reserved]:
+        """Their sums."""
+        return [Reserved(*key, usd) for key, usd in self._sums.items()]
+
+    def _count(self, hold: Hold, usd: Decimal) -> None:
+        key = (hold.day, hold.model, hold.skill, hold.client)
+        self._sums[key] = usd = EXACT.add(self._sums.get(key, _ZERO), usd)
+        if not usd:
+            del self._sums[key]
 
 
 def _counted(charged: str) -> Decimal:
