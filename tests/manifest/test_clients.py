@@ -91,7 +91,7 @@ def test_a_client_may_use_the_models_of_its_ids_aliases_and_patterns_alone(tmp_p
         ('[clients.a]\ntoken_env = "A"\nsurfaces = ["web"]', "clients.a.surfaces", "'mcp'"),
         ('[clients.a]\ntoken_env = "A"\ntier = "good"', "clients.a.tier", "'cheap'"),
         ('[clients.cli]\ntoken_env = "A"', "clients.cli", "a name of rightmodel's own"),
-        ('[clients."a b"]\ntoken_env = "A"', "clients.a b", "pattern"),
+        ('[clients."a b"]\ntoken_env = "A"', "clients.a b", "64 letters, digits"),
         ('[gateway.map]\nmini = "opneai/gpt-5.5"', 'gateway.map."mini"', "openai/gpt-5.5"),
         ('[gateway.map]\nmini = "auto:cheep"', 'gateway.map."mini"', "auto:cheap"),
         ('[alerts]\nformat = "teams"', "alerts.format", "'slack'"),

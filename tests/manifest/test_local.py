@@ -10,8 +10,8 @@ import pytest
 
 from rightmodel.core.task import Task
 from rightmodel.execution.engine import make_router
-from rightmodel.manifest.load import load_catalog, local_servers
-from rightmodel.manifest.local_servers import Served, ServedModel, addresses
+from rightmodel.manifest.load import load_catalog
+from rightmodel.manifest.local_servers import Served, ServedModel, addresses, local_servers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -175,8 +175,8 @@ def test_what_the_user_writes_as_cost_holds_at_every_size(tmp_path: Path) -> Non
     [
         ("{ input = 1 }", "has no condition"),
         ("{ input_above = 5 }", "has no price"),
-        ('{ utc = ["1-2"], input = 1 }', "pattern"),
-        ('{ utc = ["24:00-25:00"], input = 1 }', "pattern"),
+        ('{ utc = ["1-2"], input = 1 }', "must be hours"),
+        ('{ utc = ["24:00-25:00"], input = 1 }', "must be hours"),
         ('{ days = ["monday"], input = 1 }', "mon"),
         ("{ input_above = 5, inptu = 1 }", "input"),
         ("{ input_above = 5, input = -1 }", "greater than or equal to 0"),

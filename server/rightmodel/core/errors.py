@@ -22,7 +22,7 @@ import difflib
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from rightmodel.core.format import cut, listed
+from rightmodel.core.format import counted, cut, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from rightmodel.core.call import Attempt, Usage
     from rightmodel.core.decision import Rejection
     from rightmodel.core.fault import Fault, Scope
+
+
+MOST_ERRORS: Final = 20
+"""Further errors of a manifest that a message shows."""
 
 
 class RightmodelError(Exception):
@@ -55,15 +59,27 @@ class ManifestError(RightmodelError):
 
     `file`: its path.
     `key`: dotted path of the key, "" where the file as a whole is wrong.
+    `line`: of the key in the file, from 1; 0 where it is not known.
+    `others`: the further errors of the file.
     """
 
     code = "manifest_error"
 
-    def __init__(self, message: str, *, file: str, key: str = "") -> None:
-        where = f"{file}: {key}: " if key else f"{file}: "
-        super().__init__(where + message)
+    def __init__(self, message: str, *, file: str, key: str = "", line: int = 0) -> None:
+        super().__init__(message)
+        self.message = message
         self.file = file
         self.key = key
+        self.line = line
+        self.others: tuple[ManifestError, ...] = ()
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        shown = [": ".join(filter(None, (place, self.key, self.message)))]
+        shown += map(str, self.others[:MOST_ERRORS])
+        if (more := len(self.others) - MOST_ERRORS) > 0:
+            shown.append(f"{self.file}: {counted(more, 'further error')}")
+        return "\n".join(shown)
 
 
 class TaskError(RightmodelError):

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rightmodel.core.errors import NoCandidateError
 from rightmodel.core.format import mask_keys
 from rightmodel.manifest.clients import client_notes, webhook_of
-from rightmodel.manifest.load import load_catalog, local_servers
-from rightmodel.manifest.local_servers import addresses
+from rightmodel.manifest.load import load_catalog
+from rightmodel.manifest.local_servers import addresses, local_servers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields, replace
 from fnmatch import fnmatchcase
 from math import log10
-from typing import TYPE_CHECKING, Any, Final
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from rightmodel.core.decision import Trust
-from rightmodel.core.errors import ManifestError, TaskError, UnknownNameError
+from rightmodel.core.errors import ManifestError, UnknownNameError
 from rightmodel.core.task import WireFormat
 from rightmodel.manifest.base_url import http_problem, is_loopback
 from rightmodel.manifest.catalog import (
@@ -27,115 +25,25 @@ from rightmodel.manifest.catalog import (
     Rule,
 )
 from rightmodel.manifest.price import FREE, Price, Terms
-from rightmodel.manifest.read import shipped_manifest
-from rightmodel.manifest.schema import ModelTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from rightmodel.manifest.local_servers import Served, ServedModel
-    from rightmodel.manifest.schema import (
-        BudgetTable,
-        ProviderTable,
-        RoutingTable,
-        RuleTable,
-        WhenTable,
-    )
+    from rightmodel.manifest.problems import Problems
+    from rightmodel.manifest.schema import BudgetTable, RoutingTable, RuleTable, WhenTable
 
 _PER_MILLION = -6
 _PRICES = frozenset(field.name for field in fields(Price)) - {"others"}
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_MERGED: Final = ("cost", "limits", "skills", "cache")
-"""Tables of a model or provider that an override changes key by key instead of replacing."""
-
-
-@dataclass(slots=True)
-class Draft:
-    """Values laid over one another, and the file that each came from."""
-
-    values: dict[str, Any] = field(default_factory=dict)
-    origins: dict[str, str] = field(default_factory=dict)
-
-    def lay_over(self, table: ModelTable | ProviderTable, origin: str) -> None:
-        """Add a layer on top: the keys that the table sets win."""
-        for key, value in table.model_dump(exclude_unset=True).items():
-            if key == "cost" and value and self.values.get("cost_when"):
-                self._outrank(value)
-            if key in _MERGED and isinstance(value, dict):
-                self.values[key] = {**self.values.get(key, {}), **value}
-                self.origins.update({f"{key}.{sub}": origin for sub in value})
-            else:
-                self.values[key] = value
-                self.origins[key] = origin
-
-    def lay_over_draft(self, other: Draft) -> None:
-        """The same for what another draft has gathered."""
-        self.values.update(other.values)
-        self.origins.update(other.origins)
-
-    def _outrank(self, cost: Mapping[str, Any]) -> None:
-        """A price in `cost` holds at every size and hour, also over a lower `cost_when`."""
-        self.values["cost_when"] = [
-            {k: v for k, v in entry.items() if k not in cost} for entry in self.values["cost_when"]
-        ]
-
-
-def shipped_label(name: str) -> str:
-    """The origin of values from a shipped manifest."""
-    return f"shipped {name}.toml"
-
-
-def shipped_draft(model_id: str) -> Draft:
-    """The shipped manifest's entry for an id, empty where there is none."""
-    draft = Draft()
-    provider = model_id.partition("/")[0]
-    shipped = shipped_manifest(provider)
-    for table in shipped.models if shipped else ():
-        if table.id == model_id:
-            draft.lay_over(table, shipped_label(provider))
-    return draft
-
-
-def served_drafts(name: str, served: Served, notes: list[str]) -> dict[str, Draft]:
-    """Models that a local server lists: what a shipped manifest knows of them, else defaults.
-
-    What the server sends is validated like the models of a file; `notes` lists what is left out.
-    """
-    drafts = {}
-    for model in served.models:
-        model_id = re.sub(r"[\s,]", "-", f"{name}/{model.name}")
-        shipped = shipped_draft(model_id)
-        try:
-            basic = ModelTable(id=model_id, provider=name, name=model.name)
-            known = _as_table(model_id, model, shipped.values)
-        except ValidationError:
-            notes.append(f"{name} lists a model with an unusable name; it is left out")
-            continue
-        draft = Draft()
-        draft.lay_over(basic, f"the running {name}")
-        draft.lay_over_draft(shipped)
-        draft.lay_over(known, f"the running {name}")
-        drafts[model_id] = draft
-    return drafts
-
-
-def _as_table(model_id: str, served: ServedModel, shipped: Mapping[str, Any]) -> ModelTable:
-    """A server's facts about a model, added to the shipped ones."""
-    stated: dict[str, Any] = {"id": model_id}
-    if served.context:
-        stated["limits"] = {"context": served.context}
-    if served.features:
-        stated["features"] = sorted({*shipped.get("features", ()), *served.features})
-    if served.image:
-        stated["input"] = sorted({*shipped.get("input", ()), "text", "image"})
-    return ModelTable.model_validate(stated)
 
 
 def build_provider(name: str, values: Mapping[str, Any], file: str) -> Provider:
     """A provider. Raises `ManifestError` for a missing key or a base URL that is not allowed."""
-    for key in ("protocol", "base_url"):
-        if not values.get(key):
-            raise ManifestError(f"{key} is missing", file=file, key=f"providers.{name}")
+    if missing := [key for key in ("protocol", "base_url") if not values.get(key)]:
+        verb = "is" if len(missing) == 1 else "are"
+        raise ManifestError(
+            f"{' and '.join(missing)} {verb} missing", file=file, key=f"providers.{name}"
+        )
     problem = http_problem(values["base_url"], allow_http=bool(values.get("allow_http")))
     if problem:
         raise ManifestError(problem, file=file, key=f"providers.{name}.base_url")
@@ -270,47 +178,43 @@ def _speaking(provider: Provider, protocol: str | None) -> Provider:
     return replace(provider, protocol=WireFormat(protocol)) if protocol else provider
 
 
-def build_rules(catalog: Catalog, tables: Sequence[RuleTable], file: str) -> Catalog:
-    """The catalog with its rules. Raises `ManifestError` for an unknown name."""
+def build_rules(catalog: Catalog, tables: Sequence[RuleTable], problems: Problems) -> Catalog:
+    """The catalog with its rules."""
     rules, notes = [], list(catalog.notes)
     for number, table in enumerate(tables, 1):
         name = table.name or f"rule {number}"
-        try:
-            rules.append(_rule(catalog, table, name))
-        except TaskError as error:
-            raise ManifestError(
-                str(error), file=file, key=f'rules."{name}".{error.argument}'
-            ) from None
-        if table.use and not rules[-1].use:
+        use = _use(catalog, table.use or (), f'rules."{name}".use', problems)
+        for key, skills in (("when.skill", _as_set(table.when.skill)), ("skill", {table.skill})):
+            for skill in skills - {None, *catalog.skills}:
+                unknown = UnknownNameError("skill", str(skill), catalog.skills)
+                problems.add(f'rules."{name}".{key}', str(unknown))
+        rules.append(_rule(table, name, use))
+        if table.use and not use:
             notes.append(f"rule {name!r}: use = {table.use} matches no connected model")
     return replace(catalog, rules=tuple(rules), notes=tuple(notes))
 
 
-def build_budget(catalog: Catalog, table: BudgetTable) -> Catalog:
-    """The catalog with its budgets. Raises `ManifestError` for an unknown name."""
-    models = {}
-    for name, usd in table.models.items():
-        model = catalog.aliases.get(name, name)
-        if model not in catalog.models:
-            unknown = UnknownNameError("model", name, [*catalog.models, *catalog.aliases])
-            raise ManifestError(str(unknown), file=catalog.file, key="budget.models")
-        models[model] = usd
+def build_budget(catalog: Catalog, table: BudgetTable, problems: Problems) -> Catalog:
+    """The catalog with its budgets."""
+    models = {catalog.aliases.get(name, name): usd for name, usd in table.models.items()}
+    known = [*catalog.models, *catalog.aliases]
+    for name in table.models:
+        if name not in known:
+            problems.add("budget.models", str(UnknownNameError("model", name, known)))
     for skill in table.skills:
         if skill not in catalog.skills:
             unknown = UnknownNameError("skill", skill, catalog.skills)
-            raise ManifestError(str(unknown), file=catalog.file, key="budget.skills")
+            problems.add("budget.skills", str(unknown))
     simple = table.model_dump(exclude_none=True, exclude={"models", "skills"})
     return replace(catalog, budget=Budget(**simple, models=models, skills=table.skills))
 
 
-def _rule(catalog: Catalog, table: RuleTable, name: str) -> Rule:
-    if table.skill is not None:
-        _known_skill(catalog, table.skill, "skill")
+def _rule(table: RuleTable, name: str, use: Sequence[str]) -> Rule:
     trust = table.require.trust
     return Rule(
         name=name,
-        when=_condition(catalog, table.when),
-        use=tuple(dict.fromkeys(_named(catalog, table.use or ()))),
+        when=_condition(table.when),
+        use=tuple(dict.fromkeys(use)),
         trust=None if trust is None else Trust[trust],
         features=frozenset(table.require.features or ()),
         max_cost_usd=table.require.max_cost_usd,
@@ -321,28 +225,20 @@ def _rule(catalog: Catalog, table: RuleTable, name: str) -> Rule:
     )
 
 
-def _named(catalog: Catalog, names: Iterable[str]) -> Iterator[str]:
+def _use(catalog: Catalog, names: Iterable[str], key: str, problems: Problems) -> list[str]:
     """Ids for names and patterns; the models of a pattern best rated first."""
+    found: list[str] = []
     for name in names:
         if "*" in name:
             matching = [m for m in catalog.models.values() if fnmatchcase(m.id, name)]
-            yield from (m.id for m in sorted(matching, key=lambda m: -m.rating("general")))
+            found += (m.id for m in sorted(matching, key=lambda m: -m.rating("general")))
             continue
-        try:
-            yield catalog.find(name).id
-        except TaskError as error:
-            error.argument = "use"
-            raise
+        with problems.at(key):
+            found.append(catalog.find(name).id)
+    return found
 
 
-def _known_skill(catalog: Catalog, skill: str, argument: str) -> None:
-    if skill not in catalog.skills:
-        raise UnknownNameError("skill", skill, catalog.skills, argument=argument)
-
-
-def _condition(catalog: Catalog, when: WhenTable) -> Condition:
-    for skill in _as_set(when.skill):
-        _known_skill(catalog, skill, "when.skill")
+def _condition(when: WhenTable) -> Condition:
     return Condition(
         skill=_as_set(when.skill),
         difficulty=_as_set(when.difficulty),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.errors import ManifestError, TaskError, UnknownNameError
+from rightmodel.core.errors import UnknownNameError
 from rightmodel.core.task import TIERS
 from rightmodel.manifest.base_url import http_problem
 from rightmodel.manifest.catalog import Alerts, Client, Gateway
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from rightmodel.manifest.catalog import Catalog
+    from rightmodel.manifest.problems import Problems
     from rightmodel.manifest.schema import ClientTable, GatewayTable, Manifest
     from rightmodel.manifest.settings import Settings
 
@@ -27,28 +28,27 @@ OWN: Final = ("mcp", "cli", "check")
 """Clients that need no table: agents over standard input, `rightmodel ask`, `rightmodel check`."""
 
 
-def build_clients(catalog: Catalog, user: Manifest) -> Catalog:
-    """The catalog with its clients, gateway and alerts. Raises `ManifestError`."""
+def build_clients(catalog: Catalog, user: Manifest, problems: Problems) -> Catalog:
+    """The catalog with its clients, gateway and alerts."""
     notes: list[str] = []
+    for name in OWN:
+        if name in user.clients:
+            own = ", ".join(OWN)
+            why = f"{name!r} is a name of rightmodel's own ({own}): choose another one"
+            problems.add(f"clients.{name}", why)
     clients = {name: _client(catalog, name, table, notes) for name, table in user.clients.items()}
     alerts = user.alerts.model_dump(exclude_none=True)
     alerts["command"] = tuple(alerts.get("command", ()))
     return replace(
         catalog,
         clients=clients,
-        gateway=_gateway(catalog, user.gateway),
+        gateway=_gateway(catalog, user.gateway, problems),
         alerts=Alerts(**alerts),
         notes=(*catalog.notes, *notes),
     )
 
 
 def _client(catalog: Catalog, name: str, table: ClientTable, notes: list[str]) -> Client:
-    if name in OWN:
-        raise ManifestError(
-            f"{name!r} is a name of rightmodel's own ({', '.join(OWN)}): choose another one",
-            file=catalog.file,
-            key=f"clients.{name}",
-        )
     given = table.model_dump(exclude_none=True, exclude={"models", "surfaces"})
     if table.models is not None:
         given["models"] = tuple(catalog.aliases.get(m, m) for m in table.models)
@@ -62,20 +62,16 @@ def _client(catalog: Catalog, name: str, table: ClientTable, notes: list[str]) -
     return Client(name=name, **given)
 
 
-def _gateway(catalog: Catalog, table: GatewayTable) -> Gateway:
+def _gateway(catalog: Catalog, table: GatewayTable, problems: Problems) -> Gateway:
     for name, target in table.map.items():
         if target in AUTO:
             continue
-        try:
-            catalog.find(target)
-        except UnknownNameError:
-            known = [*AUTO, *catalog.models, *catalog.aliases]
-            error: TaskError = UnknownNameError("model", target, known)
-        except TaskError as excluded:
-            error = excluded
-        else:
-            continue
-        raise ManifestError(str(error), file=catalog.file, key=f'gateway.map."{name}"')
+        with problems.at(f'gateway.map."{name}"'):
+            try:
+                catalog.find(target)
+            except UnknownNameError:
+                known = [*AUTO, *catalog.models, *catalog.aliases]
+                raise UnknownNameError("model", target, known) from None
     return Gateway(tuple(table.route or Gateway().route), table.map)
 
 

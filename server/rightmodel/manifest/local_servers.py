@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rightmodel.core.task import WireFormat
 from rightmodel.manifest.base_url import clean_base_url, is_loopback, parse_base_url
+from rightmodel.manifest.read import read_manifest, shipped_names, shipped_provider
+from rightmodel.manifest.schema import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 LOCAL: Final = ("ollama", "lmstudio", "llamacpp", "vllm")
 """Shipped providers that are looked for on their usual ports."""
@@ -104,3 +108,42 @@ def _base_url(text: str, port: str) -> str:
 def _has_port(host: str) -> bool:
     """Whether `host`, `host:1` or `[::1]:1` ends in a port."""
     return ":" in host.rpartition("]")[2]
+
+
+def local_servers(path: Path | None, urls: Mapping[str, str]) -> dict[str, str]:
+    """Local provider → base URL: servers that may list models.
+
+    Of the shipped ones, those that the manifest uses; all, where it names no models. Of the user's
+    own, those without a model in the manifest. `urls`: from the environment. Raises
+    `ManifestError`.
+    """
+    user = read_manifest(path) if path else Manifest(version=1)
+    found = {}
+    for name in LOCAL:
+        own, shipped = user.providers.get(name), shipped_provider(name)
+        url = (own and own.base_url) or urls.get(name) or (shipped and shipped.base_url)
+        if url and (_uses(user, name) or (user.include is None and not user.models)):
+            found[name] = url
+    return found | own_servers(user)
+
+
+def own_servers(user: Manifest) -> dict[str, str]:
+    """The user's own providers on loopback without a model in the manifest → base URL."""
+    return {
+        name: table.base_url
+        for name, table in user.providers.items()
+        if table.base_url
+        and is_loopback(table.base_url)
+        and table.protocol is WireFormat.OPENAI_CHAT
+        and name not in shipped_names()
+        and not _uses(user, name)
+    }
+
+
+def _uses(user: Manifest, provider: str) -> bool:
+    """Whether a manifest takes models from a provider."""
+    return provider in (user.include or ()) or any(
+        provider == (model.provider or model.id.partition("/")[0])
+        or any(e.provider == provider for e in model.endpoints or ())
+        for model in user.models
+    )

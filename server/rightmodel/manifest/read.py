@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from decimal import Decimal
 from functools import cache
@@ -13,21 +14,19 @@ from pydantic import BaseModel, ValidationError
 from rightmodel.core.errors import ManifestError, nearest
 from rightmodel.core.format import cut, listed
 from rightmodel.manifest.base_url import is_loopback
+from rightmodel.manifest.key_path import lines, readable
 from rightmodel.manifest.keys import looks_like_key
+from rightmodel.manifest.problems import Problems
 from rightmodel.manifest.schema import Manifest, ProviderTable
 from rightmodel.manifest.text_file import read_text
+from rightmodel.manifest.text_types import PATTERNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pydantic_core import ErrorDetails
 
+    from rightmodel.manifest.key_path import Location
 
-_RIGHT: Final[dict[tuple[int | str, ...], str]] = {
-    ("version",): "write version = 1",
-    ("ledger", "url"): "write postgresql://USER@HOST/DATABASE; without url the ledger is a file",
-}
-"""What to write where the kind of value alone would not help."""
+_LINE: Final = re.compile(r"at line (\d+)")
 _SECRET: Final = frozenset(
     {"key_env", "key_file", "token_env", "webhook_env", "headers", "base_url", "url"}
 )
@@ -85,16 +84,25 @@ def shipped_key_names() -> frozenset[str]:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Parse and validate one file. Raises `ManifestError` for the first error."""
+    """Parse and validate one file. Raises `ManifestError` with every error of the schema."""
+    return parse_manifest(_text(path), file=str(path))
+
+
+def key_lines(path: Path | None) -> dict[str, int]:
+    """Readable path of a key → its line in a file that can be read as a manifest."""
+    text = _text(path) if path else ""
+    return lines(text, tomllib.loads(text))
+
+
+def _text(path: Path) -> str:
     try:
-        text = read_text(path)
+        return read_text(path)
     except FileNotFoundError:
         raise ManifestError("no such file", file=str(path)) from None
     except OSError as error:
         raise ManifestError(f"cannot be read: {error.strerror}", file=str(path)) from error
     except UnicodeDecodeError as error:
         raise ManifestError("is not UTF-8 text", file=str(path)) from error
-    return parse_manifest(text, file=str(path))
 
 
 def parse_manifest(text: str, *, file: str) -> Manifest:
@@ -102,35 +110,54 @@ def parse_manifest(text: str, *, file: str) -> Manifest:
     try:
         data = tomllib.loads(text, parse_float=Decimal)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ManifestError(f"is not valid TOML: {error}", file=file) from error
+        line = _LINE.search(str(error))
+        raise ManifestError(
+            f"is not valid TOML: {error}", file=file, line=int(line[1]) if line else 0
+        ) from error
     try:
         return Manifest.model_validate(data)
     except ValidationError as error:
-        raise _first_error(error, data, file) from None
+        problems = Problems(file)
+        for key, detail in _telling(error.errors(include_url=False), data).items():
+            problems.add(key, _explain(detail))
+        problems.raise_any(lambda: lines(text, data))
+        raise  # there is at least one
 
 
-def _first_error(error: ValidationError, data: dict[str, Any], file: str) -> ManifestError:
-    details = error.errors(include_url=False)
-    # Unknown keys first: a misspelt key usually causes the other complaints.
-    first = next((d for d in details if d["type"] == "extra_forbidden"), details[0])
-    more = f" ({len(details) - 1} more after this one)" if len(details) > 1 else ""
-    key = ".".join(_readable(first["loc"], data))
-    return ManifestError(_explain(first) + more, file=file, key=key)
+def _telling(details: list[ErrorDetails], data: dict[str, Any]) -> dict[str, ErrorDetails]:
+    """By readable key, without what follows from another one.
+
+    A misspelt key is missing, too; a list with a wrong entry is not the single value either.
+    """
+    unknown = [d["loc"] for d in details if d["type"] == "extra_forbidden"]
+    meant = {(*loc[:-1], name) for loc in unknown for name in _meant(loc)}
+    found: dict[str, ErrorDetails] = {}
+    for detail in details:
+        if detail["type"] != "missing" or detail["loc"] not in meant:
+            found.setdefault(readable(detail["loc"], data), detail)
+    lists = [key for key, detail in found.items() if isinstance(detail["input"], list)]
+    follows = {k for k in lists if any(other.startswith(f"{k}.") for other in found)}
+    return {key: detail for key, detail in found.items() if key not in follows}
+
+
+def _meant(location: Location) -> list[str]:
+    """The known key that an unknown one probably is, if any."""
+    return nearest(str(location[-1]), _keys_at(location[:-1]), count=1)
 
 
 def _explain(detail: ErrorDetails) -> str:
     if detail["type"] == "extra_forbidden":
-        known = _keys_at(detail["loc"][:-1])
-        close = nearest(str(detail["loc"][-1]), known, count=1)
+        close, known = _meant(detail["loc"]), _keys_at(detail["loc"][:-1])
         hint = f"did you mean {close[0]!r}?" if close else f"known here: {listed(known, most=20)}"
         return f"unknown key; {hint}"
-    right = _RIGHT.get(detail["loc"], "")
     if detail["type"] == "missing":
-        return f"is missing; {right}" if right else "is missing"
-    if right:
-        return right + _shown(detail)
-    message = detail["msg"].removeprefix("Value error, ")
-    return message[:1].lower() + message[1:] + _shown(detail)
+        return "is missing; write version = 1" if detail["loc"] == ("version",) else "is missing"
+    if detail["type"] == "string_pattern_mismatch":
+        return PATTERNS[detail["ctx"]["pattern"]] + _shown(detail)
+    message = detail["msg"].removeprefix("Value error, ").partition(", unable")[0]
+    message = re.sub(r"^[A-Z]\w+ should", "must", message)
+    message = message.removesuffix(", not 0").removesuffix(" after validation")
+    return message + _shown(detail)
 
 
 def _shown(detail: ErrorDetails) -> str:
@@ -142,23 +169,6 @@ def _shown(detail: ErrorDetails) -> str:
     if looks_like_key(text) or "@" in text:
         return ""
     return f", not {cut(text)!r}" if isinstance(value, str) else f", not {cut(text)}"
-
-
-def _readable(location: tuple[int | str, ...], data: Any) -> Iterator[str]:
-    """The path for people: a model by its id, a rule by its name, else by its place from 1."""
-    for before, part in zip(("", *location), location, strict=False):
-        if isinstance(part, int):
-            data = data[part] if isinstance(data, list) and part < len(data) else None
-            label = (data.get("id") or data.get("name")) if isinstance(data, dict) else None
-            label = label or (f"rule {part + 1}" if before == "rules" else None)
-            yield f'"{label}"' if isinstance(label, str) else str(part)
-        elif isinstance(data, dict) and part in data:
-            data = data[part]
-            yield str(part)
-        elif data is not None and not isinstance(data, dict | list):
-            continue  # pydantic's name for a branch of a union
-        else:
-            yield str(part)
 
 
 def _keys_at(location: tuple[int | str, ...]) -> list[str]:

@@ -11,47 +11,26 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from rightmodel.core.task import AssessMode, Difficulty, Effort, Modality, Tier, WireFormat
 from rightmodel.manifest.base_url import clean_base_url
 from rightmodel.manifest.keys import looks_like_key
+from rightmodel.manifest.text_types import (
+    ClientName,
+    HeaderName,
+    Hours,
+    LedgerUrl,
+    Name,
+    Skill,
+    Variable,
+    header_problem,
+)
 
 Usd = Annotated[Decimal, Field(ge=0, le=1_000_000)]
 Tokens = Annotated[int, Field(gt=0, le=1_000_000_000)]
-Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
 Rating = Annotated[float, Field(ge=0, le=10)]
-Skill = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 TrustName = Literal["local", "trusted", "any"]
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-def _variable(value: str) -> str:
-    """Checked here, since pydantic's message would repeat a pasted key."""
-    if VARIABLE.fullmatch(value) and not looks_like_key(value):
-        return value
-    msg = (
-        "takes the name of an environment variable, such as OPENAI_API_KEY, not the key "
-        "itself: put the key into that variable or into a file for --env-file"
-    )
-    raise ValueError(msg)
-
-
-Variable = Annotated[
-    str,
-    AfterValidator(_variable),
-    Field(json_schema_extra={"pattern": f"^{VARIABLE.pattern}$"}),
-]
-HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
-KEY_HEADERS = frozenset({"authorization", "x-api-key", "x-goog-api-key", "api-key"})
-MESSAGE_HEADERS = frozenset(
-    {"host", "content-length", "content-type", "accept-encoding", "transfer-encoding", "connection"}
-    | {"keep-alive", "proxy-connection", "expect", "te", "trailer", "upgrade"}
-)
-"""What the HTTP client says itself: said twice, or otherwise, a request would not be read."""
-HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-Hours = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
-ClientName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
 Surface = Literal["mcp", "v1"]
 AlertFormat = Literal["json", "slack", "discord"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -194,8 +173,8 @@ class ProviderTable(Table):
     @field_validator("key_file")
     @classmethod
     def _names_a_file(cls, value: str | None) -> str | None:
-        if value is not None and looks_like_key(value):
-            msg = "takes the path of a file that contains the key, not the key itself"
+        if value is not None and (looks_like_key(value) or "://" in value):
+            msg = "takes the path of a file that contains the key, not the key itself or a URL"
             raise ValueError(msg)
         return value
 
@@ -203,16 +182,8 @@ class ProviderTable(Table):
     @classmethod
     def _headers_can_be_sent(cls, value: dict[str, str] | None) -> dict[str, str] | None:
         for name, text in (value or {}).items():
-            if name.lower() in KEY_HEADERS:
-                msg = f"header {name} carries a key; use key_env or key_file"
-                raise ValueError(msg)
-            if name.lower() in MESSAGE_HEADERS:
-                msg = f"header {name} is set for each request; leave it out"
-                hint = " and name the host in base_url" if name.lower() == "host" else ""
-                raise ValueError(msg + hint)
-            if not HEADER_VALUE.fullmatch(text):
-                msg = f"the value of header {name} contains a character that cannot be sent"
-                raise ValueError(msg)
+            if problem := header_problem(name, text):
+                raise ValueError(problem)
         return value
 
 
@@ -345,7 +316,7 @@ class PrivacyTable(Table):
 class LedgerTable(Table):
     """`[ledger]`: its database; omitted: a file in the state directory."""
 
-    url: Annotated[str, Field(pattern=r"^postgres(ql)?://")] | None = None
+    url: LedgerUrl | None = None
 
 
 class FilesTable(Table):

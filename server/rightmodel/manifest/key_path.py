@@ -1,0 +1,90 @@
+"""Where a key of a manifest is: its path as people write it, and its line in the file."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_PART: Final = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')"""
+_KEY: Final = rf"\s*({_PART}(?:\s*\.\s*{_PART})*)\s*"
+_HEADER: Final = re.compile(rf"\[(\[?){_KEY}\]")
+_ASSIGNMENT: Final = re.compile(rf"(){_KEY}=")
+_LONG_QUOTES: Final = ('"""', "'''")
+
+Location = tuple[int | str, ...]
+"""Keys and places in arrays, from the top of the file."""
+
+
+def readable(location: Location, data: Any) -> str:
+    """The path for people: a model by its id, a rule by its name, else by its place from 1."""
+    return ".".join(_labels(location, data))
+
+
+def _labels(location: Location, data: Any) -> Iterator[str]:
+    for before, part in zip(("", *location), location, strict=False):
+        if isinstance(part, int):
+            data = data[part] if isinstance(data, list) and part < len(data) else None
+            label = (data.get("id") or data.get("name")) if isinstance(data, dict) else None
+            label = label or (f"rule {part + 1}" if before == "rules" else None)
+            yield f'"{label}"' if isinstance(label, str) else str(part + 1)
+        elif isinstance(data, dict) and part in data:
+            data = data[part]
+            yield str(part)
+        elif part != "[key]" and (data is None or isinstance(data, dict)):
+            yield str(part)  # all others are pydantic's names for the branches of a union
+
+
+def lines(text: str, data: dict[str, Any]) -> dict[str, int]:
+    """Readable path → line, from 1. `text`: valid TOML, `data`: what it says.
+
+    Keys within an inline table have no line of their own.
+    """
+    found: dict[str, int] = {}
+    table: Location = ()
+    entries: Counter[Location] = Counter()
+    for number, line in _outside_of_strings(text):
+        header = _HEADER.match(line)
+        statement = header or _ASSIGNMENT.match(line)
+        if not statement:
+            continue
+        *above, name = (part.strip("\"'") for part in re.findall(_PART, statement[2]))
+        location = (*_entered(() if header else table, above, entries), name)
+        if statement[1]:
+            entries[location] += 1
+        if header:
+            location = table = _entered(location[:-1], [name], entries)
+        for length in range(1, len(location) + 1):
+            found.setdefault(readable(location[:length], data), number)
+    return found
+
+
+def line_of(key: str, found: dict[str, int]) -> int:
+    """The line of a path, else of the nearest table around it; 0 where there is none."""
+    while key and key not in found:
+        key = key.rpartition(".")[0]
+    return found.get(key, 0)
+
+
+def _outside_of_strings(text: str) -> Iterator[tuple[int, str]]:
+    """Line number → line, without the lines that a string of several lines began before."""
+    inside = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        if not inside:
+            yield number, line.lstrip()
+        for quotes in _LONG_QUOTES:
+            if inside in {"", quotes} and line.count(quotes) % 2:
+                inside = "" if inside else quotes
+
+
+def _entered(table: Location, path: Sequence[str], entries: Counter[Location]) -> Location:
+    """The path below a table; arrays of tables are entered at their last entry."""
+    location = table
+    for part in path:
+        location = (*location, part)
+        if entries[location]:
+            location = (*location, entries[location] - 1)
+    return location

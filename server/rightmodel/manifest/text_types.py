@@ -1,0 +1,95 @@
+"""Texts that keys of a manifest take, and what is said about wrong ones."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field
+
+from rightmodel.manifest.keys import looks_like_key
+
+PATTERNS: Final[dict[str, str]] = {}
+"""Regular expression → what a text that does not fit should be."""
+
+
+def _pattern(pattern: str, right: str) -> str:
+    PATTERNS[pattern] = right
+    return pattern
+
+
+_NAME: Final = _pattern(r"^[^\x00-\x1f\x7f-\x9f]+$", "must not contain control characters")
+_SKILL: Final = _pattern(
+    r"^[a-z][a-z0-9_]*$", "must be made of lower-case letters, digits and _, a letter first"
+)
+_HEADER: Final = _pattern(
+    r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", "must be the name of a header, without spaces"
+)
+_HOURS: Final = _pattern(
+    r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$", 'must be hours such as "06:00-10:00"'
+)
+_CLIENT: Final = _pattern(
+    r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$",
+    "must be made of up to 64 letters, digits and ._@-, a letter or digit first",
+)
+_LEDGER: Final = _pattern(
+    r"^postgres(ql)?://",
+    "write postgresql://USER@HOST/DATABASE; without url the ledger is a file",
+)
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=_NAME)]
+Skill = Annotated[str, Field(pattern=_SKILL)]
+HeaderName = Annotated[str, Field(pattern=_HEADER)]
+Hours = Annotated[str, Field(pattern=_HOURS)]
+ClientName = Annotated[str, Field(pattern=_CLIENT)]
+LedgerUrl = Annotated[str, Field(pattern=_LEDGER)]
+
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_INSTEAD: Final = (
+    (r"\$\{?[A-Za-z_]\w*\}?|\{env:.*\}", "without $ and braces"),
+    (r"[a-z][a-z0-9+.-]*://.*", "not the URL itself"),
+    (r"[a-z_]\w*=.*", "without its value"),
+    (r"[~.]{0,2}[/\\].*|[a-z]:[/\\].*|.*\.(env|key|pem|txt|json)", "not the path of a file"),
+    (r"\w+([-. ]\w+)*", "which has letters, digits and _ alone"),
+)
+"""What is written in place of a variable's name → what to say about it."""
+
+
+def _variable(value: str) -> str:
+    """Checked here, since pydantic's message would repeat a pasted key."""
+    if _VARIABLE.fullmatch(value) and not looks_like_key(value):
+        return value
+    shapes = () if looks_like_key(value) else _INSTEAD
+    flags = re.IGNORECASE | re.DOTALL
+    fitting = (said for shape, said in shapes if re.fullmatch(shape, value, flags))
+    msg = (
+        f"takes the name of an environment variable, {next(fitting, 'not the key itself')}: write "
+        "NAME=value into keys.env or a file for --env-file, and NAME here"
+    )
+    raise ValueError(msg)
+
+
+Variable = Annotated[
+    str,
+    AfterValidator(_variable),
+    Field(json_schema_extra={"pattern": f"^{_VARIABLE.pattern}$"}),
+]
+
+_KEY_HEADERS: Final = frozenset({"authorization", "x-api-key", "x-goog-api-key", "api-key"})
+_MESSAGE_HEADERS: Final = frozenset(
+    {"host", "content-length", "content-type", "accept-encoding", "transfer-encoding", "connection"}
+    | {"keep-alive", "proxy-connection", "expect", "te", "trailer", "upgrade"}
+)
+"""What the HTTP client says itself: said twice, or otherwise, a request would not be read."""
+_HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+
+def header_problem(name: str, value: str) -> str:
+    """Why a header cannot be one of a provider's own, "" where it can."""
+    if name.lower() in _KEY_HEADERS:
+        return f"header {name} carries a key; use key_env or key_file"
+    if name.lower() in _MESSAGE_HEADERS:
+        hint = " and name the host in base_url" if name.lower() == "host" else ""
+        return f"header {name} is set for each request; leave it out{hint}"
+    if not _HEADER_VALUE.fullmatch(value):
+        return f"the value of header {name} contains a character that cannot be sent"
+    return ""

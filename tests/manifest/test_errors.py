@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rightmodel.core.errors import MOST_ERRORS, ManifestError
+from rightmodel.manifest.load import load_catalog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def errors(tmp_path: Path, text: str) -> list[str]:
+    """What is said about a manifest, a line for each error, without the file's name."""
+    path = tmp_path / "m.toml"
+    path.write_text(text, newline="")
+    with pytest.raises(ManifestError) as caught:
+        load_catalog(path, has_key=lambda _: True)
+    return [line.removeprefix(str(path)) for line in str(caught.value).split("\n")]
+
+
+SCHEMA = """\
+versoin = 1
+
+[routing]   # a comment
+deadline_s = "soon"
+tire = "cheap"
+
+[providers."my box"]
+headers = { "a b" = "c" }
+
+[[models]]
+id = "mine/a"
+description = '''
+[providers.none]
+key_env = "x y"
+'''
+[models.cost]
+inptu = 3
+[[models.cost_when]]
+utc = ["6-7"]
+input = 1
+
+[[rules]]
+when = { tier = "q" }
+[[rules]]
+when.difficulty = ["easy", "x"]
+
+[clients.alice]
+token_evn = "X"
+"""
+
+
+@pytest.mark.parametrize("text", [SCHEMA, SCHEMA.replace("\n", "\r\n"), f"\ufeff{SCHEMA}"])
+def test_every_error_of_the_schema_is_told_once_with_its_line(tmp_path: Path, text: str) -> None:
+    assert errors(tmp_path, text) == [
+        ":1: versoin: unknown key; did you mean 'version'?",
+        ":4: routing.deadline_s: must be a valid number, not 'soon'",
+        ":5: routing.tire: unknown key; did you mean 'tier'?",
+        ":8: providers.my box.headers.a b: must be the name of a header, without spaces",
+        ":17: models.\"mine/a\".cost.inptu: unknown key; did you mean 'input'?",
+        ':19: models."mine/a".cost_when.1.utc.1: must be hours such as "06:00-10:00", not \'6-7\'',
+        ":23: rules.\"rule 1\".when.tier: must be 'cheap', 'balanced' or 'best', not 'q'",
+        (
+            ':25: rules."rule 2".when.difficulty.2: '
+            "must be 'easy', 'medium', 'hard' or 'expert', not 'x'"
+        ),
+        ":28: clients.alice.token_evn: unknown key; did you mean 'token_env'?",
+    ]
+
+
+def test_every_unknown_name_is_told_at_once_and_nothing_that_follows_from_another_error(
+    tmp_path: Path,
+) -> None:
+    text = """\
+version = 1
+include = ["antropic"]
+baseline = "openai/gpt-55"
+[providers.mine]
+base_url = "http://example.com/v1"
+[providers.half]
+[[models]]
+id = "mine/a"
+aliases = ["bee"]
+[[models]]
+id = "solo"
+[[rules]]
+name = "r"
+use = ["bee", "sonnet", "nope"]
+skill = "cod"
+[gateway]
+map = { x = "mine/a", y = "anthropic/claude-opus-4-8" }
+[budget]
+skills = { mth = 3 }
+"""
+    told = [": ".join(line.split(": ")[:3])[:60] for line in errors(tmp_path, text)]
+    assert told == [
+        ":2: include: no shipped manifest 'antropic'; did you mean 'a",
+        ":3: baseline: no connected or shipped model is called 'opena",
+        ":4: providers.mine: protocol is missing",
+        ":6: providers.half: protocol and base_url are missing",
+        ':10: models."solo": names no provider',
+        ":14: rules.\"r\".use: unknown model 'nope'. Nearest",
+        ":15: rules.\"r\".skill: unknown skill 'cod'. Nearest",
+        ":19: budget.skills: unknown skill 'mth'. Nearest",
+    ]
+
+
+def test_a_text_that_is_not_toml_is_told_with_its_line(tmp_path: Path) -> None:
+    (told,) = errors(tmp_path, "version = 1\n[routing\n")
+    assert told.startswith(":2: is not valid TOML: ")
+
+
+def test_of_very_many_errors_the_rest_is_counted(tmp_path: Path) -> None:
+    told = errors(
+        tmp_path, "version = 1\n" + "".join(f"x{n} = 1\n" for n in range(MOST_ERRORS + 4))
+    )
+    assert len(told) == MOST_ERRORS + 2
+    assert told[-1] == ": 3 further errors"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("https://hooks.example.com/T000/B000", "not the URL itself"),
+        ("sk-proj-abcdefghijklmnop1234", "not the key itself"),
+        ("Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MA==", "not the key itself"),
+        ("${OPENAI_API_KEY}", "without $ and braces"),
+        ("$OPENAI_API_KEY", "without $ and braces"),
+        ("OPENAI_API_KEY=abc", "without its value"),
+        ("~/.config/keys.env", "not the path of a file"),
+        ("C:\\\\keys\\\\openai", "not the path of a file"),
+        ("openai.key", "not the path of a file"),
+        ("OPENAI-API-KEY", "which has letters, digits and _ alone"),
+        ("my key", "which has letters, digits and _ alone"),
+    ],
+)
+@pytest.mark.parametrize("key", ["key_env", "token_env", "webhook_env"])
+def test_what_is_no_variables_name_is_recognised_and_never_repeated(
+    tmp_path: Path, key: str, value: str, said: str
+) -> None:
+    table = {"key_env": "providers.x", "token_env": "clients.x", "webhook_env": "alerts"}[key]
+    (told,) = errors(tmp_path, f'version = 1\n[{table}]\n{key} = "{value}"\n')
+    assert told.startswith(f":3: {table}.{key}: takes the name of an environment variable, {said}")
+    assert value not in told
+
+
+@pytest.mark.parametrize("value", ["https://example.com/key", "sk-proj-abcdefghijklmnop1234"])
+def test_a_key_file_is_the_path_of_a_file(tmp_path: Path, value: str) -> None:
+    (told,) = errors(tmp_path, f'version = 1\n[providers.x]\nkey_file = "{value}"\n')
+    assert told.startswith(":3: providers.x.key_file: takes the path of a file")
+    assert value not in told
