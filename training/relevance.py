@@ -85,6 +85,10 @@ class Scorer:
         """By the wrapping alone: nothing is known of kinds of work yet."""
         return max(self.sentences(sentences)) < 0.0
 
+    def works_on_text(self, _sentences: Sequence[str]) -> bool:
+        """Never: nothing is known of kinds of work yet."""
+        return False
+
     def sentences(self, sentences: Sequence[str]) -> list[float]:
         """A score for each sentence."""
         return [self.wrapping.score(sentence_keys(sentences, i)) for i in range(len(sentences))]

@@ -92,3 +92,44 @@ def test_a_short_text_that_a_request_announces_is_context_to_its_end(apart: str,
 def test_a_question_that_a_line_announces_is_the_request() -> None:
     sentences = read("Answer this question:\n\nWhich river runs through Paris?", load()).sentences
     assert "which river runs through paris?" in sentences
+
+
+NOTE = "Budget was raised to 2,400. Ben compares three caterers. It will rain, says Olga."
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "Turn this into JSON:",
+        "Put this into Spanish",
+        "Pull every date out of the text below",
+        "Fass das hier in zwei Sätzen zusammen",
+        "Resume el texto de abajo en dos frases",
+        "Выпиши даты из этого письма",
+        "これを英語にして",
+        "把这段话翻成英文",
+    ],
+)
+@pytest.mark.parametrize("layout", ["{}\n{}", "{}\n\n{}", "{}\n\n---\n{}"])
+def test_a_text_that_a_line_points_at_is_context(asked: str, layout: str) -> None:
+    reading = read(layout.format(asked, NOTE), load())
+    assert reading.sentences == [asked.lower()]
+    assert "three caterers" in reading.request.context
+
+
+def test_so_is_one_in_front_of_the_line() -> None:
+    asked = "pull every date out of the text above"
+    assert read(f"{NOTE}\n\n{asked}", load()).sentences == [asked]
+
+
+def test_a_line_that_points_but_asks_for_no_work_on_a_text_leaves_the_rest_in() -> None:
+    sentences = read("I need this today\nWrite a parser for INI files", load()).sentences
+    assert "write a parser for ini files" in sentences
+
+
+def test_a_pasted_line_that_says_this_is_not_the_request() -> None:
+    story = (
+        "At low tide you can see the posts of the old pier. It was used to load salt until 1911. A "
+        "sign explains this in four languages, and below it somebody has scratched a heart."
+    )
+    assert "invent a board game" in read(f"Invent a board game\n\n{story}", load()).sentences

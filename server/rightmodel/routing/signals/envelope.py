@@ -17,7 +17,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from rightmodel.routing.signals import ngrams
+from rightmodel.routing.signals import announce, ngrams
 from rightmodel.routing.signals.instruction import BIG, Request, is_claim, parse_request
 
 if TYPE_CHECKING:
@@ -98,6 +98,9 @@ class Scorer(Protocol):
     def introduces(self, sentences: Sequence[str]) -> bool:
         """Whether sentences in front of a layout ask for nothing but what it holds."""
 
+    def works_on_text(self, sentences: Sequence[str]) -> bool:
+        """Whether sentences clearly ask for work on a text that is given."""
+
 
 class Opened(NamedTuple):
     """`text`: the task. `context`: what the layout says about it, "" where there was none."""
@@ -120,10 +123,11 @@ def read(prompt: str, scorer: Scorer) -> Reading:
     request = parse_request(without_edges(opened.text, scorer))
     if opened.context:
         request = Request(request.instruction, f"{request.context}\n{opened.context}")
+    if ngrams.has_choices(request.instruction):
+        return Reading(request, _sentences(ngrams.lines(request.instruction)), has_choices=True)
+    request = _without_announced(request, scorer)
     instruction = request.instruction
     lines = ngrams.lines(instruction)
-    if ngrams.has_choices(instruction):
-        return Reading(request, _sentences(lines), has_choices=True)
     parts, scores = _sentences(lines), None
     if len(lines) > 1 and (len(instruction) > SHORT or len(request.context) > BIG):
         some = _sentences(_not_pasted(lines, request.context, scorer))
@@ -137,6 +141,34 @@ def read(prompt: str, scorer: Scorer) -> Reading:
         least = min(0.0, max(scores) - CLEARLY_LESS)
         parts = [part for part, score in zip(asking, scores, strict=True) if score >= least]
     return Reading(request, parts)
+
+
+def _without_announced(request: Request, scorer: Scorer) -> Request:
+    """The request without the text that its first or last line announces."""
+    text, context = request
+    lines = ngrams.lines(text)
+    if not lines[1:]:
+        return request
+    if _announces(line := lines[0], scorer) and not _is_question(lines[1:]):
+        return Request(line, f"{text.removeprefix(line)}\n{context}")
+    # The last line of a story says "this", too.
+    if _announces(line := lines[-1], scorer) and line in _not_pasted(lines, context, scorer):
+        return Request(line, f"{text.removesuffix(line)}\n{context}")
+    return request
+
+
+def _is_question(lines: Sequence[str]) -> bool:
+    """Whether lines are but a question: "Answer this:" does not work on it as on a text."""
+    return len(lines) == 1 and lines[0].rstrip().endswith(ngrams.QUESTION_MARKS)
+
+
+def _announces(line: str, scorer: Scorer) -> bool:
+    """Whether a line, in lower case, asks for work on the text that it points at."""
+    return (
+        len(line) <= announce.LONGEST
+        and announce.points_at_text(line)
+        and scorer.works_on_text(ngrams.sentences(line))
+    )
 
 
 def _not_pasted(lines: Sequence[str], context: str, scorer: Scorer) -> list[str]:
@@ -160,6 +192,8 @@ def without_edges(text: str, scorer: Scorer) -> str:
             asked = ngrams.plain(edge)
             score = scorer.sentences([" ", asked] if last else [asked, " "])[last]
             if score > (ASIDE if edge[0] in "(（[" else WRAPS):  # noqa: RUF001
+                break
+            if not last and _announces(asked, scorer):
                 break
             text = left
     return text

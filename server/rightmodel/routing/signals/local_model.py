@@ -53,6 +53,9 @@ are spread from the midpoint of the two."""
 CLEAR: Final = 0.6
 """Chance of a kind of work from which on a sentence in front of a layout asks for it."""
 CARRIES_OUT: Final = ("general", "agentic")
+CLEARLY_ON_TEXT: Final = 0.7
+"""Chance of work on a text from which on the line that announces it is all of the request."""
+ON_TEXT: Final = ("translate", "summarize", "extract", "classify", "writing")
 MOST_REMEMBERED: Final = 20_000
 """Words without a row of their own whose sums are kept."""
 MOST_ROWS: Final = 256
@@ -133,11 +136,20 @@ class Model:
         """
         if max(self.sentences(sentences)) < 0.0:
             return True
+        kind, chance = self._kind(sentences)
+        return kind in CARRIES_OUT or chance < CLEAR
+
+    def works_on_text(self, sentences: Sequence[str]) -> bool:
+        """Whether sentences by themselves clearly ask for work on a text that is given."""
+        kind, chance = self._kind(sentences)
+        return kind in ON_TEXT and chance >= CLEARLY_ON_TEXT
+
+    def _kind(self, sentences: Sequence[str]) -> tuple[str, float]:
+        """The likeliest kind of work of some sentences, and its chance."""
         values = self._values(sum(map(self.row, sentences)))
         logits = dict(zip(self.skills, values, strict=False))
         chances = _softmax(logits, float(self.meta["temperature"]), self.skills)
-        first = next(iter(chances))
-        return first in CARRIES_OUT or chances[first] < CLEAR
+        return next(iter(chances.items()))
 
     def _score(self, row: int, form: Sequence[str], head: int) -> float:
         row += sum(filter(None, map(self.table.get, form)))
