@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,15 +16,12 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 
 @pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
-def test_the_first_turn_has_the_tools_on_a_busy_machine(agent: Agent, tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with two_models(tmp_path) as setup, scripted(agent) as model, busy_machine():
-            finished = await turn(agent, setup, model)
-        assert finished.code == 0, str(finished)
-        assert "forty-two" in finished.out, str(finished)
-        first = next(r for r in model.requests if r.model == MODEL and QUESTION in r.text)
-        names = offered(first)
-        for tool in ("complete", "choose_model", "report_outcome"):
-            assert any(name.endswith(tool) for name in names), names
-
-    asyncio.run(scenario())
+async def test_the_first_turn_has_the_tools_on_a_busy_machine(agent: Agent, tmp_path: Path) -> None:
+    async with two_models(tmp_path) as setup, scripted(agent) as model, busy_machine():
+        finished = await turn(agent, setup, model)
+    assert finished.code == 0, str(finished)
+    assert "forty-two" in finished.out, str(finished)
+    first = next(r for r in model.requests if r.model == MODEL and QUESTION in r.text)
+    names = offered(first)
+    for tool in ("complete", "choose_model", "report_outcome"):
+        assert any(name.endswith(tool) for name in names), names

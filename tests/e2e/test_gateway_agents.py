@@ -7,7 +7,6 @@ that is not valid by the types of the API's official SDK, and what is not a whol
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import re
@@ -264,59 +263,51 @@ def ledger(folder: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("agent", "upstream"), CASES)
-def test_an_agent_works_on_the_gateway(agent: Agent, upstream: WireFormat, tmp_path: Path) -> None:
-    async def scenario() -> None:
-        done = await on_gateway(agent, upstream, tmp_path, task=TASK, steps=agent.steps)
-        assert "All done: hello" in done.finished.out
-        assert (tmp_path / "work" / "note.txt").read_text().strip() == "hello"
-        turns = [call for call in done.calls if call["kind"] not in CHORES]
-        assert [turn["kind"] for turn in turns] == ["ask", "tool_result", "tool_result"]
-        assert len({turn["session"] for turn in turns}) == 1
-
-    asyncio.run(scenario())
+async def test_an_agent_works_on_the_gateway(
+    agent: Agent, upstream: WireFormat, tmp_path: Path
+) -> None:
+    done = await on_gateway(agent, upstream, tmp_path, task=TASK, steps=agent.steps)
+    assert "All done: hello" in done.finished.out
+    assert (tmp_path / "work" / "note.txt").read_text().strip() == "hello"
+    turns = [call for call in done.calls if call["kind"] not in CHORES]
+    assert [turn["kind"] for turn in turns] == ["ask", "tool_result", "tool_result"]
+    assert len({turn["session"] for turn in turns}) == 1
 
 
 @pytest.mark.parametrize("agent", WITH_SUB_AGENTS, ids=lambda agent: agent.name)
-def test_a_sub_agent_has_a_session_of_its_own(agent: Agent, tmp_path: Path) -> None:
-    async def scenario() -> None:
-        upstream = WireFormat.GEMINI
-        done = await on_gateway(agent, upstream, tmp_path, task=TASK, steps=agent.hand_over)
-        of_kind = {call["kind"]: call["session"] for call in done.calls}
-        assert {"ask", "tool_result", "subagent"} <= {*of_kind}
-        assert of_kind["ask"] == of_kind["tool_result"] != of_kind["subagent"]
-
-    asyncio.run(scenario())
+async def test_a_sub_agent_has_a_session_of_its_own(agent: Agent, tmp_path: Path) -> None:
+    upstream = WireFormat.GEMINI
+    done = await on_gateway(agent, upstream, tmp_path, task=TASK, steps=agent.hand_over)
+    of_kind = {call["kind"]: call["session"] for call in done.calls}
+    assert {"ask", "tool_result", "subagent"} <= {*of_kind}
+    assert of_kind["ask"] == of_kind["tool_result"] != of_kind["subagent"]
 
 
 @pytest.mark.parametrize("upstream", [WireFormat.OPENAI_CHAT, WireFormat.GEMINI])
 @pytest.mark.parametrize("agent", [AGENTS[0], *WITH_SUB_AGENTS], ids=lambda agent: agent.name)
-def test_an_image_that_a_tool_reads_reaches_the_model(
+async def test_an_image_that_a_tool_reads_reaches_the_model(
     agent: Agent, upstream: WireFormat, tmp_path: Path
 ) -> None:
-    async def scenario() -> None:
-        assert agent.look
-        done = await on_gateway(agent, upstream, tmp_path, task=TASK, steps=[agent.look])
-        assert "All done: image/" in done.finished.out
-
-    asyncio.run(scenario())
+    assert agent.look
+    done = await on_gateway(agent, upstream, tmp_path, task=TASK, steps=[agent.look])
+    assert "All done: image/" in done.finished.out
 
 
 @pytest.mark.parametrize("agent", WITH_SUB_AGENTS, ids=lambda agent: agent.name)
-def test_a_budget_that_is_spent_ends_the_run_and_says_so(agent: Agent, tmp_path: Path) -> None:
-    async def scenario() -> None:
-        budget = "per_day_usd = 0.000001\n"
-        async with (
-            SimulatedProvider(key=KEY, models={"main": Behaviour()}) as provider,
-            started(agent, provider, tmp_path, budget=budget) as ask,
-        ):
-            finished = await ask(TASK)
-        assert finished.code != 0
-        said = finished.out + finished.err
-        assert f"budget clients.{agent.name}.per_day_usd ($0.000001)" in said, str(finished)
-        assert not provider.requests
-        assert {call["outcome"] for call in ledger(tmp_path)} == {"budget_exhausted"}
-
-    asyncio.run(scenario())
+async def test_a_budget_that_is_spent_ends_the_run_and_says_so(
+    agent: Agent, tmp_path: Path
+) -> None:
+    budget = "per_day_usd = 0.000001\n"
+    async with (
+        SimulatedProvider(key=KEY, models={"main": Behaviour()}) as provider,
+        started(agent, provider, tmp_path, budget=budget) as ask,
+    ):
+        finished = await ask(TASK)
+    assert finished.code != 0
+    said = finished.out + finished.err
+    assert f"budget clients.{agent.name}.per_day_usd ($0.000001)" in said, str(finished)
+    assert not provider.requests
+    assert {call["outcome"] for call in ledger(tmp_path)} == {"budget_exhausted"}
 
 
 def _red_image() -> bytes:

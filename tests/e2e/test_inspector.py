@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 from typing import TYPE_CHECKING
@@ -38,66 +37,53 @@ async def http_server(setup: Setup, *options: str, **env: str) -> AsyncIterator[
         yield f"http://127.0.0.1:{port}/mcp"
 
 
-def test_the_inspector_has_no_complaint_about_the_tools(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with two_models(tmp_path) as setup:
-            listed = await inspector(setup, *setup.serve, "--method", "tools/list", "--strict")
-        assert (listed.code, listed.err) == (0, ""), str(listed)
-        names = [tool["name"] for tool in json.loads(listed.out)["tools"]]
-        assert names[:2] == ["complete", "choose_model"]
-
-    asyncio.run(scenario())
+async def test_the_inspector_has_no_complaint_about_the_tools(tmp_path: Path) -> None:
+    async with two_models(tmp_path) as setup:
+        listed = await inspector(setup, *setup.serve, "--method", "tools/list", "--strict")
+    assert (listed.code, listed.err) == (0, ""), str(listed)
+    names = [tool["name"] for tool in json.loads(listed.out)["tools"]]
+    assert names[:2] == ["complete", "choose_model"]
 
 
-def test_the_inspector_calls_complete(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with two_models(tmp_path) as setup:
-            called = await inspector(
-                setup, *setup.serve, "--method", "tools/call",
-                "--tool-name", "complete", "--tool-arg", "prompt=hi",
-            )  # fmt: skip
-        assert called.code == 0, str(called)
-        result = json.loads(called.out)
-        assert result["isError"] is False
-        assert result["content"][0]["text"] == "forty-two, says first"
-        assert result["_meta"]["rightmodel/receipt"]["model"] == "p/first"
-
-    asyncio.run(scenario())
+async def test_the_inspector_calls_complete(tmp_path: Path) -> None:
+    async with two_models(tmp_path) as setup:
+        called = await inspector(
+            setup, *setup.serve, "--method", "tools/call",
+            "--tool-name", "complete", "--tool-arg", "prompt=hi",
+        )  # fmt: skip
+    assert called.code == 0, str(called)
+    result = json.loads(called.out)
+    assert result["isError"] is False
+    assert result["content"][0]["text"] == "forty-two, says first"
+    assert result["_meta"]["rightmodel/receipt"]["model"] == "p/first"
 
 
-def test_the_inspector_is_let_in_over_http_with_the_token_alone(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with (
-            two_models(tmp_path) as setup,
-            http_server(setup, "--token-env", "TOKEN", TOKEN="a-token") as url,
-        ):
-            ask = [url, "--transport", "http", "--method", "tools/list"]
-            refused = await inspector(setup, *ask)
-            listed = await inspector(setup, *ask, "--header", "Authorization: Bearer a-token")
-        assert refused.code != 0, str(refused)
-        assert "tools" not in refused.out
-        assert listed.code == 0, str(listed)
-        assert json.loads(listed.out)["tools"]
-
-    asyncio.run(scenario())
+async def test_the_inspector_is_let_in_over_http_with_the_token_alone(tmp_path: Path) -> None:
+    async with (
+        two_models(tmp_path) as setup,
+        http_server(setup, "--token-env", "TOKEN", TOKEN="a-token") as url,
+    ):
+        ask = [url, "--transport", "http", "--method", "tools/list"]
+        refused = await inspector(setup, *ask)
+        listed = await inspector(setup, *ask, "--header", "Authorization: Bearer a-token")
+    assert refused.code != 0, str(refused)
+    assert "tools" not in refused.out
+    assert listed.code == 0, str(listed)
+    assert json.loads(listed.out)["tools"]
 
 
 @pytest.mark.parametrize(
     "scenario",
     ["server-initialize", "ping", "tools-list", "tools-call-error", "dns-rebinding-protection"],
 )
-def test_the_server_conforms(tmp_path: Path, scenario: str) -> None:
+async def test_the_server_conforms(tmp_path: Path, scenario: str) -> None:
     """These apply to every server; the suite's others expect tools of their own."""
-
-    async def run_it() -> None:
-        async with two_models(tmp_path) as setup, http_server(setup) as url:
-            checked = await run(
-                [client("conformance"), "server", "--url", url, "--scenario", scenario],
-                env=machine_env(setup.folder),
-                cwd=setup.folder,
-            )
-        assert checked.code == 0, str(checked)
-        assert "0 failed, 0 warnings" in checked.out, str(checked)
-        assert "SUCCESS" in checked.out
-
-    asyncio.run(run_it())
+    async with two_models(tmp_path) as setup, http_server(setup) as url:
+        checked = await run(
+            [client("conformance"), "server", "--url", url, "--scenario", scenario],
+            env=machine_env(setup.folder),
+            cwd=setup.folder,
+        )
+    assert checked.code == 0, str(checked)
+    assert "0 failed, 0 warnings" in checked.out, str(checked)
+    assert "SUCCESS" in checked.out

@@ -69,59 +69,47 @@ async def calls_both(session: ClientSession) -> None:
     assert "model=p/first" in line
 
 
-def test_both_tools_work_over_standard_input_and_output(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with two_models(tmp_path) as setup:
-            async with stdio_session(setup) as session:
-                await calls_both(session)
-            assert [r.model for r in setup.provider.requests] == ["first"]
-
-    asyncio.run(scenario())
-
-
-def test_both_tools_work_over_http_with_the_token(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with (
-            two_models(tmp_path) as setup,
-            http_url(setup) as url,
-            http_session(url) as session,
-        ):
+async def test_both_tools_work_over_standard_input_and_output(tmp_path: Path) -> None:
+    async with two_models(tmp_path) as setup:
+        async with stdio_session(setup) as session:
             await calls_both(session)
+        assert [r.model for r in setup.provider.requests] == ["first"]
 
-    asyncio.run(scenario())
+
+async def test_both_tools_work_over_http_with_the_token(tmp_path: Path) -> None:
+    async with (
+        two_models(tmp_path) as setup,
+        http_url(setup) as url,
+        http_session(url) as session,
+    ):
+        await calls_both(session)
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", TOKEN])
-def test_http_without_the_token_is_refused(tmp_path: Path, header: str) -> None:
-    async def scenario() -> None:
-        async with (
-            two_models(tmp_path) as setup,
-            http_url(setup) as url,
-            httpx2.AsyncClient(timeout=30) as http,
-        ):
-            refused = await http.post(url, json={}, headers={"Authorization": header})
-        assert refused.status_code == 401
-        assert TOKEN not in refused.text
-
-    asyncio.run(scenario())
+async def test_http_without_the_token_is_refused(tmp_path: Path, header: str) -> None:
+    async with (
+        two_models(tmp_path) as setup,
+        http_url(setup) as url,
+        httpx2.AsyncClient(timeout=30) as http,
+    ):
+        refused = await http.post(url, json={}, headers={"Authorization": header})
+    assert refused.status_code == 401
+    assert TOKEN not in refused.text
 
 
-def test_calls_at_the_same_time_over_http_do_not_mix(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with (
-            two_models(tmp_path) as setup,
-            http_url(setup) as url,
-            http_session(url) as one,
-            http_session(url) as other,
-        ):
-            results = await asyncio.gather(
-                *(called(one, "complete", prompt="hi", model="p/first") for _ in range(8)),
-                *(called(other, "complete", prompt="hi", model="p/second") for _ in range(8)),
-            )
-        said = [texts(result)[0].rpartition(" ")[2] for result in results]
-        assert said == ["first"] * 8 + ["second"] * 8
-
-    asyncio.run(scenario())
+async def test_calls_at_the_same_time_over_http_do_not_mix(tmp_path: Path) -> None:
+    async with (
+        two_models(tmp_path) as setup,
+        http_url(setup) as url,
+        http_session(url) as one,
+        http_session(url) as other,
+    ):
+        results = await asyncio.gather(
+            *(called(one, "complete", prompt="hi", model="p/first") for _ in range(8)),
+            *(called(other, "complete", prompt="hi", model="p/second") for _ in range(8)),
+        )
+    said = [texts(result)[0].rpartition(" ")[2] for result in results]
+    assert said == ["first"] * 8 + ["second"] * 8
 
 
 @pytest.mark.parametrize("over", ["stdio", "http"])

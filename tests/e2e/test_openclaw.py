@@ -5,7 +5,6 @@ Its own model is scripted: it hands the question over and repeats what came back
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import shutil
@@ -93,54 +92,45 @@ async def openclaw(folder: Path) -> AsyncIterator[OpenClaw]:
         yield OpenClaw(setup, scripted, config, env)
 
 
-def test_a_probe_finds_the_tools_under_the_servers_name(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with openclaw(tmp_path) as agent:
-            probed = json.loads((await agent.run("mcp", "probe", "rightmodel", "--json")).out)
-        assert probed["diagnostics"] == []
-        assert {"rightmodel__complete", "rightmodel__choose_model"} <= set(probed["tools"])
-        assert probed["servers"]["rightmodel"]["requestTimeoutMs"] > 60_000
-
-    asyncio.run(scenario())
+async def test_a_probe_finds_the_tools_under_the_servers_name(tmp_path: Path) -> None:
+    async with openclaw(tmp_path) as agent:
+        probed = json.loads((await agent.run("mcp", "probe", "rightmodel", "--json")).out)
+    assert probed["diagnostics"] == []
+    assert {"rightmodel__complete", "rightmodel__choose_model"} <= set(probed["tools"])
+    assert probed["servers"]["rightmodel"]["requestTimeoutMs"] > 60_000
 
 
-def test_an_agents_turn_gets_the_answer_of_the_model_that_was_chosen(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with openclaw(tmp_path) as agent:
-            skills = tmp_path / "openclaw" / "skills" / "rightmodel"
-            skills.mkdir(parents=True)
-            shutil.copy(SKILL, skills)
-            told = await agent.turn()
-        assert told["ok"], told
-        assert "The other model says: forty-two, says first\n[" in told["final"]
-        assert "model=p/first" in told["final"]
-        assert "attempts=1" in told["final"]
-        assert told["toolSummary"]["tools"] == ["rightmodel__complete"]
-        assert told["toolSummary"]["failures"] == 0
-        (question,) = agent.setup.provider.requests
-        assert question.prompt == QUESTION
-        assert KEY not in json.dumps(told) + "".join(r.text for r in agent.model.requests)
-        # The tools are offered outright, not behind a search, and the skill says what they are for.
-        offered = [t["function"]["name"] for t in agent.model.requests[0].body["tools"]]
-        assert {"rightmodel__complete", "rightmodel__choose_model"} <= set(offered)
-        assert "Delegate a self-contained subtask" in agent.model.requests[0].system
-
-    asyncio.run(scenario())
+async def test_an_agents_turn_gets_the_answer_of_the_model_that_was_chosen(tmp_path: Path) -> None:
+    async with openclaw(tmp_path) as agent:
+        skills = tmp_path / "openclaw" / "skills" / "rightmodel"
+        skills.mkdir(parents=True)
+        shutil.copy(SKILL, skills)
+        told = await agent.turn()
+    assert told["ok"], told
+    assert "The other model says: forty-two, says first\n[" in told["final"]
+    assert "model=p/first" in told["final"]
+    assert "attempts=1" in told["final"]
+    assert told["toolSummary"]["tools"] == ["rightmodel__complete"]
+    assert told["toolSummary"]["failures"] == 0
+    (question,) = agent.setup.provider.requests
+    assert question.prompt == QUESTION
+    assert KEY not in json.dumps(told) + "".join(r.text for r in agent.model.requests)
+    # The tools are offered outright, not behind a search, and the skill says what they are for.
+    offered = [t["function"]["name"] for t in agent.model.requests[0].body["tools"]]
+    assert {"rightmodel__complete", "rightmodel__choose_model"} <= set(offered)
+    assert "Delegate a self-contained subtask" in agent.model.requests[0].system
 
 
-def test_an_agents_turn_gets_the_second_models_answer_when_the_first_is_down(
+async def test_an_agents_turn_gets_the_second_models_answer_when_the_first_is_down(
     tmp_path: Path,
 ) -> None:
-    async def scenario() -> None:
-        async with openclaw(tmp_path) as agent:
-            agent.setup.provider.fail("first", fault.status(500))
-            told = await agent.turn()
-        assert told["ok"], told
-        assert "The other model says: forty-two, says second\n[" in told["final"]
-        assert "model=p/second" in told["final"]
-        assert "attempts=2" in told["final"]
-        assert told["toolSummary"]["failures"] == 0
-        asked = [(r.model, r.status) for r in agent.setup.provider.requests]
-        assert asked == [("first", 500), ("second", 200)]
-
-    asyncio.run(scenario())
+    async with openclaw(tmp_path) as agent:
+        agent.setup.provider.fail("first", fault.status(500))
+        told = await agent.turn()
+    assert told["ok"], told
+    assert "The other model says: forty-two, says second\n[" in told["final"]
+    assert "model=p/second" in told["final"]
+    assert "attempts=2" in told["final"]
+    assert told["toolSummary"]["failures"] == 0
+    asked = [(r.model, r.status) for r in agent.setup.provider.requests]
+    assert asked == [("first", 500), ("second", 200)]

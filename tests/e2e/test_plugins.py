@@ -72,54 +72,42 @@ def home(tmp_path: Path) -> Home:
     return Home(tmp_path)
 
 
-def test_claude_code_installs_its_plugin_and_connects_to_the_server(home: Home) -> None:
-    async def scenario() -> None:
-        claude = agent_program("claude")
-        await home.run(claude, "plugin", "validate", PLUGINS / "claude-code")
-        await home.run(claude, "plugin", "marketplace", "add", PLUGINS / "claude-code")
-        await home.run(claude, "plugin", "install", "rightmodel@rightmodel")
-        servers = (await home.run(claude, "mcp", "list")).out
-        assert "plugin:rightmodel:rightmodel: rightmodel serve - ✔ Connected" in servers
-        details = (await home.run(claude, "plugin", "details", "rightmodel")).out
-        assert "Skills (1)  rightmodel" in details
-
-    asyncio.run(scenario())
+async def test_claude_code_installs_its_plugin_and_connects_to_the_server(home: Home) -> None:
+    claude = agent_program("claude")
+    await home.run(claude, "plugin", "validate", PLUGINS / "claude-code")
+    await home.run(claude, "plugin", "marketplace", "add", PLUGINS / "claude-code")
+    await home.run(claude, "plugin", "install", "rightmodel@rightmodel")
+    servers = (await home.run(claude, "mcp", "list")).out
+    assert "plugin:rightmodel:rightmodel: rightmodel serve - ✔ Connected" in servers
+    details = (await home.run(claude, "plugin", "details", "rightmodel")).out
+    assert "Skills (1)  rightmodel" in details
 
 
-def test_codex_installs_the_same_plugin(home: Home) -> None:
-    async def scenario() -> None:
-        codex = agent_program("codex")
-        await home.run(codex, "plugin", "marketplace", "add", PLUGINS / "claude-code")
-        await home.run(codex, "plugin", "add", "rightmodel@rightmodel")
-        listed = (await home.run(codex, "mcp", "list")).out
-        assert "rightmodel" in listed
-
-    asyncio.run(scenario())
+async def test_codex_installs_the_same_plugin(home: Home) -> None:
+    codex = agent_program("codex")
+    await home.run(codex, "plugin", "marketplace", "add", PLUGINS / "claude-code")
+    await home.run(codex, "plugin", "add", "rightmodel@rightmodel")
+    listed = (await home.run(codex, "mcp", "list")).out
+    assert "rightmodel" in listed
 
 
-def test_gemini_cli_installs_its_extension(home: Home) -> None:
-    async def scenario() -> None:
-        gemini = agent_program("gemini")
-        trust = home.folder / ".gemini/trustedFolders.json"
-        trust.parent.mkdir()
-        trust.write_text(json.dumps({str(PLUGINS): "TRUST_FOLDER"}))
-        await home.run(gemini, "extensions", "validate", PLUGINS / "gemini-cli")
-        await home.run(gemini, "extensions", "install", PLUGINS / "gemini-cli", "--consent")
-        listed = await home.run(gemini, "extensions", "list")
-        assert "MCP servers:\n  rightmodel" in listed.out + listed.err
-        assert "Agent skills:\n  rightmodel" in listed.out + listed.err
-
-    asyncio.run(scenario())
+async def test_gemini_cli_installs_its_extension(home: Home) -> None:
+    gemini = agent_program("gemini")
+    trust = home.folder / ".gemini/trustedFolders.json"
+    trust.parent.mkdir()
+    trust.write_text(json.dumps({str(PLUGINS): "TRUST_FOLDER"}))
+    await home.run(gemini, "extensions", "validate", PLUGINS / "gemini-cli")
+    await home.run(gemini, "extensions", "install", PLUGINS / "gemini-cli", "--consent")
+    listed = await home.run(gemini, "extensions", "list")
+    assert "MCP servers:\n  rightmodel" in listed.out + listed.err
+    assert "Agent skills:\n  rightmodel" in listed.out + listed.err
 
 
-def test_the_bundle_for_claude_desktop_is_valid_and_packs(home: Home) -> None:
-    async def scenario() -> None:
-        mcpb = CACHE / "mcpb/node_modules/.bin/mcpb"
-        await home.run(mcpb, "validate", PLUGINS / "mcpb/manifest.json")
-        await home.run(mcpb, "pack", PLUGINS / "mcpb", home.folder / "rightmodel.mcpb")
-        assert (home.folder / "rightmodel.mcpb").stat().st_size > 0
-
-    asyncio.run(scenario())
+async def test_the_bundle_for_claude_desktop_is_valid_and_packs(home: Home) -> None:
+    mcpb = CACHE / "mcpb/node_modules/.bin/mcpb"
+    await home.run(mcpb, "validate", PLUGINS / "mcpb/manifest.json")
+    await home.run(mcpb, "pack", PLUGINS / "mcpb", home.folder / "rightmodel.mcpb")
+    assert (home.folder / "rightmodel.mcpb").stat().st_size > 0
 
 
 @dataclass(frozen=True)
@@ -172,39 +160,33 @@ async def openclaw(home: Home, plugin: str) -> AsyncIterator[OpenClaw]:
         yield OpenClaw(home, scripted, config)
 
 
-def test_openclaw_offers_the_tools_and_the_skill_of_the_agent_plugin(home: Home) -> None:
-    async def scenario() -> None:
-        async with openclaw(home, "agent-plugin") as agent:
-            shown = await home.run(client("openclaw"), "plugins", "inspect", "rightmodel")
-            assert "Bundle format: agent (Agent Plugins)" in shown.out
-            await agent.turn("Hello there")
-            (request,) = agent.model.requests
-        offered = {tool["function"]["name"] for tool in request.body["tools"]}
-        assert {"rightmodel__complete", "rightmodel__choose_model"} <= offered
-        assert "Delegate a self-contained subtask" in request.system
-
-    asyncio.run(scenario())
+async def test_openclaw_offers_the_tools_and_the_skill_of_the_agent_plugin(home: Home) -> None:
+    async with openclaw(home, "agent-plugin") as agent:
+        shown = await home.run(client("openclaw"), "plugins", "inspect", "rightmodel")
+        assert "Bundle format: agent (Agent Plugins)" in shown.out
+        await agent.turn("Hello there")
+        (request,) = agent.model.requests
+    offered = {tool["function"]["name"] for tool in request.body["tools"]}
+    assert {"rightmodel__complete", "rightmodel__choose_model"} <= offered
+    assert "Delegate a self-contained subtask" in request.system
 
 
-def test_openclaws_router_sets_the_model_of_each_turn_and_fails_open(home: Home) -> None:
-    async def scenario() -> None:
-        async with openclaw(home, "openclaw-router") as agent:
-            port = free_port()
-            access = {"allowConversationAccess": True}
-            entry = {
-                "enabled": True,
-                "hooks": access,
-                "config": {"url": f"http://127.0.0.1:{port}"},
-            }
-            agent.settle(**{"rightmodel-router": entry})
-            assert await agent.turn("Hello there") == "large"  # nothing answers yet
-            serve = [RIGHTMODEL, "serve", "--http", f"127.0.0.1:{port}", "--warm-up"]
-            async with background(serve, env=home.env, cwd=home.folder, port=port):
-                await warmed(port)
-                assert await agent.turn("Hello there") == "small"
-                assert await agent.turn("A hard question") == "large"
-
-    asyncio.run(scenario())
+async def test_openclaws_router_sets_the_model_of_each_turn_and_fails_open(home: Home) -> None:
+    async with openclaw(home, "openclaw-router") as agent:
+        port = free_port()
+        access = {"allowConversationAccess": True}
+        entry = {
+            "enabled": True,
+            "hooks": access,
+            "config": {"url": f"http://127.0.0.1:{port}"},
+        }
+        agent.settle(**{"rightmodel-router": entry})
+        assert await agent.turn("Hello there") == "large"  # nothing answers yet
+        serve = [RIGHTMODEL, "serve", "--http", f"127.0.0.1:{port}", "--warm-up"]
+        async with background(serve, env=home.env, cwd=home.folder, port=port):
+            await warmed(port)
+            assert await agent.turn("Hello there") == "small"
+            assert await agent.turn("A hard question") == "large"
 
 
 async def warmed(port: int) -> None:

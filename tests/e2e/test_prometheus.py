@@ -85,24 +85,21 @@ async def asked(prometheus: str, expression: str) -> list[Any]:
     return list(body["data"]["result"])
 
 
-def test_every_panel_of_the_dashboard_has_figures(tmp_path: Path) -> None:
+async def test_every_panel_of_the_dashboard_has_figures(tmp_path: Path) -> None:
     body = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
 
-    async def run() -> None:
-        async with scraped(tmp_path) as (client, prometheus):
-            missing = dict(expressions())
-            async with asyncio.timeout(WITHIN_S):
-                while missing.keys() - NOTHING_YET:
-                    answer = await client.post("/v1/chat/completions", json=body)
-                    assert answer.status_code == 200, answer.text
-                    for title, expression in expressions():
-                        if await asked(prometheus, expression):
-                            missing.pop(title, None)
-                    await asyncio.sleep(0.5)  # nothing tells when Prometheus has scraped
-            total = await asked(prometheus, 'rightmodel_calls_total{outcome="answered"}')
-            assert sum(float(row["value"][1]) for row in total) >= 1
-
-    asyncio.run(run())
+    async with scraped(tmp_path) as (client, prometheus):
+        missing = dict(expressions())
+        async with asyncio.timeout(WITHIN_S):
+            while missing.keys() - NOTHING_YET:
+                answer = await client.post("/v1/chat/completions", json=body)
+                assert answer.status_code == 200, answer.text
+                for title, expression in expressions():
+                    if await asked(prometheus, expression):
+                        missing.pop(title, None)
+                await asyncio.sleep(0.5)  # nothing tells when Prometheus has scraped
+        total = await asked(prometheus, 'rightmodel_calls_total{outcome="answered"}')
+        assert sum(float(row["value"][1]) for row in total) >= 1
 
 
 def test_the_figures_are_as_prometheus_wants_them(tmp_path: Path) -> None:

@@ -124,52 +124,45 @@ async def until(condition: Any) -> None:
             await asyncio.sleep(0.1)  # nothing tells when another process has written
 
 
-def test_two_hundred_clients_share_two_servers_and_every_call_is_in_one_ledger(
+async def test_two_hundred_clients_share_two_servers_and_every_call_is_in_one_ledger(
     tmp_path: Path,
 ) -> None:
-    async def run() -> None:
-        behaviour = Behaviour(answers=lambda r: f"echo {r.prompt}", first_token_s=0.2)
-        async with team(tmp_path, behaviour) as t, http() as client:
-            got = await asyncio.gather(*(t.ask(client, f"number {n}") for n in range(CLIENTS)))
-            assert Counter(r.status_code for r in got) == {200: CLIENTS}, got[0].text
-            texts = [r.json()["choices"][0]["message"]["content"] for r in got]
-            assert texts == [f"echo number {n}" for n in range(CLIENTS)]
-            await until(lambda: len(t.calls()) == CLIENTS)
-            assert {outcome for _, outcome, _ in t.calls()} == {"answered"}
-
-    asyncio.run(run())
+    behaviour = Behaviour(answers=lambda r: f"echo {r.prompt}", first_token_s=0.2)
+    async with team(tmp_path, behaviour) as t, http() as client:
+        got = await asyncio.gather(*(t.ask(client, f"number {n}") for n in range(CLIENTS)))
+        assert Counter(r.status_code for r in got) == {200: CLIENTS}, got[0].text
+        texts = [r.json()["choices"][0]["message"]["content"] for r in got]
+        assert texts == [f"echo number {n}" for n in range(CLIENTS)]
+        await until(lambda: len(t.calls()) == CLIENTS)
+        assert {outcome for _, outcome, _ in t.calls()} == {"answered"}
 
 
-def test_a_budget_holds_whichever_server_is_hit(tmp_path: Path) -> None:
-    async def run() -> None:
-        # The worst case of a call is a little over 0.1 USD: 1,000 tokens of output.
-        async with team(tmp_path, Behaviour(answers="word " * 300), 1.0) as t, http() as client:
-            got = await asyncio.gather(*(t.ask(client, f"number {n}") for n in range(60)))
-            statuses = Counter(r.status_code for r in got)
-            assert set(statuses) <= {200, 402, 429}  # 429: reservations may leave room yet
-            assert 0 < statuses[200] < 60
-            refused = {r.json()["error"]["code"] for r in got if r.status_code != 200}
-            assert refused == {"budget_exhausted"}
-            await until(lambda: len(t.calls()) == 60)
-            spent = sum(cost or 0 for _, _, cost in t.calls())
-            assert 0 < spent <= 1
-
-    asyncio.run(run())
+async def test_a_budget_holds_whichever_server_is_hit(tmp_path: Path) -> None:
+    # The worst case of a call is a little over 0.1 USD: 1,000 tokens of output.
+    async with team(tmp_path, Behaviour(answers="word " * 300), 1.0) as t, http() as client:
+        got = await asyncio.gather(*(t.ask(client, f"number {n}") for n in range(60)))
+        statuses = Counter(r.status_code for r in got)
+        assert set(statuses) <= {200, 402, 429}  # 429: reservations may leave room yet
+        assert 0 < statuses[200] < 60
+        refused = {r.json()["error"]["code"] for r in got if r.status_code != 200}
+        assert refused == {"budget_exhausted"}
+        await until(lambda: len(t.calls()) == 60)
+        spent = sum(cost or 0 for _, _, cost in t.calls())
+        assert 0 < spent <= 1
 
 
-def test_a_server_that_is_killed_in_mid_call_loses_nothing_for_its_clients(tmp_path: Path) -> None:
-    async def run() -> None:
-        slow = Behaviour(answers="done", first_token_s=3.0)
-        async with team(tmp_path, slow) as t, http() as client:
-            jobs = [asyncio.create_task(t.ask(client, f"number {n}")) for n in range(40)]
-            await t.provider.until(lambda: t.provider.in_flight == 40)
-            t.servers[0].send_signal(signal.SIGKILL)
-            got = await asyncio.gather(*jobs)
-            assert Counter(r.status_code for r in got) == {200: 40}
-            # And later calls go to the one that lives.
-            assert (await t.ask(client, "after")).status_code == 200
-
-    asyncio.run(run())
+async def test_a_server_that_is_killed_in_mid_call_loses_nothing_for_its_clients(
+    tmp_path: Path,
+) -> None:
+    slow = Behaviour(answers="done", first_token_s=3.0)
+    async with team(tmp_path, slow) as t, http() as client:
+        jobs = [asyncio.create_task(t.ask(client, f"number {n}")) for n in range(40)]
+        await t.provider.until(lambda: t.provider.in_flight == 40)
+        t.servers[0].send_signal(signal.SIGKILL)
+        got = await asyncio.gather(*jobs)
+        assert Counter(r.status_code for r in got) == {200: 40}
+        # And later calls go to the one that lives.
+        assert (await t.ask(client, "after")).status_code == 200
 
 
 async def complete(port: int, **arguments: str) -> list[str]:
@@ -184,72 +177,67 @@ async def complete(port: int, **arguments: str) -> list[str]:
         return [block.text for block in result.content if isinstance(block, TextContent)]
 
 
-def test_a_pending_answer_is_collected_and_gone_on_with_at_either_server(tmp_path: Path) -> None:
-    async def run() -> None:
-        slow = Behaviour(answers=lambda r: f"echo {r.prompt}", first_token_s=9.0)
-        async with team(tmp_path, slow, 100.0, "--deadline", "5") as t:
-            here, there = t.ports
-            pending, line = await complete(here, prompt="the question")
-            assert pending.startswith("pending: ")
-            ref = line.partition("ref=")[2].partition(" ")[0]
-            answer, line = await complete(there, ref=ref)
-            assert answer == "echo the question"
-            assert f"ref={ref} " in line
-            pending, line = await complete(there, ref=ref, prompt="and then?")
-            assert pending.startswith("pending: ")
-            ref = line.partition("ref=")[2].partition(" ")[0]
-            answer, _ = await complete(here, ref=ref)
-            assert answer == "echo and then?"
-            sent = t.provider.requests[-1].body["messages"]
-            assert [m["content"] for m in sent] == [
-                "the question",
-                "echo the question",
-                "and then?",
-            ]
-
-    asyncio.run(run())
-
-
-def test_a_stream_whose_server_dies_ends_and_the_next_request_is_answered(tmp_path: Path) -> None:
-    async def run() -> None:
-        slow = Behaviour(answers="word " * 400, tokens_per_s=50, chunk_tokens=1)
-        async with team(tmp_path, slow) as t, http() as client:
-            body = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
-            request = client.build_request(
-                "POST", f"{t.url}/v1/chat/completions", json={**body, "stream": True}
-            )
-            response = await client.send(request, stream=True)
-            lines = response.aiter_lines()
-            first = await anext(lines)
-            assert first.startswith("data: ")
-            for server in t.servers[:1]:
-                server.send_signal(signal.SIGKILL)
-            whole = True
-            try:
-                got = [line async for line in lines]
-                whole = "data: [DONE]" in got
-            except httpx2.HTTPError:
-                whole = False
-            again = await t.ask(client, "again", max_tokens=5)
-            assert again.status_code == 200
-            # Either the other server had it, or the client is told by the broken transfer.
-            assert whole or len(t.provider.requests) >= 2
-
-    asyncio.run(run())
+async def test_a_pending_answer_is_collected_and_gone_on_with_at_either_server(
+    tmp_path: Path,
+) -> None:
+    slow = Behaviour(answers=lambda r: f"echo {r.prompt}", first_token_s=9.0)
+    async with team(tmp_path, slow, 100.0, "--deadline", "5") as t:
+        here, there = t.ports
+        pending, line = await complete(here, prompt="the question")
+        assert pending.startswith("pending: ")
+        ref = line.partition("ref=")[2].partition(" ")[0]
+        answer, line = await complete(there, ref=ref)
+        assert answer == "echo the question"
+        assert f"ref={ref} " in line
+        pending, line = await complete(there, ref=ref, prompt="and then?")
+        assert pending.startswith("pending: ")
+        ref = line.partition("ref=")[2].partition(" ")[0]
+        answer, _ = await complete(here, ref=ref)
+        assert answer == "echo and then?"
+        sent = t.provider.requests[-1].body["messages"]
+        assert [m["content"] for m in sent] == [
+            "the question",
+            "echo the question",
+            "and then?",
+        ]
 
 
-def test_the_database_restarts_in_mid_call_and_nothing_is_lost(tmp_path: Path) -> None:
-    async def run() -> None:
-        slow = Behaviour(answers="done", first_token_s=4.0)
-        async with team(tmp_path, slow) as t, http() as client:
-            jobs = [asyncio.create_task(t.ask(client, f"number {n}")) for n in range(20)]
-            await t.provider.until(lambda: t.provider.in_flight == 20)
-            await asyncio.to_thread(t.database.stop, mode="immediate")
-            got = await asyncio.gather(*jobs)
-            assert Counter(r.status_code for r in got) == {200: 20}
-            await asyncio.to_thread(t.database.start)
-            # Its rows come with the next one that is written.
-            assert (await t.ask(client, "after")).status_code == 200
-            await until(lambda: len(t.calls()) == 21)
+async def test_a_stream_whose_server_dies_ends_and_the_next_request_is_answered(
+    tmp_path: Path,
+) -> None:
+    slow = Behaviour(answers="word " * 400, tokens_per_s=50, chunk_tokens=1)
+    async with team(tmp_path, slow) as t, http() as client:
+        body = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
+        request = client.build_request(
+            "POST", f"{t.url}/v1/chat/completions", json={**body, "stream": True}
+        )
+        response = await client.send(request, stream=True)
+        lines = response.aiter_lines()
+        first = await anext(lines)
+        assert first.startswith("data: ")
+        for server in t.servers[:1]:
+            server.send_signal(signal.SIGKILL)
+        whole = True
+        try:
+            got = [line async for line in lines]
+            whole = "data: [DONE]" in got
+        except httpx2.HTTPError:
+            whole = False
+        again = await t.ask(client, "again", max_tokens=5)
+        assert again.status_code == 200
+        # Either the other server had it, or the client is told by the broken transfer.
+        assert whole or len(t.provider.requests) >= 2
 
-    asyncio.run(run())
+
+async def test_the_database_restarts_in_mid_call_and_nothing_is_lost(tmp_path: Path) -> None:
+    slow = Behaviour(answers="done", first_token_s=4.0)
+    async with team(tmp_path, slow) as t, http() as client:
+        jobs = [asyncio.create_task(t.ask(client, f"number {n}")) for n in range(20)]
+        await t.provider.until(lambda: t.provider.in_flight == 20)
+        await asyncio.to_thread(t.database.stop, mode="immediate")
+        got = await asyncio.gather(*jobs)
+        assert Counter(r.status_code for r in got) == {200: 20}
+        await asyncio.to_thread(t.database.start)
+        # Its rows come with the next one that is written.
+        assert (await t.ask(client, "after")).status_code == 200
+        await until(lambda: len(t.calls()) == 21)

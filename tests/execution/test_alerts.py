@@ -127,26 +127,20 @@ async def sent(url: str, shape: str = "json") -> None:
         ("discord", {"content": TEXT, "allowed_mentions": {"parse": []}}),
     ],
 )
-def test_a_webhook_gets_the_shape_that_its_receiver_takes(
+async def test_a_webhook_gets_the_shape_that_its_receiver_takes(
     shape: str, message: dict[str, Any]
 ) -> None:
-    async def run() -> None:
-        async with receiver() as hook:
-            await sent(hook.url, shape)
-            assert hook.got == [message]
-
-    asyncio.run(run())
+    async with receiver() as hook:
+        await sent(hook.url, shape)
+        assert hook.got == [message]
 
 
-def test_slack_reads_no_markup_out_of_a_models_name() -> None:
-    async def run() -> None:
-        async with receiver() as hook:
-            alerts = sender(hook.url, "slack")
-            alerts.tell(ALERT._replace(text="budget models.<!channel>&co"))
-            await alerts.close()
-            assert hook.got == [{"text": "rightmodel: budget models.&lt;!channel&gt;&amp;co"}]
-
-    asyncio.run(run())
+async def test_slack_reads_no_markup_out_of_a_models_name() -> None:
+    async with receiver() as hook:
+        alerts = sender(hook.url, "slack")
+        alerts.tell(ALERT._replace(text="budget models.<!channel>&co"))
+        await alerts.close()
+        assert hook.got == [{"text": "rightmodel: budget models.&lt;!channel&gt;&amp;co"}]
 
 
 def test_a_receiver_that_fails_is_asked_again_and_the_log_names_its_host_alone(
@@ -172,19 +166,16 @@ def test_a_receiver_that_is_not_there_is_given_up(caplog: pytest.LogCaptureFixtu
     assert "s3cret" not in caplog.text
 
 
-def test_a_receiver_that_never_answers_holds_closing_up_for_a_moment_only(
+async def test_a_receiver_that_never_answers_holds_closing_up_for_a_moment_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(alerts_module, "CLOSE_S", 0.05)
 
-    async def run() -> None:
-        async with receiver(0) as hook, asyncio.timeout(5):
-            alerts = sender(hook.url)
-            alerts.tell(ALERT)
-            await hook.came.wait()
-            await alerts.close()
-
-    asyncio.run(run())
+    async with receiver(0) as hook, asyncio.timeout(5):
+        alerts = sender(hook.url)
+        alerts.tell(ALERT)
+        await hook.came.wait()
+        await alerts.close()
 
 
 def test_a_program_reads_the_alert_on_its_standard_input(tmp_path: Path) -> None:
@@ -235,67 +226,52 @@ async def ask(engine: Engine, times: int) -> int:
     return answered
 
 
-def test_each_threshold_of_a_budget_is_told_once_in_all_servers(tmp_path: Path) -> None:
-    async def run() -> None:
-        replies = {"m": [openai_answer("a")] * 100}
-        async with loopback(replies) as up, receiver() as hook:
-            engines = [
-                engine_of(tmp_path, up.port, hook.url, limit="0.5", alerts='webhook_env = "HOOK"')
-                for _ in range(3)
-            ]
-            answered = sum(await asyncio.gather(*(ask(engine, 10) for engine in engines)))
-            assert 2 <= answered < 30
-            for engine in engines:
-                await engine.close()
-            events = sorted(message["event"] for message in hook.got)
-            assert events == ["budget_exhausted", "budget_warning"]
-            (wall,) = [m for m in hook.got if m["event"] == "budget_exhausted"]
-            assert "p/m may cost up to" in wall["text"]
-            again = engine_of(
-                tmp_path, up.port, hook.url, limit="0.5", alerts='webhook_env = "HOOK"'
-            )
-            assert await ask(again, 2) == 0
-            await again.close()
-            assert len(hook.got) == 2
-            higher = engine_of(
-                tmp_path, up.port, hook.url, limit="0.6", alerts='webhook_env = "HOOK"'
-            )
-            await ask(higher, 1)
-            await higher.close()
-            assert len(hook.got) == 3  # another limit is another threshold
-
-    asyncio.run(run())
+async def test_each_threshold_of_a_budget_is_told_once_in_all_servers(tmp_path: Path) -> None:
+    replies = {"m": [openai_answer("a")] * 100}
+    async with loopback(replies) as up, receiver() as hook:
+        engines = [
+            engine_of(tmp_path, up.port, hook.url, limit="0.5", alerts='webhook_env = "HOOK"')
+            for _ in range(3)
+        ]
+        answered = sum(await asyncio.gather(*(ask(engine, 10) for engine in engines)))
+        assert 2 <= answered < 30
+        for engine in engines:
+            await engine.close()
+        events = sorted(message["event"] for message in hook.got)
+        assert events == ["budget_exhausted", "budget_warning"]
+        (wall,) = [m for m in hook.got if m["event"] == "budget_exhausted"]
+        assert "p/m may cost up to" in wall["text"]
+        again = engine_of(tmp_path, up.port, hook.url, limit="0.5", alerts='webhook_env = "HOOK"')
+        assert await ask(again, 2) == 0
+        await again.close()
+        assert len(hook.got) == 2
+        higher = engine_of(tmp_path, up.port, hook.url, limit="0.6", alerts='webhook_env = "HOOK"')
+        await ask(higher, 1)
+        await higher.close()
+        assert len(hook.got) == 3  # another limit is another threshold
 
 
-def test_a_receiver_that_hangs_holds_no_call_up(
+async def test_a_receiver_that_hangs_holds_no_call_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(alerts_module, "CLOSE_S", 0.05)
 
-    async def run() -> None:
-        async with loopback({"m": [openai_answer("a")] * 50}) as up, receiver(0) as hook:
-            engine = engine_of(
-                tmp_path, up.port, hook.url, limit="0.5", alerts='webhook_env = "HOOK"'
-            )
-            async with asyncio.timeout(10):
-                assert await ask(engine, 10) >= 2
-                await hook.came.wait()
-                await engine.close()
-
-    asyncio.run(run())
-
-
-def test_without_a_receiver_the_receipt_says_it(tmp_path: Path) -> None:
-    async def run() -> tuple[str, ...]:
-        async with loopback({"m": [openai_answer("a")] * 50}) as up:
-            engine = engine_of(tmp_path, up.port, "", limit="0.5", alerts="")
-            flags: list[str] = []
-            for _ in range(3):
-                answer = await engine.executor.complete(Task("hi"), deadline_s=5)
-                flags += answer.receipt.flags
-                records: Any = engine.executor._recorder.records
-                await records.flush()
+    async with loopback({"m": [openai_answer("a")] * 50}) as up, receiver(0) as hook:
+        engine = engine_of(tmp_path, up.port, hook.url, limit="0.5", alerts='webhook_env = "HOOK"')
+        async with asyncio.timeout(10):
+            assert await ask(engine, 10) >= 2
+            await hook.came.wait()
             await engine.close()
-            return tuple(flags)
 
-    assert any("budget per_day_usd: " in flag for flag in asyncio.run(run()))
+
+async def test_without_a_receiver_the_receipt_says_it(tmp_path: Path) -> None:
+    async with loopback({"m": [openai_answer("a")] * 50}) as up:
+        engine = engine_of(tmp_path, up.port, "", limit="0.5", alerts="")
+        flags: list[str] = []
+        for _ in range(3):
+            answer = await engine.executor.complete(Task("hi"), deadline_s=5)
+            flags += answer.receipt.flags
+            records: Any = engine.executor._recorder.records
+            await records.flush()
+        await engine.close()
+        assert any("budget per_day_usd: " in flag for flag in tuple(flags))

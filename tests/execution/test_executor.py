@@ -153,28 +153,24 @@ def test_a_lone_model_that_cools_down_is_tried_again_rather_than_excluded(tmp_pa
     assert text == "back"
 
 
-def test_a_provider_that_is_down_does_not_use_up_every_attempt(tmp_path: Path) -> None:
-    async def run() -> list[str]:
-        many = {f"m{n}": Behaviour() for n in range(4)}
-        async with (
-            SimulatedProvider("openai-chat", models=many) as down,
-            SimulatedProvider("openai-chat", models={"m": Behaviour()}) as up,
-        ):
-            down.fail_all(fault.status(503))
-            models = "".join(
-                f'[[models]]\nid = "down/m{n}"\ncost = {{ input = 1, output = 1 }}\n'
-                for n in range(4)
-            )
-            path = tmp_path / "m.toml"
-            path.write_text(
-                "version = 1\n"
-                f'[providers.down]\nprotocol = "openai-chat"\nbase_url = "{down.base_url}"\n'
-                f'[providers.up]\nprotocol = "openai-chat"\nbase_url = "{up.base_url}"\n'
-                f'{models}[[models]]\nid = "up/m"\ncost = {{ input = 9, output = 9 }}\n'
-            )
-            engine = build(Settings(path, {}), load_catalog(path, has_key=lambda _: True))
-            answered = await engine.executor.complete(Task("hi"), deadline_s=5)
-            await engine.close()
-            return [a.model for a in answered.receipt.attempts]
-
-    assert asyncio.run(run()) == ["down/m0", "up/m"]
+async def test_a_provider_that_is_down_does_not_use_up_every_attempt(tmp_path: Path) -> None:
+    many = {f"m{n}": Behaviour() for n in range(4)}
+    async with (
+        SimulatedProvider("openai-chat", models=many) as down,
+        SimulatedProvider("openai-chat", models={"m": Behaviour()}) as up,
+    ):
+        down.fail_all(fault.status(503))
+        models = "".join(
+            f'[[models]]\nid = "down/m{n}"\ncost = {{ input = 1, output = 1 }}\n' for n in range(4)
+        )
+        path = tmp_path / "m.toml"
+        path.write_text(
+            "version = 1\n"
+            f'[providers.down]\nprotocol = "openai-chat"\nbase_url = "{down.base_url}"\n'
+            f'[providers.up]\nprotocol = "openai-chat"\nbase_url = "{up.base_url}"\n'
+            f'{models}[[models]]\nid = "up/m"\ncost = {{ input = 9, output = 9 }}\n'
+        )
+        engine = build(Settings(path, {}), load_catalog(path, has_key=lambda _: True))
+        answered = await engine.executor.complete(Task("hi"), deadline_s=5)
+        await engine.close()
+        assert [a.model for a in answered.receipt.attempts] == ["down/m0", "up/m"]

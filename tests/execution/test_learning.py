@@ -208,7 +208,7 @@ def test_a_guess_from_a_price_counts_as_a_rating_once_outcomes_are_reported(tmp_
         assert learned.models["p/cheap"].guessed is guessed
 
 
-def test_a_ledger_that_does_not_answer_holds_up_no_call(
+async def test_a_ledger_that_does_not_answer_holds_up_no_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(learning, "PATIENCE_S", 0.01)
@@ -222,22 +222,19 @@ def test_a_ledger_that_does_not_answer_holds_up_no_call(
             await self.free.wait()
             return [outcome(model="p/cheap", good=0.0)], [], []
 
-    async def run() -> None:
-        ledger, heard = Slow(), asyncio.Event()
-        learned = learning.Learning(
-            manifest,
-            ledger,  # type: ignore[arg-type]
-            lambda _: heard.set(),
-            clock=lambda: NOON,
-            now=lambda: 0.0,
-        )
-        for _ in range(2):
-            assert (await learned.catalog()).models == manifest.models
-        ledger.free.set()
-        await heard.wait()
-        assert (await learned.catalog()).models["p/cheap"].skills["code"] < 7
-
-    asyncio.run(asyncio.wait_for(run(), 10))
+    ledger, heard = Slow(), asyncio.Event()
+    learned = learning.Learning(
+        manifest,
+        ledger,  # type: ignore[arg-type]
+        lambda _: heard.set(),
+        clock=lambda: NOON,
+        now=lambda: 0.0,
+    )
+    for _ in range(2):
+        assert (await learned.catalog()).models == manifest.models
+    ledger.free.set()
+    await heard.wait()
+    assert (await learned.catalog()).models["p/cheap"].skills["code"] < 7
 
 
 def test_exploring_takes_a_near_candidate_in_the_stated_share_of_calls(tmp_path: Path) -> None:

@@ -114,17 +114,14 @@ def test_slots_go_to_the_longest_waiting_and_none_is_lost(
     asyncio.run(run())
 
 
-def test_without_a_limit_there_is_no_wait() -> None:
-    async def run() -> None:
-        health, provider = unlimited(), Provider("p", WireFormat.OPENAI_CHAT, URL)
-        calls = [Call(health, provider, late=True) for _ in range(50)]
-        await settled()
-        assert all(call.inside for call in calls)
-        for call in calls:
-            call.go.set()
-        await asyncio.gather(*(call.task for call in calls))
-
-    asyncio.run(run())
+async def test_without_a_limit_there_is_no_wait() -> None:
+    health, provider = unlimited(), Provider("p", WireFormat.OPENAI_CHAT, URL)
+    calls = [Call(health, provider, late=True) for _ in range(50)]
+    await settled()
+    assert all(call.inside for call in calls)
+    for call in calls:
+        call.go.set()
+    await asyncio.gather(*(call.task for call in calls))
 
 
 def test_a_provider_that_holds_one_model_serves_another_when_the_first_has_ended() -> None:

@@ -174,7 +174,7 @@ def test_stored_sessions_that_are_over_are_dropped() -> None:
     assert ledger.store.find_session(session_hash("alice", "k")) is None
 
 
-def test_the_ledger_teaches_how_many_turns_follow() -> None:
+async def test_the_ledger_teaches_how_many_turns_follow() -> None:
     class Long(Shared):
         async def read(self, question: Callable[[Store], Any]) -> Any:
             return question(Lengths())  # type: ignore[arg-type]
@@ -186,14 +186,11 @@ def test_the_ledger_teaches_how_many_turns_follow() -> None:
 
         def find_session(self, key: str) -> None: ...
 
-    async def run() -> list[float]:
-        sessions = make(Clock(), Long())
-        await sessions.view("alice", "k")
-        await asyncio.sleep(0)
-        found = [await sessions.view(client, "k") for client in ("alice", "bob")]
-        return [view.further_turns for view in found if view]
-
-    assert asyncio.run(run()) == [4.0, FURTHER_TURNS]
+    sessions = make(Clock(), Long())
+    await sessions.view("alice", "k")
+    await asyncio.sleep(0)
+    found = [await sessions.view(client, "k") for client in ("alice", "bob")]
+    assert [view.further_turns for view in found if view] == [4.0, FURTHER_TURNS]
 
 
 def test_the_usual_number_of_turns_is_left_step_by_step() -> None:

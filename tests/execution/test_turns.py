@@ -271,29 +271,26 @@ def test_a_cut_after_the_first_event_ends_the_turn_and_nothing_fails_over(tmp_pa
     assert others == 0
 
 
-def test_a_client_that_leaves_ends_the_upstreams_request_and_pays_for_what_it_got(
+async def test_a_client_that_leaves_ends_the_upstreams_request_and_pays_for_what_it_got(
     tmp_path: Path,
 ) -> None:
-    async def run() -> None:
-        slow = Behaviour(answers="word " * 400, chunk_tokens=4, tokens_per_s=200)
-        async with setup(tmp_path, slow) as s:
-            relay = Kept()
-            job = asyncio.create_task(s.run(turn_of(chat_body(stream=True), model="chat/m"), relay))
-            await relay.got.wait()
-            job.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await job
-            await s.chat.until(lambda: s.chat.requests[0].cancelled)
+    slow = Behaviour(answers="word " * 400, chunk_tokens=4, tokens_per_s=200)
+    async with setup(tmp_path, slow) as s:
+        relay = Kept()
+        job = asyncio.create_task(s.run(turn_of(chat_body(stream=True), model="chat/m"), relay))
+        await relay.got.wait()
+        job.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await job
+        await s.chat.until(lambda: s.chat.requests[0].cancelled)
 
-            def attempts(store: Store) -> list[AttemptRecord]:
-                return list(store.recent_attempts(10))
+        def attempts(store: Store) -> list[AttemptRecord]:
+            return list(store.recent_attempts(10))
 
-            [row] = await s.ledger.read(attempts)
-            assert row.fault == "cancelled"
-            assert row.cost_usd is not None
-            assert row.cost_usd > 0
-
-    asyncio.run(run())
+        [row] = await s.ledger.read(attempts)
+        assert row.fault == "cancelled"
+        assert row.cost_usd is not None
+        assert row.cost_usd > 0
 
 
 def test_models_without_tools_are_rejected_for_a_turn_that_brings_some(tmp_path: Path) -> None:

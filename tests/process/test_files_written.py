@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
-from process.server_process import GUARD_S, WRAPPER, Folders, manifest, texts
+from process.server_process import WRAPPER, Folders, manifest, texts
 from rightmodel.simulator import Behaviour, SimulatedProvider, fault
 
 if TYPE_CHECKING:
@@ -41,24 +40,21 @@ def file_states(root: Path) -> dict[str, tuple[int, int]]:
     return {str(p): (p.stat().st_size, p.stat().st_mtime_ns) for p in found}
 
 
-def test_nothing_is_written_outside_the_state_directory(tmp_path: Path) -> None:
-    async def run() -> None:
-        async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as upstream:
-            folders = Folders(tmp_path, WATCH + WRAPPER)
-            folders.write(manifest(upstream))
-            before = file_states(tmp_path)
-            async with folders.server() as server:
-                upstream.script("m", [fault.status(500)])
-                for n in range(3):
-                    assert texts(await server.call(prompt=f"call {n}"))
-                assert texts(await server.call("choose_model", task="a task"))
-                await server.call(prompt="x", model="none of these")
-            assert file_states(tmp_path) == before
-            lines = server.errors.decode().splitlines()
-            wrote = [line.split(" ", 2)[2] for line in lines if line.startswith("WROTE ")]
-            state = str(tmp_path / "state")
-            # Whoever measures coverage writes a file of its own.
-            wrote = [p for p in wrote if ".coverage" not in p]
-            assert [p for p in wrote if not p.startswith((state, "/dev/null"))] == []
-
-    asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
+async def test_nothing_is_written_outside_the_state_directory(tmp_path: Path) -> None:
+    async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as upstream:
+        folders = Folders(tmp_path, WATCH + WRAPPER)
+        folders.write(manifest(upstream))
+        before = file_states(tmp_path)
+        async with folders.server() as server:
+            upstream.script("m", [fault.status(500)])
+            for n in range(3):
+                assert texts(await server.call(prompt=f"call {n}"))
+            assert texts(await server.call("choose_model", task="a task"))
+            await server.call(prompt="x", model="none of these")
+        assert file_states(tmp_path) == before
+        lines = server.errors.decode().splitlines()
+        wrote = [line.split(" ", 2)[2] for line in lines if line.startswith("WROTE ")]
+        state = str(tmp_path / "state")
+        # Whoever measures coverage writes a file of its own.
+        wrote = [p for p in wrote if ".coverage" not in p]
+        assert [p for p in wrote if not p.startswith((state, "/dev/null"))] == []

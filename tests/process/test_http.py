@@ -121,85 +121,75 @@ async def serving(
 
 
 @pytest.mark.parametrize("era", ["session", "2026"])
-def test_a_client_that_hangs_up_cancels_its_call_and_no_other(tmp_path: Path, era: str) -> None:
-    async def run() -> None:
-        release = asyncio.Event()
+async def test_a_client_that_hangs_up_cancels_its_call_and_no_other(
+    tmp_path: Path, era: str
+) -> None:
+    release = asyncio.Event()
 
-        async def held(_: float) -> None:
-            await release.wait()
+    async def held(_: float) -> None:
+        await release.wait()
 
-        models = {"m": Behaviour(lambda r: f"answer to {r.prompt}", first_token_s=1.0)}
-        async with SimulatedProvider("openai-chat", models=models, sleep=held) as upstream:
-            folders = Folders(tmp_path)
-            folders.write(manifest(upstream))
-            async with serving(folders, era) as (_, client):
-                stays = await client.call(1, prompt="stays")
-                leaves = await client.call(2, prompt="goes")
-                await upstream.until(lambda: upstream.in_flight == 2)
-                leaves.disconnect()
-                # At once: the SDK's own keep-alive would find out after 15 s.
-                await asyncio.wait_for(upstream.until(lambda: upstream.in_flight == 1), GUARD_S)
-                release.set()
-                answer = (await stays.answer())["result"]["content"][0]["text"]
-                assert answer == "answer to stays"
-            assert {r.prompt: r.cancelled for r in upstream.requests} == {
-                "stays": False,
-                "goes": True,
-            }
-
-    asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
+    models = {"m": Behaviour(lambda r: f"answer to {r.prompt}", first_token_s=1.0)}
+    async with SimulatedProvider("openai-chat", models=models, sleep=held) as upstream:
+        folders = Folders(tmp_path)
+        folders.write(manifest(upstream))
+        async with serving(folders, era) as (_, client):
+            stays = await client.call(1, prompt="stays")
+            leaves = await client.call(2, prompt="goes")
+            await upstream.until(lambda: upstream.in_flight == 2)
+            leaves.disconnect()
+            # At once: the SDK's own keep-alive would find out after 15 s.
+            await asyncio.wait_for(upstream.until(lambda: upstream.in_flight == 1), GUARD_S)
+            release.set()
+            answer = (await stays.answer())["result"]["content"][0]["text"]
+            assert answer == "answer to stays"
+        assert {r.prompt: r.cancelled for r in upstream.requests} == {
+            "stays": False,
+            "goes": True,
+        }
 
 
-def test_a_prompt_of_5_mb_over_http(tmp_path: Path) -> None:
+async def test_a_prompt_of_5_mb_over_http(tmp_path: Path) -> None:
     prompt = large(5_000_000, seed=3)
 
-    async def run() -> None:
-        models = {"m": Behaviour()}
-        async with SimulatedProvider("anthropic-messages", models=models) as upstream:
-            folders = Folders(tmp_path)
-            folders.write(manifest(upstream))
-            async with serving(folders, "session") as (_, client):
-                post = await client.call(1, prompt=prompt)
-                assert "isError" not in str(await post.answer()).replace("'isError': False", "")
-            assert [r.prompt == prompt for r in upstream.requests] == [True]
-
-    asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
+    models = {"m": Behaviour()}
+    async with SimulatedProvider("anthropic-messages", models=models) as upstream:
+        folders = Folders(tmp_path)
+        folders.write(manifest(upstream))
+        async with serving(folders, "session") as (_, client):
+            post = await client.call(1, prompt=prompt)
+            assert "isError" not in str(await post.answer()).replace("'isError': False", "")
+        assert [r.prompt == prompt for r in upstream.requests] == [True]
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_over_http_cancels_what_runs_and_ends_the_process(
+async def test_a_signal_over_http_cancels_what_runs_and_ends_the_process(
     tmp_path: Path, how: signal.Signals
 ) -> None:
-    async def run() -> None:
-        models = {"m": Behaviour(first_token_s=1.0)}
-        async with SimulatedProvider("openai-chat", models=models, sleep=never) as upstream:
-            folders = Folders(tmp_path)
-            folders.write(manifest(upstream))
-            async with serving(folders, "session") as (process, client):
-                await client.call(1, prompt="x")
-                await upstream.until(lambda: upstream.in_flight == 1)
-                process.send_signal(how)
-                took = await asyncio.wait_for(seconds_to_exit(process), GUARD_S)
-                print(f"HTTP, {how.name}: ended after {took:.3f} s")  # noqa: T201
-                await upstream.until(lambda: upstream.in_flight == 0)
-                assert process.stderr is not None
-                assert b"CLOSED" in await process.stderr.read()
-            assert [r.cancelled for r in upstream.requests] == [True]
-
-    asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
+    models = {"m": Behaviour(first_token_s=1.0)}
+    async with SimulatedProvider("openai-chat", models=models, sleep=never) as upstream:
+        folders = Folders(tmp_path)
+        folders.write(manifest(upstream))
+        async with serving(folders, "session") as (process, client):
+            await client.call(1, prompt="x")
+            await upstream.until(lambda: upstream.in_flight == 1)
+            process.send_signal(how)
+            took = await asyncio.wait_for(seconds_to_exit(process), GUARD_S)
+            print(f"HTTP, {how.name}: ended after {took:.3f} s")  # noqa: T201
+            await upstream.until(lambda: upstream.in_flight == 0)
+            assert process.stderr is not None
+            assert b"CLOSED" in await process.stderr.read()
+        assert [r.cancelled for r in upstream.requests] == [True]
 
 
-def test_half_a_surrogate_pair_in_a_body_costs_no_call(tmp_path: Path) -> None:
-    async def run() -> None:
-        async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as upstream:
-            folders = Folders(tmp_path)
-            folders.write(manifest(upstream))
-            async with serving(folders, "session") as (_, client):
-                post = await client.call(1, prompt="cut \ud83d here")
-                assert "This is a simulated answer." in str(await post.answer())
-            assert [r.prompt for r in upstream.requests] == ["cut \ufffd here"]
-
-    asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
+async def test_half_a_surrogate_pair_in_a_body_costs_no_call(tmp_path: Path) -> None:
+    async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as upstream:
+        folders = Folders(tmp_path)
+        folders.write(manifest(upstream))
+        async with serving(folders, "session") as (_, client):
+            post = await client.call(1, prompt="cut \ud83d here")
+            assert "This is a simulated answer." in str(await post.answer())
+        assert [r.prompt for r in upstream.requests] == ["cut \ufffd here"]
 
 
 HALF_A_HEAD = b"POST /mcp HTTP/1.1\r\nhost: 127.0.0.1\r\nx-slow: "
@@ -212,39 +202,35 @@ http.MOST_CONNECTIONS = 8
 """
 
 
-def test_requests_that_never_end_are_closed_and_keep_no_other_client_out(tmp_path: Path) -> None:
-    async def run() -> None:
-        async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as upstream:
-            folders = Folders(tmp_path, QUICK)
-            folders.write(manifest(upstream))
-            async with serving(folders, "session") as (_, client):
-                halves = []
-                for half in (HALF_A_HEAD, HALF_A_BODY, b"") * 10:
-                    reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
-                    client.writers.append(writer)
-                    writer.write(half)
-                    halves.append(reader)
-                post = await client.call(1, prompt="an honest one")
-                assert "This is a simulated answer." in str(await post.answer())
-                for reader in halves:
-                    with contextlib.suppress(ConnectionError):
-                        assert await reader.read() == b""
+async def test_requests_that_never_end_are_closed_and_keep_no_other_client_out(
+    tmp_path: Path,
+) -> None:
+    async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as upstream:
+        folders = Folders(tmp_path, QUICK)
+        folders.write(manifest(upstream))
+        async with serving(folders, "session") as (_, client):
+            halves = []
+            for half in (HALF_A_HEAD, HALF_A_BODY, b"") * 10:
+                reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+                client.writers.append(writer)
+                writer.write(half)
+                halves.append(reader)
+            post = await client.call(1, prompt="an honest one")
+            assert "This is a simulated answer." in str(await post.answer())
+            for reader in halves:
+                with contextlib.suppress(ConnectionError):
+                    assert await reader.read() == b""
 
-    asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
 
-
-def test_the_scheme_of_a_token_is_read_in_any_case(tmp_path: Path) -> None:
-    async def run() -> None:
-        async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as upstream:
-            folders = Folders(tmp_path, env={"TOKEN": "t" * 16})
-            folders.write(manifest(upstream))
-            options = ("--token-env", "TOKEN")
-            async with serving(folders, "none", *options) as (_, client):
-                message = {"id": 0, "method": "initialize", "params": HELLO}
-                heads = []
-                for scheme in ("Bearer", "bearer", "BEARER", "Basic"):
-                    post = await client.post(message, authorization=f"{scheme} {'t' * 16}")
-                    heads.append((await post.head()).split()[1])
-                assert heads == ["200", "200", "200", "401"]
-
-    asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
+async def test_the_scheme_of_a_token_is_read_in_any_case(tmp_path: Path) -> None:
+    async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as upstream:
+        folders = Folders(tmp_path, env={"TOKEN": "t" * 16})
+        folders.write(manifest(upstream))
+        options = ("--token-env", "TOKEN")
+        async with serving(folders, "none", *options) as (_, client):
+            message = {"id": 0, "method": "initialize", "params": HELLO}
+            heads = []
+            for scheme in ("Bearer", "bearer", "BEARER", "Basic"):
+                post = await client.post(message, authorization=f"{scheme} {'t' * 16}")
+                heads.append((await post.head()).split()[1])
+            assert heads == ["200", "200", "200", "401"]

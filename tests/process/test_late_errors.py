@@ -1,26 +1,21 @@
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
-from process.server_process import GUARD_S, Folders, manifest
+from process.server_process import Folders, manifest
 from rightmodel.simulator import Behaviour, SimulatedProvider
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_an_error_arrives_though_progress_was_reported_just_before(tmp_path: Path) -> None:
+async def test_an_error_arrives_though_progress_was_reported_just_before(tmp_path: Path) -> None:
     """The report of the failure and the end of the call came in the same turn of the loop."""
-
-    async def run() -> None:
-        async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as upstream:
-            folders = Folders(tmp_path)
-            folders.write(manifest(upstream))
-            async with folders.server() as server:
-                # It reports far fewer tokens than this has: taken for a prompt silently cut.
-                message = await server.call(prompt="日本語 " * 2000)
-                assert message["result"]["isError"]
-                assert "code=context_overflow" in message["result"]["content"][0]["text"]
-
-    asyncio.run(asyncio.wait_for(run(), GUARD_S))
+    async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as upstream:
+        folders = Folders(tmp_path)
+        folders.write(manifest(upstream))
+        async with folders.server() as server:
+            # It reports far fewer tokens than this has: taken for a prompt silently cut.
+            message = await server.call(prompt="日本語 " * 2000)
+            assert message["result"]["isError"]
+            assert "code=context_overflow" in message["result"]["content"][0]["text"]

@@ -90,116 +90,105 @@ def test_after_kill_9_a_new_server_starts_clean_and_answers(tmp_path: Path) -> N
     with_calls_under_way(tmp_path, then)
 
 
-def test_a_client_that_reads_nothing_more_does_not_keep_the_server(tmp_path: Path) -> None:
+async def test_a_client_that_reads_nothing_more_does_not_keep_the_server(tmp_path: Path) -> None:
     """An answer of 160 kB fills the pipe when its end of standard input is closed."""
-
-    async def run() -> None:
-        big = Behaviour("\U0001f642" * 39_000)
-        async with SimulatedProvider("openai-chat", models={"m": big}) as upstream:
-            folders = Folders(tmp_path)
-            folders.write(manifest(upstream))
-            unread, written = os.pipe()
-            try:
-                async with folders.process(stdout=written) as process:
-                    os.close(written)
-                    assert process.stdin is not None
-                    for line in (
-                        {"id": 0, "method": "initialize", "params": HELLO},
-                        {"id": 1, "method": "tools/call", "params": CALL},
-                    ):
-                        message = {"jsonrpc": "2.0", **line}
-                        process.stdin.write(json.dumps(message).encode() + b"\n")
-                    read = b""
-                    while read.count(b"\n") < 1 or read.endswith(b"\n"):  # until it has begun
-                        read += await asyncio.to_thread(os.read, unread, 4096)
-                    process.stdin.close()
-                    took = await asyncio.wait_for(seconds_to_exit(process), GUARD_S)
-                    print(f"output not read: ended after {took:.3f} s")  # noqa: T201
-            finally:
-                os.close(unread)
-
-    asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
+    big = Behaviour("\U0001f642" * 39_000)
+    async with SimulatedProvider("openai-chat", models={"m": big}) as upstream:
+        folders = Folders(tmp_path)
+        folders.write(manifest(upstream))
+        unread, written = os.pipe()
+        try:
+            async with folders.process(stdout=written) as process:
+                os.close(written)
+                assert process.stdin is not None
+                for line in (
+                    {"id": 0, "method": "initialize", "params": HELLO},
+                    {"id": 1, "method": "tools/call", "params": CALL},
+                ):
+                    message = {"jsonrpc": "2.0", **line}
+                    process.stdin.write(json.dumps(message).encode() + b"\n")
+                read = b""
+                while read.count(b"\n") < 1 or read.endswith(b"\n"):  # until it has begun
+                    read += await asyncio.to_thread(os.read, unread, 4096)
+                process.stdin.close()
+                took = await asyncio.wait_for(seconds_to_exit(process), GUARD_S)
+                print(f"output not read: ended after {took:.3f} s")  # noqa: T201
+        finally:
+            os.close(unread)
 
 
-def test_the_end_of_the_input_ends_64_calls_with_answers_that_are_not_read(tmp_path: Path) -> None:
-    async def run() -> None:
-        release = asyncio.Event()
+async def test_the_end_of_the_input_ends_64_calls_with_answers_that_are_not_read(
+    tmp_path: Path,
+) -> None:
+    release = asyncio.Event()
 
-        async def held(_: float) -> None:
-            await release.wait()
+    async def held(_: float) -> None:
+        await release.wait()
 
-        big = Behaviour("\U0001f642" * 30_000, first_token_s=1.0)
-        async with SimulatedProvider("openai-chat", models={"m": big}, sleep=held) as upstream:
-            folders = Folders(tmp_path)
-            folders.write(manifest(upstream))
-            unread, written = os.pipe()
-            try:
-                async with folders.process(stdout=written) as process:
-                    os.close(written)
-                    assert process.stdin is not None
-                    lines = [{"id": 0, "method": "initialize", "params": HELLO}]
-                    lines += [{"id": n, "method": "tools/call", "params": CALL} for n in range(64)]
-                    for line in lines:
-                        message = {"jsonrpc": "2.0", **line}
-                        process.stdin.write(json.dumps(message).encode() + b"\n")
-                    await upstream.until(lambda: upstream.in_flight == 64)
-                    release.set()
-                    await upstream.until(lambda: upstream.in_flight < 64)
-                    process.stdin.close()
-                    took = await asyncio.wait_for(seconds_to_exit(process), GUARD_S)
-                    print(f"64 calls, output not read: ended after {took:.3f} s")  # noqa: T201
-            finally:
-                os.close(unread)
-
-    asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
+    big = Behaviour("\U0001f642" * 30_000, first_token_s=1.0)
+    async with SimulatedProvider("openai-chat", models={"m": big}, sleep=held) as upstream:
+        folders = Folders(tmp_path)
+        folders.write(manifest(upstream))
+        unread, written = os.pipe()
+        try:
+            async with folders.process(stdout=written) as process:
+                os.close(written)
+                assert process.stdin is not None
+                lines = [{"id": 0, "method": "initialize", "params": HELLO}]
+                lines += [{"id": n, "method": "tools/call", "params": CALL} for n in range(64)]
+                for line in lines:
+                    message = {"jsonrpc": "2.0", **line}
+                    process.stdin.write(json.dumps(message).encode() + b"\n")
+                await upstream.until(lambda: upstream.in_flight == 64)
+                release.set()
+                await upstream.until(lambda: upstream.in_flight < 64)
+                process.stdin.close()
+                took = await asyncio.wait_for(seconds_to_exit(process), GUARD_S)
+                print(f"64 calls, output not read: ended after {took:.3f} s")  # noqa: T201
+        finally:
+            os.close(unread)
 
 
-def test_the_end_of_the_input_ends_checks_that_would_take_years(tmp_path: Path) -> None:
+async def test_the_end_of_the_input_ends_checks_that_would_take_years(tmp_path: Path) -> None:
     """They run in processes of their own, which end with the server."""
     schema = json.dumps({"type": "string", "pattern": "^(a+)+$"})
     endless = Behaviour(json.dumps("a" * 40 + "!"))
 
-    async def run() -> None:
-        async with SimulatedProvider("openai-chat", models={"m": endless}) as upstream:
-            folders = Folders(tmp_path)
-            folders.write(manifest(upstream))
-            async with folders.process() as process:
-                assert process.stdin is not None
-                lines = [{"id": 0, "method": "initialize", "params": HELLO}]
-                arguments = {"prompt": "at length", "schema": schema}
-                call = {"name": "complete", "arguments": arguments}
-                lines += [{"id": n, "method": "tools/call", "params": call} for n in range(1, 9)]
-                for line in lines:
-                    message = {"jsonrpc": "2.0", **line}
-                    process.stdin.write(json.dumps(message).encode() + b"\n")
-                await upstream.until(lambda: len(upstream.requests) == 8)
-                process.stdin.close()
-                took = await asyncio.wait_for(seconds_to_exit(process), GUARD_S)
-                assert took < 2
-                print(f"8 endless checks: ended after {took:.3f} s")  # noqa: T201
-
-    asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
-
-
-def test_a_client_that_leaves_before_its_first_call_ends_the_process_at_once(
-    tmp_path: Path,
-) -> None:
-    async def run() -> None:
-        folders = Folders(tmp_path, code="")
-        folders.write("version = 1\n")
+    async with SimulatedProvider("openai-chat", models={"m": endless}) as upstream:
+        folders = Folders(tmp_path)
+        folders.write(manifest(upstream))
         async with folders.process() as process:
             assert process.stdin is not None
+            lines = [{"id": 0, "method": "initialize", "params": HELLO}]
+            arguments = {"prompt": "at length", "schema": schema}
+            call = {"name": "complete", "arguments": arguments}
+            lines += [{"id": n, "method": "tools/call", "params": call} for n in range(1, 9)]
+            for line in lines:
+                message = {"jsonrpc": "2.0", **line}
+                process.stdin.write(json.dumps(message).encode() + b"\n")
+            await upstream.until(lambda: len(upstream.requests) == 8)
             process.stdin.close()
-            assert await asyncio.wait_for(process.wait(), GUARD_S) == 0
-        async with folders.server() as server:
-            assert await asyncio.wait_for(server.exit_code(), GUARD_S) == 0
-        async with folders.server("--warm-up") as server:
-            tools = (await server.request("tools/list", {}))["result"]["tools"]
-            assert [tool["name"] for tool in tools] == [
-                "complete",
-                "choose_model",
-                "report_outcome",
-            ]
-            assert "result" in await server.call("choose_model", task="x")
+            took = await asyncio.wait_for(seconds_to_exit(process), GUARD_S)
+            assert took < 2
+            print(f"8 endless checks: ended after {took:.3f} s")  # noqa: T201
 
-    asyncio.run(asyncio.wait_for(run(), 3 * GUARD_S))
+
+async def test_a_client_that_leaves_before_its_first_call_ends_the_process_at_once(
+    tmp_path: Path,
+) -> None:
+    folders = Folders(tmp_path, code="")
+    folders.write("version = 1\n")
+    async with folders.process() as process:
+        assert process.stdin is not None
+        process.stdin.close()
+        assert await asyncio.wait_for(process.wait(), GUARD_S) == 0
+    async with folders.server() as server:
+        assert await asyncio.wait_for(server.exit_code(), GUARD_S) == 0
+    async with folders.server("--warm-up") as server:
+        tools = (await server.request("tools/list", {}))["result"]["tools"]
+        assert [tool["name"] for tool in tools] == [
+            "complete",
+            "choose_model",
+            "report_outcome",
+        ]
+        assert "result" in await server.call("choose_model", task="x")

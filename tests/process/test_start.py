@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from process.server_process import GUARD_S, HELLO, Folders, manifest, texts
+from process.server_process import HELLO, Folders, manifest, texts
 from rightmodel.simulator import Behaviour, SimulatedProvider
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ async def replies_to(
         ),
     ],
 )
-def test_a_session_sent_in_one_go_is_answered_as_by_the_sdk_alone(
+async def test_a_session_sent_in_one_go_is_answered_as_by_the_sdk_alone(
     tmp_path: Path, messages: tuple[dict[str, Any], ...], replies: int
 ) -> None:
     """200 lists of tools are more than a pipe holds: the front leaves off in their midst."""
@@ -87,31 +86,25 @@ def test_a_session_sent_in_one_go_is_answered_as_by_the_sdk_alone(
         def command(self) -> list[str]:
             return [sys.executable, "-c", SDK_ALONE]
 
-    async def run() -> None:
-        expected = await replies_to(SdkAlone(tmp_path), lines, replies)
-        assert await replies_to(ours, lines, replies) == expected
-
-    asyncio.run(asyncio.wait_for(run(), 3 * GUARD_S))
+    expected = await replies_to(SdkAlone(tmp_path), lines, replies)
+    assert await replies_to(ours, lines, replies) == expected
 
 
 @pytest.mark.parametrize("named", ["--manifest", "--env-file"])
-def test_a_file_that_is_missing_is_an_error_of_the_call_until_it_is_there(
+async def test_a_file_that_is_missing_is_an_error_of_the_call_until_it_is_there(
     tmp_path: Path, named: str
 ) -> None:
-    async def run() -> None:
-        async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as upstream:
-            folders = Folders(tmp_path, code="")
-            folders.write(manifest(upstream))
-            missing = tmp_path / "later"
-            async with folders.server(named, str(missing)) as server:
-                result = (await server.call(prompt="x"))["result"]
-                assert result["isError"]
-                assert str(missing) in result["content"][0]["text"]
-                if named == "--manifest":
-                    missing.write_text(manifest(upstream))
-                    assert texts(await server.call(prompt="x"))
-
-    asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
+    async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as upstream:
+        folders = Folders(tmp_path, code="")
+        folders.write(manifest(upstream))
+        missing = tmp_path / "later"
+        async with folders.server(named, str(missing)) as server:
+            result = (await server.call(prompt="x"))["result"]
+            assert result["isError"]
+            assert str(missing) in result["content"][0]["text"]
+            if named == "--manifest":
+                missing.write_text(manifest(upstream))
+                assert texts(await server.call(prompt="x"))
 
 
 @pytest.mark.parametrize(
@@ -124,18 +117,15 @@ def test_a_file_that_is_missing_is_an_error_of_the_call_until_it_is_there(
         (("--http", "0", "--token-env", "NOT_SET"), "NOT_SET"),
     ],
 )
-def test_an_option_that_is_wrong_ends_the_process_with_one_line(
+async def test_an_option_that_is_wrong_ends_the_process_with_one_line(
     tmp_path: Path, options: tuple[str, ...], error: str
 ) -> None:
-    async def run() -> None:
-        folders = Folders(tmp_path, code="")
-        folders.write("version = 1\n")
-        async with folders.process(*options) as process:
-            _, errors = await process.communicate()
-            assert process.returncode in {1, 2}
-        lines = errors.decode().splitlines()
-        assert len(lines) == 1
-        assert lines[0].startswith("rightmodel: ")
-        assert error in lines[0]
-
-    asyncio.run(asyncio.wait_for(run(), GUARD_S))
+    folders = Folders(tmp_path, code="")
+    folders.write("version = 1\n")
+    async with folders.process(*options) as process:
+        _, errors = await process.communicate()
+        assert process.returncode in {1, 2}
+    lines = errors.decode().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("rightmodel: ")
+    assert error in lines[0]

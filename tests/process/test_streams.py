@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from process.server_process import GUARD_S, WRAPPER, Folders, manifest, texts
+from process.server_process import WRAPPER, Folders, manifest, texts
 from rightmodel.simulator import Behaviour, SimulatedProvider
 
 if TYPE_CHECKING:
@@ -33,19 +33,16 @@ atexit.register(print, "stray: at exit")
 KINDS = ("print", "written without a line end", "bytes", "descriptor", "child", "before serving")
 
 
-def test_what_others_print_does_not_reach_the_protocol(tmp_path: Path) -> None:
-    async def run() -> None:
-        async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as upstream:
-            folders = Folders(tmp_path, WRAPPER + NOISY)
-            folders.write(manifest(upstream))
-            async with folders.server() as server:
-                for n in range(3):
-                    assert texts(await server.call(prompt=f"call {n}"))
-        assert server.invalid_lines == []
-        errors = server.errors.decode()
-        assert [kind for kind in KINDS if f"stray: {kind}" not in errors] == []
-
-    asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
+async def test_what_others_print_does_not_reach_the_protocol(tmp_path: Path) -> None:
+    async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as upstream:
+        folders = Folders(tmp_path, WRAPPER + NOISY)
+        folders.write(manifest(upstream))
+        async with folders.server() as server:
+            for n in range(3):
+                assert texts(await server.call(prompt=f"call {n}"))
+    assert server.invalid_lines == []
+    errors = server.errors.decode()
+    assert [kind for kind in KINDS if f"stray: {kind}" not in errors] == []
 
 
 INVALID = (
@@ -58,32 +55,31 @@ INVALID = (
 )
 
 
-def test_a_line_that_is_not_valid_is_answered_and_costs_no_call_in_flight(tmp_path: Path) -> None:
-    async def run() -> None:
-        reached = asyncio.Event()
+async def test_a_line_that_is_not_valid_is_answered_and_costs_no_call_in_flight(
+    tmp_path: Path,
+) -> None:
+    reached = asyncio.Event()
 
-        async def until_reached(_: float) -> None:
-            await reached.wait()
+    async def until_reached(_: float) -> None:
+        await reached.wait()
 
-        slow = Behaviour(first_token_s=3600.0)
-        async with SimulatedProvider(
-            "openai-chat", models={"m": slow}, sleep=until_reached
-        ) as upstream:
-            folders = Folders(tmp_path)
-            folders.write(manifest(upstream))
-            async with folders.server() as server:
-                running = server.call(prompt="before")
-                await upstream.until(lambda: upstream.in_flight == 1)
-                replies = [server.expect(name) for name in ("cut", "list", "batched")]
-                for line in INVALID:
-                    server.send_line(line)
-                cut = server.call("choose_model", task="half a pair: \ud83d", skill="\ud83d")
-                assert "error" in await replies[0]
-                assert "error" in await replies[1]
-                assert (await replies[2])["result"] == {}
-                assert "unknown skill" in (await cut)["result"]["content"][0]["text"]
-                reached.set()
-                assert texts(await running)
-            assert server.invalid_lines == []
-
-    asyncio.run(asyncio.wait_for(run(), 2 * GUARD_S))
+    slow = Behaviour(first_token_s=3600.0)
+    async with SimulatedProvider(
+        "openai-chat", models={"m": slow}, sleep=until_reached
+    ) as upstream:
+        folders = Folders(tmp_path)
+        folders.write(manifest(upstream))
+        async with folders.server() as server:
+            running = server.call(prompt="before")
+            await upstream.until(lambda: upstream.in_flight == 1)
+            replies = [server.expect(name) for name in ("cut", "list", "batched")]
+            for line in INVALID:
+                server.send_line(line)
+            cut = server.call("choose_model", task="half a pair: \ud83d", skill="\ud83d")
+            assert "error" in await replies[0]
+            assert "error" in await replies[1]
+            assert (await replies[2])["result"] == {}
+            assert "unknown skill" in (await cut)["result"]["content"][0]["text"]
+            reached.set()
+            assert texts(await running)
+        assert server.invalid_lines == []

@@ -46,18 +46,15 @@ async def complete(
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_plain_answer_with_thinking_and_usage(stream: bool) -> None:
-    async def run() -> None:
-        async with provider_and_client(reasoning="let me see", cached_tokens=1) as (_, client):
-            found = await complete(client, stream=stream, system="be brief")
-            assert [block.type for block in found.content] == ["thinking", "text"]
-            assert found.content[-1].to_dict()["text"] == "This is a simulated answer."
-            assert found.stop_reason == "end_turn"
-            assert found.usage.cache_read_input_tokens == 1
-            assert found.usage.input_tokens == 2
-            assert found.usage.output_tokens == 7 + 3
-
-    asyncio.run(run())
+async def test_a_plain_answer_with_thinking_and_usage(stream: bool) -> None:
+    async with provider_and_client(reasoning="let me see", cached_tokens=1) as (_, client):
+        found = await complete(client, stream=stream, system="be brief")
+        assert [block.type for block in found.content] == ["thinking", "text"]
+        assert found.content[-1].to_dict()["text"] == "This is a simulated answer."
+        assert found.stop_reason == "end_turn"
+        assert found.usage.cache_read_input_tokens == 1
+        assert found.usage.input_tokens == 2
+        assert found.usage.output_tokens == 7 + 3
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -102,27 +99,21 @@ def test_a_tool_that_must_be_called_is_called(stream: bool) -> None:
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
-def test_a_fault_is_the_sdks_own_error(
+async def test_a_fault_is_the_sdks_own_error(
     broken: SimulatedFault, raised: type[Exception], stream: bool
 ) -> None:
-    async def run() -> None:
-        async with provider_and_client() as (provider, client):
-            provider.script("m", [broken])
-            with pytest.raises(raised):
-                await complete(client, stream=stream)
-            assert (await complete(client)).content
-
-    asyncio.run(run())
+    async with provider_and_client() as (provider, client):
+        provider.script("m", [broken])
+        with pytest.raises(raised):
+            await complete(client, stream=stream)
+        assert (await complete(client)).content
 
 
-def test_an_overload_inside_a_stream_is_raised() -> None:
-    async def run() -> None:
-        async with provider_and_client(chunk_tokens=1) as (provider, client):
-            provider.script("m", [fault.overloaded_in_stream()])
-            with pytest.raises(anthropic.APIStatusError, match="overloaded_error"):
-                await complete(client, stream=True)
-
-    asyncio.run(run())
+async def test_an_overload_inside_a_stream_is_raised() -> None:
+    async with provider_and_client(chunk_tokens=1) as (provider, client):
+        provider.script("m", [fault.overloaded_in_stream()])
+        with pytest.raises(anthropic.APIStatusError, match="overloaded_error"):
+            await complete(client, stream=True)
 
 
 def test_a_refusal_stops_with_refusal() -> None:
@@ -145,12 +136,9 @@ def test_reasoning_can_use_up_the_whole_output() -> None:
     assert found.usage.output_tokens == 500
 
 
-def test_models_are_listed() -> None:
-    async def run() -> list[str]:
-        async with provider_and_client() as (_, client):
-            return [model.id async for model in client.models.list()]
-
-    assert asyncio.run(run()) == ["m"]
+async def test_models_are_listed() -> None:
+    async with provider_and_client() as (_, client):
+        assert [model.id async for model in client.models.list()] == ["m"]
 
 
 def test_what_a_behaviour_raises_is_raised_at_the_end() -> None:

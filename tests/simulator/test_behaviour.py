@@ -195,17 +195,14 @@ def test_what_is_required_is_missed_by_name(protocol: str, left_out: str) -> Non
     assert left_out in found.json["error"]["message"]
 
 
-def test_anthropic_wants_its_version_header() -> None:
-    async def run() -> Response:
-        async with SimulatedProvider("anthropic-messages", models={"m": Behaviour()}) as provider:
-            client = await Client.to(provider)
-            head = "POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
-            client.writer.write(head.encode())
-            found = await client.read()
-            await client.close()
-            return found
-
-    assert "anthropic-version: header is required" in str(asyncio.run(run()).json)
+async def test_anthropic_wants_its_version_header() -> None:
+    async with SimulatedProvider("anthropic-messages", models={"m": Behaviour()}) as provider:
+        client = await Client.to(provider)
+        head = "POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
+        client.writer.write(head.encode())
+        found = await client.read()
+        await client.close()
+        assert "anthropic-version: header is required" in str(found.json)
 
 
 @pytest.mark.parametrize(
@@ -235,54 +232,45 @@ def test_geminis_key_may_be_in_the_query() -> None:
 # --- scripts and outages ---
 
 
-def test_an_outage_lasts_until_it_is_healed_and_takes_the_list_of_models_too() -> None:
-    async def run() -> None:
-        models = {"m": Behaviour(), "n": Behaviour()}
-        async with SimulatedProvider("openai-chat", models=models) as provider:
-            provider.fail_all(fault.overloaded())
-            assert [(await ask(provider, model=m)).status for m in ("m", "n", "m")] == [503] * 3
-            client = await Client.to(provider)
-            await client.send("/v1/models", b"", method="GET")
-            assert (await client.read()).status == 503
-            provider.heal()
-            await client.send("/v1/models", b"", method="GET")
-            assert [m["id"] for m in (await client.read()).json["data"]] == ["m", "n"]
-            await client.close()
-            assert (await ask(provider)).status == 200
-
-    asyncio.run(run())
+async def test_an_outage_lasts_until_it_is_healed_and_takes_the_list_of_models_too() -> None:
+    models = {"m": Behaviour(), "n": Behaviour()}
+    async with SimulatedProvider("openai-chat", models=models) as provider:
+        provider.fail_all(fault.overloaded())
+        assert [(await ask(provider, model=m)).status for m in ("m", "n", "m")] == [503] * 3
+        client = await Client.to(provider)
+        await client.send("/v1/models", b"", method="GET")
+        assert (await client.read()).status == 503
+        provider.heal()
+        await client.send("/v1/models", b"", method="GET")
+        assert [m["id"] for m in (await client.read()).json["data"]] == ["m", "n"]
+        await client.close()
+        assert (await ask(provider)).status == 200
 
 
-def test_one_model_fails_alone_and_a_script_comes_first() -> None:
-    async def run() -> None:
-        models = {"m": Behaviour(), "n": Behaviour()}
-        async with SimulatedProvider("openai-chat", models=models) as provider:
-            provider.fail("m", fault.status(500))
-            provider.script("m", [answer("still"), fault.status(502)])
-            assert [(await ask(provider)).status for _ in range(3)] == [200, 502, 500]
-            assert (await ask(provider, model="n")).status == 200
-            provider.heal("m")
-            assert (await ask(provider)).status == 200
-            with pytest.raises(KeyError, match="there are: m, n"):
-                provider.script("o", [])
-
-    asyncio.run(run())
+async def test_one_model_fails_alone_and_a_script_comes_first() -> None:
+    models = {"m": Behaviour(), "n": Behaviour()}
+    async with SimulatedProvider("openai-chat", models=models) as provider:
+        provider.fail("m", fault.status(500))
+        provider.script("m", [answer("still"), fault.status(502)])
+        assert [(await ask(provider)).status for _ in range(3)] == [200, 502, 500]
+        assert (await ask(provider, model="n")).status == 200
+        provider.heal("m")
+        assert (await ask(provider)).status == 200
+        with pytest.raises(KeyError, match="there are: m, n"):
+            provider.script("o", [])
 
 
-def test_what_came_is_remembered() -> None:
-    async def run() -> None:
-        async with SimulatedProvider("openai-chat", models={"m": Behaviour()}, keep=4) as provider:
-            for number in range(7):
-                await ask(provider, f"prompt {number}", key="k", temperature=0.5)
-            last = provider.requests[-1]
-            assert (last.prompt, last.model, last.number) == ("prompt 6", "m", 6)
-            assert last.headers["authorization"] == "Bearer k"
-            assert last.value("temperature") == 0.5
-            assert last.value("nothing.there") is None
-            assert last.answered
-            assert 2 <= len(provider.requests) <= 4
-
-    asyncio.run(run())
+async def test_what_came_is_remembered() -> None:
+    async with SimulatedProvider("openai-chat", models={"m": Behaviour()}, keep=4) as provider:
+        for number in range(7):
+            await ask(provider, f"prompt {number}", key="k", temperature=0.5)
+        last = provider.requests[-1]
+        assert (last.prompt, last.model, last.number) == ("prompt 6", "m", 6)
+        assert last.headers["authorization"] == "Bearer k"
+        assert last.value("temperature") == 0.5
+        assert last.value("nothing.there") is None
+        assert last.answered
+        assert 2 <= len(provider.requests) <= 4
 
 
 def test_a_parameter_is_found_in_either_spelling() -> None:

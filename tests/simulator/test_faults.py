@@ -21,7 +21,7 @@ LONG = "word " * 20_000
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_every_fault_that_fits_can_be_played_streamed_and_not(dialect: str) -> None:
+async def test_every_fault_that_fits_can_be_played_streamed_and_not(dialect: str) -> None:
     async def one(provider: SimulatedProvider, found: SimulatedFault, stream: bool) -> None:
         provider.script("m", [found])
         client = await Client.to(provider)
@@ -37,19 +37,16 @@ def test_every_fault_that_fits_can_be_played_streamed_and_not(dialect: str) -> N
                 assert found.leads_to >= {Fault.CONNECTION}
         await client.close()
 
-    async def run() -> None:
-        protocol = DIALECTS[dialect].protocol
-        models = {"m": Behaviour()}
-        async with SimulatedProvider(protocol, dialect=dialect, models=models) as provider:
-            found = fault.faults(protocol, dialect)
-            assert len(found) > 50
-            for one_fault in found:
-                if one_fault.name != "huge_body":
-                    for stream in (False, True):
-                        await one(provider, one_fault, stream)
-            assert not provider.errors
-
-    asyncio.run(run())
+    protocol = DIALECTS[dialect].protocol
+    models = {"m": Behaviour()}
+    async with SimulatedProvider(protocol, dialect=dialect, models=models) as provider:
+        found = fault.faults(protocol, dialect)
+        assert len(found) > 50
+        for one_fault in found:
+            if one_fault.name != "huge_body":
+                for stream in (False, True):
+                    await one(provider, one_fault, stream)
+        assert not provider.errors
 
 
 def test_faults_are_found_by_name_and_a_similar_name_is_suggested() -> None:

@@ -48,20 +48,17 @@ async def complete(
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_plain_answer_with_thoughts_and_usage(stream: bool) -> None:
-    async def run() -> None:
-        async with provider_and_client(reasoning="let me see", cached_tokens=1) as (_, client):
-            found = await complete(client, stream=stream, system_instruction="be brief")
-            assert "".join(part.text or "" for part in found) == "This is a simulated answer."
-            (candidate,) = found[-1].candidates or []
-            assert candidate.finish_reason is types.FinishReason.STOP
-            usage = found[-1].usage_metadata
-            assert usage is not None
-            assert usage.thoughts_token_count == 3
-            assert usage.candidates_token_count == 7
-            assert usage.cached_content_token_count == 1
-
-    asyncio.run(run())
+async def test_a_plain_answer_with_thoughts_and_usage(stream: bool) -> None:
+    async with provider_and_client(reasoning="let me see", cached_tokens=1) as (_, client):
+        found = await complete(client, stream=stream, system_instruction="be brief")
+        assert "".join(part.text or "" for part in found) == "This is a simulated answer."
+        (candidate,) = found[-1].candidates or []
+        assert candidate.finish_reason is types.FinishReason.STOP
+        usage = found[-1].usage_metadata
+        assert usage is not None
+        assert usage.thoughts_token_count == 3
+        assert usage.candidates_token_count == 7
+        assert usage.cached_content_token_count == 1
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -90,18 +87,15 @@ def test_an_answer_that_fits_a_schema(stream: bool) -> None:
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
-def test_a_fault_is_the_sdks_own_error(
+async def test_a_fault_is_the_sdks_own_error(
     broken: SimulatedFault, raised: type[errors.APIError], status: str, stream: bool
 ) -> None:
-    async def run() -> None:
-        async with provider_and_client() as (provider, client):
-            provider.script("m", [broken])
-            with pytest.raises(raised) as caught:
-                await complete(client, stream=stream)
-            assert caught.value.status == status
-            assert (await complete(client))[0].text
-
-    asyncio.run(run())
+    async with provider_and_client() as (provider, client):
+        provider.script("m", [broken])
+        with pytest.raises(raised) as caught:
+            await complete(client, stream=stream)
+        assert caught.value.status == status
+        assert (await complete(client))[0].text
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -131,19 +125,13 @@ def test_a_function_that_must_be_called_is_called() -> None:
     assert Count.model_validate(call.args)
 
 
-def test_a_missing_key_is_forbidden_and_a_wrong_one_a_bad_request() -> None:
-    async def run() -> None:
-        async with provider_and_client(key="AIza-not-the-right-one") as (_, client):
-            with pytest.raises(errors.ClientError, match="API key not valid") as caught:
-                await complete(client)
-            assert caught.value.code == 400
-
-    asyncio.run(run())
+async def test_a_missing_key_is_forbidden_and_a_wrong_one_a_bad_request() -> None:
+    async with provider_and_client(key="AIza-not-the-right-one") as (_, client):
+        with pytest.raises(errors.ClientError, match="API key not valid") as caught:
+            await complete(client)
+        assert caught.value.code == 400
 
 
-def test_models_are_listed() -> None:
-    async def run() -> list[str | None]:
-        async with provider_and_client() as (_, client):
-            return [model.name async for model in await client.aio.models.list()]
-
-    assert asyncio.run(run()) == ["models/m"]
+async def test_models_are_listed() -> None:
+    async with provider_and_client() as (_, client):
+        assert [model.name async for model in await client.aio.models.list()] == ["models/m"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,21 +48,18 @@ def agrees(one: SimulatedFault, found: set[Fault], *, touched: bool) -> bool:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_every_fault_is_read_as_the_catalogue_says(dialect: str) -> None:
-    async def run() -> list[str]:
-        protocol = DIALECTS[dialect].protocol
-        wrong = []
-        client = HttpClient()
-        models = {"m": Behaviour(chunk_tokens=1)}
-        async with SimulatedProvider(protocol, dialect=dialect, key=KEY, models=models) as up:
-            for one in fault.faults(protocol, dialect):
-                if one.name in fault.STALLS | OF_OTHERS:
-                    continue
-                up.fail("m", one)
-                found = await read(up, dialect, client)
-                if not agrees(one, found, touched=bool(up.requests[-1].fault)):
-                    wrong.append(f"{one.name}: {sorted(found)}, not {sorted(one.leads_to)}")
-            await client.close()
-        return wrong
-
-    assert asyncio.run(run()) == []
+async def test_every_fault_is_read_as_the_catalogue_says(dialect: str) -> None:
+    protocol = DIALECTS[dialect].protocol
+    wrong = []
+    client = HttpClient()
+    models = {"m": Behaviour(chunk_tokens=1)}
+    async with SimulatedProvider(protocol, dialect=dialect, key=KEY, models=models) as up:
+        for one in fault.faults(protocol, dialect):
+            if one.name in fault.STALLS | OF_OTHERS:
+                continue
+            up.fail("m", one)
+            found = await read(up, dialect, client)
+            if not agrees(one, found, touched=bool(up.requests[-1].fault)):
+                wrong.append(f"{one.name}: {sorted(found)}, not {sorted(one.leads_to)}")
+        await client.close()
+    assert wrong == []

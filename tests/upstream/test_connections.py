@@ -48,33 +48,27 @@ def failed(script: bytes, *, closes: bool = True) -> ProviderError:
     return asyncio.run(test())
 
 
-def test_head_and_body_leave_together_and_name_the_host() -> None:
-    async def test() -> None:
-        async with serving(WHOLE) as (script, client):
-            await ask(script, client)
-            head = script.requests[0].split(b"\r\n")
-            assert head[0] == b"POST /v1/chat/completions HTTP/1.1"
-            assert b"host: 127.0.0.1:%d" % script.port in head
-
-    asyncio.run(test())
+async def test_head_and_body_leave_together_and_name_the_host() -> None:
+    async with serving(WHOLE) as (script, client):
+        await ask(script, client)
+        head = script.requests[0].split(b"\r\n")
+        assert head[0] == b"POST /v1/chat/completions HTTP/1.1"
+        assert b"host: 127.0.0.1:%d" % script.port in head
 
 
 @pytest.mark.parametrize("is_available", [True, False], ids=["own", "httpcore2"])
-def test_a_connection_that_is_used_again_sends_each_request_to_its_own_path(
+async def test_a_connection_that_is_used_again_sends_each_request_to_its_own_path(
     monkeypatch: pytest.MonkeyPatch, is_available: bool
 ) -> None:
     monkeypatch.setattr(http, "IS_AVAILABLE", is_available)
 
-    async def test() -> None:
-        async with serving(WHOLE, WHOLE) as (script, client):
-            for path in ("one", "two"):
-                request = request_of(f"http://127.0.0.1:{script.port}/{path}")
-                await make_upstreams(client)[WireFormat.OPENAI_CHAT].complete(request)
-            paths = [sent.split(b" ")[1] for sent in script.requests]
-            assert paths == [b"/one/v1/chat/completions", b"/two/v1/chat/completions"]
-            assert script.connections == 1
-
-    asyncio.run(test())
+    async with serving(WHOLE, WHOLE) as (script, client):
+        for path in ("one", "two"):
+            request = request_of(f"http://127.0.0.1:{script.port}/{path}")
+            await make_upstreams(client)[WireFormat.OPENAI_CHAT].complete(request)
+        paths = [sent.split(b" ")[1] for sent in script.requests]
+        assert paths == [b"/one/v1/chat/completions", b"/two/v1/chat/completions"]
+        assert script.connections == 1
 
 
 LOOPS = pytest.mark.parametrize("loop", [None, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
@@ -130,21 +124,18 @@ def test_a_body_that_nobody_takes_waits_with_the_upstream(loop: Any) -> None:
         runner.run(test())
 
 
-def test_an_address_that_does_not_answer_gives_way_to_the_next(
+async def test_an_address_that_does_not_answer_gives_way_to_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def test() -> None:
-        async with serving(WHOLE) as (script, client):
-            loop = asyncio.get_running_loop()
-            ipv4 = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+    async with serving(WHOLE) as (script, client):
+        loop = asyncio.get_running_loop()
+        ipv4 = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
 
-            async def addresses(*_: Any, **__: Any) -> Any:
-                return [(*ipv4, (host, script.port)) for host in ("127.0.0.9", "127.0.0.1")]
+        async def addresses(*_: Any, **__: Any) -> Any:
+            return [(*ipv4, (host, script.port)) for host in ("127.0.0.9", "127.0.0.1")]
 
-            monkeypatch.setattr(loop, "getaddrinfo", addresses)
-            assert (await ask(script, client, "http://localhost")).text == "ok"
-
-    asyncio.run(test())
+        monkeypatch.setattr(loop, "getaddrinfo", addresses)
+        assert (await ask(script, client, "http://localhost")).text == "ok"
 
 
 def test_a_trailer_is_no_header_and_no_body() -> None:

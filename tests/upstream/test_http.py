@@ -160,22 +160,19 @@ def test_a_name_that_is_not_found_is_a_connection_fault() -> None:
     run(test, chat())
 
 
-def test_an_untrusted_certificate_is_a_connection_fault() -> None:
-    async def test() -> None:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
-        client = HttpClient()
-        async with asyncio.timeout(PATIENCE_S), upstream(chat(), tls=context) as server:
-            try:
-                with pytest.raises(ProviderError) as caught:
-                    await make_upstreams(client)[OPENAI].complete(request_of(server.base))
-            finally:
-                await client.close()
-            assert caught.value.fault is Fault.CONNECTION
-            assert "certificate" in str(caught.value)
-            assert server.requests == []
-
-    asyncio.run(test())
+async def test_an_untrusted_certificate_is_a_connection_fault() -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    client = HttpClient()
+    async with asyncio.timeout(PATIENCE_S), upstream(chat(), tls=context) as server:
+        try:
+            with pytest.raises(ProviderError) as caught:
+                await make_upstreams(client)[OPENAI].complete(request_of(server.base))
+        finally:
+            await client.close()
+        assert caught.value.fault is Fault.CONNECTION
+        assert "certificate" in str(caught.value)
+        assert server.requests == []
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

@@ -31,12 +31,9 @@ REFUSED = b'HTTP/1.1 429 Slow\r\n%bcontent-length: 20\r\n\r\n{"error":"too many"
         "informational without end", "header without end", "folded header", "version",
     ],
 )  # fmt: skip
-def test_odd_responses_are_faults_and_end_at_once(script: bytes, fault: Fault) -> None:
-    async def test() -> None:
-        async with serving(script) as (server, client):
-            assert (await refused(server, client)).fault is fault
-
-    asyncio.run(test())
+async def test_odd_responses_are_faults_and_end_at_once(script: bytes, fault: Fault) -> None:
+    async with serving(script) as (server, client):
+        assert (await refused(server, client)).fault is fault
 
 
 def test_a_switch_to_another_protocol_is_named_and_no_error_of_the_program(
@@ -61,39 +58,29 @@ def test_a_switch_to_another_protocol_is_named_and_no_error_of_the_program(
     ],
     ids=["no reason", "capitals", "line break after", "bytes in chunks"],
 )
-def test_what_is_unusual_and_in_order_is_read(script: bytes) -> None:
-    async def test() -> None:
-        async with serving(script, WHOLE) as (server, client):
-            assert [(await ask(server, client)).text for _ in range(2)] == ["ok", "ok"]
-
-    asyncio.run(test())
+async def test_what_is_unusual_and_in_order_is_read(script: bytes) -> None:
+    async with serving(script, WHOLE) as (server, client):
+        assert [(await ask(server, client)).text for _ in range(2)] == ["ok", "ok"]
 
 
-def test_a_body_in_another_transfer_encoding_lasts_to_the_end_of_the_connection() -> None:
-    async def test() -> None:
-        script = b"HTTP/1.1 200 OK\r\n%btransfer-encoding: identity\r\n\r\n%b" % (JSON, BODY)
-        async with serving(script, closes=True) as (server, client):
-            assert (await ask(server, client)).text == "ok"
-
-    asyncio.run(test())
+async def test_a_body_in_another_transfer_encoding_lasts_to_the_end_of_the_connection() -> None:
+    script = b"HTTP/1.1 200 OK\r\n%btransfer-encoding: identity\r\n\r\n%b" % (JSON, BODY)
+    async with serving(script, closes=True) as (server, client):
+        assert (await ask(server, client)).text == "ok"
 
 
-def test_a_refusal_that_was_read_to_its_end_leaves_the_connection_for_the_next_request() -> None:
-    async def test() -> None:
-        async with serving(REFUSED, WHOLE) as (server, client):
-            assert (await refused(server, client)).status == 429
-            assert (await ask(server, client)).text == "ok"
-            assert server.connections == 1
+async def test_a_refusal_that_was_read_to_its_end_leaves_the_connection_for_the_next_request() -> (
+    None
+):
+    async with serving(REFUSED, WHOLE) as (server, client):
+        assert (await refused(server, client)).status == 429
+        assert (await ask(server, client)).text == "ok"
+        assert server.connections == 1
 
-    asyncio.run(test())
 
-
-def test_a_refusal_that_is_too_long_to_be_read_closes_the_connection() -> None:
-    async def test() -> None:
-        long = b"HTTP/1.1 500 Oh\r\ncontent-length: 900000\r\n\r\n" + b"x" * 900_000
-        async with serving(long, WHOLE) as (server, client):
-            assert (await refused(server, client)).status == 500
-            assert (await ask(server, client)).text == "ok"
-            assert server.connections == 2
-
-    asyncio.run(test())
+async def test_a_refusal_that_is_too_long_to_be_read_closes_the_connection() -> None:
+    long = b"HTTP/1.1 500 Oh\r\ncontent-length: 900000\r\n\r\n" + b"x" * 900_000
+    async with serving(long, WHOLE) as (server, client):
+        assert (await refused(server, client)).status == 500
+        assert (await ask(server, client)).text == "ok"
+        assert server.connections == 2

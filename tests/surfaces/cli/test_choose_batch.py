@@ -59,19 +59,16 @@ def batch(tmp_path: Path, url: str, row: dict[str, Any], *options: str) -> dict[
     return chosen
 
 
-def test_the_judge_is_asked_only_when_it_says_so(tmp_path: Path) -> None:
-    async def run() -> None:
-        verdict = json.dumps({"skill": "code", "difficulty": 4})
-        async with SimulatedProvider(models={"cheap": Behaviour(verdict)}) as upstream:
-            row = {"id": 1, "prompt": "qwerty"}
-            plain = await asyncio.to_thread(batch, tmp_path, upstream.base_url, row)
-            assert not upstream.requests
-            judged = await asyncio.to_thread(batch, tmp_path, upstream.base_url, row, "--judge")
-            assert len(upstream.requests) == 1
-        assert plain["source"] != "judge"
-        assert (judged["source"], judged["skill"]) == ("judge", {"code": 1.0})
-
-    asyncio.run(asyncio.wait_for(run(), 30))
+async def test_the_judge_is_asked_only_when_it_says_so(tmp_path: Path) -> None:
+    verdict = json.dumps({"skill": "code", "difficulty": 4})
+    async with SimulatedProvider(models={"cheap": Behaviour(verdict)}) as upstream:
+        row = {"id": 1, "prompt": "qwerty"}
+        plain = await asyncio.to_thread(batch, tmp_path, upstream.base_url, row)
+        assert not upstream.requests
+        judged = await asyncio.to_thread(batch, tmp_path, upstream.base_url, row, "--judge")
+        assert len(upstream.requests) == 1
+    assert plain["source"] != "judge"
+    assert (judged["source"], judged["skill"]) == ("judge", {"code": 1.0})
 
 
 def test_outcomes_count_only_with_the_ledger(

@@ -198,26 +198,22 @@ def test_without_any_key_the_shipped_providers_are_rehearsed_within_seconds(
     assert {c["task"] for c in calls} == {sample.label for sample in BUILT_IN}
 
 
-def test_neither_keys_nor_headers_nor_addresses_of_the_user_are_used(tmp_path: Path) -> None:
+async def test_neither_keys_nor_headers_nor_addresses_of_the_user_are_used(tmp_path: Path) -> None:
     (tmp_path / "m.toml").write_text(MANIFEST)
     catalog = load_catalog(tmp_path / "m.toml", has_key=lambda _: True)
 
-    async def led() -> None:
-        answers = Answers(BUILT_IN, count_tokens)
-        async with simulate(catalog, answers, seed=0, clock=time.monotonic) as set_up:
-            for model in set_up.catalog.models.values():
-                for endpoint in model.endpoints:
-                    provider = endpoint.provider
-                    assert provider.base_url.startswith("http://127.0.0.1:")
-                    assert provider.headers == {}
-                    assert (
-                        set_up.settings.key(provider)
-                        == f"sk-rehearsal-of-{provider.key_env.lower()}"
-                    )
-            assert set_up.catalog.models["mine/large"].price == catalog.models["mine/large"].price
-            assert set_up.catalog.routing == catalog.routing
-
-    asyncio.run(led())
+    answers = Answers(BUILT_IN, count_tokens)
+    async with simulate(catalog, answers, seed=0, clock=time.monotonic) as set_up:
+        for model in set_up.catalog.models.values():
+            for endpoint in model.endpoints:
+                provider = endpoint.provider
+                assert provider.base_url.startswith("http://127.0.0.1:")
+                assert provider.headers == {}
+                assert (
+                    set_up.settings.key(provider) == f"sk-rehearsal-of-{provider.key_env.lower()}"
+                )
+        assert set_up.catalog.models["mine/large"].price == catalog.models["mine/large"].price
+        assert set_up.catalog.routing == catalog.routing
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rightmodel.simulator import Behaviour, SimulatedProvider
-from surfaces.http.gateway import KEY, gateway, manifest, run
+from surfaces.http.gateway import KEY, gateway, manifest
 from surfaces.http.test_bad_input import (
     BODY,
     CHAT,
@@ -83,43 +83,37 @@ WRONG_EVERYWHERE: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_fields_of_a_wrong_type(tmp_path: Path, path: str) -> None:
-    async def work() -> None:
-        async with (
-            SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
-            gateway(tmp_path, manifest({"p": up})) as gw,
-        ):
-            for wrong in [*WRONG_TYPES[path], *WRONG_EVERYWHERE]:
-                assert next(iter(wrong)) in await refused(gw, path, {**BODY[path], **wrong})
-                asked = await gw.post("/v1/route", {**BODY[path], **wrong})
-                assert asked.status_code in {200, 400}, asked.text  # a chat may have these fields
-            stream = await gw.post(path, {**BODY[path], "stream": "yes"})
-            assert stream.status_code == 400
-            assert "true or false is required" in message_of(path, stream.json())
-            assert up.requests == []
-
-    run(work())
+async def test_fields_of_a_wrong_type(tmp_path: Path, path: str) -> None:
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        for wrong in [*WRONG_TYPES[path], *WRONG_EVERYWHERE]:
+            assert next(iter(wrong)) in await refused(gw, path, {**BODY[path], **wrong})
+            asked = await gw.post("/v1/route", {**BODY[path], **wrong})
+            assert asked.status_code in {200, 400}, asked.text  # a chat may have these fields
+        stream = await gw.post(path, {**BODY[path], "stream": "yes"})
+        assert stream.status_code == 400
+        assert "true or false is required" in message_of(path, stream.json())
+        assert up.requests == []
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_conversation_that_says_nothing(tmp_path: Path, path: str) -> None:
+async def test_a_conversation_that_says_nothing(tmp_path: Path, path: str) -> None:
     field = "input" if path == RESPONSES else "messages"
 
-    async def work() -> None:
-        async with (
-            SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
-            gateway(tmp_path, manifest({"p": up})) as gw,
-        ):
-            none = await refused(gw, path, {**BODY[path], field: []})
-            assert "at least one" in none
-            blanks: tuple[object, ...] = ("", "  ", [])
-            for blank in blanks:
-                said = [{"role": "user", "content": blank}]
-                empty = await refused(gw, path, {**BODY[path], field: said})
-                assert empty.startswith(f"{field}: every message is empty")
-            assert up.requests == []
-
-    run(work())
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        none = await refused(gw, path, {**BODY[path], field: []})
+        assert "at least one" in none
+        blanks: tuple[object, ...] = ("", "  ", [])
+        for blank in blanks:
+            said = [{"role": "user", "content": blank}]
+            empty = await refused(gw, path, {**BODY[path], field: said})
+            assert empty.startswith(f"{field}: every message is empty")
+        assert up.requests == []
 
 
 NULLS = (
@@ -133,51 +127,41 @@ NULLS = (
 
 @pytest.mark.parametrize("protocol", ["openai-chat", "anthropic-messages"])
 @pytest.mark.parametrize("path", PATHS)
-def test_null_counts_as_missing(tmp_path: Path, path: str, protocol: str) -> None:
-    async def work() -> None:
-        async with (
-            SimulatedProvider(protocol, key=KEY, models={"m": Behaviour()}) as up,
-            gateway(tmp_path, manifest({"p": up})) as gw,
-        ):
-            body = {**dict.fromkeys(NULLS), **BODY[path]}
-            assert (await gw.post(path, body)).status_code == 200
-            counted = {"max_tokens": None, **dict.fromkeys(NULLS), **BODY[MESSAGES]}
-            counted["max_tokens"] = None
-            assert (await gw.post("/v1/messages/count_tokens", counted)).status_code == 200
-            routed = await gw.post("/v1/route", {**body, "model": None})
-            assert routed.status_code == 200, routed.text
-
-    run(work())
+async def test_null_counts_as_missing(tmp_path: Path, path: str, protocol: str) -> None:
+    async with (
+        SimulatedProvider(protocol, key=KEY, models={"m": Behaviour()}) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        body = {**dict.fromkeys(NULLS), **BODY[path]}
+        assert (await gw.post(path, body)).status_code == 200
+        counted = {"max_tokens": None, **dict.fromkeys(NULLS), **BODY[MESSAGES]}
+        counted["max_tokens"] = None
+        assert (await gw.post("/v1/messages/count_tokens", counted)).status_code == 200
+        routed = await gw.post("/v1/route", {**body, "model": None})
+        assert routed.status_code == 200, routed.text
 
 
 @pytest.mark.parametrize("protocol", ["openai-chat", "anthropic-messages", "gemini"])
 @pytest.mark.parametrize("path", PATHS)
-def test_system_text_alone_is_a_request_in_every_api(
+async def test_system_text_alone_is_a_request_in_every_api(
     tmp_path: Path, path: str, protocol: str
 ) -> None:
     field = "input" if path == RESPONSES else "messages"
 
-    async def work() -> None:
-        async with (
-            SimulatedProvider(protocol, key=KEY, models={"m": Behaviour()}) as up,
-            gateway(tmp_path, manifest({"p": up})) as gw,
-        ):
-            body = {**BODY[path], field: [{"role": "system", "content": "Say one word."}]}
-            assert (await gw.post(path, body)).status_code == 200
-            assert "Say one word." in json.dumps(up.requests[0].body)
-
-    run(work())
+    async with (
+        SimulatedProvider(protocol, key=KEY, models={"m": Behaviour()}) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        body = {**BODY[path], field: [{"role": "system", "content": "Say one word."}]}
+        assert (await gw.post(path, body)).status_code == 200
+        assert "Say one word." in json.dumps(up.requests[0].body)
 
 
-def test_a_request_to_fill_the_cache_goes_to_no_other_api(tmp_path: Path) -> None:
+async def test_a_request_to_fill_the_cache_goes_to_no_other_api(tmp_path: Path) -> None:
     """Anthropic's `max_tokens: 0`: other APIs would answer at length."""
-
-    async def work() -> None:
-        async with (
-            SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
-            gateway(tmp_path, manifest({"p": up})) as gw,
-        ):
-            text = await refused(gw, MESSAGES, {**BODY[MESSAGES], "max_tokens": 0})
-            assert "its API has no field for max_tokens" in text
-
-    run(work())
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        text = await refused(gw, MESSAGES, {**BODY[MESSAGES], "max_tokens": 0})
+        assert "its API has no field for max_tokens" in text

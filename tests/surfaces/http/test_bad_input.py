@@ -11,7 +11,7 @@ import pytest
 from rightmodel.simulator import Behaviour, SimulatedProvider
 from rightmodel.surfaces.http import asgi
 from rightmodel.wire.passthrough import with_model
-from surfaces.http.gateway import KEY, Gateway, gateway, manifest, run
+from surfaces.http.gateway import KEY, Gateway, gateway, manifest
 from surfaces.http.test_turns import BODIES, HI
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ async def refused(gw: Gateway, path: str, body: object, status: int = 400, **hea
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_bodies_that_are_no_request(tmp_path: Path, path: str) -> None:
+async def test_bodies_that_are_no_request(tmp_path: Path, path: str) -> None:
     wrong: list[tuple[object, str]] = [
         (b"", "the body is empty"),
         (b"{", "not valid JSON"),
@@ -89,29 +89,23 @@ def test_bodies_that_are_no_request(tmp_path: Path, path: str) -> None:
         ({**BODY[path], "messages": "hi", "input": 5}, "array"),
     ]
 
-    async def work() -> None:
-        async with (
-            SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
-            gateway(tmp_path, manifest({"p": up})) as gw,
-        ):
-            for body, teaches in wrong:
-                assert teaches in await refused(gw, path, body)
-            assert up.requests == []
-
-    run(work())
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        for body, teaches in wrong:
+            assert teaches in await refused(gw, path, body)
+        assert up.requests == []
 
 
-def test_a_byte_order_mark_is_no_part_of_the_body(tmp_path: Path) -> None:
-    async def work() -> None:
-        async with (
-            SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
-            gateway(tmp_path, manifest({"p": up})) as gw,
-        ):
-            marked = b"\xef\xbb\xbf" + json.dumps(BODY[CHAT]).encode()
-            assert (await gw.post(CHAT, marked)).status_code == 200
-            assert up.requests[0].body == {**BODY[CHAT], "model": "m"}
-
-    run(work())
+async def test_a_byte_order_mark_is_no_part_of_the_body(tmp_path: Path) -> None:
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        marked = b"\xef\xbb\xbf" + json.dumps(BODY[CHAT]).encode()
+        assert (await gw.post(CHAT, marked)).status_code == 200
+        assert up.requests[0].body == {**BODY[CHAT], "model": "m"}
 
 
 def test_every_spelling_of_the_key_model_is_replaced() -> None:
@@ -127,75 +121,65 @@ def test_every_spelling_of_the_key_model_is_replaced() -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_requests_that_no_model_can_take(tmp_path: Path, path: str) -> None:
-    async def work() -> None:
-        async with SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up:
-            text = manifest({"p": up})
-            for old, new in PLAIN.items():
-                text = text.replace(old, new)
-            async with gateway(tmp_path, text) as gw:
-                body = BODY[path]
-                near = await refused(gw, path, {**body, "model": "p-m"}, 404)
-                assert "p/m" in near
-                assert "[gateway] route" in near
-                assert "auto:cheap" in await refused(gw, path, {**body, "model": "auto:fast"}, 404)
-                tools = await refused(gw, path, {**body, "tools": [TOOL[path]]})
-                assert "lacks tools" in tools
-                image = await refused(gw, path, {**body, **IMAGE[path]})
-                assert "cannot read image" in image
-                long = await refused(gw, path, {**body, **LONG[path]})
-                assert "exceed its window of 200000" in long
-                failed = await gw.post(path, {**body, **LONG[path]})
-                assert failed.headers["x-rightmodel-ref"].isalnum()
-                answer = failed.json()["error"]
-                if path == MESSAGES:
-                    assert answer["message"].startswith("prompt is too long")
-                else:
-                    assert answer["code"] == "context_length_exceeded"
-            assert up.requests == []
-
-    run(work())
+async def test_requests_that_no_model_can_take(tmp_path: Path, path: str) -> None:
+    async with SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up:
+        text = manifest({"p": up})
+        for old, new in PLAIN.items():
+            text = text.replace(old, new)
+        async with gateway(tmp_path, text) as gw:
+            body = BODY[path]
+            near = await refused(gw, path, {**body, "model": "p-m"}, 404)
+            assert "p/m" in near
+            assert "[gateway] route" in near
+            assert "auto:cheap" in await refused(gw, path, {**body, "model": "auto:fast"}, 404)
+            tools = await refused(gw, path, {**body, "tools": [TOOL[path]]})
+            assert "lacks tools" in tools
+            image = await refused(gw, path, {**body, **IMAGE[path]})
+            assert "cannot read image" in image
+            long = await refused(gw, path, {**body, **LONG[path]})
+            assert "exceed its window of 200000" in long
+            failed = await gw.post(path, {**body, **LONG[path]})
+            assert failed.headers["x-rightmodel-ref"].isalnum()
+            answer = failed.json()["error"]
+            if path == MESSAGES:
+                assert answer["message"].startswith("prompt is too long")
+            else:
+                assert answer["code"] == "context_length_exceeded"
+        assert up.requests == []
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_body_over_the_cap(tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_body_over_the_cap(
+    tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(asgi, "MOST_BODY_BYTES", 1000)
 
-    async def work() -> None:
-        async with gateway(tmp_path, "version = 1") as gw:
-            assert "over 1,000 bytes" in await refused(gw, path, b" " * 2000, 413)
+    async with gateway(tmp_path, "version = 1") as gw:
+        assert "over 1,000 bytes" in await refused(gw, path, b" " * 2000, 413)
 
-            async def pieces() -> Any:
-                for _ in range(20):
-                    yield b" " * 100
+        async def pieces() -> Any:
+            for _ in range(20):
+                yield b" " * 100
 
-            answer = await gw.http.post(path, content=pieces())
-            assert answer.status_code == 413
-
-    run(work())
+        answer = await gw.http.post(path, content=pieces())
+        assert answer.status_code == 413
 
 
-def test_a_compressed_body_is_told_to_come_plain(tmp_path: Path) -> None:
-    async def work() -> None:
-        async with gateway(tmp_path, "version = 1") as gw:
-            answer = await gw.post(CHAT, b"\x1f\x8b", content_encoding="gzip")
-            assert answer.status_code == 415
-            assert "uncompressed" in answer.json()["error"]["message"]
-            assert answer.headers["accept-encoding"] == "identity"
-
-    run(work())
+async def test_a_compressed_body_is_told_to_come_plain(tmp_path: Path) -> None:
+    async with gateway(tmp_path, "version = 1") as gw:
+        answer = await gw.post(CHAT, b"\x1f\x8b", content_encoding="gzip")
+        assert answer.status_code == 415
+        assert "uncompressed" in answer.json()["error"]["message"]
+        assert answer.headers["accept-encoding"] == "identity"
 
 
-def test_a_conversation_by_id_is_told_to_come_whole(tmp_path: Path) -> None:
-    async def work() -> None:
-        async with (
-            SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
-            gateway(tmp_path, manifest({"p": up})) as gw,
-        ):
-            body = {**BODY[RESPONSES], "previous_response_id": "resp_1"}
-            assert "send the whole conversation" in await refused(gw, RESPONSES, body)
-
-    run(work())
+async def test_a_conversation_by_id_is_told_to_come_whole(tmp_path: Path) -> None:
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        body = {**BODY[RESPONSES], "previous_response_id": "resp_1"}
+        assert "send the whole conversation" in await refused(gw, RESPONSES, body)
 
 
 ORPHANS: dict[str, Any] = {
@@ -209,117 +193,99 @@ ORPHANS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_tools_result_without_its_call_reaches_another_api_as_text(
+async def test_a_tools_result_without_its_call_reaches_another_api_as_text(
     tmp_path: Path, path: str
 ) -> None:
-    async def work() -> None:
-        async with (
-            SimulatedProvider("gemini", key=KEY, models={"m": Behaviour()}) as up,
-            gateway(tmp_path, manifest({"p": up})) as gw,
+    async with (
+        SimulatedProvider("gemini", key=KEY, models={"m": Behaviour()}) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        answer = await gw.post(path, {**BODY[path], **ORPHANS[path]})
+        assert answer.status_code == 200, answer.text
+        sent = json.dumps(up.requests[0].body)
+        assert "42 degrees" in sent
+        assert "functionResponse" not in sent
+
+
+async def test_half_a_surrogate_pair_costs_no_turn(tmp_path: Path) -> None:
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        body = json.dumps(BODY[CHAT]).replace("hi", "cut \\ud83d here").encode()
+        assert (await gw.post(CHAT, body)).status_code == 200
+        assert [request.prompt for request in up.requests] == ["cut \ufffd here"]
+
+
+async def test_unknown_paths_and_methods_name_the_right_ones(tmp_path: Path) -> None:
+    async with gateway(tmp_path, "version = 1") as gw:
+        answers = {
+            "/chat/completions": "did you mean /v1/chat/completions?",
+            "/v1/v1/messages": "did you mean /v1/messages?",
+            "/v1/messages/": "did you mean /v1/messages?",
+            "/v1/embeddings": "there are /v1/chat/completions",
+        }
+        for path, teaches in answers.items():
+            answer = await gw.post(path, {})
+            assert answer.status_code == 404
+            assert teaches in answer.json()["error"]["message"]
+        for method, path, right in (
+            ("GET", CHAT, "POST"),
+            ("OPTIONS", MESSAGES, "POST"),
+            ("POST", "/v1/models", "GET, HEAD"),
+            ("DELETE", "/health", "GET, HEAD"),
         ):
-            answer = await gw.post(path, {**BODY[path], **ORPHANS[path]})
-            assert answer.status_code == 200, answer.text
-            sent = json.dumps(up.requests[0].body)
-            assert "42 degrees" in sent
-            assert "functionResponse" not in sent
-
-    run(work())
+            wrong = await gw.http.request(method, path)
+            assert wrong.status_code == 405
+            assert wrong.headers["allow"] == right
+            assert "takes" in wrong.json()["error"]["message"]
+        assert (await gw.http.head("/health")).status_code == 200
 
 
-def test_half_a_surrogate_pair_costs_no_turn(tmp_path: Path) -> None:
-    async def work() -> None:
-        async with (
-            SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
-            gateway(tmp_path, manifest({"p": up})) as gw,
-        ):
-            body = json.dumps(BODY[CHAT]).replace("hi", "cut \\ud83d here").encode()
-            assert (await gw.post(CHAT, body)).status_code == 200
-            assert [request.prompt for request in up.requests] == ["cut \ufffd here"]
-
-    run(work())
-
-
-def test_unknown_paths_and_methods_name_the_right_ones(tmp_path: Path) -> None:
-    async def work() -> None:
-        async with gateway(tmp_path, "version = 1") as gw:
-            answers = {
-                "/chat/completions": "did you mean /v1/chat/completions?",
-                "/v1/v1/messages": "did you mean /v1/messages?",
-                "/v1/messages/": "did you mean /v1/messages?",
-                "/v1/embeddings": "there are /v1/chat/completions",
-            }
-            for path, teaches in answers.items():
-                answer = await gw.post(path, {})
-                assert answer.status_code == 404
-                assert teaches in answer.json()["error"]["message"]
-            for method, path, right in (
-                ("GET", CHAT, "POST"),
-                ("OPTIONS", MESSAGES, "POST"),
-                ("POST", "/v1/models", "GET, HEAD"),
-                ("DELETE", "/health", "GET, HEAD"),
-            ):
-                wrong = await gw.http.request(method, path)
-                assert wrong.status_code == 405
-                assert wrong.headers["allow"] == right
-                assert "takes" in wrong.json()["error"]["message"]
-            assert (await gw.http.head("/health")).status_code == 200
-
-    run(work())
+async def test_two_requests_of_one_session_at_once(tmp_path: Path) -> None:
+    models = {"m": Behaviour(lambda r: f"answer to {r.prompt}")}
+    async with (
+        SimulatedProvider("anthropic-messages", key=KEY, models=models) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        bodies = [
+            {**BODY[CHAT], "messages": [*HI, {"role": "assistant", "content": "yes?"},
+                                        {"role": "user", "content": f"number {n}"}]}
+            for n in range(20)
+        ]  # fmt: skip
+        answers = await asyncio.gather(
+            *(gw.post(CHAT, body, x_session_id="one") for body in bodies)
+        )
+        for n, answer in enumerate(answers):
+            assert f"answer to number {n}" in answer.text
 
 
-def test_two_requests_of_one_session_at_once(tmp_path: Path) -> None:
-    async def work() -> None:
-        models = {"m": Behaviour(lambda r: f"answer to {r.prompt}")}
-        async with (
-            SimulatedProvider("anthropic-messages", key=KEY, models=models) as up,
-            gateway(tmp_path, manifest({"p": up})) as gw,
-        ):
-            bodies = [
-                {**BODY[CHAT], "messages": [*HI, {"role": "assistant", "content": "yes?"},
-                                            {"role": "user", "content": f"number {n}"}]}
-                for n in range(20)
-            ]  # fmt: skip
-            answers = await asyncio.gather(
-                *(gw.post(CHAT, body, x_session_id="one") for body in bodies)
-            )
-            for n, answer in enumerate(answers):
-                assert f"answer to number {n}" in answer.text
-
-    run(work())
-
-
-def test_a_broken_manifest_is_told(tmp_path: Path) -> None:
-    async def work() -> None:
-        async with gateway(tmp_path, "versoin = 1") as gw:
-            for path in PATHS:
-                answer = await gw.post(path, BODY[path])
-                assert answer.status_code == 503
-                assert "version" in message_of(path, answer.json())
-            assert (await gw.http.get("/health")).status_code == 200
-
-    run(work())
+async def test_a_broken_manifest_is_told(tmp_path: Path) -> None:
+    async with gateway(tmp_path, "versoin = 1") as gw:
+        for path in PATHS:
+            answer = await gw.post(path, BODY[path])
+            assert answer.status_code == 503
+            assert "version" in message_of(path, answer.json())
+        assert (await gw.http.get("/health")).status_code == 200
 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_key_that_a_model_writes_is_masked_in_every_api(
+async def test_a_key_that_a_model_writes_is_masked_in_every_api(
     tmp_path: Path, path: str, stream: bool
 ) -> None:
-    async def work() -> None:
-        models = {"m": Behaviour(f"my key is {KEY} indeed", chunk_tokens=1000)}
-        async with (
-            SimulatedProvider("openai-chat", key=KEY, models=models) as up,
-            gateway(tmp_path, manifest({"p": up})) as gw,
-        ):
-            answer = await gw.post(path, {**BODY[path], "stream": stream})
-            assert answer.status_code == 200
-            assert "my key is" in answer.text
-            assert KEY not in answer.text
-
-    run(work())
+    models = {"m": Behaviour(f"my key is {KEY} indeed", chunk_tokens=1000)}
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models=models) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        answer = await gw.post(path, {**BODY[path], "stream": stream})
+        assert answer.status_code == 200
+        assert "my key is" in answer.text
+        assert KEY not in answer.text
 
 
-def test_a_rule_of_trust_sees_what_passes_unread(tmp_path: Path) -> None:
+async def test_a_rule_of_trust_sees_what_passes_unread(tmp_path: Path) -> None:
     rule = '[[rules]]\nwhen = { contains = ["zebra"] }\nrequire = { trust = "local" }\n'
     hosted = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"q": "zebra"}}
     bodies: list[tuple[str, dict[str, Any]]] = [
@@ -329,15 +295,12 @@ def test_a_rule_of_trust_sees_what_passes_unread(tmp_path: Path) -> None:
         (MESSAGES, {"messages": [*HI, {"role": "assistant", "content": [hosted]}, *HI]}),
     ]
 
-    async def work() -> None:
-        async with SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up:
-            text = manifest({"p": up}, models=rule)
-            text = text.replace("[providers.p]\n", '[providers.p]\ntrust = "any"\n')
-            async with gateway(tmp_path, text) as gw:
-                for path, more in bodies:
-                    answer = await refused(gw, path, {**BODY[path], **more})
-                    assert "requires trust local" in answer
-                assert (await gw.post(CHAT, BODY[CHAT])).status_code == 200
-            assert len(up.requests) == 1
-
-    run(work())
+    async with SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up:
+        text = manifest({"p": up}, models=rule)
+        text = text.replace("[providers.p]\n", '[providers.p]\ntrust = "any"\n')
+        async with gateway(tmp_path, text) as gw:
+            for path, more in bodies:
+                answer = await refused(gw, path, {**BODY[path], **more})
+                assert "requires trust local" in answer
+            assert (await gw.post(CHAT, BODY[CHAT])).status_code == 200
+        assert len(up.requests) == 1

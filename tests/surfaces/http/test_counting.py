@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from loopback import failure, loopback
 from rightmodel.simulator import Behaviour, SimulatedProvider
-from surfaces.http.gateway import KEY, gateway, manifest, run
+from surfaces.http.gateway import KEY, gateway, manifest
 from surfaces.http.test_turns import ANTHROPIC
 
 if TYPE_CHECKING:
@@ -20,49 +20,42 @@ BODY = {
 }
 
 
-def test_an_upstream_that_counts_is_asked(tmp_path: Path) -> None:
-    async def work() -> None:
-        reply = 200, "application/json", b'{"input_tokens": 147}'
-        async with (
-            loopback({"m": [reply]}) as up,
-            gateway(tmp_path, ANTHROPIC.format(port=up.port)) as gw,
-        ):
-            answer = await gw.post(PATH, BODY)
-            assert answer.json() == {"input_tokens": 147, "estimated": False}
-            assert answer.headers["x-rightmodel-counted-by"] == "p/m"
-            assert up.paths == [PATH]
-            assert up.bodies == [BODY | {"model": "m"}]
-
-    run(work())
+async def test_an_upstream_that_counts_is_asked(tmp_path: Path) -> None:
+    reply = 200, "application/json", b'{"input_tokens": 147}'
+    async with (
+        loopback({"m": [reply]}) as up,
+        gateway(tmp_path, ANTHROPIC.format(port=up.port)) as gw,
+    ):
+        answer = await gw.post(PATH, BODY)
+        assert answer.json() == {"input_tokens": 147, "estimated": False}
+        assert answer.headers["x-rightmodel-counted-by"] == "p/m"
+        assert up.paths == [PATH]
+        assert up.bodies == [BODY | {"model": "m"}]
 
 
-def test_it_is_estimated_where_the_upstream_fails_or_speaks_another_api(tmp_path: Path) -> None:
-    async def work() -> None:
-        async with (
-            loopback({"m": [failure(500, {})]}) as up,
-            gateway(tmp_path, ANTHROPIC.format(port=up.port)) as gw,
-        ):
-            failed = await gw.post(PATH, BODY)
-        async with (
-            SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as chat,
-            gateway(tmp_path, manifest({"p": chat})) as gw,
-        ):
-            other = await gw.post(PATH, BODY)
-            assert chat.requests == []
-        for answer in (failed, other):
-            assert answer.headers["x-rightmodel-counted-by"] == "estimate"
-            assert answer.json()["estimated"] is True
-            assert 120 < answer.json()["input_tokens"] < 180
+async def test_it_is_estimated_where_the_upstream_fails_or_speaks_another_api(
+    tmp_path: Path,
+) -> None:
+    async with (
+        loopback({"m": [failure(500, {})]}) as up,
+        gateway(tmp_path, ANTHROPIC.format(port=up.port)) as gw,
+    ):
+        failed = await gw.post(PATH, BODY)
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as chat,
+        gateway(tmp_path, manifest({"p": chat})) as gw,
+    ):
+        other = await gw.post(PATH, BODY)
+        assert chat.requests == []
+    for answer in (failed, other):
+        assert answer.headers["x-rightmodel-counted-by"] == "estimate"
+        assert answer.json()["estimated"] is True
+        assert 120 < answer.json()["input_tokens"] < 180
 
-    run(work())
 
-
-def test_a_body_that_is_wrong_gets_the_error_of_messages(tmp_path: Path) -> None:
-    async def work() -> None:
-        async with gateway(tmp_path, "version = 1") as gw:
-            answer = await gw.post(PATH, {"model": "auto"})
-            assert answer.status_code == 400
-            assert answer.json()["error"]["type"] == "invalid_request_error"
-            assert "messages" in answer.json()["error"]["message"]
-
-    run(work())
+async def test_a_body_that_is_wrong_gets_the_error_of_messages(tmp_path: Path) -> None:
+    async with gateway(tmp_path, "version = 1") as gw:
+        answer = await gw.post(PATH, {"model": "auto"})
+        assert answer.status_code == 400
+        assert answer.json()["error"]["type"] == "invalid_request_error"
+        assert "messages" in answer.json()["error"]["message"]

@@ -10,7 +10,7 @@ import pytest
 from rightmodel.core.task import ToolCall, WireFormat
 from rightmodel.simulator import Behaviour, SimulatedProvider
 from rightmodel.wire.codecs import CODECS
-from surfaces.http.gateway import KEY, gateway, manifest, run
+from surfaces.http.gateway import KEY, gateway, manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,29 +40,28 @@ BODIES: dict[WireFormat, tuple[str, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("dialect", BODIES)
-def test_a_call_in_the_text_is_one(tmp_path: Path, dialect: WireFormat, *, stream: bool) -> None:
-    async def work() -> None:
-        path, body = BODIES[dialect]
-        said = SAID if dialect is not WireFormat.OPENAI_CHAT else SAID[SAID.index("<tool") :]
-        async with (
-            SimulatedProvider(key=KEY, models={"m": Behaviour(answers=said)}) as up,
-            gateway(tmp_path, manifest({"p": up})) as gw,
-        ):
-            answer = await gw.post(path, {"model": "auto", "stream": stream, **body})
-        codec = CODECS[dialect]
-        decoder = codec.decoder()
-        if stream:
-            for line in answer.text.split("\n"):
-                if line.startswith("data: {"):
-                    decoder.event(json.loads(line.removeprefix("data: ")))
-        else:
-            decoder.body(answer.json())
-        found = decoder.response()
-        (call,) = (part for part in found.parts if isinstance(part, ToolCall))
-        assert (call.name, json.loads(call.arguments)) == ("read", {"path": "a"})
-        assert call.id
-        assert found.finish == "tool_calls"
-        if dialect is not WireFormat.OPENAI_CHAT:
-            assert found.text.strip() == "Let me look."
-
-    run(work())
+async def test_a_call_in_the_text_is_one(
+    tmp_path: Path, dialect: WireFormat, *, stream: bool
+) -> None:
+    path, body = BODIES[dialect]
+    said = SAID if dialect is not WireFormat.OPENAI_CHAT else SAID[SAID.index("<tool") :]
+    async with (
+        SimulatedProvider(key=KEY, models={"m": Behaviour(answers=said)}) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        answer = await gw.post(path, {"model": "auto", "stream": stream, **body})
+    codec = CODECS[dialect]
+    decoder = codec.decoder()
+    if stream:
+        for line in answer.text.split("\n"):
+            if line.startswith("data: {"):
+                decoder.event(json.loads(line.removeprefix("data: ")))
+    else:
+        decoder.body(answer.json())
+    found = decoder.response()
+    (call,) = (part for part in found.parts if isinstance(part, ToolCall))
+    assert (call.name, json.loads(call.arguments)) == ("read", {"path": "a"})
+    assert call.id
+    assert found.finish == "tool_calls"
+    if dialect is not WireFormat.OPENAI_CHAT:
+        assert found.text.strip() == "Let me look."

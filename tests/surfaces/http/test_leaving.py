@@ -10,7 +10,7 @@ import pytest
 
 from rightmodel.simulator import Behaviour, SimulatedProvider
 from rightmodel.surfaces.http import connections, stream
-from surfaces.http.gateway import KEY, gateway, manifest, run
+from surfaces.http.gateway import KEY, gateway, manifest
 from surfaces.http.test_turns import BODIES
 
 if TYPE_CHECKING:
@@ -39,44 +39,37 @@ async def never(_: float) -> None:
 
 @pytest.mark.parametrize("streams", [True, False])
 @pytest.mark.parametrize("protocol", ["openai-chat", "anthropic-messages"])
-def test_a_client_that_leaves_ends_the_upstreams_request(
+async def test_a_client_that_leaves_ends_the_upstreams_request(
     tmp_path: Path, protocol: str, *, streams: bool
 ) -> None:
-    async def work() -> None:
-        models = {"m": Behaviour("word " * 50, tokens_per_s=1.0)}
-        async with (
-            SimulatedProvider(protocol, key=KEY, models=models, sleep=never) as up,
-            gateway(tmp_path, manifest({"p": up})) as gw,
-        ):
-            _, writer = await open_stream(gw, "openai-chat", stream=streams)
-            await up.until(lambda: up.in_flight == 1)
-            writer.close()
-            await up.until(lambda: up.in_flight == 0)
-            assert [request.cancelled for request in up.requests] == [True]
-            engine = await gw.app.engine()
-            await asyncio.wait_for(_until(lambda: engine.health.in_flight == 0), 5)
-            text = (await gw.http.get("/metrics")).text
-            assert 'rightmodel_calls_total{client="http",model="",outcome="cancelled"} 1' in text
-            assert 'rightmodel_breaker_open{provider="p",model="p/m"} 0' in text
-
-    run(work())
+    models = {"m": Behaviour("word " * 50, tokens_per_s=1.0)}
+    async with (
+        SimulatedProvider(protocol, key=KEY, models=models, sleep=never) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        _, writer = await open_stream(gw, "openai-chat", stream=streams)
+        await up.until(lambda: up.in_flight == 1)
+        writer.close()
+        await up.until(lambda: up.in_flight == 0)
+        assert [request.cancelled for request in up.requests] == [True]
+        engine = await gw.app.engine()
+        await asyncio.wait_for(_until(lambda: engine.health.in_flight == 0), 5)
+        text = (await gw.http.get("/metrics")).text
+        assert 'rightmodel_calls_total{client="http",model="",outcome="cancelled"} 1' in text
+        assert 'rightmodel_breaker_open{provider="p",model="p/m"} 0' in text
 
 
-def test_a_client_that_leaves_after_a_large_body_is_noticed(tmp_path: Path) -> None:
+async def test_a_client_that_leaves_after_a_large_body_is_noticed(tmp_path: Path) -> None:
     """The server stops reading while a large body waits."""
-
-    async def work() -> None:
-        models = {"m": Behaviour("word " * 50, tokens_per_s=1.0)}
-        async with (
-            SimulatedProvider("openai-chat", key=KEY, models=models, sleep=never) as up,
-            gateway(tmp_path, manifest({"p": up})) as gw,
-        ):
-            _, writer = await open_stream(gw, "openai-chat", user="x" * 300_000)
-            await up.until(lambda: up.in_flight == 1)
-            writer.close()
-            await up.until(lambda: up.in_flight == 0)
-
-    run(work())
+    models = {"m": Behaviour("word " * 50, tokens_per_s=1.0)}
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models=models, sleep=never) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        _, writer = await open_stream(gw, "openai-chat", user="x" * 300_000)
+        await up.until(lambda: up.in_flight == 1)
+        writer.close()
+        await up.until(lambda: up.in_flight == 0)
 
 
 async def _until(holds: Callable[[], bool]) -> None:
@@ -84,26 +77,23 @@ async def _until(holds: Callable[[], bool]) -> None:
         await asyncio.sleep(0.01)
 
 
-def test_a_client_that_reads_nothing_is_let_go_and_no_provider_is_blamed(
+async def test_a_client_that_reads_nothing_is_let_go_and_no_provider_is_blamed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "WRITE_S", 0.3)
 
-    async def work() -> None:
-        models = {"m": Behaviour("word " * 1_000_000, chunk_tokens=500)}
-        up = SimulatedProvider("openai-chat", key=KEY, models=models)
-        async with up, gateway(tmp_path, manifest({"p": up})) as gw:
-            _, writer = await open_stream(gw, "openai-responses", limit=1024)
-            await up.until(lambda: up.in_flight == 1)
-            await up.until(lambda: up.in_flight == 0)
-            writer.close()
-            engine = await gw.app.engine()
-            await asyncio.wait_for(_until(lambda: engine.health.in_flight == 0), 5)
-            shown = (await gw.http.get("/metrics")).text
-            assert 'model="",outcome="cancelled"} 1' in shown
-            assert 'rightmodel_breaker_open{provider="p",model="p/m"} 0' in shown
-
-    run(work())
+    models = {"m": Behaviour("word " * 1_000_000, chunk_tokens=500)}
+    up = SimulatedProvider("openai-chat", key=KEY, models=models)
+    async with up, gateway(tmp_path, manifest({"p": up})) as gw:
+        _, writer = await open_stream(gw, "openai-responses", limit=1024)
+        await up.until(lambda: up.in_flight == 1)
+        await up.until(lambda: up.in_flight == 0)
+        writer.close()
+        engine = await gw.app.engine()
+        await asyncio.wait_for(_until(lambda: engine.health.in_flight == 0), 5)
+        shown = (await gw.http.get("/metrics")).text
+        assert 'model="",outcome="cancelled"} 1' in shown
+        assert 'rightmodel_breaker_open{provider="p",model="p/m"} 0' in shown
 
 
 @pytest.mark.parametrize(
@@ -114,54 +104,48 @@ def test_a_client_that_reads_nothing_is_let_go_and_no_provider_is_blamed(
         ("anthropic-messages", b'event: ping\ndata: {"type":"ping"}\n\n'),
     ],
 )
-def test_a_client_that_waits_for_the_first_event_is_kept_alive(
+async def test_a_client_that_waits_for_the_first_event_is_kept_alive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dialect: str, beat: bytes
 ) -> None:
     monkeypatch.setattr(stream, "KEEP_ALIVE_S", 0.05)
 
-    async def work() -> None:
-        release = asyncio.Event()
+    release = asyncio.Event()
 
-        async def held(_: float) -> None:
-            await release.wait()
+    async def held(_: float) -> None:
+        await release.wait()
 
-        models = {"m": Behaviour(first_token_s=1.0)}
-        async with (
-            SimulatedProvider("gemini", key=KEY, models=models, sleep=held) as up,
-            gateway(tmp_path, manifest({"p": up})) as gw,
-        ):
-            reader, writer = await open_stream(gw, dialect)
-            assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
-            for _ in range(2):
-                await reader.readuntil(beat)
-            release.set()
-            await reader.readuntil(b"simulated answer")
-            writer.close()
-
-    run(work())
+    models = {"m": Behaviour(first_token_s=1.0)}
+    async with (
+        SimulatedProvider("gemini", key=KEY, models=models, sleep=held) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        reader, writer = await open_stream(gw, dialect)
+        assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
+        for _ in range(2):
+            await reader.readuntil(beat)
+        release.set()
+        await reader.readuntil(b"simulated answer")
+        writer.close()
 
 
-def test_an_error_after_a_keep_alive_is_an_event(
+async def test_an_error_after_a_keep_alive_is_an_event(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "KEEP_ALIVE_S", 0.05)
 
-    async def work() -> None:
-        once = "[routing]\nmax_attempts = 1\ndeadline_s = 1\ngive_up_s = 1\n"
-        models = {"m": Behaviour(first_token_s=1.0)}
-        async with (
-            SimulatedProvider("openai-chat", key=KEY, models=models, sleep=never) as up,
-            gateway(tmp_path, manifest({"p": up}, extra=once)) as gw,
-        ):
-            path, body = BODIES["anthropic-messages"]
-            answer = await gw.post(path, {**body, "stream": True})
-            assert answer.status_code == 200
-            *_, last = [line for line in answer.text.split("\n") if line.startswith("data: ")]
-            error = json.loads(last.removeprefix("data: "))
-            assert error["type"] == "error"
-            assert "no first token" in error["error"]["message"]
-
-    run(work())
+    once = "[routing]\nmax_attempts = 1\ndeadline_s = 1\ngive_up_s = 1\n"
+    models = {"m": Behaviour(first_token_s=1.0)}
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models=models, sleep=never) as up,
+        gateway(tmp_path, manifest({"p": up}, extra=once)) as gw,
+    ):
+        path, body = BODIES["anthropic-messages"]
+        answer = await gw.post(path, {**body, "stream": True})
+        assert answer.status_code == 200
+        *_, last = [line for line in answer.text.split("\n") if line.startswith("data: ")]
+        error = json.loads(last.removeprefix("data: "))
+        assert error["type"] == "error"
+        assert "no first token" in error["error"]["message"]
 
 
 class Written:
@@ -183,25 +167,22 @@ class Written:
         return b"closed" in self.writes
 
 
-def test_the_head_of_a_response_leaves_with_the_body_behind_it_or_alone() -> None:
-    async def work() -> None:
-        sent = Written()
-        transport = connections._OneWrite(cast("asyncio.Transport", sent))
-        transport.write(b"HTTP/1.1 200 OK\r\n\r\n")
-        transport.write(b"body")
-        transport.write(b"more")
-        transport.write(b"HTTP/1.1 200 OK\r\n\r\n")
-        await asyncio.sleep(0)
-        transport.write(b"late")
-        transport.write(b"HTTP/1.1 204 No Content\r\n\r\n")
-        transport.close()
-        assert sent.writes == [
-            b"HTTP/1.1 200 OK\r\n\r\nbody",
-            b"more",
-            b"HTTP/1.1 200 OK\r\n\r\n",
-            b"late",
-            b"HTTP/1.1 204 No Content\r\n\r\n",
-            b"closed",
-        ]
-
-    run(work())
+async def test_the_head_of_a_response_leaves_with_the_body_behind_it_or_alone() -> None:
+    sent = Written()
+    transport = connections._OneWrite(cast("asyncio.Transport", sent))
+    transport.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    transport.write(b"body")
+    transport.write(b"more")
+    transport.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    await asyncio.sleep(0)
+    transport.write(b"late")
+    transport.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+    transport.close()
+    assert sent.writes == [
+        b"HTTP/1.1 200 OK\r\n\r\nbody",
+        b"more",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"late",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"closed",
+    ]

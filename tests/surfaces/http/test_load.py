@@ -74,48 +74,44 @@ async def streamed(gw: Gateway, http: httpx2.AsyncClient, client: str, mark: int
 
 
 @pytest.mark.parametrize("protocol", ["openai-chat", "anthropic-messages", "openai-responses"])
-def test_streams_at_once_come_whole_and_none_is_crossed(tmp_path: Path, protocol: str) -> None:
-    async def work() -> None:
-        models = {"m": Behaviour(echo, chunk_tokens=2, tokens_per_s=300.0)}
-        limits = httpx2.Limits(max_connections=None)
-        async with (
-            SimulatedProvider(protocol, key=KEY, models=models) as up,
-            gateway(tmp_path, manifest({"p": up})) as gw,
-            httpx2.AsyncClient(timeout=30, limits=limits) as http,
-        ):
-            clients = [list(PATHS)[mark % len(PATHS)] for mark in range(60)]
-            texts = await asyncio.gather(
-                *(streamed(gw, http, client, mark) for mark, client in enumerate(clients))
-            )
-            assert texts == [answer_to(str(mark)) for mark in range(60)]
-            engine = await gw.app.engine()
-            assert engine.health.in_flight == 0
+async def test_streams_at_once_come_whole_and_none_is_crossed(
+    tmp_path: Path, protocol: str
+) -> None:
+    models = {"m": Behaviour(echo, chunk_tokens=2, tokens_per_s=300.0)}
+    limits = httpx2.Limits(max_connections=None)
+    async with (
+        SimulatedProvider(protocol, key=KEY, models=models) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+        httpx2.AsyncClient(timeout=30, limits=limits) as http,
+    ):
+        clients = [list(PATHS)[mark % len(PATHS)] for mark in range(60)]
+        texts = await asyncio.gather(
+            *(streamed(gw, http, client, mark) for mark, client in enumerate(clients))
+        )
+        assert texts == [answer_to(str(mark)) for mark in range(60)]
+        engine = await gw.app.engine()
+        assert engine.health.in_flight == 0
 
-    run(work())
 
+async def test_turns_leave_nothing_behind(tmp_path: Path) -> None:
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour(echo)}) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
 
-def test_turns_leave_nothing_behind(tmp_path: Path) -> None:
-    async def work() -> None:
-        async with (
-            SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour(echo)}) as up,
-            gateway(tmp_path, manifest({"p": up})) as gw,
-        ):
+        async def turns(count: int) -> int:
+            for number in range(count):
+                request = body("chat", 7, stream=bool(number % 2))
+                assert (await gw.post(PATHS["chat"], request)).status_code == 200
+            up.requests.clear()
+            gc.collect()
+            return len(gc.get_objects())
 
-            async def turns(count: int) -> int:
-                for number in range(count):
-                    request = body("chat", 7, stream=bool(number % 2))
-                    assert (await gw.post(PATHS["chat"], request)).status_code == 200
-                up.requests.clear()
-                gc.collect()
-                return len(gc.get_objects())
-
-            await turns(60)
-            before = await turns(20)
-            # A turn is dozens of objects. Up to a hundred cancelled timers, and what they hold,
-            # stay in the event loop's heap: over many turns that is little a turn.
-            assert await turns(160) - before < 4 * 160
-
-    run(work())
+        await turns(60)
+        before = await turns(20)
+        # A turn is dozens of objects. Up to a hundred cancelled timers, and what they hold,
+        # stay in the event loop's heap: over many turns that is little a turn.
+        assert await turns(160) - before < 4 * 160
 
 
 @pytest.mark.parametrize("protocol", ["openai-chat", "anthropic-messages"])

@@ -12,7 +12,7 @@ from rightmodel.manifest.catalog import Catalog, Client, Endpoint, Gateway, Mode
 from rightmodel.simulator import Behaviour, SimulatedProvider
 from rightmodel.surfaces.http.errors import HttpError
 from rightmodel.surfaces.http.names import Choice, choice_of
-from surfaces.http.gateway import KEY, gateway, manifest, run
+from surfaces.http.gateway import KEY, gateway, manifest
 from surfaces.http.test_access import ALICE, ENV, bearer
 from surfaces.http.test_turns import BODIES
 
@@ -64,44 +64,38 @@ def test_an_unknown_name_and_one_that_the_client_may_not_use_say_what_is_right()
 
 
 @pytest.mark.parametrize("dialect", BODIES)
-def test_a_clients_budget_holds_for_its_turns(tmp_path: Path, dialect: str) -> None:
+async def test_a_clients_budget_holds_for_its_turns(tmp_path: Path, dialect: str) -> None:
     clients = '[clients.alice]\ntoken_env = "ALICE"\nper_day_usd = 0.0000001\n'
 
-    async def work() -> None:
-        async with (
-            SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
-            gateway(tmp_path, manifest({"p": up}, models=clients), env=ENV) as gw,
-        ):
-            path, body = BODIES[dialect]
-            answer = await gw.http.post(path, json=body, headers=bearer(ALICE))
-            assert answer.status_code == 402
-            assert answer.headers["x-should-retry"] == "false"
-            assert "per_day_usd" in answer.json()["error"]["message"]
-            assert up.requests == []
-
-    run(work())
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
+        gateway(tmp_path, manifest({"p": up}, models=clients), env=ENV) as gw,
+    ):
+        path, body = BODIES[dialect]
+        answer = await gw.http.post(path, json=body, headers=bearer(ALICE))
+        assert answer.status_code == 402
+        assert answer.headers["x-should-retry"] == "false"
+        assert "per_day_usd" in answer.json()["error"]["message"]
+        assert up.requests == []
 
 
 @pytest.mark.parametrize("model", ["auto", "p/m"])
-def test_a_rule_that_requires_local_holds_for_turns(tmp_path: Path, model: str) -> None:
+async def test_a_rule_that_requires_local_holds_for_turns(tmp_path: Path, model: str) -> None:
     rule = (
         '[[rules]]\nname = "stays"\nwhen = { contains = ["secret plan"] }\n'
         'require = { trust = "local" }\n'
     )
 
-    async def work() -> None:
-        async with (
-            SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
-            gateway(tmp_path, manifest({"p": up}, models=rule)) as gw,
-        ):
-            for dialect in BODIES:
-                path, body = BODIES[dialect]
-                told: Any = {"input": "the secret plan"}
-                if dialect != "openai-responses":
-                    told = {"messages": [{"role": "user", "content": "the secret plan"}]}
-                answer = await gw.post(path, {**body, **told, "model": model})
-                assert answer.status_code == 400
-                assert "requires trust local" in answer.json()["error"]["message"]
-            assert up.requests == []
-
-    run(work())
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
+        gateway(tmp_path, manifest({"p": up}, models=rule)) as gw,
+    ):
+        for dialect in BODIES:
+            path, body = BODIES[dialect]
+            told: Any = {"input": "the secret plan"}
+            if dialect != "openai-responses":
+                told = {"messages": [{"role": "user", "content": "the secret plan"}]}
+            answer = await gw.post(path, {**body, **told, "model": model})
+            assert answer.status_code == 400
+            assert "requires trust local" in answer.json()["error"]["message"]
+        assert up.requests == []

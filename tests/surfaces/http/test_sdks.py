@@ -14,7 +14,7 @@ from rightmodel.simulator import Behaviour, Reply, SimulatedProvider, fault
 from rightmodel.simulator.behaviour import ToolCall
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import base64_of
-from surfaces.http.gateway import KEY, gateway, manifest, run
+from surfaces.http.gateway import KEY, gateway, manifest
 from surfaces.http.sdks import PNG, SDKS
 from surfaces.http.test_turns import ONCE
 
@@ -126,21 +126,18 @@ FEATURES: tuple[Callable[..., Awaitable[None]], ...] = (
 
 @pytest.mark.parametrize("protocol", WireFormat)
 @pytest.mark.parametrize("client", SDKS)
-def test_every_sdk_over_every_upstream(tmp_path: Path, client: str, protocol: str) -> None:
-    async def work() -> None:
-        failing = [f"{name}-{stream}" for name in ("limited", "down") for stream in (False, True)]
-        models = dict.fromkeys(["m", *failing], Behaviour()) | {"long": Behaviour("word " * 200)}
-        async with SimulatedProvider(protocol, key=KEY, models=models) as up:
-            text_ = manifest({"p": up}, extra=ONCE).replace(
-                'id = "p/m"\ncost = { input = 1', 'id = "p/m"\ncost = { input = 0.5'
-            )
-            async with gateway(tmp_path, text_) as gw, SDKS[client](gw.url) as sdk:
-                for feature in FEATURES:
-                    for stream in (False, True):
-                        sdk.turns.clear()
-                        await feature(sdk, up, stream=stream)
-
-    run(work())
+async def test_every_sdk_over_every_upstream(tmp_path: Path, client: str, protocol: str) -> None:
+    failing = [f"{name}-{stream}" for name in ("limited", "down") for stream in (False, True)]
+    models = dict.fromkeys(["m", *failing], Behaviour()) | {"long": Behaviour("word " * 200)}
+    async with SimulatedProvider(protocol, key=KEY, models=models) as up:
+        text_ = manifest({"p": up}, extra=ONCE).replace(
+            'id = "p/m"\ncost = { input = 1', 'id = "p/m"\ncost = { input = 0.5'
+        )
+        async with gateway(tmp_path, text_) as gw, SDKS[client](gw.url) as sdk:
+            for feature in FEATURES:
+                for stream in (False, True):
+                    sdk.turns.clear()
+                    await feature(sdk, up, stream=stream)
 
 
 def test_the_table_in_the_docs_is_this_one() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rightmodel.simulator import Behaviour, SimulatedProvider
-from surfaces.http.gateway import KEY, gateway, run
+from surfaces.http.gateway import KEY, gateway
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,60 +72,53 @@ async def turn(gw: Gateway, *messages: dict[str, Any]) -> tuple[str, str]:
     return answer.headers["x-rightmodel-model"], answer.headers["x-rightmodel-reason"]
 
 
-def test_a_session_stays_switches_for_a_harder_ask_and_is_told_apart(tmp_path: Path) -> None:
-    async def work() -> None:
-        models = {name: Behaviour(answers="done") for name in ("strong", "small")}
-        async with (
-            SimulatedProvider("openai-chat", key=KEY, models=models) as up,
-            gateway(tmp_path, PLAIN.format(url=up.base_url) + RULES) as gw,
-        ):
-            first = said("list the files")
-            model, reason = await turn(gw, first)
-            assert (model, reason[:11]) == ("p/small", "begins with")
-            model, reason = await turn(gw, first, CALL, RESULT)
-            assert (model, reason[:10]) == ("p/small", "stays with")
-            assert "for switching to p/strong" in reason
-            harder = said("now prove that the algorithm ends")
-            model, reason = await turn(gw, first, CALL, RESULT, CALL, RESULT, harder)
-            assert (model, reason[:13]) == ("p/strong", "switches from")
-            assert reason.endswith("for staying")
-            # What returns results of tools goes on with the hard ask.
-            model, reason = await turn(gw, first, CALL, RESULT, harder, CALL, RESULT)
-            assert (model, reason[:10]) == ("p/strong", "stays with")
-            assert (await turn(gw, said("another session")))[1].startswith("begins with")
-
-    run(work())
+async def test_a_session_stays_switches_for_a_harder_ask_and_is_told_apart(tmp_path: Path) -> None:
+    models = {name: Behaviour(answers="done") for name in ("strong", "small")}
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models=models) as up,
+        gateway(tmp_path, PLAIN.format(url=up.base_url) + RULES) as gw,
+    ):
+        first = said("list the files")
+        model, reason = await turn(gw, first)
+        assert (model, reason[:11]) == ("p/small", "begins with")
+        model, reason = await turn(gw, first, CALL, RESULT)
+        assert (model, reason[:10]) == ("p/small", "stays with")
+        assert "for switching to p/strong" in reason
+        harder = said("now prove that the algorithm ends")
+        model, reason = await turn(gw, first, CALL, RESULT, CALL, RESULT, harder)
+        assert (model, reason[:13]) == ("p/strong", "switches from")
+        assert reason.endswith("for staying")
+        # What returns results of tools goes on with the hard ask.
+        model, reason = await turn(gw, first, CALL, RESULT, harder, CALL, RESULT)
+        assert (model, reason[:10]) == ("p/strong", "stays with")
+        assert (await turn(gw, said("another session")))[1].startswith("begins with")
 
 
 @pytest.mark.parametrize("model", ["p/strong", "auto:best"])
-def test_the_client_s_word_wins_over_the_session(tmp_path: Path, model: str) -> None:
-    async def work() -> None:
-        models = {name: Behaviour(answers="done") for name in ("strong", "small")}
-        async with (
-            SimulatedProvider("openai-chat", key=KEY, models=models) as up,
-            gateway(tmp_path, PLAIN.format(url=up.base_url)) as gw,
-        ):
-            first = said("list the files")
-            assert (await turn(gw, first))[0] == "p/small"
-            named = {**body(first, CALL, RESULT), "model": model}
-            answer = await gw.post("/v1/chat/completions", named)
-            assert answer.headers["x-rightmodel-model"] == "p/strong"
-
-    run(work())
+async def test_the_client_s_word_wins_over_the_session(tmp_path: Path, model: str) -> None:
+    models = {name: Behaviour(answers="done") for name in ("strong", "small")}
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models=models) as up,
+        gateway(tmp_path, PLAIN.format(url=up.base_url)) as gw,
+    ):
+        first = said("list the files")
+        assert (await turn(gw, first))[0] == "p/small"
+        named = {**body(first, CALL, RESULT), "model": model}
+        answer = await gw.post("/v1/chat/completions", named)
+        assert answer.headers["x-rightmodel-model"] == "p/strong"
 
 
-def test_a_stalled_session_is_given_a_better_model_and_the_reason_says_why(tmp_path: Path) -> None:
-    async def work() -> None:
-        models = {name: Behaviour(answers="done") for name in ("strong", "small")}
-        async with (
-            SimulatedProvider("openai-chat", key=KEY, models=models) as up,
-            gateway(tmp_path, PLAIN.format(url=up.base_url)) as gw,
-        ):
-            first = said("list the files")
-            tries = [part for _ in range(4) for part in (CALL, RESULT)]
-            calm = (await turn(gw, first))[0]
-            model, reason = await turn(gw, first, *tries)
-            assert "; one step harder: " in reason
-            assert (calm, model) == ("p/small", "p/strong")
-
-    run(work())
+async def test_a_stalled_session_is_given_a_better_model_and_the_reason_says_why(
+    tmp_path: Path,
+) -> None:
+    models = {name: Behaviour(answers="done") for name in ("strong", "small")}
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models=models) as up,
+        gateway(tmp_path, PLAIN.format(url=up.base_url)) as gw,
+    ):
+        first = said("list the files")
+        tries = [part for _ in range(4) for part in (CALL, RESULT)]
+        calm = (await turn(gw, first))[0]
+        model, reason = await turn(gw, first, *tries)
+        assert "; one step harder: " in reason
+        assert (calm, model) == ("p/small", "p/strong")

@@ -9,7 +9,7 @@ import pytest
 
 from loopback import loopback
 from rightmodel.simulator import Behaviour, SimulatedProvider, fault
-from surfaces.http.gateway import KEY, Gateway, gateway, manifest, run
+from surfaces.http.gateway import KEY, Gateway, gateway, manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,75 +45,66 @@ def events_of(text: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("dialect", BODIES)
-def test_an_unknown_field_survives_where_the_upstream_speaks_the_same_api(
+async def test_an_unknown_field_survives_where_the_upstream_speaks_the_same_api(
     tmp_path: Path, dialect: str
 ) -> None:
-    async def work() -> None:
-        path, body = BODIES[dialect]
-        body = {**body, "x_new_field": {"deep": [1, None]}}
-        async with (
-            SimulatedProvider(dialect, key=KEY, models={"m": Behaviour()}) as up,
-            gateway(tmp_path, manifest({"p": up})) as gw,
-        ):
-            answers = [await gw.post(path, body), await gw.post(path, {**body, "stream": True})]
-            assert [answer.status_code for answer in answers] == [200, 200]
-            for sent, stream in zip(up.requests, ({}, {"stream": True}), strict=True):
-                assert sent.body == {**body, "model": "m", **stream}
-            assert answers[0].json()["model"] == "m"
-
-    run(work())
+    path, body = BODIES[dialect]
+    body = {**body, "x_new_field": {"deep": [1, None]}}
+    async with (
+        SimulatedProvider(dialect, key=KEY, models={"m": Behaviour()}) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        answers = [await gw.post(path, body), await gw.post(path, {**body, "stream": True})]
+        assert [answer.status_code for answer in answers] == [200, 200]
+        for sent, stream in zip(up.requests, ({}, {"stream": True}), strict=True):
+            assert sent.body == {**body, "model": "m", **stream}
+        assert answers[0].json()["model"] == "m"
 
 
 @pytest.mark.parametrize("protocol", UPSTREAMS)
 @pytest.mark.parametrize("dialect", BODIES)
-def test_headers_say_what_served(tmp_path: Path, dialect: str, protocol: str) -> None:
-    async def work() -> None:
-        path, body = BODIES[dialect]
-        async with (
-            SimulatedProvider(protocol, key=KEY, models={"m": Behaviour()}) as up,
-            gateway(tmp_path, manifest({"p": up})) as gw,
-        ):
-            whole = await gw.post(path, body)
-            stream = await gw.post(path, {**body, "stream": True})
-            for answer in (whole, stream):
-                assert answer.headers["x-rightmodel-model"] == "p/m"
-                assert "risk x $" in answer.headers["x-rightmodel-reason"]
-                assert answer.headers["x-rightmodel-ref"].isalnum()
-            assert float(whole.headers["x-rightmodel-cost-usd"]) > 0
-            assert "This is a simulated answer." in whole.text
-            assert "simulated answer" in stream.text
-            served = whole.json()["model"]
-            assert served == ("m" if protocol == dialect else "p/m")
-
-    run(work())
+async def test_headers_say_what_served(tmp_path: Path, dialect: str, protocol: str) -> None:
+    path, body = BODIES[dialect]
+    async with (
+        SimulatedProvider(protocol, key=KEY, models={"m": Behaviour()}) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        whole = await gw.post(path, body)
+        stream = await gw.post(path, {**body, "stream": True})
+        for answer in (whole, stream):
+            assert answer.headers["x-rightmodel-model"] == "p/m"
+            assert "risk x $" in answer.headers["x-rightmodel-reason"]
+            assert answer.headers["x-rightmodel-ref"].isalnum()
+        assert float(whole.headers["x-rightmodel-cost-usd"]) > 0
+        assert "This is a simulated answer." in whole.text
+        assert "simulated answer" in stream.text
+        served = whole.json()["model"]
+        assert served == ("m" if protocol == dialect else "p/m")
 
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("first", [fault.status(500), fault.status(429)])
-def test_a_fault_before_the_first_event_is_never_seen(
+async def test_a_fault_before_the_first_event_is_never_seen(
     tmp_path: Path, first: Any, *, stream: bool
 ) -> None:
-    async def work() -> None:
-        async with (
-            SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour("first")}) as bad,
-            SimulatedProvider("gemini", key=KEY, models={"m": Behaviour("second")}) as good,
-            gateway(tmp_path, manifest({"bad": bad, "good": good})) as gw,
-        ):
-            bad.fail_all(first)
-            path, body = BODIES["anthropic-messages"]
-            answer = await gw.post(path, {**body, "model": "bad/m,good/m", "stream": stream})
-            assert answer.status_code == 200
-            assert answer.headers["x-rightmodel-model"] == "good/m"
-            failed = "server_error" if first == fault.status(500) else "rate_limited"
-            reason = answer.headers["x-rightmodel-reason"]
-            assert reason == (
-                f"good/m takes over from bad/m ({failed}); bad/m came first: named by the caller"
-            )
-            assert await _logged_reason(gw, answer) == reason
-            assert "second" in answer.text
-            assert "error" not in answer.text
-
-    run(work())
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour("first")}) as bad,
+        SimulatedProvider("gemini", key=KEY, models={"m": Behaviour("second")}) as good,
+        gateway(tmp_path, manifest({"bad": bad, "good": good})) as gw,
+    ):
+        bad.fail_all(first)
+        path, body = BODIES["anthropic-messages"]
+        answer = await gw.post(path, {**body, "model": "bad/m,good/m", "stream": stream})
+        assert answer.status_code == 200
+        assert answer.headers["x-rightmodel-model"] == "good/m"
+        failed = "server_error" if first == fault.status(500) else "rate_limited"
+        reason = answer.headers["x-rightmodel-reason"]
+        assert reason == (
+            f"good/m takes over from bad/m ({failed}); bad/m came first: named by the caller"
+        )
+        assert await _logged_reason(gw, answer) == reason
+        assert "second" in answer.text
+        assert "error" not in answer.text
 
 
 async def _logged_reason(gw: Gateway, answer: httpx2.Response) -> str:
@@ -123,67 +114,60 @@ async def _logged_reason(gw: Gateway, answer: httpx2.Response) -> str:
     return call.reason
 
 
-def test_the_reason_says_why_the_first_choice_is_passed_over(tmp_path: Path) -> None:
-    async def work() -> None:
-        models = {"m": Behaviour("yes")}
-        async with (
-            SimulatedProvider("openai-chat", key=KEY, models=models) as bad,
-            SimulatedProvider("openai-chat", key=KEY, models=models) as good,
-            gateway(tmp_path, manifest({"bad": bad, "good": good})) as gw,
-        ):
-            bad.fail_all(fault.status(500))
-            path, body = BODIES["openai-chat"]
-            both = {**body, "model": "bad/m,good/m"}
-            await gw.post(path, both)
-            again = await gw.post(path, both)
-            assert len(bad.requests) == 1
-            assert again.headers["x-rightmodel-reason"] == (
-                "good/m takes over from bad/m (cooling down after server_error); "
-                "bad/m came first: named by the caller"
-            )
-
-    run(work())
+async def test_the_reason_says_why_the_first_choice_is_passed_over(tmp_path: Path) -> None:
+    models = {"m": Behaviour("yes")}
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models=models) as bad,
+        SimulatedProvider("openai-chat", key=KEY, models=models) as good,
+        gateway(tmp_path, manifest({"bad": bad, "good": good})) as gw,
+    ):
+        bad.fail_all(fault.status(500))
+        path, body = BODIES["openai-chat"]
+        both = {**body, "model": "bad/m,good/m"}
+        await gw.post(path, both)
+        again = await gw.post(path, both)
+        assert len(bad.requests) == 1
+        assert again.headers["x-rightmodel-reason"] == (
+            "good/m takes over from bad/m (cooling down after server_error); "
+            "bad/m came first: named by the caller"
+        )
 
 
 @pytest.mark.parametrize("dialect", BODIES)
-def test_a_cut_after_the_first_event_ends_with_an_error_event(tmp_path: Path, dialect: str) -> None:
-    async def work() -> None:
-        models = {"m": Behaviour("word " * 200)}
-        async with (
-            SimulatedProvider("openai-chat", key=KEY, models=models) as up,
-            gateway(tmp_path, manifest({"p": up})) as gw,
-        ):
-            up.script("m", [fault.reset_midway()])
-            path, body = BODIES[dialect]
-            answer = await gw.post(path, {**body, "stream": True})
-            assert answer.status_code == 200
-            *before, last = events_of(answer.text)
-            assert before
-            assert "error" in json.dumps(last)
-            assert "[DONE]" not in answer.text
-
-    run(work())
+async def test_a_cut_after_the_first_event_ends_with_an_error_event(
+    tmp_path: Path, dialect: str
+) -> None:
+    models = {"m": Behaviour("word " * 200)}
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models=models) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        up.script("m", [fault.reset_midway()])
+        path, body = BODIES[dialect]
+        answer = await gw.post(path, {**body, "stream": True})
+        assert answer.status_code == 200
+        *before, last = events_of(answer.text)
+        assert before
+        assert "error" in json.dumps(last)
+        assert "[DONE]" not in answer.text
 
 
 @pytest.mark.parametrize("dialect", BODIES)
-def test_an_error_has_the_shape_of_the_clients_api(tmp_path: Path, dialect: str) -> None:
-    async def work() -> None:
-        async with (
-            SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
-            gateway(tmp_path, manifest({"p": up}, extra=ONCE)) as gw,
-        ):
-            path, body = BODIES[dialect]
-            answer = await gw.post(path, {**body, "model": "p/mm"}, anthropic_version="2023-06-01")
-            up.fail_all(fault.status(500))
-            down = await gw.post(path, body)
-            assert (answer.status_code, down.status_code) == (404, 502)
-            assert answer.headers["x-should-retry"] == "false"
-            assert down.headers["x-should-retry"] == "true"
-            for error in (answer.json(), down.json()):
-                assert error["error"]["message"]
-                assert ("type" in error) is (dialect == "anthropic-messages")
-
-    run(work())
+async def test_an_error_has_the_shape_of_the_clients_api(tmp_path: Path, dialect: str) -> None:
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
+        gateway(tmp_path, manifest({"p": up}, extra=ONCE)) as gw,
+    ):
+        path, body = BODIES[dialect]
+        answer = await gw.post(path, {**body, "model": "p/mm"}, anthropic_version="2023-06-01")
+        up.fail_all(fault.status(500))
+        down = await gw.post(path, body)
+        assert (answer.status_code, down.status_code) == (404, 502)
+        assert answer.headers["x-should-retry"] == "false"
+        assert down.headers["x-should-retry"] == "true"
+        for error in (answer.json(), down.json()):
+            assert error["error"]["message"]
+            assert ("type" in error) is (dialect == "anthropic-messages")
 
 
 THINKING = {
@@ -202,21 +186,18 @@ THINKING = {
 
 
 @pytest.mark.parametrize("dialect", BODIES)
-def test_a_response_in_one_piece_is_streamed_with_every_header(
+async def test_a_response_in_one_piece_is_streamed_with_every_header(
     tmp_path: Path, dialect: str
 ) -> None:
-    async def work() -> None:
-        reply = 200, "application/json", json.dumps(THINKING).encode()
-        async with (
-            loopback({"m": [reply]}) as up,
-            gateway(tmp_path, ANTHROPIC.format(port=up.port)) as gw,
-        ):
-            path, body = BODIES[dialect]
-            answer = await gw.post(path, {**body, "stream": True})
-            assert answer.status_code == 200
-            assert "Hello." in answer.text
-            assert "let me see" in answer.text
-            assert answer.headers["x-rightmodel-model"] == "p/m"
-            assert answer.headers["x-rightmodel-cost-usd"] == "0.000019"
-
-    run(work())
+    reply = 200, "application/json", json.dumps(THINKING).encode()
+    async with (
+        loopback({"m": [reply]}) as up,
+        gateway(tmp_path, ANTHROPIC.format(port=up.port)) as gw,
+    ):
+        path, body = BODIES[dialect]
+        answer = await gw.post(path, {**body, "stream": True})
+        assert answer.status_code == 200
+        assert "Hello." in answer.text
+        assert "let me see" in answer.text
+        assert answer.headers["x-rightmodel-model"] == "p/m"
+        assert answer.headers["x-rightmodel-cost-usd"] == "0.000019"

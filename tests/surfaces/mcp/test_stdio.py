@@ -57,38 +57,35 @@ def texts(result: CallToolResult) -> list[str]:
     return [block.text for block in result.content if isinstance(block, TextContent)]
 
 
-def test_complete_fails_over_and_agrees_with_choose_model(tmp_path: Path) -> None:
-    async def run() -> None:
-        broken = failure(500, {"error": {"message": "down"}})
-        answer = openai_answer("42 sk-a-secret-key", "second")
-        async with loopback({"first": [broken], "second": [answer]}) as server:
-            manifest = tmp_path / "rightmodel.toml"
-            manifest.write_text(MANIFEST.format(port=server.port))
-            size, (chosen, completed, empty, unknown) = await session_calls(
-                manifest,
-                ("choose_model", {"task": "What is six times seven?"}),
-                ("complete", {"prompt": "What is six times seven?"}),
-                ("complete", {"prompt": " "}),
-                ("complete", {"prompt": "x", "model": "frist"}),
-            )
-        assert size / 4 <= 600
-        assert chosen.structured_content is not None
-        assert chosen.structured_content["model"] == "p/first"
-        assert json.loads(texts(chosen)[0]) == chosen.structured_content
-        answer_text, line = texts(completed)
-        assert answer_text == "42 [key removed]"
-        assert "model=p/second" in line
-        assert "attempts=2" in line
-        assert completed.structured_content is None
-        assert completed.meta is not None
-        attempts = completed.meta["rightmodel/receipt"]["attempts"]
-        assert [a.get("fault") for a in attempts] == ["server_error", None]
-        assert empty.is_error
-        assert "prompt is empty" in texts(empty)[0]
-        assert unknown.is_error
-        assert "Nearest: p/first" in texts(unknown)[0]
-
-    asyncio.run(run())
+async def test_complete_fails_over_and_agrees_with_choose_model(tmp_path: Path) -> None:
+    broken = failure(500, {"error": {"message": "down"}})
+    answer = openai_answer("42 sk-a-secret-key", "second")
+    async with loopback({"first": [broken], "second": [answer]}) as server:
+        manifest = tmp_path / "rightmodel.toml"
+        manifest.write_text(MANIFEST.format(port=server.port))
+        size, (chosen, completed, empty, unknown) = await session_calls(
+            manifest,
+            ("choose_model", {"task": "What is six times seven?"}),
+            ("complete", {"prompt": "What is six times seven?"}),
+            ("complete", {"prompt": " "}),
+            ("complete", {"prompt": "x", "model": "frist"}),
+        )
+    assert size / 4 <= 600
+    assert chosen.structured_content is not None
+    assert chosen.structured_content["model"] == "p/first"
+    assert json.loads(texts(chosen)[0]) == chosen.structured_content
+    answer_text, line = texts(completed)
+    assert answer_text == "42 [key removed]"
+    assert "model=p/second" in line
+    assert "attempts=2" in line
+    assert completed.structured_content is None
+    assert completed.meta is not None
+    attempts = completed.meta["rightmodel/receipt"]["attempts"]
+    assert [a.get("fault") for a in attempts] == ["server_error", None]
+    assert empty.is_error
+    assert "prompt is empty" in texts(empty)[0]
+    assert unknown.is_error
+    assert "Nearest: p/first" in texts(unknown)[0]
 
 
 def test_a_broken_manifest_is_reported_in_the_tools_error(tmp_path: Path) -> None:
