@@ -78,8 +78,11 @@ def test_a_status_raises_the_sdk_s_own_error_with_the_message(
     if wire_format is not MESSAGES:
         assert isinstance(caught.value, openai.APIError)
         assert (caught.value.code, caught.value.param) == ("some_code", "tools[0]")
-    elif status != 413:
-        ErrorResponse.model_validate(body)
+    else:
+        assert isinstance(caught.value, anthropic.APIStatusError)
+        assert caught.value.error_code == "some_code"
+        if status != 413:
+            ErrorResponse.model_validate(body)
 
 
 def test_an_error_of_gemini_is_read_by_its_sdk() -> None:
@@ -119,6 +122,15 @@ def test_the_events_that_fail_a_response_are_typed() -> None:
     error = ResponseFailedEvent.model_validate(second).response.error
     assert error is not None
     assert (error.code, error.message) == ("rate_limit_exceeded", "later")
+
+
+def test_a_failed_response_has_a_code_of_the_api() -> None:
+    for code, shown in (("timeout", "server_error"), ("refused", "invalid_prompt")):
+        framed = CODECS[RESPONSES].error_event(502, code, "why", Envelope("r1", "m"))
+        last = json.loads(framed.strip().rpartition(b"data: ")[2])
+        error = ResponseFailedEvent.model_validate(last).response.error
+        assert error is not None
+        assert (error.code, error.message) == (shown, "why")
 
 
 @pytest.mark.parametrize("wire_format", [CHAT, RESPONSES, MESSAGES])

@@ -181,7 +181,8 @@ class ProviderError(RightmodelError):
 class ExhaustedError(RightmodelError):
     """Every attempt failed.
 
-    `attempts`: all of them, in order.
+    `attempts`: all of them, in order. `parameter`: path of the field of a turn's own body that the
+    last of them was refused for, "" where none was.
     """
 
     code = "all_attempts_failed"
@@ -193,9 +194,11 @@ class ExhaustedError(RightmodelError):
         attempts: Sequence[Attempt],
         retryable: bool,
         retry_after_s: float | None = None,
+        parameter: str = "",
     ) -> None:
         super().__init__(message, retryable=retryable, retry_after_s=retry_after_s)
         self.attempts = tuple(attempts)
+        self.parameter = parameter
 
 
 class BudgetError(RightmodelError):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rightmodel.core.decision import models_by_reason
 from rightmodel.core.errors import ExhaustedError, NoCandidateError, nearest
 from rightmodel.core.format import dollars, listed
+from rightmodel.wire.codecs import CODECS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +57,17 @@ def exhausted(
         attempts=attempts,
         retryable=retryable,
         retry_after_s=retry_after_s if retryable else None,
+        parameter=_refused_field(catalog, state),
     )
+
+
+def _refused_field(catalog: Catalog, state: CallState) -> str:
+    """What the client calls the field that the last upstream refused, "" where it refused none."""
+    turn, error = state.task.turn, state.errors[-1]
+    if turn is None or not error.parameter:
+        return ""
+    upstream = catalog.providers[error.provider].protocol
+    return CODECS[turn.dialect].same_field(error.parameter, CODECS[upstream])
 
 
 def _tried(attempts: Sequence[Attempt]) -> str:

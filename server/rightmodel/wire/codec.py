@@ -163,6 +163,18 @@ class Codec:
         features = {*_features(request, parts)} & self.not_carried
         return frozenset(foreign | features | {*request.native})
 
+    def same_field(self, path: str, other: Codec) -> str:
+        """The field that means what this path means in another wire format, "" for none."""
+        if other is self:
+            return path
+        if path in other.cap_paths:
+            return self.cap_paths[0]
+        if path == other.schema_path:
+            return self.schema_path
+        if path in {other.effort_path, "reasoning", "thinking"}:
+            return self.effort_path
+        return path if path in self.optional else ""
+
     def decode_response(self, body: Mapping[str, Any]) -> ChatResponse:
         """The neutral form of a whole body. Raises `InBandError`, `NoResponseError`."""
         decoder = self.decoder()

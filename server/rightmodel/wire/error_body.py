@@ -16,15 +16,24 @@ _OPENAI_TYPES: Final = {
     503: "service_unavailable_error",
 }
 _OPENAI_CODES: Final = {
-    "auth_failed": "invalid_api_key",
     "context_overflow": "context_length_exceeded",
     "overloaded": "server_is_overloaded",
+    "parameter_refused": "unsupported_value",
     "quota_exhausted": "insufficient_quota",
     "rate_limited": "rate_limit_exceeded",
+    "refused": "invalid_prompt",
     "unknown_name": "model_not_found",
 }
 """Ours → OpenAI's. opencode 1.18.33 compacts the conversation after `context_length_exceeded` and
 does not retry after `insufficient_quota` (read in its program, 2026-11-29)."""
+
+FAILED_CODES: Final = frozenset({
+    "context_length_exceeded", "insufficient_quota", "invalid_prompt", "rate_limit_exceeded",
+    "server_is_overloaded",
+})  # fmt: skip
+"""Of a response that failed in its stream, where the code is one of a list: `server_error` stands
+for all others. The first, second and last are not in the API's list, but Codex 0.171 acts on them
+(read in its program, 2026-11-29)."""
 
 _ANTHROPIC_TYPES: Final = {
     401: "authentication_error",
@@ -38,7 +47,7 @@ _ANTHROPIC_TYPES: Final = {
     529: "overloaded_error",
 }
 _TOO_LONG: Final = "prompt is too long"
-"""Anthropic has no codes. Claude Code 2.1.332 compacts the conversation after these words (read in
+"""Claude Code 2.1.332 compacts the conversation after these words (read in
 its program, 2026-11-29)."""
 
 _GEMINI_STATUSES: Final = {
@@ -65,7 +74,8 @@ def anthropic_error(status: int, code: str, message: str, param: str = "") -> di
         message = f"{_TOO_LONG}: {message}"
     usual = "api_error" if status >= SERVER_ERROR else "invalid_request_error"
     kind = _ANTHROPIC_TYPES.get(status, usual)
-    return {"type": "error", "error": {"type": kind, "message": _named(param, message)}}
+    error = {"type": kind, "message": _named(param, message), "details": {"error_code": code}}
+    return {"type": "error", "error": error}
 
 
 def gemini_error(status: int, code: str, message: str, param: str = "") -> dict[str, Any]:

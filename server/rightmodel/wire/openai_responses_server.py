@@ -28,7 +28,7 @@ from rightmodel.wire.body import (
     wrong,
 )
 from rightmodel.wire.codec import Codec, Envelope
-from rightmodel.wire.error_body import openai_error
+from rightmodel.wire.error_body import FAILED_CODES, openai_error
 from rightmodel.wire.fields import effort_of, obj, objects, text
 from rightmodel.wire.openai_chat import headers
 from rightmodel.wire.openai_chat_server import any_object, decoded_choice
@@ -227,7 +227,8 @@ def _error_events(body: dict[str, Any], envelope: Envelope) -> list[dict[str, An
     """
     error = body["error"]
     flat = {key: error[key] for key in ("code", "message", "param")}
-    failed = {**response_object(envelope, "failed", [], None), "error": error}
+    code = error["code"] if error["code"] in FAILED_CODES else "server_error"
+    failed = response_object(envelope, "failed", [], None) | {"error": {**error, "code": code}}
     return [
         {"type": "error", "sequence_number": 0, **flat, **body},
         {"type": "response.failed", "sequence_number": 1, "response": failed},

@@ -51,7 +51,7 @@ def message_of(path: str, body: dict[str, Any]) -> str:
     if path == MESSAGES:
         assert set(body) == {"type", "error"}
         assert body["type"] == "error"
-        assert set(error) == {"type", "message"}
+        assert set(error) == {"type", "message", "details"}
     else:
         assert set(error) == {"message", "type", "param", "code"}
     assert error["type"]

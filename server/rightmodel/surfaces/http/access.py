@@ -82,7 +82,7 @@ class Access:
         wrong = "this token is not known" if given else "a token is missing"
         raise HttpError(
             401,
-            "auth_failed",
+            "invalid_api_key",
             f"{wrong}: send it as Authorization: Bearer TOKEN, or as x-api-key. It is that of a "
             "client in [clients] of the server's manifest, or of the variable after --token-env",
         )

@@ -99,10 +99,16 @@ def http_error(error: RightmodelError) -> HttpError:
         _status(error),
         _code(error),
         _message(error),
-        param=error.argument if isinstance(error, TaskError) else "",
+        param=_param(error),
         retryable=error.retryable,
         retry_after_s=error.retry_after_s,
     )
+
+
+def _param(error: RightmodelError) -> str:
+    if isinstance(error, TaskError):
+        return error.argument
+    return error.parameter if isinstance(error, ExhaustedError) else ""
 
 
 def _message(error: RightmodelError) -> str:
