@@ -113,32 +113,29 @@ async def test_calls_at_the_same_time_over_http_do_not_mix(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("over", ["stdio", "http"])
-def test_a_call_of_six_seconds_is_a_task_for_a_client_that_takes_tasks(
+async def test_a_call_of_six_seconds_is_a_task_for_a_client_that_takes_tasks(
     tmp_path: Path, over: str
 ) -> None:
     tasks = Tasks()
 
-    async def scenario() -> None:
-        slow = Behaviour(answers="slowly", first_token_s=TASK_AFTER_S + 1)
-        async with (
-            SimulatedProvider(key=KEY, models={"slow": slow}) as provider,
-            contextlib.AsyncExitStack() as stack,
-        ):
-            section = PROVIDER.format(name="p", url=provider.base_url, key_env="P_KEY")
-            setup = build(tmp_path, section, MODEL.format(id="p/slow", price=1), P_KEY=KEY)
-            server: Any = StdioServerParameters(
-                command=setup.serve[0], args=setup.serve[1:], env=setup.env, cwd=tmp_path
-            )
-            if over == "http":
-                url = await stack.enter_async_context(http_url(setup))
-                headers = {"Authorization": f"Bearer {TOKEN}"}
-                http = httpx2.AsyncClient(headers=headers, timeout=30)
-                await stack.enter_async_context(http)
-                server = streamable_http_client(url, http_client=http)
-            async with Client(server, mode="auto", extensions=[tasks]) as client:
-                result = await client.call_tool("complete", {"prompt": "hi"})
-                assert texts(result)[0] == "slowly"
-
-    asyncio.run(scenario())
+    slow = Behaviour(answers="slowly", first_token_s=TASK_AFTER_S + 1)
+    async with (
+        SimulatedProvider(key=KEY, models={"slow": slow}) as provider,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        section = PROVIDER.format(name="p", url=provider.base_url, key_env="P_KEY")
+        setup = build(tmp_path, section, MODEL.format(id="p/slow", price=1), P_KEY=KEY)
+        server: Any = StdioServerParameters(
+            command=setup.serve[0], args=setup.serve[1:], env=setup.env, cwd=tmp_path
+        )
+        if over == "http":
+            url = await stack.enter_async_context(http_url(setup))
+            headers = {"Authorization": f"Bearer {TOKEN}"}
+            http = httpx2.AsyncClient(headers=headers, timeout=30)
+            await stack.enter_async_context(http)
+            server = streamable_http_client(url, http_client=http)
+        async with Client(server, mode="auto", extensions=[tasks]) as client:
+            result = await client.call_tool("complete", {"prompt": "hi"})
+            assert texts(result)[0] == "slowly"
     assert len(tasks.created) == 1
     assert tasks.polls[0]["status"] == "working"

@@ -178,26 +178,20 @@ async def test_a_receiver_that_never_answers_holds_closing_up_for_a_moment_only(
         await alerts.close()
 
 
-def test_a_program_reads_the_alert_on_its_standard_input(tmp_path: Path) -> None:
+async def test_a_program_reads_the_alert_on_its_standard_input(tmp_path: Path) -> None:
     file = tmp_path / "alert.json"
     copy = f"import sys; open({str(file)!r}, 'w').write(sys.stdin.read())"
 
-    async def run() -> None:
-        alerts = sender(command=(sys.executable, "-c", copy))
-        alerts.tell(ALERT)
-        await alerts.close()
-
-    asyncio.run(run())
+    alerts = sender(command=(sys.executable, "-c", copy))
+    alerts.tell(ALERT)
+    await alerts.close()
     assert json.loads(file.read_text())["text"] == TEXT
 
 
-def test_a_program_that_is_not_there_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    async def run() -> None:
-        alerts = sender(command=("/no/such/program",))
-        alerts.tell(ALERT)
-        await alerts.close()
-
-    asyncio.run(run())
+async def test_a_program_that_is_not_there_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    alerts = sender(command=("/no/such/program",))
+    alerts.tell(ALERT)
+    await alerts.close()
     assert "an alert did not reach /no/such/program: No such file" in caplog.text
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,7 +56,7 @@ def test_a_cooling_model_is_ranked_last_with_its_remaining_cooldown(tmp_path: Pa
     assert now.reason == "next in line: p/m is cooling down for 600 s after auth_failed"
 
 
-def test_an_unreachable_provider_is_not_tried_model_by_model(tmp_path: Path) -> None:
+async def test_an_unreachable_provider_is_not_tried_model_by_model(tmp_path: Path) -> None:
     models = "".join(
         f'[[models]]\nid = "p/m{n}"\ncost = {{ input = 1, output = 2 }}\n' for n in range(12)
     )
@@ -67,16 +66,13 @@ def test_an_unreachable_provider_is_not_tried_model_by_model(tmp_path: Path) -> 
         f'base_url = "http://127.0.0.1:9/v1"\n{models}'
     )
 
-    async def run() -> ExhaustedError:
-        settings = Settings(path, {"RIGHTMODEL_STATE_DIR": str(tmp_path)})
-        engine = build(settings, load_catalog(path, has_key=lambda _: True))
-        try:
-            with pytest.raises(ExhaustedError) as caught:
-                await engine.executor.complete(Task("hi"), deadline_s=5.0)
-        finally:
-            await engine.close()
-        return caught.value
-
-    attempts = asyncio.run(run()).attempts
+    settings = Settings(path, {"RIGHTMODEL_STATE_DIR": str(tmp_path)})
+    engine = build(settings, load_catalog(path, has_key=lambda _: True))
+    try:
+        with pytest.raises(ExhaustedError) as caught:
+            await engine.executor.complete(Task("hi"), deadline_s=5.0)
+    finally:
+        await engine.close()
+    attempts = caught.value.attempts
     assert len({attempt.model for attempt in attempts}) == 1
     assert len(attempts) <= 3

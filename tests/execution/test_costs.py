@@ -161,25 +161,23 @@ def test_counts_past_reckoning_lose_neither_answer_nor_record(
     assert answer.receipt.attempts[0].bounded
 
 
-def test_a_call_that_is_cancelled_before_the_first_token_costs_its_prompt(tmp_path: Path) -> None:
-    async def run() -> int:
-        async def held(_: float) -> None:
-            await asyncio.Event().wait()
+async def test_a_call_that_is_cancelled_before_the_first_token_costs_its_prompt(
+    tmp_path: Path,
+) -> None:
+    async def held(_: float) -> None:
+        await asyncio.Event().wait()
 
-        slow = Behaviour(first_token_s=1.0, answers="done")
-        async with SimulatedProvider("openai-chat", models={"cheap": slow}, sleep=held) as up:
-            engine = engine_of(tmp_path, up.base_url)
-            task = Task("word " * 1000, model="p/cheap")
-            call = asyncio.create_task(engine.executor.complete(task, deadline_s=20))
-            await up.until(lambda: up.in_flight == 1)
-            call.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await call
-            tokens = (await engine.router.route(task)).requirements.input_tokens
-            await engine.close()
-            return tokens
-
-    tokens = asyncio.run(run())
+    slow = Behaviour(first_token_s=1.0, answers="done")
+    async with SimulatedProvider("openai-chat", models={"cheap": slow}, sleep=held) as up:
+        engine = engine_of(tmp_path, up.base_url)
+        task = Task("word " * 1000, model="p/cheap")
+        call = asyncio.create_task(engine.executor.complete(task, deadline_s=20))
+        await up.until(lambda: up.in_flight == 1)
+        call.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await call
+        tokens = (await engine.router.route(task)).requirements.input_tokens
+        await engine.close()
     (row,) = attempts(tmp_path)
     assert (row.fault, row.cost_usd) == ("cancelled", tokens / M)
 
@@ -192,14 +190,11 @@ def test_an_error_in_place_of_an_answer_costs_nothing(tmp_path: Path, status: in
     assert [row.cost_usd for row in attempts(tmp_path)] == [0]
 
 
-def test_a_connection_that_is_refused_costs_nothing(tmp_path: Path) -> None:
-    async def run() -> None:
-        engine = engine_of(tmp_path, "http://127.0.0.1:9/v1")
-        with pytest.raises(ExhaustedError):
-            await engine.executor.complete(Task("hi", model="p/cheap"), deadline_s=2)
-        await engine.close()
-
-    asyncio.run(run())
+async def test_a_connection_that_is_refused_costs_nothing(tmp_path: Path) -> None:
+    engine = engine_of(tmp_path, "http://127.0.0.1:9/v1")
+    with pytest.raises(ExhaustedError):
+        await engine.executor.complete(Task("hi", model="p/cheap"), deadline_s=2)
+    await engine.close()
     assert [row.cost_usd for row in attempts(tmp_path)] == [0]
 
 

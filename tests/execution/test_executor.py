@@ -98,57 +98,53 @@ def test_a_fallback_over_the_ceiling_is_not_tried(tmp_path: Path) -> None:
     assert {a.model for a in caught.value.attempts} == {"p/cheap"}
 
 
-def test_max_concurrency_lets_so_many_through_and_the_others_wait_in_line(tmp_path: Path) -> None:
-    async def run() -> tuple[int, list[str]]:
-        release = asyncio.Event()
+async def test_max_concurrency_lets_so_many_through_and_the_others_wait_in_line(
+    tmp_path: Path,
+) -> None:
+    release = asyncio.Event()
 
-        async def held(_: float) -> None:
-            await release.wait()
+    async def held(_: float) -> None:
+        await release.wait()
 
-        slow = Behaviour(first_token_s=1.0, answers="done")
-        async with SimulatedProvider("openai-chat", models={"m": slow}, sleep=held) as upstream:
-            path = tmp_path / "m.toml"
-            path.write_text(
-                'version = 1\n[providers.p]\nprotocol = "openai-chat"\n'
-                f'base_url = "{upstream.base_url}"\nmax_concurrency = 2\n'
-                '[[models]]\nid = "p/m"\n'
-            )
-            engine = build(Settings(path, {}), load_catalog(path, has_key=lambda _: True))
-            calls = [
-                asyncio.create_task(engine.executor.complete(Task(f"task {n}"), deadline_s=20))
-                for n in range(5)
-            ]
-            await upstream.until(lambda: upstream.in_flight == 2)
-            release.set()
-            texts = [(await call).text for call in calls]
-            await engine.close()
-            return upstream.most_in_flight, texts
-
-    most, texts = asyncio.run(run())
-    assert most == 2
+    slow = Behaviour(first_token_s=1.0, answers="done")
+    async with SimulatedProvider("openai-chat", models={"m": slow}, sleep=held) as upstream:
+        path = tmp_path / "m.toml"
+        path.write_text(
+            'version = 1\n[providers.p]\nprotocol = "openai-chat"\n'
+            f'base_url = "{upstream.base_url}"\nmax_concurrency = 2\n'
+            '[[models]]\nid = "p/m"\n'
+        )
+        engine = build(Settings(path, {}), load_catalog(path, has_key=lambda _: True))
+        calls = [
+            asyncio.create_task(engine.executor.complete(Task(f"task {n}"), deadline_s=20))
+            for n in range(5)
+        ]
+        await upstream.until(lambda: upstream.in_flight == 2)
+        release.set()
+        texts = [(await call).text for call in calls]
+        await engine.close()
+    assert upstream.most_in_flight == 2
     assert texts == ["done"] * 5
 
 
-def test_a_lone_model_that_cools_down_is_tried_again_rather_than_excluded(tmp_path: Path) -> None:
-    async def run() -> tuple[list[Fault], str]:
-        async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as up:
-            path = tmp_path / "m.toml"
-            path.write_text(
-                'version = 1\n[providers.p]\nprotocol = "openai-chat"\n'
-                f'base_url = "{up.base_url}"\n[[models]]\nid = "p/m"\n'
-            )
-            engine = build(Settings(path, {}), load_catalog(path, has_key=lambda _: True))
-            up.script("m", [fault.find("insufficient_quota"), answer("back")])
-            faults = []
-            try:
-                await engine.executor.complete(Task("one"), deadline_s=3)
-            except ExhaustedError as error:
-                faults = [a.fault for a in error.attempts if a.fault]
-            text = (await engine.executor.complete(Task("two"), deadline_s=3)).text
-            await engine.close()
-            return faults, text
-
-    faults, text = asyncio.run(run())
+async def test_a_lone_model_that_cools_down_is_tried_again_rather_than_excluded(
+    tmp_path: Path,
+) -> None:
+    async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as up:
+        path = tmp_path / "m.toml"
+        path.write_text(
+            'version = 1\n[providers.p]\nprotocol = "openai-chat"\n'
+            f'base_url = "{up.base_url}"\n[[models]]\nid = "p/m"\n'
+        )
+        engine = build(Settings(path, {}), load_catalog(path, has_key=lambda _: True))
+        up.script("m", [fault.find("insufficient_quota"), answer("back")])
+        faults = []
+        try:
+            await engine.executor.complete(Task("one"), deadline_s=3)
+        except ExhaustedError as error:
+            faults = [a.fault for a in error.attempts if a.fault]
+        text = (await engine.executor.complete(Task("two"), deadline_s=3)).text
+        await engine.close()
     assert faults == [Fault.QUOTA]
     assert text == "back"
 

@@ -209,34 +209,31 @@ class Spans:
         yield Kept(INVALID_SPAN_CONTEXT)
 
 
-def test_a_cancelled_attempt_is_recorded_and_its_reservation_settled(
+async def test_a_cancelled_attempt_is_recorded_and_its_reservation_settled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spans = Spans()
     monkeypatch.setattr("rightmodel.execution.recorder.tracer", spans)
 
-    async def inner() -> None:
-        asked = asyncio.Event()
+    asked = asyncio.Event()
 
-        async def held(_: float) -> None:
-            asked.set()
-            await asyncio.Event().wait()
+    async def held(_: float) -> None:
+        asked.set()
+        await asyncio.Event().wait()
 
-        slow = Behaviour(first_token_s=30.0, answers="never")
-        async with SimulatedProvider(
-            "openai-chat", models={"cheap": slow, "dear": slow}, sleep=held
-        ) as upstream:
+    slow = Behaviour(first_token_s=30.0, answers="never")
+    async with SimulatedProvider(
+        "openai-chat", models={"cheap": slow, "dear": slow}, sleep=held
+    ) as upstream:
 
-            async def work(engine: Engine) -> None:
-                call = asyncio.ensure_future(completing(Task("hi"))(engine))
-                await asyncio.wait_for(asked.wait(), 5)
-                call.cancel()
-                with pytest.raises(asyncio.CancelledError):
-                    await call
+        async def work(engine: Engine) -> None:
+            call = asyncio.ensure_future(completing(Task("hi"))(engine))
+            await asyncio.wait_for(asked.wait(), 5)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
 
-            await worked(tmp_path, upstream.base_url, "[budget]\nper_day_usd = 1", work)
-
-    asyncio.run(inner())
+        await worked(tmp_path, upstream.base_url, "[budget]\nper_day_usd = 1", work)
     (attempt,) = store(tmp_path).attempts("2000-01-01", "2999-01-01")
     (call,) = store(tmp_path).calls("2000-01-01", "2999-01-01")
     assert (attempt.fault, call.outcome) == ("cancelled", "cancelled")
@@ -245,36 +242,33 @@ def test_a_cancelled_attempt_is_recorded_and_its_reservation_settled(
 
 
 @pytest.mark.parametrize("budget", ["", "[budget]\nper_day_usd = 1"])
-def test_a_running_attempt_is_on_record_so_that_a_killed_server_forgets_no_money(
+async def test_a_running_attempt_is_on_record_so_that_a_killed_server_forgets_no_money(
     tmp_path: Path, budget: str
 ) -> None:
     held: list[Hold] = []
 
-    async def inner() -> None:
-        asked = asyncio.Event()
+    asked = asyncio.Event()
 
-        async def hanging(_: float) -> None:
-            asked.set()
-            await asyncio.Event().wait()
+    async def hanging(_: float) -> None:
+        asked.set()
+        await asyncio.Event().wait()
 
-        slow = Behaviour(first_token_s=30.0, answers="never")
-        async with SimulatedProvider(
-            "openai-chat", models={"cheap": slow, "dear": slow}, sleep=hanging
-        ) as upstream:
+    slow = Behaviour(first_token_s=30.0, answers="never")
+    async with SimulatedProvider(
+        "openai-chat", models={"cheap": slow, "dear": slow}, sleep=hanging
+    ) as upstream:
 
-            async def work(engine: Engine) -> None:
-                task = Task("hi", client="alice")
-                call = asyncio.ensure_future(completing(task)(engine))
-                await asyncio.wait_for(asked.wait(), 5)
-                records: Any = engine.executor._recorder.records
-                await records.flush()
-                held.extend(store(tmp_path).holds())
-                call.cancel()
-                await asyncio.wait({call})
+        async def work(engine: Engine) -> None:
+            task = Task("hi", client="alice")
+            call = asyncio.ensure_future(completing(task)(engine))
+            await asyncio.wait_for(asked.wait(), 5)
+            records: Any = engine.executor._recorder.records
+            await records.flush()
+            held.extend(store(tmp_path).holds())
+            call.cancel()
+            await asyncio.wait({call})
 
-            await worked(tmp_path, upstream.base_url, budget, work)
-
-    asyncio.run(inner())
+        await worked(tmp_path, upstream.base_url, budget, work)
     (hold,) = held
     assert (hold.number, hold.model, hold.provider, hold.client) == (1, "p/cheap", "p", "alice")
     assert (hold.kind, bool(hold.host)) == ("subtask", True)
@@ -313,26 +307,23 @@ def test_a_judges_call_is_recorded_and_counts_against_the_budget(tmp_path: Path)
     assert answer.receipt.cost_usd == sum(a.cost_usd or 0 for a in rows)
 
 
-def test_a_late_judge_costs_its_prompt_in_the_receipt_as_in_the_ledger(
+async def test_a_late_judge_costs_its_prompt_in_the_receipt_as_in_the_ledger(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rightmodel.routing.signals.judge.DEADLINE_S", 0.2)
 
-    async def inner() -> Answer:
-        async def held(_: float) -> None:
-            await asyncio.Event().wait()
+    async def held(_: float) -> None:
+        await asyncio.Event().wait()
 
-        late = Behaviour(first_token_s=30.0)
-        prompt = Behaviour("yes")
-        async with SimulatedProvider(
-            "openai-chat", models={"cheap": late, "dear": prompt}, sleep=held
-        ) as upstream:
-            extra = 'judge = "p/cheap"\n[[rules]]\nassess = "judge"'
-            task = Task("qwerty", model="p/dear")
-            found: Answer = await worked(tmp_path, upstream.base_url, extra, completing(task))
-            return found
-
-    answer = asyncio.run(inner())
+    late = Behaviour(first_token_s=30.0)
+    prompt = Behaviour("yes")
+    async with SimulatedProvider(
+        "openai-chat", models={"cheap": late, "dear": prompt}, sleep=held
+    ) as upstream:
+        extra = 'judge = "p/cheap"\n[[rules]]\nassess = "judge"'
+        task = Task("qwerty", model="p/dear")
+        found: Answer = await worked(tmp_path, upstream.base_url, extra, completing(task))
+        answer = found
     judged, answered = store(tmp_path).attempts("2000-01-01", "2999-01-01")
     assert (judged.role, judged.fault) == ("judge", "timeout")
     assert judged.cost_usd == answer.receipt.decision.judge_usd

@@ -160,17 +160,14 @@ def test_a_stored_session_of_another_version_is_skipped() -> None:
     assert view_of("nonsense") is None
 
 
-def test_stored_sessions_that_are_over_are_dropped() -> None:
+async def test_stored_sessions_that_are_over_are_dropped() -> None:
     ledger, clock = Shared(), Clock()
 
-    async def run() -> None:
-        sessions = make(clock, ledger)
-        sessions.record(task_of("k"), receipt_of())
-        clock.now += module.IDLE_S + 1
-        await sessions.view("alice", "other")
-        await asyncio.sleep(0)
-
-    asyncio.run(run())
+    sessions = make(clock, ledger)
+    sessions.record(task_of("k"), receipt_of())
+    clock.now += module.IDLE_S + 1
+    await sessions.view("alice", "other")
+    await asyncio.sleep(0)
     assert ledger.store.find_session(session_hash("alice", "k")) is None
 
 

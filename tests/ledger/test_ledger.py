@@ -226,7 +226,7 @@ def test_without_write_access_calls_continue_and_budgets_hold(file: Path) -> Non
     assert run(file, test).charged(Key(DAY)) == Decimal("0.85")
 
 
-def test_after_a_full_disk_everything_is_caught_up(
+async def test_after_a_full_disk_everything_is_caught_up(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "RETRY_S", 0.05)
@@ -240,41 +240,38 @@ def test_after_a_full_disk_everything_is_caught_up(
             stores.append(super().__call__(after))
             return stores[-1]
 
-    async def inner() -> None:
-        ledger = Ledger(Opener(file, lambda: NOON), limits=PER_DAY, clock=lambda: NOON)
-        hold = await held(ledger, "0.10")
-        ledger.settle(hold, attempt("0.10"))
-        running = await held(ledger, "0.20")
+    ledger = Ledger(Opener(file, lambda: NOON), limits=PER_DAY, clock=lambda: NOON)
+    hold = await held(ledger, "0.10")
+    ledger.settle(hold, attempt("0.10"))
+    running = await held(ledger, "0.20")
 
-        def no_room(store: object) -> None:
-            assert isinstance(store, SqliteStore)
-            (pages,) = store._db.execute("PRAGMA page_count").fetchone()
-            store._db.execute(f"PRAGMA max_page_count={pages}")
+    def no_room(store: object) -> None:
+        assert isinstance(store, SqliteStore)
+        (pages,) = store._db.execute("PRAGMA page_count").fetchone()
+        store._db.execute(f"PRAGMA max_page_count={pages}")
 
-        await ledger.read(no_room)
-        spent, fault = Decimal("0.10"), None
-        for _ in range(60):
-            spent += Decimal("0.01")
-            try:
-                await ledger.record(attempt("0.01"), call(reason="x" * 2000))
-            except LedgerError as error:
-                fault = error.fault
-                break
-        assert fault is LedgerFault.FULL
-        # Budgets go on from what was known, with what still runs.
-        with pytest.raises(BudgetError) as caught:
-            await ledger.reserve(ask("1.00"))
-        assert caught.value.left_usd == Decimal("0.80") - spent
-        has_room.set()
-        while ledger.outage is not None:  # noqa: ASYNC110 - the ledger's thread ends it
-            await asyncio.sleep(0.01)
-        (standing,) = await state(ledger)
-        assert standing.spent_usd == spent
-        assert standing.held_usd == Decimal("0.20")
-        ledger.settle(running)
-        await ledger.close()
-
-    asyncio.run(asyncio.wait_for(inner(), 20))
+    await ledger.read(no_room)
+    spent, fault = Decimal("0.10"), None
+    for _ in range(60):
+        spent += Decimal("0.01")
+        try:
+            await ledger.record(attempt("0.01"), call(reason="x" * 2000))
+        except LedgerError as error:
+            fault = error.fault
+            break
+    assert fault is LedgerFault.FULL
+    # Budgets go on from what was known, with what still runs.
+    with pytest.raises(BudgetError) as caught:
+        await ledger.reserve(ask("1.00"))
+    assert caught.value.left_usd == Decimal("0.80") - spent
+    has_room.set()
+    while ledger.outage is not None:  # noqa: ASYNC110 - the ledger's thread ends it
+        await asyncio.sleep(0.01)
+    (standing,) = await state(ledger)
+    assert standing.spent_usd == spent
+    assert standing.held_usd == Decimal("0.20")
+    ledger.settle(running)
+    await ledger.close()
     assert len(stores) == 2
 
 

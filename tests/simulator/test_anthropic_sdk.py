@@ -58,25 +58,23 @@ async def test_a_plain_answer_with_thinking_and_usage(stream: bool) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_an_answer_that_fits_a_schema(stream: bool) -> None:
-    async def run() -> anthropic.types.Message:
-        async with provider_and_client() as (_, client):
-            config = {"format": {"type": "json_schema", "schema": SCHEMA}}
-            return await complete(client, stream=stream, output_config=config)
-
-    text = asyncio.run(run()).content[0].to_dict()["text"]
+async def test_an_answer_that_fits_a_schema(stream: bool) -> None:
+    async with provider_and_client() as (_, client):
+        config = {"format": {"type": "json_schema", "schema": SCHEMA}}
+        text = (
+            (await complete(client, stream=stream, output_config=config))
+            .content[0]
+            .to_dict()["text"]
+        )
     assert isinstance(json.loads(str(text))["count"], int)
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_tool_that_must_be_called_is_called(stream: bool) -> None:
-    async def run() -> anthropic.types.Message:
-        async with provider_and_client() as (_, client):
-            tools = [{"name": "report", "input_schema": SCHEMA}]
-            choice = {"type": "tool", "name": "report"}
-            return await complete(client, stream=stream, tools=tools, tool_choice=choice)
-
-    found = asyncio.run(run())
+async def test_a_tool_that_must_be_called_is_called(stream: bool) -> None:
+    async with provider_and_client() as (_, client):
+        tools = [{"name": "report", "input_schema": SCHEMA}]
+        choice = {"type": "tool", "name": "report"}
+        found = await complete(client, stream=stream, tools=tools, tool_choice=choice)
     assert found.stop_reason == "tool_use"
     assert found.content[0].to_dict()["input"] == example_of(SCHEMA)
 
@@ -116,22 +114,16 @@ async def test_an_overload_inside_a_stream_is_raised() -> None:
             await complete(client, stream=True)
 
 
-def test_a_refusal_stops_with_refusal() -> None:
-    async def run() -> anthropic.types.Message:
-        async with provider_and_client() as (provider, client):
-            provider.script("m", [fault.refusal()])
-            return await complete(client)
-
-    found = asyncio.run(run())
+async def test_a_refusal_stops_with_refusal() -> None:
+    async with provider_and_client() as (provider, client):
+        provider.script("m", [fault.refusal()])
+        found = await complete(client)
     assert (found.stop_reason, found.content) == ("refusal", [])
 
 
-def test_reasoning_can_use_up_the_whole_output() -> None:
-    async def run() -> anthropic.types.Message:
-        async with provider_and_client(reasoning_tokens=600) as (_, client):
-            return await complete(client)
-
-    found = asyncio.run(run())
+async def test_reasoning_can_use_up_the_whole_output() -> None:
+    async with provider_and_client(reasoning_tokens=600) as (_, client):
+        found = await complete(client)
     assert (found.stop_reason, found.content) == ("max_tokens", [])
     assert found.usage.output_tokens == 500
 

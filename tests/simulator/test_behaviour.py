@@ -143,12 +143,9 @@ def test_a_schema_that_refers_to_itself_comes_to_an_end() -> None:
     assert isinstance(example_of(loop), dict)
 
 
-def test_any_json_object_is_enough_where_no_schema_is_given() -> None:
-    async def run() -> Any:
-        async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as provider:
-            return (await ask(provider, response_format={"type": "json_object"})).json
-
-    found = asyncio.run(run())
+async def test_any_json_object_is_enough_where_no_schema_is_given() -> None:
+    async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as provider:
+        found = (await ask(provider, response_format={"type": "json_object"})).json
     assert found["choices"][0]["message"]["content"] == '{"answer":"simulated"}'
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
-
 import pytest
 
 from rightmodel.simulator import Behaviour, SimulatedFault, SimulatedProvider, answer, fault
 from rightmodel.simulator.dialects import DIALECTS
-from simulator.raw import Client, Response, answer_with, ask, body_of, with_schema
+from simulator.raw import Client, answer_with, ask, body_of, with_schema
 
 # --- a 200 that is not an answer ---
 
@@ -124,25 +121,19 @@ def test_an_error_of_anthropic_in_a_stream_is_an_event_of_its_own() -> None:
     )
 
 
-def test_gemini_streams_an_array_where_sse_was_not_asked_for() -> None:
-    async def run() -> Response:
-        models = {"m": Behaviour(chunk_tokens=1)}
-        async with SimulatedProvider("gemini", models=models) as provider:
-            client = await Client.to(provider)
-            await client.send("/v1beta/models/m:streamGenerateContent", body_of("gemini"))
-            found = await client.read()
-            await client.close()
-            return found
-
-    parts = [p["candidates"][0]["content"]["parts"][0]["text"] for p in asyncio.run(run()).json]
+async def test_gemini_streams_an_array_where_sse_was_not_asked_for() -> None:
+    models = {"m": Behaviour(chunk_tokens=1)}
+    async with SimulatedProvider("gemini", models=models) as provider:
+        client = await Client.to(provider)
+        await client.send("/v1beta/models/m:streamGenerateContent", body_of("gemini"))
+        found = await client.read()
+        await client.close()
+        parts = [p["candidates"][0]["content"]["parts"][0]["text"] for p in found.json]
     assert "".join(parts) == "This is a simulated answer."
 
 
-def test_a_scripted_answer_may_say_anything() -> None:
-    async def run() -> Any:
-        async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as provider:
-            provider.script("m", [answer("half an", finish="length", served="other")])
-            return (await ask(provider)).json
-
-    found = asyncio.run(run())
+async def test_a_scripted_answer_may_say_anything() -> None:
+    async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as provider:
+        provider.script("m", [answer("half an", finish="length", served="other")])
+        found = (await ask(provider)).json
     assert (found["model"], found["choices"][0]["finish_reason"]) == ("other", "length")

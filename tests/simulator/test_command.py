@@ -38,7 +38,7 @@ def test_a_dialect_of_another_protocol_is_refused_with_those_that_fit(
     assert text.endswith("dialects that do: openai-responses\n")
 
 
-def test_it_serves_prints_its_address_and_sums_up() -> None:
+async def test_it_serves_prints_its_address_and_sums_up() -> None:
     said: list[str] = []
     started = asyncio.Event()
 
@@ -46,20 +46,17 @@ def test_it_serves_prints_its_address_and_sums_up() -> None:
         said.append(text)
         started.set()
 
-    async def run() -> set[int]:
-        faults = ["--fault", "overloaded", "--fault", "status_500"]
-        options = parsed(["--model", "m", "--key", "k", "--share", "0.5", *faults])
-        task = asyncio.ensure_future(serve(options, echo))
-        await started.wait()
-        url = said[0].split("\n")[0].removeprefix("base_url = ")
-        async with httpx2.AsyncClient(headers={"authorization": "Bearer k"}) as client:
-            body = body_of("openai-chat")
-            sent = [await client.post(f"{url}/chat/completions", json=body) for _ in range(20)]
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        return {response.status_code for response in sent}
-
-    assert asyncio.run(run()) == {200, 500, 503}
+    faults = ["--fault", "overloaded", "--fault", "status_500"]
+    options = parsed(["--model", "m", "--key", "k", "--share", "0.5", *faults])
+    task = asyncio.ensure_future(serve(options, echo))
+    await started.wait()
+    url = said[0].split("\n")[0].removeprefix("base_url = ")
+    async with httpx2.AsyncClient(headers={"authorization": "Bearer k"}) as client:
+        body = body_of("openai-chat")
+        sent = [await client.post(f"{url}/chat/completions", json=body) for _ in range(20)]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert ({response.status_code for response in sent}) == {200, 500, 503}
     assert "models = m" in said[0]
     assert {line.split()[1] for line in said[-1].splitlines()} == {
         "answered",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -62,13 +61,10 @@ async def test_a_plain_answer_with_thoughts_and_usage(stream: bool) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_an_answer_that_fits_a_schema(stream: bool) -> None:
-    async def run() -> list[types.GenerateContentResponse]:
-        async with provider_and_client() as (_, client):
-            form = {"response_mime_type": "application/json", "response_schema": Count}
-            return await complete(client, stream=stream, **form)
-
-    text = "".join(part.text or "" for part in asyncio.run(run()))
+async def test_an_answer_that_fits_a_schema(stream: bool) -> None:
+    async with provider_and_client() as (_, client):
+        form = {"response_mime_type": "application/json", "response_schema": Count}
+        text = "".join(part.text or "" for part in (await complete(client, stream=stream, **form)))
     assert Count.model_validate_json(text)
 
 
@@ -99,28 +95,22 @@ async def test_a_fault_is_the_sdks_own_error(
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_blocked_prompt_has_a_reason_and_no_candidates(stream: bool) -> None:
-    async def run() -> list[types.GenerateContentResponse]:
-        async with provider_and_client() as (provider, client):
-            provider.script("m", [fault.block_reason("SAFETY")])
-            return await complete(client, stream=stream)
-
-    (found,) = asyncio.run(run())
+async def test_a_blocked_prompt_has_a_reason_and_no_candidates(stream: bool) -> None:
+    async with provider_and_client() as (provider, client):
+        provider.script("m", [fault.block_reason("SAFETY")])
+        (found,) = await complete(client, stream=stream)
     assert found.prompt_feedback is not None
     assert found.prompt_feedback.block_reason is types.BlockedReason.SAFETY
     assert not found.candidates
 
 
-def test_a_function_that_must_be_called_is_called() -> None:
-    async def run() -> list[types.GenerateContentResponse]:
-        async with provider_and_client() as (_, client):
-            schema = Count.model_json_schema()
-            function = {"name": "report", "parameters_json_schema": schema}
-            config = {"function_calling_config": {"mode": "ANY"}}
-            tools = [{"function_declarations": [function]}]
-            return await complete(client, tools=tools, tool_config=config)
-
-    (call,) = asyncio.run(run())[0].function_calls or []
+async def test_a_function_that_must_be_called_is_called() -> None:
+    async with provider_and_client() as (_, client):
+        schema = Count.model_json_schema()
+        function = {"name": "report", "parameters_json_schema": schema}
+        config = {"function_calling_config": {"mode": "ANY"}}
+        tools = [{"function_declarations": [function]}]
+        (call,) = (await complete(client, tools=tools, tool_config=config))[0].function_calls or []
     assert call.name == "report"
     assert Count.model_validate(call.args)
 

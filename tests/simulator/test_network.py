@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rightmodel.simulator import Behaviour, SimulatedProvider, answer, fault
-from simulator.raw import Client, Response, ask, body_of, path_of
+from simulator.raw import Client, ask, body_of, path_of
 
 PROTOCOLS = ("openai-chat", "anthropic-messages", "gemini")
 SHORT_S = 0.05
@@ -204,13 +204,10 @@ async def test_refused_means_that_the_port_is_closed_until_healed() -> None:
         assert provider.port == port
 
 
-def test_a_redirect_points_elsewhere() -> None:
-    async def run() -> Response:
-        async with provider_of() as provider:
-            provider.script("m", [fault.redirect("https://elsewhere.invalid/v1", 308)])
-            return await ask(provider)
-
-    seen = asyncio.run(run())
+async def test_a_redirect_points_elsewhere() -> None:
+    async with provider_of() as provider:
+        provider.script("m", [fault.redirect("https://elsewhere.invalid/v1", 308)])
+        seen = await ask(provider)
     assert (seen.status, seen.headers["location"]) == (308, "https://elsewhere.invalid/v1")
 
 

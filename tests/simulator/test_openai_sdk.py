@@ -126,15 +126,12 @@ async def test_a_fault_is_the_sdks_own_error(
         assert (await complete(client)).choices
 
 
-def test_an_error_carries_the_providers_code_and_type() -> None:
-    async def run() -> openai.APIStatusError:
-        async with provider_and_client() as (provider, client):
-            provider.script("m", [fault.insufficient_quota()])
-            with pytest.raises(openai.RateLimitError) as caught:
-                await complete(client)
-            return caught.value
-
-    error = asyncio.run(run())
+async def test_an_error_carries_the_providers_code_and_type() -> None:
+    async with provider_and_client() as (provider, client):
+        provider.script("m", [fault.insufficient_quota()])
+        with pytest.raises(openai.RateLimitError) as caught:
+            await complete(client)
+        error = caught.value
     assert (error.code, error.type) == ("insufficient_quota", "insufficient_quota")
 
 

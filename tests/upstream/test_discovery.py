@@ -42,12 +42,11 @@ def decision(tmp_path: Path, url: str) -> Decision:
     return asyncio.run(route())
 
 
-def test_a_local_server_is_not_asked_for_a_model_that_it_does_not_have(tmp_path: Path) -> None:
-    async def run() -> Decision:
-        async with SimulatedProvider(models={"here": Behaviour()}) as upstream:
-            return await asyncio.to_thread(decision, tmp_path, upstream.base_url)
-
-    found = asyncio.run(run())
+async def test_a_local_server_is_not_asked_for_a_model_that_it_does_not_have(
+    tmp_path: Path,
+) -> None:
+    async with SimulatedProvider(models={"here": Behaviour()}) as upstream:
+        found = await asyncio.to_thread(decision, tmp_path, upstream.base_url)
     assert [c.model for c in found.candidates] == ["ollama/here"]
     assert [(r.model, r.reason) for r in found.rejections] == [
         ("ollama/elsewhere", "ollama does not have elsewhere: pull or load it")

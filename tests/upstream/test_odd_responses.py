@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from rightmodel.core.fault import Fault
@@ -36,15 +34,12 @@ async def test_odd_responses_are_faults_and_end_at_once(script: bytes, fault: Fa
         assert (await refused(server, client)).fault is fault
 
 
-def test_a_switch_to_another_protocol_is_named_and_no_error_of_the_program(
+async def test_a_switch_to_another_protocol_is_named_and_no_error_of_the_program(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def test() -> None:
-        script = b"HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"
-        async with serving(script) as (server, client):
-            assert "switched to another protocol" in str(await refused(server, client))
-
-    asyncio.run(test())
+    script = b"HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"
+    async with serving(script) as (server, client):
+        assert "switched to another protocol" in str(await refused(server, client))
     assert caplog.records == []
 
 

@@ -142,16 +142,13 @@ def test_a_judge_in_trouble_does_not_trouble_the_call(
     assert why in decision.assessment.note
 
 
-def test_the_same_task_is_judged_once(tmp_path: Path) -> None:
+async def test_the_same_task_is_judged_once(tmp_path: Path) -> None:
     catalog = catalog_of(tmp_path, "judge")
     scripted = Scripted()
     judge = Judge(catalog, scripted, {})
     router = router_of(catalog, judge, LOCAL)
 
-    async def both() -> list[Decision]:
-        return [await router.route(Task("x")), await router.route(Task("x"))]
-
-    first, second = asyncio.run(both())
+    first, second = [await router.route(Task("x")), await router.route(Task("x"))]
     assert len(scripted.asked) == 1
     assert first.assessment == second.assessment
     assert second.judge_usd == 0

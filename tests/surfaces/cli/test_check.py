@@ -69,27 +69,24 @@ def simulated(**models: Behaviour) -> SimulatedProvider:
     return SimulatedProvider("openai-chat", key="sk-alpha-1", models=models)
 
 
-def test_each_model_is_shown_with_what_to_do_about_what_does_not_work(tmp_path: Path) -> None:
-    async def run() -> Result:
-        two = {"b1": Behaviour(), "b2": Behaviour()}
-        async with (
-            simulated(a1=Behaviour(), a2=Behaviour()) as alpha,
-            SimulatedProvider("anthropic-messages", key="sk-beta-1", models=two) as beta,
-            SimulatedProvider(
-                "gemini", key="sk-gamma-1", models={"g1": Behaviour(), "g2": Behaviour()}
-            ) as gamma,
-        ):
-            beta.fail("b2", fault.overloaded())
-            text = MANIFEST.format(alpha=alpha.base_url, beta=beta.base_url, gamma=gamma.base_url)
-            text += "".join(f'[[models]]\nid = "{model}"\n' for model in MODELS)
-            (tmp_path / "m.toml").write_text(text)
-            (tmp_path / "keys.env").write_text(
-                "ALPHA_KEY=sk-alpha-1\nBETA_KEY=sk-beta-1\nGAMMA_KEY=sk-wrong-one\n"
-            )
-            keys = str(tmp_path / "keys.env")
-            return await asyncio.to_thread(check, tmp_path, "--env-file", keys)
-
-    result = asyncio.run(run())
+async def test_each_model_is_shown_with_what_to_do_about_what_does_not_work(tmp_path: Path) -> None:
+    two = {"b1": Behaviour(), "b2": Behaviour()}
+    async with (
+        simulated(a1=Behaviour(), a2=Behaviour()) as alpha,
+        SimulatedProvider("anthropic-messages", key="sk-beta-1", models=two) as beta,
+        SimulatedProvider(
+            "gemini", key="sk-gamma-1", models={"g1": Behaviour(), "g2": Behaviour()}
+        ) as gamma,
+    ):
+        beta.fail("b2", fault.overloaded())
+        text = MANIFEST.format(alpha=alpha.base_url, beta=beta.base_url, gamma=gamma.base_url)
+        text += "".join(f'[[models]]\nid = "{model}"\n' for model in MODELS)
+        (tmp_path / "m.toml").write_text(text)
+        (tmp_path / "keys.env").write_text(
+            "ALPHA_KEY=sk-alpha-1\nBETA_KEY=sk-beta-1\nGAMMA_KEY=sk-wrong-one\n"
+        )
+        keys = str(tmp_path / "keys.env")
+        result = await asyncio.to_thread(check, tmp_path, "--env-file", keys)
     out = result.output
     lines = {line.split()[1].rstrip(":"): line for line in out.splitlines() if "/" in line}
     assert result.exit_code == 0
@@ -128,13 +125,10 @@ def test_a_budget_without_room_is_not_exceeded(tmp_path: Path) -> None:
     assert provider.requests == []
 
 
-def test_a_server_that_wants_a_key_is_not_said_to_reject_one(tmp_path: Path) -> None:
-    async def run() -> Result:
-        async with simulated(a1=Behaviour()) as provider:
-            (tmp_path / "m.toml").write_text(ONE.format(url=provider.base_url))
-            return await asyncio.to_thread(check, tmp_path, key="")
-
-    out = asyncio.run(run()).output
+async def test_a_server_that_wants_a_key_is_not_said_to_reject_one(tmp_path: Path) -> None:
+    async with simulated(a1=Behaviour()) as provider:
+        (tmp_path / "m.toml").write_text(ONE.format(url=provider.base_url))
+        out = (await asyncio.to_thread(check, tmp_path, key="")).output
     assert "the server wants a key: no key for alpha: ALPHA_KEY is empty" in out
 
 
@@ -171,21 +165,16 @@ def test_an_answer_cannot_drive_the_terminal(tmp_path: Path) -> None:
     assert "ready" in out
 
 
-def test_a_model_that_its_local_server_does_not_list_is_not_called(tmp_path: Path) -> None:
-    async def run() -> tuple[Result, int]:
-        async with SimulatedProvider("openai-chat", models={"here": Behaviour()}) as provider:
-            (tmp_path / "m.toml").write_text(
-                f'version = 1\n[providers.ollama]\nbase_url = "{provider.base_url}"\n'
-                '[[models]]\nid = "ollama/here"\n[[models]]\nid = "ollama/elsewhere"\n'
-            )
-            result = await asyncio.to_thread(check, tmp_path)
-            calls = [r for r in provider.requests if r.method == "POST"]
-            return result, len(calls)
-
-    result, calls = asyncio.run(run())
+async def test_a_model_that_its_local_server_does_not_list_is_not_called(tmp_path: Path) -> None:
+    async with SimulatedProvider("openai-chat", models={"here": Behaviour()}) as provider:
+        (tmp_path / "m.toml").write_text(
+            f'version = 1\n[providers.ollama]\nbase_url = "{provider.base_url}"\n'
+            '[[models]]\nid = "ollama/here"\n[[models]]\nid = "ollama/elsewhere"\n'
+        )
+        result = await asyncio.to_thread(check, tmp_path)
     assert "FAIL ollama/elsewhere: ollama does not have elsewhere: pull or load it" in result.output
     assert "1 of 2 endpoints answered" in result.output
-    assert calls == 1
+    assert len([r for r in provider.requests if r.method == "POST"]) == 1
 
 
 def test_an_error_that_every_model_of_a_provider_has_is_shown_in_full_once(tmp_path: Path) -> None:

@@ -57,37 +57,34 @@ def row(name: str) -> Row:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_pipe_gets_a_line_when_a_state_changes_and_an_end(
+async def test_a_pipe_gets_a_line_when_a_state_changes_and_an_end(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     as_json = number is signal.SIGTERM
 
-    async def run() -> tuple[list[str], str, str, int | None]:
-        models = {"a1": Behaviour(answers="ready")}
-        async with SimulatedProvider("openai-chat", key="sk-alpha-1", models=models) as provider:
-            (tmp_path / "m.toml").write_text(MANIFEST.format(url=provider.base_url))
-            (tmp_path / "keys.env").write_text("ALPHA_KEY=sk-alpha-1\n")
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "rightmodel", "check", "--watch", "1", "--yes",
-                "--manifest", "m.toml", "--env-file", "keys.env", *(["--json"] * as_json),
-                cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            )  # fmt: skip
-            assert process.stdout is not None
-            async with asyncio.timeout(PATIENCE_S):
-                lines = [(await process.stdout.readline()).decode()]
-                asked = len(provider.requests)
-                if not as_json:  # called again without a change
-                    await provider.until(lambda: len(provider.requests) > asked)
-                provider.fail_all(fault.overloaded())
-                lines.append((await process.stdout.readline()).decode())
-                provider.heal()
-                lines.append((await process.stdout.readline()).decode())
-                process.send_signal(number)
-                out, error = await process.communicate()
-            return lines, out.decode(), error.decode(), process.returncode
-
-    (first, down, up), rest, error, code = asyncio.run(run())
-    assert (rest, code) == ("", 0)
+    models = {"a1": Behaviour(answers="ready")}
+    async with SimulatedProvider("openai-chat", key="sk-alpha-1", models=models) as provider:
+        (tmp_path / "m.toml").write_text(MANIFEST.format(url=provider.base_url))
+        (tmp_path / "keys.env").write_text("ALPHA_KEY=sk-alpha-1\n")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "rightmodel", "check", "--watch", "1", "--yes",
+            "--manifest", "m.toml", "--env-file", "keys.env", *(["--json"] * as_json),
+            cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert process.stdout is not None
+        async with asyncio.timeout(PATIENCE_S):
+            lines = [(await process.stdout.readline()).decode()]
+            asked = len(provider.requests)
+            if not as_json:  # called again without a change
+                await provider.until(lambda: len(provider.requests) > asked)
+            provider.fail_all(fault.overloaded())
+            lines.append((await process.stdout.readline()).decode())
+            provider.heal()
+            lines.append((await process.stdout.readline()).decode())
+            process.send_signal(number)
+            out, told = await process.communicate()
+    (first, down, up), error = lines, told.decode()
+    assert (out, process.returncode) == (b"", 0)
     assert "asking 1 endpoints every 1 s" in error
     assert "an hour (estimate)" in error
     assert error.endswith("1 of 1 endpoints answer\n")

@@ -205,18 +205,13 @@ def test_a_local_model_alone_is_enough(machine: Machine) -> None:
     assert "1 of 1 endpoints could be called" in done.output
 
 
-def test_it_checks_by_calling_unless_told_not_to(machine: Machine) -> None:
+async def test_it_checks_by_calling_unless_told_not_to(machine: Machine) -> None:
     machine.env["ANTHROPIC_API_KEY"] = ""
 
-    async def run() -> Result:
-        server = SimulatedProvider("openai-chat", models={"qwen3:4b": Behaviour()})
-        async with server:
-            env = machine.env | {"OLLAMA_HOST": server.base_url}
-            return await asyncio.to_thread(
-                lambda: CliRunner().invoke(cli, ["init", "--yes"], env=env)
-            )
-
-    done = asyncio.run(run())
+    server = SimulatedProvider("openai-chat", models={"qwen3:4b": Behaviour()})
+    async with server:
+        env = machine.env | {"OLLAMA_HOST": server.base_url}
+        done = await asyncio.to_thread(lambda: CliRunner().invoke(cli, ["init", "--yes"], env=env))
     assert done.exit_code == 0, done.output
     assert "1 of 1 endpoints answered" in done.output
 
@@ -278,22 +273,17 @@ def test_the_gateway_is_named_before_the_agent_is_pointed_at_it(machine: Machine
         ([], 0, "Try it:"),
     ],
 )
-def test_what_comes_next_depends_on_how_many_models_answer(
+async def test_what_comes_next_depends_on_how_many_models_answer(
     machine: Machine, failing: list[str], code: int, said: str
 ) -> None:
     machine.env["ANTHROPIC_API_KEY"] = ""
 
-    async def run() -> Result:
-        models = {"a": Behaviour(), "b": Behaviour()}
-        async with SimulatedProvider("openai-chat", models=models) as server:
-            for name in failing:
-                server.fail(name, fault.wrong_key())
-            env = machine.env | {"OLLAMA_HOST": server.base_url}
-            return await asyncio.to_thread(
-                lambda: CliRunner().invoke(cli, ["init", "--yes"], env=env)
-            )
-
-    done = asyncio.run(run())
+    models = {"a": Behaviour(), "b": Behaviour()}
+    async with SimulatedProvider("openai-chat", models=models) as server:
+        for name in failing:
+            server.fail(name, fault.wrong_key())
+        env = machine.env | {"OLLAMA_HOST": server.base_url}
+        done = await asyncio.to_thread(lambda: CliRunner().invoke(cli, ["init", "--yes"], env=env))
     assert done.exit_code == code, done.output
     assert said in done.output
     assert ("Try it:" in done.output) is (code == 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import time
@@ -262,18 +261,15 @@ def test_a_prompt_is_shown_only_where_it_was_stored(tmp_path: Path) -> None:
     assert [found["prompt"] for found in objects()] == [None, "Name\na river"]
 
 
-def test_what_a_real_call_could_choose_from_is_there(tmp_path: Path) -> None:
-    async def asked() -> None:
-        async with loopback({"cheap": [openai_answer("the Rhine")]}) as up:
-            path = tmp_path / "rightmodel.toml"
-            path.write_text(MANIFEST.format(port=up.port))
-            settings = Settings(path, {"RIGHTMODEL_STATE_DIR": str(tmp_path / "state")})
-            catalog = load_catalog(path, has_key=lambda _: True)
-            engine = build(settings, catalog, clock=Clock(time.monotonic, lambda: NOW))
-            await engine.executor.complete(Task("Name a river", difficulty="easy"), deadline_s=5)
-            await engine.close()
-
-    asyncio.run(asked())
+async def test_what_a_real_call_could_choose_from_is_there(tmp_path: Path) -> None:
+    async with loopback({"cheap": [openai_answer("the Rhine")]}) as up:
+        path = tmp_path / "rightmodel.toml"
+        path.write_text(MANIFEST.format(port=up.port))
+        settings = Settings(path, {"RIGHTMODEL_STATE_DIR": str(tmp_path / "state")})
+        catalog = load_catalog(path, has_key=lambda _: True)
+        engine = build(settings, catalog, clock=Clock(time.monotonic, lambda: NOW))
+        await engine.executor.complete(Task("Name a river", difficulty="easy"), deadline_s=5)
+        await engine.close()
     (call_,) = objects()
     found = json.loads(run(call_["ref"], "--json"))
     assert [c["model"] for c in found["candidates"]] == ["p/cheap", "p/dear"]
