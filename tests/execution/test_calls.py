@@ -137,6 +137,46 @@ def test_cancelling_the_caller_cancels_the_call_and_its_ref_is_gone() -> None:
     run(test)
 
 
+def test_everyone_who_waits_for_an_answer_receives_its_first_page() -> None:
+    async def test(executor: Scripted, calls: Calls) -> None:
+        executor.text = "x" * (PAGE_CHARS + 1)
+        pending = await calls.complete(Task("x"), deadline_s=0.01, listener=quiet)
+        assert isinstance(pending, Pending)
+
+        async def collect() -> Page | Pending:
+            return await calls.resume(pending.ref, None, deadline_s=5, listener=quiet)
+
+        waiting = [asyncio.create_task(collect()) for _ in range(3)]
+        await asyncio.sleep(0)
+        executor.go.set()
+        pages = [page for page in await asyncio.gather(*waiting) if isinstance(page, Page)]
+        assert [page.number for page in pages] == [1, 1, 1]
+        last = await collect()
+        assert isinstance(last, Page)
+        assert last.number == last.pages == 2
+
+    run(test)
+
+
+def test_a_request_that_is_cancelled_leaves_the_call_to_another_that_waits_for_it() -> None:
+    async def test(executor: Scripted, calls: Calls) -> None:
+        pending = await calls.complete(Task("x"), deadline_s=0.01, listener=quiet)
+        assert isinstance(pending, Pending)
+
+        async def collect() -> Page | Pending:
+            return await calls.resume(pending.ref, None, deadline_s=5, listener=quiet)
+
+        leaves, stays = (asyncio.create_task(collect()) for _ in range(2))
+        await asyncio.sleep(0)
+        leaves.cancel()
+        await asyncio.wait({leaves})
+        assert executor.cancelled == 0
+        executor.go.set()
+        assert isinstance(await stays, Page)
+
+    run(test)
+
+
 def test_the_result_of_a_failed_call_is_delivered_once() -> None:
     async def test(executor: Scripted, calls: Calls) -> None:
         pending = await calls.complete(Task("x"), deadline_s=0.01, listener=quiet)

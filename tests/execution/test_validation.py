@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,15 @@ def test_a_check_without_end_is_ended_and_others_go_on_meanwhile(
         return beats
 
     assert run(test, 1.0) > 1
+
+
+def test_a_search_without_end_is_ended_and_others_are_not() -> None:
+    async def test(checker: SchemaChecker) -> list[bool | None]:
+        texts = ["nothing", "a" * 40 + "!"]
+        patterns = [BACKTRACKS, "no+t", "(?i)NO+TE"]
+        return [await checker.search(re.compile(pattern), texts) for pattern in patterns]
+
+    assert run(test) == [None, True, False]
 
 
 def test_a_crowd_of_endless_checks_leaves_the_default_executor_alone() -> None:

@@ -15,10 +15,13 @@ from rightmodel.core.task import Attachment, Message, Task, Turn, WireFormat
 from rightmodel.manifest.load import load_catalog
 from rightmodel.routing.router import Router
 from rightmodel.routing.signals.judge import Judge, JudgeAnswer
-from rightmodel.routing.signals.routing_rules import ineffective, nearest_word
+from rightmodel.routing.signals.routing_rules import nearest_word
+from rightmodel.routing.signals.rule_effects import ineffective
 from rightmodel.wire.codecs import CODECS
 
 if TYPE_CHECKING:
+    import re
+    from collections.abc import Sequence
     from pathlib import Path
 
     from rightmodel.core.decision import Decision
@@ -273,6 +276,84 @@ def test_rules_are_applied_to_what_the_judge_says(tmp_path: Path) -> None:
     decision, _ = judged(tmp_path, rules, Task("x"))
     assert decision.candidates[0].model == "far/b"
     assert decision.rule == "law"
+
+
+APART = "Geha\u0308lter"
+"""Accents as characters of their own, as macOS and some editors write them."""
+
+
+@pytest.mark.parametrize("text", ["die Gehälter", "die Geha\u0308lter", "DIE GEHÄLTER"])
+@pytest.mark.parametrize(
+    "when",
+    [
+        f'contains = ["{APART}"]',
+        f'matches = "(?i){APART}"',
+        'contains = ["Gehälter"]',
+        'contains = ["Ｇｅｈälter"]',
+    ],
+)
+def test_a_word_is_found_however_its_accents_and_widths_are_written(
+    tmp_path: Path, when: str, text: str
+) -> None:
+    rules = f'[[rules]]\nwhen = {{ {when} }}\nrequire = {{ trust = "local" }}\n'
+    assert route(tmp_path, rules, Task(text)).requirements.trust is Trust.local
+
+
+@pytest.mark.parametrize(
+    ("files", "holds"),
+    [
+        ((), True),
+        ((text_file("a.txt"),), True),
+        ((Attachment("a.pdf", "application/pdf", b""),), False),
+    ],
+)
+def test_text_among_modalities_means_a_request_without_other_files(
+    tmp_path: Path, files: tuple[Attachment, ...], *, holds: bool
+) -> None:
+    rules = '[[rules]]\nwhen = { input = ["text", "image"] }\ntier = "best"\n'
+    decision = route(tmp_path, rules, Task("x", files=files, skill="code"))
+    assert (decision.tier == "best") is holds
+
+
+def test_a_file_is_known_by_each_of_its_names(tmp_path: Path) -> None:
+    rules = '[[rules]]\nwhen = { files = ["Secret/*.CSV"] }\nrequire = { trust = "local" }\n'
+    for name in ("secret/a.csv", "Secret/a.csv"):
+        plain = Task("x", files=(text_file(name),))
+        assert route(tmp_path, rules, plain).requirements.trust is Trust.local
+    link = replace(text_file("./x/../link"), places=("a.csv", "secret/a.csv"))
+    assert route(tmp_path, rules, Task("x", files=(link,))).requirements.trust is Trust.local
+
+
+@pytest.mark.parametrize(
+    ("pattern", "slow"),
+    [
+        (r"(?i)\b(password|api key)\b", False),
+        (r"\d{4}[ -]?\d{4}", False),
+        (r"C\+\+|[*+]{2}|\{,\}", False),
+        (r"[]+*]", False),
+        (r"(a+)+$", True),
+        (r".*password", True),
+        (r"[\w.]+@", True),
+        (r"(a|aa){2,40}b", True),
+    ],
+)
+def test_a_pattern_that_repeats_is_searched_where_it_can_be_stopped(
+    tmp_path: Path, pattern: str, *, slow: bool
+) -> None:
+    asked: list[str] = []
+
+    async def search(found: re.Pattern[str], texts: Sequence[str]) -> bool | None:
+        asked.append(found.pattern)
+        assert "x" in texts
+        return None
+
+    rules = f"[[rules]]\nwhen = {{ matches = '{pattern}' }}\n"
+    for sets, counts in (('require = { trust = "local" }', True), ('tier = "best"', False)):
+        router = Router(catalog_of(tmp_path, rules + sets), lambda _: "", search=search)
+        decision = asyncio.run(router.route(Task("x", difficulty="easy", skill="code")))
+        held = decision.requirements.trust is Trust.local or decision.tier == "best"
+        assert held is (slow and counts), "too slow: it counts where something is required"
+    assert asked == [pattern] * 2 * slow
 
 
 def test_an_unknown_assess_mode_is_an_error(tmp_path: Path) -> None:

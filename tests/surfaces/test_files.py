@@ -67,6 +67,15 @@ def test_only_regular_files_under_the_roots_are_read(tmp_path: Path, root: Path)
             read_files([name], policy)
 
 
+def test_a_file_is_told_with_the_names_of_where_it_really_is(root: Path) -> None:
+    (root / "pay").mkdir()
+    (root / "pay" / "may.csv").write_text("1")
+    (root / "link").symlink_to(root / "pay" / "may.csv")
+    for name in ("link", "./pay/may.csv", str(root / "pay" / "may.csv")):
+        (attachment,) = read_files([name], FilePolicy((str(root),), 1000))
+        assert {name, "may.csv", "pay/may.csv"} <= set(attachment.names)
+
+
 def test_a_link_inside_the_roots_is_followed(root: Path) -> None:
     (root / "v2").mkdir()
     (root / "v2" / "notes.md").write_text("hello")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
+from unicodedata import category, normalize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,7 @@ _MUCH: Final = 100_000
 _MOST_LINE: Final = 500
 """Most characters of an upstream's words in a message."""
 
+_INVISIBLE: Final = frozenset({"Cc", "Cf"})
 _TERMINAL_CONTROLS: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and line feed, delete, C1
     "\u2028\u2029\u202a-\u202e\u2066-\u2069"  # line separators, bidirectional overrides
@@ -124,6 +126,17 @@ def mask_keys(text: str, keys: list[str]) -> str:
         if len(key) >= 8 and key in text:  # noqa: PLR2004 - shorter ones would mask ordinary words
             text = text.replace(key, "[key removed]")
     return text
+
+
+def unified(text: str) -> str:
+    """The text as a search should see it.
+
+    Compatibility forms (full width, accents apart) are unified, invisible characters removed but
+    white space.
+    """
+    text = normalize("NFKC", text)
+    invisible = [c for c in set(text) if category(c) in _INVISIBLE and not c.isspace()]
+    return text.translate(dict.fromkeys(map(ord, invisible))) if invisible else text
 
 
 def well_formed(text: str) -> str:

@@ -81,12 +81,19 @@ class Attachment:
     """A file sent along.
 
     `path`: as the caller wrote it. `media_type`: MIME. `data`: its bytes; b"" where the provider is
-    to fetch it from the URL that is `path`.
+    to fetch it from the URL that is `path`. `places`: where it really is: its name, its path below
+    the allowed folder and its whole path.
     """
 
     path: str
     media_type: str
     data: bytes = field(repr=False)
+    places: tuple[str, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name that a pattern may mean: a link, `./a` and `x/../a` are other words for it."""
+        return (self.path, self.path.replace("\\", "/").rpartition("/")[2], *self.places)
 
     @property
     def url(self) -> str:

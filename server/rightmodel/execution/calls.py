@@ -248,6 +248,8 @@ class Calls:
         try:
             await asyncio.wait({entry.job}, timeout=wait_s)
         except asyncio.CancelledError:
+            if len(entry.listeners) > 1:  # another request waits for the same answer
+                raise
             entry.job.add_done_callback(lambda _: self._drop(entry))
             entry.job.cancel()
             # Scopes cancel again and again: `gather` would hand that on to the job's cleaning up.
@@ -265,7 +267,7 @@ class Calls:
         except RightmodelError:
             self._drop(entry)
             raise
-        return _page(entry, answer)
+        return _first_page(entry, answer)
 
     async def _collect(self, entry: _Entry, wait_s: float, listener: Listener) -> Page | Pending:
         if entry.job.done() and entry.pages_read:
@@ -344,7 +346,7 @@ async def _settled(entry: _Entry) -> Answer:
 
 
 def _first_page(entry: _Entry, answer: Answer) -> Page:
-    """The first page of a finished call, however often it is asked for."""
+    """The first page of a finished call, for everyone who waited for it."""
     if entry.pages_read == 0:
         return _page(entry, answer)
     return Page(answer, entry.pages[0], 1, len(entry.pages))

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from rightmodel.manifest.settings import Settings
     from rightmodel.routing.router import Router
     from rightmodel.routing.signals.judge import Judge
+    from rightmodel.routing.signals.routing_rules import Search
     from rightmodel.upstream.exchange import Upstream
 
 logger = logging.getLogger("rightmodel")
@@ -186,7 +187,7 @@ def build(  # noqa: PLR0913 - every one is optional and named
     learning = _make_learning(catalog, settings, records, health, clock)
     requests = _Requests(providers, keys, health, recorder, clock)
     judge = _make_judge(catalog, settings, requests)
-    router = make_router(catalog, settings, judge, learning.catalog, clock.wall)
+    router = make_router(catalog, settings, judge, learning.catalog, clock.wall, checker.search)
     executor = _make_executor(catalog, router, requests, checker, random)
     calls = _make_calls(executor, catalog, records, clock)
     turns = _make_turns(executor, catalog, records, clock)
@@ -307,6 +308,7 @@ def make_router(
     judge: Judge | None = None,
     corrected: Callable[[], Awaitable[Catalog]] | None = None,
     clock: Callable[[], float] | None = None,
+    search: Search | None = None,
 ) -> Router:
     """Task to decision.
 
@@ -318,7 +320,9 @@ def make_router(
     def unavailable(model: Model) -> str:
         return _unavailable(model, settings, catalog) if settings else ""
 
-    return Router(catalog, unavailable, judge=judge, corrected=corrected, clock=clock)
+    return Router(
+        catalog, unavailable, judge=judge, corrected=corrected, clock=clock, search=search
+    )
 
 
 def make_ledger(settings: Settings, catalog: Catalog) -> Ledger:

@@ -248,6 +248,11 @@ def _parts(schema: Any) -> Iterator[dict[str, Any]]:
             left += part
 
 
+def is_found(pattern: str, texts: list[str]) -> bool:
+    """Whether a pattern is found in one of the texts."""
+    return any(map(re.compile(pattern).search, texts))
+
+
 def _serve() -> None:
     """Answer `[function, argument, …]` lines until standard input ends."""
     with contextlib.suppress(ImportError, OSError, ValueError):
@@ -257,6 +262,7 @@ def _serve() -> None:
     functions: dict[str, Callable[..., Any]] = {
         "schema_error": schema_error,
         "find_valid": find_valid,
+        "is_found": is_found,
     }
     print("ready", flush=True)  # noqa: T201 - the protocol
     for line in sys.stdin:

@@ -1,4 +1,6 @@
-"""Runs `json_schema` in processes that can be killed: no schema and no answer blocks the server.
+"""Runs `json_schema` in processes that can be killed.
+
+No schema, no answer and no pattern of a rule blocks the server.
 
 The processes start on first use, are reused, and are few. They are driven by threads of their own,
 so that a crowd of slow checks does not hold up the event loop's default executor, which resolves
@@ -10,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import subprocess
 import sys
 import threading
@@ -21,10 +24,15 @@ from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.format import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import re
+    from collections.abc import Mapping, Sequence
+
+logger = logging.getLogger("rightmodel")
 
 LIMIT_S: Final = 3.0
 """One check may take so long."""
+SEARCH_S: Final = 1.0
+"""One search for a rule's pattern may."""
 START_S: Final = 30.0
 """A process may take so long to start; it is a tenth of a second on an idle machine."""
 PROCESSES: Final = 4
@@ -83,6 +91,16 @@ class SchemaChecker:
             raise _mismatch(one_line(wrong))
         return str(text)
 
+    async def search(self, pattern: re.Pattern[str], texts: Sequence[str]) -> bool | None:
+        """Whether a rule's pattern is found in one of the texts; `None` if that took too long."""
+        try:
+            request = ("is_found", pattern.pattern, list(texts))
+            return bool(await self._run(*request, limit_s=min(SEARCH_S, self._limit_s)))
+        except (TimeoutError, _FailedError) as error:
+            why = str(error) or f"takes more than {SEARCH_S:g} s"
+            logger.warning("matches = %r of a rule: %s; simplify it", pattern.pattern, why)
+            return None
+
     def close(self) -> None:
         """Kill the processes; checks under way fail."""
         self._closed = True
@@ -92,15 +110,16 @@ class SchemaChecker:
             process.stop()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _run(self, *request: str) -> Any:
+    async def _run(self, *request: object, limit_s: float | None = None) -> Any:
+        limit_s = self._limit_s if limit_s is None else limit_s
         return await asyncio.get_running_loop().run_in_executor(
-            self._threads, self._ask, json.dumps(request)
+            self._threads, self._ask, json.dumps(request), limit_s
         )
 
-    def _ask(self, request: str) -> Any:
+    def _ask(self, request: str, limit_s: float) -> Any:
         process = self._take()
         try:
-            value, failed = process.ask(request, self._limit_s)
+            value, failed = process.ask(request, limit_s)
         except (TimeoutError, _FailedError):
             self._drop(process)
             raise

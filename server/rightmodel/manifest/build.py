@@ -8,9 +8,11 @@ from dataclasses import fields, replace
 from fnmatch import fnmatchcase
 from math import log10
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 from rightmodel.core.decision import Trust
 from rightmodel.core.errors import ManifestError, UnknownNameError
+from rightmodel.core.format import unified
 from rightmodel.core.task import WireFormat
 from rightmodel.manifest.base_url import http_problem, is_loopback
 from rightmodel.manifest.catalog import (
@@ -243,11 +245,11 @@ def _condition(when: WhenTable) -> Condition:
         skill=_as_set(when.skill),
         difficulty=_as_set(when.difficulty),
         tier=_as_set(when.tier),
-        matches=re.compile(when.matches) if when.matches is not None else None,
-        contains=tuple(word.casefold() for word in when.contains or ()),
+        matches=re.compile(normalize("NFC", when.matches)) if when.matches is not None else None,
+        contains=tuple(unified(word).casefold() for word in when.contains or ()),
         min_input_tokens=when.min_input_tokens,
         max_input_tokens=when.max_input_tokens,
-        files=tuple(when.files or ()),
+        files=tuple(pattern.casefold() for pattern in when.files or ()),
         input=_as_set(when.input),
     )
 

@@ -17,11 +17,9 @@ from itertools import groupby
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from pydantic_core import to_json
-
 from rightmodel.core.decision import Requirements
 from rightmodel.core.errors import TaskError
-from rightmodel.core.task import ASSESS_MODES, files_of, sent_texts
+from rightmodel.core.task import ASSESS_MODES, files_of
 from rightmodel.routing import scoring
 from rightmodel.routing.decide import CERTAIN, ranked, weigh
 from rightmodel.routing.eligibility import barred
@@ -29,8 +27,13 @@ from rightmodel.routing.scoring import Question
 from rightmodel.routing.session import assessment_of, horizon
 from rightmodel.routing.signals import local_model, routing_rules
 from rightmodel.routing.signals.judge import price_for
-from rightmodel.routing.signals.routing_rules import NOTHING_KNOWN, Applied, Requirement
-from rightmodel.routing.tokens import attachment_tokens, estimate_tokens
+from rightmodel.routing.signals.routing_rules import (
+    NOTHING_KNOWN,
+    Applied,
+    Requirement,
+    search_here,
+)
+from rightmodel.routing.tokens import tokens_of
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import HARMLESS
 
@@ -39,10 +42,11 @@ if TYPE_CHECKING:
     from random import Random
 
     from rightmodel.core.decision import Assessment, Decision
-    from rightmodel.core.task import Content, Task, Turn, WireFormat
+    from rightmodel.core.task import Task, Turn, WireFormat
     from rightmodel.manifest.catalog import Catalog, Model, Rule
     from rightmodel.routing.decide import Outlook
     from rightmodel.routing.signals.judge import Judge
+    from rightmodel.routing.signals.routing_rules import Search
 
     LocalAssess = Callable[[Task, Sequence[str]], Assessment]
 
@@ -91,9 +95,10 @@ class Router:
 
     `corrected`: the catalog with what was learned; default: the manifest's. `clock`: seconds since
     1970; without it the dearest of prices that depend on time apply. `assess`: the classifier.
+    `search`: for patterns of rules that may be slow; by default they take their time.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but two are optional and named
         self,
         catalog: Catalog,
         unavailable: Callable[[Model], str],
@@ -102,12 +107,14 @@ class Router:
         corrected: Callable[[], Awaitable[Catalog]] | None = None,
         clock: Callable[[], float] | None = None,
         assess: LocalAssess = local_model.assess,
+        search: Search | None = None,
     ) -> None:
         self._catalog = catalog
         self._corrected = corrected
         self._clock = clock
         self._judge = judge
         self._assess = assess
+        self._search = search or search_here
         self._unavailable = unavailable
         self._assessed: OrderedDict[tuple[str, bool], Assessment] = OrderedDict()
         self._protocols = {p.protocol for p in catalog.providers.values()}
@@ -123,6 +130,9 @@ class Router:
         `judge`: whether the judge may be asked, which takes a call.
         """
         request = self._request(task, await self._corrected() if self._corrected else self._catalog)
+        if request.rules:
+            left = await routing_rules.searched(request.rules, task, self._search)
+            request = replace(request, rules=left)
         mode, local = _settled(request) or self._local(request)
         question = question_for(request, local)
         outlook = weigh(request.catalog, question)
@@ -169,7 +179,7 @@ class Router:
             out = out | {m.id: why for m in extra if (why := self._unavailable(m))}
             out |= barred(client, extra) if client else {}
         content = task.content
-        tokens = _tokens_of(content)
+        tokens = tokens_of(content)
         usual = (client and client.tier) or catalog.routing.tier
         tier = task.tier or usual
         rules: Sequence[Rule] = ()
@@ -314,18 +324,7 @@ def _checked(mode: str) -> str:
 
 def count_tokens(task: Task) -> int:
     """Estimated prompt tokens: system, conversation, files and schema."""
-    return _tokens_of(task.content)
-
-
-def _tokens_of(content: Content) -> int:
-    texts = [text for message in content.messages for text in sent_texts(message)]
-    if content.system:
-        texts.append(content.system)
-    texts += [to_json(tool.parameters).decode() + tool.description for tool in content.tools]
-    if content.schema is not None:
-        texts.append(to_json(content.schema).decode())
-    files = files_of(content.messages)
-    return sum(map(estimate_tokens, texts)) + sum(map(attachment_tokens, files)) + 8
+    return tokens_of(task.content)
 
 
 def _pointless(assessment: Assessment, outlook: Outlook, *, always: bool) -> str:

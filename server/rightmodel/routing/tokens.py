@@ -23,12 +23,14 @@ from math import ceil, sqrt
 from operator import mul
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.task import WireFormat
+from pydantic_core import to_json
+
+from rightmodel.core.task import WireFormat, files_of, sent_texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rightmodel.core.task import Attachment
+    from rightmodel.core.task import Attachment, Content
 
 SAMPLED_ABOVE: Final = 65_536
 """Longer texts (characters) are estimated from `WINDOWS` pieces of `WINDOW` characters."""
@@ -209,6 +211,18 @@ top; Gemini's says 258 a page. The middle of that.
 PDF_PAGE_BYTES: Final = 60_000
 AUDIO_BYTES_PER_TOKEN: Final = 500
 """Gemini counts 32 tokens a second (its guide to tokens); 128 kbit/s are 16,000 bytes a second."""
+
+
+def tokens_of(content: Content) -> int:
+    """Estimated prompt tokens: system, conversation, tools, files and schema."""
+    texts = [text for message in content.messages for text in sent_texts(message)]
+    if content.system:
+        texts.append(content.system)
+    texts += [to_json(tool.parameters).decode() + tool.description for tool in content.tools]
+    if content.schema is not None:
+        texts.append(to_json(content.schema).decode())
+    files = files_of(content.messages)
+    return sum(map(estimate_tokens, texts)) + sum(map(attachment_tokens, files)) + 8
 
 
 def attachment_tokens(attachment: Attachment, protocol: WireFormat | None = None) -> int:

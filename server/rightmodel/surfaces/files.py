@@ -81,7 +81,8 @@ def read_files(paths: Sequence[str], policy: FilePolicy) -> tuple[Attachment, ..
         if not allowed and _PRIVATE_KEY.search(data):
             raise FileRefusedError(path, f"it holds a private key; {_ALLOW}")
         left -= len(data)
-        attachments.append(Attachment(path, _media_type(path, data), data))
+        places = (*file.names, file.real.as_posix())
+        attachments.append(Attachment(path, _media_type(path, data), data, places))
     return tuple(attachments)
 
 

@@ -189,4 +189,4 @@ def data_url(file: Attachment) -> str:
 
 def name_of(file: Attachment) -> str:
     """The file's name without its folders."""
-    return file.path.replace("\\", "/").rpartition("/")[2]
+    return file.names[1]

@@ -9,22 +9,27 @@ matching rule that sets it. A skill or difficulty that a rule sets is what later
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import TYPE_CHECKING, Final
-from unicodedata import category, normalize
 
 from rightmodel.core.decision import Assessment, Trust
+from rightmodel.core.format import unified
 from rightmodel.core.task import DIFFICULTIES, texts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
     from decimal import Decimal
 
     from rightmodel.core.task import Attachment, Task
     from rightmodel.manifest.catalog import Budget, Client, Condition, Rule
+
+    Search = Callable[[re.Pattern[str], Sequence[str]], Awaitable[bool | None]]
+    """Whether a pattern is found in one of the texts; `None` where that took too long."""
 
 UNSURE: Final = 0.5
 """Below this confidence an inferred skill does not let a rule set the tier."""
@@ -100,7 +105,9 @@ class Applied:
 _NO_TEXT: Final = frozenset({"role", "type", "model", "data"})
 """Fields of a body that hold words of the API, or files."""
 
-_INVISIBLE: Final = frozenset({"Cc", "Cf"})
+_LITERALS: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]])*\]", re.DOTALL)
+"""Escaped characters and classes of a pattern, where a `*` repeats nothing."""
+_REPEATS: Final = re.compile(r"[*+]|\{\d*,\d*\}")
 
 UNKNOWN: Final = 0.3
 """Confidence in `general` and in medium difficulty where nothing names the kind of work."""
@@ -120,24 +127,50 @@ NO_RULES: Final = Applied()
 def candidates(rules: Sequence[Rule], task: Task, *, tier: str, input_tokens: int) -> list[Rule]:
     """The rules whose conditions on text, files, size and tier hold.
 
-    They apply if their conditions on skill and difficulty hold, too, which need an assessment.
-    `tier`: the call's, else the manifest's.
+    They apply if their conditions on skill and difficulty hold, too, which need an assessment, and
+    patterns that may be slow are found: `searched`. `tier`: the call's, else the manifest's.
     """
-    everything: tuple[list[str], list[Attachment]] | None = None
+    texts = _Texts(task)
     found = []
     for rule in rules:
         if rule.when.tier and tier not in rule.when.tier:
             continue
         if not _size_holds(rule.when, input_tokens):
             continue
-        texts, files = [task.prompt], list(task.files)
-        if _requires(rule):
-            # A secret in the schema or in an earlier turn is sent, too.
-            everything = everything or (_all_texts(task), _all_files(task))
-            texts, files = everything
-        if _text_holds(rule.when, texts) and _files_hold(rule.when, files):
+        # A secret in the schema or in an earlier turn is sent, too.
+        files = _all_files(task) if requires(rule) else task.files
+        if _files_hold(rule.when, files) and _text_holds(rule.when, texts, rule):
             found.append(rule)
     return found
+
+
+async def searched(rules: Sequence[Rule], task: Task, search: Search) -> list[Rule]:
+    """The rules without those whose slow pattern is not found.
+
+    A search that takes too long counts as found where the rule requires something: the pattern may
+    mark what must not be sent.
+    """
+    texts = _Texts(task)
+    left = []
+    for rule in rules:
+        pattern = rule.when.matches
+        if pattern is not None and may_be_slow(pattern):
+            found = await search(pattern, texts.of(rule))
+            if not (requires(rule) if found is None else found):
+                continue
+        left.append(rule)
+    return left
+
+
+async def search_here(pattern: re.Pattern[str], texts: Sequence[str]) -> bool:
+    """A search that takes as long as it takes."""
+    return any(map(pattern.search, texts))
+
+
+@cache
+def may_be_slow(pattern: re.Pattern[str]) -> bool:
+    """Whether a search may take more than a multiple of the text's length: what repeats may."""
+    return bool(_REPEATS.search(_LITERALS.sub("", pattern.pattern)))
 
 
 def apply(
@@ -215,7 +248,7 @@ def possible_requirement(rules: Sequence[Rule], task: Task, required: Requiremen
 def _with(applied: Applied, rule: Rule, *, may_set_tier: bool) -> Applied:
     """The rule's requirement added, and what no earlier rule has set."""
     changes: dict[str, object] = {}
-    if _requires(rule):
+    if requires(rule):
         changes["required"] = applied.required.and_of(rule)
     if rule.use and not applied.use:
         changes |= {"use": rule.use, "use_rule": rule.name}
@@ -239,17 +272,40 @@ def nearest_word(difficulty: float) -> str:
 # -- conditions ----------------------------------------------------------------------------------
 
 
-def _requires(rule: Rule) -> bool:
+def requires(rule: Rule) -> bool:
+    """Whether the rule restricts which models may be tried."""
     return rule.trust is not None or bool(rule.features) or rule.max_cost_usd is not None
 
 
+class _Texts:
+    """What the patterns and words of rules are searched in, made once for all of them."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._prompt: list[str] = []
+        self._all: list[str] = []
+
+    def of(self, rule: Rule) -> list[str]:
+        """The prompt; all that is sent where the rule requires something."""
+        if not requires(rule):
+            self._prompt = self._prompt or _with_unified([self._task.prompt])
+            return self._prompt
+        self._all = self._all or _with_unified(_all_texts(self._task))
+        return self._all
+
+
 def _all_texts(task: Task) -> list[str]:
-    """Every text that is sent, and without characters that hide a word from a search."""
     texts = list(texts_of(task.content))
     if task.turn is not None:
         texts += _passing(task.turn.document)
         texts += [inner for text in texts for inner in _within_json(text)]
-    return texts + [_plain(text) for text in texts if not (text.isascii() and text.isprintable())]
+    return texts
+
+
+def _with_unified(texts: list[str]) -> list[str]:
+    """The texts, and those that `unified` changes once more."""
+    changed = [plain for text in texts if (plain := unified(text)) != text]
+    return texts + changed
 
 
 def _passing(value: object) -> Iterator[str]:
@@ -272,22 +328,18 @@ def _within_json(text: str) -> Iterator[str]:
             yield from texts_of(json.loads(text))
 
 
-def _plain(text: str) -> str:
-    """Compatibility forms unified (full width), invisible characters removed but white space."""
-    kept = (c for c in normalize("NFKC", text) if c.isspace() or category(c) not in _INVISIBLE)
-    return "".join(kept)
-
-
 def _all_files(task: Task) -> list[Attachment]:
     return [file for message in task.messages for file in message.files]
 
 
-def _text_holds(when: Condition, texts: Sequence[str]) -> bool:
-    if when.matches is not None and not any(map(when.matches.search, texts)):
+def _text_holds(when: Condition, texts: _Texts, rule: Rule) -> bool:
+    pattern = when.matches
+    is_fast = pattern is not None and not may_be_slow(pattern)
+    if pattern and is_fast and not any(map(pattern.search, texts.of(rule))):
         return False
     if not when.contains:
         return True
-    folded = "\n".join(texts).casefold()
+    folded = "\n".join(texts.of(rule)).casefold()
     return any(word in folded for word in when.contains)
 
 
@@ -299,87 +351,11 @@ def _size_holds(when: Condition, input_tokens: int) -> bool:
 
 def _files_hold(when: Condition, files: Sequence[Attachment]) -> bool:
     if when.files and not any(
-        fnmatchcase(file.path.rpartition("/")[2], pattern) or fnmatchcase(file.path, pattern)
+        fnmatchcase(name.casefold(), pattern)
         for file in files
+        for name in file.names
         for pattern in when.files
     ):
         return False
-    return (
-        not when.input
-        or any(file.modality in when.input for file in files)
-        or (when.input == {"text"} and not files)
-    )
-
-
-# -- rules without effect, for `check` -----------------------------------------------------------
-
-
-def ineffective(rules: Sequence[Rule]) -> list[tuple[Rule, str]]:
-    """Rules that can never have an effect, each with the reason."""
-    found = []
-    for number, rule in enumerate(rules):
-        why = _contradiction(rule.when) or _nothing_set(rule) or _shadowed(rule, rules[:number])
-        if why:
-            found.append((rule, why))
-    return found
-
-
-def _contradiction(when: Condition) -> str:
-    low, high = when.min_input_tokens, when.max_input_tokens
-    if low is not None and high is not None and low > high:
-        return f"min_input_tokens {low} is more than max_input_tokens {high}"
-    return ""
-
-
-def _settings(rule: Rule) -> dict[str, object]:
-    values = {
-        "use": rule.use,
-        "skill": rule.skill,
-        "difficulty": rule.difficulty,
-        "tier": rule.tier,
-        "assess": rule.assess,
-    }
-    return {name: value for name, value in values.items() if value}
-
-
-def _nothing_set(rule: Rule) -> str:
-    if _settings(rule) or _requires(rule):
-        return ""
-    return "it sets and requires nothing"
-
-
-def _shadowed(rule: Rule, earlier: Sequence[Rule]) -> str:
-    """Whether earlier rules, which match whenever this one does, set all that it sets."""
-    if _requires(rule):
-        return ""
-    open_settings = set(_settings(rule))
-    by = []
-    for number, other in enumerate(earlier):
-        between = earlier[number:]
-        if open_settings & set(_settings(other)) and _implied(other, rule, between):
-            open_settings -= set(_settings(other))
-            by.append(other.name)
-    if open_settings:
-        return ""
-    names = ", ".join(repr(name) for name in by)
-    return f"earlier rules match whenever it does and set the same: {names}"
-
-
-def _implied(earlier: Rule, later: Rule, between: Sequence[Rule]) -> bool:
-    """Whether `earlier` matches whenever `later` does. False where that cannot be shown."""
-    a, b = earlier.when, later.when
-    if (a.skill or a.difficulty) and any(rule.skill or rule.difficulty for rule in between):
-        return False
-    sets = ((a.skill, b.skill), (a.difficulty, b.difficulty), (a.tier, b.tier), (a.input, b.input))
-    return (
-        all(not wide or (narrow and narrow <= wide) for wide, narrow in sets)
-        and (a.matches is None or a.matches == b.matches)
-        and (not a.contains or _all_contain(b.contains, a.contains))
-        and (not a.files or (bool(b.files) and set(b.files) <= set(a.files)))
-        and (a.min_input_tokens or 0) <= (b.min_input_tokens or 0)
-        and (a.max_input_tokens is None or (b.max_input_tokens or 10**12) <= a.max_input_tokens)
-    )
-
-
-def _all_contain(words: Sequence[str], parts: Sequence[str]) -> bool:
-    return bool(words) and all(any(part in word for part in parts) for word in words)
+    modalities = {file.modality for file in files} or {"text"}
+    return not when.input or not when.input.isdisjoint(modalities)

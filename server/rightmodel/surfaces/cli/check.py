@@ -13,7 +13,7 @@ import click
 from rightmodel.core.errors import LedgerError
 from rightmodel.core.format import counted
 from rightmodel.execution.engine import effective_catalog, make_prober
-from rightmodel.routing.signals.routing_rules import ineffective
+from rightmodel.routing.signals.rule_effects import ineffective
 from rightmodel.surfaces.cli import settings_summary, with_settings
 from rightmodel.surfaces.cli.finding import as_object, described, label, price_in_words
 from rightmodel.surfaces.cli.terminal import echo, styled
