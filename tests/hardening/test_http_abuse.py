@@ -105,5 +105,5 @@ def test_an_open_address_needs_a_long_token(tmp_path: Path, address: str, token:
     home = Home(tmp_path / "m", manifest, {"TOKEN": token} if token else {})
     named = ("--token-env", "TOKEN") if token else ()
     done = home.run("serve", "--http", address, *named)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "Traceback" not in done.stderr

@@ -85,7 +85,7 @@ class _Line:
 
     def wrong(self, field: str, what: str) -> TaskError:
         where = f"{field}: " if field else ""
-        return TaskError(f"{self.name}: line {self.line}: {where}{what}", argument=field)
+        return TaskError(f"{self.name}: line {self.line}: {where}{what}")
 
 
 def _row(at: _Line, line: str) -> Row:

@@ -17,10 +17,11 @@ def start(options: ServeOptions) -> None:
         start_stdio(options)
         return
     from rightmodel.core.errors import RightmodelError
+    from rightmodel.surfaces.exit_code import exit_code
     from rightmodel.surfaces.http.process import serve_http
 
     try:
         serve_http(options)
     except RightmodelError as error:
         print(f"rightmodel: {error}", file=sys.stderr)  # noqa: T201 - no logger yet
-        sys.exit(1)
+        sys.exit(exit_code(error))

@@ -49,23 +49,23 @@ def test_check_names_the_variable_of_a_missing_key(tmp_path: Path) -> None:
 def test_models_shows_where_each_value_comes_from(tmp_path: Path) -> None:
     assert "shipped openai.toml" in run(tmp_path, "models", "openai/gpt-5.5", "--origins")
     assert json.loads(run(tmp_path, "models", "--json"))
-    assert "Nearest" in run(tmp_path, "models", "openai-gpt-5.5", code=1)
+    assert "Nearest" in run(tmp_path, "models", "openai-gpt-5.5", code=2)
 
 
 def test_errors_are_one_line(tmp_path: Path) -> None:
     out = run(tmp_path, "choose", "hello", "--manifest", "missing.toml", code=1)
     assert out == "rightmodel: missing.toml: no such file\n"
-    assert run(tmp_path, "serve", "--http", "0.0.0.0:8765", code=1).count("\n") == 1
+    assert run(tmp_path, "serve", "--http", "0.0.0.0:8765", code=2).count("\n") == 1
 
 
 def test_a_shipped_model_that_is_not_connected_is_named_with_what_connects_it(
     tmp_path: Path,
 ) -> None:
-    out = run(tmp_path, "models", "claude-opus-4-8", code=1)
+    out = run(tmp_path, "models", "claude-opus-4-8", code=2)
     hint = "anthropic/claude-opus-4-8 is shipped but not connected: set ANTHROPIC_API_KEY"
     assert hint in out
-    assert "not connected: start its server" in run(tmp_path, "models", "qwen3:8b", code=1)
-    assert "is shipped" not in run(tmp_path, "models", "gpt-5.5-prp", code=1)
+    assert "not connected: start its server" in run(tmp_path, "models", "qwen3:8b", code=2)
+    assert "is shipped" not in run(tmp_path, "models", "gpt-5.5-prp", code=2)
 
 
 def test_an_unknown_command_is_a_wrong_command_line(tmp_path: Path) -> None:
@@ -80,9 +80,9 @@ def test_check_says_that_exclude_leaves_no_model(tmp_path: Path) -> None:
 
 
 def test_a_kind_of_turn_that_does_not_exist_is_not_a_call_that_does_not(tmp_path: Path) -> None:
-    assert "unknown kind 'aks'. Nearest: ask" in run(tmp_path, "log", "--kind", "aks", code=1)
+    assert "unknown kind 'aks'. Nearest: ask" in run(tmp_path, "log", "--kind", "aks", code=2)
 
 
 def test_settings_of_no_agent_are_not_written_in_silence(tmp_path: Path) -> None:
-    out = run(tmp_path, "config", "--model", "--write", code=1)
+    out = run(tmp_path, "config", "--model", "--write", code=2)
     assert "name the agent: rightmodel config CLIENT" in out

@@ -230,4 +230,4 @@ def test_mistakes_are_one_line(tmp_path: Path, pair: Path) -> None:
         (("--tier", "bset"), "Nearest: best"),
         (("--baseline", "sim/bigg"), "Nearest: sim/big"),
     ):
-        assert said in run(tmp_path, "eval", pair.name, *options, code=1)[1]
+        assert said in run(tmp_path, "eval", pair.name, *options, code=2)[1]

@@ -356,7 +356,8 @@ def test_a_page_shows_the_dearest_sessions_and_says_how_many_there_are(tmp_path:
     ],
 )
 def test_options_that_contradict_each_other_are_reported(arguments: list[str], words: str) -> None:
-    assert words in str(outcome_of(*arguments).exception)
+    outcome = outcome_of(*arguments)
+    assert words in f"{outcome.exception}{outcome.output}"
 
 
 def test_days_are_counted_with_today(tmp_path: Path) -> None:

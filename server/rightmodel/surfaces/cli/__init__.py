@@ -15,6 +15,7 @@ from rightmodel import __version__
 from rightmodel.core.errors import RightmodelError, UnknownNameError
 from rightmodel.manifest.settings import read_settings
 from rightmodel.surfaces.cli.terminal import echo
+from rightmodel.surfaces.exit_code import exit_code
 from rightmodel.surfaces.log import log_to_stderr
 
 if TYPE_CHECKING:
@@ -96,9 +97,9 @@ def main() -> None:
     try:
         cli.main(standalone_mode=False)
     except UnknownNameError as error:
-        fail(f"{error}{_how_to_connect(error)}")
+        fail(f"{error}{_how_to_connect(error)}", code=exit_code(error))
     except RightmodelError as error:
-        fail(str(error))
+        fail(str(error), code=exit_code(error))
     except click.Abort:
         fail("stopped", code=130)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -49,7 +49,7 @@ class Conversation:
                     f"{self._settings.place}"
                 )
             )
-            raise TaskError(f"there is no conversation to continue{hint}", argument="continue")
+            raise TaskError(f"there is no conversation to continue{hint}")
         self._before = await self._engine.calls.former(ref, CLIENT)
 
     def begin_anew(self) -> None:

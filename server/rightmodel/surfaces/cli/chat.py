@@ -14,6 +14,7 @@ from rightmodel.core.errors import RightmodelError
 from rightmodel.core.format import cut
 from rightmodel.execution.engine import App
 from rightmodel.surfaces import rendering as render
+from rightmodel.surfaces.arguments import complete_task
 from rightmodel.surfaces.cli import with_settings
 from rightmodel.surfaces.cli.asking import Conversation, Output
 from rightmodel.surfaces.cli.terminal import echo, styled
@@ -41,11 +42,14 @@ def command(settings: Settings, *, tier: str, model: str, system: str, goes_on: 
     """
     with suppress(ImportError):  # Windows
         import readline  # noqa: F401 - arrow keys and earlier lines in `input`
-    chat = _Chat({"tier": tier, "model": model, "system": system})
+    options = {"tier": tier, "model": model, "system": system}
+    chat = _Chat(options)
     with asyncio.Runner() as runner:
         app = App(settings, needs_model=True)
         try:
-            conversation = Conversation(runner.run(app.engine()), settings)
+            engine = runner.run(app.engine())
+            complete_task({**options, "prompt": "any"}, engine.catalog)  # raises for a wrong one
+            conversation = Conversation(engine, settings)
             if goes_on:
                 runner.run(conversation.take_up_last())
             while (line := _next_line()) is not None:

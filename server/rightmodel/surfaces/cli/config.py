@@ -83,10 +83,10 @@ def command(  # noqa: PLR0913 - one for each option
     agents.
     """
     if write and remove:
-        raise TaskError("give one of --write and --remove")
+        raise click.UsageError("give one of --write and --remove")
     if not client:
         if write or remove or model:
-            raise TaskError(
+            raise click.UsageError(
                 "name the agent: rightmodel config CLIENT; `rightmodel config` lists them"
             )
         _list_clients()
@@ -167,7 +167,10 @@ def file_of(client: Client, scope: str, env: Mapping[str, str]) -> Path | None:
         if client.project:
             return Path(client.project).absolute()
         if client.user:
-            raise TaskError(f"{client.title} has no file for a project; leave out --scope project")
+            raise TaskError(
+                f"{client.title} has no file for a project; leave out --scope project",
+                argument="scope",
+            )
         return None
     for variable, below in client.variables:
         if env.get(variable):

@@ -62,7 +62,8 @@ def setup_of(name: str) -> Setup:
     why = _WHY_NOT.get(name, f"how {CLIENTS[name].title} is told its model is not known here")
     raise TaskError(
         f"{why}. --model works for {', '.join(SETUPS)}; elsewhere set the base URL to that of "
-        "`rightmodel serve --http` with /v1 behind it, and the model to auto"
+        "`rightmodel serve --http` with /v1 behind it, and the model to auto",
+        argument="client",
     )
 
 
@@ -119,7 +120,7 @@ def gateway_of(setup: Setup, where: Where, settings: Settings) -> Gateway:
     """Address and token. Raises `TaskError` where `[clients]` holds no token for the agent."""
     url = where.url.rstrip("/").removesuffix("/v1")
     if not url.startswith(("http://", "https://")):
-        raise TaskError(f"--url {where.url}: must begin with http:// or https://")
+        raise TaskError(f"--url {where.url}: must begin with http:// or https://", argument="url")
     client = _client_of(setup, where.client, settings)
     if client is None:
         return Gateway(url, api=where.api)
@@ -137,7 +138,7 @@ def _client_of(setup: Setup, name: str, settings: Settings) -> Client | None:
     clients = load_catalog(settings.manifest, has_key=settings.has_key).clients
     usable = {n: client for n, client in clients.items() if "v1" in client.surfaces}
     if name and name not in usable:
-        raise UnknownNameError("client", name, usable, argument="--as")
+        raise UnknownNameError("client", name, usable, argument="as")
     if not clients:
         return None
     chosen = name or (setup.client.name if setup.client.name in usable else "")
@@ -145,7 +146,9 @@ def _client_of(setup: Setup, name: str, settings: Settings) -> Client | None:
         chosen = next(iter(usable))
     if not chosen:
         names = ", ".join(usable) or "none that may use v1"
-        raise TaskError(f"[clients] has {names}: say with --as which of them the agent is")
+        raise TaskError(
+            f"[clients] has {names}: say with --as which of them the agent is", argument="as"
+        )
     return usable[chosen]
 
 

@@ -20,6 +20,7 @@ from rightmodel.integrations import (
     merged,
 )
 from rightmodel.manifest.settings import config_dir, keys_file, read_settings
+from rightmodel.surfaces.cli import with_settings
 from rightmodel.surfaces.cli.config import file_of, own_command
 from rightmodel.surfaces.cli.config_model import models_written, remove_model
 from rightmodel.surfaces.cli.file_changes import (
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rightmodel.integrations import Client
+    from rightmodel.manifest.settings import Settings
     from rightmodel.surfaces.cli.check import Checked
     from rightmodel.surfaces.cli.init_machine import Machine
 
@@ -54,7 +56,9 @@ _FIRST_TASK: Final = 'rightmodel ask "Translate into German: see you on Monday"'
 @click.option("--local-first", is_flag=True, help="Send all easy work to local models first.")
 @click.option("--agent", "names", multiple=True, metavar="NAME", help="Only this one; repeatable.")
 @click.option("--no-call", is_flag=True, help="Check without calling a model.")
+@with_settings
 def command(  # noqa: PLR0913 - one for each option
+    settings: Settings,
     *,
     yes: bool,
     remove: bool,
@@ -73,9 +77,9 @@ def command(  # noqa: PLR0913 - one for each option
     if remove:
         _remove(agreed=yes)
         return
-    machine = asyncio.run(look_around(names))
+    machine = asyncio.run(look_around(settings, names))
     show(machine)
-    manifest = machine.settings.manifest or config_dir(os.environ) / "manifest.toml"
+    manifest = settings.manifest or config_dir(os.environ) / "manifest.toml"
     plan = _Plan(machine, manifest)
     if not manifest.is_file():
         options = Options(
@@ -130,7 +134,7 @@ class _Plan:
         launch = Launch(
             command=own_command(),
             tools=TOOL_NAMES,
-            manifest=str(self._manifest),
+            manifest=str(self._manifest.absolute()),
             env_file=str(keys_file(os.environ)) if self._keys and not client.passes_env else "",
         )
         if file is None or client.format == "paste":

@@ -95,7 +95,7 @@ def _per_day_usd(options: Options) -> Decimal | None:
 def _local_first(machine: Machine, options: Options) -> bool:
     """A question only where there are local models and others."""
     if options.local_first and not machine.local:
-        raise TaskError("--local-first: no local model answers", argument="local-first")
+        raise TaskError("--local-first: no local model answers")
     if options.local_first or not (options.asks and machine.local and machine.keys):
         return options.local_first
     return click.confirm("Send all easy work to your local models first?", default=False)
@@ -123,7 +123,9 @@ def _amount(text: str) -> Decimal | None:
     except InvalidOperation:
         amount = Decimal(0)
     if not amount.is_finite() or not 0 < amount <= _HIGHEST_BUDGET:
-        raise TaskError(f"{text!r} is not an amount: write USD such as 5, or none")
+        raise TaskError(
+            f"{text!r} is not an amount: write USD such as 5, or none", argument="per-day-usd"
+        )
     return amount
 
 

@@ -13,7 +13,6 @@ from rightmodel.core.format import listed
 from rightmodel.execution.engine import effective_catalog
 from rightmodel.integrations import CLIENTS, SETUPS, own_model
 from rightmodel.manifest.read import shipped_manifest, shipped_names
-from rightmodel.manifest.settings import read_settings
 from rightmodel.surfaces.cli.config import file_of
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.cli.text_file import current_text
@@ -46,7 +45,7 @@ class Machine:
     """The model that an agent with these keys is likely to run on."""
 
 
-async def look_around(names: Sequence[str]) -> Machine:
+async def look_around(settings: Settings, names: Sequence[str]) -> Machine:
     """Find everything. `names`: the only agents to consider, all where empty.
 
     Raises `TaskError` where there is nothing to connect.
@@ -54,7 +53,6 @@ async def look_around(names: Sequence[str]) -> Machine:
     for name in names:
         if name not in CLIENTS:
             raise UnknownNameError("client", name, CLIENTS)
-    settings = read_settings()
     catalog = await effective_catalog(replace(settings, manifest=None))
     keys = {p.name: p.key_env for p in catalog.providers.values() if p.needs_key}
     local: dict[str, list[str]] = {}

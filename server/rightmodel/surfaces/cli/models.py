@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from rightmodel.core.errors import TaskError
 from rightmodel.core.format import counted, per_million
 from rightmodel.execution.engine import effective_catalog
 from rightmodel.ledger.records import day_of
@@ -52,7 +51,7 @@ def command(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Show the connected models, or one of them by NAME."""
     if learned + export + forget > 1:
-        raise TaskError("give one of --learned, --export and --forget")
+        raise click.UsageError("give one of --learned, --export and --forget")
     catalog = asyncio.run(effective_catalog(settings))
     models = [catalog.find(name)] if name else list(catalog.models.values())
     if learned or export or forget:

@@ -11,7 +11,12 @@ from rightmodel.surfaces.serve import start
 
 
 @click.command("serve")
-@click.option("--http", default="", metavar="HOST:PORT", help="Streamable HTTP at /mcp.")
+@click.option(
+    "--http",
+    default="",
+    metavar="[HOST:]PORT",
+    help="Over HTTP instead: MCP at /mcp, model APIs at /v1. A port alone: of 127.0.0.1.",
+)
 @click.option("--token-env", default="", metavar="NAME", help="Variable that holds the token.")
 @click.option(
     "--deadline",

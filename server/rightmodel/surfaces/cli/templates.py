@@ -48,7 +48,7 @@ def _read(name: str) -> dict[str, Any]:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise TaskError(f"{path} cannot be read: {error}", argument="template") from error
+        raise TaskError(f"{path} cannot be read: {error}") from error
     for key in values:
         if key not in _KEYS:
             raise UnknownNameError(f"key in {path.name}", key, _KEYS)

@@ -66,9 +66,7 @@ def command(  # noqa: PLR0913 - one for each option
     Reads the ledger, servers may write to it meanwhile; only --correct adds to it.
     """
     if as_json + as_csv + bool(html_file) + estimated + bool(corrections) > 1:
-        raise TaskError(
-            "give one of --json, --csv, --html, --estimated and --correct", argument="json"
-        )
+        raise click.UsageError("give one of --json, --csv, --html, --estimated and --correct")
     now = time.time()
     span = _span(days, since, until, day_of(now))
     catalog, notes = manifest_of(settings)
@@ -104,7 +102,7 @@ def _render(
 
 def _span(days: int | None, since: str, until: str, today: str) -> Span:
     if days is not None and since:
-        raise TaskError("give --days or --since, not both", argument="days")
+        raise click.UsageError("give --days or --since, not both")
     last = _day("until", until) if until else today
     count = days or DAYS
     first = _day("since", since) if since else reports.day_after(last, 1 - count)

@@ -60,8 +60,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise TaskError(
             f"--http: cannot listen on {host}, port {port}: {error.strerror or error}; "
-            "choose another address, or port 0 for any free one",
-            argument="http",
+            "choose another address, or port 0 for any free one"
         ) from error
     # Accepted sockets take it over: asyncio sets it only on those of which the protocol is named.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

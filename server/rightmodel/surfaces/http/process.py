@@ -56,8 +56,12 @@ def _token(variable: str, settings: Settings) -> str:
     if not variable or token:
         return token
     if looks_like_key(variable):
-        raise TaskError("--token-env takes the name of a variable, not the token itself")
-    raise TaskError(f"--token-env {variable}: the variable is not set or empty")
+        raise TaskError(
+            "--token-env takes the name of a variable, not the token itself", argument="token-env"
+        )
+    raise TaskError(
+        f"--token-env {variable}: the variable is not set or empty", argument="token-env"
+    )
 
 
 def _have_clients(settings: Settings) -> bool:
