@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rightmodel.core.task import Attachment, Reasoning, Text, WireFormat
+from rightmodel.core.task import Attachment, Reasoning, Text, ToolChoice, WireFormat
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import RequestError
 
@@ -21,13 +21,43 @@ CALLED: list[dict[str, Any]] = [
     {"role": "function", "name": "f", "content": "42"},
 ]
 VIDEO = {"type": "video_url", "video_url": {"url": "https://example.com/v.mp4"}}
+CUSTOM = {"id": "c", "type": "custom", "custom": {"name": "f", "input": "x"}}
+CITED = {
+    "type": "document",
+    "source": {"type": "text", "media_type": "text/plain", "data": "Rain."},
+    "title": "Weather",
+    "context": "From Monday.",
+    "citations": {"enabled": True},
+}
 UPLOAD = {"type": "container_upload", "file_id": "file_1"}
 SERVERS = [{"type": "url", "url": "https://example.com/mcp", "name": "s"}]
+
+STRICT: dict[str, Any] = {"type": "function", "function": {"name": "f", "strict": True}}
+OTHER: dict[str, Any] = {"type": "function", "function": {"name": "g"}}
+EXAMPLE: dict[str, Any] = {
+    "name": "f",
+    "description": "Finds.",
+    "input_schema": {"type": "object"},
+    "input_examples": [{"q": "rain"}],
+}
 
 NATIVE: list[tuple[WireFormat, dict[str, Any], str]] = [
     (CHAT, {"messages": [USER, *CALLED]}, "functions"),
     (CHAT, {"messages": [{"role": "user", "content": [VIDEO]}]}, "messages.content.video_url"),
     (MESSAGES, {"messages": [{"role": "user", "content": [UPLOAD]}]}, "uploaded_files"),
+    (CHAT, {"messages": [USER, {**CALLED[0], "content": "x"}, USER]}, "functions"),
+    (CHAT, {"messages": [USER, {"role": "assistant", "audio": {"id": "a"}}, USER]}, "audio"),
+    (CHAT, {"messages": [USER], "modalities": ["text", "audio"]}, "audio"),
+    (CHAT, {"messages": [USER], "response_format": {"type": "grammar"}}, "response_format.grammar"),
+    (CHAT, {"messages": [USER, {"role": "assistant", "tool_calls": [CUSTOM]}]}, "tools.custom"),
+    (MESSAGES, {"messages": [USER], "inference_geo": "us"}, "inference_geo"),
+    (MESSAGES, {"messages": [{"role": "user", "content": [CITED]}]}, "citations"),
+    (RESPONSES, {"input": "hi", "top_logprobs": 3}, "top_logprobs"),
+    (RESPONSES, {"input": "hi", "include": ["message.output_text.logprobs"]}, "logprobs"),
+    (RESPONSES, {"input": [USER, {"type": "shell_call", "call_id": "c"}]}, "input.shell_call"),
+    (RESPONSES, {"input": "hi", "tool_choice": {"type": "mcp", "name": "f"}}, "tool_choice.mcp"),
+    (RESPONSES, {"input": "hi", "tool_choice": {"type": "shell"}}, "tool_choice.shell"),
+    (RESPONSES, {"input": "hi", "text": {"format": {"type": "python"}}}, "text.format.python"),
     (RESPONSES, {"input": [{"id": "rs_1"}, USER]}, "input.item_reference"),
     (RESPONSES, {"input": [{"id": "rs_1", "type": None}, USER]}, "input.item_reference"),
 ]
@@ -43,6 +73,106 @@ def test_what_only_the_same_api_can_take_goes_there(
     wire_format: WireFormat, body: dict[str, Any], what: str
 ) -> None:
     assert decoded(wire_format, body).native == (what,)
+
+
+IGNORED: list[tuple[WireFormat, dict[str, Any], tuple[str, ...]]] = [
+    (CHAT, {"messages": [USER], "seed": 1, "frequency_penalty": 0}, ("seed",)),
+    (CHAT, {"messages": [USER], "verbosity": "low"}, ("verbosity",)),
+    (CHAT, {"messages": [USER], "tools": [STRICT]}, ("tools.strict",)),
+    (RESPONSES, {"input": "hi", "text": {"verbosity": "low"}}, ("text.verbosity",)),
+    (RESPONSES, {"input": "hi", "tools": [{**STRICT["function"], "type": "function"}]},
+     ("tools.strict",)),
+    (MESSAGES, {"messages": [USER], "top_k": 5, "inference_geo": "global"}, ("top_k",)),
+    (MESSAGES, {"messages": [USER], "tools": [{**EXAMPLE, "strict": True}]}, ("tools.strict",)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("wire_format", "body", "what"), IGNORED)
+def test_what_can_be_left_out_is_named(
+    wire_format: WireFormat, body: dict[str, Any], what: tuple[str, ...]
+) -> None:
+    request = decoded(wire_format, body)
+    assert (request.native, request.ignored) == ((), what)
+
+
+def test_a_refusal_is_what_the_model_said() -> None:
+    refusal = {"role": "assistant", "content": None, "refusal": "No."}
+    request = decoded(CHAT, {"messages": [USER, refusal, USER]})
+    assert request.messages[1].parts == (Text("No."),)
+
+
+def test_who_speaks_is_in_the_text_where_participants_have_names() -> None:
+    alice = {**USER, "name": "alice"}
+    example = {"role": "system", "name": "example_user", "content": "hello"}
+    request = decoded(CHAT, {"messages": [example, alice]})
+    assert [m.text for m in request.messages] == ["example_user: hello", "alice: hi"]
+
+
+def test_a_document_is_read_with_its_title_and_context() -> None:
+    request = decoded(MESSAGES, {"messages": [{"role": "user", "content": [CITED]}]})
+    assert [part.text for part in request.messages[0].parts] == ["From Monday.", "Weather", "Rain."]
+
+
+def test_examples_of_a_tools_input_are_in_its_description() -> None:
+    request = decoded(MESSAGES, {"messages": [USER], "tools": [EXAMPLE]})
+    assert request.tools[0].description == 'Finds.\n\nExamples of input: [{"q":"rain"}]'
+
+
+def test_what_a_schema_is_for_is_in_the_schema() -> None:
+    schema = {"name": "n", "description": "A town.", "schema": {"type": "object"}}
+    form = {"type": "json_schema", "json_schema": schema}
+    request = decoded(CHAT, {"messages": [USER], "response_format": form})
+    assert request.schema == {"type": "object", "description": "A town."}
+
+
+def test_the_older_field_of_a_schema_counts() -> None:
+    form = {"type": "json_schema", "schema": {"type": "object"}}
+    assert decoded(MESSAGES, {"messages": [USER], "output_format": form}).schema == form["schema"]
+
+
+ALLOWED: Any = {"mode": "required", "tools": [{"type": "function", "function": {"name": "f"}}]}
+FLAT: Any = {"mode": "required", "tools": [{"type": "function", "name": "f"}]}
+
+
+@pytest.mark.parametrize(
+    ("wire_format", "body"),
+    [
+        (CHAT, {"messages": [USER], "tools": [STRICT, OTHER],
+                "tool_choice": {"type": "allowed_tools", "allowed_tools": ALLOWED}}),
+        (RESPONSES, {"input": "hi", "tools": [{"type": "function", **tool["function"]}
+                                              for tool in (STRICT, OTHER)],
+                     "tool_choice": {"type": "allowed_tools", **FLAT}}),
+    ],
+)  # fmt: skip
+def test_only_allowed_tools_are_offered(wire_format: WireFormat, body: dict[str, Any]) -> None:
+    request = decoded(wire_format, body)
+    assert [tool.name for tool in request.tools] == ["f"]
+    assert request.tool_choice == ToolChoice("required")
+
+
+@pytest.mark.parametrize("kind", ["additional_tools", "tool_search_output"])
+def test_tools_that_come_in_the_conversation_are_offered(kind: str) -> None:
+    item = {"type": kind, "role": "developer", "tools": [{"type": "function", "name": "f"}]}
+    request = decoded(RESPONSES, {"input": [item, USER]})
+    assert [tool.name for tool in request.tools] == ["f"]
+    assert (request.native, request.ignored) == ((), ())
+
+
+def test_a_tool_of_the_provider_that_must_be_called_stays_there() -> None:
+    body = {"messages": [USER], "tools": [{"type": "web_search_20250305", "name": "web_search"}]}
+    choice = {"type": "tool", "name": "web_search"}
+    assert decoded(MESSAGES, {**body, "tool_choice": choice}).native == ("tool_choice",)
+
+
+def test_a_response_in_the_background_could_not_be_fetched() -> None:
+    with pytest.raises(RequestError, match="not stored here; wait for the response, or stream it"):
+        decoded(RESPONSES, {"input": "hi", "background": True})
+
+
+def test_a_temperature_beyond_the_range_of_messages_is_its_highest() -> None:
+    request = decoded(CHAT, {"messages": [USER], "temperature": 1.5})
+    assert CODECS[MESSAGES].encode_request(request)["temperature"] == 1
+    assert CODECS[CHAT].encode_request(request)["temperature"] == 1.5
 
 
 def test_thinking_among_the_parts_of_an_answer_is_reasoning() -> None:

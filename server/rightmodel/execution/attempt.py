@@ -220,6 +220,9 @@ class Attempts:
                 _failed(call, step, error, attempt, cut=completion.finish == "length")
                 return None
         call.state.attempts.append(attempt)
+        turn = call.state.task.turn
+        if turn and turn.request.ignored and turn.dialect is not step.endpoint.provider.protocol:
+            call.record.flags[f"left_out={','.join(turn.request.ignored)}"] = None
         return completion
 
 

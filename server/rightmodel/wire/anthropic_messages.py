@@ -42,6 +42,9 @@ VERSION: Final = "2023-06-01"
 DEFAULT_OUTPUT: Final = 8192
 """Where the caller leaves it open: the API always wants a limit."""
 
+MOST_TEMPERATURE: Final = 1.0
+"""OpenAI's APIs and Gemini's go up to 2, this one up to 1."""
+
 _MARK: Final = {"cache_control": {"type": "ephemeral"}}
 _FINISH: Final = {
     "end_turn": "stop",
@@ -83,7 +86,8 @@ def encode_body(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, A
         body["tools"] = [_encoded_tool(tool) for tool in request.tools]
         body |= _encoded_choice(request.tool_choice)
     body |= _encoded_config(request)
-    body |= given(temperature=request.temperature, top_p=request.top_p)
+    heat = request.temperature
+    body |= given(temperature=heat and min(heat, MOST_TEMPERATURE), top_p=request.top_p)
     if request.stop:
         body["stop_sequences"] = list(request.stop)
     if request.tools and not _is_marked(request):

@@ -45,7 +45,7 @@ from rightmodel.wire.body import (
 )
 from rightmodel.wire.codec import Codec, Envelope, StreamEncoder
 from rightmodel.wire.error_body import anthropic_error
-from rightmodel.wire.fields import count, dumps, effort_of, obj, text
+from rightmodel.wire.fields import count, dumps, effort_of, obj, objects, text
 from rightmodel.wire.plain import plain_messages
 from rightmodel.wire.request import RequestError
 from rightmodel.wire.response import CallStart, ReasoningDelta
@@ -61,7 +61,8 @@ if TYPE_CHECKING:
 _CHOICES: Final = {"auto": "auto", "none": "none", "any": "required", "tool": "required"}
 _FIELDS: Final = frozenset({
     "model", "messages", "system", "max_tokens", "stream", "tools", "tool_choice", "thinking",
-    "output_config", "temperature", "top_p", "stop_sequences", "metadata", "service_tier",
+    "output_config", "output_format", "inference_geo", "temperature", "top_p", "stop_sequences",
+    "metadata", "service_tier",
 })  # fmt: skip
 _HOSTED: Final = ("web_search", "web_fetch", "tool_search", "code_execution", "advisor")
 """Types of tools that run at the provider, so that no other model is asked to call them."""
@@ -85,6 +86,8 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
     left = Leftovers(body, _FIELDS)
     if not most:  # it asks for nothing but that the prompt be cached
         left.native("max_tokens")
+    if body.get("inference_geo") not in (None, "global"):
+        left.native("inference_geo")
     system = tuple(_decoded_parts(body.get("system"), "system", left))
     sent = [
         _decoded_message(message, f"messages[{number_}]", left)
@@ -97,7 +100,9 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
         messages=tuple([Message("system", system)] * bool(system) + sent),
         tools=tuple(tool for t in tools if (tool := _decoded_tool(t, left))),
         tool_choice=_decoded_choice(optional(body, "tool_choice", dict) or {}),
-        schema=schema_of(obj(config.get("format")), "output_config.format"),
+        schema=schema_of(
+            obj(config.get("format") or body.get("output_format")), "output_config.format"
+        ),
         effort=_effort_of(optional(body, "thinking", dict) or {}, effort_of(config.get("effort"))),
         max_output_tokens=most,
         temperature=number(body, "temperature"),
@@ -127,6 +132,8 @@ def _decoded_parts(given: Any, field: str, left: Leftovers) -> Iterator[Part]:
 
 def _decoded_block(block: Mapping[str, Any], field: str, left: Leftovers) -> Iterator[Part]:
     kind = text(block.get("type"))
+    if obj(block.get("citations")).get("enabled"):
+        left.native("citations")
     if kind == "tool_result":
         inner = _decoded_parts(block.get("content"), field, left)
         parts = tuple(p for p in inner if isinstance(p, Text | Attachment))
@@ -162,7 +169,12 @@ _PARTS: Final[Mapping[str, Callable[[Mapping[str, Any]], Part]]] = {
 def _decoded_file(block: Mapping[str, Any], field: str, left: Leftovers) -> Iterator[Part]:
     source = obj(block.get("source"))
     kind = source.get("type")
-    name = text(block.get("title")) or text(block.get("type"))
+    title, about = text(block.get("title")), text(block.get("context"))
+    name = title or text(block.get("type"))
+    if about:
+        yield Text(about)
+    if kind in ("text", "content") and title:
+        yield Text(title)
     if kind == "text":
         yield Text(text(source.get("data")))
     elif kind == "content":
@@ -185,7 +197,14 @@ def _decoded_tool(tool: Mapping[str, Any], left: Leftovers) -> ToolSpec | None:
         return None
     if not name or "input_schema" not in tool:
         raise RequestError("tools: a tool without a name or an input_schema", "tools")
-    return function_tool(name, text(tool.get("description")), obj(tool["input_schema"]))
+    left.strict(tool)
+    described = "\n\n".join(filter(None, (text(tool.get("description")), _examples(tool))))
+    return function_tool(name, described, obj(tool["input_schema"]))
+
+
+def _examples(tool: Mapping[str, Any]) -> str:
+    given = [*objects(tool.get("input_examples"))]
+    return f"Examples of input: {dumps(given)}" if given else ""
 
 
 def _decoded_choice(choice: Mapping[str, Any]) -> ToolChoice:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rightmodel.core.format import cut
 from rightmodel.core.task import Attachment, Text
+from rightmodel.wire.fields import text
 from rightmodel.wire.request import RequestError
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from rightmodel.core.task import ChatRequest, Part
 
 T = TypeVar("T")
+
+_WITH_TOOLS: Final = ("tools.", "input.", "mcp_servers")
+"""What begins so brings tools that the neutral form does not hold."""
 
 _KINDS: Final = {
     str: "a string",
@@ -116,8 +120,9 @@ def messages(body: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def schema_of(form: Mapping[str, Any], at: str) -> dict[str, Any] | None:
-    """The JSON Schema of an output's form, `None` for none."""
-    return optional(form, "schema", dict, f"{at}.")
+    """The JSON Schema of an output's form, with what the form says it is for; `None` for none."""
+    schema, about = optional(form, "schema", dict, f"{at}."), text(form.get("description"))
+    return {"description": about, **schema} if schema and about else schema
 
 
 def file_of(data: str, media_type: str, name: str, field: str) -> Attachment:
@@ -139,8 +144,8 @@ def file_of_url(url: str, name: str, field: str, media_type: str = "image/*") ->
 
 
 def unknown(body: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:
-    """The body's fields that are set and not known."""
-    return tuple(sorted(key for key in body if key not in known and body[key] is not None))
+    """The body's fields that are not known and ask for something."""
+    return tuple(sorted(key for key in body if key not in known and body[key]))
 
 
 class Leftovers:
@@ -161,6 +166,11 @@ class Leftovers:
         """It can be left out."""
         self._ignored[what] = None
 
+    def strict(self, tool: Mapping[str, Any]) -> None:
+        """That a tool's arguments are held to its schema can be left out."""
+        if tool.get("strict") is True:
+            self.ignore("tools.strict")
+
     def noted(self, request: ChatRequest, conversation: str) -> ChatRequest:
         """The request, with this stated. `conversation`: the field that holds it.
 
@@ -171,9 +181,12 @@ class Leftovers:
             words = "every message is empty; at least one with content is required"
             raise RequestError(f"{conversation}: {words}", conversation)
         others = (*self._native, *self._ignored)
-        if not any(what.startswith(("tools.", "input.", "mcp_servers")) for what in others):
-            _check_choice(request)
-        if not others:
+        wrong_choice = _wrong_choice(request)
+        if wrong_choice and any(what.startswith(_WITH_TOOLS) for what in others):
+            self.native("tool_choice")  # it may mean one of those
+        elif wrong_choice:
+            raise RequestError(f"tool_choice: {wrong_choice}", "tool_choice")
+        if not self._native and not self._ignored:
             return request
         return replace(request, native=tuple(self._native), ignored=tuple(self._ignored))
 
@@ -186,12 +199,10 @@ def _says(part: Part) -> bool:
     return not isinstance(part, Text) or (bool(part.text) and not part.text.isspace())
 
 
-def _check_choice(request: ChatRequest) -> None:
+def _wrong_choice(request: ChatRequest) -> str:
     choice, names = request.tool_choice, [tool.name for tool in request.tools]
     if choice.name and choice.name not in names:
-        words = f"there is no tool {cut(choice.name)!r} in tools: {cut(', '.join(names)) or 'none'}"
-    elif choice.mode == "required" and not names:
-        words = "a tool must be called, but there are no tools"
-    else:
-        return
-    raise RequestError(f"tool_choice: {words}", "tool_choice")
+        return f"there is no tool {cut(choice.name)!r} in tools: {cut(', '.join(names)) or 'none'}"
+    if choice.mode == "required" and not names:
+        return "a tool must be called, but there are no tools"
+    return ""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.core.format import cut
 from rightmodel.core.task import (
     Attachment,
     ChatRequest,
@@ -13,7 +12,6 @@ from rightmodel.core.task import (
     Reasoning,
     Text,
     ToolCall,
-    ToolChoice,
     ToolResult,
     ToolSpec,
     WireFormat,
@@ -29,7 +27,6 @@ from rightmodel.wire.body import (
     number,
     optional,
     required,
-    schema_of,
     strings,
 )
 from rightmodel.wire.codec import Codec, Envelope, StreamEncoder, any_reasoning
@@ -44,6 +41,7 @@ from rightmodel.wire.openai_chat import (
     headers,
     url,
 )
+from rightmodel.wire.openai_fields import allowed_tools, decoded_choice, decoded_schema
 from rightmodel.wire.plain import plain_chat
 from rightmodel.wire.request import RequestError
 from rightmodel.wire.response import CallStart, ReasoningDelta
@@ -60,20 +58,12 @@ _FIELDS: Final = frozenset({
     "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort", "reasoning",
     "temperature", "top_p", "stop", "user", "store", "metadata", "usage", "prompt_cache_key",
     "safety_identifier", "service_tier", "n", "functions", "audio", "logprobs",
-    "web_search_options",
+    "web_search_options", "modalities",
 })  # fmt: skip
 _ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function")
 _NATIVE: Final = frozenset({"n", "functions", "audio", "logprobs", "web_search_options"})
 _HARMLESS: Final[tuple[Any, ...]] = (None, False, 1, [])
 """Fields that only the same API serves, and values with which they ask for nothing."""
-
-_CHOICES: Final[Mapping[str, Literal["auto", "none", "required"]]] = {
-    "auto": "auto",
-    "none": "none",
-    "required": "required",
-    "any": "required",
-}
-"""Mistral's name for `required` is `any`."""
 
 _FINISH_OUT: Final = {"refused": "content_filter"}
 
@@ -81,26 +71,30 @@ _FINISH_OUT: Final = {"refused": "content_filter"}
 def decode_request(body: Mapping[str, Any]) -> ChatRequest:
     """The neutral form of a body. Raises `RequestError`."""
     form = optional(body, "response_format", dict) or {}
+    schema_at = "response_format.json_schema"
     effort = body.get("reasoning_effort") or obj(body.get("reasoning")).get("effort")
     left = Leftovers(body, _FIELDS)
     for name in _NATIVE & body.keys():
         if body[name] not in _HARMLESS:
             left.native(name)
-    tools = entries(body.get("tools"), "tools")
+    if "audio" in strings(body, "modalities"):
+        left.native("audio")
+    given = entries(body.get("tools"), "tools")
+    tools = tuple(tool for t in given if (tool := _decoded_tool(t, left)))
     chosen = obj(obj(body.get("tool_choice")).get("function"))
     request = ChatRequest(
         model=required(body, "model", str),
         messages=_decoded_messages(messages(body, "messages"), left),
-        tools=tuple(tool for t in tools if (tool := _decoded_tool(t, left))),
+        tools=allowed_tools(body, tools),
         tool_choice=decoded_choice(body, text(chosen.get("name")), left),
-        schema=schema_of(obj(form.get("json_schema")), "response_format.json_schema")
-        or any_object(form),
+        schema=decoded_schema(form, obj(form.get("json_schema")), schema_at, left),
         effort=effort_of(effort),
         max_output_tokens=limit(body, "max_completion_tokens") or limit(body, "max_tokens"),
         temperature=number(body, "temperature"),
         top_p=number(body, "top_p"),
         stop=strings(body, "stop"),
         stream=bool(optional(body, "stream", bool)),
+        cache_key=text(body.get("prompt_cache_key")),
     )
     return left.noted(request, "messages")
 
@@ -128,25 +122,43 @@ def _decoded_messages(sent: list[dict[str, Any]], left: Leftovers) -> tuple[Mess
                 parts = (*pending, *parts)
             else:
                 found.append(Message("user", pending))
-        found.append(_decoded_message(role, parts, message))
+        found.append(_decoded_message(role, parts, message, left))
     if results:
         found.append(Message("user", tuple(results)))
     return tuple(found)
 
 
-def _decoded_message(role: Any, parts: tuple[Part, ...], message: Mapping[str, Any]) -> Message:
-    if role in ("system", "developer"):
-        return Message("system", parts)
-    if role == "user":
-        return Message("user", parts)
-    calls = tuple(
-        ToolCall(text(c.get("id")), tool_name(text(f.get("name"))), text(f.get("arguments")))
-        for c in objects(message.get("tool_calls"))
-        for f in (obj(c.get("function")),)
-    )
-    thought = text(message.get("reasoning_content"))
+def _decoded_message(
+    role: Any, parts: tuple[Part, ...], message: Mapping[str, Any], left: Leftovers
+) -> Message:
+    if role != "assistant":
+        named = _spoken(text(message.get("name")), parts)
+        return Message("system" if role in ("system", "developer") else "user", named)
+    if message.get("function_call"):
+        left.native("functions")
+    if message.get("audio"):
+        left.native("audio")
+    calls: list[ToolCall] = []
+    for call in objects(message.get("tool_calls")):
+        if call.get("custom"):
+            left.native("tools.custom")
+        function = obj(call.get("function"))
+        name = tool_name(text(function.get("name")))
+        calls.append(ToolCall(text(call.get("id")), name, text(function.get("arguments"))))
+    thought, refusal = text(message.get("reasoning_content")), text(message.get("refusal"))
     reasoning = (Reasoning(thought),) if thought else ()
-    return Message("assistant", (*reasoning, *(p for p in parts if p != Text("")), *calls))
+    said = (part for part in (*parts, Text(refusal)) if part != Text(""))
+    return Message("assistant", (*reasoning, *said, *calls))
+
+
+def _spoken(name: str, parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """What a participant says who has a name: no other API has a field for it."""
+    if not name:
+        return parts
+    first = next((part for part in parts if isinstance(part, Text)), None)
+    if first is None:
+        return (Text(f"{name}:"), *parts)
+    return tuple(Text(f"{name}: {part.text}") if part is first else part for part in parts)
 
 
 def _decoded_content(message: Mapping[str, Any], field: str, left: Leftovers) -> Iterator[Part]:
@@ -191,30 +203,9 @@ def _decoded_tool(tool: Mapping[str, Any], left: Leftovers) -> ToolSpec | None:
         return None
     if not text(function.get("name")):
         raise RequestError("tools: a function without a name", "tools")
+    left.strict(function)
     parameters = obj(function.get("parameters"))
     return function_tool(function["name"], text(function.get("description")), parameters)
-
-
-def decoded_choice(
-    body: Mapping[str, Any], name: str, left: Leftovers, namespace: str = ""
-) -> ToolChoice:
-    """The tool choice; `name`, `namespace`: of the one tool that must be called, "" for none."""
-    parallel = optional(body, "parallel_tool_calls", bool) is not False
-    choice = body.get("tool_choice")
-    if name:
-        return ToolChoice("required", tool_name(name, namespace), parallel)
-    if isinstance(choice, dict):
-        left.ignore(f"tool_choice.{choice.get('type')}")
-        choice = obj(choice.get("allowed_tools", choice)).get("mode")
-    elif choice is not None and choice not in _CHOICES:
-        words = f"{cut(repr(choice))} is not one of none, auto, required, or an object with a tool"
-        raise RequestError(f"tool_choice: {words}", "tool_choice")
-    return ToolChoice(_CHOICES.get(text(choice), "auto"), parallel=parallel)
-
-
-def any_object(form: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The schema of JSON mode, which asks for any object."""
-    return {"type": "object"} if form.get("type") == "json_object" else None
 
 
 def encode_response(response: ChatResponse, envelope: Envelope) -> dict[str, Any]:

@@ -24,14 +24,14 @@ from rightmodel.wire.body import (
     number,
     optional,
     required,
-    schema_of,
+    strings,
     wrong,
 )
 from rightmodel.wire.codec import Codec, Envelope
 from rightmodel.wire.error_body import FAILED_CODES, openai_error
 from rightmodel.wire.fields import effort_of, obj, objects, text
 from rightmodel.wire.openai_chat import headers
-from rightmodel.wire.openai_chat_server import any_object, decoded_choice
+from rightmodel.wire.openai_fields import allowed_tools, decoded_choice, decoded_schema
 from rightmodel.wire.openai_responses import ResponsesDecoder, encode_body, is_foreign, url
 from rightmodel.wire.openai_responses_stream import (
     ResponsesStreamEncoder,
@@ -59,17 +59,31 @@ _FIELDS: Final = frozenset({
     "model", "input", "instructions", "stream", "tools", "tool_choice", "parallel_tool_calls",
     "text", "reasoning", "max_output_tokens", "temperature", "top_p", "store", "include",
     "metadata", "client_metadata", "prompt", "background", "prompt_cache_key", "safety_identifier",
-    "user", "service_tier", "truncation",
+    "user", "service_tier", "truncation", "top_logprobs", "stream_options",
 })  # fmt: skip
 _CALLS: Final = frozenset({"function_call", "custom_tool_call", "local_shell_call"})
 _RESULTS: Final = frozenset({
     "function_call_output", "custom_tool_call_output", "local_shell_call_output",
 })  # fmt: skip
 _ITEMS: Final = _CALLS | _RESULTS | {"reasoning"}
-_NATIVE_ITEMS: Final = frozenset({"compaction", "context_compaction", "item_reference"})
+_NATIVE_ITEMS: Final = frozenset({
+    "compaction", "context_compaction", "item_reference", "shell_call", "shell_call_output",
+    "apply_patch_call", "apply_patch_call_output", "computer_call", "computer_call_output",
+    "mcp_approval_response",
+})  # fmt: skip
 """Items that hold a part of the conversation that only the same API can read."""
 
-_NATIVE_FIELDS: Final = frozenset({"prompt", "background"})
+_WITH_TOOLS: Final = frozenset({"additional_tools", "tool_search_output"})
+_CLIENT_TOOLS: Final = (None, "function", "custom")
+"""Types of a choice of one tool that the client runs and that the neutral form has."""
+
+_STORED: Final = {
+    "previous_response_id": "send the whole conversation as `input`, with store: false",
+    "conversation": "send the whole conversation as `input`, with store: false",
+    "background": "wait for the response, or stream it",
+}
+_NATIVE_FIELDS: Final = frozenset({"prompt", "top_logprobs"})
+_LOGPROBS: Final = "message.output_text.logprobs"
 _HOSTED: Final = (
     "web_search", "file_search", "code_interpreter", "image_generation", "mcp", "tool_search",
 )  # fmt: skip
@@ -78,26 +92,32 @@ _HOSTED: Final = (
 
 def decode_request(body: Mapping[str, Any]) -> ChatRequest:
     """The neutral form of a body. Raises `RequestError`."""
-    for field in ("previous_response_id", "conversation"):
+    for field, instead in _STORED.items():
         if body.get(field):
-            words = "responses are not stored here; send the whole conversation as `input`"
-            raise RequestError(f"{field}: {words}, with store: false", field)
+            raise RequestError(f"{field}: responses are not stored here; {instead}", field)
     instructions = optional(body, "instructions", str)
     system = (Message("system", (Text(instructions),)),) if instructions else ()
-    form = obj((optional(body, "text", dict) or {}).get("format"))
+    output = optional(body, "text", dict) or {}
+    form = obj(output.get("format"))
     left = Leftovers(body, _FIELDS)
     for name in _NATIVE_FIELDS:
         if body.get(name):
             left.native(name)
-    tools = [tool for t in entries(body.get("tools"), "tools") for tool in _decoded_tools(t, left)]
+    if _LOGPROBS in strings(body, "include"):
+        left.native("logprobs")
+    if output.get("verbosity"):
+        left.ignore("text.verbosity")
+    items = _input(body)
+    given = [*entries(body.get("tools"), "tools"), *_later_tools(items)]
+    tools = [tool for t in given for tool in _decoded_tools(t, left)]
     chosen = obj(body.get("tool_choice"))
-    name = text(chosen.get("name"))
+    name = text(chosen.get("name")) if chosen.get("type") in _CLIENT_TOOLS else ""
     request = ChatRequest(
         model=required(body, "model", str),
-        messages=(*system, *_decoded_items(_input(body), left)),
-        tools=tuple(tools),
+        messages=(*system, *_decoded_items(items, left)),
+        tools=allowed_tools(body, tuple(tools)),
         tool_choice=decoded_choice(body, name, left, text(chosen.get("namespace"))),
-        schema=schema_of(form, "text.format") or any_object(form),
+        schema=decoded_schema(form, form, "text.format", left),
         effort=effort_of(obj(body.get("reasoning")).get("effort")),
         max_output_tokens=limit(body, "max_output_tokens"),
         temperature=number(body, "temperature"),
@@ -116,6 +136,13 @@ def _input(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not given and not body.get("prompt"):
         raise wrong("input", "a string, or an array with at least one item,")
     return entries(given, "input")
+
+
+def _later_tools(items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Tools that items of the conversation bring along."""
+    for item in items:
+        if item.get("type") in _WITH_TOOLS:
+            yield from objects(item.get("tools"))
 
 
 def _decoded_items(items: list[dict[str, Any]], left: Leftovers) -> tuple[Message, ...]:
@@ -158,8 +185,9 @@ def _decoded_item(item: Mapping[str, Any], field: str, left: Leftovers) -> tuple
         summary = "\n\n".join(text(s.get("text")) for s in objects(item.get("summary")))
         signature = text(item.get("encrypted_content"))
         return "assistant", [Reasoning(summary, signature, text(item.get("id")))]
-    note = left.native if kind in _NATIVE_ITEMS else left.ignore
-    note(f"input.{kind}")
+    if kind not in _WITH_TOOLS:
+        note = left.native if kind in _NATIVE_ITEMS else left.ignore
+        note(f"input.{kind}")
     return "assistant", []
 
 
@@ -209,6 +237,7 @@ def _decoded_tools(
     elif kind in {"function", "custom"} and not name:
         raise RequestError(f"tools: a {kind} tool without a name", "tools")
     elif kind == "function":
+        left.strict(tool)
         parameters = obj(tool.get("parameters"))
         yield function_tool(name, text(tool.get("description")), parameters, namespace)
     elif kind == "custom":

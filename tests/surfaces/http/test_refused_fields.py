@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loopback import failure, loopback
-from surfaces.http.gateway import gateway, run
+from surfaces.http.gateway import gateway
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,46 +81,37 @@ async def _refused(folder: Path, client: str, upstream: str, status: int, error:
 
 @pytest.mark.parametrize("upstream", TOO_FEW)
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_refused_cap_is_the_clients_own_field(tmp_path: Path, client: str, upstream: str) -> None:
-    async def work() -> None:
-        error = await _refused(tmp_path, client, upstream, 400, TOO_FEW[upstream])
-        cap = (
-            CLIENTS[client][2]
-            if client != upstream
-            else TOO_FEW[upstream].get("param", "max_tokens")
-        )
-        assert error["message"].startswith(f"{cap}: every attempt failed")
-        if client == "anthropic-messages":
-            assert error["details"] == {"error_code": "parameter_refused"}
-        else:
-            assert (error["param"], error["code"]) == (cap, "unsupported_value")
-
-    run(work())
+async def test_a_refused_cap_is_the_clients_own_field(
+    tmp_path: Path, client: str, upstream: str
+) -> None:
+    error = await _refused(tmp_path, client, upstream, 400, TOO_FEW[upstream])
+    cap = CLIENTS[client][2] if client != upstream else TOO_FEW[upstream].get("param", "max_tokens")
+    assert error["message"].startswith(f"{cap}: every attempt failed")
+    if client == "anthropic-messages":
+        assert error["details"] == {"error_code": "parameter_refused"}
+    else:
+        assert (error["param"], error["code"]) == (cap, "unsupported_value")
 
 
 @pytest.mark.parametrize("client", ["openai-responses", "anthropic-messages"])
-def test_a_cap_that_the_account_cannot_pay_is_the_clients_own_field(
+async def test_a_cap_that_the_account_cannot_pay_is_the_clients_own_field(
     tmp_path: Path, client: str
 ) -> None:
-    async def work() -> None:
-        error = await _refused(tmp_path, client, "openai-chat", 402, TOO_POOR)
-        assert error["message"].startswith(f"{CLIENTS[client][2]}: ")
-
-    run(work())
+    error = await _refused(tmp_path, client, "openai-chat", 402, TOO_POOR)
+    assert error["message"].startswith(f"{CLIENTS[client][2]}: ")
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_key_that_a_provider_refused_is_not_the_clients(tmp_path: Path, client: str) -> None:
-    async def work() -> None:
-        error = {"message": "Incorrect API key", "code": "invalid_api_key"}
-        reply = failure(401, {"error": error})
-        async with (
-            loopback({"m": [reply]}) as up,
-            gateway(tmp_path, MANIFEST.format(protocol="openai-chat", port=up.port)) as gw,
-        ):
-            path, body, *_ = CLIENTS[client]
-            answer = await gw.post(path, {"model": "auto", **body})
-        assert answer.status_code == 502
-        assert answer.json()["error"].get("code") in {None, "auth_failed"}
-
-    run(work())
+async def test_a_key_that_a_provider_refused_is_not_the_clients(
+    tmp_path: Path, client: str
+) -> None:
+    error = {"message": "Incorrect API key", "code": "invalid_api_key"}
+    reply = failure(401, {"error": error})
+    async with (
+        loopback({"m": [reply]}) as up,
+        gateway(tmp_path, MANIFEST.format(protocol="openai-chat", port=up.port)) as gw,
+    ):
+        path, body, *_ = CLIENTS[client]
+        answer = await gw.post(path, {"model": "auto", **body})
+    assert answer.status_code == 502
+    assert answer.json()["error"].get("code") in {None, "auth_failed"}

@@ -82,6 +82,21 @@ async def test_headers_say_what_served(tmp_path: Path, dialect: str, protocol: s
         assert served == ("m" if protocol == dialect else "p/m")
 
 
+@pytest.mark.parametrize(
+    ("protocol", "flags"), [("gemini", "left_out=seed"), ("openai-chat", None)]
+)
+async def test_the_receipt_says_what_a_translation_left_out(
+    tmp_path: Path, protocol: str, flags: str | None
+) -> None:
+    async with (
+        SimulatedProvider(protocol, key=KEY, models={"m": Behaviour()}) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        path, body = BODIES["openai-chat"]
+        answer = await gw.post(path, {**body, "seed": 1})
+        assert answer.headers.get("x-rightmodel-flags") == flags
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("first", [fault.status(500), fault.status(429)])
 async def test_a_fault_before_the_first_event_is_never_seen(
