@@ -41,22 +41,33 @@ class Fitted:
 
 
 def encode(fitted: Fitted, calibration: dict[str, Any]) -> bytes:
-    """A line of JSON; compressed, the keys and a row of bytes for each: the heads, the count."""
+    """A line of JSON; a block of the keys that are ASCII and one of the others, each with its rows.
+
+    A row is a byte for each head and the count of keys that it sums up.
+    """
     kept = _kept(fitted)
     names = [fitted.keys[i] for i in kept]
     rows, counts = _summed(names, fitted.all_weights[kept])
     scales = np.maximum(np.abs(rows).max(0) / 127, 1e-9)
-    keys = "\n".join(names).encode()
+    table = np.column_stack([np.rint(rows / scales) + learned.OFFSET, counts]).astype(np.uint8)
+    places: tuple[list[int], list[int]] = ([], [])
+    for place, name in enumerate(names):
+        places[not name.isascii()].append(place)
+    ascii_block, others = (_block([names[i] for i in some], table[some]) for some in places)
     meta = {
-        "keys_bytes": len(keys),
+        "ascii_bytes": len(ascii_block),
         "skills": list(corpus_io.SKILLS),
         "scales": [float(f"{s:.6g}") for s in scales],
         "difficulty_base": float(fitted.number_base[0]),
         "out_base": float(fitted.number_base[1]),
         **calibration,
     }
-    table = np.column_stack([np.rint(rows / scales) + learned.OFFSET, counts])
-    return _line(meta) + zlib.compress(keys + table.astype(np.uint8).tobytes(), 9)
+    return _line(meta) + ascii_block + others
+
+
+def _block(names: list[str], table: Any) -> bytes:
+    head = len(names).to_bytes(4, "little")
+    return zlib.compress(head + table.tobytes() + "\n".join(names).encode(), 9)
 
 
 def _kept(fitted: Fitted) -> list[int]:

@@ -269,3 +269,14 @@ def test_weights_are_read_with_the_first_task_and_without_numpy() -> None:
         "assert not {'numpy', 'scipy'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=50)
+
+
+def test_keys_that_are_not_ascii_are_unpacked_for_the_first_text_that_needs_them() -> None:
+    folder = resources.files("rightmodel.routing.signals").joinpath("weights")
+    model = learned.decode(folder.joinpath(learned.WEIGHTS).read_bytes())
+    model.row("translate the note")
+    assert model.others
+    assert "übersetze" not in model.table
+    model.row("übersetze die notiz")
+    assert not model.others
+    assert "übersetze" in model.table

@@ -123,11 +123,13 @@ def read(prompt: str, scorer: Scorer) -> Reading:
     request = parse_request(without_edges(opened.text, scorer))
     if opened.context:
         request = Request(request.instruction, f"{request.context}\n{opened.context}")
+    lines = ngrams.lines(request.instruction)
     if ngrams.has_choices(request.instruction):
-        return Reading(request, _sentences(ngrams.lines(request.instruction)), has_choices=True)
-    request = _without_announced(request, scorer)
+        return Reading(request, _sentences(lines), has_choices=True)
+    if announcing := _announcing(lines, request.context, scorer):
+        text = request.instruction.replace(announcing, "", 1)
+        request, lines = Request(announcing, f"{text}\n{request.context}"), [announcing]
     instruction = request.instruction
-    lines = ngrams.lines(instruction)
     parts, scores = _sentences(lines), None
     if len(lines) > 1 and (len(instruction) > SHORT or len(request.context) > BIG):
         some = _sentences(_not_pasted(lines, request.context, scorer))
@@ -143,18 +145,16 @@ def read(prompt: str, scorer: Scorer) -> Reading:
     return Reading(request, parts)
 
 
-def _without_announced(request: Request, scorer: Scorer) -> Request:
-    """The request without the text that its first or last line announces."""
-    text, context = request
-    lines = ngrams.lines(text)
+def _announcing(lines: Sequence[str], context: str, scorer: Scorer) -> str:
+    """The first or last line, where it announces the others as a text to work on; else ""."""
     if not lines[1:]:
-        return request
-    if _announces(line := lines[0], scorer) and not _is_question(lines[1:]):
-        return Request(line, f"{text.removeprefix(line)}\n{context}")
+        return ""
+    if _announces(lines[0], scorer) and not _is_question(lines[1:]):
+        return lines[0]
     # The last line of a story says "this", too.
-    if _announces(line := lines[-1], scorer) and line in _not_pasted(lines, context, scorer):
-        return Request(line, f"{text.removesuffix(line)}\n{context}")
-    return request
+    if _announces(lines[-1], scorer) and lines[-1] in _not_pasted(lines, context, scorer):
+        return lines[-1]
+    return ""
 
 
 def _is_question(lines: Sequence[str]) -> bool:

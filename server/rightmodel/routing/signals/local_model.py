@@ -71,6 +71,8 @@ OFFSET: Final = 128
 take that off again, and in its upper half the keys that they sum up."""
 _HALF: Final = 16
 _ROWS: Final = (1 << _HALF) - 1
+_HEADER: Final = 4
+"""Bytes at the head of a block that hold its number of keys."""
 
 
 class Rare(dict[str, int]):
@@ -101,9 +103,13 @@ class Rare(dict[str, int]):
 
 @dataclass(slots=True)
 class Model:
-    """The loaded weights. `table`: key → packed row. `meta`: what the weights' first line holds."""
+    """The loaded weights. `table`: key → packed row. `meta`: what the weights' first line holds.
+
+    `others`: the block of keys that are not ASCII, until a text needs them; then empty.
+    """
 
     table: dict[str, int]
+    others: bytes
     skills: tuple[str, ...]
     scales: tuple[float, ...]
     meta: dict[str, Any]
@@ -162,6 +168,9 @@ class Model:
         row = self.rows.get(sentence)
         if row is not None:
             return row
+        if (others := self.others) and not sentence.isascii():
+            self.table |= _rows(others)
+            self.others = b""
         words = ngrams.tokens(sentence)
         find, rare = self.table.get, self.rare
         row = sum([find(word) or rare[word] for word in set(words)])
@@ -197,30 +206,40 @@ def load() -> Model:
 
 
 def decode(data: bytes) -> Model:
-    """Weights as `training/export.py` writes them: a line of JSON, the keys, the rows."""
-    head, _, packed = data.partition(b"\n")
-    rest = zlib.decompress(packed)
+    """Weights as `training/export.py` writes them: a line of JSON, and two blocks of keys.
+
+    The second block, of keys that are not ASCII, is unpacked for the first text that needs it.
+    """
+    head, _, blocks = data.partition(b"\n")
     meta: dict[str, Any] = json.loads(head)
-    text = rest[: meta["keys_bytes"]].decode()
-    rows = rest[meta["keys_bytes"] :]
-    wide = bytearray(len(rows) // LANES * _LANES.size)
-    size = _LANES.size
-    for lane in range(HEADS):
-        wide[lane * 4 :: size] = rows[lane::LANES]
-    wide[HEADS * 4 :: size] = b"\x01" * (len(rows) // LANES)
-    wide[HEADS * 4 + 2 :: size] = rows[HEADS::LANES]
-    pieces = map(itemgetter(0), _ROW.iter_unpack(wide))
-    # The type of from_bytes allows two words for the byte order, not every string.
-    sums = map(int.from_bytes, pieces, repeat("little"))  # type: ignore[arg-type]
-    table = dict(zip(text.split("\n"), sums, strict=True))
+    table = _rows(blocks[: meta["ascii_bytes"]])
     return Model(
         table=table,
+        others=blocks[meta["ascii_bytes"] :],
         skills=tuple(meta["skills"]),
         scales=tuple(meta["scales"]),
         meta=meta,
         rare=Rare(table),
         rows={},
     )
+
+
+def _rows(block: bytes) -> dict[str, int]:
+    """Key → packed row, of a compressed block: a row of bytes for each key, then the keys."""
+    unpacked = zlib.decompress(block)
+    count = int.from_bytes(unpacked[:_HEADER], "little")
+    rows = unpacked[_HEADER : _HEADER + count * LANES]
+    keys = unpacked[_HEADER + count * LANES :].decode().split("\n")
+    size = _LANES.size
+    wide = bytearray(count * size)
+    for lane in range(HEADS):
+        wide[lane * 4 :: size] = rows[lane::LANES]
+    wide[HEADS * 4 :: size] = b"\x01" * count
+    wide[HEADS * 4 + 2 :: size] = rows[HEADS::LANES]
+    pieces = map(itemgetter(0), _ROW.iter_unpack(wide))
+    # The type of from_bytes allows two words for the byte order, not every string.
+    sums = map(int.from_bytes, pieces, repeat("little"))  # type: ignore[arg-type]
+    return dict(zip(keys, sums, strict=True))
 
 
 def assess(task: Task, skills: Sequence[str]) -> Assessment:
