@@ -21,8 +21,9 @@ from rightmodel.core.decision import (
 from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import ChatRequest, Message, Task, Turn, WireFormat
-from rightmodel.execution.call_state import LOOK_S, CallState, next_step
+from rightmodel.execution.call_state import CallState
 from rightmodel.execution.health import EndpointHealth, Snapshot
+from rightmodel.execution.next_step import LOOK_S, next_step
 from rightmodel.manifest.catalog import Endpoint, Model, Provider
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from faults.harness import Upstream, attempts, connected, rehearsal, tried
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S
-from rightmodel.execution.call_state import LOOK_S, MOST_LOOKS
+from rightmodel.execution.next_step import LOOK_S, MOST_LOOKS
 from rightmodel.simulator import SimulatedFault, fault
 
 OPENAI = Upstream()

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 from rightmodel.core.call import Waiting
 from rightmodel.core.fault import Fault
 from rightmodel.execution.attempt import Call
-from rightmodel.execution.call_state import CallState, next_step
+from rightmodel.execution.call_state import CallState
+from rightmodel.execution.next_step import next_step
 from rightmodel.execution.no_answer import exhausted, nothing_fits, nothing_left
 from rightmodel.ledger.records import new_ref
 from rightmodel.routing.router import explored

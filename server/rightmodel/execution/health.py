@@ -5,22 +5,18 @@ Pure: the clock and the randomness are handed in, and nothing here waits.
 A fault opens the breaker of its scope: the *key* (quota, auth), the *model* at a provider (no such
 model) or the *endpoint* (server and connection faults, rate limits).
 
-A provider receives so many requests at once as `max_concurrency` of the manifest says, and fewer
-once it proved to be busy: the limit is halved where a request timed out in the provider's own
-queue, raised by one for each full round of answers (additive increase, multiplicative decrease, as
-in TCP). Where it holds one model at a time, requests for another one wait until the running ones
-have ended.
+What is in flight at a provider is `traffic.py`'s.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rightmodel.core.fault import Fault, Scope
+from rightmodel.core.fault import Fault, Recovery, Scope
 from rightmodel.execution.breaker import OUT_S, Breaker
+from rightmodel.execution.traffic import UNLIMITED, Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,14 +27,8 @@ if TYPE_CHECKING:
 EndpointKey = tuple[str, str]
 """Provider and the model's name on the wire."""
 
-RETRY_WINDOW_S: Final = 60.0
-RETRY_FLOOR: Final = 3
-"""Retries that are always allowed in a window, so that a lone model can be waited for."""
-RETRY_SHARE: Final = 0.2
 LATENCY_WEIGHT: Final = 0.3
 """Weight of the newest latency in the moving average."""
-UNLIMITED: Final = 64.0
-"""An adaptive limit that has grown to so many requests is lifted."""
 
 
 class EndpointHealth(NamedTuple):
@@ -62,6 +52,7 @@ class EndpointHealth(NamedTuple):
 ORDINARY: Final = EndpointHealth()
 _NOTHING: Final[Mapping[EndpointKey, EndpointHealth]] = {}
 _NO_NAMES: Final[Mapping[str, str]] = {}
+_NO_OUTCOMES: Final[Mapping[str, Fault | None]] = {}
 
 
 class Snapshot(NamedTuple):
@@ -69,7 +60,9 @@ class Snapshot(NamedTuple):
 
     `unreachable`: providers whose connection failed lately: their other models may be no better.
     `out_of_retries`: providers whose retry budget is used up. `loaded`: for a busy provider that
-    holds one model at a time, the name of that model. `jitter`: random, from 0 to 1.
+    holds one model at a time, the name of that model. `jitter`: random, from 0 to 1. `latest`:
+    the latest outcome at a provider, by any of its models: a fault of its own, or (`None`) an
+    answer; nothing is known of the others.
     """
 
     endpoints: Mapping[EndpointKey, EndpointHealth] = _NOTHING
@@ -77,6 +70,7 @@ class Snapshot(NamedTuple):
     out_of_retries: frozenset[str] = frozenset()
     loaded: Mapping[str, str] = _NO_NAMES
     jitter: float = 1.0
+    latest: Mapping[str, Fault | None] = _NO_OUTCOMES
 
     def of(self, endpoint: Endpoint) -> EndpointHealth:
         """One endpoint's."""
@@ -106,18 +100,6 @@ class State(NamedTuple):
     latency_s: float
 
 
-class Turn(Protocol):
-    """The turn of a request that waits for a slot: a future."""
-
-    def done(self) -> bool:
-        """Whether it came, or nobody waits for it any more."""
-        ...
-
-    def set_result(self, result: None, /) -> None:
-        """It comes."""
-        ...
-
-
 @dataclass(slots=True)
 class _Load:
     """Requests in flight at an endpoint and how long they take, seconds.
@@ -128,68 +110,6 @@ class _Load:
     in_flight: int = 0
     latency_s: float = 0.0
     received_at: float = float("-inf")
-
-
-@dataclass(slots=True)
-class Traffic:
-    """The requests to one provider.
-
-    `limit`: at once, adaptive; `most`: the manifest's. `halved`: since the last answer.
-    `holds_one`: model at a time; `model`: of the latest request. `recent`: when each of the last
-    minute began, and whether it retried; `retries`: how many did.
-    """
-
-    most: float
-    limit: float
-    holds_one: bool
-    model: str = ""
-    halved: bool = False
-    held: int = 0
-    waiting: deque[tuple[Turn, str]] = field(default_factory=deque)
-    recent: deque[tuple[float, bool]] = field(default_factory=deque)
-    retries: int = 0
-
-    def has_room(self, model: str) -> bool:
-        """Whether one more request for the model can be sent."""
-        fits = not self.holds_one or not self.held or self.model == model
-        return fits and self.held + 1 <= self.limit
-
-    def admit(self) -> None:
-        """Give the slots that are free to those who wait, in order."""
-        while self.waiting:
-            turn, model = self.waiting[0]
-            if turn.done():  # cancelled
-                self.waiting.popleft()
-            elif self.has_room(model):
-                self.waiting.popleft()
-                self.take(model)
-                turn.set_result(None)
-            else:
-                return
-
-    def take(self, model: str) -> None:
-        """Occupy a slot."""
-        self.held += 1
-        self.model = model
-
-    def release(self) -> None:
-        """Free a slot."""
-        self.held -= 1
-        if self.waiting:
-            self.admit()
-
-    def note(self, now: float, *, retry: bool) -> None:
-        """A request begins."""
-        self.recent.append((now, retry))
-        self.retries += retry
-        while self.recent[0][0] < now - RETRY_WINDOW_S:
-            self.retries -= self.recent.popleft()[1]
-
-    def may_retry(self, now: float) -> bool:
-        """Whether the retry budget allows one more."""
-        while self.recent and self.recent[0][0] < now - RETRY_WINDOW_S:
-            self.retries -= self.recent.popleft()[1]
-        return self.retries < max(RETRY_FLOOR, RETRY_SHARE * len(self.recent))
 
 
 class Health:
@@ -206,6 +126,7 @@ class Health:
         self._loads: dict[EndpointKey, _Load] = {}
         self._traffic: dict[str, Traffic] = {}
         self._windows: dict[EndpointKey, tuple[int, float]] = {}
+        self._latest: dict[str, Fault | None] = {}
         self.on_key: Callable[[str, Fault | None], None] = lambda _provider, _fault: None
         self._tickets = 0
 
@@ -232,6 +153,7 @@ class Health:
             frozenset(n for n, t in self._traffic.items() if t.retries and not t.may_retry(now)),
             loaded,
             self._draw(),
+            self._latest,
         )
 
     def has_room(self, endpoint: Endpoint) -> bool:
@@ -261,6 +183,7 @@ class Health:
         """It answered: everything about it is in order again."""
         load, provider = self._load(endpoint), endpoint.provider
         load.received_at = self._now()
+        self._latest[provider.name] = None
         previous = load.latency_s or latency_s
         load.latency_s = previous + LATENCY_WEIGHT * (latency_s - previous)
         for key in _keys(endpoint) if self._breakers else ():
@@ -282,11 +205,17 @@ class Health:
         if error.scope is Scope.REQUEST:
             return
         provider, name = endpoint.key
+        if error.fault.recovery is Recovery.RETRY:
+            self._latest[provider] = error.fault
         key = (error.scope, provider) if error.scope is Scope.KEY else (error.scope, provider, name)
         breaker = self._breakers.setdefault(key, Breaker())
         breaker.trip(error, now, ticket=ticket, latest=self._tickets)
         if error.scope is Scope.KEY and error.fault is not Fault.RATE_LIMITED:
             self.on_key(provider, error.fault)
+
+    def recall(self, latest: Mapping[str, Fault | None]) -> None:
+        """What the ledger knows of providers that this process has not called itself."""
+        self._latest = {**latest, **self._latest}
 
     def rest(self, provider: str, wait_s: float, fault: Fault) -> None:
         """Another server found the provider's key out of order."""
