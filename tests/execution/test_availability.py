@@ -1,19 +1,25 @@
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ledger.rows import NOON, attempt
 from rightmodel.core.decision import Assessment, Requirements
 from rightmodel.core.errors import ExhaustedError, ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import Task
+from rightmodel.execution.breaker import OUT_S
 from rightmodel.execution.engine import build
 from rightmodel.execution.health import Health
+from rightmodel.execution.next_step import BACKOFF_S
+from rightmodel.execution.shared_health import latest_outcomes
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings
 from rightmodel.routing.decide import decide
 from rightmodel.routing.scoring import Question
+from rightmodel.simulator import Behaviour, SimulatedProvider, fault
 from rightmodel.surfaces.choosing import cooling_down, fit_first
 
 if TYPE_CHECKING:
@@ -56,7 +62,8 @@ def test_a_cooling_model_is_ranked_last_with_its_remaining_cooldown(tmp_path: Pa
     assert now.reason == "next in line: p/m is cooling down for 600 s after auth_failed"
 
 
-async def test_an_unreachable_provider_is_not_tried_model_by_model(tmp_path: Path) -> None:
+async def down(tmp_path: Path, task: Task, deadline_s: float) -> ExhaustedError:
+    """What becomes of a task where one provider, which is down, has all twelve models."""
     models = "".join(
         f'[[models]]\nid = "p/m{n}"\ncost = {{ input = 1, output = 2 }}\n' for n in range(12)
     )
@@ -70,9 +77,69 @@ async def test_an_unreachable_provider_is_not_tried_model_by_model(tmp_path: Pat
     engine = build(settings, load_catalog(path, has_key=lambda _: True))
     try:
         with pytest.raises(ExhaustedError) as caught:
-            await engine.executor.complete(Task("hi"), deadline_s=5.0)
+            await engine.executor.complete(task, deadline_s=deadline_s)
     finally:
         await engine.close()
-    attempts = caught.value.attempts
-    assert len({attempt.model for attempt in attempts}) == 1
-    assert len(attempts) <= 3
+    return caught.value
+
+
+async def test_an_unreachable_provider_is_not_tried_model_by_model(tmp_path: Path) -> None:
+    error = await down(tmp_path, Task("hi"), 5.0)
+    assert len({attempt.model for attempt in error.attempts}) == 1
+    assert len(error.attempts) <= 3
+
+
+async def test_a_person_at_a_terminal_hears_at_once_that_nothing_is_there(tmp_path: Path) -> None:
+    error = await down(tmp_path, Task("hi", client="cli"), 50.0)
+    assert [attempt.fault for attempt in error.attempts] == [Fault.CONNECTION] * 2
+    assert error.attempts[-1].start_s <= BACKOFF_S * 2 + 0.5
+
+
+async def test_a_new_process_knows_from_the_ledger_which_providers_failed(tmp_path: Path) -> None:
+    """Three of four providers are broken, and each call is a process of its own."""
+    async with AsyncExitStack() as stack:
+        up = [
+            await stack.enter_async_context(SimulatedProvider(models={"m": Behaviour()}))
+            for _ in range(4)
+        ]
+        for broken, status in zip(up, (500, 503, 502), strict=False):
+            broken.fail_all(fault.status(status))
+        path = tmp_path / "m.toml"
+        path.write_text(
+            'version = 1\n[routing]\nassess = "rules"\n'
+            + "".join(
+                f'[providers.p{n}]\nprotocol = "openai-chat"\nbase_url = "{one.base_url}"\n'
+                f'[[models]]\nid = "p{n}/m"\ncost = {{ input = {n + 1}, output = {n + 1} }}\n'
+                for n, one in enumerate(up)
+            )
+        )
+        calls = []
+        for _ in range(3):
+            settings = Settings(path, {"RIGHTMODEL_STATE_DIR": str(tmp_path / "state")})
+            engine = build(settings, load_catalog(path, has_key=lambda _: True))
+            try:
+                answer = await engine.executor.complete(Task("hi"), deadline_s=5.0)
+                calls.append([a.model for a in answer.receipt.attempts])
+            except ExhaustedError as error:
+                calls.append([a.model for a in error.attempts])
+            finally:
+                await engine.close()
+    assert calls == [["p0/m", "p1/m", "p2/m"], ["p0/m", "p3/m"], ["p0/m", "p3/m"]]
+
+
+def test_what_the_ledger_says_of_a_provider_is_its_latest_outcome() -> None:
+    """A fault is forgotten after a while, an answer is not. Faults of a request do not count."""
+    rows = [
+        attempt(provider="a", fault="server_error", at=NOON - 60),
+        attempt(provider="b", fault="timeout", at=NOON - OUT_S - 1),
+        attempt(provider="c", at=NOON - 86_400),
+        attempt(provider="c", fault="schema_mismatch", at=NOON - 60),
+        attempt(provider="d", at=NOON - 60),
+        attempt(provider="d", fault="rate_limited", at=NOON - 30),
+        attempt(provider="e", fault="connection_failed", at=NOON - 60),
+        attempt(provider="e", at=NOON - 30),
+        attempt(provider="f", fault="of a newer version", at=NOON),
+    ]
+    assert latest_outcomes(rows, now=NOON) == {
+        "a": Fault.SERVER, "c": None, "d": Fault.RATE_LIMITED, "e": None,
+    }  # fmt: skip

@@ -226,7 +226,7 @@ async def test_a_ledger_that_does_not_answer_holds_up_no_call(
     learned = learning.Learning(
         manifest,
         ledger,  # type: ignore[arg-type]
-        lambda _: heard.set(),
+        lambda *_: heard.set(),
         clock=lambda: NOON,
         now=lambda: 0.0,
     )

@@ -44,7 +44,7 @@ def provider(name: str, trust: Trust = Trust.any, *, holds_one: bool = False) ->
     )
 
 
-P, Q, R = provider("p"), provider("q"), provider("r")
+P, Q, R, S = provider("p"), provider("q"), provider("r"), provider("s")
 LOCAL = provider("local", Trust.local, holds_one=True)
 
 
@@ -53,7 +53,7 @@ def model(name: str, *providers: Provider, context: int = 100_000) -> Model:
     return Model(name, endpoints, context=context, output_limit=64_000)
 
 
-A, B, C = model("a", P), model("b", Q), model("c", R)
+A, B, C, D = model("a", P), model("b", Q), model("c", R), model("d", S)
 A2 = model("a2", P)
 SMALL, LARGE = model("small", Q, context=8_000), model("large", R, context=500_000)
 TWICE = model("twice", P, Q)
@@ -82,6 +82,7 @@ class Case:
     unreachable: frozenset[str] = frozenset()
     out_of_retries: frozenset[str] = frozenset()
     loaded: Mapping[str, str] = field(default_factory=dict)
+    latest: Mapping[str, Fault | None] = field(default_factory=dict)
     warm: str = ""  # the provider whose cache holds the task's session for the first model
 
 
@@ -175,6 +176,32 @@ CASES = {
         max_attempts=2,
         health={("q", "b"): DOWN},
     ),
+    "the first attempt is the decision's, at a provider that failed lately, too": Case(
+        (A, B), then="a@p", latest={"p": Fault.SERVER, "q": None}
+    ),
+    "after a fault, a provider that nothing is known of before one that failed lately": Case(
+        (A, B, C), (Fault.SERVER,), "c@r", latest={"q": Fault.TIMEOUT}
+    ),
+    "and before an endpoint that failed, at whatever provider": Case(
+        (A, B, C), (Fault.SERVER,), "c@r", health={("q", "b"): EndpointHealth(fault=Fault.SERVER)}
+    ),
+    "where all have failed lately, the next one": Case(
+        (A, B, C), (Fault.SERVER,), "b@q", latest={"q": Fault.TIMEOUT, "r": Fault.SERVER}
+    ),
+    "the last attempt is for a provider that answered lately": Case(
+        (A, B, C, D), (Fault.SERVER, Fault.SERVER), "d@s", latest={"s": None}
+    ),
+    "though not for a model of it that failed": Case(
+        (A, B, C, D),
+        (Fault.SERVER, Fault.SERVER),
+        "c@r",
+        latest={"s": None},
+        health={("s", "d"): EndpointHealth(fault=Fault.SERVER)},
+    ),
+    "an earlier attempt is not": Case((A, B, C, D), (Fault.SERVER,), "b@q", latest={"s": None}),
+    "a lone attempt is the decision's": Case(
+        (A, B), then="a@p", max_attempts=1, latest={"q": None}
+    ),
     "an overflow moves to a larger window": Case((A, SMALL, LARGE), (window(50_000),), "large@r"),
     "also than one that an endpoint proved to have": Case(
         (A, B, C), (window(50_000),), "c@r", health={("q", "b"): EndpointHealth(window=40_000)}
@@ -214,7 +241,9 @@ def test_the_next_step_follows_from_what_happened(case: Case) -> None:
         step = next_step(state, Snapshot())
         assert step is not None
         fail(state, step, fault, cut=case.cut)
-    health = Snapshot(case.health, case.unreachable, case.out_of_retries, case.loaded, jitter=1.0)
+    health = Snapshot(
+        case.health, case.unreachable, case.out_of_retries, case.loaded, 1.0, case.latest
+    )
     before = repr(state)
     step = next_step(state, health)
     assert repr(state) == before, "pure"

@@ -64,6 +64,35 @@ async def test_nothing_is_waited_for_past_the_deadline() -> None:
         assert machine_line(error) == "[code=overloaded retryable=yes retry_after=5s tried=a/m]"
 
 
+@rehearsal
+async def test_of_four_providers_three_may_be_broken_and_one_call_at_most_is_lost() -> None:
+    """Each has three models, and all of the broken ones' come first."""
+    three = Upstream(models=("m", "n", "o"))
+    stalls = replace(three, behaviour=Behaviour(answers="slow", first_token_s=10_000))
+    async with connected(a=three, b=stalls, c=three, d=three) as harness:
+        harness.upstreams["a"].fail_all(fault.status(500))
+        harness.upstreams["c"].fail_all(fault.rate_limit("1"))
+        error = await harness.fails()
+        assert tried(error) == [
+            ("a/m", Fault.SERVER), ("b/m", Fault.TIMEOUT), ("c/m", Fault.RATE_LIMITED),
+        ]  # fmt: skip
+        for pause_s in (0, 1, 3, 6, 10, 20, 40, 80, 160, 600):
+            await asyncio.sleep(pause_s)
+            began = asyncio.get_running_loop().time()
+            assert tried(await harness.complete())[-1] == ("d/m", None)
+            assert asyncio.get_running_loop().time() - began < PROBE_S + 1
+
+
+@rehearsal
+async def test_a_first_attempt_at_another_model_of_a_silent_provider_is_short() -> None:
+    silent = Upstream(models=("m", "n"), behaviour=Behaviour(answers="slow", first_token_s=10_000))
+    async with connected(a=silent, b=OPENAI) as harness:
+        for model in ("a/m", "a/n"):
+            answer = await harness.complete()
+            assert tried(answer) == [(model, Fault.TIMEOUT), ("b/m", None)]
+        assert attempts(answer)[0].time_s == pytest.approx(PROBE_S, abs=0.5)
+
+
 def turn_of(ask: str) -> Task:
     body = {"model": "auto", "messages": [{"role": "user", "content": ask}]}
     request = ChatRequest("auto", (Message.of("user", ask),))

@@ -6,7 +6,7 @@ import traceback
 import pytest
 
 from rightmodel.core.errors import LedgerError, LedgerFault
-from rightmodel.execution.shared_keys import key_hash
+from rightmodel.execution.shared_health import key_hash
 from rightmodel.ledger.postgres_opener import open_postgres
 
 

@@ -169,7 +169,10 @@ class CallState:
         if not (cut and error.fault in CHECKS and self._raise_allowance(step)):
             self._rule_out(step, error)
         if is_unreached:
-            self.held.setdefault(step.endpoint.provider.name, step.endpoint.name)
+            key = step.endpoint.key
+            self.held.setdefault(*key)
+            if self.task.client == "cli":  # a person, who starts the server and asks again
+                (self.soon if self.tried[key] == 1 else self.dead).add(key)
 
     def _rule_out(self, step: Step, error: ProviderError) -> None:
         provider, key = step.endpoint.provider, step.endpoint.key

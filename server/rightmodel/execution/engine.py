@@ -207,9 +207,9 @@ def _make_learning(
     catalog: Catalog, settings: Settings, records: Records, health: Health, clock: Clock
 ) -> Learning:
     from rightmodel.execution.learning import Learning
-    from rightmodel.execution.shared_keys import SharedKeys
+    from rightmodel.execution.shared_health import SharedHealth
 
-    shared = SharedKeys(
+    shared = SharedHealth(
         catalog.providers.values(), records, health, key=settings.key, clock=clock.wall
     )
     return Learning(catalog, records, shared.apply, clock=clock.wall, now=clock.now)

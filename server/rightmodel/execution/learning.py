@@ -38,13 +38,16 @@ LEAST_ATTEMPTS: Final = 5
 
 
 class Learning:
-    """`apply`: called with the cooldowns of keys. `clock`: seconds since 1970. `now`: monotonic."""
+    """`apply`: called with the cooldowns of keys and the recent attempts.
+
+    `clock`: seconds since 1970. `now`: monotonic.
+    """
 
     def __init__(
         self,
         catalog: Catalog,
         ledger: Records,
-        apply: Callable[[Iterable[Cooldown]], None],
+        apply: Callable[[Iterable[Cooldown], Iterable[AttemptRecord]], None],
         *,
         clock: Callable[[], float],
         now: Callable[[], float],
@@ -106,7 +109,7 @@ class Learning:
 
         try:
             outcomes, attempts, cooldowns = await self._ledger.read(read)
-            self._apply(cooldowns)
+            self._apply(cooldowns, attempts)
             if not self._manifest.routing.learn:
                 return
             if not self._ratings.learn(outcomes, now=now):  # a report was corrected

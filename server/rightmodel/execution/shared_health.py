@@ -1,7 +1,8 @@
-"""Cooldowns of API keys, shared with every server on the same ledger.
+"""What servers on one ledger know of providers together, those that have ended included.
 
-A key without credit costs each new server a failed attempt, and agents start servers all day. Only
-a hash of a key is ever recorded.
+Agents start servers all day, and `ask` is a process of its own. Without this, a key without credit
+costs each of them a failed attempt; and a call meets, one after the other, the providers that the
+calls before it have found broken. Only a hash of a key is ever recorded.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.fault import Fault
+from rightmodel.core.fault import Fault, Recovery, Scope
 from rightmodel.execution.breaker import OUT_S
 from rightmodel.ledger.records import Cooldown, Restored
 
@@ -18,14 +19,20 @@ if TYPE_CHECKING:
 
     from rightmodel.execution.health import Health
     from rightmodel.execution.records import Records
+    from rightmodel.ledger.records import AttemptRecord
     from rightmodel.manifest.catalog import Provider
 
 
 _FAULTS: Final = frozenset(fault.value for fault in Fault)
 """A newer server may record others."""
+_OWN_FAULTS: Final = {
+    fault.value: fault
+    for fault in Fault
+    if fault.recovery is Recovery.RETRY and fault.scope is not Scope.REQUEST
+}
 
 
-class SharedKeys:
+class SharedHealth:
     """`key(provider)`: its key or "". `clock`: seconds since 1970."""
 
     def __init__(
@@ -53,14 +60,30 @@ class SharedKeys:
         else:
             self._ledger.note(Cooldown(which, self._clock() + OUT_S, fault.value))
 
-    def apply(self, cooldowns: Iterable[Cooldown]) -> None:
-        """Apply the cooldowns that this or another server recorded."""
+    def apply(self, cooldowns: Iterable[Cooldown], attempts: Iterable[AttemptRecord]) -> None:
+        """Apply what this or another server recorded. `attempts`: the recent ones, oldest first."""
+        self._health.recall(latest_outcomes(attempts, now=self._clock()))
         known = {c.key: c for c in cooldowns}
         for provider, which in self._hashes.items():
             row = known.get(which)
             if row is not None:
                 fault = Fault(row.fault) if row.fault in _FAULTS else Fault.AUTH
                 self._health.rest(provider, row.until - self._clock(), fault)
+
+
+def latest_outcomes(attempts: Iterable[AttemptRecord], *, now: float) -> dict[str, Fault | None]:
+    """The latest outcome at each provider: a fault of its own, or (`None`) an answer.
+
+    A fault counts for as long as a key that is out, an answer until there is a fault.
+    """
+    found: dict[str, Fault | None] = {}
+    for attempt in attempts:
+        fault = _OWN_FAULTS.get(attempt.fault)
+        if not attempt.fault:
+            found[attempt.provider] = None
+        elif fault is not None and attempt.at > now - OUT_S:
+            found[attempt.provider] = fault
+    return found
 
 
 def key_hash(address: str, secret: str) -> str:
