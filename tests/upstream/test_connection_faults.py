@@ -100,6 +100,32 @@ def test_an_upstream_that_speaks_while_idle_is_not_sent_the_next_request() -> No
     run(test())
 
 
+@LOOPS
+def test_a_response_that_came_before_the_request_is_not_its_answer(loop: Any) -> None:
+    """Nor is one that the event loop has not read yet."""
+
+    async def test() -> None:
+        async with serving(WHOLE, WHOLE) as (server, client):
+            await ask(server, client)
+            server.writers[0].write(WHOLE.replace(b'"ok"', b'"of another request"'))
+            assert (await ask(server, client)).text == "ok"
+            assert (server.connections, len(server.requests)) == (2, 2)
+
+    run(test(), loop)
+
+
+@LOOPS
+def test_a_connection_that_was_closed_a_moment_ago_costs_no_request(loop: Any) -> None:
+    async def test() -> None:
+        async with serving(WHOLE, WHOLE) as (server, client):
+            await ask(server, client)
+            server.writers[0].close()
+            assert (await ask(server, client)).text == "ok"
+            assert (server.connections, len(server.requests)) == (2, 2)
+
+    run(test(), loop)
+
+
 def test_a_header_that_cannot_be_sent_costs_no_connection() -> None:
     async def test() -> None:
         async with serving(WHOLE, WHOLE) as (server, client):

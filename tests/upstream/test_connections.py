@@ -80,6 +80,17 @@ def test_lengths_and_chunks_leave_the_connection_for_the_next_request(loop: Any)
 
 
 @LOOPS
+def test_an_upstream_that_offers_another_protocol_keeps_its_connection(loop: Any) -> None:
+    """Apache does, in every response."""
+    offers = [
+        script.replace(b"200 OK\r\n", b"200 OK\r\nUpgrade: h2,h2c\r\nConnection: %b\r\n" % how)
+        for script in (WHOLE, chunked(BODY))
+        for how in (b"Upgrade", b"Upgrade, Keep-Alive")
+    ]
+    assert answered(*offers, loop=loop) == 1
+
+
+@LOOPS
 def test_tls_is_spoken_to_the_name_in_the_url(
     loop: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

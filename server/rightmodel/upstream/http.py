@@ -10,6 +10,7 @@ a request starts or ends. It serves where there is a proxy between, see `connect
 from __future__ import annotations
 
 import asyncio
+import select
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
@@ -205,8 +206,8 @@ class _Direct(asyncio.Protocol):
         """Head and body at once. An upstream may answer, or close, before it has read all."""
         if self._transport is None:
             await connect(self._origin, self._context, lambda: self)
-        if self._is_lost:
-            raise UnansweredError("the upstream closed it at once, or spoke first")
+        if self._is_lost or (self.used and self._has_unread()):
+            raise UnansweredError("the upstream closed it, or spoke first")
         self._response = response = _Response(self)
         target = request.target
         lines = [f"{name}: {value}\r\n" for name, value in request.headers.items()]
@@ -232,6 +233,14 @@ class _Direct(asyncio.Protocol):
         self._is_lost, self._watch = True, None
         if self._transport is not None:
             self._transport.abort()
+
+    def _has_unread(self) -> bool:
+        """Whether the upstream has closed it or sent more, which the event loop has yet to read."""
+        if not hasattr(select, "poll"):  # Windows
+            return False
+        unread = select.poll()
+        unread.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)  # type: ignore[union-attr]
+        return bool(unread.poll(0))
 
     def read_on(self, *, reads: bool) -> None:
         """Go on reading, or leave what comes to the network."""
