@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -68,6 +69,18 @@ def test_a_shipped_provider_is_the_same_without_its_models(name: str) -> None:
         ('[[models]]\nid = "nobody/m"', "nobody/m", "more. Or write [providers.nobody]"),
         ('[[rules]]\nuse = ["*"]\n[[rules]]\nusee = []', 'rules."rule 2".usee', "mean 'use'"),
         ("[budget]\nper_day_usd = -5", "budget.per_day_usd", "equal to 0, not -5"),
+        ('[[models]]\nid = "openai/gpt-5.5"\nskills = {cod = 5}', "gpt-5.5", "Nearest: code"),
+        ('[[models]]\nid = "openai/gpt-5.5"\naliases = ["a,b"]', "aliases", "comma"),
+        ('[[models]]\nid = "openai/gpt-5.5"\naliases = ["Auto:x"]', "aliases", "any model"),
+        ("[[rules]]\nwhen = {tier = []}", "when.tier", "never holds"),
+        (
+            (
+                '[[models]]\nid = "openai/gpt-5.5"\ncost_when = ['
+                "{input_above = 200000, input = 4}, {input_above = 32000, input = 2}]"
+            ),
+            "cost_when",
+            "from small to large prompts",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_with_its_key_and_what_would_be_right(
@@ -136,3 +149,54 @@ def test_roots_are_relative_to_the_manifest_and_names_can_be_allowed(tmp_path: P
     files = load(tmp_path, '[files]\nroots = ["src"]\nallow = ["*.pem.example"]\n').files
     assert files.roots == (str(tmp_path / "src"),)
     assert files.allow == ("*.pem.example",)
+
+
+OWN = """
+exclude = ["p/m[1m]"]
+[providers.p]
+protocol = "openai-chat"
+base_url = "http://127.0.0.1:9/v1"
+[[models]]
+id = "p/m[1m]"
+[[models]]
+id = "p/m1"
+skills = { general = 6 }
+[[models]]
+id = "p/m2"
+skills = { general = 7 }
+"""
+
+
+def test_an_id_with_brackets_is_no_pattern(tmp_path: Path) -> None:
+    catalog = load(tmp_path, OWN)
+    assert list(catalog.models) == ["p/m1", "p/m2"]
+    with pytest.raises(TaskError, match="excluded"):
+        catalog.find("p/m[1m]")
+
+
+@pytest.mark.parametrize("pattern", ["p/m?", "p/*"])
+def test_a_rule_may_use_either_kind_of_pattern(tmp_path: Path, pattern: str) -> None:
+    catalog = load(tmp_path, f'{OWN}[[rules]]\nuse = ["{pattern}"]\n')
+    assert catalog.rules[0].use == ("p/m2", "p/m1")
+
+
+def test_a_rule_may_use_a_model_that_is_in_no_manifest_and_it_says_so(tmp_path: Path) -> None:
+    catalog = load(tmp_path, f'{OWN}[[rules]]\nuse = ["p/new", "p/m1"]\n')
+    assert catalog.rules[0].use == ("p/new", "p/m1")
+    assert list(catalog.unlisted) == ["p/new"]
+    assert "p/new" not in catalog.models
+    assert any(note.startswith("p/new is in no manifest") for note in catalog.notes)
+
+
+def test_what_a_rule_requires_and_no_model_has_is_told(tmp_path: Path) -> None:
+    rule = '[[rules]]\nname = "r"\nrequire = { trust = "local", features = ["tools"] }\n'
+    notes = load(tmp_path, OWN + rule).notes
+    assert "rule 'r': no connected model has trust local" in notes
+    assert "rule 'r': no connected model has the feature 'tools'" in notes
+
+
+def test_other_prices_of_a_model_on_this_machine_hold_although_it_is_free(tmp_path: Path) -> None:
+    when = '[[models]]\nid = "p/x"\ncost_when = [{ input_above = 1000, input = 4 }]\n'
+    price = load(tmp_path, OWN + when).models["p/x"].price
+    assert price.rates(1000).input == 0
+    assert price.rates(1001).input == Decimal("0.000004")

@@ -356,6 +356,12 @@ def test_a_pattern_that_repeats_is_searched_where_it_can_be_stopped(
     assert asked == [pattern] * 2 * slow
 
 
+def test_a_model_that_no_manifest_lists_serves_the_rule_that_uses_it_alone(tmp_path: Path) -> None:
+    rules = '[[rules]]\nwhen = { contains = ["new"] }\nuse = ["far/new", "near/c"]\n'
+    assert used(tmp_path, rules, Task("the new one"))[:2] == ["far/new", "near/c"]
+    assert "far/new" not in used(tmp_path, rules, Task("another"))
+
+
 def test_an_unknown_assess_mode_is_an_error(tmp_path: Path) -> None:
     catalog = catalog_of(tmp_path, "")
     odd = replace(catalog, routing=replace(catalog.routing, assess="oracle"))

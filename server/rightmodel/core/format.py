@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 from unicodedata import category, normalize
 
@@ -126,6 +127,11 @@ def mask_keys(text: str, keys: list[str]) -> str:
         if len(key) >= 8 and key in text:  # noqa: PLR2004 - shorter ones would mask ordinary words
             text = text.replace(key, "[key removed]")
     return text
+
+
+def fits(name: str, pattern: str) -> bool:
+    """Whether the name of a model matches: `*` and `?` stand for others; ids may hold brackets."""
+    return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 def unified(text: str) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import fields, replace
-from fnmatch import fnmatchcase
+from decimal import Decimal
 from math import log10
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
 from rightmodel.core.decision import Trust
 from rightmodel.core.errors import ManifestError, UnknownNameError
-from rightmodel.core.format import unified
+from rightmodel.core.format import fits, unified
 from rightmodel.core.task import WireFormat
 from rightmodel.manifest.base_url import http_problem, is_loopback
 from rightmodel.manifest.catalog import (
@@ -25,17 +25,19 @@ from rightmodel.manifest.catalog import (
     Provider,
     Routing,
     Rule,
+    by_id,
 )
-from rightmodel.manifest.price import FREE, Price, Terms
+from rightmodel.manifest.price import Price, Terms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from rightmodel.manifest.problems import Problems
     from rightmodel.manifest.schema import BudgetTable, RoutingTable, RuleTable, WhenTable
 
 _PER_MILLION = -6
 _PRICES = frozenset(field.name for field in fields(Price)) - {"others"}
+_FREE = {"input": Decimal(0), "output": Decimal(0)}
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -73,9 +75,10 @@ def build_model(
     limits = values.get("limits") or {}
     default = Model(id=model_id, endpoints=())
     endpoints = _endpoints(model_id, values, provider, file)
-    price = build_price(values.get("cost") or {}, values.get("cost_when") or ())
-    if values.get("cost") is None and all(is_loopback(e.provider.base_url) for e in endpoints):
-        price = FREE
+    cost = values.get("cost")
+    if cost is None:
+        cost = _FREE if all(is_loopback(e.provider.base_url) for e in endpoints) else {}
+    price = build_price(cost, values.get("cost_when") or ())
     context = limits.get("context") or limits.get("input") or default.context
     guess = {} if values.get("skills") else guess_skills(price)
     return Model(
@@ -193,7 +196,30 @@ def build_rules(catalog: Catalog, tables: Sequence[RuleTable], problems: Problem
         rules.append(_rule(table, name, use))
         if table.use and not use:
             notes.append(f"rule {name!r}: use = {table.use} matches no connected model")
-    return replace(catalog, rules=tuple(rules), notes=tuple(notes))
+        notes += _unmet(catalog, rules[-1])
+    return _with_unlisted(replace(catalog, rules=tuple(rules), notes=tuple(notes)))
+
+
+def _unmet(catalog: Catalog, rule: Rule) -> Iterator[str]:
+    """What the rule requires and no connected model has: calls that it matches fail."""
+    models = catalog.models.values()
+    if rule.trust and not any(model.trust >= rule.trust for model in models):
+        yield f"rule {rule.name!r}: no connected model has trust {rule.trust.name}"
+    for feature in sorted(rule.features):
+        if not any(feature in model.features for model in models):
+            yield f"rule {rule.name!r}: no connected model has the feature {feature!r}"
+
+
+def _with_unlisted(catalog: Catalog) -> Catalog:
+    """The catalog with the models that its rules use and no manifest lists."""
+    named = dict.fromkeys(name for rule in catalog.rules for name in rule.use)
+    unlisted = by_id(catalog.find(name) for name in named if name not in catalog.models)
+    notes = [
+        f"{name} is in no manifest: the rule uses it with unknown abilities and price; [[models]] "
+        "can state them"
+        for name in unlisted
+    ]
+    return replace(catalog, unlisted=unlisted, notes=(*catalog.notes, *notes))
 
 
 def build_budget(catalog: Catalog, table: BudgetTable, problems: Problems) -> Catalog:
@@ -231,8 +257,8 @@ def _use(catalog: Catalog, names: Iterable[str], key: str, problems: Problems) -
     """Ids for names and patterns; the models of a pattern best rated first."""
     found: list[str] = []
     for name in names:
-        if "*" in name:
-            matching = [m for m in catalog.models.values() if fnmatchcase(m.id, name)]
+        if "*" in name or "?" in name:
+            matching = [m for m in catalog.models.values() if fits(m.id, name)]
             found += (m.id for m in sorted(matching, key=lambda m: -m.rating("general")))
             continue
         with problems.at(key):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rightmodel.core.decision import Trust
 from rightmodel.core.errors import TaskError, UnknownNameError
-from rightmodel.core.format import listed
+from rightmodel.core.format import fits, listed
 from rightmodel.core.task import SKILLS, WireFormat
 from rightmodel.manifest.base_url import is_loopback
 from rightmodel.manifest.price import FREE, UNPRICED, Price
@@ -251,7 +250,7 @@ class Client:
 
     def may_use(self, model: str) -> bool:
         """Whether it may use the model with that id."""
-        return "*" in self.models or any(fnmatchcase(model, name) for name in self.models)
+        return "*" in self.models or any(fits(model, name) for name in self.models)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +300,7 @@ class Catalog:
     a key, say). `absent`: models that their local server does not have → what to do about it.
     `loaded`: local provider → names of the models that its server holds in memory; only
     for servers that report it.
+    `unlisted`: models that no manifest lists, for the rules that use them.
     `slopes`: by skill, shipped and from `[skills.x] slope`. `skills`: known ones, then the user's
     own. `baseline_model`: the model that savings are counted against, connected or not.
     """
@@ -326,6 +326,7 @@ class Catalog:
     notes: tuple[str, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
     loaded: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    unlisted: Mapping[str, Model] = field(default_factory=dict)
     slopes: Mapping[str, Slope] = field(default_factory=lambda: DEFAULT_SLOPES)
 
     skills: tuple[str, ...] = field(init=False)
@@ -347,7 +348,7 @@ class Catalog:
         if model is not None:
             return model
         provider, _, wire = name.partition("/")
-        pattern = next((p for p in self.excludes if fnmatchcase(name, p)), "")
+        pattern = next((p for p in self.excludes if fits(name, p)), "")
         if pattern:
             raise TaskError(
                 f"model {name!r} is excluded by {self.file} (exclude {pattern!r}); "

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.errors import UnknownNameError
+from rightmodel.core.format import fits
 from rightmodel.core.task import TIERS
 from rightmodel.manifest.base_url import http_problem
 from rightmodel.manifest.catalog import Alerts, Client, Gateway
@@ -55,7 +55,7 @@ def _client(catalog: Catalog, name: str, table: ClientTable, notes: list[str]) -
         notes += [
             f"client {name}: models {pattern!r} matches no connected model"
             for pattern in given["models"]
-            if not any(fnmatchcase(model, pattern) for model in catalog.models)
+            if not any(fits(model, pattern) for model in catalog.models)
         ]
     if table.surfaces is not None:
         given["surfaces"] = tuple(table.surfaces)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rightmodel.core.errors import nearest
-from rightmodel.core.format import listed
+from rightmodel.core.errors import UnknownNameError, nearest
+from rightmodel.core.format import fits, listed
 from rightmodel.core.task import SKILLS, WireFormat
 from rightmodel.manifest.build import build_budget, build_routing, build_rules
 from rightmodel.manifest.catalog import (
@@ -114,7 +113,7 @@ def _loaded(served: Mapping[str, Served]) -> dict[str, frozenset[str]]:
 def _excluded(bench: Workbench, models: Mapping[str, Model]) -> set[str]:
     out: set[str] = set()
     for pattern in bench.user.exclude or ():
-        hit = {model_id for model_id in models if fnmatchcase(model_id, pattern)}
+        hit = {model_id for model_id in models if fits(model_id, pattern)}
         if not hit:
             bench.notes.append(f"exclude {pattern!r} matches no connected model")
         out |= hit
@@ -178,6 +177,11 @@ def _own_skills(bench: Workbench) -> dict[str, str]:
         elif table.description is not None:
             why = f"{name} is a known skill: its description is fixed, only slope can be set"
             bench.problems.add(f"skills.{name}.description", why)
+    for model in bench.user.models:
+        for skill in sorted({*(model.skills or ())} - {*SKILLS, *own}):
+            unknown = UnknownNameError("skill", skill, [*SKILLS, *own])
+            why = f"{unknown} One of your own needs [skills.{skill}]."
+            bench.problems.add(f'models."{model.id}".skills', why)
     return own
 
 

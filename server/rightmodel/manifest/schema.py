@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -27,6 +27,8 @@ from rightmodel.manifest.text_types import (
     header_problem,
 )
 
+T = TypeVar("T")
+NotEmpty = Annotated[list[T], Field(min_length=1)]
 Usd = Annotated[Decimal, Field(ge=0, le=1_000_000)]
 Tokens = Annotated[int, Field(gt=0, le=1_000_000_000)]
 Rating = Annotated[float, Field(ge=0, le=10)]
@@ -61,8 +63,8 @@ class CostWhenTable(CostTable):
     """
 
     input_above: Tokens | None = None
-    utc: Annotated[list[Hours], Field(min_length=1)] | None = None
-    days: Annotated[list[Weekday], Field(min_length=1)] | None = None
+    utc: NotEmpty[Hours] | None = None
+    days: NotEmpty[Weekday] | None = None
     since: dt.date | None = None
 
     @model_validator(mode="after")
@@ -101,7 +103,7 @@ class ModelTable(Table):
     provider: Name | None = None
     name: Name | None = None
     protocol: WireFormat | None = None
-    endpoints: Annotated[list[EndpointTable], Field(min_length=1)] | None = None
+    endpoints: NotEmpty[EndpointTable] | None = None
     aliases: list[Name] | None = None
     description: str | None = None
     cost: CostTable | None = None
@@ -120,6 +122,36 @@ class ModelTable(Table):
         if re.search(r"[\s,]", value):
             msg = "must not contain spaces or commas (calls separate several models by commas)"
             raise ValueError(msg)
+        return value
+
+    @field_validator("aliases")
+    @classmethod
+    def _aliases_can_be_called(cls, value: list[str] | None) -> list[str] | None:
+        for alias in value or ():
+            if "," in alias:
+                msg = f"{alias!r} contains a comma (calls separate several models by commas)"
+                raise ValueError(msg)
+            if alias.lower().partition(":")[0] == "auto":
+                msg = f"{alias!r} cannot name a model: calls say auto for any model"
+                raise ValueError(msg)
+        return value
+
+    @field_validator("cost_when")
+    @classmethod
+    def _larger_prompts_come_last(
+        cls, value: list[CostWhenTable] | None
+    ) -> list[CostWhenTable] | None:
+        largest: dict[str, int] = {}
+        for entry in value or ():
+            when = entry.model_dump_json(include={"utc", "days", "since"})
+            above = entry.input_above or 0
+            if above <= largest.get(when, -1):
+                msg = (
+                    f"the entry for input_above = {largest[when]} never holds, since the last one "
+                    "that does is taken: write them from small to large prompts"
+                )
+                raise ValueError(msg)
+            largest[when] = above
         return value
 
     @model_validator(mode="after")
@@ -204,11 +236,19 @@ class WhenTable(Table):
     difficulty: Difficulty | list[Difficulty] | None = None
     tier: Tier | list[Tier] | None = None
     matches: str | None = None
-    contains: Annotated[list[Name], Field(min_length=1)] | None = None
+    contains: NotEmpty[Name] | None = None
     min_input_tokens: Tokens | None = None
     max_input_tokens: Tokens | None = None
-    files: Annotated[list[Name], Field(min_length=1)] | None = None
+    files: NotEmpty[Name] | None = None
     input: Modality | list[Modality] | None = None
+
+    @field_validator("skill", "difficulty", "tier", "input")
+    @classmethod
+    def _can_hold(cls, value: Any) -> Any:
+        if value == []:
+            msg = "is an empty list, which never holds: leave it out, or name one"
+            raise ValueError(msg)
+        return value
 
     @field_validator("matches")
     @classmethod
@@ -235,7 +275,7 @@ class RuleTable(Table):
 
     name: str = ""
     when: WhenTable = WhenTable()
-    use: Annotated[list[Name], Field(min_length=1)] | None = None
+    use: NotEmpty[Name] | None = None
     require: RequireTable = RequireTable()
     skill: Skill | None = None
     difficulty: Difficulty | None = None
@@ -280,8 +320,8 @@ class ClientTable(Table):
     per_day_usd: Usd | None = None
     per_month_usd: Usd | None = None
     tier: Tier | None = None
-    models: Annotated[list[Name], Field(min_length=1)] | None = None
-    surfaces: Annotated[list[Surface], Field(min_length=1)] | None = None
+    models: NotEmpty[Name] | None = None
+    surfaces: NotEmpty[Surface] | None = None
 
 
 class GatewayTable(Table):
@@ -291,7 +331,7 @@ class GatewayTable(Table):
     `auto:TIER` or a model.
     """
 
-    route: Annotated[list[Name], Field(min_length=1)] | None = None
+    route: NotEmpty[Name] | None = None
     map: dict[Name, Name] = {}
 
 
@@ -304,7 +344,7 @@ class AlertsTable(Table):
 
     webhook_env: Variable | None = None
     format: AlertFormat | None = None
-    command: Annotated[list[Name], Field(min_length=1)] | None = None
+    command: NotEmpty[Name] | None = None
 
 
 class PrivacyTable(Table):

@@ -118,10 +118,10 @@ class Router:
         self._unavailable = unavailable
         self._assessed: OrderedDict[tuple[str, bool], Assessment] = OrderedDict()
         self._protocols = {p.protocol for p in catalog.providers.values()}
-        self._out = {m.id: why for m in catalog.models.values() if (why := unavailable(m))}
+        models = (*catalog.models.values(), *catalog.unlisted.values())
+        self._out = {m.id: why for m in models if (why := unavailable(m))}
         self._out_for = {
-            client.name: self._out | barred(client, catalog.models.values())
-            for client in catalog.clients.values()
+            client.name: self._out | barred(client, models) for client in catalog.clients.values()
         }
 
     async def route(self, task: Task, *, judge: bool = True) -> Decision:
@@ -253,6 +253,7 @@ def question_for(request: _Request, inferred: Assessment) -> Question:
     applied, assessment = routing_rules.apply(request.rules, task, inferred, request.required)
     turn, ahead = task.turn, None
     needed = _requirements(request, applied, assessment)
+    unlisted = request.catalog.unlisted
     if turn is not None and task.session is not None:
         models = request.catalog.models
         ahead = horizon(task.session, turn.kind, request.input_tokens, request.at, models)
@@ -270,7 +271,7 @@ def question_for(request: _Request, inferred: Assessment) -> Question:
         failure_cost_usd=failure,
         rule=", ".join(applied.names),
         unavailable=request.unavailable,
-        extra=request.extra,
+        extra=(*request.extra, *(unlisted[n] for n in needed.preferred if n in unlisted)),
         at=request.at,
         horizon=ahead,
         stall=turn.stall if turn is not None and not is_stated else "",

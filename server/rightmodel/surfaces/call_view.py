@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from itertools import islice
 from math import inf, isinf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from rightmodel.core.format import fits
 from rightmodel.ledger.records import day_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Wanted:
             and self.client in {"", call.client}
             and self.kind in {"", call.kind}
             and call.session.startswith(self.session)
-            and (not self.model or fnmatchcase(call.model, self.model))
+            and (not self.model or fits(call.model, self.model))
             and not (self.failed and call.outcome == ANSWERED)
         )
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rightmodel.core.errors import UnknownNameError
+from rightmodel.core.format import fits
 from rightmodel.manifest.clients import AUTO
 from rightmodel.surfaces.http.errors import HttpError
 
@@ -27,11 +27,11 @@ def choice_of(name: str, catalog: Catalog, client: Client | None) -> Choice:
     """What the name means. Raises `UnknownNameError`, `HttpError` for what the client may not."""
     name = name.strip().removeprefix(OWN_PREFIX) or AUTO[0]
     gateway = catalog.gateway
-    target = next((to for name_, to in gateway.map.items() if fnmatchcase(name, name_)), name)
+    target = next((to for name_, to in gateway.map.items() if fits(name, name_)), name)
     usual = client.tier if client else ""
     if target in AUTO:
         return Choice("", target.partition(":")[2] or usual)
-    if target == name and any(fnmatchcase(name, pattern) for pattern in gateway.route):
+    if target == name and any(fits(name, pattern) for pattern in gateway.route):
         return Choice("", usual)
     for one in target.split(","):
         _check(one.strip(), catalog, client)
