@@ -114,6 +114,20 @@ def test_an_excluded_model_cannot_be_named(tmp_path: Path) -> None:
         catalog.find("gtp-5.5")
 
 
+def test_a_model_is_found_by_its_provider_and_its_name_there(tmp_path: Path) -> None:
+    text = '[[models]]\nid = "openai/mine"\nname = "gpt-9"\nskills = {code = 9}\n'
+    assert load(tmp_path, text).find("openai/gpt-9").id == "openai/mine"
+
+
+def test_a_shipped_model_that_is_not_connected_says_what_connects_it(tmp_path: Path) -> None:
+    catalog = load(tmp_path, 'include = ["openai"]')
+    for name in ("claude-opus-4-8", "anthropic/claude-opus-4-8"):
+        with pytest.raises(UnknownNameError, match="set ANTHROPIC_API_KEY; where the manifest has"):
+            catalog.find(name)
+    with pytest.raises(ManifestError, match=r"toml:4: .*set GROQ_API_KEY"):
+        load(tmp_path, 'include = ["openai"]\n[[rules]]\nuse = ["groq/openai/gpt-oss-120b"]')
+
+
 def test_a_model_in_no_manifest_is_used_with_unknown_price(tmp_path: Path) -> None:
     model = load(tmp_path, 'include = ["openai"]').find("openai/released-this-morning")
     assert model.endpoints[0].name == "released-this-morning"

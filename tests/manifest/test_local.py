@@ -40,8 +40,14 @@ def test_a_local_model_that_no_manifest_lists_is_connected_and_free() -> None:
 @pytest.mark.parametrize(
     ("wire", "model_id"),
     [
-        ("my model, v2.gguf", "llamacpp/my-model--v2.gguf"),
-        ("/models/Qwen.gguf", "llamacpp//models/Qwen.gguf"),
+        ("my model, v2.gguf", "llamacpp/my-model--v2"),
+        ("/models/Qwen3-8B-Q4_K_M.gguf", "llamacpp/Qwen3-8B-Q4_K_M"),
+        ("~/models/big-00001-of-00003.gguf", "llamacpp/big"),
+        ("./models/my model.gguf", "llamacpp/my-model"),
+        ("C:\\models\\Qwen.gguf", "llamacpp/Qwen"),
+        ("/srv/models/Meta-Llama-3/", "llamacpp/Meta-Llama-3"),
+        ("unsloth/Qwen3-GGUF:Q4_K_M", "llamacpp/unsloth/Qwen3-GGUF:Q4_K_M"),
+        ("/", "llamacpp//"),
         ("Größe-7b", "llamacpp/Größe-7b"),
         ("a\tb", None),
         ("", None),
@@ -53,6 +59,15 @@ def test_names_that_servers_give_are_made_ids_or_left_out(wire: str, model_id: s
     assert {m.id: m.endpoints[0].name for m in models.values()} == (
         {model_id: wire} if model_id else {}
     )
+
+
+def test_two_files_of_one_name_have_two_ids_and_each_is_found_by_its_path() -> None:
+    paths = ["/a/tiny.gguf", "/b/tiny.gguf"]
+    catalog = load(llamacpp=[ServedModel(path, context=900) for path in paths])
+    assert [*catalog.models] == ["llamacpp/tiny", "llamacpp/b/tiny"]
+    for path, model in zip(paths, catalog.models.values(), strict=True):
+        assert model.endpoints[0].name == path
+        assert catalog.find(f"llamacpp/{path}") is catalog.find(path) is model
 
 
 def test_a_shipped_entry_completes_what_the_server_lists() -> None:
@@ -86,9 +101,7 @@ def included(tmp_path: Path, text: str, *served: str) -> Catalog:
 
 
 def test_an_included_local_provider_connects_what_is_running(tmp_path: Path) -> None:
-    assert [*included(tmp_path, 'include = ["llamacpp"]', "qwen.gguf").models] == [
-        "llamacpp/qwen.gguf"
-    ]
+    assert [*included(tmp_path, 'include = ["llamacpp"]', "qwen.gguf").models] == ["llamacpp/qwen"]
     catalog = included(tmp_path, 'include = ["llamacpp"]')
     assert not catalog.models
     assert "no server answers at http://127.0.0.1:8080/v1" in catalog.notes[0]

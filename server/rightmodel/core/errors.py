@@ -100,16 +100,21 @@ class UnknownNameError(TaskError):
 
     `name`: as the caller wrote it.
     `nearest`: up to three known names, closest first.
+    `advice`: how the name would become a known one, "" where that is not known.
     """
 
-    def __init__(self, what: str, name: str, known: Iterable[str], *, argument: str = "") -> None:
+    def __init__(
+        self, what: str, name: str, known: Iterable[str], *, argument: str = "", advice: str = ""
+    ) -> None:
         names = list(known)
         self.name = name
         self.nearest = nearest(name, names)
         hint = (
             f"Nearest: {', '.join(self.nearest)}." if self.nearest else f"Known: {listed(names)}."
         )
-        super().__init__(f"unknown {what} {cut(name)!r}. {hint}", argument=argument or what)
+        self.advice = advice
+        text = f"unknown {what} {cut(name)!r}. {hint} {advice}".rstrip()
+        super().__init__(text, argument=argument or what)
 
     code = "unknown_name"
 

@@ -356,14 +356,19 @@ class Catalog:
                 argument="model",
             )
         if wire and provider in self.providers:
-            return unlisted(self.providers[provider], name, wire)
+            place = provider, wire
+            served = (m for m in self.models.values() if place in {e.key for e in m.endpoints})
+            return next(served, None) or unlisted(self.providers[provider], name, wire)
         bare = [m for m in self.models.values() if name in _bare_names(m)]
         if len(bare) == 1:
             return bare[0]
         if bare:
             ids = listed([m.id for m in bare])
             raise TaskError(f"model {name!r} is ambiguous: {ids}", argument="model")
-        raise UnknownNameError("model", name, [*self.models, *self.aliases], argument="model")
+        from rightmodel.manifest.read import how_to_connect  # noqa: PLC0415 - imports pydantic
+
+        known = [*self.models, *self.aliases]
+        raise UnknownNameError("model", name, known, argument="model", advice=how_to_connect(name))
 
 
 def _bare_names(model: Model) -> set[str]:

@@ -69,9 +69,9 @@ def _gateway(catalog: Catalog, table: GatewayTable, problems: Problems) -> Gatew
         with problems.at(f'gateway.map."{name}"'):
             try:
                 catalog.find(target)
-            except UnknownNameError:
+            except UnknownNameError as error:
                 known = [*AUTO, *catalog.models, *catalog.aliases]
-                raise UnknownNameError("model", target, known) from None
+                raise UnknownNameError("model", target, known, advice=error.advice) from None
     return Gateway(tuple(table.route or Gateway().route), table.map)
 
 

@@ -30,6 +30,11 @@ _MERGED: Final = ("cost", "limits", "skills", "cache")
 """Tables of a model or provider that an override changes key by key instead of replacing."""
 
 
+_PATH: Final = re.compile(r"[~.]{0,2}[/\\]|[A-Za-z]:[/\\]")
+_WEIGHTS: Final = ".gguf"
+_PART_OF_WEIGHTS: Final = re.compile(r"-\d{5}-of-\d{5}$")
+
+
 @dataclass(slots=True)
 class Draft:
     """Values laid over one another, and the file that each came from."""
@@ -82,9 +87,9 @@ def served_drafts(name: str, served: Served, notes: list[str]) -> dict[str, Draf
 
     What the server sends is validated like the models of a file; `notes` lists what is left out.
     """
-    drafts = {}
+    drafts: dict[str, Draft] = {}
     for model in served.models:
-        model_id = re.sub(r"[\s,]", "-", f"{name}/{model.name}")
+        model_id = _served_id(name, model.name, drafts)
         shipped = shipped_draft(model_id)
         try:
             basic = ModelTable(id=model_id, provider=name, name=model.name)
@@ -98,6 +103,17 @@ def served_drafts(name: str, served: Served, notes: list[str]) -> dict[str, Draf
         draft.lay_over(known, f"the running {name}")
         drafts[model_id] = draft
     return drafts
+
+
+def _served_id(provider: str, name: str, taken: Iterable[str]) -> str:
+    """A readable id: servers that are started with a file list its path as the model's name."""
+    readable = name
+    if _PATH.match(name) or name.endswith(_WEIGHTS):
+        *folders, file = re.split(r"[/\\]+", name.rstrip("/\\"))
+        readable = _PART_OF_WEIGHTS.sub("", file.removesuffix(_WEIGHTS)) or name
+        if f"{provider}/{readable}" in taken and folders:
+            readable = f"{folders[-1]}/{readable}"
+    return re.sub(r"[\s,]", "-", f"{provider}/{readable}")
 
 
 def _as_table(model_id: str, served: ServedModel, shipped: Mapping[str, Any]) -> ModelTable:

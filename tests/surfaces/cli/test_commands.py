@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -50,6 +51,16 @@ def test_models_shows_where_each_value_comes_from(tmp_path: Path) -> None:
     assert "shipped openai.toml" in run(tmp_path, "models", "openai/gpt-5.5", "--origins")
     assert json.loads(run(tmp_path, "models", "--json"))
     assert "Nearest" in run(tmp_path, "models", "openai-gpt-5.5", code=2)
+
+
+def test_choose_says_how_many_candidates_it_does_not_show(tmp_path: Path) -> None:
+    (tmp_path / "keys.env").write_text("OPENAI_API_KEY=sk-x\n")
+    command = ("choose", "hello", "--env-file", "keys.env")
+    said = run(tmp_path, *command)
+    more = re.search(r"and (\d+) more: --limit (\d+) shows them all", said)
+    assert more is not None
+    assert int(more[2]) == int(more[1]) + 3
+    assert "shows them all" not in run(tmp_path, *command, "--limit", more[2])
 
 
 def test_errors_are_one_line(tmp_path: Path) -> None:

@@ -131,6 +131,8 @@ async def test_requests_that_no_model_can_take(tmp_path: Path, path: str) -> Non
             near = await refused(gw, path, {**body, "model": "p-m"}, 404)
             assert "p/m" in near
             assert "[gateway] route" in near
+            shipped = await refused(gw, path, {**body, "model": "claude-opus-4-8"}, 404)
+            assert "shipped but not connected: set ANTHROPIC_API_KEY" in shipped
             assert "auto:cheap" in await refused(gw, path, {**body, "model": "auto:fast"}, 404)
             tools = await refused(gw, path, {**body, "tools": [TOOL[path]]})
             assert "lacks tools" in tools

@@ -76,6 +76,7 @@ def text_of(result: CallToolResult) -> str:
         ("complete", {"prompt": ["x"]}, "prompt must be a string, not a list"),
         ("complete", {"prompt": "x", "promt": "y"}, "Did you mean 'prompt'"),
         ("complete", {"prompt": "x", "model": "frist"}, "Nearest: p/first"),
+        ("complete", {"prompt": "x", "model": "opus"}, "not connected: set ANTHROPIC_API_KEY"),
         ("complete", {"prompt": "x", "model": ","}, "names nothing"),
         ("complete", {"prompt": "x", "skill": "legal"}, "legal_de"),
         ("complete", {"prompt": "x", "tier": "ballanced"}, "balanced"),

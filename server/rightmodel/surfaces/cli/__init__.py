@@ -96,8 +96,6 @@ def main() -> None:
     log_to_stderr(dated=sys.argv[1:2] == ["serve"])
     try:
         cli.main(standalone_mode=False)
-    except UnknownNameError as error:
-        fail(f"{error}{_how_to_connect(error)}", code=exit_code(error))
     except RightmodelError as error:
         fail(str(error), code=exit_code(error))
     except click.Abort:
@@ -114,15 +112,6 @@ def main() -> None:
             raise
         _drop_output()
         fail(f"the output cannot be written: {error.strerror}")
-
-
-def _how_to_connect(error: UnknownNameError) -> str:
-    """For a model that is shipped but not connected: what connects it."""
-    if error.argument != "model":
-        return ""
-    read = importlib.import_module("rightmodel.manifest.read")  # takes long: for errors alone
-    hint: str = read.how_to_connect(error.name)
-    return f" {hint}" if hint else ""
 
 
 def _accept_any_character() -> None:

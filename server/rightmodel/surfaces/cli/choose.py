@@ -112,6 +112,8 @@ def _table(decision: Decision, limit: int) -> None:
         total = "–" if candidate.cost_usd is None else dollars(Decimal(candidate.total_usd))
         shown.add_row(candidate.model, f"{candidate.p_success:.1%}", cost, total)
     print_table(screen, shown)
+    if (count := len(decision.candidates)) > limit:
+        screen.print(f"and {count - limit} more: --limit {count} shows them all", style="dim")
     screen.print(decision.reason, style="dim")
     for reason, models in [*models_by_reason(decision.rejections).items()][:MOST_REASONS]:
         screen.print(f"not {listed(models, most=3)}: {reason}", style="dim")

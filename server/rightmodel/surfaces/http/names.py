@@ -43,7 +43,7 @@ def _check(name: str, catalog: Catalog, client: Client | None) -> None:
         model = catalog.find(name)
     except UnknownNameError as error:
         known = [*AUTO, *catalog.models, *catalog.aliases]
-        found = UnknownNameError("model", name, known, argument="model")
+        found = UnknownNameError("model", name, known, advice=error.advice)
         hint = f"{found} To have other names routed, list them in [gateway] route."
         raise HttpError(404, error.code, hint, param="model") from error
     if client is not None and not client.may_use(model.id):
