@@ -107,6 +107,7 @@ def test_an_interrupt_ends_a_command_with_one_line(
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=GUARD_S)
         never.set()
-        assert process.returncode == 130
-        assert "Traceback" not in home.log.read_text()
-        assert home.log.read_text().split()[-1] == "stopped"
+        log = home.log.read_text()
+        assert process.returncode == 130, log
+        assert "Traceback" not in log
+        assert log.split()[-1] == "stopped"

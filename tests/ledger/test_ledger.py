@@ -23,6 +23,7 @@ from rightmodel.ledger.sums import Key
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rightmodel.ledger.budget import Alert
     from rightmodel.ledger.records import Hold
 
 
@@ -82,6 +83,35 @@ def test_settling_warns_of_a_limit_that_is_nearly_used_up(file: Path) -> None:
         assert flags == ("budget per_day_usd: 85% of $1.00 spent, resets in 12 h",)
 
     run(file, test)
+
+
+async def test_a_refused_call_tells_what_parallel_calls_have_spent(file: Path) -> None:
+    """Each of the two was far from the limit by all that it knew: the other was not settled yet."""
+    told: list[str] = []
+
+    class People:
+        def tell(self, alert: Alert) -> None:
+            told.append(alert.mark.threshold)
+
+        async def close(self) -> None:
+            return
+
+    ledgers = [
+        Ledger(
+            SqliteOpener(file, lambda: NOON), limits=PER_DAY, alerts=People(), clock=lambda: NOON
+        )
+        for _ in range(2)
+    ]
+    holds = [await held(ledger, "0.45") for ledger in ledgers]
+    for ledger, hold in reversed([*zip(ledgers, holds, strict=True)]):
+        ledger.settle(hold, attempt("0.45"))
+        await ledger.flush()
+    assert told == []
+    with pytest.raises(BudgetError):
+        await ledgers[0].reserve(replace(ask("0.40"), number=1))
+    for ledger in ledgers:
+        await ledger.close()
+    assert told == ["warning of 1.00", "wall of 1.00"]
 
 
 def test_the_next_server_charges_what_a_killed_one_had_reserved(file: Path) -> None:

@@ -29,6 +29,7 @@ from rightmodel.ledger.records import (
 )
 from rightmodel.ledger.reservations import reserve, this_process
 from rightmodel.ledger.sqlite import SqliteStore
+from rightmodel.ledger.sums import EXACT
 from rightmodel.ledger.writer import Job, Writer
 
 if TYPE_CHECKING:
@@ -172,7 +173,11 @@ class Ledger:
         """An alert, where the call has no other candidate to go on with, and waiting is no help."""
         limit = next((one for one in self.limits.limits if one.name == error.limit), None)
         if limit and request.number and error.resets_s and not (error.cheaper or error.passing):
-            state = LimitState(limit, limit.usd, _NOTHING, error.left_usd, error.resets_s)
+            left, held = error.left_usd, error.held_usd
+            spent = EXACT.subtract(limit.usd, EXACT.add(left, held))
+            state = LimitState(limit, spent, held, left, error.resets_s)
+            if self.limits.warn_at <= state.share < 1.0:  # by calls of which none knew the others
+                self._alert(state)
             self._alert(state, refusal=str(error))
 
     def _alert(self, state: LimitState, *, refusal: str = "") -> None:
