@@ -13,6 +13,7 @@ import pytest
 from rightmodel.core.errors import ExhaustedError, NoCandidateError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task, Text, ToolCall, Turn, WireFormat
+from rightmodel.execution import attempt, outcome
 from rightmodel.execution.engine import build, make_ledger
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings
@@ -163,6 +164,30 @@ def test_a_stream_in_the_clients_dialect_is_handed_on_as_it_came(tmp_path: Path)
     chunks = [json.loads(line[6:]) for line in relay.data.decode().split("\n\n")[:-2]]
     text = "".join(c["choices"][0]["delta"].get("content") or "" for c in chunks if c["choices"])
     assert text == answer.text == "hello there"
+
+
+class Slow(Kept):
+    """A client that takes longer than an upstream may be silent."""
+
+    async def raw(self, data: bytes) -> None:
+        if not self.data:
+            await asyncio.sleep(0.4)
+        await super().raw(data)
+
+
+@pytest.mark.parametrize("model", ["chat/m", "messages/m"])
+def test_a_client_that_reads_slowly_is_no_silence_of_the_upstream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    for name in ("STALL_S", "OPEN_STALL_S"):
+        monkeypatch.setattr(attempt, name, 0.2)
+    monkeypatch.setattr(outcome, "MOVED_S", 0.05)
+
+    async def run() -> Answer:
+        async with setup(tmp_path, Behaviour(answers="word " * 100, chunk_tokens=1)) as s:
+            return await s.run(turn_of(chat_body(stream=True), model=model), Slow())
+
+    assert asyncio.run(run()).text == "word " * 100
 
 
 def test_a_stream_without_usage_costs_what_its_tokens_are_estimated_to_cost(tmp_path: Path) -> None:

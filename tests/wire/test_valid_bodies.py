@@ -175,6 +175,21 @@ def test_a_temperature_beyond_the_range_of_messages_is_its_highest() -> None:
     assert CODECS[CHAT].encode_request(request)["temperature"] == 1.5
 
 
+def test_base64_may_be_broken_into_lines() -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGVs\r\nbG8=\n"}}
+    request = decoded(CHAT, {"messages": [{"role": "user", "content": [image]}]})
+    assert request.messages[0].files[0].data == b"hello"
+    source = {"type": "base64", "media_type": "image/png", "data": "aGVs\n bG8="}
+    picture = {"role": "user", "content": [{"type": "image", "source": source}]}
+    assert decoded(MESSAGES, {"messages": [picture]}).messages[0].files[0].data == b"hello"
+
+
+def test_minus_one_is_no_limit_in_chats() -> None:
+    assert decoded(CHAT, {"messages": [USER], "max_tokens": -1}).max_output_tokens == 0
+    with pytest.raises(RequestError, match="positive"):
+        decoded(CHAT, {"messages": [USER], "max_tokens": -2})
+
+
 def test_thinking_among_the_parts_of_an_answer_is_reasoning() -> None:
     thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "so"}]}
     content = [thinking, {"type": "text", "text": "yes"}]

@@ -68,9 +68,9 @@ class Watch:
     """
 
     __slots__ = (
-        "_cancelling", "_client", "_due", "_gap", "_is_late", "_last", "_moved", "_now", "_on_text",
-        "_start", "_task", "_timer", "_until", "began", "chars", "first_s", "is_sent", "relays",
-        "shows_text",
+        "_cancelling", "_client", "_due", "_gap", "_is_late", "_is_relaying", "_last", "_moved",
+        "_now", "_on_text", "_start", "_task", "_timer", "_until", "began", "chars", "first_s",
+        "is_sent", "relays", "shows_text",
     )  # fmt: skip
 
     def __init__(
@@ -92,6 +92,7 @@ class Watch:
         self._gap = 0.0
         self._moved = float("-inf")
         self._is_late = False
+        self._is_relaying = False
         self.began = self._last = now()
         self.is_sent = False
         self.chars = 0
@@ -117,7 +118,9 @@ class Watch:
 
     def _ring(self) -> None:
         loop = asyncio.get_running_loop()
-        if loop.time() < self._due:
+        if self._is_relaying:  # the client keeps the upstream waiting
+            self._timer = loop.call_later(MOVED_S, self._ring)
+        elif loop.time() < self._due:
             self._timer = loop.call_at(self._due, self._ring)
         else:
             self._is_late = True
@@ -146,16 +149,22 @@ class Watch:
                 self._timer = asyncio.get_running_loop().call_at(self._due, self._ring)
 
     async def relay(self, raw: bytes, events: Sequence[StreamEvent]) -> None:
-        """Hand more of the response to the client."""
+        """Hand more of the response to the client. However long it takes, that is no silence."""
         client, start = self._client, self._start
         assert client is not None  # noqa: S101 - `relays`
         assert start is not None  # noqa: S101 - made together
+        self._is_relaying = True
         if not client.opened:
             await client.open(start)
+            self._moved = float("-inf")
         if start.is_raw:
             await client.raw(raw)
         elif events:
             await client.events(events)
+        self._is_relaying = False
+        now = self._now()
+        if self._until is not None and now - self._last > MOVED_S:
+            self._last, self._due = now, self._until(now, self._gap)
 
 
 class Try(NamedTuple):

@@ -194,7 +194,7 @@ class Exchange:
 
     def _headers(self, request: ModelRequest, turn: Turn | None) -> dict[str, str]:
         """A provider of the client's own API receives what the client says about its body."""
-        return {**(turn.headers if turn else {}), **self._codec.headers(request)}
+        return {**self._codec.headers(request), **(turn.headers if turn else {})}
 
     def _encoded(self, request: ModelRequest) -> dict[str, Any]:
         return self._codec.encode_request(request.chat(), request.quirks)

@@ -126,9 +126,9 @@ def schema_of(form: Mapping[str, Any], at: str) -> dict[str, Any] | None:
 
 
 def file_of(data: str, media_type: str, name: str, field: str) -> Attachment:
-    """A file out of base64."""
+    """A file out of base64, which some encoders break into lines."""
     try:
-        return Attachment(name, media_type, base64.b64decode(data, validate=True))
+        return Attachment(name, media_type, base64.b64decode("".join(data.split()), validate=True))
     except (binascii.Error, ValueError) as error:
         raise RequestError(f"{field}: invalid base64", field) from error
 

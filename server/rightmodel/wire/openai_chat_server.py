@@ -89,7 +89,7 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
         tool_choice=decoded_choice(body, text(chosen.get("name")), left),
         schema=decoded_schema(form, obj(form.get("json_schema")), schema_at, left),
         effort=effort_of(effort),
-        max_output_tokens=limit(body, "max_completion_tokens") or limit(body, "max_tokens"),
+        max_output_tokens=_cap(body, "max_completion_tokens") or _cap(body, "max_tokens"),
         temperature=number(body, "temperature"),
         top_p=number(body, "top_p"),
         stop=strings(body, "stop"),
@@ -97,6 +97,11 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
         cache_key=text(body.get("prompt_cache_key")),
     )
     return left.noted(request, "messages")
+
+
+def _cap(body: Mapping[str, Any], name: str) -> int:
+    """llama.cpp, LM Studio and their clients say -1 for no limit."""
+    return 0 if body.get(name) == -1 else limit(body, name)
 
 
 def _decoded_messages(sent: list[dict[str, Any]], left: Leftovers) -> tuple[Message, ...]:

@@ -224,6 +224,11 @@ async def test_unknown_paths_and_methods_name_the_right_ones(tmp_path: Path) -> 
         answers = {
             "/chat/completions": "did you mean /v1/chat/completions?",
             "/v1/v1/messages": "did you mean /v1/messages?",
+            "/v1//chat/completions": "did you mean /v1/chat/completions?",
+            "/openai/deployments/x/chat/completions": "did you mean /v1/chat/completions?",
+            "/v1/completions": "did you mean /v1/chat/completions?",
+            "/v1/responses/resp_1": "of this API only /v1/responses is served",
+            "/v1/messages/batches": "of this API only /v1/messages is served",
             "/v1/messages/": "did you mean /v1/messages?",
             "/v1/embeddings": "there are /v1/chat/completions",
         }

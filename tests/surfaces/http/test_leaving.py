@@ -148,6 +148,30 @@ async def test_an_error_after_a_keep_alive_is_an_event(
         assert "no first token" in error["error"]["message"]
 
 
+@pytest.mark.parametrize("apart", [False, True])
+async def test_an_offer_of_another_protocol_is_passed_over(tmp_path: Path, *, apart: bool) -> None:
+    """Java's HttpClient offers HTTP/2 with its first request, and sends its body apart."""
+    path, body = BODIES["openai-chat"]
+    content = json.dumps(body).encode()
+    head = (
+        f"POST {path} HTTP/1.1\r\nconnection: Upgrade, HTTP2-Settings\r\nhost: 127.0.0.1\r\n"
+        f"content-length: {len(content)}\r\nhttp2-settings: AAEAAEAAAAIAAAABAAMAAABk\r\n"
+        "Upgrade: h2c\r\n\r\n"
+    ).encode()
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        host, _, port = gw.url.removeprefix("http://").partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(head)
+        if apart:
+            await asyncio.sleep(0.05)
+        writer.write(content)
+        assert b" 200 " in await reader.readuntil(b"\r\n")
+        writer.close()
+
+
 class Written:
     """A transport that keeps what each write sends."""
 

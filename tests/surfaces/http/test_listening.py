@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from rightmodel.core.errors import TaskError
-from rightmodel.surfaces.http.listening import check_token, parse_address
+from rightmodel.surfaces.http.listening import (
+    SENT_AHEAD_BYTES,
+    check_token,
+    listen,
+    parse_address,
+)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
@@ -19,6 +26,12 @@ def test_any_other_address_needs_a_token_that_cannot_be_guessed(host: str) -> No
     with pytest.raises(TaskError, match="at least 16"):
         check_token(host, "t" * 15)
     check_token(host, "t" * 16)
+
+
+def test_little_is_sent_ahead_of_a_client_that_reads_slowly() -> None:
+    with listen("127.0.0.1", 0) as listener:
+        ahead = listener.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+    assert ahead <= 2 * SENT_AHEAD_BYTES  # Linux doubles it
 
 
 def test_an_address_is_a_host_and_a_port() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote
@@ -53,6 +54,7 @@ TURNS: Final[Mapping[str, WireFormat]] = {
     "/v1/responses": WireFormat.OPENAI_RESPONSES,
     "/v1/messages": WireFormat.ANTHROPIC_MESSAGES,
 }
+_SLASHES: Final = re.compile("/{2,}")
 AS_TEXT: Final = frozenset({MCP_PATH, DASHBOARD, METRICS})
 """Paths whose errors are read by people."""
 
@@ -152,12 +154,19 @@ class HttpApp:
         """Raises `HttpError` for an unknown path."""
         route = self._model if path.startswith(f"{MODELS}/") else self._routes.get(path)
         if route is None:
-            end = path.rstrip("/")
-            near = [p for p in self._routes if len(p) > 1 < len(end) and _ends_alike(p, end)]
-            known = listed([*self._routes, MCP_PATH, HEALTH])
-            hint = f"did you mean {near[0]}?" if near else f"there are {known}"
-            raise HttpError(404, "unknown_path", f"no path {path[:80]!r} here: {hint}")
+            raise HttpError(404, "unknown_path", f"no path {path[:80]!r} here: {self._hint(path)}")
         return route
+
+    def _hint(self, path: str) -> str:
+        """What is right instead of an unknown path."""
+        within = next((known for known in TURNS if path.startswith(f"{known}/")), "")
+        end = _SLASHES.sub("/", path).rstrip("/")
+        near = [p for p in self._routes if len(p) > 1 < len(end) and _ends_alike(p, end)]
+        if near:
+            return f"did you mean {near[0]}?"
+        if within:
+            return f"of this API only {within} is served, which answers at once and stores nothing"
+        return f"there are {listed([*self._routes, MCP_PATH, HEALTH])}"
 
     async def _turn(
         self,
@@ -198,8 +207,12 @@ class HttpApp:
 
 
 def _ends_alike(path: str, other: str) -> bool:
-    """Whether one is the other with something before it, as where a base URL has /v1 twice."""
-    return path.endswith(other) or other.endswith(path)
+    """Whether one is the other with something before it, as where a base URL has /v1 twice.
+
+    Or both end in the same word, as `/v1/completions` and Azure's paths do.
+    """
+    same_word = path.rpartition("/")[2] == other.rpartition("/")[2]
+    return same_word or path.endswith(other) or other.endswith(path)
 
 
 def _allow(method: str, scope: Scope) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ MOST_CONNECTIONS: Final = 2048
 """Open at once: every stream is one."""
 CONNECTION: Final = "rightmodel.connection"
 """Where the ASGI scope holds the `Guard` of the connection that a request came on."""
+_UPGRADE: Final = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 _UNAVAILABLE: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n"
     b"connection: close\r\n\r\n"
@@ -78,6 +80,15 @@ class Connections:
     def forget(self, connection: Guard) -> None:
         """Its connection is closed."""
         self._open.pop(connection, None)
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """A request whose offer of another protocol, which is never accepted, has another name.
+
+    uvicorn's parser would read no body behind it. Java's HttpClient offers HTTP/2 so.
+    """
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(b"\r\nx-upgrade:", head) + end + rest
 
 
 class _OneWrite:
@@ -180,6 +191,8 @@ class Guard(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Asyncio."""
+        if b"pgrade:" in data and self._head_missing:
+            data = _without_upgrade(data)
         self._inner.data_received(data)
         if not self.waiting:
             self._stop()

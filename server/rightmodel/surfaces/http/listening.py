@@ -10,6 +10,11 @@ from rightmodel.core.errors import TaskError
 from rightmodel.manifest.base_url import BaseUrl
 from rightmodel.manifest.clients import LEAST_TOKEN
 
+SENT_AHEAD_BYTES: Final = 131_072
+"""Of a response that its client has not read yet, in the system's memory. Left to itself, Linux
+takes megabytes: the upstream of a slow client would be read, and billed, so far ahead, and a client
+that reads 10 kB/s would seem to read nothing for a minute."""
+
 MCP_PATH: Final = "/mcp"
 
 
@@ -64,6 +69,7 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
     # Accepted sockets take it over: asyncio sets it only on those of which the protocol is named.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SENT_AHEAD_BYTES)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listener.getsockname()[1]}"
     print(  # noqa: T201 - for whoever started it; standard output stays empty
