@@ -30,6 +30,7 @@ from rightmodel.core.task import SKILLS, Task
 from rightmodel.routing.signals.local_model import assess
 
 Assess = Callable[[str], Assessment]
+SPECIAL = ("vision", "code", "agentic")
 PASTED = 3_000
 PROSE = (
     "The ferry had been late again, which nobody on the quay found worth a remark. Two men carried"
@@ -141,6 +142,14 @@ def confusion(items: Sequence[Item], answers: Sequence[Assessment], most: int = 
         print(f"  {true:>10} → {said:<10} {count}")
 
 
+def false_alarms(items: Sequence[Item], answers: Sequence[Assessment]) -> None:
+    """How often a task for words alone is taken for one that needs a special model."""
+    said = [a.skill for a, i in zip(answers, items, strict=True) if i.right.isdisjoint(SPECIAL)]
+    if said:
+        found = ", ".join(f"{skill} {said.count(skill) / len(said):.3f}" for skill in SPECIAL)
+        print(f"\nfalsely said of the {len(said)} other tasks: {found}")
+
+
 def typos(text: str, rng: random.Random) -> str:
     """Two to five typos in words of five letters and more."""
     words = [m for m in re.finditer(r"[^\W\d_]{5,}", text) if m.group().isascii()]
@@ -214,6 +223,7 @@ def report(items: list[Item], assess: Assess, *, errors: int, robust: bool) -> N
     shares("by language", [item.lang for item in items], hits)
     shares("by skill", [item.top for item in items], hits)
     confusion(items, answers)
+    false_alarms(items, answers)
     known = [(a.difficulty, i.difficulty) for a, i in zip(answers, items, strict=True)]
     pairs = [(said, was) for said, was in known if was is not None]
     if len(pairs) > 1:

@@ -133,3 +133,20 @@ def test_a_pasted_line_that_says_this_is_not_the_request() -> None:
         "sign explains this in four languages, and below it somebody has scratched a heart."
     )
     assert "invent a board game" in read(f"Invent a board game\n\n{story}", load()).sentences
+
+
+@pytest.mark.parametrize(
+    ("asked", "thanks"),
+    [
+        ("pin the footer to the bottom", "I owe you one for this."),
+        ("закрепи подвал внизу страницы", "Much obliged, you are saving my day"),
+        ("푸터를 아래에 고정", "You are saving my day"),
+    ],
+)
+def test_thanks_that_no_stop_separates_are_no_part_of_the_request(asked: str, thanks: str) -> None:
+    assert read(f"{asked} {thanks}", load()).sentences == [asked]
+
+
+def test_a_name_at_the_end_of_a_request_stays() -> None:
+    asked = "outline how a bill becomes law in Scotland"
+    assert read(asked, load()).sentences == [asked.lower()]

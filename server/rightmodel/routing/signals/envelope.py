@@ -37,11 +37,14 @@ LINE_LESS: Final = 1.0
 CLEARLY_LESS: Final = 1.0
 """A line or a sentence is left out when its score is so much under that of the best one."""
 MOST_EDGES: Final = 8
+MOST_RUN_ON: Final = 3
 LONGEST_EDGE: Final = 240
 LONGEST_LINE: Final = 480
 LEAST_ASKED: Final = 8
 WRAPS, ASIDE = -1.0, 0.5
 """Scores up to which the first or last sentence of a prompt wraps the request; in brackets."""
+RUNS_ON: Final = -2.0
+"""The score of words that wrap the request though no stop stands before them."""
 SHORT: Final = 240
 """Characters: a shorter instruction with less context than `BIG` holds no pasted lines."""
 
@@ -196,6 +199,22 @@ def without_edges(text: str, scorer: Scorer) -> str:
             if not last and _announces(asked, scorer):
                 break
             text = left
+    return _without_run_on(text, scorer)
+
+
+def _without_run_on(text: str, scorer: Scorer) -> str:
+    """A short text without a wrapping that no stop separates: "fix the footer Thanks a million"."""
+    if len(text) > SHORT:
+        return text
+    capitals = [
+        place
+        for place in range(LEAST_ASKED, len(text))
+        if text[place].isupper() and text[place - 1] == " " and text[place - 2].isalnum()
+    ]
+    for place in reversed(capitals[-MOST_RUN_ON:]):
+        asked = ngrams.plain(text[place:])
+        if scorer.sentences([" ", asked])[1] <= RUNS_ON:
+            return text[:place].strip()
     return text
 
 
