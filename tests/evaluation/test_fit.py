@@ -127,6 +127,22 @@ def test_a_hard_table_does_not_lift_a_model_without_outcomes() -> None:
     assert "unmeasured" not in fit(priors, easy, DEFAULT_SLOPES).ratings
 
 
+@pytest.mark.parametrize("elsewhere", ["code", "math"])
+def test_a_hard_table_does_not_lift_a_model_with_a_single_outcome(elsewhere: str) -> None:
+    priors = {name: {"general": 8.0} for name in ("a", "b", "barely")}
+    hard = [(uncertain(5.0), {"a": 0.3, "b": 0.2})] * 100
+    single = (uncertain(5.0, elsewhere), {"barely": 1.0})
+    ratings = fit(priors, [*hard, single], DEFAULT_SLOPES).ratings
+    assert ratings["a"]["math"] < 5.0
+    assert ratings["barely"]["math"] < ratings["a"]["math"] + 1.0
+
+
+def test_the_only_model_that_was_measured_is_not_lowered_by_its_own_shift() -> None:
+    table = [(Assessment((("math", 1.0),), 5.0, "rule"), 0.2)] * 20
+    fitted = fit({"a": PRIOR}, [(task, {"a": score}) for task, score in table], DEFAULT_SLOPES)
+    assert fitted.ratings["a"] == fit_ratings(PRIOR, table)
+
+
 def test_slopes_are_part_of_the_toml() -> None:
     text = as_toml({"a/b": {"general": 5.0}}, {"math": DEFAULT_SLOPES["math"]._replace(slope=0.9)})
     assert tomllib.loads(text)["skills"] == {"math": {"slope": 0.9}}

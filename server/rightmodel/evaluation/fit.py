@@ -5,11 +5,12 @@ A model's rating for skill s is prior(s) + g + d(s): `g` moves all skills with o
 outcomes follows the model's others and a model with few outcomes stays where the manifest has it.
 Skills without outcomes keep their ratings.
 
-A table shifts the scale: where it is hard for all models, all fitted ratings fall. A model without
-outcomes falls by the mean shift of the others in each skill, so that it is not lifted above them;
-it never rises. Slopes (`catalog.Slope`) are common to all models, drawn tightly towards the
-manifest's, and each prompt counts once, however many models answered it: a table of one benchmark
-is weak evidence about another.
+A table shifts the scale: where it is hard for all models, all fitted ratings fall. The priors then
+fall by the mean shift in each skill, and the ratings are fitted once more: a model with few
+outcomes in a skill, or none, is not lifted above those that were measured. A prior never rises.
+Slopes (`catalog.Slope`) are common to all models, drawn tightly towards the manifest's, and each
+prompt counts once, however many models answered it: a table of one benchmark is weak evidence
+about another.
 
 Difficulty and skill weights are the classifier's, as at run time. Each posterior is concave:
 Newton's method with halved steps finds its top; ratings and slopes take turns.
@@ -88,18 +89,7 @@ def fit(
     prompts = _prompts(assessed)
     ratings: Ratings = {}
     for turn in range(_TURNS):
-        levelled = [_levelled(assessment, fitted) for assessment, _ in assessed]
-        ratings = {
-            model: fit_ratings(
-                priors[model],
-                [
-                    (at, scores[model])
-                    for at, (_, scores) in zip(levelled, assessed, strict=True)
-                    if model in scores
-                ],
-            )
-            for model in counts
-        }
+        ratings = _all_ratings(priors, assessed, fitted, counts)
         if turn < _TURNS - 1 and slope_spread:
             for skill, number in prompts.items():
                 if number >= LEAST_PROMPTS:
@@ -107,7 +97,31 @@ def fit(
     changed = {
         skill: slope for skill, slope in fitted.items() if slope != slopes.get(skill, DEFAULT_SLOPE)
     }
-    return Fit({**ratings, **_unmeasured(priors, ratings, counts)}, changed, counts)
+    lowered = _lowered(priors, ratings, counts)
+    ratings = _all_ratings({**priors, **lowered}, assessed, fitted, counts)
+    return Fit(
+        {**ratings, **{m: r for m, r in lowered.items() if m not in counts}}, changed, counts
+    )
+
+
+def _all_ratings(
+    priors: Mapping[str, Mapping[str, float]],
+    assessed: Assessed,
+    slopes: Mapping[str, Slope],
+    models: Iterable[str],
+) -> Ratings:
+    levelled = [_levelled(assessment, slopes) for assessment, _ in assessed]
+    return {
+        model: fit_ratings(
+            priors[model],
+            [
+                (at, scores[model])
+                for at, (_, scores) in zip(levelled, assessed, strict=True)
+                if model in scores
+            ],
+        )
+        for model in models
+    }
 
 
 def fit_ratings(
@@ -203,27 +217,41 @@ def _counts(priors: Iterable[str], assessed: Assessed) -> dict[str, dict[str, in
     return found
 
 
-def _unmeasured(
+def _lowered(
     priors: Mapping[str, Mapping[str, float]],
     ratings: Ratings,
     counts: Mapping[str, dict[str, int]],
 ) -> Ratings:
-    """Models without outcomes, lowered by the mean shift of the others in each skill."""
-    shifts: dict[str, list[float]] = defaultdict(list)
+    """The priors of models, lowered by the mean shift of the measured ones in each skill.
+
+    Each outcome counts once in the mean. The only model that was measured in a skill keeps its
+    prior there. Models that keep their whole prior are left out.
+    """
+    measured: dict[str, list[str]] = defaultdict(list)
     for model, skills in counts.items():
-        general = priors[model].get("general", DEFAULT_RATING)
         for skill in skills:
-            shifts[skill].append(ratings[model][skill] - priors[model].get(skill, general))
-    fallen = {
-        skill: mean for skill, all_ in shifts.items() if (mean := sum(all_) / len(all_)) < 0.0
-    }
+            measured[skill].append(model)
+    shifts = {}
+    for skill, models in sorted(measured.items()):
+        shift = sum(
+            counts[model][skill] * (ratings[model][skill] - _prior(priors[model], skill))
+            for model in models
+        )
+        shifts[skill] = shift / sum(counts[model][skill] for model in models)
     out: Ratings = {}
     for model, prior in priors.items():
-        if model not in counts and fallen:
-            general = prior.get("general", DEFAULT_RATING)
-            moved = {s: _bounded(prior.get(s, general) + fallen[s]) for s in sorted(fallen)}
-            out[model] = {"general": general, **prior, **moved}
+        lowered = {
+            skill: _bounded(_prior(prior, skill) + shift)
+            for skill, shift in shifts.items()
+            if shift < 0.0 and measured[skill] != [model]
+        }
+        if lowered:
+            out[model] = {"general": _prior(prior, "general"), **prior, **lowered}
     return out
+
+
+def _prior(ratings: Mapping[str, float], skill: str) -> float:
+    return ratings.get(skill, ratings.get("general", DEFAULT_RATING))
 
 
 # -- one model's posterior -----------------------------------------------------------------------

@@ -150,6 +150,16 @@ def test_calibrate_prints_ratings_that_a_manifest_takes(tmp_path: Path, pair: Pa
     assert parse_manifest(f"version = 1\n{out}", file="printed").models[1].id == "sim/big"
 
 
+def test_a_prompt_that_was_tried_often_counts_once_and_the_order_of_rows_does_not(
+    tmp_path: Path, pair: Path
+) -> None:
+    once = run(tmp_path, "calibrate", str(pair))
+    rows = gzip.decompress(pair.read_bytes()).splitlines()
+    again = tmp_path / "again.jsonl"
+    again.write_bytes(b"\n".join([*rows[::-1], *rows, *rows[::3]]))
+    assert run(tmp_path, "calibrate", str(again)) == once
+
+
 def test_calibrate_writes_ratings_into_the_manifest_and_keeps_the_first_one(
     tmp_path: Path, pair: Path
 ) -> None:

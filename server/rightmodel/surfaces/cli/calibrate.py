@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import click
 
@@ -27,7 +29,7 @@ from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.cli.text_file import change_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from rightmodel.evaluation.fit import Assessed, Fit
@@ -76,18 +78,31 @@ class Calibration:
 
 
 async def calibrate(rows: Sequence[Row], catalog: Catalog) -> Calibration:
-    """Ratings and slopes. Of the table only prompts and scores are read."""
+    """Ratings and slopes. Of the table only prompts and scores are read.
+
+    A prompt counts once, however often it was tried: with its mean score.
+    """
     router = make_router(catalog, None)
     assessed: Assessed = [
         (
-            (await router.route(Task(prompt=row.prompt))).assessment,
-            {model: o.score for model, o in row.outcomes.items() if model in catalog.models},
+            (await router.route(Task(prompt=prompt))).assessment,
+            {model: fmean(tried) for model, tried in scores.items() if model in catalog.models},
         )
-        for row in rows
+        for prompt, scores in _by_prompt(rows)
     ]
     priors = ratings_of(catalog)
     before, after = crossed_log_loss(priors, assessed, catalog.slopes)
     return Calibration(fit(priors, assessed, catalog.slopes), before, after)
+
+
+def _by_prompt(rows: Sequence[Row]) -> list[tuple[str, Mapping[str, list[float]]]]:
+    """Each prompt with the scores of each model, in an order that no order of rows shows in."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for row in rows:
+        scores = found.setdefault(row.prompt, {})
+        for model, outcome in row.outcomes.items():
+            scores.setdefault(model, []).append(outcome.score)
+    return sorted(found.items(), key=lambda item: crc32(item[0].encode(errors="replace")))
 
 
 def _show_changes(catalog: Catalog, calibration: Calibration) -> None:
