@@ -23,8 +23,6 @@ import asyncio
 import gc
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from decimal import Decimal
@@ -32,6 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import httpx2
+from provider_cpu import served
 
 from rightmodel.core.call import Attempt, Receipt, Usage
 from rightmodel.core.decision import Assessment, Candidate, Decision, Requirements
@@ -256,19 +255,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    server_file = Path(__file__).with_name("provider_cpu.py")
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        subprocess.Popen(
-            [sys.executable, str(server_file), "--serve"], stdout=subprocess.PIPE, text=True
-        ) as server,
-    ):
-        assert server.stdout is not None
-        base = f"http://127.0.0.1:{int(server.stdout.readline())}/v1"
-        try:
-            found = asyncio.run(_measure(base, options.repeats, Path(folder)))
-        finally:
-            server.terminate()
+    with tempfile.TemporaryDirectory() as folder, served() as base:
+        found = asyncio.run(_measure(base, options.repeats, Path(folder)))
     if options.json:
         print(json.dumps(found, indent=2))
     else:

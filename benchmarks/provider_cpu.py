@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import httpx2
@@ -30,7 +31,7 @@ from rightmodel.upstream.http import HttpClient
 from rightmodel.wire.request import ModelRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     Call = Callable[[], Awaitable[object]]
 
@@ -89,6 +90,19 @@ async def _serve() -> None:
     sys.stdout.flush()
     async with server:
         await server.serve_forever()
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """The base URL of the server, in a process of its own."""
+    with subprocess.Popen(
+        [sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{int(server.stdout.readline())}/v1"
+        finally:
+            server.terminate()
 
 
 def _candidates(base: str, client: HttpClient, raw: httpx2.AsyncClient) -> dict[str, Call]:
@@ -203,15 +217,8 @@ def main() -> None:
     if options.serve:
         asyncio.run(_serve())
         return
-    with subprocess.Popen(
-        [sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stdout is not None
-        base = f"http://127.0.0.1:{int(server.stdout.readline())}/v1"
-        try:
-            found = asyncio.run(_measure(base, options.repeats))
-        finally:
-            server.terminate()
+    with served() as base:
+        found = asyncio.run(_measure(base, options.repeats))
     if options.json:
         print(json.dumps(found, indent=2))
     else:

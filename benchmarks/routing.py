@@ -16,13 +16,14 @@ from __future__ import annotations
 import argparse
 import hashlib
 import random
+import statistics
 from collections import defaultdict
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from routing_data import Pool, guessed, make_pools, price_of
-from routing_ways import Bench, Medium, Policy, fixed, kind_known, mixed, oracle_cells
+from routing_ways import Bench, Medium, Policy, fixed, kind_known, mixed
 
 from rightmodel.core.task import TIERS
 from rightmodel.evaluation import baselines, metrics
@@ -126,7 +127,7 @@ def savings(pool: Pool, fit: list[Row], choose: list[Row], report: list[Row]) ->
             out[name].append(fixed(chosen, bases, target, mix="one" not in name))
         for name in ("length", "random mix"):
             out[name].append(mixed(samples, bases, target, by_length=name == "length"))
-        oracle = tuple(partial(oracle_cells, part) for part in samples)
+        oracle = tuple(partial(baselines.oracle_cells, part.rows) for part in samples)
         out["oracle"].append(fixed(oracle, bases, target))
     return out
 
@@ -191,11 +192,8 @@ def from_price(pool: Pool, skills: dict[str, dict[str, float]]) -> dict[str, dic
         out[m] = {}
         for skill in skills[m]:
             ys = [skills[k][skill] for k in known]
-            mx, my = metrics.mean(xs), metrics.mean(ys)
-            slope = sum((x - mx) * (y - my) for x, y in zip(xs, ys, strict=True)) / sum(
-                (x - mx) ** 2 for x in xs
-            )
-            rating = my + slope * (guessed(*pool.prices[m]) - mx)
+            slope, base = statistics.linear_regression(xs, ys)
+            rating = base + slope * guessed(*pool.prices[m])
             out[m][skill] = min(10.0, max(0.0, rating))
     return out
 

@@ -193,11 +193,3 @@ def mixed(
         return Policy(one, one, 1.0, base)
     low, high = (column([s.cells[m] for s in samples[1].rows]) for m in (weak, strong))
     return Policy(low, high, share, base)
-
-
-def oracle_cells(samples: Samples, loss: float) -> Cells:
-    """What the oracle takes when a wrong answer costs `loss`."""
-    return [
-        min(s.cells.values(), key=lambda c: (c.cost_usd + (1 - c.score) * loss, -c.score))
-        for s in samples.rows
-    ]

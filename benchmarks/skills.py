@@ -1,6 +1,6 @@
 """How well an assessor tells kinds of work: accuracy, calibration, difficulty, robustness.
 
-    python benchmarks/skills.py FILE.jsonl [rules|learned] [--errors N] [--no-robustness]
+    python benchmarks/skills.py FILE.jsonl [--errors N] [--no-robustness]
 
 FILE holds one task a line: {"prompt", "skill", "also", "difficulty", "lang", "group"}, or the
 corpus's own format with "skills" (weights) and "kind". An answer counts as right when it is the
@@ -245,18 +245,16 @@ def main() -> None:
     """Parse the command line and report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file")
-    parser.add_argument("assessor", nargs="?", default="learned", choices=["rules", "learned"])
     parser.add_argument("--errors", type=int, default=0, help="print so many mistakes")
     parser.add_argument("--no-robustness", action="store_true")
     options = parser.parse_args()
-    run = assess
     if options.file == "-":
         items = read(sys.stdin)
     else:
         items = read(Path(options.file).read_text(encoding="utf-8").splitlines())
     report(
         items,
-        lambda prompt: run(Task(prompt), SKILLS),
+        lambda prompt: assess(Task(prompt), SKILLS),
         errors=options.errors,
         robust=not options.no_robustness,
     )

@@ -212,19 +212,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object")
     given = parser.parse_args(arguments)
     today = dt.datetime.now(dt.UTC).date()
-    found = compare(_models(given.manifest), read_genai(today), today)
+    models = load_catalog(given.manifest, has_key=lambda _: True).models.values()
+    found = compare(models, read_genai(today), today)
     if not found.same and not found.drifted and not found.unknown:
         sys.exit(f"{found.name} has none of the models in the manifest")
     if given.json:
         print(json.dumps(found.as_json(), indent=2))
     else:
         _print(found)
-
-
-def _models(manifest: Path | None) -> list[Model]:
-    if manifest is not None:
-        return list(load_catalog(manifest, has_key=lambda _: True).models.values())
-    return list(load_catalog(None, has_key=lambda _: True).models.values())
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ import argparse
 import csv
 import math
 import re
+import statistics
 import sys
 import tomllib
 from collections import defaultdict
@@ -317,14 +318,15 @@ def fit(method: Method, models: dict[str, Model]) -> None:
             level = expected(method, benchmark.main, general_level(method, model))
             points[result.benchmark].append((benchmark.measure(result.score, result.unit), level))
     for name, pairs in sorted(points.items()):
-        mean_x = sum(x for x, _ in pairs) / len(pairs)
-        mean_y = sum(y for _, y in pairs) / len(pairs)
-        spread = sum((x - mean_x) ** 2 for x, _ in pairs)
-        gain = sum((x - mean_x) * (y - mean_y) for x, y in pairs) / spread if spread else 0.0
+        measures, levels = zip(*pairs, strict=True)
+        if len(set(measures)) > 1:
+            gain, difficulty = statistics.linear_regression(measures, levels)
+        else:
+            gain, difficulty = 0.0, statistics.fmean(levels)
         slope = gain if method.benchmarks[name].kind == "points" else (1 / gain if gain else 0.0)
         used = method.benchmarks[name]
         print(
-            f"{name:28} n={len(pairs):3} difficulty {mean_y - gain * mean_x:5.2f} "
+            f"{name:28} n={len(pairs):3} difficulty {difficulty:5.2f} "
             f"({used.difficulty}) slope {slope:5.2f} ({used.slope})"
         )
 

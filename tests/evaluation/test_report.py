@@ -156,8 +156,11 @@ def test_baselines_match_their_definition(catalog: Catalog) -> None:
     # Cheap 4 times, strong once: the cheapest model that is right.
     cost, quality = baselines.oracle(samples.rows)
     assert (cost, quality) == pytest.approx(((2 * 0.001 + 2 * 0.01 + 0.05) / 5, 1.0))
-    assert baselines.oracle_at(samples.rows, 0.0).cost == pytest.approx(0.001)
-    assert baselines.oracle_at(samples.rows, 1.0).quality == 1.0
+    cheap, right = (
+        baselines.average(baselines.oracle_cells(samples.rows, loss)) for loss in (0.0, 1.0)
+    )
+    assert cheap.cost == pytest.approx(0.001)
+    assert right.quality == 1.0
 
 
 def test_mixes_lie_between_the_models_around_their_cost(catalog: Catalog) -> None:

@@ -23,8 +23,10 @@ def test_the_faults_that_fit_are_listed(capsys: pytest.CaptureFixture[str]) -> N
 def test_an_unknown_fault_is_reported_with_the_nearest_name(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main(["--fault", "overlooded"]) == 2
-    assert "nearest: overloaded" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        main(["--fault", "overlooded"])
+    assert ended.value.code == 2
+    assert "Nearest: overloaded" in capsys.readouterr().err
 
 
 def test_a_dialect_of_another_protocol_is_refused_with_those_that_fit(

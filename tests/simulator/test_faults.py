@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from rightmodel.core.errors import UnknownNameError
 from rightmodel.core.fault import Fault
 from rightmodel.simulator import Behaviour, SimulatedFault, SimulatedProvider, fault
 from rightmodel.simulator.dialects import DIALECTS
@@ -51,7 +52,7 @@ async def test_every_fault_that_fits_can_be_played_streamed_and_not(dialect: str
 
 def test_faults_are_found_by_name_and_a_similar_name_is_suggested() -> None:
     assert fault.find("rate_limit_nan").name == "rate_limit_nan"
-    with pytest.raises(KeyError, match="overloaded"):
+    with pytest.raises(UnknownNameError, match="overloaded"):
         fault.find("overloadet")
 
 

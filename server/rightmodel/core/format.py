@@ -70,8 +70,8 @@ def listed(names: Sequence[str], most: int = 12) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 call`, `2 calls`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """`1 call`, `2,000 calls`."""
+    return f"{number:,} {noun if number == 1 else noun + 's'}"
 
 
 def per_million(price: Decimal | None) -> str:

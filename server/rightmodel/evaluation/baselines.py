@@ -76,11 +76,9 @@ def oracle(samples: Sequence[Sample]) -> Point:
     )
 
 
-def oracle_at(samples: Sequence[Sample], loss_usd: float) -> Point:
-    """The oracle that weighs costs: least cost + (1 − score) × loss for each prompt."""
-    return average(
-        [
-            min(s.cells.values(), key=lambda c: (c.cost_usd + (1 - c.score) * loss_usd, -c.score))
-            for s in samples
-        ]
-    )
+def oracle_cells(samples: Sequence[Sample], loss_usd: float) -> list[Cell]:
+    """What an oracle takes that weighs costs: least cost + (1 − score) × loss for each prompt."""
+    return [
+        min(s.cells.values(), key=lambda c: (c.cost_usd + (1 - c.score) * loss_usd, -c.score))
+        for s in samples
+    ]

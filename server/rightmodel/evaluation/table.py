@@ -16,13 +16,14 @@ import gzip
 import json
 import zlib
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from rightmodel.core.errors import TaskError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 ROW_KEYS: Final = ("id", "benchmark", "category", "prompt", "outcomes")
 OUTCOME_KEYS: Final = ("score", "input_tokens", "output_tokens", "cost_usd")
@@ -120,35 +121,29 @@ def _outcome(at: _Line, model: str, value: Any) -> Outcome:
     if not isinstance(value, dict):
         raise at.wrong(field, f"must be an object, not {_kind(value)}")
     _no_misspelt_keys(at, field, value, OUTCOME_KEYS)
-    score = value.get("score")
-    if not _is_number(score) or not 0 <= score <= 1:
-        raise at.wrong(f"{field}.score", "must be a number from 0 to 1" + _found(value, "score"))
+
+    def number(key: str, what: str, fits: Callable[[float], bool]) -> float | None:
+        found = value.get(key)
+        if found is None and key != "score":
+            return None
+        if not _is_number(found) or not 0 <= found < inf or not fits(found):
+            raise at.wrong(f"{field}.{key}", f"must be {what}{_found(value, key)}")
+        return found
+
+    def tokens(key: str) -> int | None:
+        what = "a whole number of tokens, or null where it is unknown"
+        count = number(key, what, lambda count: count == int(count))
+        return None if count is None else int(count)
+
+    score = number("score", "a number from 0 to 1", lambda score: score <= 1)
+    what = "an amount in USD, 0 or more, or null where it is unknown"
+    cost_usd = number("cost_usd", what, lambda _: True)
     return Outcome(
-        score=float(score),
-        input_tokens=_tokens(at, field, value, "input_tokens"),
-        output_tokens=_tokens(at, field, value, "output_tokens"),
-        cost_usd=_cost(at, field, value),
+        score=float(score or 0),
+        input_tokens=tokens("input_tokens"),
+        output_tokens=tokens("output_tokens"),
+        cost_usd=None if cost_usd is None else float(cost_usd),
     )
-
-
-def _tokens(at: _Line, field: str, value: dict[str, Any], key: str) -> int | None:
-    count = value.get(key)
-    if count is None:
-        return None
-    if not _is_number(count) or not 0 <= count < float("inf") or count != int(count):
-        what = "must be a whole number of tokens, or null where it is unknown"
-        raise at.wrong(f"{field}.{key}", what + _found(value, key))
-    return int(count)
-
-
-def _cost(at: _Line, field: str, value: dict[str, Any]) -> float | None:
-    cost = value.get("cost_usd")
-    if cost is None:
-        return None
-    if not _is_number(cost) or not 0 <= cost < float("inf"):
-        what = "must be an amount in USD, 0 or more, or null where it is unknown"
-        raise at.wrong(f"{field}.cost_usd", what + _found(value, "cost_usd"))
-    return float(cost)
 
 
 def _label(at: _Line, data: dict[str, Any], key: str) -> str:

@@ -10,6 +10,7 @@ from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING
 
+from rightmodel.core.errors import UnknownNameError
 from rightmodel.core.task import WireFormat
 from rightmodel.simulator import Behaviour, SimulatedProvider, fault
 from rightmodel.simulator.dialects import DIALECTS
@@ -23,7 +24,7 @@ EXAMPLE = """example, in which a fifth of all calls is refused or stalls:
 
 
 def parsed(argv: Sequence[str]) -> argparse.Namespace:
-    """The options; ends the program with a usage error for options that do not fit."""
+    """The options, faults among them; options that do not fit end the program."""
     parser = argparse.ArgumentParser(
         prog="python -m rightmodel.simulator",
         description="Run a simulated provider on loopback until interrupted.",
@@ -48,6 +49,10 @@ def parsed(argv: Sequence[str]) -> argparse.Namespace:
             f"--dialect {options.dialect} does not speak {options.protocol}; "
             f"dialects that do: {', '.join(sorted(fitting))}"
         )
+    try:
+        options.fault = [fault.find(name) for name in options.fault]
+    except UnknownNameError as error:
+        parser.error(str(error))
     return options
 
 
@@ -62,9 +67,8 @@ async def serve(options: argparse.Namespace, say: Callable[[str], object]) -> No
         random=Random(options.seed),  # noqa: S311 - a simulation, reproducible
         port=options.port,
     ) as provider:
-        faults = [fault.find(name) for name in options.fault]
-        if faults:
-            provider.fail_all(fault.chance(options.share, fault.one_of(*faults)))
+        if options.fault:
+            provider.fail_all(fault.chance(options.share, fault.one_of(*options.fault)))
         say(f"base_url = {provider.base_url}\nmodels = {', '.join(provider.models)}\n")
         try:
             await asyncio.get_running_loop().create_future()
@@ -80,12 +84,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = fault.faults(options.protocol, options.dialect)
         sys.stdout.write("".join(f"{one.name}\n" for one in found))
         return 0
-    try:
-        for name in options.fault:
-            fault.find(name)
-    except KeyError as error:
-        sys.stderr.write(f"{error.args[0]}\n")
-        return 2
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve(options, _say))
     return 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 from rightmodel.core.call import Usage
 from rightmodel.core.decision import success
 from rightmodel.simulator.received import count_tokens
-from rightmodel.simulator.transport import Pace, dumps
+from rightmodel.simulator.transport import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -100,11 +100,9 @@ class Behaviour:
     output_limit: int = 0
     faults: tuple[StandingFault, ...] = field(default=())
 
-    @property
-    def pace(self) -> Pace:
-        """How fast it answers."""
-        per_token = 1 / self.tokens_per_s if self.tokens_per_s else 0.0
-        return Pace(self.first_token_s, per_token)
+    def seconds(self, tokens: int) -> float:
+        """Until so many tokens of an answer are written."""
+        return self.first_token_s + (tokens / self.tokens_per_s if self.tokens_per_s else 0.0)
 
     def reply(self, request: Received) -> Reply:
         """The answer to a request, before limits and usage."""

@@ -102,9 +102,8 @@ class Call:
 
     def whole(self, body: Any, reply: Reply | None = None) -> Response:
         """A 200 with a body; `reply`: whose tokens take their time before it."""
-        pace = self.behaviour.pace
         used = reply.usage.output if reply is not None and reply.usage is not None else 0
-        seconds = pace.first_token_s + used * pace.per_token_s
+        seconds = self.behaviour.seconds(used)
         response = json_response(200, body, self.dialect.headers)
         return replace(response, before=(Pause(seconds),) if seconds else ())
 
@@ -112,20 +111,17 @@ class Call:
         self, events: Sequence[Event], reply: Reply | None = None, *, done: bool = True
     ) -> Response:
         """A 200 with events, paced; `done`: with what ends a stream. Not SSE where Gemini isn't."""
-        pace = self.behaviour.pace
         thought = reply.reasoning_tokens or 0 if reply is not None else 0
-        parts: list[Part] = []
-        first = pace.first_token_s + thought * pace.per_token_s
-        if first:
-            parts.append(Pause(first))
+        first_s, tokens_per_s = self.behaviour.seconds(thought), self.behaviour.tokens_per_s
+        parts: list[Part] = [Pause(first_s)] if first_s else []
         array = self.protocol == "gemini" and self.request.query.get("alt") != "sse"
         for number, event in enumerate(events):
             if array:
                 parts.append(_item(event, number, len(events)))
             else:
                 parts.append(event.encode(self.wire.newline))
-            if event.tokens and pace.per_token_s:
-                parts.append(Pause(event.tokens * pace.per_token_s))
+            if event.tokens and tokens_per_s:
+                parts.append(Pause(event.tokens / tokens_per_s))
         if done and self.wire.last:
             parts.append(self.wire.last)
         kind = (("content-type", "application/json"),) if array else EVENT_STREAM

@@ -96,7 +96,7 @@ def planned_outage(
     `busiest`: providers, the one most used first; where no target is named, the first that the
     faults fit. Raises `TaskError` for unknown names and for faults that fit nowhere.
     """
-    wanted = [_fault(name) for name in dict.fromkeys(names or (USUAL_FAULT,))]
+    wanted = [fault.find(name) for name in dict.fromkeys(names or (USUAL_FAULT,))]
     used = used_providers(catalog)
     if targets:
         chosen = list(dict.fromkeys(p for name in targets for p in _targets(catalog, name)))
@@ -114,12 +114,6 @@ def planned_outage(
 def fitting(one: SimulatedFault, catalog: Catalog) -> list[str]:
     """The user's providers that can have a fault."""
     return [name for name, p in used_providers(catalog).items() if _fits(one, p)]
-
-
-def _fault(name: str) -> SimulatedFault:
-    if name not in fault.CATALOGUE:
-        raise UnknownNameError("fault", name, fault.CATALOGUE)
-    return fault.CATALOGUE[name]
 
 
 def _fits(one: SimulatedFault, provider: Provider) -> bool:

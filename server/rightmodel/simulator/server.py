@@ -191,23 +191,24 @@ class SimulatedProvider:
 
     async def _serve(self, connection: Connection) -> None:
         while (raw := await connection.read_request()) is not None:
-            request = received(raw, self._clock(), self._count)
-            self._count += 1
-            self._remember(request)
+            request = self._received(raw)
             response = self._respond(request)
             request.status = 0 if response.silent else response.status
             if not await self._play(connection, request, response):
                 return
-            if _closes(raw):
+            if raw.headers.get("connection", "").lower() == "close":
                 return
             if response.drops_next:
                 await self._drop_next(connection, request.fault)
                 return
 
-    def _remember(self, request: Received) -> None:
+    def _received(self, raw: RawRequest) -> Received:
+        request = received(raw, self._clock(), self._count)
+        self._count += 1
         self.requests.append(request)
         if len(self.requests) > self._keep:
             del self.requests[: -self._keep // 2]
+        return request
 
     def _respond(self, request: Received) -> Response:
         try:
@@ -290,19 +291,13 @@ class SimulatedProvider:
         raw = await connection.read_request()
         if raw is None:
             return
-        request = received(raw, self._clock(), self._count)
-        self._count += 1
+        request = self._received(raw)
         wire = served_by(self.protocol, request.path)
         wire.route(request)
         wire.read(request)
         request.fault = name
-        self._remember(request)
         connection.reset()
         self._changed()
-
-
-def _closes(raw: RawRequest) -> bool:
-    return raw.headers.get("connection", "").lower() == "close"
 
 
 def _refused(call: Call, kind: str) -> Response:

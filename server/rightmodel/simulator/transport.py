@@ -106,14 +106,6 @@ class Event:
         return f"{head}data: {data}{newline}{newline}".encode()
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How fast an answer comes. `per_token_s`: seconds per token; 0: at once."""
-
-    first_token_s: float = 0.0
-    per_token_s: float = 0.0
-
-
 def dumps(value: Any) -> str:
     """JSON without blanks, as the real ones send it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

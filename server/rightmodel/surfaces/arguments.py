@@ -20,7 +20,7 @@ from rightmodel.core.task import DIFFICULTIES, EFFORTS, TIERS, Task
 from rightmodel.surfaces.files import read_files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rightmodel.core.task import Attachment
     from rightmodel.manifest.catalog import Catalog
@@ -95,20 +95,9 @@ class Arguments:
 
     def whole(self, name: str, most: int, default: int = 0) -> int:
         """A whole number from 0 to `most`."""
-        value = self.values.get(name)
-        if _is_nothing(value):
-            return default
-        try:
-            number = Decimal(str(value).strip())
-            # The range first: to make an int of 1e999999 takes minutes.
-            if isinstance(value, bool) or not 0 <= number <= most or number != int(number):
-                raise ValueError
-        except (InvalidOperation, ValueError, OverflowError):
-            raise TaskError(
-                f"{name} must be a whole number from 0 to {most}, not {cut(repr(value))}",
-                argument=name,
-            ) from None
-        return int(number)
+        what = f"a whole number from 0 to {most}"
+        number = self._number(name, most, what, lambda number: number == int(number))
+        return default if number is None else int(number)
 
     def ceiling(self, name: str) -> Decimal | None:
         """US dollars; 0 and nothing mean no limit."""
@@ -116,19 +105,26 @@ class Arguments:
 
     def amount(self, name: str) -> Decimal | None:
         """US dollars, `None` where none are given."""
+        what = "an amount in US dollars like 0.05"
+        return self._number(name, MOST_USD, what, lambda _: True, sign="$")
+
+    def _number(
+        self, name: str, most: int, what: str, fits: Callable[[Decimal], bool], *, sign: str = ""
+    ) -> Decimal | None:
+        """A number from 0 to `most` that fits, `None` where none is given."""
         value = self.values.get(name)
         if _is_nothing(value):
             return None
         try:
-            amount = Decimal(str(value).strip().lstrip("$"))
-            if isinstance(value, bool) or not 0 <= amount <= MOST_USD:
+            number = Decimal(str(value).strip().removeprefix(sign))
+            # The range first: to make an int of 1e999999 takes minutes.
+            if isinstance(value, bool) or not 0 <= number <= most or not fits(number):
                 raise ValueError
         except (InvalidOperation, ValueError):
             raise TaskError(
-                f"{name} must be an amount in US dollars like 0.05, not {cut(repr(value))}",
-                argument=name,
+                f"{name} must be {what}, not {cut(repr(value))}", argument=name
             ) from None
-        return amount
+        return number
 
     def yes(self, name: str) -> bool:
         """Yes or no. Raises `TaskError` where neither is given."""

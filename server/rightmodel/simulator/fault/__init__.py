@@ -7,9 +7,9 @@ name: `find` looks one up, `faults` lists those that fit a provider, `choose` dr
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Final
 
+from rightmodel.core.errors import UnknownNameError
 from rightmodel.simulator.fault.answers import *
 from rightmodel.simulator.fault.base import *
 from rightmodel.simulator.fault.errors import *
@@ -30,11 +30,10 @@ STALLS: Final = frozenset({"no_first_byte", "no_first_event", "stall", "comments
 
 
 def find(name: str) -> SimulatedFault:
-    """The fault of a name. Raises `KeyError` with the nearest names."""
-    if name in CATALOGUE:
-        return CATALOGUE[name]
-    near = difflib.get_close_matches(name, CATALOGUE, n=3)
-    raise KeyError(f"no fault {name!r}; nearest: {', '.join(near or sorted(CATALOGUE))}")
+    """The fault of a name. Raises `UnknownNameError`."""
+    if name not in CATALOGUE:
+        raise UnknownNameError("fault", name, CATALOGUE)
+    return CATALOGUE[name]
 
 
 def faults(

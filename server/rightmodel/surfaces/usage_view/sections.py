@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.format import UNKNOWN, duration, usd
+from rightmodel.core.format import UNKNOWN, counted, duration, usd
 from rightmodel.ledger.reports import GROUPS, WHO, UsageRow
 from rightmodel.surfaces.usage_view.charts import Bar, BarChart, ColumnChart, columns_of
 
@@ -26,7 +26,6 @@ _MONEY: Final = (
 )
 _CENTS: Final = Decimal("0.01")
 _THOUSAND: Final = 1000
-_NEWEST: Final = -31
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,11 +368,6 @@ def tokens(count: int) -> str:
             break
         count /= _THOUSAND  # type: ignore[assignment]
     return f"{count:.0f}{unit}" if not unit or count >= 100 else f"{count:.1f}{unit}"  # noqa: PLR2004
-
-
-def counted(count: int, one: str) -> str:
-    """A number with its noun: "1 call", "2 calls"."""
-    return f"{count:,} {one if count == 1 else one + 's'}"
 
 
 def key(row: UsageRow, group: str) -> str:
