@@ -162,12 +162,16 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class AttemptFailed:
-    """An attempt ended without an answer. `number`: as in `AttemptStarted`."""
+    """An attempt ended without an answer. `number`: as in `AttemptStarted`.
+
+    `message`: what the upstream said, as in `Attempt`.
+    """
 
     number: int
     model: str
     provider: str
     fault: Fault
+    message: str = ""
 
 
 CallEvent = Queued | Waiting | AttemptStarted | Token | AttemptFailed

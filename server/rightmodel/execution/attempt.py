@@ -290,7 +290,8 @@ def _failed(
     state.attempts.append(failed)
     state.failed(step, error, cut=cut, counts=reached or step.is_lone, is_unreached=unsent)
     state.over = state.over or call.is_relayed
-    call.listener(AttemptFailed(len(state.attempts), failed.model, failed.provider, error.fault))
+    number, message = len(state.attempts), failed.message
+    call.listener(AttemptFailed(number, failed.model, failed.provider, error.fault, message))
 
 
 def request_of(state: CallState, step: Step, key: str, *, uncapped: bool) -> ModelRequest:

@@ -38,8 +38,13 @@ class Client:
     """Its command; "" where it has none."""
     provider: str = ""
     """The provider of its own model, where its settings do not name one."""
-    model_at: tuple[str, ...] = ()
-    """Keys in the user's file that lead to its own model."""
+    model_at: tuple[tuple[str, ...], ...] = ()
+    """Keys that lead to its own model, what counts first first; `$KEY`: as that key at the top is.
+
+    They are in the file of its `Setup` where it has one.
+    """
+    model_words: Mapping[str, str] = field(default_factory=dict)
+    """Its own words for models → an alias that a shipped manifest has."""
     skills: str = ""
     """Where it looks for skills; `{folder}` is that of the user's file. "" where it has none."""
     variables: tuple[tuple[str, str], ...] = ()

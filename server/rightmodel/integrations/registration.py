@@ -13,7 +13,6 @@ from rightmodel.integrations.edit import (
     drop,
     edited,
     mapping_at,
-    parsed,
     put,
     render,
 )
@@ -92,20 +91,6 @@ def removed(client: Client, text: str) -> str:
                 drop(tree, at)
 
     return edited(client.format, text, remove)
-
-
-def own_model(client: Client, text: str) -> str:
-    """The model that the client itself runs on, by the text of its file; "" where it says none."""
-    if not client.model_at or client.format == "paste":
-        return ""
-    try:
-        parent = mapping_at(parsed(client.format, text), client.model_at[:-1])
-    except CannotMergeError:
-        return ""
-    named = parent.get(client.model_at[-1]) if parent else None
-    if isinstance(named, dict):
-        named = named.get("primary")
-    return named if isinstance(named, str) else ""
 
 
 def _put_entry(tree: Tree, client: Client, launch: Launch) -> None:

@@ -38,7 +38,7 @@ def event_text(event: CallEvent) -> str:
             return f"waiting {wait_s:.1f} s for {model}"
         case AttemptStarted(number, model, provider):
             return f"attempt {number}: {model} at {provider}"
-        case AttemptFailed(_, model, _, fault):
+        case AttemptFailed(_, model, _, fault, _):
             return f"{model}: {fault.value}"
         case _:
             return "waiting until fewer calls run"

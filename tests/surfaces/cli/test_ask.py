@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rightmodel.core.call import AttemptFailed, AttemptStarted, Token
+from rightmodel.core.call import AttemptFailed, AttemptStarted, Token, Waiting
 from rightmodel.core.errors import TaskError
 from rightmodel.core.fault import Fault
 from rightmodel.surfaces.cli import standard_input
@@ -104,6 +104,25 @@ def test_an_answer_that_differs_from_the_stream_is_printed_in_full(
 def test_in_a_pipe_only_the_final_answer_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = printed(capsys, Output(live=False), answer="The answer")
     assert out == "The answer\n"
+
+
+def test_progress_says_what_the_upstream_said_and_each_wait_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output = Output(live=False)
+    output.secrets = ["sk-test-0123456789"]
+    failed = AttemptFailed(1, "p/m", "p", Fault.CONNECTION, "p: refused, key sk-test-0123456789")
+    output.show(failed)
+    for seconds in (20.0, 15.0, 10.0, 5.0):
+        output.show(Waiting("p/m", seconds))
+    output.show(AttemptStarted(2, "p/m", "p"))
+    output.show(Waiting("p/m", 3.0))
+    assert capsys.readouterr().err.splitlines() == [
+        "p/m: p: refused, key [key removed]",
+        "waiting 20.0 s for p/m",
+        "attempt 2: p/m at p",
+        "waiting 3.0 s for p/m",
+    ]
 
 
 def test_text_of_a_failed_attempt_is_declared_void(capsys: pytest.CaptureFixture[str]) -> None:

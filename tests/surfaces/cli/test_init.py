@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from click.testing import Result
 
 
+OPUS, SONNET = "anthropic/claude-opus-5-5", "anthropic/claude-sonnet-5-5"
+HAIKU_4, GPT = "anthropic/claude-haiku-4-5", "openai/gpt-5.5"
+OPENCLAW = '{"agents": {"defaults": {"model": {"primary": "NAME"}}}}'
+
+
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     return new_machine(tmp_path, monkeypatch)
@@ -58,15 +63,56 @@ def test_yes_asks_nothing_and_claims_no_baseline_that_nobody_named(machine: Mach
         (".config/opencode/opencode.json", '{"model": "openai/gpt-6.1-sol"}', "openai/gpt-6.1-sol"),
         (".gemini/settings.json", '{"model": {"name": "no-such-model"}}', None),
         (".codex/config.toml", "model = ", None),
+        (".codex/config.toml", 'model = "gpt-5.5-2026"', None),
+        (
+            ".codex/config.toml",
+            'profile = "p"\nmodel = "gpt-5.5"\n[profiles.p]\nmodel = "gpt-6-luna"',
+            "openai/gpt-6-luna",
+        ),
+        (".claude/settings.json", '{"model": "opus"}', OPUS),
+        (".claude/settings.json", '{"model": "opus[1m]"}', OPUS),
+        (".claude/settings.json", '{"model": "best"}', OPUS),
+        (".claude/settings.json", '{"model": "sonnet"}', SONNET),
+        (".claude/settings.json", '{"model": "opusplan"}', SONNET),
+        (".claude/settings.json", '{"model": "haiku"}', "anthropic/claude-haiku-5-5"),
+        (".claude/settings.json", '{"model": "claude-opus-4-8"}', "anthropic/claude-opus-4-8"),
+        (".claude/settings.json", '{"model": "default"}', None),
+        (".claude/settings.json", '{"model": "haiku", "env": {"ANTHROPIC_MODEL": "opus"}}', OPUS),
+        (".claude/settings.json", '{"model": "opus", "env": {"ANTHROPIC_MODEL": "auto"}}', OPUS),
+        (
+            ".claude/settings.json",
+            '{"model": "us.anthropic.claude-haiku-4-5-20251001-v1:0"}',
+            "anthropic/claude-haiku-4-5",
+        ),
+        (".claude/settings.json", '{"model": "claude-haiku-4-5@20251001"}', HAIKU_4),
+        (".openclaw/openclaw.json", OPENCLAW.replace("NAME", "opus"), OPUS),
+        (".openclaw/openclaw.json", OPENCLAW.replace("NAME", "openai-codex/gpt-5.5"), GPT),
+        (
+            ".openclaw/openclaw.json",
+            OPENCLAW.replace("NAME", "github-copilot/claude-haiku-4.5"),
+            HAIKU_4,
+        ),
+        (".openclaw/openclaw.json", OPENCLAW.replace("NAME", "acme/no-such-model"), None),
+        (".config/opencode/opencode.json", '{"model": "anthropic/claude-haiku-4-5"}', HAIKU_4),
+        (".gemini/settings.json", '{"model": {"name": "flash"}}', "google/gemini-3.8-flash"),
+        (".gemini/settings.json", '{"model": "gemini-2.5-pro"}', "google/gemini-2.5-pro"),
+        (".gemini/settings.json", '{"model": {"name": "auto"}}', None),
     ],
 )
 def test_the_baseline_comes_from_the_agents_own_settings(
     machine: Machine, file: str, text: str, baseline: str | None
 ) -> None:
     machine.put(file, text)
-    machine.init("--yes")
+    said = machine.init("--yes").output
     expected = "anthropic/claude-opus-5" if baseline == "" else baseline
     assert machine.written().get("baseline") == expected
+    assert (f"({expected})" in said) == (expected is not None)
+
+
+def test_a_model_of_an_agent_that_no_manifest_has_is_named(machine: Machine) -> None:
+    machine.put(".codex/config.toml", 'model = "gpt-5.5-mine"')
+    said = machine.init("--yes").output
+    assert "runs on:      Codex CLI: gpt-5.5-mine (in no manifest, so no baseline)" in said
 
 
 def test_a_wrong_answer_is_explained_and_asked_again(machine: Machine) -> None:

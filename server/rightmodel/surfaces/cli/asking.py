@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.core.call import AttemptFailed, Token
+from rightmodel.core.call import AttemptFailed, Token, Waiting
 from rightmodel.core.errors import TaskError
 from rightmodel.core.format import mask_keys
 from rightmodel.execution.calls import going_on
@@ -93,6 +93,7 @@ class Output:
         self._live = live
         self._text = ""
         self._held = ""
+        self._waits = ""
         self.secrets: Sequence[str] = ()
         """Keys, masked in what is streamed as everywhere else."""
 
@@ -105,7 +106,15 @@ class Output:
         if isinstance(event, AttemptFailed) and self._text:
             self._text = self._held = ""
             echo("\n", styled("this answer is void: its attempt failed", fg="yellow"), err=True)
-        echo(styled(render.event_text(event), dim=True), err=True)
+        waits = event.model if isinstance(event, Waiting) else ""
+        if not waits or waits != self._waits:  # a long wait is reported again at each look
+            echo(styled(self._line(event), dim=True), err=True)
+        self._waits = waits
+
+    def _line(self, event: CallEvent) -> str:
+        if isinstance(event, AttemptFailed) and event.message:
+            return mask_keys(f"{event.model}: {event.message}", [*self.secrets])
+        return render.event_text(event)
 
     def _stream(self, text: str) -> None:
         """Print new text, but for an end that may be the beginning of a key."""

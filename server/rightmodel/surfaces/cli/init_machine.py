@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final
 from rightmodel.core.errors import TaskError, UnknownNameError
 from rightmodel.core.format import listed
 from rightmodel.execution.engine import effective_catalog
-from rightmodel.integrations import CLIENTS, SETUPS, own_model
+from rightmodel.integrations import CLIENTS, SETUPS, known_id, own_models
 from rightmodel.manifest.read import shipped_manifest, shipped_names
 from rightmodel.surfaces.cli.config import file_of
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.cli.text_file import current_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rightmodel.integrations import Client
     from rightmodel.manifest.catalog import Catalog
@@ -39,10 +39,15 @@ class Machine:
     agents: Sequence[Client]
     models: Sequence[str]
     """Ids of all shipped and local models."""
-    baseline: str
-    """The model that an agent's own settings name, "" where none does."""
+    runs_on: Sequence[tuple[str, str, str]]
+    """(agent, the name of its model in its own settings, the id that is meant or "")."""
     suggestion: str
     """The model that an agent with these keys is likely to run on."""
+
+    @property
+    def baseline(self) -> str:
+        """The model that an agent's own settings name, "" where none does."""
+        return next((model for _, _, model in self.runs_on if model), "")
 
 
 async def look_around(settings: Settings, names: Sequence[str]) -> Machine:
@@ -59,20 +64,20 @@ async def look_around(settings: Settings, names: Sequence[str]) -> Machine:
     for model in catalog.models.values():
         for endpoint in model.endpoints:
             if endpoint.provider.is_local:
-                local.setdefault(endpoint.provider.name, []).append(endpoint.name)
+                local.setdefault(endpoint.provider.name, []).append(model.id.partition("/")[2])
     if not keys and not local:
         raise TaskError("; ".join(catalog.notes) + "; then run `rightmodel init` again")
     agents = [c for c in CLIENTS.values() if (c.name in names if names else _is_installed(c))]
-    shipped = [shipped_manifest(name) for name in shipped_names()]
-    models = [table.id for manifest in shipped if manifest for table in manifest.models]
-    models += [name for name in catalog.models if name not in models]
+    models = {model.id: model.aliases for model in catalog.models.values()}
+    for manifest in filter(None, map(shipped_manifest, shipped_names())):
+        models |= {table.id: tuple(table.aliases or ()) for table in manifest.models}
     return Machine(
         settings=settings,
         keys=keys,
         local=local,
         agents=agents,
-        models=models,
-        baseline=next(filter(None, (_own_model(c, models) for c in agents)), ""),
+        models=[*models],
+        runs_on=[found for client in agents for found in _runs_on(client, models)],
         suggestion=_suggestion(catalog, keys, agents),
     )
 
@@ -84,14 +89,15 @@ def show(machine: Machine) -> None:
     echo("keys:         ", keys or "none")
     echo("local models: ", local or "none")
     echo("agents:       ", ", ".join(client.title for client in machine.agents) or "none")
+    for agent, name, model in machine.runs_on:
+        echo("runs on:      ", f"{agent}: {name} ({model or 'in no manifest, so no baseline'})")
 
 
 def _is_installed(client: Client) -> bool:
     """Whether the agent's program, one of its files, or the folder of one is there."""
     if client.program and shutil.which(client.program):
         return True
-    setup = SETUPS.get(client.name)  # its model may be in another file than the registration
-    files = [file_of(c, "user", os.environ) for c in (client, setup.client if setup else client)]
+    files = [file_of(c, "user", os.environ) for c in (client, _with_model_file(client))]
     return any(
         file.is_file() or (file.parent != Path.home() and file.parent.is_dir())
         for file in files
@@ -99,14 +105,21 @@ def _is_installed(client: Client) -> bool:
     )
 
 
-def _own_model(client: Client, models: Sequence[str]) -> str:
-    """The id of the model in the agent's own settings, "" where they name no known one."""
-    file = file_of(client, "user", os.environ)
+def _with_model_file(client: Client) -> Client:
+    """The client with the file that names its model: not always that of the registration."""
+    setup = SETUPS.get(client.name)
+    return setup.client if setup else client
+
+
+def _runs_on(client: Client, models: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str, str]]:
+    """What its own settings name; of several names the first that is known."""
+    file = file_of(_with_model_file(client), "user", os.environ)
     try:
-        name = own_model(client, current_text(file)) if file else ""
+        names = own_models(client, current_text(file)) if file else []
     except (OSError, UnicodeError):
-        return ""
-    return next((i for i in (name, f"{client.provider}/{name}") if name and i in models), "")
+        return
+    meant = [(client.title, name, known_id(client, name, models)) for name in names]
+    yield from [found for found in meant if found[2]][:1] or meant[:1]
 
 
 def _suggestion(catalog: Catalog, keys: Mapping[str, str], agents: Sequence[Client]) -> str:
