@@ -22,7 +22,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from rightmodel.manifest.load import load_catalog
+from engines import catalog_from
 from rightmodel.routing.router import count_tokens
 from rightmodel.simulator.samples import SAMPLES
 from rightmodel.simulator.simulation import Answers, simulate
@@ -91,8 +91,7 @@ RUN: Final = [c for c in COMMANDS if not any(re.match(pattern, c) for pattern in
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Keys and a manifest that lead to simulated providers, in a shell that knows nothing else."""
     folder = tmp_path_factory.mktemp("simulated")
-    (folder / "m.toml").write_text(MANIFEST)
-    catalog = load_catalog(folder / "m.toml", has_key=lambda _: True)
+    catalog = catalog_from(folder, MANIFEST)
     ready, over = threading.Event(), threading.Event()
     keys: dict[str, str] = {}
 
@@ -185,8 +184,7 @@ def test_commands_within_sentences_exist_with_their_options(page: Path) -> None:
 def test_every_manifest_example_loads(page: Path, tmp_path: Path) -> None:
     examples = re.findall(r"^```toml\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     for example in examples:
-        (tmp_path / "m.toml").write_text(example)
-        catalog = load_catalog(tmp_path / "m.toml", has_key=lambda _: True)
+        catalog = catalog_from(tmp_path, example)
         assert catalog.models or "[[models]]" not in example
 
 

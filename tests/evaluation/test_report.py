@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engines import catalog_from
 from rightmodel.core.errors import TaskError
 from rightmodel.core.task import Task
 from rightmodel.evaluation import baselines
@@ -16,7 +17,6 @@ from rightmodel.evaluation.report import Report, make_report
 from rightmodel.evaluation.samples import Cell, Samples, make_samples
 from rightmodel.evaluation.table import Outcome, Row
 from rightmodel.execution.engine import make_router
-from rightmodel.manifest.load import load_catalog
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,8 +63,7 @@ COSTS = {"p/cheap": 0.001, "p/middle": 0.01, "p/strong": 0.05}
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Catalog:
-    (tmp_path / "m.toml").write_text(MANIFEST)
-    return load_catalog(tmp_path / "m.toml", has_key=lambda _: True)
+    return catalog_from(tmp_path, MANIFEST)
 
 
 def rows(*models: str, repeat: int = 1) -> list[Row]:

@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from engines import engine_from
 from loopback import loopback, openai_answer
 from rightmodel.core.errors import BudgetError
 from rightmodel.core.task import Task
 from rightmodel.execution import alerts as alerts_module
 from rightmodel.execution.alerts import Alerts
-from rightmodel.execution.engine import build
 from rightmodel.ledger.budget import Alert, Limit, LimitState, Mark
-from rightmodel.manifest.load import load_catalog
-from rightmodel.manifest.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -205,11 +203,7 @@ async def test_a_program_that_is_not_there_is_logged(caplog: pytest.LogCaptureFi
 
 
 def engine_of(folder: Path, port: int, hook: str, *, limit: str, alerts: str) -> Engine:
-    path = folder / "m.toml"
-    path.write_text(MANIFEST.format(port=port, limit=limit, alerts=alerts))
-    environment = {"RIGHTMODEL_STATE_DIR": str(folder / "state"), "HOOK": hook}
-    settings = Settings(path, environment)
-    return build(settings, load_catalog(path, has_key=lambda _: True))
+    return engine_from(folder, MANIFEST.format(port=port, limit=limit, alerts=alerts), HOOK=hook)
 
 
 async def ask(engine: Engine, times: int) -> int:

@@ -5,18 +5,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engines import catalog_from, engine_from
 from ledger.rows import NOON, attempt
 from rightmodel.core.decision import Assessment, Requirements
 from rightmodel.core.errors import ExhaustedError, ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import Task
 from rightmodel.execution.breaker import OUT_S
-from rightmodel.execution.engine import build
 from rightmodel.execution.health import Health
 from rightmodel.execution.next_step import BACKOFF_S
 from rightmodel.execution.shared_health import latest_outcomes
-from rightmodel.manifest.load import load_catalog
-from rightmodel.manifest.settings import Settings
 from rightmodel.routing.decide import decide
 from rightmodel.routing.scoring import Question
 from rightmodel.simulator import Behaviour, SimulatedProvider, fault
@@ -45,8 +43,7 @@ skills = { general = 8 }
 
 
 def test_a_cooling_model_is_ranked_last_with_its_remaining_cooldown(tmp_path: Path) -> None:
-    (tmp_path / "m.toml").write_text(MANIFEST)
-    catalog = load_catalog(tmp_path / "m.toml", has_key=lambda _: True)
+    catalog = catalog_from(tmp_path, MANIFEST)
     health = Health(lambda: 0.0, lambda: 0.5)
     kind = Assessment((("general", 1.0),), 5.0, "hint")
     decision = decide(catalog, Question(kind, Requirements(10, 10), "balanced"))
@@ -67,14 +64,11 @@ async def down(tmp_path: Path, task: Task, deadline_s: float) -> ExhaustedError:
     models = "".join(
         f'[[models]]\nid = "p/m{n}"\ncost = {{ input = 1, output = 2 }}\n' for n in range(12)
     )
-    path = tmp_path / "m.toml"
-    path.write_text(
+    manifest = (
         'version = 1\n[providers.p]\nprotocol = "openai-chat"\n'
         f'base_url = "http://127.0.0.1:9/v1"\n{models}'
     )
-
-    settings = Settings(path, {"RIGHTMODEL_STATE_DIR": str(tmp_path)})
-    engine = build(settings, load_catalog(path, has_key=lambda _: True))
+    engine = engine_from(tmp_path, manifest)
     try:
         with pytest.raises(ExhaustedError) as caught:
             await engine.executor.complete(task, deadline_s=deadline_s)
@@ -104,19 +98,14 @@ async def test_a_new_process_knows_from_the_ledger_which_providers_failed(tmp_pa
         ]
         for broken, status in zip(up, (500, 503, 502), strict=False):
             broken.fail_all(fault.status(status))
-        path = tmp_path / "m.toml"
-        path.write_text(
-            'version = 1\n[routing]\nassess = "rules"\n'
-            + "".join(
-                f'[providers.p{n}]\nprotocol = "openai-chat"\nbase_url = "{one.base_url}"\n'
-                f'[[models]]\nid = "p{n}/m"\ncost = {{ input = {n + 1}, output = {n + 1} }}\n'
-                for n, one in enumerate(up)
-            )
+        manifest = 'version = 1\n[routing]\nassess = "rules"\n' + "".join(
+            f'[providers.p{n}]\nprotocol = "openai-chat"\nbase_url = "{one.base_url}"\n'
+            f'[[models]]\nid = "p{n}/m"\ncost = {{ input = {n + 1}, output = {n + 1} }}\n'
+            for n, one in enumerate(up)
         )
         calls = []
         for _ in range(3):
-            settings = Settings(path, {"RIGHTMODEL_STATE_DIR": str(tmp_path / "state")})
-            engine = build(settings, load_catalog(path, has_key=lambda _: True))
+            engine = engine_from(tmp_path, manifest)
             try:
                 answer = await engine.executor.complete(Task("hi"), deadline_s=5.0)
                 calls.append([a.model for a in answer.receipt.attempts])

@@ -9,18 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from engines import Tools, engine_from, text_of
 from loopback import loopback, openai_answer
-from rightmodel.execution.engine import build
 from rightmodel.ledger.paths import ledger_file
 from rightmodel.ledger.sqlite import SqliteStore
-from rightmodel.manifest.load import load_catalog
-from rightmodel.manifest.settings import Settings
-from rightmodel.surfaces.mcp.server import ToolCalls
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp_types import CallToolResult
 
 MANIFEST = """
 version = 1
@@ -54,15 +50,6 @@ Call = tuple[str, str, dict[str, Any]]
 ASK: dict[str, Any] = {"prompt": "Name a river", "skill": "general", "difficulty": "easy"}
 
 
-class Silent:
-    async def report_progress(self, *_: Any) -> None:
-        """Ignores every event."""
-
-
-def text_of(result: CallToolResult) -> str:
-    return "\n".join(getattr(block, "text", "") for block in result.content)
-
-
 def served(
     folder: Path, *calls: Call, alice: str = "", assess: str = "rules", answer: str = "the Rhine"
 ) -> list[str]:
@@ -71,24 +58,13 @@ def served(
     async def run() -> list[str]:
         replies = {name: [openai_answer(answer)] * 20 for name in ("cheap", "dear")}
         async with loopback(replies) as up:
-            path = folder / "m.toml"
-            path.write_text(MANIFEST.format(port=up.port, alice=alice, assess=assess))
-            settings = Settings(path, {"RIGHTMODEL_STATE_DIR": str(folder / "state")})
-            engine = build(settings, load_catalog(path, has_key=lambda _: True))
-
-            async def get() -> Any:
-                return engine
-
-            tools, said, ref = ToolCalls(get, 5.0), [], ""
-            for client, tool, arguments in calls:
-                filled = {
-                    k: v.replace("{ref}", ref) if isinstance(v, str) else v
-                    for k, v in arguments.items()
-                }
-                result = await tools.answer(tool, filled, Silent(), client)  # type: ignore[arg-type]
-                said.append(text_of(result))
-                found = re.search(r"\[ref=(\w+)", said[-1])
-                ref = found[1] if found else ref
+            manifest = MANIFEST.format(port=up.port, alice=alice, assess=assess)
+            engine = engine_from(folder, manifest)
+            tools = Tools.of(engine)
+            said = [
+                text_of(await tools.call(tool, arguments, client))
+                for client, tool, arguments in calls
+            ]
             await engine.close()
             return said
 

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from engines import engine_from
 from loopback import failure, loopback, openai_answer
 from rightmodel.core.call import Usage
 from rightmodel.core.errors import ExhaustedError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
-from rightmodel.execution.engine import build
 from rightmodel.ledger.paths import ledger_file
 from rightmodel.ledger.sqlite import SqliteStore
-from rightmodel.manifest.load import load_catalog
-from rightmodel.manifest.settings import Settings
 from rightmodel.routing.scoring import billable_tokens
 from rightmodel.simulator import Behaviour, SimulatedProvider
 
@@ -55,9 +53,7 @@ Script = dict[str, list[tuple[int, str, bytes]]]
 
 
 def engine_of(folder: Path, url: str, more: str = "") -> Engine:
-    settings = Settings(folder / "m.toml", {"RIGHTMODEL_STATE_DIR": str(folder / "state")})
-    (folder / "m.toml").write_text(MANIFEST.format(url=url) + more)
-    return build(settings, load_catalog(folder / "m.toml", has_key=lambda _: True))
+    return engine_from(folder, MANIFEST.format(url=url) + more)
 
 
 def attempts(folder: Path) -> list[AttemptRecord]:

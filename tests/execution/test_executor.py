@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engines import engine_from
 from loopback import failure, loopback, openai_answer
 from rightmodel.core.errors import ExhaustedError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
-from rightmodel.execution.engine import build
-from rightmodel.manifest.load import load_catalog
-from rightmodel.manifest.settings import Settings
 from rightmodel.simulator import Behaviour, SimulatedProvider, answer, fault
 
 if TYPE_CHECKING:
@@ -44,9 +42,7 @@ Script = dict[str, list[tuple[int, str, bytes]]]
 def complete(tmp_path: Path, task: Task, script: Script) -> Answer:
     async def run() -> Answer:
         async with loopback(script) as server:
-            path = tmp_path / "m.toml"
-            path.write_text(MANIFEST.format(port=server.port))
-            engine = build(Settings(path, {}), load_catalog(path, has_key=lambda _: True))
+            engine = engine_from(tmp_path, MANIFEST.format(port=server.port))
             try:
                 return await engine.executor.complete(task, deadline_s=3.0)
             finally:
@@ -108,13 +104,12 @@ async def test_max_concurrency_lets_so_many_through_and_the_others_wait_in_line(
 
     slow = Behaviour(first_token_s=1.0, answers="done")
     async with SimulatedProvider("openai-chat", models={"m": slow}, sleep=held) as upstream:
-        path = tmp_path / "m.toml"
-        path.write_text(
+        manifest = (
             'version = 1\n[providers.p]\nprotocol = "openai-chat"\n'
             f'base_url = "{upstream.base_url}"\nmax_concurrency = 2\n'
             '[[models]]\nid = "p/m"\n'
         )
-        engine = build(Settings(path, {}), load_catalog(path, has_key=lambda _: True))
+        engine = engine_from(tmp_path, manifest)
         calls = [
             asyncio.create_task(engine.executor.complete(Task(f"task {n}"), deadline_s=20))
             for n in range(5)
@@ -131,12 +126,11 @@ async def test_a_lone_model_that_cools_down_is_tried_again_rather_than_excluded(
     tmp_path: Path,
 ) -> None:
     async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as up:
-        path = tmp_path / "m.toml"
-        path.write_text(
+        manifest = (
             'version = 1\n[providers.p]\nprotocol = "openai-chat"\n'
             f'base_url = "{up.base_url}"\n[[models]]\nid = "p/m"\n'
         )
-        engine = build(Settings(path, {}), load_catalog(path, has_key=lambda _: True))
+        engine = engine_from(tmp_path, manifest)
         up.script("m", [fault.find("insufficient_quota"), answer("back")])
         faults = []
         try:
@@ -159,14 +153,13 @@ async def test_a_provider_that_is_down_does_not_use_up_every_attempt(tmp_path: P
         models = "".join(
             f'[[models]]\nid = "down/m{n}"\ncost = {{ input = 1, output = 1 }}\n' for n in range(4)
         )
-        path = tmp_path / "m.toml"
-        path.write_text(
+        manifest = (
             "version = 1\n"
             f'[providers.down]\nprotocol = "openai-chat"\nbase_url = "{down.base_url}"\n'
             f'[providers.up]\nprotocol = "openai-chat"\nbase_url = "{up.base_url}"\n'
             f'{models}[[models]]\nid = "up/m"\ncost = {{ input = 9, output = 9 }}\n'
         )
-        engine = build(Settings(path, {}), load_catalog(path, has_key=lambda _: True))
+        engine = engine_from(tmp_path, manifest)
         answered = await engine.executor.complete(Task("hi"), deadline_s=5)
         await engine.close()
         assert [a.model for a in answered.receipt.attempts] == ["down/m0", "up/m"]

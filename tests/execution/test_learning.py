@@ -8,23 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from engines import Tools, catalog_from, engine_from, text_of
 from ledger.rows import NOON, attempt, outcome
 from loopback import loopback, openai_answer
 from rightmodel.core.decision import Assessment, Decision, Requirements
 from rightmodel.execution import learning
-from rightmodel.execution.engine import build
 from rightmodel.execution.learning import corrected, ratings_of
-from rightmodel.manifest.load import load_catalog
-from rightmodel.manifest.settings import Settings
 from rightmodel.routing.decide import decide
 from rightmodel.routing.router import MOST_REGRET, explored
 from rightmodel.routing.scoring import Question
-from rightmodel.surfaces.mcp.server import ToolCalls
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from mcp_types import CallToolResult
 
     from rightmodel.manifest.catalog import Catalog
 
@@ -51,46 +46,19 @@ features = ["reasoning"]
 """
 
 
-class Silent:
-    async def report_progress(self, *_: Any) -> None:
-        """Ignores every event."""
-
-
-def engine_of(tmp_path: Path, port: int, *, learn: bool = True) -> Any:
-    path = tmp_path / "m.toml"
-    path.write_text(MANIFEST.format(port=port, learn=str(learn).lower()))
-    settings = Settings(path, {"RIGHTMODEL_STATE_DIR": str(tmp_path / "state")})
-    return build(settings, load_catalog(path, has_key=lambda _: True))
-
-
 def catalog_of(tmp_path: Path) -> Catalog:
-    catalog: Catalog = engine_of(tmp_path, 9).catalog
-    return catalog
-
-
-def text_of(result: CallToolResult) -> str:
-    return "\n".join(getattr(block, "text", "") for block in result.content)
+    return catalog_from(tmp_path, MANIFEST.format(port=9, learn="true"))
 
 
 def call_tools(tmp_path: Path, *calls: tuple[str, dict[str, Any]], learn: bool = True) -> list[str]:
-    """Call tools in order; `{ref}` in an argument is the last ref that a result named."""
+    """What the tools return, called in order."""
 
     async def run() -> list[str]:
         async with loopback({"cheap": [openai_answer("a")], "dear": [openai_answer("a")]}) as up:
-            engine = engine_of(tmp_path, up.port, learn=learn)
-
-            async def get() -> Any:
-                return engine
-
-            tools, said, ref = ToolCalls(get, 5.0), [], ""
-            for tool, arguments in calls:
-                filled = {
-                    k: v.replace("{ref}", ref) if isinstance(v, str) else v
-                    for k, v in arguments.items()
-                }
-                said.append(text_of(await tools.answer(tool, filled, Silent())))  # type: ignore[arg-type]
-                found = re.search(r"\[ref=(\w+)", said[-1])
-                ref = found[1] if found else ref
+            manifest = MANIFEST.format(port=up.port, learn=str(learn).lower())
+            engine = engine_from(tmp_path, manifest)
+            tools = Tools.of(engine)
+            said = [text_of(await tools.call(tool, arguments)) for tool, arguments in calls]
             await engine.close()
             return said
 

@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from engines import Tools, engine_from
 from loopback import Loopback, loopback, openai_answer
-from rightmodel.execution.engine import build
-from rightmodel.manifest.load import load_catalog
-from rightmodel.manifest.settings import Settings
-from rightmodel.surfaces.mcp.server import ToolCalls
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,22 +30,11 @@ cost = {{ input = 1, output = 2 }}
 Call = dict[str, Any]
 
 
-class Silent:
-    async def report_progress(self, *_: Any) -> None:
-        """Ignores every event."""
-
-
-async def one_server(folder: Path, call: Call) -> list[str]:
+async def one_server(folder: Path, manifest: str, call: Call) -> list[str]:
     """A server that starts, answers one call and ends."""
-    path = folder / "m.toml"
-    settings = Settings(path, {"RIGHTMODEL_STATE_DIR": str(folder / "state")})
-    engine = build(settings, load_catalog(path, has_key=lambda _: True))
-
-    async def get() -> Any:
-        return engine
-
+    engine = engine_from(folder, manifest)
     try:
-        result = await ToolCalls(get, 5.0).answer("complete", call, Silent())  # type: ignore[arg-type]
+        result = await Tools.of(engine).call("complete", call)
     finally:
         await engine.close()
     return [getattr(block, "text", "") for block in result.content]
@@ -61,12 +47,11 @@ def restarted(folder: Path, *calls: Call, keep: bool) -> tuple[list[list[str]], 
         answers = [openai_answer("blue"), openai_answer("green")]
         async with loopback({"m": answers}) as upstream:
             manifest = MANIFEST.format(port=upstream.port, keep=str(keep).lower())
-            (folder / "m.toml").write_text(manifest)
             said: list[list[str]] = []
             ref = ""
             for call in calls:
                 filled = {k: v.replace("{ref}", ref) for k, v in call.items()}
-                said.append(await one_server(folder, filled))
+                said.append(await one_server(folder, manifest, filled))
                 found = re.search(r"\[ref=(\w+)", said[-1][-1])
                 ref = found[1] if found else ref
             return said, upstream

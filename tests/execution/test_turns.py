@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from engines import engine_from
 from rightmodel.core.errors import ExhaustedError, NoCandidateError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task, Text, ToolCall, Turn, WireFormat
@@ -226,13 +227,11 @@ def test_a_translated_stream_shows_no_key(tmp_path: Path) -> None:
     async def run() -> Kept:
         answers = Behaviour(answers=said, chunk_tokens=100)
         async with SimulatedProvider("openai-chat", models={"m": answers}) as chat:
-            path = tmp_path / "m.toml"
-            path.write_text(
+            manifest = (
                 'version = 1\n[providers.p]\nprotocol = "openai-chat"\nkey_env = "KEY"\n'
                 f'base_url = "{chat.base_url}"\n[[models]]\nid = "p/m"\n'
             )
-            settings = Settings(path, {"KEY": "sk-of-the-provider"})
-            engine = build(settings, load_catalog(path, has_key=lambda _: True))
+            engine = engine_from(tmp_path, manifest, KEY="sk-of-the-provider")
             relay = Kept()
             body = json.dumps({"model": "auto", "input": "hi", "stream": True})
             await engine.turns.run(turn_of(body, WireFormat.OPENAI_RESPONSES), relay)
@@ -321,9 +320,8 @@ async def test_a_client_that_leaves_ends_the_upstreams_request_and_pays_for_what
 def test_models_without_tools_are_rejected_for_a_turn_that_brings_some(tmp_path: Path) -> None:
     async def run() -> NoCandidateError:
         async with setup(tmp_path):
-            path = tmp_path / "m.toml"
-            path.write_text(path.read_text().replace('features = ["tools"]\n', ""))
-            engine = build(Settings(path, {}), load_catalog(path, has_key=lambda _: True))
+            manifest = (tmp_path / "m.toml").read_text().replace('features = ["tools"]\n', "")
+            engine = engine_from(tmp_path, manifest)
             with pytest.raises(NoCandidateError, match="lacks tools") as caught:
                 await engine.turns.run(turn_of(chat_body(tools=[TOOL])))
             await engine.close()
@@ -338,11 +336,9 @@ def test_a_turn_is_not_sent_to_an_api_that_cannot_carry_it(tmp_path: Path) -> No
 
     async def run() -> NoCandidateError:
         async with setup(tmp_path) as s:
-            path = tmp_path / "m.toml"
-            path.write_text(
-                path.read_text().replace("features", 'input = ["text", "audio"]\nfeatures')
-            )
-            engine = build(Settings(path, {}), load_catalog(path, has_key=lambda _: True))
+            manifest = (tmp_path / "m.toml").read_text()
+            manifest = manifest.replace("features", 'input = ["text", "audio"]\nfeatures')
+            engine = engine_from(tmp_path, manifest)
             with pytest.raises(NoCandidateError, match="no field for audio") as caught:
                 await engine.turns.run(turn_of(body, model="messages/m"))
             await engine.close()

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from mcp_types import CallToolResult, TextContent
 
+from engines import Tools
 from faults.harness import in_real_time
 from rightmodel.core.task import Task
 from rightmodel.execution.engine import App
 from rightmodel.manifest.settings import Settings
 from rightmodel.routing.signals.judge import MOST_SHIFT
 from rightmodel.simulator import Behaviour, Received, SimulatedProvider
-from rightmodel.surfaces.mcp.server import ToolCalls
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp.server.session import ServerSession
 
 MANIFEST = """
 version = 1
@@ -43,13 +42,6 @@ roots = ["root"]
 X = {"prompt": "x"}
 
 
-class Silent:
-    """A session whose notifications are dropped."""
-
-    async def report_progress(self, *_: object) -> None:
-        return
-
-
 async def call(
     folder: Path,
     upstream: SimulatedProvider,
@@ -62,8 +54,7 @@ async def call(
     path.write_text(MANIFEST.format(url=upstream.base_url, assess=assess) + more)
     app = App(Settings(path, {}))
     try:
-        session = cast("ServerSession", Silent())
-        return await ToolCalls(app.engine, None).answer("complete", arguments, session)
+        return await Tools(app.engine).call("complete", arguments)
     finally:
         await app.close()
 

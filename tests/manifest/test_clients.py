@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engines import catalog_from
 from rightmodel.core.errors import ManifestError
 from rightmodel.manifest.catalog import Alerts, Client, Gateway
 from rightmodel.manifest.clients import client_notes, tokens, webhook_of
-from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ LONG, OTHER = "a-token-of-alice-", "a-token-of-bob---"
 
 
 def load(tmp_path: Path, text: str) -> Catalog:
-    path = tmp_path / "rightmodel.toml"
-    path.write_text(MODELS + text)
-    return load_catalog(path, has_key=lambda _: True)
+    return catalog_from(tmp_path, MODELS + text)
 
 
 def test_a_client_has_what_its_table_says(tmp_path: Path) -> None:

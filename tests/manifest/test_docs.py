@@ -6,10 +6,10 @@ import asyncio
 import re
 from pathlib import Path
 
+from engines import catalog_from
 from rightmodel.core.task import Task
 from rightmodel.execution.engine import make_router
 from rightmodel.manifest import schema
-from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.local_servers import Served, ServedModel
 
 TEXT = (Path(__file__).parents[2] / "docs" / "manifest.md").read_text()
@@ -30,8 +30,7 @@ HARD = (
 
 
 def test_the_example_of_all_keys_loads_with_the_documented_meaning(tmp_path: Path) -> None:
-    (tmp_path / "m.toml").write_text(EVERYTHING)
-    catalog = load_catalog(tmp_path / "m.toml", has_key=lambda _: True)
+    catalog = catalog_from(tmp_path, EVERYTHING)
     assert catalog.notes == ()
     assert catalog.models["mine/coder"].skills["code"] == 7.5
     assert [e.provider.name for e in catalog.models["llama-70b"].endpoints] == ["groq", "together"]
@@ -43,9 +42,8 @@ def test_the_example_of_all_keys_loads_with_the_documented_meaning(tmp_path: Pat
 
 
 def test_the_recipe_keeps_easy_work_local_and_sends_hard_work_to_claude(tmp_path: Path) -> None:
-    (tmp_path / "m.toml").write_text(RECIPE)
     running = {"ollama": Served((ServedModel("my-own-finetune:8b"),))}
-    catalog = load_catalog(tmp_path / "m.toml", has_key=lambda _: True, served=running)
+    catalog = catalog_from(tmp_path, RECIPE, served=running)
     router = make_router(catalog, None)
 
     async def first(prompt: str) -> str:

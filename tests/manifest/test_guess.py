@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engines import catalog_from
 from rightmodel.manifest.build import guess_skills
-from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.price import Price
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ id = "p/mystery"
 
 
 def test_ratings_are_guessed_only_where_there_are_none_and_a_price_is_known(tmp_path: Path) -> None:
-    (tmp_path / "m.toml").write_text(MANIFEST)
-    models = load_catalog(tmp_path / "m.toml", has_key=lambda _: True).models
+    models = catalog_from(tmp_path, MANIFEST).models
     assert models["p/priced"].skills == {"general": 7.84}
     assert models["p/rated"].skills == {"code": 4.0}
     assert models["p/local"].rating("code") == models["p/mystery"].rating("code") == 5.0

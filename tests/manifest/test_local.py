@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engines import catalog_from
 from rightmodel.core.task import Task
 from rightmodel.execution.engine import make_router
 from rightmodel.manifest.load import load_catalog
@@ -94,10 +95,8 @@ def test_models_in_memory_are_known_where_the_server_says_so() -> None:
 
 
 def included(tmp_path: Path, text: str, *served: str) -> Catalog:
-    path = tmp_path / "m.toml"
-    path.write_text(f"version = 1\n{text}")
     models = {"llamacpp": Served(tuple(map(ServedModel, served)))} if served else {}
-    return load_catalog(path, has_key=lambda _: True, served=models)
+    return catalog_from(tmp_path, f"version = 1\n{text}", served=models)
 
 
 def test_an_included_local_provider_connects_what_is_running(tmp_path: Path) -> None:

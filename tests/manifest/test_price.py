@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engines import catalog_from
 from rightmodel.core.call import Usage
 from rightmodel.core.errors import ManifestError
 from rightmodel.manifest.build import build_price
-from rightmodel.manifest.load import load_catalog
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -155,9 +155,7 @@ def test_no_moment_costs_more_than_none(
 
 
 def load(tmp_path: Path, text: str) -> Model:
-    file = tmp_path / "rightmodel.toml"
-    file.write_text(f"version = 1\n{text}")
-    return next(iter(load_catalog(file, has_key=lambda _: True).models.values()))
+    return next(iter(catalog_from(tmp_path, f"version = 1\n{text}").models.values()))
 
 
 def test_what_the_user_writes_as_cost_holds_at_every_size(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from engines import catalog_from
 from rightmodel.core.errors import ManifestError
 from rightmodel.core.task import WireFormat
 from rightmodel.manifest.catalog import Provider
@@ -171,32 +172,26 @@ def test_a_key_file_is_relative_to_the_manifest(
 def test_a_key_pasted_into_the_manifest_is_explained_and_not_repeated(
     tmp_path: Path, key: str, where: str
 ) -> None:
-    path = tmp_path / "m.toml"
-    path.write_text(f'version = 1\n[providers.p]\n{where} = "{key}"\n')
     with pytest.raises(ManifestError, match="not the key itself") as caught:
-        load_catalog(path, has_key=lambda _: True)
+        catalog_from(tmp_path, f'version = 1\n[providers.p]\n{where} = "{key}"\n')
     assert key not in str(caught.value)
 
 
 def test_a_base_url_with_a_key_in_it_is_not_repeated(tmp_path: Path) -> None:
-    path = tmp_path / "m.toml"
     for url in (f"https://e.com/v1?key={KEY}", f"https://{KEY}@e.com", f"ftp://e.com/{KEY}"):
-        path.write_text(f'version = 1\n[providers.p]\nbase_url = "{url}"\n')
         with pytest.raises(ManifestError) as caught:
-            load_catalog(path, has_key=lambda _: True)
+            catalog_from(tmp_path, f'version = 1\n[providers.p]\nbase_url = "{url}"\n')
         assert KEY not in str(caught.value)
 
 
 def test_a_key_in_any_other_value_of_the_manifest_is_not_repeated(tmp_path: Path) -> None:
-    path = tmp_path / "m.toml"
     for line in (
         f'trust = "{PASTED[0]}"',
         f'api_key = "{PASTED[0]}"',
         f"max_concurrency = '{KEY}'",
     ):
-        path.write_text(f"version = 1\n[providers.p]\n{line}\n")
         with pytest.raises(ManifestError) as caught:
-            load_catalog(path, has_key=lambda _: True)
+            catalog_from(tmp_path, f"version = 1\n[providers.p]\n{line}\n")
         assert PASTED[0] not in str(caught.value)
 
 

@@ -4,9 +4,9 @@ import asyncio
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from engines import catalog_from
 from rightmodel.core.task import Message, Task
 from rightmodel.execution.engine import make_router
-from rightmodel.manifest.load import load_catalog
 from rightmodel.routing.tokens import estimate_tokens
 
 if TYPE_CHECKING:
@@ -44,9 +44,7 @@ require = {trust = "local"}
 
 
 def catalog(tmp_path: Path) -> Catalog:
-    path = tmp_path / "m.toml"
-    path.write_text(MANIFEST)
-    return load_catalog(path, has_key=lambda _: True)
+    return catalog_from(tmp_path, MANIFEST)
 
 
 def decide(tmp_path: Path, task: Task) -> Decision:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engines import catalog_from
 from rightmodel.core.task import Task
 from rightmodel.execution.engine import make_router
-from rightmodel.manifest.load import load_catalog
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,8 +46,8 @@ require = {{ {require} }}
 def test_a_rejection_names_the_rule_or_the_key_that_causes_it(
     tmp_path: Path, budget: str, require: str, max_cost: str, reason: str
 ) -> None:
-    (tmp_path / "m.toml").write_text(MANIFEST.format(budget=budget, require=require))
-    router = make_router(load_catalog(tmp_path / "m.toml", has_key=lambda _: True), None)
+    catalog = catalog_from(tmp_path, MANIFEST.format(budget=budget, require=require))
+    router = make_router(catalog, None)
     task = Task("Tell me a secret", max_cost_usd=Decimal(max_cost) if max_cost else None)
     (rejection,) = asyncio.run(router.route(task)).rejections
     assert rejection.reason.endswith(reason)

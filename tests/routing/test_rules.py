@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from engines import catalog_from
 from rightmodel.core.decision import Assessment, Trust
 from rightmodel.core.task import Attachment, Message, Task, Turn, WireFormat
-from rightmodel.manifest.load import load_catalog
 from rightmodel.routing.router import Router
 from rightmodel.routing.signals.judge import Judge, JudgeAnswer
 from rightmodel.routing.signals.routing_rules import nearest_word
@@ -67,9 +67,7 @@ CODE = Assessment((("code", 1.0),), 5.0, "learned", confidence=0.9, difficulty_c
 
 
 def catalog_of(tmp_path: Path, rules: str, assess: str = "learned") -> Catalog:
-    path = tmp_path / "m.toml"
-    path.write_text(MODELS.format(assess=assess) + rules)
-    return load_catalog(path, has_key=lambda _: True)
+    return catalog_from(tmp_path, MODELS.format(assess=assess) + rules)
 
 
 def route(tmp_path: Path, rules: str, task: Task, inferred: Assessment = CODE) -> Decision:

@@ -19,9 +19,9 @@ from genai_prices.types import (
     TimeOfDateConstraint,
 )
 
+from engines import catalog_from
 from price_drift import Comparison, compare, main
 from price_list import PriceList
-from rightmodel.manifest.load import load_catalog
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,9 +51,7 @@ def listed(prices: ModelPrice | list[ConditionalPrice]) -> PriceList:
 
 
 def compared(tmp_path: Path, more: str, prices: ModelPrice | list[ConditionalPrice]) -> Comparison:
-    file = tmp_path / "rightmodel.toml"
-    file.write_text(MANIFEST + more)
-    catalog = load_catalog(file, has_key=lambda _: True)
+    catalog = catalog_from(tmp_path, MANIFEST + more)
     return compare(catalog.models.values(), listed(prices), TODAY)
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from engines import catalog_from
 from rightmodel.core.decision import Assessment, Decision
 from rightmodel.core.errors import ManifestError, ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
-from rightmodel.manifest.load import load_catalog
 from rightmodel.routing.router import Router
 from rightmodel.routing.signals.judge import MOST_SHIFT, Judge, JudgeAnswer
 
@@ -81,9 +81,7 @@ class Scripted:
 
 
 def catalog_of(tmp_path: Path, assess: str) -> Catalog:
-    path = tmp_path / "m.toml"
-    path.write_text(MANIFEST.format(assess=assess))
-    return load_catalog(path, has_key=lambda _: True)
+    return catalog_from(tmp_path, MANIFEST.format(assess=assess))
 
 
 def router_of(catalog: Catalog, judge: Judge | None, local: Assessment) -> Router:
@@ -189,12 +187,11 @@ def test_no_judge_is_asked_beyond_the_ceiling_or_out_of_trust(tmp_path: Path) ->
 
 
 def test_a_judge_in_the_manifest_must_be_known(tmp_path: Path) -> None:
-    path = tmp_path / "m.toml"
-    path.write_text('version = 1\ninclude = ["openai"]\n[routing]\njudge = "openai/nobody-4.2-x"\n')
-    assert load_catalog(path, has_key=lambda _: True)  # a model in no manifest can be used
-    path.write_text('version = 1\ninclude = ["openai"]\n[routing]\njudge = "nobody"\n')
+    head = 'version = 1\ninclude = ["openai"]\n[routing]\n'
+    # A model in no manifest can be used.
+    assert catalog_from(tmp_path, head + 'judge = "openai/nobody-4.2-x"\n')
     with pytest.raises(ManifestError, match=r"routing\.judge"):
-        load_catalog(path, has_key=lambda _: True)
+        catalog_from(tmp_path, head + 'judge = "nobody"\n')
 
 
 OPENINGS = (

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
+from engines import catalog_from
 from ledger.rows import attempt, call, outcome
 from loopback import loopback, openai_answer
 from rightmodel.core.decision import Candidate, Rejection
@@ -20,7 +21,6 @@ from rightmodel.execution.engine import Clock, build
 from rightmodel.ledger.paths import FILE
 from rightmodel.ledger.records import Choice, Origin, Texts
 from rightmodel.ledger.sqlite import SqliteStore
-from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings
 from rightmodel.surfaces.call_view import Logged, Wanted, follow
 from rightmodel.surfaces.cli import cli
@@ -263,10 +263,8 @@ def test_a_prompt_is_shown_only_where_it_was_stored(tmp_path: Path) -> None:
 
 async def test_what_a_real_call_could_choose_from_is_there(tmp_path: Path) -> None:
     async with loopback({"cheap": [openai_answer("the Rhine")]}) as up:
-        path = tmp_path / "rightmodel.toml"
-        path.write_text(MANIFEST.format(port=up.port))
-        settings = Settings(path, {"RIGHTMODEL_STATE_DIR": str(tmp_path / "state")})
-        catalog = load_catalog(path, has_key=lambda _: True)
+        catalog = catalog_from(tmp_path, MANIFEST.format(port=up.port))
+        settings = Settings(None, {"RIGHTMODEL_STATE_DIR": str(tmp_path / "state")})
         engine = build(settings, catalog, clock=Clock(time.monotonic, lambda: NOW))
         await engine.executor.complete(Task("Name a river", difficulty="easy"), deadline_s=5)
         await engine.close()

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner, Result
 
+from engines import catalog_from
 from rightmodel.core.task import WireFormat
 from rightmodel.manifest.catalog import Provider
-from rightmodel.manifest.load import load_catalog
 from rightmodel.routing.router import count_tokens
 from rightmodel.simulator import Behaviour, SimulatedProvider, clock
 from rightmodel.simulator.fault import CATALOGUE
@@ -199,8 +199,7 @@ def test_without_any_key_the_shipped_providers_are_rehearsed_within_seconds(
 
 
 async def test_neither_keys_nor_headers_nor_addresses_of_the_user_are_used(tmp_path: Path) -> None:
-    (tmp_path / "m.toml").write_text(MANIFEST)
-    catalog = load_catalog(tmp_path / "m.toml", has_key=lambda _: True)
+    catalog = catalog_from(tmp_path, MANIFEST)
 
     answers = Answers(BUILT_IN, count_tokens)
     async with simulate(catalog, answers, seed=0, clock=time.monotonic) as set_up:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mcp_types import CallToolResult, TextContent
 
+from engines import Tools, engine_from
 from rightmodel.execution.engine import App
 from rightmodel.manifest.catalog import Catalog
 from rightmodel.manifest.settings import Settings
 from rightmodel.simulator import Behaviour, SimulatedProvider
 from rightmodel.surfaces.arguments import complete_task
-from rightmodel.surfaces.mcp.server import ToolCalls
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,13 +41,6 @@ require = { trust = "trusted" }
 """
 
 
-class Silent:
-    """A session without a client."""
-
-    async def report_progress(self, *_: object) -> None:
-        return
-
-
 def call(folder: Path, tool: str, arguments: dict[str, Any], manifest: str = MANIFEST) -> Any:
     path = folder / "rightmodel.toml"
     path.write_text(manifest)
@@ -55,7 +48,7 @@ def call(folder: Path, tool: str, arguments: dict[str, Any], manifest: str = MAN
     async def run() -> CallToolResult:
         app = App(Settings(path, {}))
         try:
-            return await ToolCalls(app.engine, None).answer(tool, arguments, Silent())  # type: ignore[arg-type]
+            return await Tools(app.engine).call(tool, arguments)
         finally:
             await app.close()
 
@@ -193,21 +186,15 @@ def test_rejections_are_listed_with_their_reasons(tmp_path: Path) -> None:
     assert shown["rejected"][0]["model"] == "p/first"
 
 
-def test_a_manifest_that_was_repaired_is_used_at_once(tmp_path: Path) -> None:
+async def test_a_manifest_that_was_repaired_is_used_at_once(tmp_path: Path) -> None:
     path = tmp_path / "rightmodel.toml"
     path.write_text("version = 1\nmodells = []\n")
-
-    async def run() -> tuple[CallToolResult, CallToolResult]:
-        app = App(Settings(path, {}))
-        calls = ToolCalls(app.engine, None)
-        try:
-            broken = await calls.answer("choose_model", {"task": "x"}, Silent())  # type: ignore[arg-type]
-            path.write_text(MANIFEST)
-            return broken, await calls.answer("choose_model", {"task": "x"}, Silent())  # type: ignore[arg-type]
-        finally:
-            await app.close()
-
-    broken, repaired = asyncio.run(run())
+    app = App(Settings(path, {}))
+    tools = Tools(app.engine)
+    broken = await tools.call("choose_model", {"task": "x"})
+    path.write_text(MANIFEST)
+    repaired = await tools.call("choose_model", {"task": "x"})
+    await app.close()
     assert "did you mean 'models'" in text_of(broken)
     assert not repaired.is_error
 
@@ -217,25 +204,17 @@ def test_without_provider_and_key_the_error_names_the_fix(tmp_path: Path) -> Non
     assert "OPENAI_API_KEY is not set" in text_of(result)
 
 
-def test_a_call_whose_only_model_refuses_the_key_ends_at_once(tmp_path: Path) -> None:
-    async def run() -> CallToolResult:
-        async with SimulatedProvider(
-            "openai-chat", key="sk-right-one", models={"m": answers}
-        ) as up:
-            path = tmp_path / "m.toml"
-            path.write_text(
-                'version = 1\n[providers.p]\nprotocol = "openai-chat"\n'
-                f'base_url = "{up.base_url}"\n[[models]]\nid = "p/m"\n'
-            )
-            app = App(Settings(path, {}))
-            try:
-                call = ToolCalls(app.engine, None).answer("complete", {"prompt": "x"}, Silent())  # type: ignore[arg-type]
-                return await asyncio.wait_for(call, 20)
-            finally:
-                await app.close()
-
-    answers = Behaviour()
-    result = asyncio.run(run())
+async def test_a_call_whose_only_model_refuses_the_key_ends_at_once(tmp_path: Path) -> None:
+    models = {"m": Behaviour()}
+    async with SimulatedProvider("openai-chat", key="sk-right-one", models=models) as up:
+        manifest = (
+            'version = 1\n[providers.p]\nprotocol = "openai-chat"\n'
+            f'base_url = "{up.base_url}"\n[[models]]\nid = "p/m"\n'
+        )
+        engine = engine_from(tmp_path, manifest)
+        async with asyncio.timeout(20):
+            result = await Tools.of(engine).call("complete", {"prompt": "x"})
+        await engine.close()
     assert result.is_error
     assert "code=auth_failed" in text_of(result)
 

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from mcp_types import CallToolResult, TextContent
 
+from engines import Tools
 from loopback import failure, loopback, openai_answer
 from rightmodel.execution.calls import PAGE_CHARS
 from rightmodel.execution.engine import App
 from rightmodel.manifest.settings import Settings
-from rightmodel.surfaces.mcp.server import ToolCalls
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp.server.session import ServerSession
 
 MANIFEST = """
 version = 1
@@ -36,14 +35,8 @@ id = "p/m"
 cost = {{ input = 1, output = 2 }}
 """
 KEY = "sk-verysecretkey-0123456789"
+AGAIN = {"ref": "{ref}"}
 Response = tuple[int, str, bytes]
-
-
-class Silent:
-    """A session without a client."""
-
-    async def report_progress(self, *_: object) -> None:
-        return
 
 
 def call(folder: Path, response: Response, pages: int = 1, **more: Any) -> list[CallToolResult]:
@@ -54,14 +47,10 @@ def call(folder: Path, response: Response, pages: int = 1, **more: Any) -> list[
             path = folder / "m.toml"
             path.write_text(MANIFEST.format(port=server.port))
             app = App(Settings(path, {"PK": KEY, "RIGHTMODEL_STATE_DIR": str(folder / "state")}))
-            session = cast("ServerSession", Silent())
-            tools = ToolCalls(app.engine, None)
+            tools = Tools(app.engine)
             try:
-                found = [await tools.answer("complete", {"prompt": "hi", **more}, session)]
-                for _ in range(pages - 1):
-                    ref = cast("Any", found[0].meta)["rightmodel/receipt"]["ref"]
-                    found.append(await tools.answer("complete", {"ref": ref}, session))
-                return found
+                first = await tools.call("complete", {"prompt": "hi", **more})
+                return [first, *[await tools.call("complete", AGAIN) for _ in range(pages - 1)]]
             finally:
                 await app.close()
 
