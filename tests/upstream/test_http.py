@@ -131,6 +131,16 @@ def test_an_answer_that_was_complete_survives_what_breaks_after_it() -> None:
     assert completion.text == "all of it"
 
 
+@pytest.mark.parametrize(
+    "after", [b"data:  [DONE] \n\n", b"data: bye\n\n", b'data: {"usage": {"pr']
+)
+def test_an_answer_that_was_complete_survives_what_cannot_be_read_after_it(after: bytes) -> None:
+    """It was paid for."""
+    whole = (*chat().chunks[:-1], after)
+    completion, _ = ask(Reply(whole, end="close"))
+    assert completion.text == "ok"
+
+
 def test_an_upstream_that_is_done_need_not_end_the_response() -> None:
     whole = chat()
     completion, server = ask(Reply(whole.chunks, end="open"), whole, times=2)

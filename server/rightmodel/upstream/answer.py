@@ -60,6 +60,7 @@ _EVENT_HEAD: Final = re.compile(r"\A(?:event:[^\n]*\n)?data:\s*")
 """Some servers frame an error as an event even where the status is an error's."""
 
 _DONE: Final = b"[DONE]"
+_ILLEGIBLE: Final = {Fault.MALFORMED, Fault.CONNECTION}
 _SPACE: Final = b" \t\r\n"
 _BOM: Final = b"\xef\xbb\xbf"
 _decode: Final = json.JSONDecoder(parse_float=Decimal).raw_decode
@@ -225,22 +226,32 @@ class Answer:
         self._report()
 
     def _events(self, events: list[Event], *, cut: bool = False) -> None:
-        """Decode what is in order, also in front of an event that is not."""
+        """Decode what is in order, also in front of an event that is not.
+
+        What is illegible after the end of the answer costs nobody the answer, which was paid for.
+        """
         values: list[Mapping[str, Any]] = []
-        try:
-            for name, data in events:
-                if data == _DONE:
-                    self.decoder.done = True
-                else:
-                    values.append(self._checked(name, data, cut=cut))
-        finally:
+        illegible: ProviderError | None = None
+        for name, data in events:
+            if data == _DONE:
+                self.decoder.done = True
+                continue
             try:
-                self.decoder.feed(values)
-            except InBandError as error:
-                raise classify_in_band(self.request, error.body) from None
-            except _INVALID as error:
-                what = f"an invalid event: {_start_of([data for _, data in events])}"
-                raise malformed(self.request, what) from error
+                values.append(self._checked(name, data, cut=cut))
+            except ProviderError as error:
+                illegible = error
+                break
+        try:
+            self.decoder.feed(values)
+        except InBandError as error:
+            raise classify_in_band(self.request, error.body) from None
+        except _INVALID as error:
+            what = f"an invalid event: {_start_of([data for _, data in events])}"
+            raise malformed(self.request, what) from error
+        if illegible is not None:
+            if not self.decoder.finish or illegible.fault not in _ILLEGIBLE:
+                raise illegible
+            self.decoder.done = True
 
     def _checked(self, name: bytes, data: bytes, *, cut: bool) -> Mapping[str, Any]:
         """One event, which is no error. `cut`: the stream may have ended within it."""

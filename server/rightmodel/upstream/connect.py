@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from rightmodel.upstream.live import Watch
 
 CONNECT_S: Final = 10.0
+CLOSED: Final = "the connection was closed"
+_CERTIFICATES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+_PROXIES: Final = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 NEXT_ADDRESS_S: Final = 0.3
 """How long one of several addresses of a host has to connect before the next is tried."""
 
@@ -42,6 +45,11 @@ class Origin(NamedTuple):
     host: str
     port: int
     proxy: str
+
+    @property
+    def way(self) -> str:
+        """For messages: the proxy between, without its password; "" where there is none."""
+        return f" through the proxy {_public(self.proxy)}" if self.proxy else ""
 
 
 class Target(NamedTuple):
@@ -127,7 +135,12 @@ def _proxy(url: str, scheme: str, host: str) -> str:
 
     if is_loopback(url) or not (proxies := getproxies()) or proxy_bypass(host):
         return ""
-    return proxies.get(scheme) or proxies.get("all") or ""
+    proxy = proxies.get(scheme) or proxies.get("all") or ""
+    return proxy if "://" in proxy or not proxy else f"http://{proxy}"
+
+
+def _public(proxy: str) -> str:
+    return proxy.rpartition("@")[2]
 
 
 def tls_context() -> ssl.SSLContext:
@@ -140,11 +153,10 @@ def tls_context() -> ssl.SSLContext:
 
 
 def why_no_connection(url: str, error: Exception) -> str:
-    """Why no connection could be opened, with the variable that may be the cause."""
-    hint = ""
-    if isinstance(error, OSError):
-        named = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
-        hint = "".join(f" ({name} is {os.environ[name]})" for name in named)
+    """Why no connection could be opened, with the variables that may be the cause."""
+    names = _CERTIFICATES if isinstance(error, OSError) else _PROXIES
+    found = [(name, os.environ.get(name)) for name in names]
+    hint = "".join(f" ({name} is {_public(value)})" for name, value in found if value)
     return f"cannot reach {url}: {type(error).__name__}: {error}{hint}"
 
 
@@ -171,7 +183,7 @@ def _connecting() -> Iterator[None]:
     except TimeoutError as error:
         raise NoConnectionError(f" within {CONNECT_S:.0f} s") from error
     except OSError as error:  # ssl's errors, and those of resolving a name, are among them
-        why, code = str(error), error.errno
+        why, code = str(error) or CLOSED, error.errno
         if code and code in errno.errorcode and not isinstance(error, ssl.SSLError):
             why = os.strerror(code)  # without the address: messages name the base_url
         raise NoConnectionError(f": {why}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import unquote, urlsplit
@@ -10,6 +11,7 @@ import httpcore2
 import httpx2
 
 from rightmodel.upstream.connect import (
+    CLOSED,
     CONNECT_S,
     BrokenError,
     NoConnectionError,
@@ -55,6 +57,7 @@ class HttpcoreConnection:
         """As in `Connection`."""
 
         async def content() -> AsyncIterator[bytes]:
+            connecting.reschedule(None)  # the proxy and the upstream have shaken hands
             yield request.content
             if watch is not None:
                 watch.sent()
@@ -67,11 +70,11 @@ class HttpcoreConnection:
             httpcore2.URL(target.url),
             headers=[(b"host", target.host), *sent],
             content=content(),
-            extensions={"timeout": {"connect": CONNECT_S}},
         )
         try:
-            self._response = await self._connection.handle_async_request(made)
-        except httpcore2.ConnectTimeout as error:
+            async with asyncio.timeout(CONNECT_S) as connecting:
+                self._response = await self._connection.handle_async_request(made)
+        except TimeoutError as error:
             raise NoConnectionError(f" within {CONNECT_S:.0f} s") from error
         except (httpcore2.ConnectError, httpcore2.ProxyError) as error:
             raise NoConnectionError(f": {_why(error)}") from error
@@ -142,4 +145,4 @@ def _why(error: Exception) -> str:
     while cause is not None and not isinstance(cause, ConnectionError):
         cause = cause.__cause__ or cause.__context__
     number = getattr(cause, "errno", None)
-    return os.strerror(number) if number and number > 0 else str(error)
+    return os.strerror(number) if number and number > 0 else str(error) or CLOSED
