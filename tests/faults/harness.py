@@ -34,6 +34,7 @@ from rightmodel.manifest.settings import Settings
 from rightmodel.simulator import Behaviour, SimulatedProvider
 from rightmodel.simulator.dialects import DIALECTS
 from rightmodel.surfaces.rendering import error_text
+from rightmodel.upstream.connect import look_up
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -90,7 +91,12 @@ class SkippingLoop(asyncio.SelectorEventLoop):
     def run_in_executor(  # type: ignore[override]  # a future can be watched
         self, executor: Any, func: Any, *args: Any
     ) -> asyncio.Future[Any]:
-        """Time is not skipped while a thread works."""
+        """Time is not skipped while a thread works.
+
+        Names of the domain that never exists are not found without asking the network.
+        """
+        if func is look_up and args[0].endswith(".invalid"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         future = super().run_in_executor(executor, func, *args)
         self._skipping.threads += 1
         future.add_done_callback(self._returned)
@@ -101,13 +107,6 @@ class SkippingLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return super().time() + self._skipping.skipped
-
-    async def getaddrinfo(self, host: Any, port: Any, **kinds: Any) -> list[Any]:
-        """Names of the domain that never exists are not found without asking the network."""
-        name = host.decode() if isinstance(host, bytes) else str(host)  # anyio encodes it
-        if name.endswith(".invalid"):
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return await super().getaddrinfo(host, port, **kinds)
 
 
 def rehearsal(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import threading
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -14,11 +15,11 @@ import uvloop
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import WireFormat
-from rightmodel.upstream import http
+from rightmodel.upstream import connect, http
 from rightmodel.upstream.connect import Request, target_of
 from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.upstream.http import _Direct, _Response
-from upstream.raw import BODY, CHUNKED, JSON, WHOLE, ask, chunked, serving
+from upstream.raw import BODY, CHUNKED, JSON, WHOLE, ask, chunked, refused, serving
 from upstream.upstream import request_of
 
 if TYPE_CHECKING:
@@ -139,13 +140,12 @@ async def test_an_address_that_does_not_answer_gives_way_to_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with serving(WHOLE) as (script, client):
-        loop = asyncio.get_running_loop()
         ipv4 = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
 
-        async def addresses(*_: Any, **__: Any) -> Any:
+        def addresses(*_: Any, **__: Any) -> Any:
             return [(*ipv4, (host, script.port)) for host in ("127.0.0.9", "127.0.0.1")]
 
-        monkeypatch.setattr(loop, "getaddrinfo", addresses)
+        monkeypatch.setattr(connect, "look_up", addresses)
         assert (await ask(script, client, "http://localhost")).text == "ok"
 
 
@@ -231,3 +231,30 @@ def test_without_its_parser_the_pool_below_httpx2_does_the_same(
     monkeypatch.setattr(http, "IS_AVAILABLE", False)
     assert answered(WHOLE, chunked(BODY), WHOLE) == 1
     assert failed(WHOLE[:-5]).fault is Fault.CONNECTION
+
+
+async def test_a_name_whose_lookup_hangs_holds_up_no_other_host_and_no_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answer, looked_up = threading.Event(), asyncio.Semaphore(0)
+    loop, look_up = asyncio.get_running_loop(), connect.look_up
+
+    def hangs(host: str, port: int, flags: int = 0) -> Any:
+        if host != "slow.example" or flags:
+            return look_up(host, port, flags)
+        loop.call_soon_threadsafe(looked_up.release)
+        answer.wait()
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(connect, "look_up", hangs)
+    async with serving(WHOLE) as (script, client):
+        waiting = [
+            asyncio.create_task(refused(script, client, origin="http://slow.example"))
+            for _ in range(40)
+        ]
+        for _ in waiting:
+            await looked_up.acquire()
+        assert (await ask(script, client, "http://localhost")).text == "ok"
+        await loop.shutdown_default_executor()
+        answer.set()
+        assert {error.fault for error in await asyncio.gather(*waiting)} == {Fault.CONNECTION}

@@ -7,8 +7,10 @@ import errno
 import os
 import socket
 import ssl
+import threading
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from rightmodel.manifest.base_url import is_loopback
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from rightmodel.upstream.live import Watch
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 CONNECT_S: Final = 10.0
 CLOSED: Final = "the connection was closed"
@@ -192,7 +197,10 @@ def _connecting() -> Iterator[None]:
 async def _connected(host: str, port: int) -> socket.socket:
     """A connected socket, to the first address of the host that answers. Raises `OSError`."""
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = look_up(host, port, socket.AI_NUMERICHOST)
+    except socket.gaierror:  # a name
+        found = await loop.run_in_executor(_RESOLVER, look_up, host, port)
     for number, (family, kind, protocol, _, address) in enumerate(found, 1):
         made = socket.socket(family, kind, protocol)
         try:
@@ -207,3 +215,32 @@ async def _connected(host: str, port: int) -> socket.socket:
         else:
             return made
     raise OSError(f"no address for {host}")
+
+
+def look_up(host: str, port: int, flags: int = 0) -> list[Any]:
+    """The addresses of a host, as `getaddrinfo` gives them. Blocks, and raises `OSError`."""
+    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+
+
+class _Resolver(Executor):
+    """A thread for each name: a resolver may hang for half a minute.
+
+    The event loop's own threads are few, others need them, and no program ends before they do.
+    """
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Call it; what it returns or raises is the future's."""
+        future: Future[T] = Future()
+        future.set_running_or_notify_cancel()
+
+        def work() -> None:
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except BaseException as error:  # noqa: BLE001 - the future's owner is told
+                future.set_exception(error)
+
+        threading.Thread(target=work, name="resolver", daemon=True).start()
+        return future
+
+
+_RESOLVER: Final = _Resolver()
