@@ -7,7 +7,7 @@ import gc
 import inspect
 import itertools
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -50,13 +50,18 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run an `async def test_…` in a loop of its own, which ends before pytest's limit of time."""
+    """Run an `async def test_…` in a loop of its own, which ends before pytest's limit of time.
+
+    Its argument `loop` is the loop's factory.
+    """
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     limit = pyfuncitem.get_closest_marker("timeout")
     names = inspect.signature(pyfuncitem.obj).parameters
     test = pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})
-    asyncio.run(asyncio.wait_for(test, 0.9 * (limit.args[0] if limit else 60)))
+    loop: Any = pyfuncitem.funcargs.get("loop")
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(asyncio.wait_for(test, 0.9 * (limit.args[0] if limit else 60)))
     return True
 
 

@@ -135,15 +135,14 @@ def chat_body(**more: Any) -> str:
     )
 
 
-def test_a_turn_in_the_upstreams_own_dialect_passes_through_byte_for_byte(tmp_path: Path) -> None:
+async def test_a_turn_in_the_upstreams_own_dialect_passes_through_byte_for_byte(
+    tmp_path: Path,
+) -> None:
     body = '{ "messages":[{"role":"user","content":"hi \\u00e9"}],\n "x": 1.50, "model" : "auto"}'
 
-    async def run() -> tuple[bytes, Answer]:
-        async with setup(tmp_path) as s:
-            answer = await s.run(turn_of(body, model="chat/m"))
-            return s.chat.requests[0].raw, answer
-
-    raw, answer = asyncio.run(run())
+    async with setup(tmp_path) as s:
+        answer = await s.run(turn_of(body, model="chat/m"))
+        raw = s.chat.requests[0].raw
     assert raw.endswith(body.replace('"auto"', '"m"').encode())
     assert answer.text == "hello there"
     assert answer.completion is not None
@@ -151,13 +150,10 @@ def test_a_turn_in_the_upstreams_own_dialect_passes_through_byte_for_byte(tmp_pa
     assert whole["choices"][0]["message"]["content"] == "hello there"
 
 
-def test_a_stream_in_the_clients_dialect_is_handed_on_as_it_came(tmp_path: Path) -> None:
-    async def run() -> tuple[Kept, Answer]:
-        async with setup(tmp_path) as s:
-            relay = Kept()
-            return relay, await s.run(turn_of(chat_body(stream=True), model="chat/m"), relay)
-
-    relay, answer = asyncio.run(run())
+async def test_a_stream_in_the_clients_dialect_is_handed_on_as_it_came(tmp_path: Path) -> None:
+    async with setup(tmp_path) as s:
+        relay = Kept()
+        answer = await s.run(turn_of(chat_body(stream=True), model="chat/m"), relay)
     assert relay.start is not None
     assert relay.start.is_raw
     assert relay.start.ref == answer.receipt.ref != ""
@@ -177,40 +173,34 @@ class Slow(Kept):
 
 
 @pytest.mark.parametrize("model", ["chat/m", "messages/m"])
-def test_a_client_that_reads_slowly_is_no_silence_of_the_upstream(
+async def test_a_client_that_reads_slowly_is_no_silence_of_the_upstream(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
 ) -> None:
     for name in ("STALL_S", "OPEN_STALL_S"):
         monkeypatch.setattr(attempt, name, 0.2)
     monkeypatch.setattr(outcome, "MOVED_S", 0.05)
 
-    async def run() -> Answer:
-        async with setup(tmp_path, Behaviour(answers="word " * 100, chunk_tokens=1)) as s:
-            return await s.run(turn_of(chat_body(stream=True), model=model), Slow())
-
-    assert asyncio.run(run()).text == "word " * 100
+    async with setup(tmp_path, Behaviour(answers="word " * 100, chunk_tokens=1)) as s:
+        answer = await s.run(turn_of(chat_body(stream=True), model=model), Slow())
+    assert answer.text == "word " * 100
 
 
-def test_a_stream_without_usage_costs_what_its_tokens_are_estimated_to_cost(tmp_path: Path) -> None:
-    async def run() -> Answer:
-        async with setup(tmp_path, Behaviour(answers="word " * 100)) as s:
-            return await s.run(turn_of(chat_body(stream=True), model="chat/m"), Kept())
-
-    receipt = asyncio.run(run()).receipt
+async def test_a_stream_without_usage_costs_what_its_tokens_are_estimated_to_cost(
+    tmp_path: Path,
+) -> None:
+    async with setup(tmp_path, Behaviour(answers="word " * 100)) as s:
+        receipt = (await s.run(turn_of(chat_body(stream=True), model="chat/m"), Kept())).receipt
     assert receipt.attempts[-1].usage is None
     assert receipt.cost_usd is not None
     assert 0.0002 < receipt.cost_usd < 0.0004  # 500 characters, 2 USD per million tokens
     assert receipt.saved_usd is None
 
 
-def test_a_turn_is_translated_for_an_upstream_of_another_dialect(tmp_path: Path) -> None:
-    async def run() -> tuple[Any, Kept, Answer]:
-        async with setup(tmp_path, Behaviour(answers=LOOK)) as s:
-            relay = Kept()
-            task = turn_of(chat_body(stream=True, tools=[TOOL]), model="messages/m")
-            return s, relay, await s.run(task, relay)
-
-    s, relay, answer = asyncio.run(run())
+async def test_a_turn_is_translated_for_an_upstream_of_another_dialect(tmp_path: Path) -> None:
+    async with setup(tmp_path, Behaviour(answers=LOOK)) as s:
+        relay = Kept()
+        task = turn_of(chat_body(stream=True, tools=[TOOL]), model="messages/m")
+        answer = await s.run(task, relay)
     assert s.messages.requests[0].body["tools"][0]["name"] == "look"
     assert relay.start is not None
     assert not relay.start.is_raw
@@ -221,41 +211,34 @@ def test_a_turn_is_translated_for_an_upstream_of_another_dialect(tmp_path: Path)
     assert answer.completion.finish == "tool_calls"
 
 
-def test_a_translated_stream_shows_no_key(tmp_path: Path) -> None:
+async def test_a_translated_stream_shows_no_key(tmp_path: Path) -> None:
     said = "The key is sk-of-the-provider."
 
-    async def run() -> Kept:
-        answers = Behaviour(answers=said, chunk_tokens=100)
-        async with SimulatedProvider("openai-chat", models={"m": answers}) as chat:
-            manifest = (
-                'version = 1\n[providers.p]\nprotocol = "openai-chat"\nkey_env = "KEY"\n'
-                f'base_url = "{chat.base_url}"\n[[models]]\nid = "p/m"\n'
-            )
-            engine = engine_from(tmp_path, manifest, KEY="sk-of-the-provider")
-            relay = Kept()
-            body = json.dumps({"model": "auto", "input": "hi", "stream": True})
-            await engine.turns.run(turn_of(body, WireFormat.OPENAI_RESPONSES), relay)
-            await engine.close()
-            return relay
-
-    relay = asyncio.run(run())
+    answers = Behaviour(answers=said, chunk_tokens=100)
+    async with SimulatedProvider("openai-chat", models={"m": answers}) as chat:
+        manifest = (
+            'version = 1\n[providers.p]\nprotocol = "openai-chat"\nkey_env = "KEY"\n'
+            f'base_url = "{chat.base_url}"\n[[models]]\nid = "p/m"\n'
+        )
+        engine = engine_from(tmp_path, manifest, KEY="sk-of-the-provider")
+        relay = Kept()
+        body = json.dumps({"model": "auto", "input": "hi", "stream": True})
+        await engine.turns.run(turn_of(body, WireFormat.OPENAI_RESPONSES), relay)
+        await engine.close()
     shown = "".join(e for e in relay.found if isinstance(e, str))
     assert shown == said.replace("sk-of-the-provider", "[key removed]")
 
 
 @pytest.mark.parametrize("broken", [fault.overloaded(), fault.rate_limit(), fault.reset_at_once()])
 @pytest.mark.parametrize("streamed", [True, False])
-def test_a_failure_before_the_first_event_is_invisible(
+async def test_a_failure_before_the_first_event_is_invisible(
     tmp_path: Path, broken: Any, streamed: bool
 ) -> None:
-    async def run() -> tuple[Kept, Answer]:
-        async with setup(tmp_path) as s:
-            s.chat.fail_all(broken)
-            relay = Kept()
-            task = turn_of(chat_body(stream=streamed), model="chat/m,messages/m")
-            return relay, await s.run(task, relay if streamed else None)
-
-    relay, answer = asyncio.run(run())
+    async with setup(tmp_path) as s:
+        s.chat.fail_all(broken)
+        relay = Kept()
+        task = turn_of(chat_body(stream=streamed), model="chat/m,messages/m")
+        answer = await s.run(task, relay if streamed else None)
     assert [a.model for a in answer.receipt.attempts][-1] == "messages/m"
     assert answer.text == "hello there"
     assert answer.completion is not None
@@ -266,33 +249,30 @@ def test_a_failure_before_the_first_event_is_invisible(
         assert "".join(e for e in relay.found if isinstance(e, str)) == "hello there"
 
 
-def test_an_empty_stream_is_asked_for_in_one_piece_and_nothing_is_lost(tmp_path: Path) -> None:
-    async def run() -> tuple[Kept, Answer]:
-        async with setup(tmp_path) as s:
-            s.chat.fail_all(fault.empty_stream())
-            relay = Kept()
-            return relay, await s.run(turn_of(chat_body(stream=True), model="chat/m"), relay)
-
-    relay, answer = asyncio.run(run())
+async def test_an_empty_stream_is_asked_for_in_one_piece_and_nothing_is_lost(
+    tmp_path: Path,
+) -> None:
+    async with setup(tmp_path) as s:
+        s.chat.fail_all(fault.empty_stream())
+        relay = Kept()
+        answer = await s.run(turn_of(chat_body(stream=True), model="chat/m"), relay)
     assert not relay.opened
     assert answer.completion is not None
     assert answer.completion.parts == (Text("hello there"),)
 
 
-def test_a_cut_after_the_first_event_ends_the_turn_and_nothing_fails_over(tmp_path: Path) -> None:
-    async def run() -> tuple[Kept, ExhaustedError, int]:
-        async with setup(tmp_path, Behaviour(answers="word " * 200, chunk_tokens=4)) as s:
-            s.chat.fail_all(fault.reset_midway())
-            relay = Kept()
-            with pytest.raises(ExhaustedError) as caught:
-                await s.run(turn_of(chat_body(stream=True), model="chat/m,messages/m"), relay)
-            return relay, caught.value, len(s.messages.requests)
-
-    relay, error, others = asyncio.run(run())
+async def test_a_cut_after_the_first_event_ends_the_turn_and_nothing_fails_over(
+    tmp_path: Path,
+) -> None:
+    async with setup(tmp_path, Behaviour(answers="word " * 200, chunk_tokens=4)) as s:
+        s.chat.fail_all(fault.reset_midway())
+        relay = Kept()
+        with pytest.raises(ExhaustedError) as caught:
+            await s.run(turn_of(chat_body(stream=True), model="chat/m,messages/m"), relay)
     assert relay.data
     assert relay.data.endswith(b"\n\n")
-    assert [a.fault for a in error.attempts] == [Fault.CONNECTION]
-    assert others == 0
+    assert [a.fault for a in caught.value.attempts] == [Fault.CONNECTION]
+    assert len(s.messages.requests) == 0
 
 
 async def test_a_client_that_leaves_ends_the_upstreams_request_and_pays_for_what_it_got(
@@ -317,32 +297,25 @@ async def test_a_client_that_leaves_ends_the_upstreams_request_and_pays_for_what
         assert row.cost_usd > 0
 
 
-def test_models_without_tools_are_rejected_for_a_turn_that_brings_some(tmp_path: Path) -> None:
-    async def run() -> NoCandidateError:
-        async with setup(tmp_path):
-            manifest = (tmp_path / "m.toml").read_text().replace('features = ["tools"]\n', "")
-            engine = engine_from(tmp_path, manifest)
-            with pytest.raises(NoCandidateError, match="lacks tools") as caught:
-                await engine.turns.run(turn_of(chat_body(tools=[TOOL])))
-            await engine.close()
-            return caught.value
-
-    asyncio.run(run())
+async def test_models_without_tools_are_rejected_for_a_turn_that_brings_some(
+    tmp_path: Path,
+) -> None:
+    async with setup(tmp_path):
+        manifest = (tmp_path / "m.toml").read_text().replace('features = ["tools"]\n', "")
+        engine = engine_from(tmp_path, manifest)
+        with pytest.raises(NoCandidateError, match="lacks tools"):
+            await engine.turns.run(turn_of(chat_body(tools=[TOOL])))
+        await engine.close()
 
 
-def test_a_turn_is_not_sent_to_an_api_that_cannot_carry_it(tmp_path: Path) -> None:
+async def test_a_turn_is_not_sent_to_an_api_that_cannot_carry_it(tmp_path: Path) -> None:
     audio = {"type": "input_audio", "input_audio": {"data": "aGk=", "format": "wav"}}
     body = chat_body(messages=[{"role": "user", "content": [audio]}])
-
-    async def run() -> NoCandidateError:
-        async with setup(tmp_path) as s:
-            manifest = (tmp_path / "m.toml").read_text()
-            manifest = manifest.replace("features", 'input = ["text", "audio"]\nfeatures')
-            engine = engine_from(tmp_path, manifest)
-            with pytest.raises(NoCandidateError, match="no field for audio") as caught:
-                await engine.turns.run(turn_of(body, model="messages/m"))
-            await engine.close()
-            assert not s.messages.requests
-            return caught.value
-
-    asyncio.run(run())
+    async with setup(tmp_path) as s:
+        manifest = (tmp_path / "m.toml").read_text()
+        manifest = manifest.replace("features", 'input = ["text", "audio"]\nfeatures')
+        engine = engine_from(tmp_path, manifest)
+        with pytest.raises(NoCandidateError, match="no field for audio"):
+            await engine.turns.run(turn_of(body, model="messages/m"))
+        await engine.close()
+        assert not s.messages.requests

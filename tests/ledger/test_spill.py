@@ -109,18 +109,15 @@ def test_what_a_faulty_ledger_never_took_is_in_the_file(file: Path) -> None:
     assert run(file, nothing).charged(Key(DAY)) == Decimal("0.01")
 
 
-def test_without_room_for_the_file_the_log_says_how_many_are_lost(
+async def test_without_room_for_the_file_the_log_says_how_many_are_lost(
     file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file.parent.write_text("a file instead of the directory")
 
-    async def inner() -> None:
-        ledger = Ledger(SqliteOpener(file, lambda: NOON), clock=lambda: NOON, spill=Spill(file))
-        ledger.note(attempt())
-        ledger.note(call())
-        await ledger.close()
-
-    asyncio.run(inner())
+    ledger = Ledger(SqliteOpener(file, lambda: NOON), clock=lambda: NOON, spill=Spill(file))
+    ledger.note(attempt())
+    ledger.note(call())
+    await ledger.close()
     assert "2 ledger records are lost" in caplog.text
 
 

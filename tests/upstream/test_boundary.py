@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,7 +16,6 @@ from upstream.upstream import (
     KEY,
     Heard,
     Reply,
-    ScriptedServer,
     ask,
     chat,
     chunk,
@@ -28,12 +26,9 @@ from upstream.upstream import (
     plain,
     refusal,
     request_of,
-    run,
+    scripted,
 )
 from upstream.wire import chat_events, read_back
-
-if TYPE_CHECKING:
-    from rightmodel.upstream.http import HttpClient
 
 CAPS = ("max_tokens", "max_completion_tokens")
 
@@ -45,8 +40,8 @@ def takes_no(parameter: str) -> Reply:
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_an_output_limit_that_the_upstream_refuses_in_every_form_is_kept(times: int) -> None:
-    async def test(server: ScriptedServer, client: HttpClient) -> None:
+async def test_an_output_limit_that_the_upstream_refuses_in_every_form_is_kept(times: int) -> None:
+    async with scripted(*map(takes_no, CAPS), chat()) as (server, client):
         chat_model = make_upstreams(client)[WireFormat.OPENAI_CHAT]
         for _ in range(times):
             with pytest.raises(ProviderError, match="no cost ceiling or budget can be") as caught:
@@ -56,8 +51,6 @@ def test_an_output_limit_that_the_upstream_refuses_in_every_form_is_kept(times: 
             ["max_tokens"],
             ["max_completion_tokens"],
         ]
-
-    run(test, *map(takes_no, CAPS), chat())
 
 
 def test_where_no_money_is_limited_the_limit_may_go() -> None:
@@ -154,8 +147,14 @@ def hide(text: str) -> str:
 
 
 @pytest.mark.parametrize("key", [KEY, OTHER])
-def test_text_and_served_come_in_without_keys(key: str) -> None:
-    async def test(server: ScriptedServer, client: HttpClient) -> None:
+async def test_text_and_served_come_in_without_keys(key: str) -> None:
+    split = [chunk({"content": part}) for part in ("a ", key[:7], key[7:], " b")]
+    named = {**chunk({"content": "x"}, "stop"), "model": f"m-{key}"}
+    async with scripted(
+        events(*split, chunk(finish="stop"), done=True),
+        message(f"a {key} b"),
+        events(named, done=True),
+    ) as (server, client):
         for protocol, served in (
             (WireFormat.OPENAI_CHAT, "m-1"),
             (WireFormat.ANTHROPIC_MESSAGES, "m-1"),
@@ -169,27 +168,16 @@ def test_text_and_served_come_in_without_keys(key: str) -> None:
         )
         assert found.served == "m-_key_removed_"
 
-    split = [chunk({"content": part}) for part in ("a ", key[:7], key[7:], " b")]
-    named = {**chunk({"content": "x"}, "stop"), "model": f"m-{key}"}
-    run(
-        test,
-        events(*split, chunk(finish="stop"), done=True),
-        message(f"a {key} b"),
-        events(named, done=True),
-    )
-
 
 @pytest.mark.parametrize("key", [KEY, OTHER])
 @pytest.mark.parametrize("status", [200, 400, 401, 500])
-def test_errors_come_in_without_keys(status: int, key: str) -> None:
-    async def test(server: ScriptedServer, client: HttpClient) -> None:
+async def test_errors_come_in_without_keys(status: int, key: str) -> None:
+    async with scripted(refusal(status, {"error": {"message": f"bad {key}"}})) as (server, client):
         chat_model = make_upstreams(client, hide)[WireFormat.OPENAI_CHAT]
         with pytest.raises(ProviderError) as caught:
             await chat_model.complete(request_of(server.base))
         assert key not in str(caught.value)
         assert "[key removed]" in str(caught.value)
-
-    run(test, refusal(status, {"error": {"message": f"bad {key}"}}))
 
 
 @pytest.mark.parametrize("before", range(150, 200, 7))
@@ -214,8 +202,8 @@ def test_an_upstreams_words_are_printable() -> None:
     assert str(error).isprintable()
 
 
-def test_a_request_is_out_once_it_was_sent_and_not_before() -> None:
-    async def test(server: ScriptedServer, client: HttpClient) -> None:
+async def test_a_request_is_out_once_it_was_sent_and_not_before() -> None:
+    async with scripted(Reply(end="reset")) as (server, client):
         chat_model = make_upstreams(client)[WireFormat.OPENAI_CHAT]
         away, out = Heard(), Heard()
         with pytest.raises(ProviderError):
@@ -223,5 +211,3 @@ def test_a_request_is_out_once_it_was_sent_and_not_before() -> None:
         with pytest.raises(ProviderError):
             await chat_model.complete(request_of(server.base), out)
         assert (away.is_sent, out.is_sent) == (False, True)
-
-    run(test, Reply(end="reset"))

@@ -92,7 +92,7 @@ def test_an_upstream_that_offers_another_protocol_keeps_its_connection(loop: Any
 
 
 @LOOPS
-def test_tls_is_spoken_to_the_name_in_the_url(
+async def test_tls_is_spoken_to_the_name_in_the_url(
     loop: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     authority, context = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -100,40 +100,32 @@ def test_tls_is_spoken_to_the_name_in_the_url(
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
 
-    async def test() -> None:
-        async with serving(WHOLE, chunked(BODY), tls=context) as (script, client):
-            for _ in range(2):
-                assert (await ask(script, client, "https://localhost")).text == "ok"
-            assert script.connections == 1
-            with pytest.raises(ProviderError, match="certificate") as caught:
-                await ask(script, client, "https://127.0.0.1")
-            assert caught.value.fault is Fault.CONNECTION
-
-    with asyncio.Runner(loop_factory=loop) as runner:
-        runner.run(test())
+    async with serving(WHOLE, chunked(BODY), tls=context) as (script, client):
+        for _ in range(2):
+            assert (await ask(script, client, "https://localhost")).text == "ok"
+        assert script.connections == 1
+        with pytest.raises(ProviderError, match="certificate") as caught:
+            await ask(script, client, "https://127.0.0.1")
+        assert caught.value.fault is Fault.CONNECTION
 
 
 @LOOPS
-def test_a_body_that_nobody_takes_waits_with_the_upstream(loop: Any) -> None:
+async def test_a_body_that_nobody_takes_waits_with_the_upstream(loop: Any) -> None:
     """A slow reader of a stream must not fill this process's memory."""
     size = 40_000_000
 
-    async def test() -> None:
-        async with serving(chunked(b" " * size)) as (script, client):
-            target = target_of(f"http://127.0.0.1:{script.port}/")
-            connection = _Direct(target.origin, None)
-            response = await connection.send(Request(target, {}, b"{}"), None)
-            await asyncio.sleep(0.2)  # it sends as long as somebody reads
-            first = len(await response.body())
-            assert first < 2_000_000
-            while piece := await response.body():
-                first += len(piece)
-            assert first == size
-            assert client is not None
-            await connection.close()
-
-    with asyncio.Runner(loop_factory=loop) as runner:
-        runner.run(test())
+    async with serving(chunked(b" " * size)) as (script, client):
+        target = target_of(f"http://127.0.0.1:{script.port}/")
+        connection = _Direct(target.origin, None)
+        response = await connection.send(Request(target, {}, b"{}"), None)
+        await asyncio.sleep(0.2)  # it sends as long as somebody reads
+        first = len(await response.body())
+        assert first < 2_000_000
+        while piece := await response.body():
+            first += len(piece)
+        assert first == size
+        assert client is not None
+        await connection.close()
 
 
 async def test_an_address_that_does_not_answer_gives_way_to_the_next(

@@ -35,7 +35,7 @@ from upstream.upstream import (
     plain,
     refusal,
     request_of,
-    run,
+    scripted,
     upstream,
 )
 
@@ -68,15 +68,13 @@ def test_a_connection_is_used_again() -> None:
     assert [r.connection for r in server.requests] == [1] * 5
 
 
-def test_a_connection_serves_again_after_an_error() -> None:
-    async def test(server: ScriptedServer, client: HttpClient) -> None:
+async def test_a_connection_serves_again_after_an_error() -> None:
+    async with scripted(refusal(500, {"error": {"message": "no"}}), chat()) as (server, client):
         asking = make_upstreams(client)[OPENAI]
         with pytest.raises(ProviderError):
             await asking.complete(request_of(server.base))
         await asking.complete(request_of(server.base))
         assert len(server.requests) == 2
-
-    run(test, refusal(500, {"error": {"message": "no"}}), chat())
 
 
 def test_a_stale_connection_is_replaced_once_at_once() -> None:
@@ -90,25 +88,21 @@ def test_a_second_dead_connection_is_a_fault() -> None:
     assert (error.fault, error.scope) == (Fault.CONNECTION, Scope.ENDPOINT)
 
 
-def test_a_fresh_connection_that_dies_is_not_tried_again() -> None:
-    async def test(server: ScriptedServer, client: HttpClient) -> None:
+async def test_a_fresh_connection_that_dies_is_not_tried_again() -> None:
+    async with scripted(Reply(end="none")) as (server, client):
         with pytest.raises(ProviderError) as caught:
             await make_upstreams(client)[OPENAI].complete(request_of(server.base))
         assert caught.value.fault is Fault.CONNECTION
         assert len(server.requests) == 1
 
-    run(test, Reply(end="none"))
 
-
-def test_an_idle_connection_that_was_closed_is_not_used() -> None:
-    async def test(server: ScriptedServer, client: HttpClient) -> None:
+async def test_an_idle_connection_that_was_closed_is_not_used() -> None:
+    async with scripted(chat()) as (server, client):
         asking = make_upstreams(client)[OPENAI]
         await asking.complete(request_of(server.base))
         await server.stop()
         assert (await asking.complete(request_of(server.base))).text == "ok"
         assert [r.connection for r in server.requests] == [1, 2]
-
-    run(test, chat())
 
 
 @pytest.mark.parametrize("end", ["cut", "close", "reset"])
@@ -148,26 +142,22 @@ def test_an_upstream_that_is_done_need_not_end_the_response() -> None:
     assert server.connections == 2
 
 
-def test_a_refused_connection_names_the_address() -> None:
-    async def test(server: ScriptedServer, client: HttpClient) -> None:
+async def test_a_refused_connection_names_the_address() -> None:
+    async with scripted(chat()) as (_, client):
         request = request_of("http://127.0.0.1:9")
         with pytest.raises(ProviderError) as caught:
             await make_upstreams(client)[OPENAI].complete(request)
         assert caught.value.fault is Fault.CONNECTION
         assert "127.0.0.1:9" in str(caught.value)
 
-    run(test, chat())
 
-
-def test_a_name_that_is_not_found_is_a_connection_fault() -> None:
-    async def test(server: ScriptedServer, client: HttpClient) -> None:
+async def test_a_name_that_is_not_found_is_a_connection_fault() -> None:
+    async with scripted(chat()) as (_, client):
         provider = Provider("p", OPENAI, "https://no-such-host.invalid/v1")
         request = ModelRequest(provider, "m", request_of("").messages, key=KEY)
         with pytest.raises(ProviderError) as caught:
             await make_upstreams(client)[OPENAI].complete(request)
         assert caught.value.fault is Fault.CONNECTION
-
-    run(test, chat())
 
 
 async def test_an_untrusted_certificate_is_a_connection_fault() -> None:
@@ -186,17 +176,14 @@ async def test_an_untrusted_certificate_is_a_connection_fault() -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_a_redirect_is_refused_and_the_key_stays_home(status: int) -> None:
-    async def test(server: ScriptedServer, client: HttpClient) -> None:
-        async with upstream(chat()) as elsewhere:
-            server.replies = [Reply(status=status, headers={"location": f"{elsewhere.base}/x?k=1"})]
-            with pytest.raises(ProviderError) as caught:
-                await make_upstreams(client)[OPENAI].complete(request_of(server.base))
-            assert caught.value.fault is Fault.CONNECTION
-            assert "refused redirect to host 127.0.0.1" in str(caught.value)
-            assert elsewhere.requests == []
-
-    run(test, chat())
+async def test_a_redirect_is_refused_and_the_key_stays_home(status: int) -> None:
+    async with scripted(chat()) as (server, client), upstream(chat()) as elsewhere:
+        server.replies = [Reply(status=status, headers={"location": f"{elsewhere.base}/x?k=1"})]
+        with pytest.raises(ProviderError) as caught:
+            await make_upstreams(client)[OPENAI].complete(request_of(server.base))
+        assert caught.value.fault is Fault.CONNECTION
+        assert "refused redirect to host 127.0.0.1" in str(caught.value)
+        assert elsewhere.requests == []
 
 
 @pytest.mark.parametrize(
@@ -301,8 +288,8 @@ def test_text_that_may_be_reasoning_is_not_streamed(opening: str) -> None:
     assert not any(watch.texts)
 
 
-def test_cancelling_closes_the_socket() -> None:
-    async def test(server: ScriptedServer, client: HttpClient) -> None:
+async def test_cancelling_closes_the_socket() -> None:
+    async with scripted(events(HALF, end="open")) as (server, client):
         call = asyncio.create_task(
             _complete(client, server)  # never ends by itself
         )
@@ -312,57 +299,45 @@ def test_cancelling_closes_the_socket() -> None:
             await call
         await server.hung_up.wait()
 
-    run(test, events(HALF, end="open"))
 
-
-def test_what_was_cancelled_leaves_the_next_call_alone() -> None:
-    async def test(server: ScriptedServer, client: HttpClient) -> None:
+async def test_what_was_cancelled_leaves_the_next_call_alone() -> None:
+    async with scripted(events(HALF, end="open"), chat("next")) as (server, client):
         call = asyncio.create_task(_complete(client, server))
         await server.sent.wait()
         call.cancel()
         await asyncio.wait([call])
         assert (await _complete(client, server)).text == "next"
 
-    run(test, events(HALF, end="open"), chat("next"))
 
-
-def test_a_deadline_of_the_caller_is_the_callers_own_time_out() -> None:
-    async def test(server: ScriptedServer, client: HttpClient) -> None:
+async def test_a_deadline_of_the_caller_is_the_callers_own_time_out() -> None:
+    async with scripted(events(HALF, end="open")) as (server, client):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await _complete(client, server)
         await server.hung_up.wait()
 
-    run(test, events(HALF, end="open"))
 
-
-def test_closing_the_client_ends_every_connection() -> None:
-    async def test(server: ScriptedServer, client: HttpClient) -> None:
+async def test_closing_the_client_ends_every_connection() -> None:
+    async with scripted(chat()) as (server, client):
         await _complete(client, server)
         await client.close()
         await server.hung_up.wait()
         assert (await _complete(client, server)).text == "ok"  # and it can be used again
 
-    run(test, chat())
 
-
-def test_two_hundred_calls_at_once_share_nothing_but_the_client() -> None:
-    async def test(server: ScriptedServer, client: HttpClient) -> None:
+async def test_two_hundred_calls_at_once_share_nothing_but_the_client() -> None:
+    async with scripted(chat()) as (server, client):
         found = await asyncio.gather(*(_complete(client, server) for _ in range(200)))
         assert [c.text for c in found] == ["ok"] * 200
         assert server.most_open > 100
 
-    run(test, chat())
 
-
-def test_a_burst_leaves_a_bounded_number_of_connections() -> None:
-    async def test(server: ScriptedServer, client: HttpClient) -> None:
+async def test_a_burst_leaves_a_bounded_number_of_connections() -> None:
+    async with scripted(chat()) as (server, client):
         await asyncio.gather(*(_complete(client, server) for _ in range(200)))
         for _ in range(100):
             await asyncio.sleep(0)
         assert server.open <= 128
-
-    run(test, chat())
 
 
 async def _complete(client: HttpClient, server: ScriptedServer, **fields: Any) -> Completion:

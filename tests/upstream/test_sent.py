@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,10 +11,7 @@ from rightmodel.core.task import WireFormat
 from rightmodel.manifest.catalog import Provider
 from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.wire.request import ModelRequest
-from upstream.upstream import KEY, ScriptedServer, ask, chat, failure, request_of, run
-
-if TYPE_CHECKING:
-    from rightmodel.upstream.http import HttpClient
+from upstream.upstream import KEY, ask, chat, failure, request_of, scripted
 
 OPENAI = WireFormat.OPENAI_CHAT
 
@@ -33,16 +29,14 @@ def test_no_key_sends_no_header() -> None:
     assert "authorization" not in server.requests[0].headers
 
 
-def test_headers_of_the_manifest_are_sent_and_do_not_displace_the_key() -> None:
-    async def test(server: ScriptedServer, client: HttpClient) -> None:
+async def test_headers_of_the_manifest_are_sent_and_do_not_displace_the_key() -> None:
+    async with scripted(chat()) as (server, client):
         headers = {"X-Title": "rightmodel", "Authorization": "Bearer other"}
         provider = Provider("p", OPENAI, f"{server.base}/v1", headers=headers)
         request = ModelRequest(provider, "m", request_of("").messages, key=KEY)
         await make_upstreams(client)[OPENAI].complete(request)
         sent = server.requests[0].headers
         assert (sent["x-title"], sent["authorization"]) == ("rightmodel", f"Bearer {KEY}")
-
-    run(test, chat())
 
 
 @pytest.mark.parametrize("key", ["sk-with\nbreak", "sk-“quoted”", "sk\x00"])
@@ -61,19 +55,17 @@ def test_a_loopback_provider_is_never_reached_through_a_proxy(
     assert ask(chat())[0].text == "ok"
 
 
-def test_a_remote_provider_is_reached_through_the_environments_proxy(
+async def test_a_remote_provider_is_reached_through_the_environments_proxy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def test(server: ScriptedServer, client: HttpClient) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    async with scripted(chat()) as (server, client):
         monkeypatch.setenv("http_proxy", server.base)
         provider = Provider("p", OPENAI, "http://models.invalid/v1")
         request = ModelRequest(provider, "m", request_of("").messages, key=KEY)
         await make_upstreams(client)[OPENAI].complete(request)
         assert server.requests[0].path == "http://models.invalid/v1/chat/completions"
-
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    run(test, chat())
 
 
 def test_a_prompt_with_half_a_surrogate_pair_is_sent() -> None:

@@ -17,7 +17,7 @@ from rightmodel.wire.request import ModelRequest
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
 
     from rightmodel.core.call import Completion
     from rightmodel.upstream.exchange import Upstream
@@ -181,22 +181,17 @@ def request_of(
     return ModelRequest(**{"provider": provider, **given})
 
 
-def run(
-    test: Callable[[ScriptedServer, HttpClient], Awaitable[Any]],
-    *replies: Reply,
-    patience: float = 0,
-) -> Any:
-    """Run a test against an upstream; every wait is bounded."""
-
-    async def bounded() -> Any:
-        async with asyncio.timeout(patience or PATIENCE_S), upstream(*replies) as server:
-            client = HttpClient()
-            try:
-                return await test(server, client)
-            finally:
-                await client.close()
-
-    return asyncio.run(bounded())
+@contextlib.asynccontextmanager
+async def scripted(
+    *replies: Reply, patience: float = PATIENCE_S
+) -> AsyncIterator[tuple[ScriptedServer, HttpClient]]:
+    """An upstream and a client; every wait is bounded."""
+    async with asyncio.timeout(patience), upstream(*replies) as server:
+        client = HttpClient()
+        try:
+            yield server, client
+        finally:
+            await client.close()
 
 
 def ask(
@@ -204,19 +199,19 @@ def ask(
     protocol: WireFormat = WireFormat.OPENAI_CHAT,
     watch: Watch | None = None,
     times: int = 1,
-    patience: float = 0,
+    patience: float = PATIENCE_S,
     **fields: Any,
 ) -> tuple[Completion, ScriptedServer]:
     """The last of so many completions, asked one after the other, and the upstream."""
 
-    async def test(server: ScriptedServer, client: HttpClient) -> tuple[Completion, ScriptedServer]:
-        chat: Upstream = make_upstreams(client)[protocol]
-        for _ in range(times - 1):
-            await chat.complete(request_of(server.base, protocol, **fields), watch)
-        return await chat.complete(request_of(server.base, protocol, **fields), watch), server
+    async def run() -> tuple[Completion, ScriptedServer]:
+        async with scripted(*replies, patience=patience) as (server, client):
+            chat: Upstream = make_upstreams(client)[protocol]
+            for _ in range(times - 1):
+                await chat.complete(request_of(server.base, protocol, **fields), watch)
+            return await chat.complete(request_of(server.base, protocol, **fields), watch), server
 
-    found: tuple[Completion, ScriptedServer] = run(test, *replies, patience=patience)
-    return found
+    return asyncio.run(run())
 
 
 def failure(*replies: Reply, **arguments: Any) -> ProviderError:
