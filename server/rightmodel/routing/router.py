@@ -252,12 +252,13 @@ def question_for(request: _Request, inferred: Assessment) -> Question:
     task, routing = request.task, request.catalog.routing
     applied, assessment = routing_rules.apply(request.rules, task, inferred, request.required)
     turn, ahead = task.turn, None
-    needed = _requirements(request, applied, assessment)
     unlisted = request.catalog.unlisted
+    answer = scoring.answer_tokens(assessment, task.max_output_tokens)
     if turn is not None and task.session is not None:
         models = request.catalog.models
         ahead = horizon(task.session, turn.kind, request.input_tokens, request.at, models)
-        needed = replace(needed, output_tokens=ahead.answer_tokens(needed.output_tokens))
+        answer = ahead.answer_tokens(answer)
+    needed = _requirements(request, applied, answer)
     is_stated = assessment.difficulty_confidence >= CERTAIN
     failure = task.failure_cost_usd
     if failure is None and not task.tier:
@@ -278,19 +279,18 @@ def question_for(request: _Request, inferred: Assessment) -> Question:
     )
 
 
-def _requirements(request: _Request, applied: Applied, assessment: Assessment) -> Requirements:
+def _requirements(request: _Request, applied: Applied, answer: int) -> Requirements:
+    """`answer`: tokens that are expected of it."""
     task, required = request.task, applied.required
     preferred: tuple[str, ...] = ()
     why = ""
-    if request.named:
-        pass
-    elif applied.use:
+    if applied.use and not request.named:
         preferred, why = applied.use, f"rule {applied.use_rule!r} uses it"
-    elif task.prefer:
+    elif task.prefer and not request.named:
         preferred, why = (task.prefer,), "the conversation continues with its model"
     return Requirements(
         input_tokens=request.input_tokens,
-        output_tokens=scoring.answer_tokens(assessment, task.max_output_tokens),
+        output_tokens=answer,
         modalities=request.modalities,
         features=required.features | request.features,
         trust=required.trust,

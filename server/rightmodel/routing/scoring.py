@@ -18,7 +18,7 @@ from rightmodel.core.format import dollars
 from rightmodel.manifest.catalog import DEFAULT_RATING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rightmodel.core.decision import Assessment, Reading, Requirements, Skills
     from rightmodel.manifest.catalog import Model
@@ -113,14 +113,19 @@ def cost(model: Model, question: Question) -> Decimal | None:
     return prompt_usd + _output(model, question) * price.output
 
 
-def mean_cost(model: Model, question: Question, turn: Horizon) -> float:
-    """Expected USD of a turn, on average over the horizon; infinite where a price is unknown."""
+def mean_costs(model: Model, question: Question, turn: Horizon) -> tuple[float, float]:
+    """Expected USD of a turn, on average over the horizon; infinite where a price is unknown.
+
+    As the caches are, and as they would be had the model just served this turn.
+    """
     price = model.price
     if price.others:
         price = price.rates(turn.prompt, question.at)
     if price.input is None or price.output is None:
-        return inf
-    return turn.mean_prompt_usd(model, price) + _output(model, question) * float(price.output)
+        return inf, inf
+    answer_usd = _output(model, question) * float(price.output)
+    usd, warm_usd = turn.mean_prompt_usd(model, price)
+    return usd + answer_usd, warm_usd + answer_usd
 
 
 def expected(
@@ -183,9 +188,7 @@ class Columns:
 
     def chances(self, skills: Skills, steps: Sequence[Step], positions: Sequence[int]) -> Column:
         """`success` at these positions, weighted: Σ share / (1 + exp(level − rating))."""
-        misses = self._misses(skills)
-        if len(positions) < len(misses):
-            misses = [misses[n] for n in positions]
+        misses = self._at(skills, positions)
         scaled = [(share, exp(level)) for share, level in steps]
         if len(scaled) == A_SPREAD:
             (a, x), (b, y), (c, z) = scaled
@@ -197,7 +200,17 @@ class Columns:
 
     def chances_under(self, readings: Sequence[Reading], positions: Sequence[int]) -> list[Column]:
         """`success` at these positions, if one reading is true, for each of them."""
-        return [self.chances(r.skills, [(1.0, r.level)], positions) for r in readings]
+        found: list[Column] = []
+        for skills, group in groupby(readings, key=_SKILLS):
+            misses = self._at(skills, positions)
+            for reading in group:
+                scale = exp(reading.level)
+                found.append([1.0 / (1.0 + scale * miss) for miss in misses])
+        return found
+
+    def _at(self, skills: Skills, positions: Sequence[int]) -> Column:
+        misses = self._misses(skills)
+        return [misses[n] for n in positions] if len(positions) < len(misses) else misses
 
     def _misses(self, skills: Skills) -> Column:
         column = self.misses.get(skills)
@@ -282,11 +295,11 @@ def figures(
     baseline: Model | None,
 ) -> Figures:
     """Costs and chances of the models at these positions, in a few passes over the columns."""
-    costs = _costs(columns, question)
     if question.horizon is None:
+        costs = _costs(columns, question)
         baseline_usd = _baseline_usd(baseline, question, costs)
     else:
-        baseline_usd = _warm_baseline_usd(baseline, columns, question, question.horizon)
+        costs, baseline_usd = _turn_costs(columns, question, question.horizon, baseline)
     too_dear: Sequence[Rejection] = ()
     if question.requirements.max_cost_usd is not None:
         positions, too_dear = _within(columns, positions, question)
@@ -298,8 +311,6 @@ def figures(
 
 def _costs(columns: Columns, question: Question) -> list[float]:
     """Expected USD for every model. Plain prices are one product and one sum each."""
-    if question.horizon is not None:
-        return [mean_cost(model, question, question.horizon) for model in columns.models]
     prompt = question.requirements.input_tokens
     answer = max(question.requirements.output_tokens, 1)
     costs = [
@@ -315,18 +326,20 @@ def _costs(columns: Columns, question: Question) -> list[float]:
 def _baseline_usd(baseline: Model | None, question: Question, costs: Sequence[float]) -> float:
     """What the baseline costs; without one, the dearest model."""
     usd = None if baseline is None else cost(baseline, question)
-    if usd is not None:
-        return float(usd)
+    return _dearest(costs) if usd is None else float(usd)
+
+
+def _dearest(costs: Iterable[float]) -> float:
     return max((one for one in costs if not isinf(one)), default=0.0)
 
 
-def _warm_baseline_usd(
-    baseline: Model | None, columns: Columns, question: Question, turn: Horizon
-) -> float:
-    """The same of a turn that it does again, with its cache warm."""
-    models = columns.models if baseline is None else (baseline,)
-    costs = [mean_cost(model, question, turn.again(model)) for model in models]
-    return max((one for one in costs if not isinf(one)), default=0.0)
+def _turn_costs(
+    columns: Columns, question: Question, turn: Horizon, baseline: Model | None
+) -> tuple[list[float], float]:
+    """The same of a turn: costs on average over the horizon, the baseline's with its cache warm."""
+    costs = [mean_costs(model, question, turn) for model in columns.models]
+    alone = costs if baseline is None else [mean_costs(baseline, question, turn)]
+    return [usd for usd, _ in costs], _dearest(warm_usd for _, warm_usd in alone)
 
 
 def _chances(

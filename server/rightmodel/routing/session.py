@@ -136,19 +136,29 @@ class Horizon:
         warm = round(self.cached(model))
         return warm * read + (self.prompt - warm) * cold
 
-    def mean_prompt_usd(self, model: Model, price: Price) -> float:
+    def mean_prompt_usd(self, model: Model, price: Price) -> tuple[float, float]:
         """What the prompt of a turn costs on average over the horizon. `price`: known.
 
-        See the module's derivation.
+        As the caches are, and as they would be had the model just served this prompt. See the
+        module's derivation.
         """
-        share = self._share(model)
-        read, cold = map(float, self._rates(model, price, share))
-        n, prompt, growth = self.further, self.prompt, self.growth
+        n, prompt, growth, view = self.further, self.prompt, self.growth, self.view
         later = n * prompt + growth * max(0.0, n * (n - 1)) / 2
-        warm = self.cached(model) + share * later
         every = (1 + n) * prompt + growth * n * (n + 1) / 2
-        leaving_usd = 0.0 if model.id == self.view.model else self.leaving_usd
-        return (warm * read + (every - warm) * cold + leaving_usd) / (1 + n)
+        share, read, cold = self.rates(model, price)
+        warm = self.cached(model) + share * later
+        leaving_usd = 0.0 if model.id == view.model else self.leaving_usd
+        usd = (warm * read + (every - warm) * cold + leaving_usd) / (1 + n)
+        if view.warm:
+            share, read, cold = self._on(model, prompt, self.at).rates(model, price)
+        warm = share * prompt + share * later
+        return usd, (warm * read + (every - warm) * cold) / (1 + n)
+
+    def rates(self, model: Model, price: Price) -> tuple[float, float, float]:
+        """Share of the prompt that the cache gives back; USD of a token read from it, and not."""
+        share = self._share(model)
+        read, cold = self._rates(model, price, share)
+        return share, float(read), float(cold)
 
     def _share(self, model: Model) -> float:
         """Share of this turn's prompt that the model's cache gives back in the next one."""
@@ -174,17 +184,12 @@ class Horizon:
 
     def leaving(self, last: Model) -> Horizon:
         """The same turns of a session whose last turn that model served."""
-        price = last.price.rates(self.prompt, self.at)
-        read, cold = map(float, self._rates(last, price, self._share(last)))
+        _, read, cold = self.rates(last, last.price.rates(self.prompt, self.at))
         return replace(self, leaving_usd=RETURNS * self.cached(last) * (cold - read))
 
     def always(self, model: Model) -> Horizon:
         """The same turns as if the model had served every former one."""
         return self._on(model, self.view.last_tokens, self.view.at)
-
-    def again(self, model: Model) -> Horizon:
-        """The same turns once more, after the model has served the first of them."""
-        return self._on(model, self.prompt, self.at)
 
     def _on(self, model: Model, tokens: int, at: float) -> Horizon:
         """The same turns where the model alone served a prompt of so many tokens at that time."""

@@ -139,8 +139,8 @@ class Answer:
     def completion(self, repaired: tuple[str, ...]) -> Completion:
         """The finished answer, without keys. Raises `ProviderError` for what is not one."""
         decoder, request = self.decoder, self.request
-        text = well_formed("".join(e for e in decoder.events if isinstance(e, str)))
-        thought = sum(len(e.text) for e in decoder.events if isinstance(e, ReasoningDelta))
+        text = well_formed("".join([e for e in decoder.events if isinstance(e, str)]))
+        thought = sum([len(e.text) for e in decoder.events if isinstance(e, ReasoningDelta)])
         split = Split(text)
         if any(marker in text for marker in MARKERS):
             split = split_reasoning(text, prompt_of(request))

@@ -104,13 +104,18 @@ def whole(value: Any) -> int:
 
 def part(counts: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
     """The first of these fields that is an object, else an empty one."""
-    found = (counts.get(name) for name in names)
-    return next((value for value in found if isinstance(value, dict)), {})
+    for name in names:
+        if isinstance(value := counts.get(name), dict):
+            return value
+    return {}
 
 
 def first(counts: Mapping[str, Any], *names: str) -> int:
     """The first of these fields that counts anything."""
-    return next((count for name in names if (count := whole(counts.get(name)))), 0)
+    for name in names:
+        if found := whole(counts.get(name)):
+            return found
+    return 0
 
 
 def usd(value: Any) -> Decimal | None:

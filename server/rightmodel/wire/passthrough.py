@@ -6,12 +6,13 @@ import json
 import re
 from typing import Final
 
-_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]')
-_KEY: Final = re.compile(
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_MODEL: Final = re.compile(
     rb'"(?:m|\\u006[dD])(?:o|\\u006[fF])(?:d|\\u0064)(?:e|\\u0065)(?:l|\\u006[cC])"'
+    rb'\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")'
 )
-"""`model`, each letter as it is or as an escape."""
-_VALUE: Final = re.compile(rb'\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")')
+"""`model` with a text, each letter as it is or as an escape."""
+_ESCAPE: Final = b"\\"
 
 
 def with_model(body: bytes, name: str) -> bytes:
@@ -19,19 +20,22 @@ def with_model(body: bytes, name: str) -> bytes:
 
     The key may be there more than once and spelt with escapes: readers differ in which one counts.
     """
-    pieces, end, depth = [], 0, 0
-    is_single = len(_KEY.findall(body)) == 1
-    for token in _TOKEN.finditer(body):
-        found = token.group()
-        if found in b"{[":
-            depth += 1
-        elif found in b"}]":
-            depth -= 1
-        elif depth == 1 and _KEY.fullmatch(found) and (value := _VALUE.match(body, token.end())):
-            pieces += [body[end : value.start(1)], json.dumps(name).encode()]
-            end = value.end(1)
-            if is_single:
-                break
+    # Within a string, its first quote would be escaped.
+    found = [m for m in _MODEL.finditer(body) if not body.startswith(_ESCAPE, m.start() - 1)]
+    pieces, end, read, depth = [], 0, 0, 0
+    for match in found:
+        if len(found) > 1:  # one alone is at the top level
+            depth += _opened(body[read : match.start()])
+            read = match.end()
+        if depth <= 1:
+            pieces += [body[end : match.start(1)], json.dumps(name).encode()]
+            end = match.end(1)
     if not pieces:
         return json.dumps({**json.loads(body), "model": name}).encode()
     return b"".join((*pieces, body[end:]))
+
+
+def _opened(piece: bytes) -> int:
+    """How many more objects and arrays it opens than it closes; it is cut between tokens."""
+    bare = _STRING.sub(b"", piece)
+    return bare.count(b"{") + bare.count(b"[") - bare.count(b"}") - bare.count(b"]")

@@ -112,6 +112,12 @@ def test_every_spelling_of_the_key_model_is_replaced() -> None:
     """Readers differ in which one of several they take."""
     bodies = {
         b'{"model":"a","mo\\u0064el" : "b"}': b'{"model":"X","mo\\u0064el" : "X"}',
+        b'{"t":"say \\"model\\": \\"x\\"","m":[{"model":"a"},"}"], "model" : "b"}': (
+            b'{"t":"say \\"model\\": \\"x\\"","m":[{"model":"a"},"}"], "model" : "X"}'
+        ),
+        b'{"say \\"model":"x","model":"b","n":{"model":"c"}}': (
+            b'{"say \\"model":"x","model":"X","n":{"model":"c"}}'
+        ),
         b'{"m":{"model":"a"},"t":["model"],"model":"b"}': (
             b'{"m":{"model":"a"},"t":["model"],"model":"X"}'
         ),

@@ -89,7 +89,7 @@ def read_turn(
         kind=kind,
         mark=mark,
         ask="\n\n".join(latest.values()),
-        session=_session(headers, document, places["runtime"], _first(request.messages)),
+        session=_session(headers, document, places["runtime"], _first(request.messages, latest)),
         stall=_stall(request.messages[last + 1 :]),
         client_name=client,
     )
@@ -98,7 +98,8 @@ def read_turn(
 def without_envelope(text: str) -> str:
     """A user's text without what the harness puts around it. Linear in the text's length."""
     for block in BLOCKS:
-        text = _without_blocks(text, block.begin, block.end)
+        if block.begin in text:
+            text = _without_blocks(text, block.begin, block.end)
     for piece in PIECES:
         if piece.sign in text:
             text = piece.pattern.sub("", text)
@@ -112,8 +113,6 @@ def _matches(pieces: Sequence[Piece], text: str) -> bool:
 
 def _without_blocks(text: str, begin: str, end: str) -> str:
     """The text without these blocks; one that has no end stays."""
-    if begin not in text:
-        return text
     kept, start = [], 0
     while (opened := text.find(begin, start)) >= 0:
         closed = text.find(end, opened)
@@ -184,13 +183,16 @@ def _properties(schema: Mapping[str, Any] | None) -> str:
 
 
 def _ask_of(message: Message) -> str:
-    texts = (part.text for part in message.parts if isinstance(part, Text))
-    return "\n\n".join(filter(None, map(without_envelope, texts)))
+    texts = [without_envelope(part.text) for part in message.parts if isinstance(part, Text)]
+    return "\n\n".join(filter(None, texts))
 
 
-def _first(messages: Sequence[Message]) -> str:
-    """The first ask."""
-    return next((text for m in messages if m.role == "user" and (text := _ask_of(m))), "")
+def _first(messages: Sequence[Message], known: Mapping[int, str]) -> str:
+    """The first ask. `known`: asks by the number of their message."""
+    for number, message in enumerate(messages):
+        if message.role == "user" and (text := known.get(number) or _ask_of(message)):
+            return text
+    return ""
 
 
 def _latest(messages: Sequence[Message]) -> dict[int, str]:
