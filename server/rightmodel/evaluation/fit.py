@@ -5,9 +5,10 @@ A model's rating for skill s is prior(s) + g + d(s): `g` moves all skills with o
 outcomes follows the model's others and a model with few outcomes stays where the manifest has it.
 Skills without outcomes keep their ratings.
 
-A table shifts the scale: where it is hard for all models, all fitted ratings fall. The priors then
-fall by the mean shift in each skill, and the ratings are fitted once more: a model with few
-outcomes in a skill, or none, is not lifted above those that were measured. A prior never rises.
+A table shifts the scale: where it is hard for all models, all fitted ratings fall. The prior of
+each model then falls with the others in each skill, and the ratings are fitted once more: a model
+with few outcomes in a skill, or none, is not lifted above those that were measured. A prior never
+rises.
 Slopes (`catalog.Slope`) are common to all models, drawn tightly towards the manifest's, and each
 prompt counts once, however many models answered it: a table of one benchmark is weak evidence
 about another.
@@ -222,29 +223,26 @@ def _lowered(
     ratings: Ratings,
     counts: Mapping[str, dict[str, int]],
 ) -> Ratings:
-    """The priors of models, lowered by the mean shift of the measured ones in each skill.
+    """The priors of models, lowered by the mean shift of the others in each skill.
 
-    Each outcome counts once in the mean. The only model that was measured in a skill keeps its
-    prior there. Models that keep their whole prior are left out.
+    Each outcome counts once in the mean. A model that was measured in the skill falls by
+    `n / (n + 1)` of it with `n` others: a part is their own. Models that keep their whole prior are
+    left out.
     """
-    measured: dict[str, list[str]] = defaultdict(list)
+    shifts: dict[str, dict[str, float]] = defaultdict(dict)
     for model, skills in counts.items():
         for skill in skills:
-            measured[skill].append(model)
-    shifts = {}
-    for skill, models in sorted(measured.items()):
-        shift = sum(
-            counts[model][skill] * (ratings[model][skill] - _prior(priors[model], skill))
-            for model in models
-        )
-        shifts[skill] = shift / sum(counts[model][skill] for model in models)
+            shifts[skill][model] = ratings[model][skill] - _prior(priors[model], skill)
     out: Ratings = {}
     for model, prior in priors.items():
-        lowered = {
-            skill: _bounded(_prior(prior, skill) + shift)
-            for skill, shift in shifts.items()
-            if shift < 0.0 and measured[skill] != [model]
-        }
+        lowered = {}
+        for skill, by_model in sorted(shifts.items()):
+            others = {m: counts[m][skill] for m in by_model if m != model}
+            shift = sum(number * by_model[m] for m, number in others.items())
+            if shift < 0.0:
+                shared = len(others) / (len(others) + 1) if model in by_model else 1.0
+                fall = shared * shift / sum(others.values())
+                lowered[skill] = _bounded(_prior(prior, skill) + fall)
         if lowered:
             out[model] = {"general": _prior(prior, "general"), **prior, **lowered}
     return out
