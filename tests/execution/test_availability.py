@@ -117,7 +117,7 @@ async def test_a_new_process_knows_from_the_ledger_which_providers_failed(tmp_pa
 
 
 def test_what_the_ledger_says_of_a_provider_is_its_latest_outcome() -> None:
-    """A fault is forgotten after a while, an answer is not. Faults of a request do not count."""
+    """A fault is forgotten after a while, an answer is not. Too weak a model does not count."""
     rows = [
         attempt(provider="a", fault="server_error", at=NOON - 60),
         attempt(provider="b", fault="timeout", at=NOON - OUT_S - 1),
@@ -128,6 +128,7 @@ def test_what_the_ledger_says_of_a_provider_is_its_latest_outcome() -> None:
         attempt(provider="e", fault="connection_failed", at=NOON - 60),
         attempt(provider="e", at=NOON - 30),
         attempt(provider="f", fault="of a newer version", at=NOON),
+        attempt(provider="g", fault="timeout", at=NOON, role="judge"),
     ]
     assert latest_outcomes(rows, now=NOON) == {
         "a": Fault.SERVER, "c": None, "d": Fault.RATE_LIMITED, "e": None,

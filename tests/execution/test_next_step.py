@@ -198,6 +198,15 @@ CASES = {
         latest={"s": None},
         health={("s", "d"): EndpointHealth(fault=Fault.SERVER)},
     ),
+    "so is the one attempt after a refusal": Case(
+        (A, B, C), (Fault.REFUSED,), "c@r", latest={"r": None}
+    ),
+    "and the one after a failed check": Case(
+        (A, B, C), (Fault.CUT_OFF,), "c@r", latest={"r": None}
+    ),
+    "an overflow that its window does not explain is its server's": Case(
+        (A, A2, B), (ProviderError(Fault.CONTEXT_OVERFLOW, "x"),), "b@q"
+    ),
     "an earlier attempt is not": Case((A, B, C, D), (Fault.SERVER,), "b@q", latest={"s": None}),
     "a lone attempt is the decision's": Case(
         (A, B), then="a@p", max_attempts=1, latest={"q": None}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from dataclasses import replace
@@ -77,6 +78,35 @@ async def test_of_four_providers_three_may_be_broken_and_one_call_at_most_is_los
             ("a/m", Fault.SERVER), ("b/m", Fault.TIMEOUT), ("c/m", Fault.RATE_LIMITED),
         ]  # fmt: skip
         for pause_s in (0, 1, 3, 6, 10, 20, 40, 80, 160, 600):
+            await asyncio.sleep(pause_s)
+            began = asyncio.get_running_loop().time()
+            assert tried(await harness.complete())[-1] == ("d/m", None)
+            assert asyncio.get_running_loop().time() - began < PROBE_S + 1
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        fault.status(500), fault.rate_limit("1"), fault.malformed_json(), fault.no_done(),
+        fault.null_content(), fault.empty_with_length(), fault.cut_off(), fault.block_reason(),
+        fault.cut_tool_arguments(), fault.request_too_large(), fault.status(422), fault.refusal(),
+        fault.content_filter(), fault.stall(),
+    ],
+    ids=lambda broken: broken.name,
+)  # fmt: skip
+@rehearsal
+async def test_what_three_providers_have_in_common_keeps_no_call_from_the_fourth_for_long(
+    broken: SimulatedFault,
+) -> None:
+    """After some faults a call tries one other provider only: each call finds out about one."""
+    three = Upstream(models=("m", "n", "o"))
+    async with connected(a=three, b=three, c=three, d=three) as harness:
+        for name in "abc":
+            harness.upstreams[name].fail_all(broken)
+        for _ in range(2):
+            with contextlib.suppress(ExhaustedError):
+                await harness.complete()
+        for pause_s in (0, 6, 20, 200):
             await asyncio.sleep(pause_s)
             began = asyncio.get_running_loop().time()
             assert tried(await harness.complete())[-1] == ("d/m", None)

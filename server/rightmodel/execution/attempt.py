@@ -176,8 +176,10 @@ class Attempts:
                 return now + OPEN_STALL_S
             if not has_other:
                 return min(state.give_up, now + STALL_S)
-            share = max(LEAST_FIRST_TOKEN_S, (state.end(now) - now) / 2, SLOW * gap)
-            return min(state.give_up, now + min(STALL_S, share))
+            share = max(LEAST_FIRST_TOKEN_S, (state.end(now) - now) / 2)
+            if step.health.fault is Fault.TIMEOUT:
+                share = min(share, PROBE_S)
+            return min(state.give_up, now + min(STALL_S, max(share, SLOW * gap)))
 
         def on_text(text: str) -> None:
             call.listener(Token(text))
@@ -218,6 +220,8 @@ class Attempts:
             except Exception as failed:  # noqa: BLE001 - it is logged, and the attempt's failure
                 error = error_of(failed, step.endpoint)
                 _failed(call, step, error, attempt, cut=completion.finish == "length")
+                if step.endpoint.key in call.state.tried:  # else again, with more output tokens
+                    self._health.doubt(step.endpoint, error)
                 return None
         call.state.attempts.append(attempt)
         turn = call.state.task.turn

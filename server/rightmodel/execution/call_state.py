@@ -188,6 +188,8 @@ class CallState:
                 self.dead.add(key)
                 window = error.window or self._exceeded(step.model)
                 self.least_window = max(self.least_window, window)
+                if window < step.model.context and not error.window:  # a limit of its server's
+                    self.troubled.add(provider.name)
             case Recovery.ANOTHER_PROVIDER:
                 self.over = self.moved
                 self.moved = True

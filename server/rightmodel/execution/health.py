@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rightmodel.core.fault import Fault, Recovery, Scope
+from rightmodel.core.fault import Fault, Scope
 from rightmodel.execution.breaker import OUT_S, Breaker
 from rightmodel.execution.traffic import UNLIMITED, Traffic
 
@@ -61,8 +61,8 @@ class Snapshot(NamedTuple):
     `unreachable`: providers whose connection failed lately: their other models may be no better.
     `out_of_retries`: providers whose retry budget is used up. `loaded`: for a busy provider that
     holds one model at a time, the name of that model. `jitter`: random, from 0 to 1. `latest`:
-    the latest outcome at a provider, by any of its models: a fault of its own, or (`None`) an
-    answer; nothing is known of the others.
+    the latest outcome at a provider, by any of its models: a fault, or (`None`) an answer; nothing
+    is known of the others.
     """
 
     endpoints: Mapping[EndpointKey, EndpointHealth] = _NOTHING
@@ -200,18 +200,22 @@ class Health:
         """It failed: what the fault speaks of cools down. Without a ticket it was the probe."""
         self.release(endpoint, ticket)
         now = self._now()
+        self.doubt(endpoint, error)
         if error.fault is Fault.CONTEXT_OVERFLOW and error.window:
             self._windows[endpoint.key] = error.window, now + OUT_S
         if error.scope is Scope.REQUEST:
             return
         provider, name = endpoint.key
-        if error.fault.recovery is Recovery.RETRY:
-            self._latest[provider] = error.fault
         key = (error.scope, provider) if error.scope is Scope.KEY else (error.scope, provider, name)
         breaker = self._breakers.setdefault(key, Breaker())
         breaker.trip(error, now, ticket=ticket, latest=self._tickets)
         if error.scope is Scope.KEY and error.fault is not Fault.RATE_LIMITED:
             self.on_key(provider, error.fault)
+
+    def doubt(self, endpoint: Endpoint, error: ProviderError) -> None:
+        """An attempt at its provider gave no answer. A model that is too weak does not count."""
+        if error.fault is not Fault.SCHEMA:
+            self._latest[endpoint.provider.name] = error.fault
 
     def recall(self, latest: Mapping[str, Fault | None]) -> None:
         """What the ledger knows of providers that this process has not called itself."""

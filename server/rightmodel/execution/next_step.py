@@ -125,8 +125,8 @@ def _first_fit(state: CallState, health: Snapshot, places: Sequence[Place]) -> _
     Providers without a fault in this call come first, even those that cool down: three models of
     a provider that is down would use up every attempt. The last attempt waits for one of them.
 
-    After a fault, the call goes on where nothing is known to be wrong, its last attempt where an
-    answer came from lately: several providers may be down, each with several models to try.
+    After a fault, the call goes on where nothing is known to be wrong; and where an answer came
+    from lately, if another fault ends it. Several providers may be down, each with several models.
     """
 
     def is_calm(place: Place) -> bool:
@@ -144,8 +144,10 @@ def _first_fit(state: CallState, health: Snapshot, places: Sequence[Place]) -> _
 
     fresh = [place for place in places if place.endpoint.key not in state.tried]
     is_last = state.counted == state.max_attempts - 1
+    has_escalated = state.escalations >= state.max_escalations
+    is_last_chance = state.errors and (is_last or state.moved or has_escalated)
     return (
-        (_first(state, health, fresh, is_proven) if is_last and state.errors else None)
+        (_first(state, health, fresh, is_proven) if is_last_chance else None)
         or (_first(state, health, fresh, is_sound) if state.errors else None)
         or _first(state, health, fresh, is_calm)
         or _first(state, health, fresh, lambda p: p.health.is_spare)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.fault import Fault, Recovery, Scope
+from rightmodel.core.fault import Fault
 from rightmodel.execution.breaker import OUT_S
 from rightmodel.ledger.records import Cooldown, Restored
 
@@ -25,11 +25,7 @@ if TYPE_CHECKING:
 
 _FAULTS: Final = frozenset(fault.value for fault in Fault)
 """A newer server may record others."""
-_OWN_FAULTS: Final = {
-    fault.value: fault
-    for fault in Fault
-    if fault.recovery is Recovery.RETRY and fault.scope is not Scope.REQUEST
-}
+_DOUBTS: Final = _FAULTS - {Fault.SCHEMA.value}
 
 
 class SharedHealth:
@@ -72,17 +68,19 @@ class SharedHealth:
 
 
 def latest_outcomes(attempts: Iterable[AttemptRecord], *, now: float) -> dict[str, Fault | None]:
-    """The latest outcome at each provider: a fault of its own, or (`None`) an answer.
+    """The latest outcome at each provider: a fault, or (`None`) an answer.
 
-    A fault counts for as long as a key that is out, an answer until there is a fault.
+    A fault counts for as long as a key that is out, an answer until there is a fault. The judge's
+    do not: it has far less time.
     """
     found: dict[str, Fault | None] = {}
     for attempt in attempts:
-        fault = _OWN_FAULTS.get(attempt.fault)
+        if attempt.role == "judge":
+            continue
         if not attempt.fault:
             found[attempt.provider] = None
-        elif fault is not None and attempt.at > now - OUT_S:
-            found[attempt.provider] = fault
+        elif attempt.fault in _DOUBTS and attempt.at > now - OUT_S:
+            found[attempt.provider] = Fault(attempt.fault)
     return found
 
 
