@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,11 @@ import pytest
 from mcp_types import CallToolResult, TextContent
 
 from engines import Tools
-from faults.harness import in_real_time
+from faults.harness import in_real_time, rehearsal
 from rightmodel.core.task import Task
-from rightmodel.execution.engine import App
+from rightmodel.execution.engine import App, Clock, build
+from rightmodel.execution.records import Unrecorded
+from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings
 from rightmodel.routing.signals.judge import MOST_SHIFT
 from rightmodel.simulator import Behaviour, Received, SimulatedProvider
@@ -239,3 +242,29 @@ async def test_a_broken_manifest_is_reported_in_the_tools_error(
     assert "rightmodel.toml" in error
     assert why in error
     assert "code=manifest_error" in error
+
+
+@rehearsal
+async def test_a_judge_that_keeps_silent_does_not_hold_up_every_call(tmp_path: Path) -> None:
+    """It is asked again after 5, 10, 20 s, like an endpoint that failed; calls go there still."""
+    silent = Behaviour(answers="{}", first_token_s=100)
+    path, now = tmp_path / "rightmodel.toml", asyncio.get_running_loop().time
+    async with SimulatedProvider(
+        models={"cheap": silent, "dear": Behaviour("HELLO")}, clock=now, sleep=asyncio.sleep
+    ) as upstream:
+        path.write_text(MANIFEST.format(url=upstream.base_url, assess="judge"))
+        engine = build(
+            Settings(path, {}),
+            load_catalog(path, has_key=bool),
+            clock=Clock(now, now),
+            ledger=Unrecorded(),
+        )
+        waits = []
+        for number in range(30):
+            began = now()
+            await engine.router.route(Task(f"Translate 'tree {number}' into German."))
+            waits.append(now() - began)
+            await asyncio.sleep(1)
+        await engine.close()
+    assert [round(wait) for wait in waits if wait > 1] == [3, 3, 3]
+    assert not engine.health.wait_s(engine.catalog.models["p/cheap"].endpoints[0])

@@ -10,6 +10,7 @@ from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Message
 from rightmodel.execution.attempt import accepted_effort, error_of, slot
+from rightmodel.execution.breaker import Breaker
 from rightmodel.execution.outcome import Try, Watch
 from rightmodel.routing.scoring import billable_tokens
 from rightmodel.routing.signals.judge import OUTPUT_TOKENS, JudgeAnswer
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from rightmodel.core.call import Attempt
     from rightmodel.core.decision import Trust
     from rightmodel.core.task import Task, WireFormat
-    from rightmodel.execution.health import Health
+    from rightmodel.execution.health import EndpointKey, Health
     from rightmodel.execution.recorder import Recorder
     from rightmodel.ledger.records import Hold
     from rightmodel.manifest.catalog import Endpoint, Model
@@ -49,6 +50,7 @@ class JudgeCompleter:
         self._keys = keys
         self._now = now
         self._recorder = recorder
+        self._late: dict[EndpointKey, Breaker] = {}
 
     async def ask(  # noqa: PLR0913 - one keyword for each part of the question
         self,
@@ -89,8 +91,10 @@ class JudgeCompleter:
         return JudgeAnswer(text, attempt.cost_usd)
 
     def _endpoint(self, model: Model, trust: Trust) -> Endpoint:
-        health = self._health.snapshot([model])
-        fit = [e for e in model.endpoints if e.provider.trust >= trust and health.is_fit(e)]
+        health, now = self._health.snapshot([model]), self._now()
+        late = {key for key, breaker in self._late.items() if breaker.wait_s(now)}
+        trusted = [e for e in model.endpoints if e.provider.trust >= trust]
+        fit = [e for e in trusted if health.is_fit(e) and e.key not in late]
         if not fit:
             unfit = ProviderError(Fault.OVERLOADED, "no endpoint of the judge is fit now")
             unfit.cost_usd = Decimal(0)
@@ -118,13 +122,11 @@ class JudgeCompleter:
             with Watch(self._now, began + deadline_s) as watch:
                 completion = await provider.complete(request, watch)
         except BaseException as failed:
-            late = f"no answer within {deadline_s:.1f} s"
-            error = error_of(failed, endpoint, late) if isinstance(failed, Exception) else None
+            why = f"no answer within {deadline_s:.1f} s"
+            error = error_of(failed, endpoint, why) if isinstance(failed, Exception) else None
+            is_late = isinstance(failed, TimeoutError)
             if ticket is not None:
-                if error is not None and not isinstance(failed, TimeoutError):
-                    self._health.fail(endpoint, error, ticket)
-                else:  # a judge's deadline is far shorter than a call's
-                    self._health.release(endpoint, ticket)
+                self._failed(endpoint, ticket, error, is_late=is_late)
             time_s = self._now() - began
             attempt = tried.broken_off(watch, error, at=self._recorder.clock(), time_s=time_s)
             if error is None:
@@ -135,6 +137,23 @@ class JudgeCompleter:
             raise error from None
         time_s = self._now() - began
         self._health.succeed(endpoint, time_s)
+        self._late.pop(endpoint.key, None)
         return tried.completed(
             completion, at=self._recorder.clock(), time_s=time_s
         ), completion.text
+
+    def _failed(
+        self, endpoint: Endpoint, ticket: int, error: ProviderError | None, *, is_late: bool
+    ) -> None:
+        """A request failed, or (no error) was cancelled.
+
+        A late one says nothing to calls, which have far more time; the judge is not asked there
+        for a while, or each call would wait for it.
+        """
+        if error is None or is_late:
+            self._health.release(endpoint, ticket)
+        else:
+            self._health.fail(endpoint, error, ticket)
+        if error is not None and is_late:
+            breaker = self._late.setdefault(endpoint.key, Breaker())
+            breaker.trip(error, self._now(), ticket=0, latest=0)
