@@ -130,6 +130,7 @@ def test_what_the_ledger_says_of_a_provider_is_its_latest_outcome() -> None:
         attempt(provider="f", fault="of a newer version", at=NOON),
         attempt(provider="g", fault="timeout", at=NOON, role="judge"),
     ]
-    assert latest_outcomes(rows, now=NOON) == {
-        "a": Fault.SERVER, "c": None, "d": Fault.RATE_LIMITED, "e": None,
-    }  # fmt: skip
+    found = latest_outcomes(rows, now=NOON)
+    providers = {"a": Fault.SERVER, "c": None, "d": Fault.RATE_LIMITED, "e": None}
+    name = rows[0].name
+    assert found == providers | {(one, name): outcome for one, outcome in providers.items()}

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rightmodel.execution.call_state import Step
+    from rightmodel.execution.health import Outcomes
 
 USD = Decimal("0.01")
 
@@ -54,7 +55,7 @@ def model(name: str, *providers: Provider, context: int = 100_000) -> Model:
 
 
 A, B, C, D = model("a", P), model("b", Q), model("c", R), model("d", S)
-A2 = model("a2", P)
+A2, A3, A4 = model("a2", P), model("a3", P), model("a4", P)
 SMALL, LARGE = model("small", Q, context=8_000), model("large", R, context=500_000)
 TWICE = model("twice", P, Q)
 L1, L2 = model("l1", LOCAL), model("l2", LOCAL)
@@ -82,7 +83,7 @@ class Case:
     unreachable: frozenset[str] = frozenset()
     out_of_retries: frozenset[str] = frozenset()
     loaded: Mapping[str, str] = field(default_factory=dict)
-    latest: Mapping[str, Fault | None] = field(default_factory=dict)
+    latest: Outcomes = field(default_factory=dict)
     warm: str = ""  # the provider whose cache holds the task's session for the first model
 
 
@@ -197,6 +198,15 @@ CASES = {
         "c@r",
         latest={"s": None},
         health={("s", "d"): EndpointHealth(fault=Fault.SERVER)},
+    ),
+    "of the models of the only provider, one that has not failed": Case(
+        (A, A2, A3), (Fault.SERVER,), "a3@p", latest={("p", "a2"): Fault.SERVER}
+    ),
+    "also before one that still cools down": Case(
+        (A, A2, A3), (Fault.SERVER,), "a3@p", health={("p", "a2"): SPARE}
+    ),
+    "and at last one that answered": Case(
+        (A, A2, A3, A4), (Fault.SERVER, Fault.SERVER), "a4@p", latest={("p", "a4"): None}
     ),
     "so is the one attempt after a refusal": Case(
         (A, B, C), (Fault.REFUSED,), "c@r", latest={"r": None}

@@ -114,6 +114,20 @@ async def test_what_three_providers_have_in_common_keeps_no_call_from_the_fourth
 
 
 @rehearsal
+async def test_of_the_twelve_models_of_one_provider_three_may_be_broken() -> None:
+    async with connected(a=Upstream(models=tuple(f"m{n}" for n in range(12)))) as harness:
+        broken = (fault.status(500), fault.no_first_byte(), fault.rate_limit("1"))
+        for number, one in enumerate(broken):
+            harness.script(f"a/m{number}", *[one] * 50)
+        assert [m for m, _ in tried(await harness.fails())] == ["a/m0", "a/m1", "a/m2"]
+        for pause_s in (0, 1, 3, 6, 10, 20, 40, 80, 160, 600):
+            await asyncio.sleep(pause_s)
+            began = asyncio.get_running_loop().time()
+            assert tried(await harness.complete())[-1] == ("a/m3", None)
+            assert asyncio.get_running_loop().time() - began < PROBE_S + 1
+
+
+@rehearsal
 async def test_a_first_attempt_at_another_model_of_a_silent_provider_is_short() -> None:
     silent = Upstream(models=("m", "n"), behaviour=Behaviour(answers="slow", first_token_s=10_000))
     async with connected(a=silent, b=OPENAI) as harness:

@@ -11,6 +11,7 @@ What is in flight at a provider is `traffic.py`'s.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -19,13 +20,18 @@ from rightmodel.execution.breaker import OUT_S, Breaker
 from rightmodel.execution.traffic import UNLIMITED, Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from rightmodel.core.errors import ProviderError
     from rightmodel.manifest.catalog import Endpoint, Model, Provider
 
 EndpointKey = tuple[str, str]
 """Provider and the model's name on the wire."""
+Outcomes = Mapping[str | EndpointKey, Fault | None]
+"""The latest one at each provider, by any of its models, and at each endpoint.
+
+A fault, or (`None`) an answer; nothing is known of the others.
+"""
 
 LATENCY_WEIGHT: Final = 0.3
 """Weight of the newest latency in the moving average."""
@@ -52,7 +58,7 @@ class EndpointHealth(NamedTuple):
 ORDINARY: Final = EndpointHealth()
 _NOTHING: Final[Mapping[EndpointKey, EndpointHealth]] = {}
 _NO_NAMES: Final[Mapping[str, str]] = {}
-_NO_OUTCOMES: Final[Mapping[str, Fault | None]] = {}
+_NO_OUTCOMES: Final[Outcomes] = {}
 
 
 class Snapshot(NamedTuple):
@@ -60,9 +66,7 @@ class Snapshot(NamedTuple):
 
     `unreachable`: providers whose connection failed lately: their other models may be no better.
     `out_of_retries`: providers whose retry budget is used up. `loaded`: for a busy provider that
-    holds one model at a time, the name of that model. `jitter`: random, from 0 to 1. `latest`:
-    the latest outcome at a provider, by any of its models: a fault, or (`None`) an answer; nothing
-    is known of the others.
+    holds one model at a time, the name of that model. `jitter`: random, from 0 to 1.
     """
 
     endpoints: Mapping[EndpointKey, EndpointHealth] = _NOTHING
@@ -70,7 +74,7 @@ class Snapshot(NamedTuple):
     out_of_retries: frozenset[str] = frozenset()
     loaded: Mapping[str, str] = _NO_NAMES
     jitter: float = 1.0
-    latest: Mapping[str, Fault | None] = _NO_OUTCOMES
+    latest: Outcomes = _NO_OUTCOMES
 
     def of(self, endpoint: Endpoint) -> EndpointHealth:
         """One endpoint's."""
@@ -126,7 +130,7 @@ class Health:
         self._loads: dict[EndpointKey, _Load] = {}
         self._traffic: dict[str, Traffic] = {}
         self._windows: dict[EndpointKey, tuple[int, float]] = {}
-        self._latest: dict[str, Fault | None] = {}
+        self._latest: dict[str | EndpointKey, Fault | None] = {}
         self.on_key: Callable[[str, Fault | None], None] = lambda _provider, _fault: None
         self._tickets = 0
 
@@ -183,7 +187,7 @@ class Health:
         """It answered: everything about it is in order again."""
         load, provider = self._load(endpoint), endpoint.provider
         load.received_at = self._now()
-        self._latest[provider.name] = None
+        self._latest[provider.name] = self._latest[endpoint.key] = None
         previous = load.latency_s or latency_s
         load.latency_s = previous + LATENCY_WEIGHT * (latency_s - previous)
         for key in _keys(endpoint) if self._breakers else ():
@@ -215,10 +219,10 @@ class Health:
     def doubt(self, endpoint: Endpoint, error: ProviderError) -> None:
         """An attempt at its provider gave no answer. A model that is too weak does not count."""
         if error.fault is not Fault.SCHEMA:
-            self._latest[endpoint.provider.name] = error.fault
+            self._latest[endpoint.provider.name] = self._latest[endpoint.key] = error.fault
 
-    def recall(self, latest: Mapping[str, Fault | None]) -> None:
-        """What the ledger knows of providers that this process has not called itself."""
+    def recall(self, latest: Outcomes) -> None:
+        """What the ledger knows of what this process has not called itself."""
         self._latest = {**latest, **self._latest}
 
     def rest(self, provider: str, wait_s: float, fault: Fault) -> None:

@@ -57,9 +57,10 @@ def next_step(state: CallState, health: Snapshot) -> Step | None:
     if found is None:
         return None
     candidate, model, endpoint, known = found.place
-    if not known.fault and (latest := health.latest.get(endpoint.provider.name)):
-        known = known._replace(fault=latest)
     is_lone = all(p.endpoint.key == endpoint.key for p in places)
+    is_only = all(p.endpoint.provider.name == endpoint.provider.name for p in places)
+    if not (known.fault or state.errors or is_only):  # what its provider did to another model
+        known = known._replace(fault=health.latest.get(endpoint.provider.name))
     return Step(model, endpoint, candidate, known, state.allowance(model), *found[1:], is_lone)
 
 
@@ -126,33 +127,41 @@ def _first_fit(state: CallState, health: Snapshot, places: Sequence[Place]) -> _
     a provider that is down would use up every attempt. The last attempt waits for one of them.
 
     After a fault, the call goes on where nothing is known to be wrong; and where an answer came
-    from lately, if another fault ends it. Several providers may be down, each with several models.
+    from lately, if another fault ends it. Several providers may be down, each with several models,
+    or several models of the only one.
     """
+    latest = health.latest
+
+    def is_troubled(place: Place) -> bool:
+        return place.endpoint.provider.name in state.troubled
 
     def is_calm(place: Place) -> bool:
-        name = place.endpoint.provider.name
-        has_failed = name in state.troubled or name in health.unreachable
+        is_unreachable = place.endpoint.provider.name in health.unreachable
         unloads = health.loaded and health.would_unload(place.endpoint)
-        return not (place.health.wait_s or unloads or has_failed)
+        return not (place.health.wait_s or unloads or is_unreachable or is_troubled(place))
 
     def is_sound(place: Place) -> bool:
-        latest = health.latest.get(place.endpoint.provider.name)
-        return is_calm(place) and not place.health.fault and not latest
+        return not (place.health.wait_s or place.health.fault or latest.get(place.endpoint.key))
 
-    def is_proven(place: Place) -> bool:
-        return is_sound(place) and place.endpoint.provider.name in health.latest
+    def is_undoubted(place: Place) -> bool:
+        return is_calm(place) and is_sound(place) and not latest.get(place.endpoint.provider.name)
+
+    def first(is_good: Callable[[Place], bool]) -> _Next | None:
+        return _first(state, health, fresh, is_good)
 
     fresh = [place for place in places if place.endpoint.key not in state.tried]
-    is_last = state.counted == state.max_attempts - 1
+    is_last, has_failed = state.counted == state.max_attempts - 1, bool(state.errors)
     has_escalated = state.escalations >= state.max_escalations
-    is_last_chance = state.errors and (is_last or state.moved or has_escalated)
+    ends = has_failed and (is_last or state.moved or has_escalated)
     return (
-        (_first(state, health, fresh, is_proven) if is_last_chance else None)
-        or (_first(state, health, fresh, is_sound) if state.errors else None)
-        or _first(state, health, fresh, is_calm)
-        or _first(state, health, fresh, lambda p: p.health.is_spare)
-        or (_look_elsewhere(state, places) if is_last else None)
-        or _first(state, health, fresh, lambda p: not p.health.wait_s)
+        (ends and first(lambda p: is_undoubted(p) and p.endpoint.provider.name in latest))
+        or (has_failed and first(is_undoubted))
+        or first(is_calm)
+        or first(lambda p: p.health.is_spare and not is_troubled(p))
+        or (is_last and _look_elsewhere(state, places))
+        or (ends and first(lambda p: is_sound(p) and p.endpoint.key in latest))
+        or first(is_sound)
+        or first(lambda p: p.health.is_spare or not p.health.wait_s)
     )
 
 

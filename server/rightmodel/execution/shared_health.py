@@ -17,7 +17,7 @@ from rightmodel.ledger.records import Cooldown, Restored
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from rightmodel.execution.health import Health
+    from rightmodel.execution.health import EndpointKey, Health, Outcomes
     from rightmodel.execution.records import Records
     from rightmodel.ledger.records import AttemptRecord
     from rightmodel.manifest.catalog import Provider
@@ -67,20 +67,18 @@ class SharedHealth:
                 self._health.rest(provider, row.until - self._clock(), fault)
 
 
-def latest_outcomes(attempts: Iterable[AttemptRecord], *, now: float) -> dict[str, Fault | None]:
-    """The latest outcome at each provider: a fault, or (`None`) an answer.
+def latest_outcomes(attempts: Iterable[AttemptRecord], *, now: float) -> Outcomes:
+    """The latest outcome at each provider and endpoint.
 
     A fault counts for as long as a key that is out, an answer until there is a fault. The judge's
-    do not: it has far less time.
+    attempts do not count: it has far less time.
     """
-    found: dict[str, Fault | None] = {}
+    found: dict[str | EndpointKey, Fault | None] = {}
     for attempt in attempts:
-        if attempt.role == "judge":
-            continue
-        if not attempt.fault:
-            found[attempt.provider] = None
-        elif attempt.fault in _DOUBTS and attempt.at > now - OUT_S:
-            found[attempt.provider] = Fault(attempt.fault)
+        is_fault = attempt.fault in _DOUBTS and attempt.at > now - OUT_S
+        if attempt.role != "judge" and (is_fault or not attempt.fault):
+            outcome = Fault(attempt.fault) if is_fault else None
+            found[attempt.provider] = found[attempt.provider, attempt.name] = outcome
     return found
 
 
