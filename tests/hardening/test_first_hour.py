@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hardening.bench import Home, Pieces, Provider, Request, chat, http
+from hardening.bench import HEAD, Home, Pieces, Provider, Request, chat, http, model, provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,3 +61,17 @@ def test_with_nothing_at_all_each_command_says_what_to_do(tmp_path: Path) -> Non
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
         assert "write a manifest" in done.stdout + done.stderr
+
+
+def test_a_manifest_that_is_changed_under_a_running_server_is_told_once(tmp_path: Path) -> None:
+    with Provider(lambda _: chat("hi")) as one:
+        home = Home(tmp_path / "m", HEAD + provider("p", one.port) + model("p/m"))
+        manifest = tmp_path / "m" / "manifest.toml"
+        with home.session() as session:
+            assert "changed" not in session.call(prompt="first").line
+            manifest.write_text(manifest.read_text() + "\n[budget]\nper_day_usd = 0\n")
+            assert "manifest changed: it applies after" in session.call(prompt="second").line
+            assert "changed" not in session.call(prompt="third").line
+            manifest.unlink()
+            assert "manifest changed" in session.call(prompt="fourth").line
+        assert home.log.read_text().count("manifest changed") == 2

@@ -115,7 +115,8 @@ def _origin(model: Model, key: str, catalog: Catalog) -> str:
         keys = ("endpoints", "provider", "name")
         found = [o for k in keys if (o := catalog.origins.get(f"{model.id}.{k}"))]
         return found[0] if found else "the id"
-    return catalog.origins.get(f"{model.id}.{key}", "default")
+    is_guess = model.guessed and key.startswith("skills.")
+    return catalog.origins.get(f"{model.id}.{key}", "the price" if is_guess else "default")
 
 
 def _plain(model: Model, catalog: Catalog, *, origins: bool) -> dict[str, Any]:

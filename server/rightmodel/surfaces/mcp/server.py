@@ -22,6 +22,7 @@ from rightmodel.execution.calls import Pending
 from rightmodel.surfaces import rendering as render
 from rightmodel.surfaces.arguments import choose_task, complete_task, reported_outcome
 from rightmodel.surfaces.choosing import choose
+from rightmodel.surfaces.manifest_watch import ManifestWatch
 from rightmodel.surfaces.mcp.tasks import TASK_AFTER_S, TaskMethods, created, takes_tasks
 from rightmodel.surfaces.mcp.tools import (
     INSTRUCTIONS,
@@ -102,6 +103,7 @@ class ToolCalls:
         self._get_engine = engine
         self._engine: Engine | None = None
         self._deadline_s = deadline_s
+        self._manifest: ManifestWatch | None = None
 
     async def running(self) -> Calls:
         """The calls of the engine. Raises `RightmodelError`."""
@@ -131,6 +133,7 @@ class ToolCalls:
         mask: Callable[[str], str] = str
         try:
             engine = self._engine = self._engine or await self._get_engine()
+            self._manifest = self._manifest or ManifestWatch(engine.catalog.file)
             mask = engine.mask
             if tool == "complete":
                 call = await _decoded(complete_task, arguments, engine.catalog, client)
@@ -178,7 +181,8 @@ class ToolCalls:
                 )
         if isinstance(outcome, Pending):
             return _pending(outcome)
-        return _answered(outcome, engine.mask, render.ignored_note(call.ignored))
+        notes = render.ignored_note(call.ignored), self._manifest.note() if self._manifest else ""
+        return _answered(outcome, engine.mask, *notes)
 
     async def _choose(
         self, engine: Engine, arguments: dict[str, Any], client: str
