@@ -168,6 +168,7 @@ def test_an_error_event_of_anthropic_is_classified_by_its_type(
         ({"code": "rate_limit_exceeded", "message": "slow"}, Fault.RATE_LIMITED),
         ({"code": 402, "message": "pay"}, Fault.QUOTA),
         ("something broke", Fault.SERVER),
+        ("Context size has been exceeded.", Fault.CONTEXT_OVERFLOW),  # LM Studio's
     ],
 )
 def test_an_error_chunk_within_a_stream_is_classified_by_its_code(
@@ -177,6 +178,13 @@ def test_an_error_chunk_within_a_stream_is_classified_by_its_code(
     assert failure(events(half, {"error": error})).fault is fault
     last = {"choices": [{"delta": {}, "finish_reason": "error"}], "error": error}
     assert failure(events(half, last)).fault is fault
+
+
+def test_a_shared_window_that_is_full_is_an_overload_in_mid_stream_too() -> None:
+    full = {"code": 500, "message": "Context size has been exceeded.", "type": "server_error"}
+    half = {"choices": [{"delta": {"content": "half"}, "finish_reason": None}]}
+    assert failure(refusal(500, {"error": full})).fault is Fault.OVERLOADED
+    assert failure(events(half, {"error": full})).fault is Fault.OVERLOADED
 
 
 JSON = st.recursive(

@@ -41,6 +41,7 @@ _MESSAGE_KEYS: Final = (
     "message", "detail", "error_message", "msg", "Message", "status_msg", "error_description",
     "errorMessage",
 )  # fmt: skip
+_WINDOW_FULL: Final = "Context size has been exceeded."
 _CODE_KEYS: Final = ("code", "type", "status", "error_code", "error_type", "__type", "Code")
 
 MOST_WAIT_S: Final = 3600.0
@@ -205,6 +206,9 @@ def _typed(error: Mapping[str, Any]) -> Iterator[object]:
         yield inner.get("code")
     if _is_daily_quota(details):
         yield "perday_without_wait"
+    # llama.cpp: together, the requests in progress exceed the window; each of them would fit alone.
+    if error.get("type") == "server_error" and error.get("message") == _WINDOW_FULL:
+        yield "shared_window_full"
 
 
 def _typed_in_metadata(metadata: object) -> Iterator[object]:

@@ -108,7 +108,7 @@ _OVERLOADED: Final = (
     _rule(
         Fault.OVERLOADED,
         codes="overloaded_error overloaded engine_overloaded_error server_overloaded slow_down "
-        "over_capacity queue_exceeded capacity_exceeded 1305 1312 3505",
+        "over_capacity queue_exceeded capacity_exceeded shared_window_full 1305 1312 3505",
     ),
     _rule(Fault.OVERLOADED, "429", words=("(?:tier|over) capacity|overloaded",)),
 )
