@@ -149,6 +149,30 @@ async def test_a_client_that_hangs_up_cancels_its_call_and_no_other(
         }
 
 
+async def test_a_session_that_the_process_does_not_know_goes_on(tmp_path: Path) -> None:
+    release = asyncio.Event()
+
+    async def held(_: float) -> None:
+        await release.wait()
+
+    models = {"m": Behaviour(lambda r: f"answer to {r.prompt}", first_token_s=1.0)}
+    async with SimulatedProvider("openai-chat", models=models, sleep=held) as upstream:
+        folders = Folders(tmp_path)
+        folders.write(manifest(upstream))
+        async with serving(folders, "session") as (_, client):
+            client.session = "1" * 32  # of the process before a restart
+            calls = [await client.call(number, prompt=f"{number}") for number in (1, 2, 3)]
+            await upstream.until(lambda: upstream.in_flight == 3)
+            calls[0].disconnect()
+            notice = {"method": "notifications/cancelled", "params": {"requestId": 2}}
+            assert " 202 " in await (await client.post(notice)).head()
+            await asyncio.wait_for(upstream.until(lambda: upstream.in_flight == 1), GUARD_S)
+            release.set()
+            answer = (await calls[2].answer())["result"]["content"][0]["text"]
+            assert answer == "answer to 3"
+        assert [r.prompt for r in upstream.requests if not r.cancelled] == ["3"]
+
+
 async def test_a_prompt_of_5_mb_over_http(tmp_path: Path) -> None:
     prompt = large(5_000_000, seed=3)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.surfaces.http.asgi import MOST_BODY_BYTES
@@ -16,25 +18,25 @@ if TYPE_CHECKING:
 
 SESSION_IDLE_S: Final = 30 * 60
 MOST_SESSIONS: Final = 1000
+SESSION: Final = b"mcp-session-id"
+FIRST_VERSION: Final = b"2025-03-26"
+"""Of a client that does not name its version: the first one with sessions."""
 
 
 def mcp_app(server: Server[Any], host: str) -> ASGIApp:
     """The application. `host`: that the server listens on."""
     from mcp.server.transport_security import TransportSecuritySettings
 
-    return WellFormedBodies(
-        CancelOnDisconnect(
-            server.streamable_http_app(
-                streamable_http_path=MCP_PATH,
-                host=host,
-                # `access.Origins` protects every path.
-                transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
-                max_request_body_size=MOST_BODY_BYTES,
-                session_idle_timeout=SESSION_IDLE_S,
-                max_sessions=MOST_SESSIONS,
-            )
-        )
+    app = server.streamable_http_app(
+        streamable_http_path=MCP_PATH,
+        host=host,
+        # `access.Origins` protects every path.
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+        max_request_body_size=MOST_BODY_BYTES,
+        session_idle_timeout=SESSION_IDLE_S,
+        max_sessions=MOST_SESSIONS,
     )
+    return WellFormedBodies(RenewSessions(CancelOnDisconnect(app)))
 
 
 class WellFormedBodies:
@@ -55,21 +57,12 @@ class WellFormedBodies:
                 return
             body += message.get("body", b"")
             more = message.get("more_body", False)
-        content: bytes | None = bytes(body)
+        content = bytes(body)
         if not more and HALF_PAIR.search(body):
             content = well_formed_json(body.decode("utf-8", "replace")).encode()
-            headers = [(k, v) for k, v in scope["headers"] if k != b"content-length"]
-            length = (b"content-length", str(len(content)).encode())
-            scope = {**scope, "headers": [*headers, length]}
-
-        async def replayed() -> Message:
-            nonlocal content
-            if content is None:
-                return await receive()
-            first, content = content, None
-            return {"type": "http.request", "body": first, "more_body": more}
-
-        await self._app(scope, replayed, send)
+            scope = _headed(scope, b"content-length", str(len(content)).encode())
+        whole = {"type": "http.request", "body": content, "more_body": more}
+        await self._app(scope, _after(whole, receive), send)
 
 
 class CancelOnDisconnect:
@@ -85,8 +78,7 @@ class CancelOnDisconnect:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        in_session = any(name == b"mcp-session-id" for name, _ in scope.get("headers", ()))
-        if scope["type"] != "http" or scope["method"] != "POST" or not in_session:
+        if scope["type"] != "http" or scope["method"] != "POST" or not _session_of(scope):
             await self._app(scope, receive, send)
             return
         body, answered, gone = bytearray(), False, False
@@ -113,14 +105,102 @@ class CancelOnDisconnect:
         with contextlib.suppress(ValueError, TypeError, KeyError):
             params = {"requestId": json.loads(body)["id"], "reason": "the client disconnected"}
             notice = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
-            content = json.dumps(notice).encode()
-            headers = [(k, v) for k, v in scope["headers"] if k != b"content-length"]
-            length = (b"content-length", str(len(content)).encode())
+            await _post(self._app, scope, notice)
 
-            async def receive() -> Message:
-                return {"type": "http.request", "body": content, "more_body": False}
 
-            async def send(_: Message) -> None:
-                return
+class RenewSessions:
+    """Opens a new session in the place of one that this process does not know.
 
-            await self._app({**scope, "headers": [*headers, length]}, receive, send)
+    Sessions are lost with a restart, after half an hour, and where a balancer changes the server.
+    The protocol wants the client to open another one after the 404; most clients fail at every
+    call instead (`findings/mcp_clients_after_a_restart.sh`). No call needs what a session holds.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._renewed: dict[bytes, bytes] = {}
+        self._opening = asyncio.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        held = _session_of(scope) if scope["type"] == "http" else b""
+        if not held:
+            await self._app(scope, receive, send)
+            return
+        session, lost = self._renewed.get(held, held), False
+        if scope["method"] != "POST":
+            await self._app(_headed(scope, SESSION, session), receive, send)
+            return
+        body = await receive()
+
+        async def unless_lost(message: Message) -> None:
+            nonlocal lost
+            lost = lost or message.get("status") == HTTPStatus.NOT_FOUND
+            if not lost:
+                await send(message)
+
+        await self._app(_headed(scope, SESSION, session), _after(body, receive), unless_lost)
+        if lost:
+            async with self._opening:
+                if self._renewed.get(held, held) == session:
+                    await self._open(scope, held)
+            session = self._renewed.get(held, held)
+            await self._app(_headed(scope, SESSION, session), _after(body, receive), send)
+
+    async def _open(self, scope: Scope, held: bytes) -> None:
+        """Open a session and note it for the client that holds `held`."""
+        version = (
+            dict(scope["headers"]).get(b"mcp-protocol-version", FIRST_VERSION).decode("latin-1")
+        )
+        hello = {
+            "protocolVersion": version,
+            "capabilities": {},
+            "clientInfo": {"name": "renewed session", "version": ""},
+        }
+        opening = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello}
+        outside = {**scope, "headers": [h for h in scope["headers"] if h[0] != SESSION]}
+        session = (await _post(self._app, outside, opening)).get(SESSION)
+        if session:
+            initialized = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+            await _post(self._app, _headed(scope, SESSION, session), initialized)
+            self._renewed[held] = session
+            if len(self._renewed) > MOST_SESSIONS:
+                del self._renewed[next(iter(self._renewed))]
+
+
+def _session_of(scope: Scope) -> bytes:
+    """The id of the session that the request names, or nothing."""
+    session: bytes = dict(scope["headers"]).get(SESSION, b"")
+    return session
+
+
+def _headed(scope: Scope, name: bytes, value: bytes) -> Scope:
+    """The request with this header in the place of the former one."""
+    return {**scope, "headers": [*(h for h in scope["headers"] if h[0] != name), (name, value)]}
+
+
+def _after(first: Message, receive: Receive) -> Receive:
+    """A `receive` that gives this message before all others."""
+    left = [first]
+
+    async def replayed() -> Message:
+        return left.pop() if left else await receive()
+
+    return replayed
+
+
+async def _post(app: ASGIApp, scope: Scope, message: dict[str, Any]) -> dict[bytes, bytes]:
+    """Send a message of our own in the client's place; the headers of the response."""
+    content, headers = json.dumps(message).encode(), {}
+
+    async def silence() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def note(answer: Message) -> None:
+        headers.update(answer.get("headers", ()))
+
+    body = {"type": "http.request", "body": content, "more_body": False}
+    length = str(len(content)).encode()
+    await app(_headed(scope, b"content-length", length), _after(body, silence), note)
+    return headers
