@@ -95,19 +95,43 @@ def test_an_output_that_is_closed_or_full_ends_the_command_quietly(
     assert "Exception ignored" not in machine.log.read_text()
 
 
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 @pytest.mark.parametrize("command", [("ask", "hello"), ("check",)], ids=" ".join)
-def test_an_interrupt_ends_a_command_with_one_line(
-    tmp_path: Path, command: tuple[str, ...]
+def test_a_signal_ends_a_command_that_has_recorded_what_ran(
+    tmp_path: Path, command: tuple[str, ...], number: signal.Signals, code: int
 ) -> None:
     never = threading.Event()
     with Provider(lambda _: [sse(chunk({"content": "half "})), never]) as upstream:
         home = Home(tmp_path / "m", HEAD + provider("a", upstream.port) + model("a/m"))
         process = home.popen(*command, stdin=subprocess.DEVNULL)
         assert upstream.arrived.wait(GUARD_S)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         process.communicate(timeout=GUARD_S)
         never.set()
         log = home.log.read_text()
-        assert process.returncode == 130, log
+        assert process.returncode == code, log
         assert "Traceback" not in log
-        assert log.split()[-1] == "stopped"
+        assert log.endswith("stopped\n") == (code == 130)
+        assert "cancelled" in home.run("usage", "--csv").stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_a_command_that_is_started_without_a_stream_works(
+    machine: Home, upstream: Provider, command: tuple[str, ...], closed: str
+) -> None:
+    words = [f"'{word}'" for word in machine.command(*command)]
+    done = subprocess.run(
+        ["sh", "-c", f"{' '.join(words)} {closed}"],
+        cwd=machine.work,
+        env=machine.environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=GUARD_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

@@ -15,7 +15,7 @@ import pytest
 from rightmodel.integrations import CLIENTS
 from rightmodel.ledger.paths import state_dir
 from rightmodel.manifest.settings import config_dir
-from rightmodel.surfaces.cli import _accept_any_character
+from rightmodel.surfaces.cli import _open_streams
 from rightmodel.surfaces.cli.config import file_of, own_command
 from rightmodel.surfaces.mcp import shutdown
 
@@ -129,7 +129,7 @@ def test_what_the_output_cannot_encode_is_no_error(
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.delenv("PYTHONIOENCODING", raising=False)
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
-    _accept_any_character()
+    _open_streams()
     sys.stdout.write("3 × 4")
     sys.stdout.flush()
     assert raw.getvalue() == written

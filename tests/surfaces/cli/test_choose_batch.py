@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from click.testing import CliRunner
 
 from ledger.rows import outcome
@@ -13,12 +14,27 @@ from rightmodel.ledger.ledger import Ledger
 from rightmodel.ledger.paths import FILE
 from rightmodel.ledger.recovery import SqliteOpener
 from rightmodel.simulator import Behaviour, SimulatedProvider
-from rightmodel.surfaces.cli import cli
+from rightmodel.surfaces.cli import choose, cli
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
+
+def test_a_batch_is_read_before_a_loop_runs_that_would_keep_ctrl_c_away(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def read(_: str) -> list[tuple[int, str]]:
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        return [(1, '{"id": 1, "prompt": "hi"}')]
+
+    monkeypatch.setattr(choose, "json_lines", read)
+    (tmp_path / "m.toml").write_text("version = 1\ninclude = []\n")
+    result = CliRunner().invoke(
+        cli, ["choose", "--batch", "-", "--manifest", str(tmp_path / "m.toml")]
+    )
+    assert json.loads(result.output)["id"] == 1
+
 
 MANIFEST = """
 version = 1

@@ -57,6 +57,24 @@ def test_a_line_keeps_its_own_colours_and_escapes_foreign_ones(
     assert harmless(err)
 
 
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_no_colours_where_the_user_or_the_terminal_has_none(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stdout", coloured := Terminal())
+    echo(styled("ok", fg="green", bold=True))
+    monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stdout", plain := Terminal())
+    echo(styled("ok", fg="green", bold=True))
+    assert coloured.getvalue() != plain.getvalue() == "ok\n"
+
+
 def test_tables_escape_cells_and_keep_rich_colours() -> None:
     out = io.StringIO()
     screen = rich_console.console()

@@ -92,7 +92,7 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def main() -> None:
     """The console script: errors are one line with the next step."""
-    _accept_any_character()
+    _open_streams()
     log_to_stderr(dated=sys.argv[1:2] == ["serve"])
     try:
         cli.main(standalone_mode=False)
@@ -114,11 +114,15 @@ def main() -> None:
         fail(f"the output cannot be written: {error.strerror}")
 
 
-def _accept_any_character() -> None:
-    """A character that the output's encoding does not have is shown as "?".
+def _open_streams() -> None:
+    """Every stream can be used; a character that its encoding does not have is shown as "?".
 
     On Windows a pipe or file gets UTF-8: the code page there has few characters of an answer.
     """
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started it
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             named = sys.platform != "win32" or stream.isatty() or "PYTHONIOENCODING" in os.environ

@@ -24,6 +24,8 @@ from rightmodel.surfaces.cli.standard_input import json_lines, prompt_with_input
 from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rightmodel.core.decision import Decision
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings
@@ -62,7 +64,8 @@ def command(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Show which model TASK would go to, and why, without calling it."""
     if batch:
-        asyncio.run(_batch(settings, batch, ranked=ranked, judge=judge, with_ledger=with_ledger))
+        lines = [line for _, line in json_lines(batch)]  # Ctrl-C would not end a read in the loop
+        asyncio.run(_batch(settings, lines, ranked=ranked, judge=judge, with_ledger=with_ledger))
         return
     arguments["task"] = prompt_with_input(arguments["task"])
     arguments["files"] = list(arguments["files"])
@@ -120,7 +123,7 @@ def _table(decision: Decision, limit: int) -> None:
 
 
 async def _batch(
-    settings: Settings, source: str, *, ranked: bool, judge: bool, with_ledger: bool
+    settings: Settings, lines: Sequence[str], *, ranked: bool, judge: bool, with_ledger: bool
 ) -> None:
     """One line out for each line in, in order. Keys are not read, so that a run can be repeated."""
     catalog = load_catalog(settings.manifest, has_key=settings.has_key)
@@ -129,7 +132,7 @@ async def _batch(
     engine = build(settings, catalog) if judge else None
     router = make_router(catalog, None, engine.judge if engine else None)
     try:
-        for _, line in json_lines(source):
+        for line in lines:
             echo(_line(await _decide_line(line, router, catalog, ranked=ranked)))
     finally:
         if engine:

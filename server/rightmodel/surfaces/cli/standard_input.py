@@ -59,7 +59,8 @@ def json_lines(source: str) -> list[tuple[int, str]]:
     """
     try:
         path = Path(source).expanduser()
-        text = sys.stdin.read() if source == "-" else path.read_text(encoding="utf-8-sig")
+        data = sys.stdin.buffer.read() if source == "-" else path.read_bytes()
+        text = data.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise TaskError(f"{source}: cannot be read: {error}") from error
     return [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]

@@ -6,6 +6,7 @@ shown as escapes; colours are added afterwards. Rich output goes through `consol
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any, NamedTuple
 
@@ -35,7 +36,12 @@ def echo(*parts: str | Styled, err: bool = False, nl: bool = True) -> None:
         click.style(visible(part.text), **part.style) if isinstance(part, Styled) else visible(part)
         for part in parts
     )
-    click.echo(line, err=err, nl=nl)
+    click.echo(line, err=err, nl=nl, color=False if _is_plain() else None)
+
+
+def _is_plain() -> bool:
+    """Whether the user wants no colours, or the terminal has none."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 
 def echo_data(text: str, *, nl: bool = True) -> None:
