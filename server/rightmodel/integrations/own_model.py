@@ -40,11 +40,15 @@ def _value(tree: Any, at: Sequence[str]) -> Any:
     return found.get("primary") if hasattr(found, "get") else found
 
 
-def known_id(client: Client, name: str, known: Mapping[str, Sequence[str]]) -> str:
-    """The id of a known model that the client's name means, "" for none. `known`: id → aliases."""
+def known_id(name: str, known: Mapping[str, Sequence[str]], client: Client | None = None) -> str:
+    """The id of a known model that a name means, "" for none.
+
+    `known`: id → aliases. `client`: whose settings have the name.
+    """
     plain = _VARIANT.sub("", name)
-    plain = client.model_words.get(plain, plain)
-    provider = client.provider or plain.partition("/")[0]
+    plain = client.model_words.get(plain, plain) if client else plain
+    own_provider = client.provider if client else ""
+    provider = own_provider or plain.partition("/")[0]
     for exact in (name, plain, f"{provider}/{plain}"):
         if exact in known:
             return exact
@@ -55,7 +59,7 @@ def known_id(client: Client, name: str, known: Mapping[str, Sequence[str]]) -> s
         if bare in aliases or _same(bare, model.partition("/")[2])
     ]
     its = [model for model in meant if model.startswith(f"{provider}/")]
-    found = its if its or client.provider else meant
+    found = its if its or own_provider else meant
     return found[0] if len(found) == 1 else ""
 
 

@@ -115,6 +115,12 @@ def test_a_model_of_an_agent_that_no_manifest_has_is_named(machine: Machine) -> 
     assert "runs on:      Codex CLI: gpt-5.5-mine (in no manifest, so no baseline)" in said
 
 
+@pytest.mark.parametrize("name", ["opus", "claude-opus-5.5", "anthropic/claude-opus-5-5"])
+def test_a_baseline_may_be_given_by_any_of_its_names(machine: Machine, name: str) -> None:
+    assert machine.init("--yes", "--baseline", name).exit_code == 0
+    assert machine.written()["baseline"] == OPUS
+
+
 def test_a_wrong_answer_is_explained_and_asked_again(machine: Machine) -> None:
     done = machine.init(answers="claude-opus-9\nnone\nmuch\nnone\ny\n")
     assert done.exit_code == 0, done.output

@@ -204,11 +204,11 @@ def _uses(machine: Machine, failing: int) -> None:
     if machine.agents:
         titles = ", ".join(client.title for client in machine.agents)
         echo(f"Then restart {titles} and say: Summarize README.md with rightmodel.")
-    routable = next((client.name for client in machine.agents if client.name in SETUPS), "")
+    routable = next((client for client in machine.agents if client.name in SETUPS), None)
     if routable:
-        echo("Its own turns as well, while the first of these runs:")
+        echo(f"The own turns of {routable.title} as well, while the first of these runs:")
         echo("         rightmodel serve --http 127.0.0.1:8765")
-        echo(f"         rightmodel config {routable} --model --write")
+        echo(f"         rightmodel config {routable.name} --model --write")
 
 
 def _remove(*, agreed: bool) -> None:

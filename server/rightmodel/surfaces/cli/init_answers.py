@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import click
 
 from rightmodel.core.errors import TaskError, UnknownNameError
+from rightmodel.integrations import known_id
 from rightmodel.surfaces.cli.starter_manifest import Choices
 from rightmodel.surfaces.cli.terminal import echo
 
@@ -72,9 +73,9 @@ def _baseline(machine: Machine, options: Options) -> str:
     def known(name: str) -> str:
         if _is_none(name):
             return ""
-        if name not in machine.models:
-            raise UnknownNameError("model", name, machine.models, argument="baseline")
-        return name
+        if model := known_id(name, machine.models):
+            return model
+        raise UnknownNameError("model", name, machine.models, argument="baseline")
 
     if options.baseline or not options.asks:
         return known(options.baseline or machine.baseline or "none")

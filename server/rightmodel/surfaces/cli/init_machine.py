@@ -37,8 +37,8 @@ class Machine:
     local: Mapping[str, Sequence[str]]
     """Local server → its models."""
     agents: Sequence[Client]
-    models: Sequence[str]
-    """Ids of all shipped and local models."""
+    models: Mapping[str, Sequence[str]]
+    """All shipped and local models: id → aliases."""
     runs_on: Sequence[tuple[str, str, str]]
     """(agent, the name of its model in its own settings, the id that is meant or "")."""
     suggestion: str
@@ -76,7 +76,7 @@ async def look_around(settings: Settings, names: Sequence[str]) -> Machine:
         keys=keys,
         local=local,
         agents=agents,
-        models=[*models],
+        models=models,
         runs_on=[found for client in agents for found in _runs_on(client, models)],
         suggestion=_suggestion(catalog, keys, agents),
     )
@@ -118,7 +118,7 @@ def _runs_on(client: Client, models: Mapping[str, Sequence[str]]) -> Iterator[tu
         names = own_models(client, current_text(file)) if file else []
     except (OSError, UnicodeError):
         return
-    meant = [(client.title, name, known_id(client, name, models)) for name in names]
+    meant = [(client.title, name, known_id(name, models, client)) for name in names]
     yield from [found for found in meant if found[2]][:1] or meant[:1]
 
 
