@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from rightmodel.core.task import AssessMode, Difficulty, Effort, Modality, Tier, WireFormat
 from rightmodel.manifest.base_url import clean_base_url
-from rightmodel.manifest.keys import looks_like_key
 from rightmodel.manifest.text_types import (
     ClientName,
     HeaderName,
     Hours,
+    KeyFile,
     LedgerUrl,
     Name,
     Skill,
@@ -185,7 +185,7 @@ class ProviderTable(Table):
     base_url: str | None = None
     allow_http: bool | None = None
     key_env: Variable | None = None
-    key_file: Name | None = None
+    key_file: KeyFile | None = None
     trust: TrustName | None = None
     max_concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = None
     one_model_at_a_time: bool | None = None
@@ -201,14 +201,6 @@ class ProviderTable(Table):
     @classmethod
     def _base_url_is_clean(cls, value: str | None) -> str | None:
         return None if value is None else clean_base_url(value)
-
-    @field_validator("key_file")
-    @classmethod
-    def _names_a_file(cls, value: str | None) -> str | None:
-        if value is not None and (looks_like_key(value) or "://" in value):
-            msg = "takes the path of a file that contains the key, not the key itself or a URL"
-            raise ValueError(msg)
-        return value
 
     @field_validator("headers")
     @classmethod

@@ -74,6 +74,18 @@ Variable = Annotated[
     Field(json_schema_extra={"pattern": f"^{_VARIABLE.pattern}$"}),
 ]
 
+
+def _file(value: str) -> str:
+    """Checked here, for the same reason."""
+    if looks_like_key(value) or "://" in value:
+        raise ValueError(
+            "takes the path of a file that contains the key, not the key itself or a URL"
+        )
+    return value
+
+
+KeyFile = Annotated[Name, AfterValidator(_file)]
+
 _KEY_HEADERS: Final = frozenset({"authorization", "x-api-key", "x-goog-api-key", "api-key"})
 _MESSAGE_HEADERS: Final = frozenset(
     {"host", "content-length", "content-type", "accept-encoding", "transfer-encoding", "connection"}

@@ -26,7 +26,7 @@ from rightmodel.execution.engine import make_router
 from rightmodel.manifest.load import load_catalog
 from rightmodel.surfaces.cli import with_settings
 from rightmodel.surfaces.cli.terminal import echo
-from rightmodel.surfaces.cli.text_file import change_file
+from rightmodel.surfaces.cli.text_file import change_file, file_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -136,9 +136,8 @@ def _write(manifest: Path, found: Fit, settings: Settings) -> None:
         return changed
 
     try:
-        change_file(target, calibrated, keeps=not backup.exists())
-    except OSError as error:
-        raise TaskError(f"{target}: cannot be written: {error.strerror}") from error
+        with file_errors(target):
+            change_file(target, calibrated, keeps=not backup.exists())
     finally:
         draft.unlink(missing_ok=True)
     echo(f"{target} is calibrated; the manifest before is in {backup.name}", err=True)

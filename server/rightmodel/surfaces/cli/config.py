@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ import click
 from rightmodel.core.errors import TaskError, UnknownNameError
 from rightmodel.integrations import (
     CLIENTS,
-    CannotMergeError,
     Launch,
     merged,
     registration,
@@ -127,13 +127,7 @@ def _register(client: Client, file: Path | None, launch: Launch, *, write: bool)
         def change() -> str:
             return write_noted(file, lambda text: merged(client, launch, text), client.name)
 
-        try:
-            change_agent_file(file, change, "already there")
-        except CannotMergeError as error:
-            if error.by_hand:
-                echo(registration(client, launch), nl=False)
-                raise TaskError(f"{error}; add what is printed above by hand") from error
-            raise
+        change_agent_file(file, change, "already there", partial(registration, client, launch))
     else:
         echo(registration(client, launch), nl=False)
         if write:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -11,7 +12,6 @@ from rightmodel.core.errors import TaskError, UnknownNameError
 from rightmodel.integrations import (
     CLIENTS,
     SETUPS,
-    CannotMergeError,
     Gateway,
     former_settings,
     model_settings,
@@ -23,7 +23,7 @@ from rightmodel.manifest.settings import config_dir
 from rightmodel.surfaces.cli.agent_file import change_agent_file, note
 from rightmodel.surfaces.cli.file_changes import take_out, write_noted
 from rightmodel.surfaces.cli.terminal import echo
-from rightmodel.surfaces.cli.text_file import current_text, write_private
+from rightmodel.surfaces.cli.text_file import current_text, file_errors, write_private
 
 if TYPE_CHECKING:
     from rightmodel.integrations import Former, Setup
@@ -78,15 +78,12 @@ def write_model(setup: Setup, file: Path, where: Where, settings: Settings) -> N
             _keep(file, Kept(setup.client.name, former or []))
         return changed
 
-    try:
-        change_agent_file(
-            file, lambda: write_noted(file, change, setup.client.name), "already there"
-        )
-    except CannotMergeError as error:
-        if not error.by_hand:
-            raise
-        echo(model_settings(setup, gateway), nl=False)
-        raise TaskError(f"{error}; add what is printed above by hand") from error
+    change_agent_file(
+        file,
+        lambda: write_noted(file, change, setup.client.name),
+        "already there",
+        partial(model_settings, setup, gateway),
+    )
     if gateway.token and file.stat().st_mode & 0o077 and os.name == "posix":
         note(f"{file} holds the token, and other users of this machine can read it: chmod 600")
     _hints(setup, where)
@@ -182,11 +179,9 @@ def _keep(file: Path, kept: Kept | None) -> None:
         stored[str(file)] = kept
     elif stored.pop(str(file), None) is None:
         return
-    try:
+    with file_errors(_store()):
         if stored:
             entries = {file: kept._asdict() for file, kept in stored.items()}
             write_private(_store(), json.dumps(entries, indent=2) + "\n")
         else:
             _store().unlink(missing_ok=True)
-    except OSError as error:
-        raise TaskError(f"{_store()} cannot be written: {error.strerror or error}") from error

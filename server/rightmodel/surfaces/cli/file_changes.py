@@ -26,7 +26,7 @@ from rightmodel.integrations import (
 )
 from rightmodel.ledger.paths import state_dir
 from rightmodel.surfaces.cli.terminal import echo, styled
-from rightmodel.surfaces.cli.text_file import change_file, current_text, write_private
+from rightmodel.surfaces.cli.text_file import change_file, current_text, file_errors, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,10 +83,8 @@ def preview(change: FileChange) -> bool:
 
 def make(change: FileChange) -> None:
     """Make a change that was shown. Raises `TaskError` where the file cannot be written."""
-    try:
+    with file_errors(change.path):
         done = write_noted(change.path, change.change, change.owner)
-    except OSError as error:
-        raise TaskError(f"{change.path} cannot be written: {error.strerror or error}") from error
     if done:
         echo(f"{change.path}: {done}")
 
@@ -164,15 +162,14 @@ def undo(written: Written) -> None:
     """Undo all changes of a file. Raises `TaskError`."""
     path = Path(written.path)
     try:
-        if path.exists() and _unchanged(written):
-            _restore(written)
-        elif path.exists() and written.owner:
-            client = CLIENTS[written.owner]
-            change_file(path, lambda text: removed(client, text), keeps=False)
+        with file_errors(path, "changed"):
+            if path.exists() and _unchanged(written):
+                _restore(written)
+            elif path.exists() and written.owner:
+                client = CLIENTS[written.owner]
+                change_file(path, lambda text: removed(client, text), keeps=False)
     except CannotMergeError as error:
         raise TaskError(f"{path} {error}; take the registration out by hand") from error
-    except OSError as error:
-        raise TaskError(f"{path} cannot be changed: {error.strerror or error}") from error
     _forget(written)
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from rightmodel.core.errors import TaskError
 from rightmodel.core.format import counted
 from rightmodel.integrations import (
     SETUPS,
@@ -35,6 +34,7 @@ from rightmodel.surfaces.cli.init_answers import Options, choices, consent
 from rightmodel.surfaces.cli.init_machine import look_around, show
 from rightmodel.surfaces.cli.starter_manifest import starter_manifest
 from rightmodel.surfaces.cli.terminal import echo
+from rightmodel.surfaces.cli.text_file import file_errors
 from rightmodel.surfaces.mcp.tools import TOOL_NAMES
 
 if TYPE_CHECKING:
@@ -108,13 +108,9 @@ class _Plan:
 
     def add(self, change: FileChange) -> None:
         """Show a change and keep it, if it changes anything. Raises `TaskError`."""
-        try:
+        with file_errors(change.path, "read"):
             if preview(change):
                 self._changes.append(change)
-        except UnicodeError as error:
-            raise TaskError(f"{change.path} is not UTF-8 text; nothing was changed") from error
-        except OSError as error:
-            raise TaskError(f"{change.path} cannot be read: {error.strerror}") from error
 
     def add_keys(self) -> None:
         """Keys for agents that start servers without the user's environment."""

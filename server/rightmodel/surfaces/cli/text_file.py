@@ -5,15 +5,28 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rightmodel.core.errors import TaskError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 NEW_FILE_MODE: Final = 0o600
 """A settings file may hold keys one day."""
+
+
+@contextmanager
+def file_errors(path: Path, what: str = "written") -> Iterator[None]:
+    """What goes wrong with a file, as a `TaskError`."""
+    try:
+        yield
+    except UnicodeError as error:
+        raise TaskError(f"{path} is not UTF-8 text; nothing was changed") from error
+    except OSError as error:
+        raise TaskError(f"{path} cannot be {what}: {error.strerror or error}") from error
 
 
 def change_file(path: Path, change: Callable[[str], str], *, keeps: bool) -> Path | None:

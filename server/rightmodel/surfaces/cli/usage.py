@@ -16,6 +16,7 @@ from rightmodel.ledger.records import day_of
 from rightmodel.ledger.reports import GROUPS
 from rightmodel.surfaces.cli import with_settings
 from rightmodel.surfaces.cli.terminal import echo
+from rightmodel.surfaces.cli.text_file import file_errors
 from rightmodel.surfaces.ledger_view import ask_ledger, manifest_of
 from rightmodel.surfaces.usage_view import report as reports
 from rightmodel.surfaces.usage_view.reading import read_report
@@ -136,8 +137,6 @@ def _print(lines: Iterable[str]) -> None:
 
 
 def _write(text: str, file: str) -> None:
-    try:
+    with file_errors(Path(file)):
         Path(file).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise TaskError(f"--html {file}: cannot be written: {error.strerror}") from error
     echo(f"wrote {file}")

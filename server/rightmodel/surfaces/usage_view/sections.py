@@ -83,7 +83,7 @@ def _glance(row: UsageRow) -> list[tuple[str, str]]:
         ("spent", usd(row.spent_usd)),
         (" billed by the provider", usd(row.billed_usd)),
         (" computed from prices", usd(row.computed_usd)),
-        (" estimated for killed processes", usd(row.estimated_usd)),
+        (" estimated after a kill", usd(row.estimated_usd)),
         (" of unknown cost", counted(row.unpriced, "attempt") if row.unpriced else UNKNOWN),
         (" in failed attempts", usd(row.fault_usd)),
         (" for the judge", usd(row.judge_usd)),
@@ -96,7 +96,7 @@ def _glance(row: UsageRow) -> list[tuple[str, str]]:
         ("attempts", f"{row.attempts:,}"),
         (" failed", f"{row.faults:,}"),
         ("time of a call, 50 % / 95 %", _both(row.call_s)),
-        ("time to first token, 50 % / 95 %", _both(row.first_token_s)),
+        ("first token, 50 % / 95 %", _both(row.first_token_s)),
     ]
 
 
