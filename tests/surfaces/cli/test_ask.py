@@ -118,7 +118,7 @@ def test_progress_says_what_the_upstream_said_and_each_wait_once(
     output.show(AttemptStarted(2, "p/m", "p"))
     output.show(Waiting("p/m", 3.0))
     assert capsys.readouterr().err.splitlines() == [
-        "p/m: p: refused, key [key removed]",
+        "p/m: refused, key [key removed]",
         "waiting 20.0 s for p/m",
         "attempt 2: p/m at p",
         "waiting 3.0 s for p/m",

@@ -197,6 +197,13 @@ def test_chat_sends_a_file_once_and_survives_an_error(desk: Desk) -> None:
     assert [str(r.body["messages"][-1]).count("data:image") for r in requests] == [1, 0]
 
 
+def test_chat_names_a_wrong_model_or_file_as_it_is_given(desk: Desk) -> None:
+    (done,), requests = desk.run(("chat",), given="/model p/one, nobody\n/file none.png\n")
+    assert not requests
+    assert "unknown model 'nobody'" in done.stderr
+    assert "none.png: no such file" in done.stderr
+
+
 def test_chat_takes_up_the_last_conversation(desk: Desk) -> None:
     _, requests = desk.run(("ask", "first"), ("chat", "-c"), given="second\n")
     assert [role for role, _ in roles(requests[-1])] == ["user", "assistant", "user"]

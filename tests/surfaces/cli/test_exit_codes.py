@@ -73,6 +73,7 @@ def test_an_unknown_option_is_a_wrong_command_line(ends: Callable[..., int], com
         "ask --template none hello",
         "ask",
         "chat --tier fast",
+        "chat --model no-such-model",
         "choose --difficulty odd hello",
         "choose --skill juggling hello",
         "choose --limit few hello",

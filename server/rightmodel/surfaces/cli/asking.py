@@ -56,6 +56,11 @@ class Conversation:
         """Forget what was said."""
         self._before = None
 
+    def check_models(self, names: str) -> None:
+        """Raises `TaskError` where one of the comma-separated names is not known."""
+        for name in filter(None, map(str.strip, names.split(","))):
+            self._engine.catalog.find(name)
+
     async def ask(self, arguments: dict[str, Any], output: Output) -> Answer:
         """The next turn. Raises `TaskError` and what a call raises."""
         engine = self._engine
@@ -113,7 +118,8 @@ class Output:
 
     def _line(self, event: CallEvent) -> str:
         if isinstance(event, AttemptFailed) and event.message:
-            return mask_keys(f"{event.model}: {event.message}", [*self.secrets])
+            said = event.message.removeprefix(f"{event.provider}: ")
+            return mask_keys(f"{event.model}: {said}", [*self.secrets])
         return render.event_text(event)
 
     def _stream(self, text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +20,8 @@ from rightmodel.surfaces.cli.asking import Conversation, Output
 from rightmodel.surfaces.cli.terminal import echo, styled
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rightmodel.manifest.settings import Settings
 
 _HELP: Final = """\
@@ -50,6 +52,7 @@ def command(settings: Settings, *, tier: str, model: str, system: str, goes_on: 
             engine = runner.run(app.engine())
             complete_task({**options, "prompt": "any"}, engine.catalog)  # raises for a wrong one
             conversation = Conversation(engine, settings)
+            conversation.check_models(model)
             if goes_on:
                 runner.run(conversation.take_up_last())
             while (line := _next_line()) is not None:
@@ -73,29 +76,41 @@ class _Chat:
         elif command == "/new":
             conversation.begin_anew()
         elif command == "/model":
-            self._options["model"] = rest.strip()
+            self._options["model"] = rest.strip()  # a wrong one, too: no other gets the message
+            with _shown():
+                conversation.check_models(rest)
         elif command == "/file":
-            self._files.append(str(Path(rest.strip()).expanduser()))
+            self._add_file(Path(rest.strip()).expanduser())
         else:
             if command != "/help":
                 echo(styled(f"unknown command {cut(command)}; there are:", fg="red"), err=True)
             echo(_HELP, err=True)
 
+    def _add_file(self, path: Path) -> None:
+        if path.is_file():
+            self._files.append(str(path))
+        else:
+            echo(styled(f"{path}: no such file", fg="red"), err=True)
+
     def _send(self, text: str, conversation: Conversation, runner: asyncio.Runner) -> None:
         output = Output(live=sys.stdout.isatty())
         arguments = {**self._options, "prompt": text, "files": self._files}
-        try:
+        self._files = []
+        with _shown():
             answer = runner.run(conversation.ask(arguments, output))
-        except KeyboardInterrupt:
-            echo(styled("\nstopped", fg="yellow"), err=True)
-            return
-        except RightmodelError as error:
-            echo(styled(str(error), fg="red"), err=True)
-            return
-        finally:
-            self._files = []
-        output.finish(answer.text)
-        echo(styled(render.footer(answer.receipt), dim=True), err=True)
+            output.finish(answer.text)
+            echo(styled(render.footer(answer.receipt), dim=True), err=True)
+
+
+@contextmanager
+def _shown() -> Iterator[None]:
+    """What goes wrong is shown, and the conversation goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        echo(styled("\nstopped", fg="yellow"), err=True)
+    except RightmodelError as error:
+        echo(styled(str(error), fg="red"), err=True)
 
 
 def _next_line() -> str | None:
