@@ -56,7 +56,7 @@ token_evn = "X"
 def test_every_error_of_the_schema_is_told_once_with_its_line(tmp_path: Path, text: str) -> None:
     assert errors(tmp_path, text) == [
         ":1: versoin: unknown key; did you mean 'version'?",
-        ":4: routing.deadline_s: must be a valid number, not 'soon'",
+        ":4: routing.deadline_s: must be a number, not 'soon'",
         ":5: routing.tire: unknown key; did you mean 'tier'?",
         ":8: providers.my box.headers.a b: must be the name of a header, without spaces",
         ":17: models.\"mine/a\".cost.inptu: unknown key; did you mean 'input'?",
@@ -105,6 +105,37 @@ skills = { mth = 3 }
         ":15: rules.\"r\".skill: unknown skill 'cod'. Nearest",
         ":19: budget.skills: unknown skill 'mth'. Nearest",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[models]\nid = "ok/x"', ":2: models: must be tables: write [[models]]"),
+        ('models = ["openai/gpt-5.5"]', ":2: models.1: must be tables: write [[models]]"),
+        ("[rules]\nuse = []", ":2: rules: must be tables: write [[rules]]"),
+        ('[providers]\nprotocol = "gemini"', ":3: providers.protocol: must be a table: write [pro"),
+        ("[[providers.x]]", ":2: providers.x: must be a table: write [providers.NAME]"),
+        ('[clients]\nalice = "x"', ":3: clients.alice: must be a table: write [clients.NAME]"),
+        ('include = "openai"', ":2: include: must be a list, [ … ], not 'openai'"),
+        ("[budget]\nmodels = 3", ":3: budget.models: must be a table, { … }, not 3"),
+        ('[budget]\nper_day_usd = "$5"', ":3: budget.per_day_usd: must be a number, not '$5'"),
+        ("[routing]\njudge = 3", ":3: routing.judge: must be a text in quotation marks, not 3"),
+        ('[routing]\nlearn = "maybe"', ":3: routing.learn: must be true or false, not 'maybe'"),
+        (
+            '[[models]]\nid = "a/b"\nchecked = "now"',
+            ":4: models.\"a/b\".checked: must be a day, such as 2026-11-20, not 'now'",
+        ),
+        (
+            '[[models]]\nid = "a/b"\nlimits = { context = 1.5 }',
+            ':4: models."a/b".limits.context: must be a whole number, not 1.5',
+        ),
+    ],
+)
+def test_the_kind_of_value_is_told_in_the_words_of_toml(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    (told,) = errors(tmp_path, f"version = 1\n{text}\n")
+    assert told.startswith(said)
 
 
 def test_a_text_that_is_not_toml_is_told_with_its_line(tmp_path: Path) -> None:

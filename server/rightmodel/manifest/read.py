@@ -26,6 +26,24 @@ if TYPE_CHECKING:
 
     from rightmodel.manifest.key_path import Location
 
+_KINDS: Final = {
+    "list_type": "must be a list, [ … ]",
+    "dict_type": "must be a table, { … }",
+    "model_type": "must be a table, { … }",
+    "string_type": "must be a text in quotation marks",
+    **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(
+        ("float_type", "float_parsing", "decimal_type", "decimal_parsing"), "must be a number"
+    ),
+    **dict.fromkeys(
+        ("date_type", "date_parsing", "date_from_datetime_parsing"),
+        "must be a day, such as 2026-11-20",
+    ),
+}
+"""Type of an error → the kind of value that TOML should have there."""
+_LISTED: Final = frozenset({"models", "rules"})
+_NAMED: Final = frozenset({"providers", "clients", "skills"})
 _LINE: Final = re.compile(r"at line (\d+)")
 _SECRET: Final = frozenset(
     {"key_env", "key_file", "token_env", "webhook_env", "headers", "base_url", "url"}
@@ -156,10 +174,22 @@ def _explain(detail: ErrorDetails) -> str:
         return "is missing; write version = 1" if detail["loc"] == ("version",) else "is missing"
     if detail["type"] == "string_pattern_mismatch":
         return PATTERNS[detail["ctx"]["pattern"]] + _shown(detail)
-    message = detail["msg"].removeprefix("Value error, ").partition(", unable")[0]
+    if detail["type"] in _KINDS:
+        return _kind(detail) + _shown(detail)
+    message = detail["msg"].removeprefix("Value error, ")
     message = re.sub(r"^[A-Z]\w+ should", "must", message)
     message = message.removesuffix(", not 0").removesuffix(" after validation")
     return message + _shown(detail)
+
+
+def _kind(detail: ErrorDetails) -> str:
+    """What kind of value is right; for a whole table how its header is written."""
+    top, *below = detail["loc"]
+    if top in _LISTED and len(below) < 2 and "type" in detail["type"]:  # noqa: PLR2004
+        return f"must be tables: write [[{top}]], and the keys of one below it"
+    if top in _NAMED and len(below) < 2:  # noqa: PLR2004
+        return f"must be a table: write [{top}.NAME], and its keys below it"
+    return _KINDS[detail["type"]]
 
 
 def _shown(detail: ErrorDetails) -> str:
