@@ -196,6 +196,7 @@ def test_an_agent_whose_file_cannot_be_edited_does_not_stop_the_others(machine: 
 def test_a_second_run_changes_nothing_and_asks_nothing(machine: Machine) -> None:
     openclaw(machine)
     machine.put(".codex/config.toml", "# mine\n")
+    machine.put(".gemini/settings.json", "{}\n")  # reads the same skill file as Codex
     machine.init("--yes")
     machine.manifest.write_text(machine.manifest.read_text() + "# my own words\n")
     before = machine.tree()
@@ -203,6 +204,8 @@ def test_a_second_run_changes_nothing_and_asks_nothing(machine: Machine) -> None
     assert done.exit_code == 0, done.output
     assert "nothing to write" in done.output
     assert machine.tree() == before
+    told = [line for line in done.output.splitlines() if line.endswith(": stays as it is")]
+    assert len(told) == len(set(told)) >= 4
 
 
 def test_a_later_run_adds_a_new_agent_and_a_new_key(machine: Machine) -> None:

@@ -103,11 +103,15 @@ class _Plan:
         self._machine = machine
         self._manifest = manifest
         self._changes: list[FileChange] = []
+        self._shown: set[Path] = set()
         self._keys = keys_file(os.environ).is_file()
         echo()
 
     def add(self, change: FileChange) -> None:
         """Show a change and keep it, if it changes anything. Raises `TaskError`."""
+        if change.path in self._shown:  # several agents read the same skill file
+            return
+        self._shown.add(change.path)
         with file_errors(change.path, "read"):
             if preview(change):
                 self._changes.append(change)
@@ -144,9 +148,8 @@ class _Plan:
         if client.skills:
             folder = Path(client.skills.replace("{folder}", str(file.parent))).expanduser()
             skill = folder / "rightmodel" / "SKILL.md"
-            if skill not in (change.path for change in self._changes):
-                text = SKILL.read_text(encoding="utf-8")
-                self.add(FileChange(skill, _whole(text), summary="the skill file"))
+            text = SKILL.read_text(encoding="utf-8")
+            self.add(FileChange(skill, _whole(text), summary="the skill file"))
 
     def carry_out(self, *, agreed: bool) -> None:
         """Write everything, after a question unless `agreed`."""
