@@ -14,17 +14,17 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from rightmodel.core.task import AssessMode, Difficulty, Effort, Modality, Tier, WireFormat
-from rightmodel.manifest.base_url import clean_base_url
 from rightmodel.manifest.text_types import (
+    BaseUrl,
     ClientName,
-    HeaderName,
+    Headers,
     Hours,
     KeyFile,
     LedgerUrl,
     Name,
+    Pattern,
     Skill,
     Variable,
-    header_problem,
 )
 
 T = TypeVar("T")
@@ -182,7 +182,7 @@ class ProviderTable(Table):
     """`[providers.NAME]`: an API. For a shipped provider, every key is an override."""
 
     protocol: WireFormat | None = None
-    base_url: str | None = None
+    base_url: BaseUrl | None = None
     allow_http: bool | None = None
     key_env: Variable | None = None
     key_file: KeyFile | None = None
@@ -195,20 +195,7 @@ class ProviderTable(Table):
     short_call_ids: bool | None = None
     reasoning_in_history: bool | None = None
     cache: CacheTable | None = None
-    headers: dict[HeaderName, str] | None = None
-
-    @field_validator("base_url")
-    @classmethod
-    def _base_url_is_clean(cls, value: str | None) -> str | None:
-        return None if value is None else clean_base_url(value)
-
-    @field_validator("headers")
-    @classmethod
-    def _headers_can_be_sent(cls, value: dict[str, str] | None) -> dict[str, str] | None:
-        for name, text in (value or {}).items():
-            if problem := header_problem(name, text):
-                raise ValueError(problem)
-        return value
+    headers: Headers | None = None
 
 
 class SkillTable(Table):
@@ -227,7 +214,7 @@ class WhenTable(Table):
     skill: Name | list[Name] | None = None
     difficulty: Difficulty | list[Difficulty] | None = None
     tier: Tier | list[Tier] | None = None
-    matches: str | None = None
+    matches: Pattern | None = None
     contains: NotEmpty[Name] | None = None
     min_input_tokens: Tokens | None = None
     max_input_tokens: Tokens | None = None
@@ -240,17 +227,6 @@ class WhenTable(Table):
         if value == []:
             msg = "is an empty list, which never holds: leave it out, or name one"
             raise ValueError(msg)
-        return value
-
-    @field_validator("matches")
-    @classmethod
-    def _compiles(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                re.compile(value)
-            except re.error as error:
-                msg = f"is not a regular expression: {error}"
-                raise ValueError(msg) from error
         return value
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 
+from rightmodel.manifest.base_url import clean_base_url
 from rightmodel.manifest.keys import looks_like_key
 
 PATTERNS: Final[dict[str, str]] = {}
@@ -95,13 +96,26 @@ _MESSAGE_HEADERS: Final = frozenset(
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
-def header_problem(name: str, value: str) -> str:
-    """Why a header cannot be one of a provider's own, "" where it can."""
-    if name.lower() in _KEY_HEADERS:
-        return f"header {name} carries a key; use key_env or key_file"
-    if name.lower() in _MESSAGE_HEADERS:
-        hint = " and name the host in base_url" if name.lower() == "host" else ""
-        return f"header {name} is set for each request; leave it out{hint}"
-    if not _HEADER_VALUE.fullmatch(value):
-        return f"the value of header {name} contains a character that cannot be sent"
-    return ""
+def _headers(headers: dict[str, str]) -> dict[str, str]:
+    for name, value in headers.items():
+        if name.lower() in _KEY_HEADERS:
+            raise ValueError(f"header {name} carries a key; use key_env or key_file")
+        if name.lower() in _MESSAGE_HEADERS:
+            hint = " and name the host in base_url" if name.lower() == "host" else ""
+            raise ValueError(f"header {name} is set for each request; leave it out{hint}")
+        if not _HEADER_VALUE.fullmatch(value):
+            raise ValueError(f"the value of header {name} has a character that cannot be sent")
+    return headers
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"is not a regular expression: {error}") from error
+    return pattern
+
+
+BaseUrl = Annotated[str, AfterValidator(clean_base_url)]
+Headers = Annotated[dict[HeaderName, str], AfterValidator(_headers)]
+Pattern = Annotated[str, AfterValidator(_compiles)]
