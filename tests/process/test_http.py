@@ -99,6 +99,20 @@ class Client:
         return await self.post(message, mcp_protocol_version=MODERN, **headers)
 
 
+async def test_whoever_starts_the_server_is_told_that_the_manifest_is_wrong(
+    tmp_path: Path,
+) -> None:
+    folders = Folders(tmp_path)
+    folders.write("version = 1\n[routing]\ntire = 1\n")
+    async with folders.process("--http", "127.0.0.1:0") as process:
+        assert process.stderr is not None
+        async with asyncio.timeout(GUARD_S):
+            told = b"".join([await process.stderr.readline() for _ in range(4)]).decode()
+        process.terminate()
+    assert "toml:3: routing.tire: unknown key; did you mean 'tier'?" in told
+    assert told.endswith("rightmodel: requests are refused until this is corrected\n")
+
+
 @contextlib.asynccontextmanager
 async def serving(
     folders: Folders, era: str, *options: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.errors import TaskError
+from rightmodel.core.errors import ManifestError, TaskError
 from rightmodel.manifest.clients import tokens
 from rightmodel.manifest.keys import looks_like_key
 from rightmodel.manifest.load import load_catalog
@@ -36,9 +37,24 @@ def serve_http(options: ServeOptions) -> None:
     check_token(host, token, have_clients=open_to_all and _have_clients(settings))
     with listen(host, port) as listener:
         load(*UPSTREAM)
+        _tell_manifest_errors(settings)
         gc.set_threshold(*COLLECTED_AFTER)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(settings, options, listener, host, token))
+
+
+def _tell_manifest_errors(settings: Settings) -> None:
+    """Say it to whoever starts the server, too: its clients are told with every request."""
+    try:
+        if settings.error:
+            raise settings.error
+        load_catalog(settings.manifest, has_key=settings.has_key)
+    except ManifestError as error:
+        print(  # noqa: T201 - as `listen` does
+            f"rightmodel: {error}\nrightmodel: requests are refused until this is corrected",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
