@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run the command line; `serve` starts without it, for agents do not wait."""
+    signals: list[int] = []
     try:
         if sys.argv[1:2] == ["serve"]:
             from rightmodel.surfaces.mcp.options import parse_serve
@@ -22,25 +23,35 @@ def main() -> None:
 
                 start(options)
                 return
-        _close_when_terminated()
+        _take_as_interrupts(signals)
         from rightmodel.surfaces.cli import main as command_line
 
         command_line()
     except KeyboardInterrupt:  # while modules are imported
         print("rightmodel: stopped", file=sys.stderr)  # noqa: T201 - nothing else is loaded
-        sys.exit(128 + signal.SIGINT)
+        sys.exit(128 + (signals or [signal.SIGINT])[0])
+    except SystemExit as ended:
+        if signals and ended.code == 128 + signal.SIGINT:
+            sys.exit(128 + signals[0])
+        raise
 
 
-def _close_when_terminated() -> None:
-    """SIGTERM and SIGHUP end a command as Ctrl-C does: requests are ended and recorded."""
+def _take_as_interrupts(signals: list[int]) -> None:
+    """SIGTERM and SIGHUP end a command as Ctrl-C does: requests are ended and recorded.
+
+    `signals`: gets those that came. Where Ctrl-C is ignored, as behind `nohup`, nothing changes.
+    """
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        signals.append(number)
+        signal.raise_signal(signal.SIGINT)
+
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _terminated)
-
-
-def _terminated(number: int, _frame: FrameType | None) -> None:
-    sys.exit(128 + number)
+            signal.signal(number, interrupt)
 
 
 if __name__ == "__main__":

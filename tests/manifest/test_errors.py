@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rightmodel.core.errors import MOST_ERRORS, ManifestError
+from rightmodel.manifest.key_path import line_of
 from rightmodel.manifest.load import load_catalog
+from rightmodel.manifest.read import key_lines, shipped_dir, shipped_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,6 +107,15 @@ skills = { mth = 3 }
         ":15: rules.\"r\".skill: unknown skill 'cod'. Nearest",
         ":19: budget.skills: unknown skill 'mth'. Nearest",
     ]
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_the_line_of_a_key_is_that_of_the_file(name: str) -> None:
+    path = shipped_dir() / f"{name}.toml"
+    found = key_lines(path)
+    for number, line in enumerate(path.read_text().split("\n"), 1):
+        if line.startswith("id = "):
+            assert line_of(f"models.{line.removeprefix('id = ')}.id", found) == number
 
 
 @pytest.mark.parametrize(
