@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar, overload
 
 T = TypeVar("T")
@@ -40,6 +40,9 @@ class Deferred(Sequence[T]):
         if isinstance(index, int) and 0 <= index < len(self._first):
             return self._first[index]
         return self._items()[index]
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._items())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and self._items() == tuple(other)

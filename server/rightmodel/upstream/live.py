@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rightmodel.core.format import well_formed
-from rightmodel.core.task import Reasoning, Text, ToolCall
+from rightmodel.core.task import ToolCall
 from rightmodel.wire.inline_reasoning import opens_call
 from rightmodel.wire.inline_stream import LONGEST_MARKER, InlineSplitter
 from rightmodel.wire.response import CallDelta, CallStart, ReasoningDelta
@@ -188,15 +188,13 @@ def without_keys(piece: Any, mask: Callable[[str], str]) -> Any:
     """A part or an event without keys, as far as one event holds a whole one."""
     if isinstance(piece, str):
         return mask(piece)
-    if isinstance(piece, ReasoningDelta):
-        return piece._replace(text=mask(piece.text))
-    if isinstance(piece, CallDelta):
-        return piece._replace(arguments=mask(piece.arguments))
-    if isinstance(piece, Text | Reasoning):
-        return replace(piece, text=mask(piece.text))
-    if isinstance(piece, ToolCall):
-        return replace(piece, arguments=mask(piece.arguments))
-    return piece
+    name = "arguments" if isinstance(piece, CallDelta | ToolCall) else "text"
+    said = getattr(piece, name, "")
+    masked = mask(said)
+    if masked is said:
+        return piece
+    change = replace if is_dataclass(piece) else type(piece)._replace
+    return change(piece, **{name: masked})
 
 
 def _holds_answer(event: StreamEvent) -> bool:

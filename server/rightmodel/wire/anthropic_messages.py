@@ -16,6 +16,7 @@ from rightmodel.core.task import (
     ToolResult,
     ToolSpec,
 )
+from rightmodel.wire.conversation import leading_system
 from rightmodel.wire.fields import (
     arguments_object,
     dumps,
@@ -122,9 +123,7 @@ def is_foreign(piece: Part) -> bool:
 
 def _split_system(messages: Sequence[Message]) -> tuple[tuple[Part, ...], Sequence[Message]]:
     """The leading system messages are a parameter of their own; later ones stay where they are."""
-    leading = 0
-    while leading < len(messages) and messages[leading].role == "system":
-        leading += 1
+    leading = leading_system(messages)
     return tuple(p for m in messages[:leading] for p in m.parts), messages[leading:]
 
 

@@ -31,15 +31,18 @@ def settled(request: ChatRequest) -> ChatRequest:
     result gets one that says so. Ids of calls are unique. Blank texts are left
     out. Where nothing else is said, the last system text is the user's.
     """
-    leading = 0
-    while leading < len(request.messages) and request.messages[leading].role == "system":
-        leading += 1
+    leading = leading_system(request.messages)
     merged = _merged(_inlined(_reminder(message)) for message in request.messages[leading:])
     if leading and not merged:  # nothing but system text: few APIs take that
         leading -= 1
         merged = _merged([_inlined(_reminder(request.messages[leading]))])
     messages = (*request.messages[:leading], *_matched(merged))
     return replace(request, messages=messages)
+
+
+def leading_system(messages: Sequence[Message]) -> int:
+    """How many system messages the conversation begins with."""
+    return next((n for n, m in enumerate(messages) if m.role != "system"), len(messages))
 
 
 def reminder(said: str) -> str:

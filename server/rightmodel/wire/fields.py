@@ -23,6 +23,7 @@ _MOST_DIGITS: Final = 40
 _TICKS_PER_USD: Final = 10_000_000_000
 """Of xAI's `cost_in_usd_ticks`."""
 
+_COSTS: Final = ("cost", "total_cost", "estimated_cost")
 _AMOUNTS: Final = ("total_cost", "total_usd", "total", "usd", "amount", "cost")
 """Where the sum is in a cost that is an object (Perplexity's, gateways')."""
 
@@ -141,8 +142,9 @@ def cost_of(counts: Mapping[str, Any]) -> Decimal | None:
     ticks = counts.get("cost_in_usd_ticks")
     if isinstance(ticks, int):
         return usd(Decimal(ticks) / _TICKS_PER_USD)
-    named = [_amount(counts.get(key)) for key in ("cost", "total_cost", "estimated_cost")]
-    cost = next((c for c in named if c), next((c for c in named if c is not None), None))
+    found = (_amount(counts[key]) for key in _COSTS if key in counts)
+    named = [cost for cost in found if cost is not None]
+    cost = next(filter(None, named), named[0] if named else None)
     if cost is None or counts.get("is_byok") is not True:
         return cost
     return cost + (usd(part(counts, "cost_details").get("upstream_inference_cost")) or 0)

@@ -17,6 +17,7 @@ from rightmodel.core.task import (
     ToolResult,
     ToolSpec,
 )
+from rightmodel.wire.conversation import leading_system
 from rightmodel.wire.fields import given, merge_counts, obj, objects, text
 from rightmodel.wire.openai_chat import encoded_choice, encoded_schema, openai_usage
 from rightmodel.wire.request import NO_QUIRKS, Quirks, data_url, name_of, result_text
@@ -61,9 +62,7 @@ def url(request: ModelRequest) -> str:
 def encode_body(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
     """The body; leading system messages are the instructions."""
     del quirks
-    leading = 0
-    while leading < len(request.messages) and request.messages[leading].role == "system":
-        leading += 1
+    leading = leading_system(request.messages)
     body: dict[str, Any] = {
         "model": request.model,
         "input": [item for m in request.messages[leading:] for item in _encoded(m)],

@@ -131,26 +131,19 @@ class ModelRequest:
         messages = [*self.messages]
         if system := system_of(self):
             messages.insert(0, Message("system", (Text(system),)))
-        if self.turn is not None:
-            request = replace(
-                self.turn.request,
-                model=self.name,
-                messages=tuple(messages),
-                schema=self.schema if self.native_schema else None,
-                effort=self.effort,
-                max_output_tokens=self.max_output_tokens,
-                stream=True,
-                cache_key=self.turn.request.cache_key or self.turn.session,
-            )
-            return request if self.is_author else without_reasoning(request)
-        return ChatRequest(
+        turn = self.turn
+        asked = turn.request if turn else ChatRequest("", ())
+        request = replace(
+            asked,
             model=self.name,
             messages=tuple(messages),
             schema=self.schema if self.native_schema else None,
             effort=self.effort,
             max_output_tokens=self.max_output_tokens,
             stream=True,
+            cache_key=asked.cache_key or (turn.session if turn else ""),
         )
+        return request if self.is_author else without_reasoning(request)
 
 
 def has_system(request: ModelRequest) -> bool:

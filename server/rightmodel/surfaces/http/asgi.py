@@ -63,6 +63,8 @@ def headers_of(scope: Scope) -> dict[str, str]:
 
 def header(text: str) -> bytes:
     """A value as it may stand in a header: printable ASCII."""
+    if text.isascii() and text.isprintable():
+        return text.encode()
     text = text.replace("×", "x").replace("−", "-")
     return text.encode("ascii", "replace").translate(_PRINTABLE)
 
