@@ -163,6 +163,16 @@ def test_without_tools_a_call_is_text() -> None:
     assert "".join(map(str, streamed(FORMS["llama"], 5, tools=()))) == FORMS["llama"]
 
 
+@pytest.mark.parametrize("said", ["[1] Rain", "[]", "- [x] done", "a[0] = [2, 3]", "[Rain](https"])
+def test_brackets_that_begin_no_marker_are_not_withheld(said: str) -> None:
+    for tools in (TOOLS, ()):
+        assert "".join(map(str, InlineSplitter(tools, lambda: "").take([said]))) == said
+    first = InlineSplitter(TOOLS, lambda: "")
+    assert first.take(["["]) == []
+    assert first.take(["1]"]) == ["[1]"]
+    assert InlineSplitter(TOOLS, lambda: "").take(["[TOOL_C"]) == []
+
+
 @given(
     st.lists(st.sampled_from(["<", "think>", "[", "a ", "</think>", "\n", "x" * 50])),
     st.integers(1, 9),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from rightmodel.core.format import well_formed
 from rightmodel.core.task import ToolCall
 from rightmodel.wire.inline_reasoning import opens_call
-from rightmodel.wire.inline_stream import LONGEST_MARKER, InlineSplitter
+from rightmodel.wire.inline_stream import LONGEST_MARKER, InlineSplitter, may_be_marker
 from rightmodel.wire.response import CallDelta, CallStart, ReasoningDelta
 from rightmodel.wire.seal import sealed
 
@@ -159,7 +159,8 @@ class Forward:
             else:
                 text += event
         text = text.lstrip()
-        if not text or (text.startswith(_REASONING) and len(text) < LONGEST_MARKER):
+        is_channel = text.startswith("analysis") and len(text) < LONGEST_MARKER
+        if not text or is_channel or may_be_marker(text):
             return False
         return not opens_call(text)
 

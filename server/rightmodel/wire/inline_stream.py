@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.wire.inline_calls import inline_calls
@@ -14,7 +15,6 @@ from rightmodel.wire.inline_reasoning import (
 from rightmodel.wire.response import CallDelta, CallStart, ReasoningDelta
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Callable, Iterable, Sequence
 
     from rightmodel.core.task import ToolSpec
@@ -23,10 +23,15 @@ if TYPE_CHECKING:
 LONGEST_MARKER: Final = 40
 """Characters that are withheld while they may become a marker."""
 
-_FIRST: Final = "<[\u25c1"
-"""What a marker begins with."""
+_FIRST: Final = re.compile("[<\u25c1]|\\[(?:[Tt/]|\\Z)")
+"""How a marker begins, as far as it is there: `[THINK]`, `[/THINK]` and `[TOOL_CALLS]` with `[`."""
 _BARE: Final = ("analysis", "commentary")
 """Names of channels, in front of whose text a server may have removed the markers."""
+
+
+def may_be_marker(text: str) -> bool:
+    """Whether it is the beginning of what may become a marker."""
+    return len(text) < LONGEST_MARKER and bool(_FIRST.match(text))
 
 
 class InlineSplitter:
@@ -108,7 +113,7 @@ class InlineSplitter:
             return True
         if any(word.startswith(text) for word in _BARE):
             return False
-        if text[0] in _FIRST and len(text) < LONGEST_MARKER and "\n" not in text:
+        if may_be_marker(text) and "\n" not in text:
             return False
         self._pending, self._thinks = text, False
         return True
@@ -141,6 +146,6 @@ def _cut(text: str, end: re.Match[str] | None) -> tuple[str, str]:
     if end is not None:
         return text[: end.start()], text[end.end() :]
     tail = text[-LONGEST_MARKER:]
-    first = min((at for char in _FIRST if (at := tail.find(char)) >= 0), default=len(tail))
-    cut = len(text) - len(tail) + first
+    first = _FIRST.search(tail)
+    cut = len(text) - len(tail) + first.start() if first else len(text)
     return text[:cut], text[cut:]
