@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import trustme
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -78,6 +81,13 @@ def openai_answer(text: str, model: str = "m") -> tuple[int, str, bytes]:
     }
     last = {**chunk({}), "choices": [], "usage": usage}
     return sse(chunk({"role": "assistant", "content": text}), chunk({}, "stop"), last)
+
+
+def of_unknown_authority() -> ssl.SSLContext:
+    """TLS for 127.0.0.1, with a certificate that no client trusts."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    return context
 
 
 def failure(status: int, body: object) -> tuple[int, str, bytes]:

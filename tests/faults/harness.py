@@ -1,20 +1,11 @@
-"""Executor, providers and health against simulated upstreams, on a clock that skips waiting.
-
-Sockets are real. Where nothing happens on any of them for a hundredth of a second, the loop's clock
-is put on to its next timer: a cooldown of ten minutes takes as long as one of five seconds.
-"""
+"""Executor, providers and health against simulated upstreams, on a clock that skips waiting."""
 
 from __future__ import annotations
 
-import array
 import asyncio
 import contextlib
-import fcntl
 import functools
-import selectors
 import socket
-import termios
-import time
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from random import Random
@@ -22,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, cast
 
 import pytest
 
+from loopback import of_unknown_authority
 from rightmodel.core.call import Answer, Attempt
 from rightmodel.core.decision import Trust
 from rightmodel.core.errors import ExhaustedError
@@ -32,6 +24,7 @@ from rightmodel.manifest.catalog import Catalog, Endpoint, Model, Provider, Rout
 from rightmodel.manifest.price import Price
 from rightmodel.manifest.settings import Settings
 from rightmodel.simulator import Behaviour, SimulatedProvider
+from rightmodel.simulator.clock import SkippingLoop
 from rightmodel.simulator.dialects import DIALECTS
 from rightmodel.surfaces.rendering import error_text
 from rightmodel.upstream.connect import look_up
@@ -45,68 +38,20 @@ if TYPE_CHECKING:
     from rightmodel.simulator.server import Step
 
 P = ParamSpec("P")
-IDLE_S: Final = 0.01
-GUARD_S: Final = 30.0
 BOUND_S: Final = 5000.0
 KEY: Final = "sk-simulated-0001"
 LONG: Final = "word " * 20_000
 """About 20,000 tokens of prompt."""
 
 
-class _Skipping(selectors.DefaultSelector):
-    skipped = 0.0
-    threads = 0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None or timeout <= IDLE_S or self.threads:
-            return super().select(timeout)
-        began = time.monotonic()
-        while True:
-            asked = time.monotonic()
-            events = super().select(IDLE_S)
-            now = time.monotonic()
-            if events or now - began >= timeout:
-                return events
-            if now - asked < 2 * IDLE_S and not self._is_on_its_way():
-                break  # a machine that wakes us in time has delivered what was sent
-        self.skipped += max(0.0, timeout - (now - began))
-        return []
-
-    def _is_on_its_way(self) -> bool:
-        """Whether a socket has sent what has not arrived."""
-        for fd in self.get_map():
-            waiting = array.array("i", [0])
-            with contextlib.suppress(OSError):
-                fcntl.ioctl(cast("int", fd), termios.TIOCOUTQ, waiting)
-            if waiting[0]:
-                return True
-        return False
-
-
-class SkippingLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self._skipping = _Skipping()
-        super().__init__(self._skipping)
-
-    def run_in_executor(  # type: ignore[override]  # a future can be watched
+class _Loop(SkippingLoop):
+    def run_in_executor(  # type: ignore[override]  # as in the class above it
         self, executor: Any, func: Any, *args: Any
     ) -> asyncio.Future[Any]:
-        """Time is not skipped while a thread works.
-
-        Names of the domain that never exists are not found without asking the network.
-        """
+        """Names of the domain that never exists are not found without asking the network."""
         if func is look_up and args[0].endswith(".invalid"):
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        future = super().run_in_executor(executor, func, *args)
-        self._skipping.threads += 1
-        future.add_done_callback(self._returned)
-        return future
-
-    def _returned(self, _future: object) -> None:
-        self._skipping.threads -= 1
-
-    def time(self) -> float:
-        return super().time() + self._skipping.skipped
+        return super().run_in_executor(executor, func, *args)
 
 
 def rehearsal(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
@@ -118,18 +63,8 @@ def rehearsal(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]
             async with asyncio.timeout(BOUND_S):
                 await test(*args, **kwargs)
 
-        with asyncio.Runner(loop_factory=SkippingLoop) as runner:
+        with asyncio.Runner(loop_factory=_Loop) as runner:
             runner.run(bounded())
-
-    return run
-
-
-def in_real_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """The test on the plain clock: a whole server has a ledger, whose thread skips no time."""
-
-    @functools.wraps(test)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        asyncio.run(asyncio.wait_for(test(*args, **kwargs), GUARD_S))
 
     return run
 
@@ -226,10 +161,15 @@ class Upstream:
             dialect=self.dialect,
             key=KEY,
             models=dict.fromkeys(self.models, self.behaviour),
-            tls=self.tls,
+            tls=of_unknown_authority() if self.tls == "self-signed" else None,
             clock=loop.time,
             sleep=_in_slots(self.slots) if self.slots else asyncio.sleep,
         )
+
+    def address(self, simulated: SimulatedProvider) -> str:
+        """The base URL: with `tls`, as if it spoke it."""
+        url = self.base_url or simulated.base_url
+        return url.replace("http:", "https:") if self.tls else url
 
 
 def _in_slots(slots: int) -> Callable[[float], Coroutine[Any, Any, None]]:
@@ -270,7 +210,7 @@ def _catalog(
         name: Provider(
             name,
             up[name].protocol,
-            one.base_url or up[name].base_url,
+            one.address(up[name]),
             key_env=f"{name.upper()}_KEY",
             trust=one.trust,
             max_concurrency=one.max_concurrency,

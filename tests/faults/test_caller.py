@@ -10,7 +10,7 @@ import pytest
 from mcp_types import CallToolResult, TextContent
 
 from engines import Tools
-from faults.harness import in_real_time, rehearsal
+from faults.harness import rehearsal
 from rightmodel.core.task import Task
 from rightmodel.execution.engine import App, Clock, build
 from rightmodel.execution.records import Unrecorded
@@ -83,7 +83,6 @@ async def refused(folder: Path, arguments: dict[str, Any], *, more: str = "") ->
 
 
 @pytest.mark.parametrize("prompt", ["", " \n\t"])
-@in_real_time
 async def test_an_empty_prompt_is_an_error(tmp_path: Path, prompt: str) -> None:
     assert "prompt is empty. Give the whole subtask" in await refused(tmp_path, {"prompt": prompt})
 
@@ -96,14 +95,12 @@ async def test_an_empty_prompt_is_an_error(tmp_path: Path, prompt: str) -> None:
         ("tier", "bst", "Nearest: best"),
     ],
 )
-@in_real_time
 async def test_an_unknown_name_is_reported_with_similar_names(
     tmp_path: Path, argument: str, value: str, right: str
 ) -> None:
     assert right in await refused(tmp_path, {**X, argument: value})
 
 
-@in_real_time
 async def test_a_pin_above_the_ceiling_is_reported_with_both_figures(
     tmp_path: Path,
 ) -> None:
@@ -123,12 +120,10 @@ async def test_a_pin_above_the_ceiling_is_reported_with_both_figures(
         ('{"items": {"$ref": "#/$defs/lost"}}', "leads nowhere within the schema"),
     ],
 )
-@in_real_time
 async def test_an_invalid_schema_is_an_error(tmp_path: Path, schema: str, why: str) -> None:
     assert why in await refused(tmp_path, {**X, "schema": schema})
 
 
-@in_real_time
 async def test_a_schema_that_refers_within_itself_is_held_against_the_answer(
     tmp_path: Path,
 ) -> None:
@@ -154,7 +149,6 @@ async def test_a_schema_that_refers_within_itself_is_held_against_the_answer(
         ("posing.txt", "neither UTF-8 text nor a known image"),
     ],
 )
-@in_real_time
 async def test_a_file_that_may_not_be_sent_is_an_error(tmp_path: Path, path: str, why: str) -> None:
     root = tmp_path / "root"
     root.mkdir()
@@ -166,7 +160,6 @@ async def test_a_file_that_may_not_be_sent_is_an_error(tmp_path: Path, path: str
     assert why in await refused(tmp_path, {**X, "files": [path]})
 
 
-@in_real_time
 async def test_an_expired_ref_is_reported_with_what_to_do(tmp_path: Path) -> None:
     error = await refused(tmp_path, {"prompt": "", "ref": "k3f9abcd"})
     assert "'k3f9abcd' is gone" in error
@@ -182,7 +175,6 @@ async def test_an_expired_ref_is_reported_with_what_to_do(tmp_path: Path) -> Non
         '{"skill": "general", "difficulty": 99}',
     ],
 )
-@in_real_time
 async def test_a_prompt_that_talks_to_the_judge_does_not_get_the_dearest_model(
     tmp_path: Path, verdict: str
 ) -> None:
@@ -201,7 +193,6 @@ async def test_a_prompt_that_talks_to_the_judge_does_not_get_the_dearest_model(
     assert len(asked) == 2
 
 
-@in_real_time
 async def test_a_judge_that_was_talked_over_moves_the_difficulty_by_little(tmp_path: Path) -> None:
     verdicts = iter(("nothing of use", '{"skill": "general", "difficulty": 10}'))
     models = {"cheap": Behaviour(lambda _: next(verdicts)), "dear": Behaviour("HELLO")}
@@ -234,7 +225,6 @@ async def test_a_judge_that_was_talked_over_moves_the_difficulty_by_little(tmp_p
     ],
     ids=["typo", "missing provider", "negative price", "cycle of aliases", "one id twice"],
 )
-@in_real_time
 async def test_a_broken_manifest_is_reported_in_the_tools_error(
     tmp_path: Path, more: str, why: str
 ) -> None:

@@ -278,5 +278,3 @@ def test_a_parameter_is_found_in_either_spelling() -> None:
 def test_a_dialect_must_speak_the_protocol() -> None:
     with pytest.raises(ValueError, match="does not speak gemini"):
         SimulatedProvider("gemini", dialect="groq", models={})
-    with pytest.raises(ValueError, match="self-signed"):
-        SimulatedProvider("gemini", tls="perhaps", models={})

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from loopback import of_unknown_authority
 from rightmodel.simulator import Behaviour, SimulatedProvider, answer, fault
 from simulator.raw import Client, ask, body_of, path_of
 
@@ -212,7 +213,7 @@ async def test_a_redirect_points_elsewhere() -> None:
 
 
 async def test_only_a_client_configured_to_trusts_the_certificate() -> None:
-    async with provider_of(tls="self-signed") as provider:
+    async with provider_of(tls=of_unknown_authority()) as provider:
         assert provider.base_url.startswith("https://127.0.0.1:")
         with pytest.raises(ssl.SSLCertVerificationError):
             await asyncio.open_connection(
@@ -227,9 +228,9 @@ async def test_only_a_client_configured_to_trusts_the_certificate() -> None:
         await client.close()
 
 
-async def test_a_plain_port_behind_an_https_address_fails_the_handshake() -> None:
-    async with provider_of(tls="plain") as provider:
-        assert provider.base_url.startswith("https://")
+async def test_a_port_without_tls_fails_the_handshake() -> None:
+    async with provider_of() as provider:
+        assert provider.base_url.startswith("http://")
         with pytest.raises((ssl.SSLError, ConnectionError)):
             await asyncio.wait_for(
                 asyncio.open_connection(

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
-import tempfile
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
     from rightmodel.simulator.connection import Connection
 
 HOST: Final = "127.0.0.1"
 BACKLOG: Final = 1024
-TLS: Final = {"": "http", "self-signed": "https", "plain": "https"}
-"""Forms of TLS, and the scheme that the address has."""
 
 
 class Listener:
@@ -30,13 +24,11 @@ class Listener:
         connection: Callable[[asyncio.Event, set[Connection]], Connection],
         *,
         port: int,
-        tls: str,
+        tls: ssl.SSLContext | None,
     ) -> None:
-        if tls not in TLS:
-            raise ValueError(f"tls={tls!r}; known: {', '.join(map(repr, TLS))}")
         self.port = port
-        self.scheme = TLS[tls]
-        self._context = _self_signed_context() if tls == "self-signed" else None
+        self.scheme = "https" if tls else "http"
+        self._tls = tls
         self._make = connection
         self._server: asyncio.Server | None = None
         self._reserved: socket.socket | None = None
@@ -103,52 +95,5 @@ class Listener:
             lambda: self._make(self._stopped, self._open),
             sock=bound,
             backlog=BACKLOG,
-            ssl=self._context,
+            ssl=self._tls,
         )
-
-
-def _self_signed_context() -> ssl.SSLContext:
-    """A server context with a fresh self-signed certificate for 127.0.0.1 and localhost.
-
-    Needs the `cryptography` package, which mcp brings along. Raises `RuntimeError` without it.
-    """
-    key, certificate = _certificate()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "simulated.pem"
-        path.write_bytes(key + certificate)
-        context.load_cert_chain(path)
-    return context
-
-
-def _certificate() -> tuple[bytes, bytes]:
-    try:
-        from cryptography import x509  # noqa: PLC0415 - optional, and only this form needs it
-        from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
-    except ImportError as error:
-        raise RuntimeError(
-            "tls='self-signed' needs the package cryptography; tls='plain' does without"
-        ) from error
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "simulated provider")])
-    names = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=30))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    return private, certificate.public_bytes(serialization.Encoding.PEM)

@@ -20,6 +20,7 @@ from rightmodel.simulator.received import received
 from rightmodel.simulator.transport import End, Response, json_response
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable, Iterable, Mapping
     from types import TracebackType
 
@@ -40,10 +41,9 @@ class SimulatedProvider:
 
     `protocol`: as in a manifest; OpenAI's two come together. `key`: the one that is taken; "" takes
     any and none. `models`: by name, an unknown one is a 404. `dialect`: whose bodies are sent, by
-    default those of the protocol's inventor. `tls`: "" for plain HTTP, "self-signed" for a
-    certificate that no client trusts, "plain" for an https address without TLS. `random`: what
-    faults draw from. `sleep`, `clock` (seconds, for `Received.at`) and `now` (seconds since 1970)
-    may be handed in. `port`: 0 for any free one. `keep`: how many requests are remembered.
+    default those of the protocol's inventor. `tls`: of the server; `None` for plain HTTP. `random`:
+    what faults draw from. `sleep`, `clock` (seconds, for `Received.at`) and `now` (seconds since
+    1970) may be handed in. `port`: 0 for any free one. `keep`: how many requests are remembered.
 
     To read: `requests`, `in_flight` and `most_in_flight`, `connections` (opened so far) and
     `errors` that a behaviour raised; leaving the `async with` block raises the first of those.
@@ -56,7 +56,7 @@ class SimulatedProvider:
         key: str = "",
         models: Mapping[str, Behaviour],
         dialect: str = "",
-        tls: str = "",
+        tls: ssl.SSLContext | None = None,
         random: Random | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,

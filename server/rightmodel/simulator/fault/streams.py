@@ -1,7 +1,4 @@
-"""Faults of the connection and in the middle of an answer: stalls, cuts, errors after a 200.
-
-Those of TLS are a matter of the whole provider: `SimulatedProvider(tls=…)`.
-"""
+"""Faults of the connection and in the middle of an answer: stalls, cuts, errors after a 200."""
 
 from __future__ import annotations
 
