@@ -18,6 +18,8 @@ MANIFEST = """
 version = 1
 [routing]
 assess = "rules"
+[files]
+roots = ["."]
 [privacy]
 store_text = {keep}
 [providers.p]
@@ -88,3 +90,14 @@ def test_with_kept_text_a_conversation_goes_on_over_restarts(tmp_path: Path) -> 
         ("assistant", "green"),
         ("user", "another"),
     ]
+
+
+def test_a_conversation_whose_files_are_gone_goes_on_with_them_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("the material")
+    first, again = {**ASK, "files": "a.txt"}, {**ON, "files": "a.txt"}
+    said, upstream = restarted(tmp_path, first, ON, AGAIN, again, keep=True)
+    assert "not kept over a restart: a.txt" in said[1][0]
+    assert "[code=invalid_argument retryable=no]" in said[1][0]
+    assert said[2][0] == "blue"
+    assert said[3][0] == "green"
+    assert "the material" in upstream.bodies[1]["messages"][-1]["content"]

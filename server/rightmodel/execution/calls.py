@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.call import Queued
 from rightmodel.core.errors import RightmodelError, TaskError
-from rightmodel.core.task import Message, Task
+from rightmodel.core.format import listed
+from rightmodel.core.task import Message, Task, files_of
 from rightmodel.ledger.records import new_ref
 from rightmodel.routing.tokens import estimate_tokens
 
@@ -322,7 +323,17 @@ class Calls:
 
 
 def going_on(task: Task, before: Task, answer: Answer) -> Task:
-    """The task as the next turn of a conversation whose latest turn was `before`."""
+    """The task as the next turn of a conversation whose latest turn was `before`.
+
+    Raises `TaskError` where files of the conversation are gone: the ledger keeps none.
+    """
+    here = {file.path for file in (*files_of(before.messages), *task.files)}
+    if lost := [path for path in dict.fromkeys(answer.receipt.files) if path not in here]:
+        raise TaskError(
+            f"the files of this conversation are not kept over a restart: {listed(lost)}. Name "
+            "them in files again, or hand the subtask over anew",
+            argument="files",
+        )
     return replace(
         task,
         history=(*before.messages, Message.of("assistant", answer.text)),

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 from rightmodel.core.call import Answer, Receipt
 from rightmodel.core.decision import Assessment, Decision, Requirements
 from rightmodel.core.errors import LedgerError
-from rightmodel.core.task import Message, Task
+from rightmodel.core.task import Message, Task, files_of
 from rightmodel.ledger.budget import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rightmodel.core.decision import Source
     from rightmodel.ledger.records import (
@@ -169,9 +169,10 @@ class _Observed:
 
 
 def kept_turns(task: Task) -> str:
-    """System prompt and former messages as the ledger stores them; files are not stored."""
+    """System prompt and former messages as the ledger stores them; of files the paths alone."""
     history = [[message.role, message.text] for message in task.history]
-    return json.dumps([["system", task.system], *history], ensure_ascii=False)
+    paths = [file.path for file in files_of(task.messages)]
+    return json.dumps([["system", task.system, paths], *history], ensure_ascii=False)
 
 
 async def recall(ledger: Records, ref: str) -> tuple[Task, Answer] | None:
@@ -189,7 +190,7 @@ async def recall(ledger: Records, ref: str) -> tuple[Task, Answer] | None:
     if found is None:
         return None
     call, texts = found
-    (_, system), *messages = json.loads(texts.history)
+    (_, system, *paths), *messages = json.loads(texts.history)
     history = tuple(Message.of(role, text) for role, text in messages)
     task = Task(
         texts.prompt,
@@ -198,10 +199,10 @@ async def recall(ledger: Records, ref: str) -> tuple[Task, Answer] | None:
         history=history,
         client=call.client or "mcp",
     )
-    return task, Answer(texts.answer, _receipt(call))
+    return task, Answer(texts.answer, _receipt(call, paths[0] if paths else ()))
 
 
-def _receipt(call: CallRecord) -> Receipt:
+def _receipt(call: CallRecord, files: Sequence[str]) -> Receipt:
     """What the ledger has of the receipt; attempts are in `rightmodel usage`."""
     source: Source = call.source  # type: ignore[assignment]  # written by `call_record`
     assessment = Assessment(call.skills, call.difficulty, source, call.confidence)
@@ -216,6 +217,7 @@ def _receipt(call: CallRecord) -> Receipt:
         cost_usd=call.cost_usd,
         baseline_usd=call.baseline_usd,
         saved_usd=call.saved_usd,
+        files=tuple(files),
         ref=call.ref,
         flags=("recalled",),
     )
