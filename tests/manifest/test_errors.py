@@ -109,6 +109,25 @@ skills = { mth = 3 }
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[budget]\ninclude = []", "it belongs at the top of the file, before the first [table]"),
+        ('[budget]\nper_day_usd = 5\nbaseline = "x"', "it belongs at the top of the file"),
+        ('tier = "cheap"', "it belongs below [routing] or [clients.NAME] or [[rules]]"),
+        ("store_text = true", "it belongs below [privacy]"),
+        ('[[models]]\nid = "a/b"\nskill = "code"', "did you mean 'skills'?"),
+        ("[files]\nbase_url = 1", "it belongs below [providers.NAME]"),
+        ("[privacy]\nzzz = 1", "known here: store_text"),
+    ],
+)
+def test_a_key_in_the_wrong_table_is_told_where_it_belongs(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    (told,) = errors(tmp_path, f"version = 1\n{text}\n")
+    assert f": unknown key; {said}" in told
+
+
 @pytest.mark.parametrize("name", shipped_names())
 def test_the_line_of_a_key_is_that_of_the_file(name: str) -> None:
     path = shipped_dir() / f"{name}.toml"

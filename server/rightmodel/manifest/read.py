@@ -42,6 +42,7 @@ _KINDS: Final = {
     ),
 }
 """Type of an error → the kind of value that TOML should have there."""
+_NEARLY: Final = 0.75
 _LISTED: Final = frozenset({"models", "rules"})
 _NAMED: Final = frozenset({"providers", "clients", "skills"})
 _LINE: Final = re.compile(r"at line (\d+)")
@@ -167,9 +168,7 @@ def _meant(location: Location) -> list[str]:
 
 def _explain(detail: ErrorDetails) -> str:
     if detail["type"] == "extra_forbidden":
-        close, known = _meant(detail["loc"]), _keys_at(detail["loc"][:-1])
-        hint = f"did you mean {close[0]!r}?" if close else f"known here: {listed(known, most=20)}"
-        return f"unknown key; {hint}"
+        return f"unknown key; {_right_key(detail['loc'])}"
     if detail["type"] == "missing":
         return "is missing; write version = 1" if detail["loc"] == ("version",) else "is missing"
     if detail["type"] == "string_pattern_mismatch":
@@ -180,6 +179,29 @@ def _explain(detail: ErrorDetails) -> str:
     message = re.sub(r"^[A-Z]\w+ should", "must", message)
     message = message.removesuffix(", not 0").removesuffix(" after validation")
     return message + _shown(detail)
+
+
+def _right_key(location: Location) -> str:
+    """A key that is nearly right here, else the place where it is right, else what is known here.
+
+    In TOML every key below a table's header belongs to that table, whatever its author meant.
+    """
+    key, known = str(location[-1]), _keys_at(location[:-1])
+    if close := nearest(key, known, count=1, cutoff=_NEARLY):
+        return f"did you mean {close[0]!r}?"
+    tables = {name: _table_in(field.annotation) for name, field in Manifest.model_fields.items()}
+    if tables.get(key, Manifest) is None:
+        return "it belongs at the top of the file, before the first [table]"
+    within = [name for name, table in tables.items() if table and key in table.model_fields]
+    if places := [_header(name) for name in within]:
+        return f"it belongs below {' or '.join(places)}"
+    if close := _meant(location):
+        return f"did you mean {close[0]!r}?"
+    return f"known here: {listed(known, most=20)}"
+
+
+def _header(name: str) -> str:
+    return f"[[{name}]]" if name in _LISTED else f"[{name}{'.NAME' * (name in _NAMED)}]"
 
 
 def _kind(detail: ErrorDetails) -> str:
