@@ -115,6 +115,19 @@ def test_a_model_of_an_agent_that_no_manifest_has_is_named(machine: Machine) -> 
     assert "runs on:      Codex CLI: gpt-5.5-mine (in no manifest, so no baseline)" in said
 
 
+def test_the_manifest_and_the_keys_may_be_elsewhere(machine: Machine) -> None:
+    openclaw(machine)
+    machine.env["ANTHROPIC_API_KEY"] = ""
+    keys = machine.put("work/mine.env", f"ANTHROPIC_API_KEY={KEY}\n")
+    done = machine.init("--yes", "--manifest", "mine.toml", "--env-file", str(keys))
+    assert done.exit_code == 0, done.output
+    assert not machine.manifest.exists()
+    manifest = machine.home / "work/mine.toml"
+    assert "version = 1" in manifest.read_text()
+    assert str(manifest) in (machine.home / ".openclaw/openclaw.json").read_text()
+    assert machine.keys.read_text() == f"ANTHROPIC_API_KEY={KEY}\n"
+
+
 @pytest.mark.parametrize("name", ["opus", "claude-opus-5.5", "anthropic/claude-opus-5-5"])
 def test_a_baseline_may_be_given_by_any_of_its_names(machine: Machine, name: str) -> None:
     assert machine.init("--yes", "--baseline", name).exit_code == 0
