@@ -20,7 +20,7 @@ from tomlkit.exceptions import TOMLKitError
 from rightmodel.core.errors import TaskError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Format = Literal["json", "toml"]
 _TOKEN: Final = re.compile(
@@ -60,6 +60,15 @@ def mapping_at(tree: Any, at: tuple[str, ...]) -> Tree | None:
             tree = tree.get(at[depth])
     found: Tree = tree
     return found
+
+
+def value_at(tree: Any, at: Sequence[str]) -> Any:
+    """The value under these keys, `None` where there is none."""
+    for key in at:
+        if not hasattr(tree, "get"):
+            return None
+        tree = tree.get(key)
+    return tree
 
 
 def put(tree: Tree, at: tuple[str, ...], value: Any) -> None:

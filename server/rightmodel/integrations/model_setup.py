@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rightmodel.core.errors import UnknownNameError
 from rightmodel.integrations.clients import CLIENTS
-from rightmodel.integrations.edit import drop, edited, parsed, put, render
+from rightmodel.integrations.edit import drop, edited, parsed, put, render, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -88,7 +88,7 @@ def former_settings(setup: Setup, text: str) -> Former | None:
     if _is_set(tree, setup):
         return None
     places = [_place(tree, at) for at, _ in (*setup.access, setup.model, *setup.others)]
-    return [(at, value) for at in places if (value := _value(tree, at)) is not None]
+    return [(at, value) for at in places if (value := value_at(tree, at)) is not None]
 
 
 def without_model(setup: Setup, former: Sequence[tuple[Keys, Any]], text: str) -> str:
@@ -103,7 +103,7 @@ def without_model(setup: Setup, former: Sequence[tuple[Keys, Any]], text: str) -
         old = dict(former)
         for at, value in (*((at, None) for at, _ in setup.access), setup.model, *setup.others):
             place = _place(tree, at)
-            if value is not None and _value(tree, place) != value:
+            if value is not None and value_at(tree, place) != value:
                 continue
             if place in old:
                 put(tree, place, old[place])
@@ -119,21 +119,13 @@ def _format(setup: Setup) -> Any:
 
 def _is_set(tree: Tree, setup: Setup) -> bool:
     at, value = setup.model
-    return bool(_value(tree, _place(tree, at)) == value)
+    return bool(value_at(tree, _place(tree, at)) == value)
 
 
 def _place(tree: Tree, at: Keys) -> Keys:
     """The keys, or those above where the file has a plain text there: `model = "x"`."""
     above = at[:-1]
-    return above if above and isinstance(_value(tree, above), str) else at
-
-
-def _value(tree: Any, at: Keys) -> Any:
-    for key in at:
-        if not hasattr(tree, "get"):
-            return None
-        tree = tree.get(key)
-    return tree
+    return above if above and isinstance(value_at(tree, above), str) else at
 
 
 def _filled(value: Any, words: Mapping[str, str]) -> Any:

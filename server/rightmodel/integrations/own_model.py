@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.integrations.edit import CannotMergeError, parsed
+from rightmodel.integrations.edit import CannotMergeError, parsed, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,10 +33,7 @@ def own_models(client: Client, text: str) -> list[str]:
 
 
 def _value(tree: Any, at: Sequence[str]) -> Any:
-    found = tree
-    for key in at:
-        name = tree.get(key[1:]) if key.startswith("$") else key
-        found = found.get(name) if hasattr(found, "get") else None
+    found = value_at(tree, [tree.get(key[1:]) if key[:1] == "$" else key for key in at])
     return found.get("primary") if hasattr(found, "get") else found
 
 
