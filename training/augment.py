@@ -19,6 +19,8 @@ SHORT = 400
 """Requests of fewer characters are misled, too."""
 OWN_LANGUAGE = 0.75
 """Share of wrappings in the row's own language; the others are English, as agents write them."""
+PASTED_OWN_LANGUAGE = 0.5
+"""Share of pasted texts in the row's own language."""
 UNSPACED = frozenset(("zh", "ja"))
 
 TASK_KEYS = (
@@ -209,15 +211,20 @@ def misled(row: Row, distractors: dict[str, list[tuple[str, str]]], rng: random.
     return row.prompt + joint + rng.choice(others)
 
 
-def trimmed(context: str, rng: random.Random) -> str:
+def pasted(row: Row, contexts: dict[str, list[str]], rng: random.Random) -> str:
     """A context of any length, repeated where it is short now and then."""
+    own = contexts.get(row.lang)
+    context = rng.choice(own if own and rng.random() < PASTED_OWN_LANGUAGE else contexts[""])
     if rng.random() < 0.3:
         context = "\n\n".join([context] * (1 + MOST_PASTED // max(1, len(context))))
     return context[: int(rng.uniform(200, MOST_PASTED))]
 
 
 def variants(
-    row: Row, contexts: list[str], distractors: dict[str, list[tuple[str, str]]], seed: int = 0
+    row: Row,
+    contexts: dict[str, list[str]],
+    distractors: dict[str, list[tuple[str, str]]],
+    seed: int = 0,
 ) -> list[Row]:
     """The row and what practice makes of it; the copies count less than the row itself."""
     rng = random.Random(row.base ^ seed)
@@ -229,8 +236,8 @@ def variants(
         lambda: typed_badly(polite(row, rng), rng),
     ]
     made = [
-        pasted_before(row, trimmed(rng.choice(contexts), rng), rng),
-        pasted_after(row, trimmed(rng.choice(contexts), rng), rng),
+        pasted_before(row, pasted(row, contexts, rng), rng),
+        pasted_after(row, pasted(row, contexts, rng), rng),
         polite(row, rng),
         in_sentences(row, rng),
         in_sentences(row, rng),

@@ -71,10 +71,15 @@ def load() -> list[Row]:
     return rows
 
 
-def contexts() -> list[str]:
-    """Texts to paste before or after a request."""
-    lines = (CORPUS / "contexts.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line)["text"] for line in lines if line.strip()]
+def contexts() -> dict[str, list[str]]:
+    """Language → texts to paste before or after a request; "" → all of them."""
+    found: dict[str, list[str]] = {"": []}
+    for line in (CORPUS / "contexts.jsonl").read_text(encoding="utf-8").splitlines():
+        if line.strip():
+            it = json.loads(line)
+            found[""].append(it["text"])
+            found.setdefault(it["lang"], []).append(it["text"])
+    return found
 
 
 def concepts() -> dict[str, list[str]]:

@@ -25,7 +25,11 @@ MOST_KEYS = 150_000
 
 @dataclass(slots=True)
 class Fitted:
-    """Weights of every head. Rows are keys."""
+    """Weights of every head. Rows are keys.
+
+    `common`: keys of many rows. They are stored side by side, so that a decision, which reads
+    little else, touches few pages of memory.
+    """
 
     keys: list[str]
     skill_weights: fit.Vector
@@ -33,6 +37,7 @@ class Fitted:
     number_base: fit.Vector
     scorer_weights: fit.Vector
     scorer: envelope.Scorer
+    common: frozenset[str]
 
     @property
     def all_weights(self) -> fit.Vector:
@@ -51,8 +56,8 @@ def encode(fitted: Fitted, calibration: dict[str, Any]) -> bytes:
     scales = np.maximum(np.abs(rows).max(0) / 127, 1e-9)
     table = np.column_stack([np.rint(rows / scales) + learned.OFFSET, counts]).astype(np.uint8)
     places: tuple[list[int], list[int]] = ([], [])
-    for place, name in enumerate(names):
-        places[not name.isascii()].append(place)
+    for place in sorted(range(len(names)), key=lambda place: names[place] not in fitted.common):
+        places[not names[place].isascii()].append(place)
     ascii_block, others = (_block([names[i] for i in some], table[some]) for some in places)
     meta = {
         "ascii_bytes": len(ascii_block),

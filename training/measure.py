@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CLOSE = 1.5
 SKILLS = len(corpus_io.SKILLS)
 FOLDS = 5
-Trainer = Callable[[list[corpus_io.Row], list[str]], "export.Fitted"]
+Trainer = Callable[[list[corpus_io.Row], dict[str, list[str]]], "export.Fitted"]
 
 
 def predict(fitted: export.Fitted, rows: Sequence[corpus_io.Row]) -> fit.Vector:
@@ -49,7 +49,9 @@ def folds_of(rows: Sequence[corpus_io.Row]) -> list[int]:
     return [place[row.file] for row in rows]
 
 
-def cross_validated(rows: list[corpus_io.Row], contexts: list[str], train: Trainer) -> fit.Vector:
+def cross_validated(
+    rows: list[corpus_io.Row], contexts: dict[str, list[str]], train: Trainer
+) -> fit.Vector:
     """Every row predicted by a fit on other files: nothing of the same writer's batch was seen."""
     out = np.zeros((len(rows), learned.HEADS), np.float32)
     folds = np.array(folds_of(rows))

@@ -89,6 +89,11 @@ class Scorer:
         """Never: nothing is known of kinds of work yet."""
         return False
 
+    def edge(self, sentence: str, *, last: bool) -> float:
+        """The score of the first or last sentence of a text."""
+        parts = ["", sentence] if last else [sentence, ""]
+        return self.wrapping.score(sentence_keys(parts, int(last)))
+
     def sentences(self, sentences: Sequence[str]) -> list[float]:
         """A score for each sentence."""
         return [self.wrapping.score(sentence_keys(sentences, i)) for i in range(len(sentences))]
@@ -120,12 +125,12 @@ def _fit(
     return Weights(places, w[:, 0] - w[:, 1])
 
 
-def fit_scorer(rows: Sequence[corpus_io.Row], contexts: Sequence[str]) -> Scorer:
+def fit_scorer(rows: Sequence[corpus_io.Row], contexts: dict[str, list[str]]) -> Scorer:
     """Fit both."""
 
     def pasted(row: corpus_io.Row, rng: random.Random) -> list[str]:
         ways = [augment.pasted_before, augment.pasted_after] * (PASTED_EACH // 2)
-        return [way(row, augment.trimmed(rng.choice(contexts), rng), rng) for way in ways]
+        return [way(row, augment.pasted(row, contexts, rng), rng) for way in ways]
 
     def wrapped(row: corpus_io.Row, rng: random.Random) -> list[str]:
         ways = [augment.in_sentences] * 3 + [augment.polite, augment.claimed_easy]

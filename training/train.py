@@ -45,6 +45,10 @@ SETTINGS = {
 COMMON = 20_000
 """Rows of a key that says next to nothing about the kind of work."""
 LEAST_TRUST = 0.06
+OFTEN = 8
+"""Rows of a key from which on it is stored among the common ones."""
+SHORT_AND_EASY = ("j-", "k-")
+"""Files of everyday rows that tell the kind of work alone."""
 TEST_SHARE, DEV_SHARE = 0.1, 0.1
 
 
@@ -60,7 +64,7 @@ def targets(rows: list[corpus_io.Row]) -> tuple[fit.Vector, fit.Vector, fit.Vect
 
 def train(
     rows: list[corpus_io.Row],
-    contexts: list[str],
+    contexts: dict[str, list[str]],
     items: Sequence[outcomes.Item] = (),
 ) -> export.Fitted:
     """Fit every head on the rows and what augmentation makes of them; two also on outcomes."""
@@ -87,7 +91,8 @@ def train(
     if items:
         x_items = fit.matrix(read_items, places) @ sparse.diags(endless)
         exam = _fit_exam(items, x_items, x_items @ exam)
-    trust = _trust(made, seen, places)
+    held = _rows_of_keys(made, seen)
+    trust = _trust(held, places)
     skill_weights = fit.fit_softmax(x @ sparse.diags(trust), y, weight, SETTINGS["ridge"])
     skill_weights *= trust[:, None]
     around = np.zeros((len(places), 2), np.float32)
@@ -100,28 +105,31 @@ def train(
         number_base=base,
         scorer_weights=around,
         scorer=scorer,
+        common=frozenset(key for key, count in held.items() if count >= OFTEN),
     )
 
 
 def _tells_size(row: corpus_io.Row) -> bool:
     """Whether difficulty and length are learned from a row.
 
-    Words by themselves say nothing about them. The everyday rows of `j-*` are short and easy
-    throughout: with them, hard work was placed among the easy.
+    Words by themselves say nothing about them. Everyday rows are short and easy throughout: with
+    them, hard work was placed among the easy.
     """
-    return row.kind != "lexicon" and not row.file.startswith("j-")
+    return row.kind != "lexicon" and not row.file.startswith(SHORT_AND_EASY)
 
 
-def _trust(
-    rows: Sequence[corpus_io.Row], seen: Sequence[fit.Keys], places: dict[str, int]
-) -> fit.Vector:
+def _rows_of_keys(rows: Sequence[corpus_io.Row], seen: Sequence[fit.Keys]) -> Counter[str]:
+    """How many rows hold a key, what augmentation made of them apart."""
+    bare = [keys for row, keys in zip(rows, seen, strict=True) if row.kind != "augmented"]
+    return Counter(key for keys in bare for key in keys)
+
+
+def _trust(held: Counter[str], places: dict[str, int]) -> fit.Vector:
     """How far the weight of each key may go from 0: rare keys and whole words say most.
 
     The length of a paste has no say on the kind of work, and neither have words that stand in
     wrappings and pasted text alone.
     """
-    bare = [keys for row, keys in zip(rows, seen, strict=True) if row.kind != "augmented"]
-    held = Counter(key for keys in bare for key in keys)
     trust = np.zeros(len(places), np.float32)
     for key, place in places.items():
         if held[key] and not key.startswith(ngrams.SIZES):

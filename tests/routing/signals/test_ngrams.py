@@ -65,3 +65,14 @@ def test_sentences_end_where_the_language_ends_them() -> None:
     assert ngrams.sentences("一つ。二つ？三") == ("一つ。", "二つ？", "三")
     assert ngrams.sentences("इसे करो। फिर बताओ") == ("इसे करो।", "फिर बताओ")
     assert ngrams.sentences("v1.2 is a.b") == ("v1.2 is a.b",)
+
+
+def test_quotes_lists_and_scripts_are_keys_of_every_language() -> None:
+    def keys(text: str) -> set[str]:
+        return set(ngrams.shape_keys(text, ""))
+
+    assert {"=quoted4", "=quoted $"} <= keys('wie heißt das auf polnisch: "frohes fest"')
+    assert {"=quoted3", "=^ quoted"} <= keys("「ありがとう」を英語で")
+    assert {"=commas3", "=words3"} <= keys("eggs, milk, bread, and tea")
+    assert "=scripts" in keys("test_refund が落ちる")
+    assert "=scripts" not in keys("déjà vu")

@@ -98,6 +98,9 @@ class Scorer(Protocol):
     def sentences(self, sentences: Sequence[str]) -> list[float]:
         """A score for each sentence."""
 
+    def edge(self, sentence: str, *, last: bool) -> float:
+        """The score of the first or last sentence of a text."""
+
     def introduces(self, sentences: Sequence[str]) -> bool:
         """Whether sentences in front of a layout ask for nothing but what it holds."""
 
@@ -193,7 +196,7 @@ def without_edges(text: str, scorer: Scorer) -> str:
             if not edge or len(left) < LEAST_ASKED:
                 break
             asked = ngrams.plain(edge)
-            score = scorer.sentences([" ", asked] if last else [asked, " "])[last]
+            score = scorer.edge(asked, last=last)
             if score > (ASIDE if edge[0] in "(（[" else WRAPS):  # noqa: RUF001
                 break
             if not last and _announces(asked, scorer):
@@ -212,8 +215,7 @@ def _without_run_on(text: str, scorer: Scorer) -> str:
         if text[place].isupper() and text[place - 1] == " " and text[place - 2].isalnum()
     ]
     for place in reversed(capitals[-MOST_RUN_ON:]):
-        asked = ngrams.plain(text[place:])
-        if scorer.sentences([" ", asked])[1] <= RUNS_ON:
+        if scorer.edge(ngrams.plain(text[place:]), last=True) <= RUNS_ON:
             return text[:place].strip()
     return text
 

@@ -135,6 +135,10 @@ class Model:
             for i, part in enumerate(sentences)
         ]
 
+    def edge(self, sentence: str, *, last: bool) -> float:
+        """The score of the first or last sentence of a text."""
+        return self._score(self.row(sentence), ngrams.sentence_keys(int(last), 2), WRAPPING)
+
     def introduces(self, sentences: Sequence[str]) -> bool:
         """Whether sentences in front of a layout name no kind of work of their own.
 

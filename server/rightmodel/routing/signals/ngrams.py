@@ -77,6 +77,15 @@ MOST_NOTATION: Final = 6
 _CHOICE: Final = re.compile(r"\n[ (]{0,2}[a-e][).:]")
 _ODD: Final = b"{}()[];=<>|_"
 _DIGITS: Final = b"0123456789"
+_QUOTED: Final = re.compile(r"[\"“„«「『](.*)[\"“”»」』]", re.DOTALL)
+_COMMAS: Final = ",،、;"
+_LATIN: Final = re.compile("[a-z]")
+_NOT_LATIN: Final = re.compile("[^\x00-\u024f\u2000-\u206f\u3000-\u303f]")
+MOST_COMMAS: Final = 5
+MOST_BREAKS: Final = 4
+MOST_WORDS: Final = 40
+NEAR: Final = 3
+"""Characters from an edge of an instruction within which a quotation begins or ends it."""
 
 
 def plain(text: str) -> str:
@@ -240,11 +249,32 @@ def shape_keys(instruction: str, context: str, *, images: bool = False) -> Itera
             yield f"={name}{min(MOST_NOTATION, count.bit_length())}"
     if has_choices(instruction):
         yield "=choices"
+    yield from _layout_keys(instruction)
     if pasted:
         head = context[:CONTEXT_CHARACTERS]
         yield f"{SIZES} odd{min(5, 40 * _count(head, _ODD) // len(head))}"
         digits = _count(head, _DIGITS)
         yield f"{SIZES} digits{min(5, 20 * digits // len(head))}"
+
+
+def _layout_keys(instruction: str) -> Iterator[str]:
+    """What is quoted, listed and set apart: these say the same in every language."""
+    if quoted := _QUOTED.search(instruction):
+        yield f"=quoted{len(quoted[1]).bit_length()}"
+        if quoted.start() < NEAR:
+            yield "=^ quoted"
+        if quoted.end() > len(instruction) - NEAR:
+            yield "=quoted $"
+    yield f"=commas{min(MOST_COMMAS, sum(map(instruction.count, _COMMAS)))}"
+    yield f"=words{min(MOST_WORDS, instruction.count(' ') + 1).bit_length()}"
+    yield f"=breaks{min(MOST_BREAKS, instruction.count(chr(10)))}"
+    _, colon, rest = instruction.partition(":")
+    if colon:
+        yield f"=after{len(rest).bit_length()}"
+    if "/" in instruction:
+        yield "=slash"
+    if not instruction.isascii() and _LATIN.search(instruction) and _NOT_LATIN.search(instruction):
+        yield "=scripts"
 
 
 def _count(text: str, signs: bytes) -> int:
