@@ -96,7 +96,8 @@ SESSION_HEADERS: Final = (
 )
 """Claude Code, Codex (`session_id` in older versions) and opencode, seen on the days above."""
 
-RUNTIME: Final = re.compile(r"^Runtime: agent=[^\n]*", re.MULTILINE)
+RUNTIME_SIGN: Final = "Runtime: agent="
+RUNTIME: Final = re.compile(rf"^{RUNTIME_SIGN}[^\n]*", re.MULTILINE)
 """OpenClaw sends no header. Its runtime line names the session: it ends the first user message over
 chat completions, and the system text over responses and messages (OpenClaw 2026.9.6, 2026-11-29).
 """
@@ -200,7 +201,7 @@ PIECES: Final = (
     Piece(
         "command-args", re.compile("</?command-args>"), _CLAUDE
     ),  # what the human typed is between them
-    Piece("Runtime: agent=", RUNTIME, _OPENCLAW),
+    Piece(RUNTIME_SIGN, RUNTIME, _OPENCLAW),
     Piece(
         "[", re.compile(r"\A\s*\[[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d[^\]\n]*\] ?"), _OPENCLAW
     ),

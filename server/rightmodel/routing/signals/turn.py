@@ -23,6 +23,7 @@ from rightmodel.routing.signals.client_marks import (
     PIECES,
     RUNTIME,
     RUNTIME_SESSION,
+    RUNTIME_SIGN,
     SESSION_HEADERS,
     WAITING,
 )
@@ -219,8 +220,11 @@ def _is_answered(messages: Sequence[Message]) -> bool:
 def _runtime(messages: Sequence[Message], system: str) -> str:
     """OpenClaw's runtime line, "" for none."""
     first = next((message.text for message in messages if message.role == "user"), "")
-    found = RUNTIME.search(first[-RUNTIME_REACH:]) or RUNTIME.search(system[-RUNTIME_REACH:])
-    return found[0] if found else ""
+    for text in (first, system):
+        end = text[-RUNTIME_REACH:]
+        if RUNTIME_SIGN in end and (found := RUNTIME.search(end)):
+            return found[0]
+    return ""
 
 
 def _session(

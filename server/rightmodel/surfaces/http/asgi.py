@@ -24,6 +24,9 @@ _DIGITS: Final = bytes.maketrans(b"123456789E", b"000000000e")
 _HUGE: Final = b"0e000"
 """What a number that is read as infinite looks like, with every digit as 0 and without a plus. To
 translate a body and look for that takes a fifth of what a regular expression takes."""
+_IN_ASCII: Final = str.maketrans(
+    {"×": "x", "–": "-", "−": "-", "→": "->", "≥": ">=", "’": "'", "…": "..."}
+)
 _PRINTABLE: Final = bytes(code if 32 <= code < 127 else ord("?") for code in range(256))  # noqa: PLR2004
 
 
@@ -65,8 +68,7 @@ def header(text: str) -> bytes:
     """A value as it may stand in a header: printable ASCII."""
     if text.isascii() and text.isprintable():
         return text.encode()
-    text = text.replace("×", "x").replace("−", "-")
-    return text.encode("ascii", "replace").translate(_PRINTABLE)
+    return text.translate(_IN_ASCII).encode("ascii", "replace").translate(_PRINTABLE)
 
 
 async def read_body(headers: Mapping[str, str], receive: Receive) -> bytes:

@@ -22,9 +22,6 @@ PASSED_ON: Final[Mapping[WireFormat, tuple[str, ...]]] = {
 """Headers of a client that an upstream of the same API receives: they are part of the request.
 No other leaves, least of all the client's token."""
 MOST_REASON: Final = 500
-_IN_ASCII: Final = str.maketrans(
-    {"×": "x", "–": "-", "−": "-", "→": "->", "≥": ">=", "’": "'", "…": "..."}
-)
 
 
 def passed_on(dialect: WireFormat, headers: Mapping[str, str]) -> dict[str, str]:
@@ -50,6 +47,6 @@ def of_receipt(receipt: Receipt) -> tuple[tuple[bytes, bytes], ...]:
 def _served(model: str, reason: str, ref: str) -> tuple[tuple[bytes, bytes], ...]:
     return (
         (b"x-rightmodel-model", header(model)),
-        (b"x-rightmodel-reason", header(reason[:MOST_REASON].translate(_IN_ASCII))),
+        (b"x-rightmodel-reason", header(reason[:MOST_REASON])),
         (b"x-rightmodel-ref", header(ref)),
     )
