@@ -128,13 +128,18 @@ async def test_of_the_twelve_models_of_one_provider_three_may_be_broken() -> Non
 
 
 @rehearsal
-async def test_a_first_attempt_at_another_model_of_a_silent_provider_is_short() -> None:
-    silent = Upstream(models=("m", "n"), behaviour=Behaviour(answers="slow", first_token_s=10_000))
-    async with connected(a=silent, b=OPENAI) as harness:
-        for model in ("a/m", "a/n"):
+async def test_the_other_models_of_a_silent_provider_come_last_while_it_cools_down() -> None:
+    three = Upstream(models=("m", "n", "o"))
+    silent = replace(three, behaviour=Behaviour(answers="slow", first_token_s=10_000))
+    async with connected(a=silent, b=three) as harness:
+        assert tried(await harness.complete()) == [("a/m", Fault.TIMEOUT), ("b/m", None)]
+        for _ in range(2):
+            assert tried(await harness.complete()) == [("b/m", None)]
+            await asyncio.sleep(FIRST_COOLDOWN_S)
             answer = await harness.complete()
-            assert tried(answer) == [(model, Fault.TIMEOUT), ("b/m", None)]
-        assert attempts(answer)[0].time_s == pytest.approx(PROBE_S, abs=0.5)
+            assert tried(answer) == [("a/m", Fault.TIMEOUT), ("b/m", None)]
+            assert attempts(answer)[0].time_s == pytest.approx(PROBE_S, abs=0.5)
+            await asyncio.sleep(FIRST_COOLDOWN_S)
 
 
 def turn_of(ask: str) -> Task:

@@ -64,7 +64,8 @@ _NO_OUTCOMES: Final[Outcomes] = {}
 class Snapshot(NamedTuple):
     """All that the next step depends on. `endpoints`: those that are not `ORDINARY`.
 
-    `unreachable`: providers whose connection failed lately: their other models may be no better.
+    `unreachable`: providers that lately refused or dropped a connection, or kept silent: their
+    other models may be no better.
     `out_of_retries`: providers whose retry budget is used up. `loaded`: for a busy provider that
     holds one model at a time, the name of that model. `jitter`: random, from 0 to 1.
     """
@@ -304,10 +305,15 @@ class Health:
         )
 
     def _unreachable(self, now: float) -> frozenset[str]:
+        """Where no connection can be made, or nothing has been heard since a request timed out."""
         return frozenset(
             key[1]
             for key, b in self._breakers.items()
-            if b.fault is Fault.CONNECTION and not b.responded and b.open_until > now
+            if b.open_until > now
+            and (
+                (b.fault is Fault.CONNECTION and not b.responded)
+                or (b.fault is Fault.TIMEOUT and self._latest.get(key[1]) is Fault.TIMEOUT)
+            )
         )
 
     def _of(self, endpoint: Endpoint) -> Sequence[Breaker]:

@@ -58,9 +58,6 @@ def next_step(state: CallState, health: Snapshot) -> Step | None:
         return None
     candidate, model, endpoint, known = found.place
     is_lone = all(p.endpoint.key == endpoint.key for p in places)
-    is_only = all(p.endpoint.provider.name == endpoint.provider.name for p in places)
-    if not (known.fault or state.errors or is_only):  # what its provider did to another model
-        known = known._replace(fault=health.latest.get(endpoint.provider.name))
     return Step(model, endpoint, candidate, known, state.allowance(model), *found[1:], is_lone)
 
 
