@@ -175,7 +175,9 @@ def test_calibrate_writes_ratings_into_the_manifest_and_keeps_the_first_one(
     fitted = {m["id"]: m["skills"] for m in tomllib.loads(printed)["models"]}
     assert {m.id: dict(m.skills) for m in written.models.values()} == fitted
     assert manifest.read_text().startswith("# mine\n")
-    run(tmp_path, "calibrate", str(pair), "--write")
+    assert "counts twice" not in told
+    _, again = run(tmp_path, "calibrate", str(pair), "--write")
+    assert "an outcome in both tables counts twice" in again
     assert (tmp_path / "rightmodel.toml.bak").read_text() == before
     shown, _ = run(tmp_path, "eval", str(pair), "--against", "rightmodel.toml.bak")
     assert "since rightmodel.toml.bak, tier balanced: quality 0." in shown

@@ -129,6 +129,8 @@ def _write(manifest: Path, found: Fit, settings: Settings) -> None:
     draft = target.with_name(f".{target.name}.calibrated")
     backup = target.with_name(f"{target.name}.bak")
 
+    again = backup.exists()
+
     def calibrated(text: str) -> str:
         changed = with_fit(text, found)
         draft.write_text(changed, encoding="utf-8")
@@ -137,7 +139,13 @@ def _write(manifest: Path, found: Fit, settings: Settings) -> None:
 
     try:
         with file_errors(target):
-            change_file(target, calibrated, keeps=not backup.exists())
+            change_file(target, calibrated, keeps=not again)
     finally:
         draft.unlink(missing_ok=True)
     echo(f"{target} is calibrated; the manifest before is in {backup.name}", err=True)
+    if again:
+        echo(
+            "It had been calibrated before: the fit began with those ratings, and an outcome in "
+            f"both tables counts twice. To begin anew, put {backup.name} back first.",
+            err=True,
+        )
