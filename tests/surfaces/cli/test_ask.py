@@ -125,6 +125,19 @@ def test_progress_says_what_the_upstream_said_and_each_wait_once(
     ]
 
 
+@pytest.mark.parametrize("live", [True, False])
+def test_a_long_wait_says_for_whom_until_the_answer_is_seen(live: bool) -> None:
+    output = Output(live=live)
+    assert output.waits_for() == ""
+    output.show(AttemptStarted(1, "p/m", "p"))
+    assert output.waits_for().startswith("p/m has not answered yet, ")
+    output.show(Token("The"))
+    assert output.waits_for()[:15] == ("" if live else "p/m is answering")[:15]
+    assert output.waits_for().startswith("p/m has not answered yet, ")  # nothing since then
+    output.show(AttemptFailed(1, "p/m", "p", Fault.SERVER))
+    assert output.waits_for() == ""
+
+
 def test_text_of_a_failed_attempt_is_declared_void(capsys: pytest.CaptureFixture[str]) -> None:
     output = Output(live=True)
     output.show(Token("Half an"))

@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING
 
 from click.testing import CliRunner
 
+from rightmodel.manifest.settings import read_settings
 from rightmodel.simulator import Behaviour, SimulatedProvider, fault
-from rightmodel.surfaces.cli import cli
+from rightmodel.surfaces.cli import check as check_command
+from rightmodel.surfaces.cli import cli, reminder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
     from click.testing import Result
+
+    from rightmodel.surfaces.cli.terminal import Styled
 
 MANIFEST = """
 version = 1
@@ -98,6 +103,34 @@ async def test_each_model_is_shown_with_what_to_do_about_what_does_not_work(tmp_
         assert "check GAMMA_KEY" in lines[model]
     assert "sk-" not in out
     assert "3 of 7 endpoints answered" in out
+
+
+async def test_a_model_that_is_slow_is_named_while_it_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = asyncio.Event()
+    lines: list[str] = []
+
+    async def until_told(_: float) -> None:
+        await told.wait()
+
+    def echo(line: Styled, *, err: bool) -> None:
+        assert err
+        lines.append(line.text)
+        told.set()
+
+    monkeypatch.setattr(reminder, "echo", echo)
+    monkeypatch.setattr(check_command, "REMIND_S", 0.01)
+    models = {"a1": Behaviour(first_token_s=1.0)}
+    async with SimulatedProvider("openai-chat", models=models, sleep=until_told) as provider:
+        (tmp_path / "m.toml").write_text(ONE.format(url=provider.base_url))
+        settings = read_settings(
+            manifest=str(tmp_path / "m.toml"),
+            environment={"RIGHTMODEL_STATE_DIR": str(tmp_path), "ALPHA_KEY": "k"},
+        )
+        checked = await check_command.check_once(settings, no_call=False)
+    assert checked.works == 1
+    assert set(lines) == {"waiting for alpha/a1; the most is 30 s"}
 
 
 def test_the_calls_price_is_announced_and_recorded(tmp_path: Path) -> None:

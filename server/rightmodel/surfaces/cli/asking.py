@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.core.call import AttemptFailed, Token, Waiting
+from rightmodel.core.call import AttemptFailed, AttemptStarted, Token, Waiting
 from rightmodel.core.errors import TaskError
-from rightmodel.core.format import mask_keys
+from rightmodel.core.format import duration, mask_keys
 from rightmodel.execution.calls import going_on
 from rightmodel.surfaces import rendering as render
 from rightmodel.surfaces.arguments import complete_task
+from rightmodel.surfaces.cli.reminder import REMIND_S, reminder
 from rightmodel.surfaces.cli.terminal import echo, echo_data, styled
 from rightmodel.surfaces.ledger_view import ask_ledger
 
@@ -72,7 +74,10 @@ class Conversation:
             task = going_on(task, *self._before)
         output.secrets = self._settings.secrets(engine.catalog)
         deadline_s = engine.catalog.routing.deadline_s
-        answer = await engine.executor.complete(task, deadline_s=deadline_s, listener=output.show)
+        async with reminder(REMIND_S, output.waits_for):
+            answer = await engine.executor.complete(
+                task, deadline_s=deadline_s, listener=output.show
+            )
         self._before = task, answer
         return answer
 
@@ -99,15 +104,19 @@ class Output:
         self._text = ""
         self._held = ""
         self._waits = ""
+        self._arrives = False
+        self._asked: tuple[str, float] | None = None
         self.secrets: Sequence[str] = ()
         """Keys, masked in what is streamed as everywhere else."""
 
     def show(self, event: CallEvent) -> None:
         """Print one event of the call."""
         if isinstance(event, Token):
+            self._arrives = True
             if self._live:
                 self._stream(event.text)
             return
+        self._asked = (event.model, monotonic()) if isinstance(event, AttemptStarted) else None
         if isinstance(event, AttemptFailed) and self._text:
             self._text = self._held = ""
             echo("\n", styled("this answer is void: its attempt failed", fg="yellow"), err=True)
@@ -115,6 +124,15 @@ class Output:
         if not waits or waits != self._waits:  # a long wait is reported again at each look
             echo(styled(self._line(event), dim=True), err=True)
         self._waits = waits
+
+    def waits_for(self) -> str:
+        """What is waited for, "" where that can be seen."""
+        arrives, self._arrives = self._arrives, False
+        if self._asked is None or (arrives and self._live):
+            return ""
+        model, since = self._asked
+        done = "is answering" if arrives else "has not answered yet"
+        return f"{model} {done}, {duration(monotonic() - since)}"
 
     def _line(self, event: CallEvent) -> str:
         if isinstance(event, AttemptFailed) and event.message:

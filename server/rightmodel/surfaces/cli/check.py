@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import click
 
 from rightmodel.core.errors import LedgerError
-from rightmodel.core.format import counted
+from rightmodel.core.format import counted, listed
 from rightmodel.execution.engine import effective_catalog, make_prober
+from rightmodel.execution.probe import PATIENCE_S
 from rightmodel.routing.signals.rule_effects import ineffective
 from rightmodel.surfaces.cli import settings_summary, with_settings
 from rightmodel.surfaces.cli.finding import as_object, described, label, price_in_words
+from rightmodel.surfaces.cli.reminder import REMIND_S, reminder
 from rightmodel.surfaces.cli.terminal import echo, styled
 
 if TYPE_CHECKING:
@@ -147,10 +149,16 @@ async def _findings(
         for model, endpoint in endpoints:
             yield model.id, prober.without_call(model, endpoint)
         return
-    tasks = [asyncio.create_task(ask(m, e)) for m, e in endpoints]
+    tasks = {asyncio.create_task(ask(m, e)): label(m.id, e) for m, e in endpoints}
+
+    def waits_for() -> str:
+        silent = [name for task, name in tasks.items() if not task.done()]
+        return f"waiting for {listed(silent, most=4)}; the most is {PATIENCE_S:.0f} s"
+
     try:
-        for next_done in asyncio.as_completed(tasks):
-            yield await next_done
+        async with reminder(REMIND_S, waits_for):
+            for next_done in asyncio.as_completed(tasks):
+                yield await next_done
     finally:  # what was interrupted is recorded before the ledger closes
         for task in tasks:
             task.cancel()
