@@ -79,7 +79,7 @@ class Outlook:
     loss_usd: float
     baseline_usd: float
     rejections: Sequence[Rejection]
-    _under: list[list[float]] = field(default_factory=list, repr=False, compare=False)
+    _under: list[tuple[list[float], int]] = field(default_factory=list, repr=False, compare=False)
 
     def model(self, n: int) -> Model:
         """The n-th fit model."""
@@ -90,20 +90,22 @@ class Outlook:
         """The mean level over the readings, 0–10."""
         return sum(reading.share * reading.level for reading in self.readings)
 
-    def by_reading(self) -> list[list[float]]:
-        """The expected total costs under each reading, if it is true."""
+    def by_reading(self) -> list[tuple[list[float], int]]:
+        """The expected total costs under each reading, if it is true, and where the least one is.
+
+        -1 without a known price.
+        """
         if not self._under:
-            chances = self.columns.chances_under(self.readings, self.positions)
-            self._under.extend(_totals(self.costs, column, self.loss_usd) for column in chances)
+            for column in self.columns.chances_under(self.readings, self.positions):
+                totals = _totals(self.costs, column, self.loss_usd)
+                least = min(totals, default=inf)
+                self._under.append((totals, -1 if least == inf else totals.index(least)))
         return self._under
 
     def winners(self) -> tuple[tuple[Reading, str], ...]:
         """Every reading with the model of the least total, "" without a known price."""
-        found = []
-        for reading, totals in zip(self.readings, self.by_reading(), strict=True):
-            least = min(totals, default=inf)
-            found.append((reading, "" if isinf(least) else self.model(totals.index(least)).id))
-        return tuple(found)
+        pairs = zip(self.readings, self.by_reading(), strict=True)
+        return tuple((reading, self.model(n).id if n >= 0 else "") for reading, (_, n) in pairs)
 
 
 def decide(catalog: Catalog, question: Question) -> Decision:

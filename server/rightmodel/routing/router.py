@@ -335,7 +335,7 @@ def _pointless(assessment: Assessment, outlook: Outlook, *, always: bool) -> str
     """
     if assessment.confidence >= CERTAIN and assessment.difficulty_confidence >= CERTAIN:
         return "judge not asked: skill and difficulty are stated"
-    if not always and len({model for _, model in outlook.winners()}) <= 1:
+    if not always and len({winner for _, winner in outlook.by_reading()}) <= 1:
         return "judge not asked: every plausible reading leads to one model"
     return ""
 
@@ -361,8 +361,8 @@ def value_of_asking(outlook: Outlook) -> float:
     pairs = zip(outlook.readings, outlook.by_reading(), strict=True)
     for _, group in groupby(pairs, key=lambda pair: pair[0].skills):
         sums = [0.0] * len(outlook.positions)
-        for reading, totals in group:
-            known += reading.share * _least(totals)
+        for reading, (totals, winner) in group:
+            known += reading.share * totals[winner] if winner >= 0 else 0.0
             sums = [s + reading.share * total for s, total in zip(sums, totals, strict=True)]
         skill_known += _least(sums)
     blind = _least(outlook.totals)

@@ -60,8 +60,7 @@ def text(value: Any) -> str:
 
 def count(value: Any) -> int:
     """A positive whole number, else 0."""
-    is_count = isinstance(value, int) and not isinstance(value, bool) and value > 0
-    return value if is_count else 0
+    return value if type(value) is int and value > 0 else 0
 
 
 def arguments_object(arguments: str) -> dict[str, Any]:
@@ -100,7 +99,7 @@ def merge_counts(counts: dict[str, Any], more: Mapping[str, Any]) -> None:
 
 def whole(value: Any) -> int:
     """A token count, at most `MOST_TOKENS`; 0 for anything else."""
-    return min(count(value), MOST_TOKENS)
+    return min(value, MOST_TOKENS) if type(value) is int and value > 0 else 0
 
 
 def part(counts: Mapping[str, Any], *names: str) -> Mapping[str, Any]:

@@ -62,7 +62,9 @@ _CALL_END: Final = re.compile(
 _SPECIAL: Final = re.compile(r"<\|[\w/]+\|>|</s>|<\uff5c[^<>\uff5c]*\uff5c>")
 _CODE: Final = re.compile(r"```.*?(?:```|\Z)|`[^`\n]+`", re.DOTALL)
 _QUOTES: Final = frozenset("\"'`“”\u2018’«»")
-MARKERS: Final = ("<", "[t", "[T", "[/", "◁", "analysis", "ere is my", "ere's my")
+MARKERS: Final = (
+    "<", "[th", "[tH", "[Th", "[TH", "[TO", "[/", "◁", "analysis", "ere is my", "ere's my",
+)  # fmt: skip
 """Every text with reasoning or a call in it holds one of these; most answers hold none."""
 
 

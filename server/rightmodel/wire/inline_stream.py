@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LONGEST_MARKER: Final = 40
 """Characters that are withheld while they may become a marker."""
 
-_FIRST: Final = re.compile("[<\u25c1]|\\[(?:[Tt/]|\\Z)")
+_FIRST: Final = re.compile("[<\u25c1]|\\[(?:\\Z|/|[tT](?:\\Z|[hHO]))")
 """How a marker begins, as far as it is there: `[THINK]`, `[/THINK]` and `[TOOL_CALLS]` with `[`."""
 _BARE: Final = ("analysis", "commentary")
 """Names of channels, in front of whose text a server may have removed the markers."""
