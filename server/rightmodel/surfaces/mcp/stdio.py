@@ -23,6 +23,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
+from anyio.abc import AsyncResource
 from mcp.shared.message import SessionMessage
 from mcp_types import ErrorData, JSONRPCError, JSONRPCNotification, jsonrpc_message_adapter
 from pydantic import ValidationError
@@ -33,8 +34,6 @@ from rightmodel.surfaces.mcp.wire import READ_BYTES, Lines, well_formed_json, wr
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-    from types import TracebackType
-    from typing import Self
 
     from anyio.streams.memory import MemoryObjectSendStream
     from mcp.server.lowlevel import Server
@@ -115,7 +114,7 @@ def _read_chunk(fd: int) -> bytes:
         return b""
 
 
-class Output:
+class Output(AsyncResource):
     """The SDK's `WriteStream`: a message is written whole or, once the client is gone, not."""
 
     def __init__(self, fd: int, lost: Callable[[], None]) -> None:
@@ -148,17 +147,6 @@ class Output:
     async def aclose(self) -> None:
         """Accept no more messages."""
         self._closed = True
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     def _write_now(self, data: bytes) -> int:
         """How many bytes fit at once."""
