@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +24,7 @@ from rightmodel.surfaces.mcp.server import make_server
 from rightmodel.surfaces.mcp.tools import TASKS_EXTENSION, TOOL_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
 MANIFEST = """
@@ -87,30 +88,25 @@ async def ask(session: Any, what: str, task_id: str, **more: Any) -> dict[str, A
     return dict(result.model_dump(by_alias=True, exclude_none=True))
 
 
-def serve(
+@contextlib.asynccontextmanager
+async def served(
     tmp_path: Path,
     behaviour: Behaviour,
-    use: Callable[[Client], Awaitable[None]],
     *extensions: ClientExtension,
     mode: Any = "2026-07-28",
-) -> list[Any]:
-    """Requests that reached the provider while a client used the server."""
-
-    async def run() -> list[Any]:
-        async with SimulatedProvider("openai-chat", models={"m": behaviour}) as provider:
-            manifest = tmp_path / "m.toml"
-            manifest.write_text(MANIFEST.format(url=provider.base_url))
-            env = {"RIGHTMODEL_STATE_DIR": str(tmp_path / "state")}
-            app = App(read_settings(manifest=str(manifest), environment=env))
-            server = make_server(app.engine, deadline_s=None)
-            try:
-                async with Client(server, mode=mode, extensions=extensions) as client:
-                    await use(client)
-            finally:
-                await app.close()
-            return list(provider.requests)
-
-    return asyncio.run(asyncio.wait_for(run(), 30))
+) -> AsyncIterator[Client]:
+    """A client of a server whose only model behaves so."""
+    async with SimulatedProvider("openai-chat", models={"m": behaviour}) as provider:
+        manifest = tmp_path / "m.toml"
+        manifest.write_text(MANIFEST.format(url=provider.base_url))
+        env = {"RIGHTMODEL_STATE_DIR": str(tmp_path / "state")}
+        app = App(read_settings(manifest=str(manifest), environment=env))
+        server = make_server(app.engine, deadline_s=None)
+        try:
+            async with Client(server, mode=mode, extensions=extensions) as client:
+                yield client
+        finally:
+            await app.close()
 
 
 @pytest.fixture
@@ -127,15 +123,13 @@ SLOW = Behaviour(ANSWER, first_token_s=0.3)
 
 
 @pytest.mark.usefixtures("at_once")
-def test_a_long_call_becomes_a_task_whose_result_is_that_of_the_call(tmp_path: Path) -> None:
+async def test_a_long_call_becomes_a_task_whose_result_is_that_of_the_call(tmp_path: Path) -> None:
     tasks = Tasks()
 
-    async def use(client: Client) -> None:
+    async with served(tmp_path, SLOW, tasks) as client:
         result = await client.call_tool("complete", {"prompt": "6 × 7?"})
         assert text_of(result).startswith(ANSWER)
         assert f"ref={tasks.created[0]}" in text_of(result)
-
-    serve(tmp_path, SLOW, use, tasks)
     first, last = tasks.polls[0], tasks.polls[-1]
     assert first["status"] == "working"
     assert first["ttlMs"] > 0
@@ -146,70 +140,60 @@ def test_a_long_call_becomes_a_task_whose_result_is_that_of_the_call(tmp_path: P
     assert began < ended
 
 
-def test_a_call_that_is_done_soon_is_answered_without_a_task(tmp_path: Path) -> None:
+async def test_a_call_that_is_done_soon_is_answered_without_a_task(tmp_path: Path) -> None:
     tasks = Tasks()
 
-    async def use(client: Client) -> None:
+    async with served(tmp_path, Behaviour(ANSWER), tasks) as client:
         assert text_of(await client.call_tool("complete", {"prompt": "x"})).startswith(ANSWER)
-
-    serve(tmp_path, Behaviour(ANSWER), use, tasks)
     assert not tasks.created
 
 
 @pytest.mark.usefixtures("at_once")
-def test_a_client_that_declares_no_tasks_gets_none(tmp_path: Path) -> None:
-    async def use(client: Client) -> None:
+async def test_a_client_that_declares_no_tasks_gets_none(tmp_path: Path) -> None:
+    async with served(tmp_path, SLOW) as client:
         assert text_of(await client.call_tool("complete", {"prompt": "x"})).startswith(ANSWER)
         with pytest.raises(MCPError) as refused:
             await ask(client.session, "get", "abcd")
         assert refused.value.code == -32021
         assert TASKS_EXTENSION in str(refused.value.data)
 
-    serve(tmp_path, SLOW, use)
-
 
 @pytest.mark.usefixtures("at_once")
-def test_a_handshake_client_gets_no_task_and_knows_no_such_method(tmp_path: Path) -> None:
-    async def use(client: Client) -> None:
+async def test_a_handshake_client_gets_no_task_and_knows_no_such_method(tmp_path: Path) -> None:
+    async with served(tmp_path, SLOW, mode="legacy") as client:
         assert text_of(await client.call_tool("complete", {"prompt": "x"})).startswith(ANSWER)
         with pytest.raises(MCPError) as refused:
             await ask(client.session, "get", "abcd")
         assert refused.value.code == -32601
 
-    serve(tmp_path, SLOW, use, mode="legacy")
-
 
 @pytest.mark.usefixtures("at_once")
-def test_a_cancelled_task_ends_the_request_to_the_provider(tmp_path: Path) -> None:
+async def test_a_cancelled_task_ends_the_request_to_the_provider(tmp_path: Path) -> None:
     tasks = Tasks(cancels=True)
 
-    async def use(client: Client) -> None:
+    async with served(tmp_path, Behaviour(ANSWER, first_token_s=3600), tasks) as client:
         assert text_of(await client.call_tool("complete", {"prompt": "x"})) == "cancelled"
         again = await ask(client.session, "cancel", tasks.created[0])
         assert again["resultType"] == "complete"
 
-    serve(tmp_path, Behaviour(ANSWER, first_token_s=3600), use, tasks)
-
 
 @pytest.mark.usefixtures("at_once")
-def test_a_failed_call_is_a_completed_task_with_a_tool_error(tmp_path: Path) -> None:
+async def test_a_failed_call_is_a_completed_task_with_a_tool_error(tmp_path: Path) -> None:
     tasks = Tasks()
 
-    async def use(client: Client) -> None:
+    async with served(tmp_path, Behaviour("no JSON", first_token_s=0.1), tasks) as client:
         result = await client.call_tool("complete", {"prompt": "x", "schema": '{"type": "object"}'})
         assert result.is_error
         assert "code=" in text_of(result)
-
-    serve(tmp_path, Behaviour("no JSON", first_token_s=0.1), use, tasks)
     assert tasks.polls[-1]["status"] == "completed"
     assert tasks.polls[-1]["result"]["isError"] is True
 
 
 @pytest.mark.usefixtures("at_once")
-def test_unknown_tasks_are_invalid_and_updates_are_acknowledged(tmp_path: Path) -> None:
+async def test_unknown_tasks_are_invalid_and_updates_are_acknowledged(tmp_path: Path) -> None:
     tasks = Tasks()
 
-    async def use(client: Client) -> None:
+    async with served(tmp_path, SLOW, tasks) as client:
         await client.call_tool("complete", {"prompt": "x"})
         await ask(client.session, "update", tasks.created[0], inputResponses={})
         for what in ("get", "update", "cancel"):
@@ -218,11 +202,9 @@ def test_unknown_tasks_are_invalid_and_updates_are_acknowledged(tmp_path: Path) 
             assert refused.value.code == -32602
             assert "is gone" in str(refused.value)
 
-    serve(tmp_path, SLOW, use, tasks)
 
-
-def test_the_list_may_be_kept_and_says_what_each_tool_is(tmp_path: Path) -> None:
-    async def use(client: Client) -> None:
+async def test_the_list_may_be_kept_and_says_what_each_tool_is(tmp_path: Path) -> None:
+    async with served(tmp_path, Behaviour(ANSWER), mode="auto") as client:
         assert client.server_capabilities.extensions == {TASKS_EXTENSION: {}}
         listed = await client.list_tools()
         assert listed.ttl_ms >= 60_000
@@ -237,10 +219,8 @@ def test_the_list_may_be_kept_and_says_what_each_tool_is(tmp_path: Path) -> None
         assert hints["choose_model"].idempotent_hint is True
         assert hints["report_outcome"].idempotent_hint is True
 
-    serve(tmp_path, Behaviour(ANSWER), use, mode="auto")
 
-
-def test_the_spans_of_a_call_are_children_of_the_clients_span(
+async def test_the_spans_of_a_call_are_children_of_the_clients_span(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parents: dict[str, int] = {}
@@ -256,9 +236,7 @@ def test_the_spans_of_a_call_are_children_of_the_clients_span(
     monkeypatch.setattr("rightmodel.execution.recorder.tracer", Tracer())
     monkeypatch.setattr("mcp.shared._otel._tracer", Tracer())
 
-    async def use(client: Client) -> None:
+    async with served(tmp_path, Behaviour(ANSWER)) as client:
         meta: Any = {"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}
         await client.call_tool("complete", {"prompt": "x"}, meta=meta)
-
-    serve(tmp_path, Behaviour(ANSWER), use)
     assert parents["rightmodel.complete"] == int("ab" * 16, 16)
