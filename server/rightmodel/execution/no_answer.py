@@ -80,7 +80,8 @@ def _tried(attempts: Sequence[Attempt]) -> str:
     for (provider, message), models in models_by_error.items():
         names = list(dict.fromkeys(models))
         times = f" ({len(models)} attempts)" if len(models) > len(names) else ""
-        parts.append(f"{listed(names, most=3)} at {provider}: {message}{times}")
+        said = message.removeprefix(f"{provider}: ")
+        parts.append(f"{listed(names, most=3)} at {provider}: {said}{times}")
     return "; ".join(parts)
 
 
