@@ -194,6 +194,7 @@ def test_of_very_many_errors_the_rest_is_counted(tmp_path: Path) -> None:
         ("C:\\\\keys\\\\openai", "not the path of a file"),
         ("openai.key", "not the path of a file"),
         ("OPENAI-API-KEY", "which has letters, digits and _ alone"),
+        ("hooks.example.com/T000/B000", "which has letters, digits and _ alone"),
         ("my key", "which has letters, digits and _ alone"),
     ],
 )

@@ -50,7 +50,6 @@ _INSTEAD: Final = (
     (r"[a-z][a-z0-9+.-]*://.*", "not the URL itself"),
     (r"[a-z_]\w*=.*", "without its value"),
     (r"[~.]{0,2}[/\\].*|[a-z]:[/\\].*|.*\.(env|key|pem|txt|json)", "not the path of a file"),
-    (r"\w+([-. ]\w+)*", "which has letters, digits and _ alone"),
 )
 """What is written in place of a variable's name → what to say about it."""
 
@@ -59,14 +58,15 @@ def _variable(value: str) -> str:
     """Checked here, since pydantic's message would repeat a pasted key."""
     if _VARIABLE.fullmatch(value) and not looks_like_key(value):
         return value
-    shapes = () if looks_like_key(value) else _INSTEAD
     flags = re.IGNORECASE | re.DOTALL
-    fitting = (said for shape, said in shapes if re.fullmatch(shape, value, flags))
-    msg = (
-        f"takes the name of an environment variable, {next(fitting, 'not the key itself')}: write "
-        "NAME=value into keys.env or a file for --env-file, and NAME here"
+    said = (text for shape, text in _INSTEAD if re.fullmatch(shape, value, flags))
+    hint = next(said, "which has letters, digits and _ alone")
+    if looks_like_key(value):
+        hint = "not the key itself"
+    raise ValueError(
+        f"takes the name of an environment variable, {hint}: write NAME=value into keys.env or a "
+        "file for --env-file, and NAME here"
     )
-    raise ValueError(msg)
 
 
 Variable = Annotated[
