@@ -48,7 +48,8 @@ def _tell_manifest_errors(settings: Settings) -> None:
     try:
         if settings.error:
             raise settings.error
-        load_catalog(settings.manifest, has_key=settings.has_key)
+        if settings.manifest:
+            load_catalog(settings.manifest, has_key=settings.has_key)
     except ManifestError as error:
         print(  # noqa: T201 - as `listen` does
             f"rightmodel: {error}\nrightmodel: requests are refused until this is corrected",
