@@ -156,3 +156,5 @@ async def test_the_list_of_models_has_both_shapes(tmp_path: Path) -> None:
                 one = await gw.http.get(f"/v1/models/{name}")
                 assert one.status_code == 200
             assert (await gw.http.get("/v1/models/no")).status_code == 404
+            shipped = await gw.http.get("/v1/models/claude-opus-4-8")
+            assert "not connected: set ANTHROPIC_API_KEY" in shipped.text

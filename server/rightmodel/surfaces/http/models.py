@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.format import per_million
 from rightmodel.manifest.clients import AUTO
+from rightmodel.manifest.read import how_to_connect
 from rightmodel.surfaces.http.asgi import json_reply
 from rightmodel.surfaces.http.errors import HttpError
 
@@ -49,7 +50,8 @@ def one(
     entries = _entries(catalog, settings, client)
     found = next((entry for entry in entries if entry["id"] == name), None)
     if found is None:
-        raise HttpError(404, "unknown_name", f"no model {name[:80]!r}: GET /v1/models lists them")
+        text = f"no model {name[:80]!r}: GET /v1/models lists them. {how_to_connect(name)}"
+        raise HttpError(404, "unknown_name", text.rstrip(" ."))
     return json_reply((_anthropic if "anthropic-version" in headers else _openai)(found))
 
 
