@@ -85,9 +85,9 @@ class Scorer:
         """By the wrapping alone: nothing is known of kinds of work yet."""
         return max(self.sentences(sentences)) < 0.0
 
-    def works_on_text(self, _sentences: Sequence[str]) -> bool:
-        """Never: nothing is known of kinds of work yet."""
-        return False
+    def clear_kind(self, _sentences: Sequence[str]) -> str:
+        """None: nothing is known of kinds of work yet."""
+        return ""
 
     def edge(self, sentence: str, *, last: bool) -> float:
         """The score of the first or last sentence of a text."""

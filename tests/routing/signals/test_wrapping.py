@@ -150,3 +150,15 @@ def test_thanks_that_no_stop_separates_are_no_part_of_the_request(asked: str, th
 def test_a_name_at_the_end_of_a_request_stays() -> None:
     asked = "outline how a bill becomes law in Scotland"
     assert read(asked, load()).sentences == [asked.lower()]
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Write a short note about this outage\nDig through the logs first and find the deploy",
+        "Extract all emails from this folder\nSend each of them the invitation and log answers",
+        "Resume este documento\nLuego súbelo al Drive y avisa al equipo por correo",
+    ],
+)
+def test_a_further_step_on_a_line_of_its_own_is_no_text_to_work_on(prompt: str) -> None:
+    assert prompt.split("\n")[1].lower() in read(prompt, load()).sentences

@@ -45,6 +45,11 @@ WRAPS, ASIDE = -1.0, 0.5
 """Scores up to which the first or last sentence of a prompt wraps the request; in brackets."""
 RUNS_ON: Final = -2.0
 """The score of words that wrap the request though no stop stands before them."""
+ON_TEXT: Final = ("translate", "summarize", "extract", "classify", "writing")
+NOT_ON_TEXT: Final = ("code", "math", "reasoning", "research", "agentic")
+ASKS_MORE: Final = 3.5
+LONGEST_STEP: Final = 100
+"""Score and characters of a line that asks for more than the line that announces a text."""
 SHORT: Final = 240
 """Characters: a shorter instruction with less context than `BIG` holds no pasted lines."""
 
@@ -104,8 +109,8 @@ class Scorer(Protocol):
     def introduces(self, sentences: Sequence[str]) -> bool:
         """Whether sentences in front of a layout ask for nothing but what it holds."""
 
-    def works_on_text(self, sentences: Sequence[str]) -> bool:
-        """Whether sentences clearly ask for work on a text that is given."""
+    def clear_kind(self, sentences: Sequence[str]) -> str:
+        """The kind of work that sentences clearly ask for by themselves, "" for none."""
 
 
 class Opened(NamedTuple):
@@ -155,7 +160,7 @@ def _announcing(lines: Sequence[str], context: str, scorer: Scorer) -> str:
     """The first or last line, where it announces the others as a text to work on; else ""."""
     if not lines[1:]:
         return ""
-    if _announces(lines[0], scorer) and not _is_question(lines[1:]):
+    if _announces(lines[0], scorer) and not _asks_more(lines, context, scorer):
         return lines[0]
     # The last line of a story says "this", too.
     if _announces(lines[-1], scorer) and lines[-1] in _not_pasted(lines, context, scorer):
@@ -163,9 +168,20 @@ def _announcing(lines: Sequence[str], context: str, scorer: Scorer) -> str:
     return ""
 
 
-def _is_question(lines: Sequence[str]) -> bool:
-    """Whether lines are but a question: "Answer this:" does not work on it as on a text."""
-    return len(lines) == 1 and lines[0].rstrip().endswith(ngrams.QUESTION_MARKS)
+def _asks_more(lines: Sequence[str], context: str, scorer: Scorer) -> bool:
+    """Whether a line after the first asks, too: "Summarize this thread / then answer it".
+
+    A question alone does: "Answer this:" does not work on it as on a text.
+    """
+    if not lines[2:] and lines[1].rstrip().endswith(ngrams.QUESTION_MARKS):
+        return True
+    scores = scorer.lines(lines, context.lower())
+    return any(
+        score > ASKS_MORE
+        and len(line) <= LONGEST_STEP
+        and scorer.clear_kind(ngrams.sentences(line)) in NOT_ON_TEXT
+        for line, score in zip(lines[1:], scores[1:], strict=True)
+    )
 
 
 def _announces(line: str, scorer: Scorer) -> bool:
@@ -173,7 +189,7 @@ def _announces(line: str, scorer: Scorer) -> bool:
     return (
         len(line) <= announce.LONGEST
         and announce.points_at_text(line)
-        and scorer.works_on_text(ngrams.sentences(line))
+        and scorer.clear_kind(ngrams.sentences(line)) in ON_TEXT
     )
 
 

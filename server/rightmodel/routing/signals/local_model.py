@@ -53,9 +53,8 @@ are spread from the midpoint of the two."""
 CLEAR: Final = 0.6
 """Chance of a kind of work from which on a sentence in front of a layout asks for it."""
 CARRIES_OUT: Final = ("general", "agentic")
-CLEARLY_ON_TEXT: Final = 0.7
-"""Chance of work on a text from which on the line that announces it is all of the request."""
-ON_TEXT: Final = ("translate", "summarize", "extract", "classify", "writing")
+CLEARLY: Final = 0.7
+"""Chance of a kind of work from which on a line clearly asks for it by itself."""
 MOST_REMEMBERED: Final = 20_000
 """Words without a row of their own whose sums are kept."""
 MOST_ROWS: Final = 256
@@ -149,10 +148,10 @@ class Model:
         kind, chance = self._kind(sentences)
         return kind in CARRIES_OUT or chance < CLEAR
 
-    def works_on_text(self, sentences: Sequence[str]) -> bool:
-        """Whether sentences by themselves clearly ask for work on a text that is given."""
+    def clear_kind(self, sentences: Sequence[str]) -> str:
+        """The kind of work that sentences clearly ask for by themselves, "" for none."""
         kind, chance = self._kind(sentences)
-        return kind in ON_TEXT and chance >= CLEARLY_ON_TEXT
+        return kind if chance >= CLEARLY else ""
 
     def _kind(self, sentences: Sequence[str]) -> tuple[str, float]:
         """The likeliest kind of work of some sentences, and its chance."""
