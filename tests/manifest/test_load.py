@@ -73,6 +73,8 @@ def test_a_shipped_provider_is_the_same_without_its_models(name: str) -> None:
         ('[[models]]\nid = "openai/gpt-5.5"\naliases = ["a,b"]', "aliases", "comma"),
         ('[[models]]\nid = "openai/gpt-5.5"\naliases = ["Auto:x"]', "aliases", "any model"),
         ("[[rules]]\nwhen = {tier = []}", "when.tier", "never holds"),
+        ('[[rules]]\nwhen = {matches = "a{99999999999}"}', "matches", "regular expression"),
+        (f'[[rules]]\nwhen = {{matches = "{"(" * 900}{")" * 900}"}}', "matches", "expression"),
         (
             (
                 '[[models]]\nid = "openai/gpt-5.5"\ncost_when = ['
