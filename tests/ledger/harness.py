@@ -1,8 +1,8 @@
-"""Runs a test on a ledger, and opens what the ledger leaves."""
+"""A ledger for a test, and what it leaves."""
 
 from __future__ import annotations
 
-import asyncio
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from rightmodel.ledger.spill import Spill
 from rightmodel.ledger.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 PER_DAY = Limits(limits=(Limit("per_day_usd", Decimal("1.00")),))
@@ -33,28 +33,25 @@ async def state(ledger: Ledger) -> list[LimitState]:
     )
 
 
-def run(
-    file: Path,
-    test: Callable[[Ledger], Awaitable[None]],
-    *,
-    limits: Limits = PER_DAY,
-    store_text: bool = False,
-) -> SqliteStore:
-    """Runs the test, closes the ledger, and opens what it left until the test is over."""
+@asynccontextmanager
+async def ledger_at(
+    file: Path, *, limits: Limits = PER_DAY, store_text: bool = False
+) -> AsyncIterator[Ledger]:
+    """A ledger, closed in the end."""
+    ledger = Ledger(
+        SqliteOpener(file, lambda: NOON, busy_s=0.2),
+        limits=limits,
+        store_text=store_text,
+        clock=lambda: NOON,
+        spill=Spill(file),
+    )
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
 
-    async def inner() -> None:
-        ledger = Ledger(
-            SqliteOpener(file, lambda: NOON, busy_s=0.2),
-            limits=limits,
-            store_text=store_text,
-            clock=lambda: NOON,
-            spill=Spill(file),
-        )
-        try:
-            await test(ledger)
-        finally:
-            await ledger.close()
 
-    asyncio.run(asyncio.wait_for(inner(), 20))
+def left_at(file: Path) -> SqliteStore:
+    """What a ledger has left, open until the test is over."""
     LEFT.append(SqliteStore(file))
     return LEFT[-1]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ledger.harness import run
+from ledger.harness import ledger_at, left_at
 from ledger.rows import DAY, attempt, outcome
 from rightmodel.core.errors import LedgerError
 from rightmodel.ledger import writer
@@ -20,55 +20,50 @@ from rightmodel.ledger.sums import Key
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rightmodel.ledger.ledger import Ledger
 
-
-def test_what_is_kept_is_bounded(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_kept_is_bounded(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "MOST_KEPT", 10)
     file.parent.write_text("in the way")
 
-    async def test(ledger: Ledger) -> None:
+    async with ledger_at(file, store_text=True) as ledger:
         for number in range(25):
             ledger.note(attempt("0.01", number=number), Texts(number, "p", "a"))
             with contextlib.suppress(LedgerError):
                 await ledger.flush()
         file.parent.unlink()
-
-    left = run(file, test, store_text=True)
+    left = left_at(file)
     assert [a.number for a in left.attempts(DAY, DAY)] == list(range(15, 25))
 
 
-def test_a_row_that_cannot_be_written_does_not_hold_up_the_others(file: Path) -> None:
-    async def test(ledger: Ledger) -> None:
+async def test_a_row_that_cannot_be_written_does_not_hold_up_the_others(file: Path) -> None:
+    async with ledger_at(file) as ledger:
         hold = await ledger.reserve(HoldRequest("p/m", "code", Decimal("0.30")))
         broken = attempt("0.10", served=object())
         ledger.settle(hold, broken)
         await ledger.record(attempt("0.20"))
         assert await ledger.read(lambda store: store.holds()) == []
-
-    # Of the broken one is left what it may have cost.
-    assert run(file, test).charged(Key(DAY)) == Decimal("0.50")
+    assert left_at(file).charged(Key(DAY)) == Decimal("0.50")
 
 
-def test_counts_and_costs_beyond_measure_are_charged_with_what_was_reserved(file: Path) -> None:
-    async def test(ledger: Ledger) -> None:
+async def test_counts_and_costs_beyond_measure_are_charged_with_what_was_reserved(
+    file: Path,
+) -> None:
+    async with ledger_at(file) as ledger:
         hold = await ledger.reserve(HoldRequest("p/m", "code", Decimal("0.30")))
         assert ledger.settle(hold, attempt("0.10", input=10**30)) == ()
         ledger.note(attempt("1e7000000"))
         await ledger.record(attempt("0.20"))
-
-    left = run(file, test)
+    left = left_at(file)
     assert left.holds() == []
     assert left.charged(Key(DAY)) == Decimal("0.50")
     assert [a.input for a in left.attempts(DAY, DAY)] == [None, None, None]
 
 
-def test_an_outcome_that_cannot_be_written_is_not_taken_for_kept(file: Path) -> None:
-    async def test(ledger: Ledger) -> None:
+async def test_an_outcome_that_cannot_be_written_is_not_taken_for_kept(file: Path) -> None:
+    async with ledger_at(file) as ledger:
         with pytest.raises(Exception, match="object"):
             await ledger.record(outcome(difficulty=object()))
-
-    assert run(file, test).outcomes() == []
+    assert left_at(file).outcomes() == []
 
 
 class Watched(str):
@@ -77,10 +72,10 @@ class Watched(str):
     __slots__ = ("__weakref__",)
 
 
-def test_text_that_may_not_be_kept_is_not_held_in_memory_either(file: Path) -> None:
+async def test_text_that_may_not_be_kept_is_not_held_in_memory_either(file: Path) -> None:
     file.parent.write_text("in the way")
 
-    async def test(ledger: Ledger) -> None:
+    async with ledger_at(file) as ledger:
         prompt, note = Watched("p" * 100), Watched("n" * 100)
         refs = weakref.ref(prompt), weakref.ref(note)
         ledger.note(attempt(), outcome(note=note), Texts(1, prompt, "a"))
@@ -90,18 +85,17 @@ def test_text_that_may_not_be_kept_is_not_held_in_memory_either(file: Path) -> N
         gc.collect()
         assert [ref() for ref in refs] == [None, None]
         file.parent.unlink()
-
-    left = run(file, test)
+    left = left_at(file)
     assert (len(list(left.attempts(DAY, DAY))), len(left.outcomes())) == (1, 1)
 
 
-def test_text_that_is_too_long_to_keep_costs_no_attempt(
+async def test_text_that_is_too_long_to_keep_costs_no_attempt(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "MOST_KEPT_CHARS", 100)
     file.parent.write_text("in the way")
 
-    async def test(ledger: Ledger) -> None:
+    async with ledger_at(file, store_text=True) as ledger:
         for number in range(5):
             with pytest.raises(LedgerError):
                 await ledger.record(attempt("0.01", number=number), Texts(number, "p" * 60, "a"))
@@ -109,7 +103,6 @@ def test_text_that_is_too_long_to_keep_costs_no_attempt(
         assert spare is not None
         assert spare.find_texts(0) is None
         file.parent.unlink()
-
-    left = run(file, test, store_text=True)
+    left = left_at(file)
     assert [a.number for a in left.attempts(DAY, DAY)] == list(range(5))
     assert [number for number in range(5) if left.find_texts(number)] == [0]

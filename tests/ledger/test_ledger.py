@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ledger.harness import GONE, PER_DAY, run, state
+from ledger.harness import GONE, PER_DAY, ledger_at, left_at, state
 from ledger.rows import DAY, NOON, attempt, call, outcome
 from rightmodel.core.errors import BudgetError, LedgerError, LedgerFault
 from rightmodel.ledger import writer
@@ -37,31 +37,33 @@ async def held(ledger: Ledger, worst: str = "0.40") -> Hold:
     return hold
 
 
-def test_a_call_with_its_attempts_is_written_and_settled(file: Path) -> None:
-    async def test(ledger: Ledger) -> None:
+async def test_a_call_with_its_attempts_is_written_and_settled(file: Path) -> None:
+    async with ledger_at(file) as ledger:
         hold = await held(ledger, "1.00")
         with pytest.raises(BudgetError):
             await ledger.reserve(ask("0.01"))
         assert ledger.settle(hold, attempt("0.10"), call()) == ()
         await held(ledger, "0.90")
-
-    store = run(file, test)
+    store = left_at(file)
     assert len(list(store.attempts(DAY, DAY))) == 1
     assert len(list(store.calls(DAY, DAY))) == 1
 
 
-def test_what_is_noted_is_written_without_waiting_and_at_the_latest_when_closed(file: Path) -> None:
-    async def test(ledger: Ledger) -> None:
+async def test_what_is_noted_is_written_without_waiting_and_at_the_latest_when_closed(
+    file: Path,
+) -> None:
+    async with ledger_at(file) as ledger:
         for _ in range(100):
             ledger.note(attempt("0.001"), call())
-
-    store = run(file, test)
+    store = left_at(file)
     assert store.charged(Key(DAY)) == Decimal("0.1")
     assert len(list(store.calls(DAY, DAY))) == 100
 
 
-def test_without_budgets_a_running_attempt_is_on_record_with_its_expected_cost(file: Path) -> None:
-    async def test(ledger: Ledger) -> None:
+async def test_without_budgets_a_running_attempt_is_on_record_with_its_expected_cost(
+    file: Path,
+) -> None:
+    async with ledger_at(file, limits=Limits()) as ledger:
         hold = await ledger.reserve(replace(ask("1000"), expected_usd=Decimal("0.02"), call=7))
         assert hold is not None
         await ledger.flush()
@@ -70,19 +72,16 @@ def test_without_budgets_a_running_attempt_is_on_record_with_its_expected_cost(f
         short = await ledger.reserve(ask("1000"))
         ledger.settle(short, attempt("0.01"))
         assert await ledger.reserve(replace(ask(), worst_usd=None)) is None
-
-    store = run(file, test, limits=Limits())
+    store = left_at(file)
     assert store.holds() == []
     assert [a.cost_usd for a in store.attempts(DAY, DAY)] == [Decimal("0.01")] * 2
 
 
-def test_settling_warns_of_a_limit_that_is_nearly_used_up(file: Path) -> None:
-    async def test(ledger: Ledger) -> None:
+async def test_settling_warns_of_a_limit_that_is_nearly_used_up(file: Path) -> None:
+    async with ledger_at(file) as ledger:
         assert ledger.settle(await held(ledger, "0.90"), attempt("0.75")) == ()
         flags = ledger.settle(await held(ledger, "0.20"), attempt("0.10"))
         assert flags == ("budget per_day_usd: 85% of $1.00 spent, resets in 12 h",)
-
-    run(file, test)
 
 
 async def test_a_refused_call_tells_what_parallel_calls_have_spent(file: Path) -> None:
@@ -114,23 +113,22 @@ async def test_a_refused_call_tells_what_parallel_calls_have_spent(file: Path) -
     assert told == ["warning of 1.00", "wall of 1.00"]
 
 
-def test_the_next_server_charges_what_a_killed_one_had_reserved(file: Path) -> None:
+async def test_the_next_server_charges_what_a_killed_one_had_reserved(file: Path) -> None:
     store = SqliteStore(file)
     with store.transaction():
         store.add(ask("0.70").hold(Decimal("0.70"), id=5, now=NOON, owner=GONE))
     store.close()
 
-    async def test(ledger: Ledger) -> None:
+    async with ledger_at(file) as ledger:
         (standing,) = await state(ledger)
         assert (standing.spent_usd, standing.held_usd) == (Decimal("0.70"), Decimal(0))
         with pytest.raises(BudgetError):
             await ledger.reserve(ask("0.40"))
+    assert [a.cost_kind for a in left_at(file).attempts(DAY, DAY)] == ["estimated"]
 
-    assert [a.cost_kind for a in run(file, test).attempts(DAY, DAY)] == ["estimated"]
 
-
-def test_a_cancelled_reservation_leaves_nothing_reserved(file: Path) -> None:
-    async def test(ledger: Ledger) -> None:
+async def test_a_cancelled_reservation_leaves_nothing_reserved(file: Path) -> None:
+    async with ledger_at(file) as ledger:
         await ledger.flush()
         other = SqliteStore(file)
         with other.transaction():
@@ -142,11 +140,9 @@ def test_a_cancelled_reservation_leaves_nothing_reserved(file: Path) -> None:
         other.close()
         await held(ledger, "1.00")
 
-    run(file, test)
 
-
-def test_a_reservation_waits_only_for_another_process_that_writes(file: Path) -> None:
-    async def test(ledger: Ledger) -> None:
+async def test_a_reservation_waits_only_for_another_process_that_writes(file: Path) -> None:
+    async with ledger_at(file) as ledger:
         await held(ledger, "0.10")
         free = asyncio.create_task(held(ledger, "0.10"))
         await asyncio.sleep(0)
@@ -161,60 +157,57 @@ def test_a_reservation_waits_only_for_another_process_that_writes(file: Path) ->
         other.close()
         with pytest.raises(BudgetError):
             await ledger.reserve(ask("0.06"))
+    assert len(left_at(file).holds()) == 3
 
-    assert len(run(file, test).holds()) == 3
 
-
-def test_a_cancelled_record_loses_nothing(file: Path) -> None:
-    async def test(ledger: Ledger) -> None:
+async def test_a_cancelled_record_loses_nothing(file: Path) -> None:
+    async with ledger_at(file) as ledger:
         waiting = asyncio.create_task(ledger.record(attempt("0.10")))
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.wait({waiting})
+    assert left_at(file).charged(Key(DAY)) == Decimal("0.10")
 
-    assert run(file, test).charged(Key(DAY)) == Decimal("0.10")
 
-
-def test_200_at_once_are_all_written(file: Path) -> None:
+async def test_200_at_once_are_all_written(file: Path) -> None:
     async def one(ledger: Ledger) -> None:
         hold = await held(ledger, "0.005")
         ledger.settle(hold, attempt("0.004"), call())
 
-    async def test(ledger: Ledger) -> None:
+    async with ledger_at(file) as ledger:
         await asyncio.gather(*(one(ledger) for _ in range(200)))
         (standing,) = await state(ledger)
         assert standing.spent_usd == Decimal("0.8")
         assert standing.held_usd == 0
+    assert len(list(left_at(file).calls(DAY, DAY))) == 200
 
-    assert len(list(run(file, test).calls(DAY, DAY))) == 200
 
-
-def test_text_is_kept_only_where_it_may_be(file: Path) -> None:
-    async def test(ledger: Ledger) -> None:
-        await ledger.record(call(), Texts(1, "my secret plan", "yes"), outcome(note="secret"))
-
-    store = run(file, test)
+async def test_text_is_kept_only_where_it_may_be(file: Path) -> None:
+    rows = call(), Texts(1, "my secret plan", "yes"), outcome(note="secret")
+    async with ledger_at(file) as ledger:
+        await ledger.record(*rows)
+    store = left_at(file)
     assert store._db.execute("SELECT count(*) FROM texts").fetchone() == (0,)
     assert store.outcomes()[0].note == ""
     store.close()
     assert b"secret" not in file.read_bytes()
-    store = run(file, test, store_text=True)
+    async with ledger_at(file, store_text=True) as ledger:
+        await ledger.record(*rows)
+    store = left_at(file)
     assert store._db.execute("SELECT prompt FROM texts").fetchone() == ("my secret plan",)
 
 
-def test_a_ref_is_found_again(file: Path) -> None:
-    async def test(ledger: Ledger) -> None:
+async def test_a_ref_is_found_again(file: Path) -> None:
+    async with ledger_at(file) as ledger:
         await ledger.record(call(ref="abcd"))
         found = await ledger.find_call("abcd")
         assert found is not None
         assert found.ref == "abcd"
         assert await ledger.find_call("efgh") is None
 
-    run(file, test)
 
-
-def test_the_event_loop_never_waits_for_the_disk(file: Path) -> None:
-    async def test(ledger: Ledger) -> None:
+async def test_the_event_loop_never_waits_for_the_disk(file: Path) -> None:
+    async with ledger_at(file) as ledger:
         await ledger.flush()
         other = SqliteStore(file)
         slowest = 0.0
@@ -233,13 +226,11 @@ def test_the_event_loop_never_waits_for_the_disk(file: Path) -> None:
         assert slowest < 0.15
         other.close()
 
-    run(file, test)
 
-
-def test_without_write_access_calls_continue_and_budgets_hold(file: Path) -> None:
+async def test_without_write_access_calls_continue_and_budgets_hold(file: Path) -> None:
     file.parent.write_text("a file in the place of the directory")
 
-    async def test(ledger: Ledger) -> None:
+    async with ledger_at(file) as ledger:
         hold = await held(ledger, "0.90")
         with pytest.raises(BudgetError):
             await ledger.reserve(ask("0.20"))
@@ -252,8 +243,7 @@ def test_without_write_access_calls_continue_and_budgets_hold(file: Path) -> Non
             await ledger.find_call("k3f9")
         assert ledger.outage is not None
         file.parent.unlink()  # closing tries once more
-
-    assert run(file, test).charged(Key(DAY)) == Decimal("0.85")
+    assert left_at(file).charged(Key(DAY)) == Decimal("0.85")
 
 
 async def test_after_a_full_disk_everything_is_caught_up(
@@ -305,8 +295,8 @@ async def test_after_a_full_disk_everything_is_caught_up(
     assert len(stores) == 2
 
 
-def test_a_ledger_damaged_while_open_is_recreated_and_reported_once(file: Path) -> None:
-    async def test(ledger: Ledger) -> None:
+async def test_a_ledger_damaged_while_open_is_recreated_and_reported_once(file: Path) -> None:
+    async with ledger_at(file) as ledger:
         hold = await held(ledger, "0.50")
         await ledger.record(attempt("0.10"))
         database = sqlite3.connect(file)
@@ -321,22 +311,20 @@ def test_a_ledger_damaged_while_open_is_recreated_and_reported_once(file: Path) 
         notices = [line for line in flags if "damaged" in line]
         assert len(notices) == 1
         assert "moved to ledger.sqlite3.damaged-20261120T120000Z" in notices[0]
-
-    store = run(file, test)
+    store = left_at(file)
     assert [a.cost_usd for a in store.attempts(DAY, DAY)][-2:] == [Decimal("0.20"), Decimal("0.01")]
     assert store.holds() == []
 
 
-def test_a_removed_file_is_recreated(file: Path) -> None:
-    async def test(ledger: Ledger) -> None:
+async def test_a_removed_file_is_recreated(file: Path) -> None:
+    async with ledger_at(file) as ledger:
         await ledger.record(attempt("0.10"))
         await asyncio.to_thread(file.unlink)
         await ledger.record(attempt("0.20"))
+    assert left_at(file).charged(Key(DAY)) == Decimal("0.20")
 
-    assert run(file, test).charged(Key(DAY)) == Decimal("0.20")
 
-
-def test_a_lock_held_too_long_is_reported_and_caught_up(
+async def test_a_lock_held_too_long_is_reported_and_caught_up(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "RETRY_S", 0.05)
@@ -349,7 +337,7 @@ def test_a_lock_held_too_long_is_reported_and_caught_up(
             go.wait(10)
         store.close()
 
-    async def test(ledger: Ledger) -> None:
+    async with ledger_at(file) as ledger:
         await ledger.flush()
         thread = threading.Thread(target=keep)
         thread.start()
@@ -359,21 +347,18 @@ def test_a_lock_held_too_long_is_reported_and_caught_up(
         assert ledger.settle(None) == ("ledger=locked",)
         go.set()
         await asyncio.to_thread(thread.join)
+    assert left_at(file).charged(Key(DAY)) == Decimal("0.10")
 
-    assert run(file, test).charged(Key(DAY)) == Decimal("0.10")
 
-
-def test_a_closed_ledger_takes_nothing_more(file: Path) -> None:
-    async def test(ledger: Ledger) -> None:
+async def test_a_closed_ledger_takes_nothing_more(file: Path) -> None:
+    async with ledger_at(file) as ledger:
         await ledger.close()
         with pytest.raises(RuntimeError, match="closed"):
             await ledger.record(attempt())
 
-    run(file, test)
 
-
-def test_two_ledgers_share_one_budget(file: Path) -> None:
-    async def test(ledger: Ledger) -> None:
+async def test_two_ledgers_share_one_budget(file: Path) -> None:
+    async with ledger_at(file) as ledger:
         other = Ledger(SqliteOpener(file, lambda: NOON), limits=PER_DAY, clock=lambda: NOON)
         hold = await held(ledger, "0.60")
         with pytest.raises(BudgetError):
@@ -382,5 +367,3 @@ def test_two_ledgers_share_one_budget(file: Path) -> None:
         await ledger.flush()
         await held(other, "0.90")
         await other.close()
-
-    run(file, test)

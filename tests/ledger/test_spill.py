@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ledger.harness import GONE, PER_DAY, run
+from ledger.harness import GONE, ledger_at, left_at
 from ledger.rows import DAY, NOON, attempt, call, outcome
 from rightmodel.ledger import ledger as ledgers
 from rightmodel.ledger.ledger import Ledger
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from rightmodel.ledger.records import Row
 
 
-async def nothing(ledger: Ledger) -> None:
-    await ledger.flush()
+async def taken_up(file: Path) -> SqliteStore:
+    """What the next ledger makes of it."""
+    async with ledger_at(file) as ledger:
+        await ledger.flush()
+    return left_at(file)
 
 
 def test_every_kind_of_record_survives_the_file(file: Path) -> None:
@@ -57,7 +60,7 @@ def test_lines_that_cannot_be_read_cost_no_other(file: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 5000])
-def test_a_ledger_locked_while_it_closes_loses_nothing(
+async def test_a_ledger_locked_while_it_closes_loses_nothing(
     file: Path, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     monkeypatch.setattr(ledgers, "CLOSE_S", 0.1)
@@ -70,43 +73,30 @@ def test_a_ledger_locked_while_it_closes_loses_nothing(
             go.wait(20)
         store.close()
 
-    async def closing() -> None:
-        ledger = Ledger(SqliteOpener(file, lambda: NOON), clock=lambda: NOON, spill=Spill(file))
-        await ledger.flush()
-        thread = threading.Thread(target=keep)
-        thread.start()
-        await asyncio.to_thread(locked.wait, 10)
-        for _ in range(count):
-            ledger.note(attempt("0.0001"), call())
-        await ledger.close()
-        assert len(Spill(file).files()) == 1
-        go.set()
-        await asyncio.to_thread(thread.join)
-        await asyncio.to_thread(ledger._writer.join, 20)  # it goes on, and writes them, too
-
-    asyncio.run(asyncio.wait_for(closing(), 40))
-    store = run(file, nothing)
+    ledger = Ledger(SqliteOpener(file, lambda: NOON), clock=lambda: NOON, spill=Spill(file))
+    await ledger.flush()
+    thread = threading.Thread(target=keep)
+    thread.start()
+    await asyncio.to_thread(locked.wait, 10)
+    for _ in range(count):
+        ledger.note(attempt("0.0001"), call())
+    await ledger.close()
+    assert len(Spill(file).files()) == 1
+    go.set()
+    await asyncio.to_thread(thread.join)
+    await asyncio.to_thread(ledger._writer.join, 20)  # it goes on, and writes them, too
+    store = await taken_up(file)
     assert len(list(store.calls(DAY, DAY))) == count
     assert store.charged(Key(DAY)) == Decimal("0.0001") * count
     assert Spill(file).files() == []
 
 
-def test_what_a_faulty_ledger_never_took_is_in_the_file(file: Path) -> None:
+async def test_what_a_faulty_ledger_never_took_is_in_the_file(file: Path) -> None:
     file.mkdir(parents=True)
-
-    async def faulty(ledger: Ledger) -> None:
+    async with ledger_at(file) as ledger:
         ledger.settle(await ledger.reserve(HoldRequest("p/m", "code", Decimal("0.3"))), attempt())
-
-    async def inner() -> None:
-        ledger = Ledger(
-            SqliteOpener(file, lambda: NOON), limits=PER_DAY, clock=lambda: NOON, spill=Spill(file)
-        )
-        await faulty(ledger)
-        await ledger.close()
-
-    asyncio.run(inner())
     file.rmdir()
-    assert run(file, nothing).charged(Key(DAY)) == Decimal("0.01")
+    assert (await taken_up(file)).charged(Key(DAY)) == Decimal("0.01")
 
 
 async def test_without_room_for_the_file_the_log_says_how_many_are_lost(
@@ -121,7 +111,9 @@ async def test_without_room_for_the_file_the_log_says_how_many_are_lost(
     assert "2 ledger records are lost" in caplog.text
 
 
-def test_a_recovered_attempt_corrects_the_estimate_that_was_charged_meanwhile(file: Path) -> None:
+async def test_a_recovered_attempt_corrects_the_estimate_that_was_charged_meanwhile(
+    file: Path,
+) -> None:
     row = attempt("0.05", call=77, number=1)
     hold = HoldRequest("p/m", "code", None, call=77, number=1).hold(
         Decimal("0.60"), id=5, now=NOON, owner=GONE
@@ -132,6 +124,6 @@ def test_a_recovered_attempt_corrects_the_estimate_that_was_charged_meanwhile(fi
         charge_interrupted(store, now=NOON)
     store.close()
     Spill(file).save([[Settled(5, Decimal("0.60")), row]])
-    store = run(file, nothing)
+    store = await taken_up(file)
     assert store.charged(Key(DAY)) == Decimal("0.05")
     assert [a.cost_kind for a in store.attempts(DAY, DAY)] == ["estimated", "corrected"]
