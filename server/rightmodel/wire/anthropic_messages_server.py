@@ -45,7 +45,7 @@ from rightmodel.wire.body import (
 )
 from rightmodel.wire.codec import Codec, Envelope, StreamEncoder
 from rightmodel.wire.error_body import anthropic_error
-from rightmodel.wire.fields import count, dumps, effort_of, obj, objects, text
+from rightmodel.wire.fields import dumps, effort_of, obj, objects, text, whole
 from rightmodel.wire.plain import plain_messages
 from rightmodel.wire.request import RequestError
 from rightmodel.wire.response import CallStart, ReasoningDelta
@@ -223,7 +223,7 @@ def _effort_of(thinking: Mapping[str, Any], stated: str) -> str:
     kind = thinking.get("type")
     if kind != "enabled" or stated:
         return "none" if kind == "disabled" else stated
-    budget = count(thinking.get("budget_tokens"))
+    budget = whole(thinking.get("budget_tokens"))
     if budget <= _LOW_BUDGET:
         return "low"
     return "medium" if budget <= _MEDIUM_BUDGET else "high"

@@ -58,11 +58,6 @@ def text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def count(value: Any) -> int:
-    """A positive whole number, else 0."""
-    return value if type(value) is int and value > 0 else 0
-
-
 def arguments_object(arguments: str) -> dict[str, Any]:
     """A tool call's arguments as an object. What is no JSON object is kept, never read as empty."""
     try:

@@ -20,7 +20,7 @@ from rightmodel.core.task import (
 from rightmodel.wire.body import file_of, messages, number, required, unknown
 from rightmodel.wire.codec import Codec, Envelope, StreamEncoder
 from rightmodel.wire.error_body import gemini_error
-from rightmodel.wire.fields import count, dumps, obj, objects, text
+from rightmodel.wire.fields import dumps, obj, objects, text, whole
 from rightmodel.wire.gemini import (
     BUDGETS,
     LEVELS,
@@ -77,7 +77,7 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
         tool_choice=_decoded_choice(body),
         schema=config.get("responseJsonSchema") or config.get("responseSchema"),
         effort=_effort_of(obj(config.get("thinkingConfig"))),
-        max_output_tokens=count(config.get("maxOutputTokens")),
+        max_output_tokens=whole(config.get("maxOutputTokens")),
         temperature=number(config, "temperature", "generationConfig."),
         top_p=number(config, "topP", "generationConfig."),
         stop=tuple(filter(text, config.get("stopSequences") or ())),
