@@ -225,6 +225,30 @@ def test_without_its_parser_the_pool_below_httpx2_does_the_same(
     assert failed(WHOLE[:-5]).fault is Fault.CONNECTION
 
 
+async def test_an_address_that_is_slow_is_taken_where_the_next_one_is_dead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened, closed = connect._open, asyncio.Event()
+
+    async def slow(*address: Any) -> socket.socket:
+        if address[-1][0] == "192.0.2.1":
+            try:
+                await asyncio.Event().wait()  # a black hole
+            finally:
+                closed.set()
+        await asyncio.sleep(0.1)
+        return await opened(*address)
+
+    async with serving(WHOLE) as (script, client):
+        ipv4 = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+        found = [(*ipv4, (host, script.port)) for host in ("127.0.0.1", "192.0.2.1")]
+        monkeypatch.setattr(connect, "NEXT_ADDRESS_S", 0.01)
+        monkeypatch.setattr(connect, "_open", slow)
+        monkeypatch.setattr(connect, "look_up", lambda *_: found)
+        assert (await ask(script, client, "http://localhost")).text == "ok"
+        await closed.wait()
+
+
 async def test_a_name_whose_lookup_hangs_holds_up_no_other_host_and_no_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -28,7 +28,7 @@ CLOSED: Final = "the connection was closed"
 _CERTIFICATES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _PROXIES: Final = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 NEXT_ADDRESS_S: Final = 0.3
-"""How long one of several addresses of a host has to connect before the next is tried."""
+"""How long one of several addresses of a host is alone before the next is tried, too."""
 
 
 class NoConnectionError(Exception):
@@ -195,26 +195,54 @@ def _connecting() -> Iterator[None]:
 
 
 async def _connected(host: str, port: int) -> socket.socket:
-    """A connected socket, to the first address of the host that answers. Raises `OSError`."""
-    loop = asyncio.get_running_loop()
+    """A connected socket, to the first address of the host that answers. Raises `OSError`.
+
+    As in RFC 8305, the next address is tried beside those before it, and at once after an error.
+    """
     try:
         found = look_up(host, port, socket.AI_NUMERICHOST)
     except socket.gaierror:  # a name
+        loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(_RESOLVER, look_up, host, port)
-    for number, (family, kind, protocol, _, address) in enumerate(found, 1):
-        made = socket.socket(family, kind, protocol)
-        try:
-            made.setblocking(False)  # noqa: FBT003 - socket's
-            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            async with asyncio.timeout(NEXT_ADDRESS_S if number < len(found) else None):
-                await loop.sock_connect(made, address)
-        except BaseException as error:
-            made.close()
-            if number == len(found) or not isinstance(error, OSError):  # a timeout is one
-                raise
-        else:
-            return made
-    raise OSError(f"no address for {host}")
+    left, tries, error = found[::-1], set[asyncio.Task[socket.socket]](), OSError("no address")
+    try:
+        while left or tries:
+            if left:
+                tries.add(asyncio.create_task(_open(*left.pop())))
+            done, _ = await asyncio.wait(
+                tries,
+                timeout=NEXT_ADDRESS_S if left else None,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            for one in done:
+                tries.discard(one)
+                try:
+                    return one.result()
+                except OSError as failed:
+                    error = failed
+    finally:
+        for one in tries:
+            one.add_done_callback(_close)
+            one.cancel()
+    raise error
+
+
+async def _open(family: int, kind: int, protocol: int, _: str, address: Any) -> socket.socket:
+    made = socket.socket(family, kind, protocol)
+    try:
+        made.setblocking(False)  # noqa: FBT003 - socket's
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(made, address)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _close(late: asyncio.Task[socket.socket]) -> None:
+    """One that connected after another."""
+    if not late.cancelled() and late.exception() is None:
+        late.result().close()
 
 
 def look_up(host: str, port: int, flags: int = 0) -> list[Any]:
