@@ -14,7 +14,8 @@ from rightmodel.core.task import Task
 from rightmodel.execution.breaker import OUT_S
 from rightmodel.execution.health import Health
 from rightmodel.execution.next_step import BACKOFF_S
-from rightmodel.execution.shared_health import latest_outcomes
+from rightmodel.execution.records import Unrecorded
+from rightmodel.execution.shared_health import SharedHealth, latest_outcomes
 from rightmodel.routing.decide import decide
 from rightmodel.routing.scoring import Question
 from rightmodel.simulator import Behaviour, SimulatedProvider, fault
@@ -134,3 +135,10 @@ def test_what_the_ledger_says_of_a_provider_is_its_latest_outcome() -> None:
     providers = {"a": Fault.SERVER, "c": None, "d": Fault.RATE_LIMITED, "e": None}
     name = rows[0].name
     assert found == providers | {(one, name): outcome for one, outcome in providers.items()}
+
+
+def test_what_another_machine_of_the_team_met_does_not_count_here() -> None:
+    health, rows = Health(lambda: 0.0, lambda: 0.5), Unrecorded()
+    shared = SharedHealth((), rows, health, key=str, clock=lambda: NOON, host="here")
+    shared.apply((), [attempt(provider="a", host="there"), attempt(provider="b", host="here")])
+    assert {of for of in health.snapshot(()).latest if isinstance(of, str)} == {"b"}

@@ -183,8 +183,9 @@ def build(  # noqa: PLR0913 - every one is optional and named
     providers = upstreams or over_http
     keys = {name: settings.key(provider) for name, provider in catalog.providers.items()}
     health, checker = Health(clock.now, random.random), SchemaChecker()
-    recorder = Recorder(catalog, records, clock.wall, this_origin(settings.environment))
-    learning = _make_learning(catalog, settings, records, health, clock)
+    here = this_origin(settings.environment)
+    recorder = Recorder(catalog, records, clock.wall, here)
+    learning = _make_learning(catalog, settings, records, health, clock, here.host)
     requests = _Requests(providers, keys, health, recorder, clock)
     judge = _make_judge(catalog, settings, requests)
     router = make_router(catalog, settings, judge, learning.catalog, clock.wall, checker.search)
@@ -204,13 +205,13 @@ def build(  # noqa: PLR0913 - every one is optional and named
 
 
 def _make_learning(
-    catalog: Catalog, settings: Settings, records: Records, health: Health, clock: Clock
+    catalog: Catalog, settings: Settings, records: Records, health: Health, clock: Clock, host: str
 ) -> Learning:
     from rightmodel.execution.learning import Learning
     from rightmodel.execution.shared_health import SharedHealth
 
     shared = SharedHealth(
-        catalog.providers.values(), records, health, key=settings.key, clock=clock.wall
+        catalog.providers.values(), records, health, key=settings.key, clock=clock.wall, host=host
     )
     return Learning(catalog, records, shared.apply, clock=clock.wall, now=clock.now)
 

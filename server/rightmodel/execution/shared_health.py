@@ -2,7 +2,8 @@
 
 Agents start servers all day, and `ask` is a process of its own. Without this, a key without credit
 costs each of them a failed attempt; and a call meets, one after the other, the providers that the
-calls before it have found broken. Only a hash of a key is ever recorded.
+calls before it have found broken. A team's ledger knows of other machines, too, whose networks and
+local servers are others: of them, only keys count. Only a hash of a key is ever recorded.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _DOUBTS: Final = _FAULTS - {Fault.SCHEMA.value}
 
 
 class SharedHealth:
-    """`key(provider)`: its key or "". `clock`: seconds since 1970."""
+    """`key(provider)`: its key or "". `clock`: seconds since 1970. `host`: this machine's name."""
 
     def __init__(
         self,
@@ -39,11 +40,13 @@ class SharedHealth:
         *,
         key: Callable[[Provider], str],
         clock: Callable[[], float],
+        host: str,
     ) -> None:
         self._hashes = {p.name: key_hash(p.base_url, k) for p in providers if (k := key(p))}
         self._ledger = ledger
         self._health = health
         self._clock = clock
+        self._host = host
         health.on_key = self.changed
 
     def changed(self, provider: str, fault: Fault | None) -> None:
@@ -58,7 +61,8 @@ class SharedHealth:
 
     def apply(self, cooldowns: Iterable[Cooldown], attempts: Iterable[AttemptRecord]) -> None:
         """Apply what this or another server recorded. `attempts`: the recent ones, oldest first."""
-        self._health.recall(latest_outcomes(attempts, now=self._clock()))
+        here = (attempt for attempt in attempts if attempt.host == self._host)
+        self._health.recall(latest_outcomes(here, now=self._clock()))
         known = {c.key: c for c in cooldowns}
         for provider, which in self._hashes.items():
             row = known.get(which)
