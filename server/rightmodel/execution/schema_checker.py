@@ -104,9 +104,9 @@ class SchemaChecker:
     def close(self) -> None:
         """Kill the processes; checks under way fail."""
         self._closed = True
-        for process in self._all:
+        for process in tuple(self._all):  # threads add to them
             process.kill()
-        for process in self._idle:
+        for process in tuple(self._idle):
             process.stop()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
