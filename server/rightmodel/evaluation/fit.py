@@ -126,11 +126,7 @@ def _all_ratings(
 
 
 def fit_ratings(
-    prior: Mapping[str, float],
-    outcomes: Iterable[tuple[Assessment, float]],
-    *,
-    common_spread: float = COMMON_SPREAD,
-    skill_spread: float = SKILL_SPREAD,
+    prior: Mapping[str, float], outcomes: Iterable[tuple[Assessment, float]]
 ) -> dict[str, float]:
     """One model's ratings by skill, two decimals: the prior's, those with outcomes, and `general`.
 
@@ -141,7 +137,7 @@ def fit_ratings(
     gathered: dict[tuple[Weights, float], list[float]] = defaultdict(list)
     for assessment, score in outcomes:
         gathered[assessment.skills, assessment.difficulty].append(score)
-    seen = _seen(gathered)
+    seen = sorted({skill for weights, _ in gathered for skill, _ in weights})
     position = {skill: number for number, skill in enumerate(seen, start=1)}
     groups = []
     for (weights, difficulty), scores in sorted(gathered.items()):
@@ -150,7 +146,7 @@ def fit_ratings(
             row[position[skill]] += weight
         base = sum(weight * prior.get(skill, general) for skill, weight in weights) - difficulty
         groups.append(_Group(base, row, len(scores), sum(scores)))
-    precision = [common_spread**-2, *[skill_spread**-2] * len(seen)]
+    precision = [COMMON_SPREAD**-2, *[SKILL_SPREAD**-2] * len(seen)]
     shift = _top(groups, precision)
     moved = {
         skill: _bounded(prior.get(skill, general) + shift[0] + shift[position[skill]])
@@ -263,10 +259,6 @@ class _Group:
     row: Vector
     count: int = 0
     score: float = 0.0
-
-
-def _seen(gathered: Iterable[tuple[Weights, float]]) -> list[str]:
-    return sorted({skill for weights, _ in gathered for skill, _ in weights})
 
 
 def _bounded(rating: float) -> float:

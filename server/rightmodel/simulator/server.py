@@ -42,8 +42,8 @@ class SimulatedProvider:
     `protocol`: as in a manifest; OpenAI's two come together. `key`: the one that is taken; "" takes
     any and none. `models`: by name, an unknown one is a 404. `dialect`: whose bodies are sent, by
     default those of the protocol's inventor. `tls`: of the server; `None` for plain HTTP. `random`:
-    what faults draw from. `sleep`, `clock` (seconds, for `Received.at`) and `now` (seconds since
-    1970) may be handed in. `port`: 0 for any free one. `keep`: how many requests are remembered.
+    what faults draw from. `sleep` and `clock` (seconds, for `Received.at`) may be handed in.
+    `port`: 0 for any free one. `keep`: how many requests are remembered.
 
     To read: `requests`, `in_flight` and `most_in_flight`, `connections` (opened so far) and
     `errors` that a behaviour raised; leaving the `async with` block raises the first of those.
@@ -60,7 +60,6 @@ class SimulatedProvider:
         random: Random | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], float] = time.time,
         port: int = 0,
         keep: int = 10_000,
     ) -> None:
@@ -77,7 +76,7 @@ class SimulatedProvider:
         self.errors: list[Exception] = []
         self._wire = PROTOCOLS[self.protocol]
         self._random = random or Random(0)  # noqa: S311 - a simulation, reproducible
-        self._sleep, self._clock, self._now = sleep, clock, now
+        self._sleep, self._clock = sleep, clock
         self._keep = keep
         self._count = 0
         self._scripts: dict[str, list[Step]] = {}
@@ -226,7 +225,7 @@ class SimulatedProvider:
             wire.read(request)
         behaviour = self.models.get(request.model, Behaviour())
         key = wire.key(request)
-        call = Call(request, behaviour, wire, self.dialect, self._random, self._now(), key)
+        call = Call(request, behaviour, wire, self.dialect, self._random, time.time(), key)
         if not route:
             return _refused(call, "no_route")
         if self.key and key != self.key:
@@ -275,7 +274,7 @@ class SimulatedProvider:
         self._changed()
         connection.busy = True
         try:
-            await connection.play(response, self._now())
+            await connection.play(response, time.time())
             request.answered = response.end in {End.KEEP, End.CLOSE} and not response.silent
         except asyncio.CancelledError:
             request.cancelled = connection.gone and not connection.reset_here

@@ -48,18 +48,17 @@ def rate_limit(
     retry_after_ms: str | float | None = None,
     date_in_s: float | None = None,
     clock_skew_s: float = 0.0,
-    resets: Mapping[str, str] | None = None,
     name: str = "rate_limit",
 ) -> SimulatedFault:
     """429, and how long to wait in any form.
 
     `retry_after`, `retry_after_ms`: the headers as written. `date_in_s`: Retry-After as a date so
     many seconds from now. `clock_skew_s`: how far the provider's clock is off: both that date and
-    the Date header. `resets`: further headers, such as `x-ratelimit-reset-requests`.
+    the Date header.
     """
 
     def plan(call: Call) -> Response:
-        headers = dict(resets or {})
+        headers = {}
         if retry_after is not None:
             headers["retry-after"] = str(retry_after)
         if retry_after_ms is not None:
