@@ -33,7 +33,7 @@ def own_models(client: Client, text: str) -> list[str]:
 
 
 def _value(tree: Any, at: Sequence[str]) -> Any:
-    found = value_at(tree, [tree.get(key[1:]) if key[:1] == "$" else key for key in at])
+    found = value_at(tree, [str(tree.get(key[1:])) if key[:1] == "$" else key for key in at])
     return found.get("primary") if hasattr(found, "get") else found
 
 
@@ -53,7 +53,7 @@ def known_id(name: str, known: Mapping[str, Sequence[str]], client: Client | Non
     meant = [
         model
         for model, aliases in known.items()
-        if bare in aliases or _same(bare, model.partition("/")[2])
+        if bare in aliases or _same(bare, model.partition("/")[2] or model)
     ]
     its = [model for model in meant if model.startswith(f"{provider}/")]
     found = its if its or own_provider else meant

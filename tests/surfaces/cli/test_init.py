@@ -64,6 +64,7 @@ def test_yes_asks_nothing_and_claims_no_baseline_that_nobody_named(machine: Mach
         (".gemini/settings.json", '{"model": {"name": "no-such-model"}}', None),
         (".codex/config.toml", "model = ", None),
         (".codex/config.toml", 'model = "gpt-5.5-2026"', None),
+        (".codex/config.toml", "profile = { a = 1 }\nmodel = 3", None),
         (
             ".codex/config.toml",
             'profile = "p"\nmodel = "gpt-5.5"\n[profiles.p]\nmodel = "gpt-6-luna"',
