@@ -5,7 +5,7 @@
 # smolagents 1.26.0 with mcpadapt 0.1.19 and mcp 1.30.0 (PyPI), Python 3.11.
 #
 # Behaviour: `read_text_file` of MCP's reference server takes a path and, optionally, "head" or "tail", a
-# number each. Its own client reads a file by the path alone. crewai-tools' MCPServerAdapter tells the
+# number each. A plain client reads a file by the path alone. crewai-tools' MCPServerAdapter tells the
 # model that all three are required and may be null; whatever the model leaves out or sets to null is sent
 # as null, which the server refuses. smolagents tells the model that all three are required and are
 # numbers; it refuses null and absence itself, and both numbers at once the server refuses. So neither
