@@ -23,7 +23,7 @@ from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import ChatRequest, Message, Task, Turn, WireFormat
 from rightmodel.execution.call_state import CallState
 from rightmodel.execution.health import EndpointHealth, Snapshot
-from rightmodel.execution.next_step import LOOK_S, next_step
+from rightmodel.execution.next_step import BACKOFF_S, LOOK_S, next_step
 from rightmodel.manifest.catalog import Endpoint, Model, Provider
 
 if TYPE_CHECKING:
@@ -119,6 +119,10 @@ def fail(state: CallState, step: Step, fault: Fault | ProviderError, *, cut: boo
     state.failed(step, error, cut=cut, counts=error.fault.reached or step.is_lone)
 
 
+def limited(wait_s: float) -> EndpointHealth:
+    return EndpointHealth(wait_s=wait_s, fault=Fault.RATE_LIMITED)
+
+
 def window(tokens: int) -> ProviderError:
     return ProviderError(Fault.CONTEXT_OVERFLOW, "x", window=tokens)
 
@@ -207,6 +211,22 @@ CASES = {
     ),
     "and at last one that answered": Case(
         (A, A2, A3, A4), (Fault.SERVER, Fault.SERVER), "a4@p", latest={("p", "a4"): None}
+    ),
+    "where limits were hit everywhere, it waits for the first that ends": Case(
+        (A, A2, B),
+        (Fault.RATE_LIMITED, Fault.RATE_LIMITED),
+        "a@p",
+        2.0 + BACKOFF_S,
+        retry=True,
+        health={("p", "a"): limited(2.0), ("q", "b"): limited(3.0)},
+        latest={"p": Fault.RATE_LIMITED, "q": Fault.RATE_LIMITED},
+    ),
+    "unless that takes long": Case(
+        (A, A2, B),
+        (Fault.RATE_LIMITED, Fault.RATE_LIMITED),
+        "a2@p",
+        health={("p", "a"): limited(30.0), ("q", "b"): limited(60.0)},
+        latest={"p": Fault.RATE_LIMITED, "q": Fault.RATE_LIMITED},
     ),
     "so is the one attempt after a refusal": Case(
         (A, B, C), (Fault.REFUSED,), "c@r", latest={"r": None}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from faults.harness import Upstream, attempts, connected, machine_line, rehearsal, tried
@@ -143,3 +145,14 @@ async def test_credit_for_a_shorter_answer_gets_a_shorter_answer() -> None:
         assert (first > second, second) == (True, 3919)
         await harness.complete()
         assert harness.upstreams["a"].requests[-1].value("max_tokens") == 3919
+
+
+@rehearsal
+async def test_a_limit_of_the_account_is_waited_out_rather_than_met_at_each_model() -> None:
+    async with connected(a=Upstream(models=("m", "n", "o", "p"))) as harness:
+        harness.upstreams["a"].fail_all(fault.rate_limit("4"))
+        asyncio.get_running_loop().call_later(3, harness.upstreams["a"].heal)
+        answer = await harness.complete()
+        limited = Fault.RATE_LIMITED
+        assert tried(answer) == [("a/m", limited), ("a/n", limited), ("a/m", None)]
+        assert 4 <= attempts(answer)[-1].start_s <= 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rightmodel.core.fault import Fault
 from rightmodel.execution.call_state import Step
 from rightmodel.execution.health import ORDINARY
 
@@ -153,6 +154,7 @@ def _first_fit(state: CallState, health: Snapshot, places: Sequence[Place]) -> _
     return (
         (ends and first(lambda p: is_undoubted(p) and p.endpoint.provider.name in latest))
         or (has_failed and first(is_undoubted))
+        or (is_last and fresh and _limit_over(state, health, places))
         or first(is_calm)
         or first(lambda p: p.health.is_spare and not is_troubled(p))
         or (is_last and _look_elsewhere(state, places))
@@ -175,6 +177,24 @@ def _first(
         warm = session.provider_of(model.id) if session else ""
         first = good[health.balanced([p.endpoint for p in good.values()], warm).key]
     return _Next(first)
+
+
+def _limit_over(state: CallState, health: Snapshot, places: Sequence[Place]) -> _Next | None:
+    """Where only limits were hit: wait for one that ends soon, rather than hit another."""
+    if not state.errors or any(e.fault is not Fault.RATE_LIMITED for e in state.errors):
+        return None
+    limited = [
+        p
+        for p in places
+        if p.health.fault is Fault.RATE_LIMITED
+        and 0 < p.health.wait_s <= MOST_LOOKS * LOOK_S
+        and p.endpoint.provider.name not in health.out_of_retries
+    ]
+    best = min(limited, key=lambda p: p.health.wait_s, default=None)
+    if best is None:
+        return None
+    wait_s = best.health.wait_s + health.jitter * BACKOFF_S
+    return _Next(best, wait_s, retry=best.endpoint.key in state.tried)
 
 
 def _look_elsewhere(state: CallState, places: Sequence[Place]) -> _Next | None:
