@@ -41,7 +41,7 @@ def decoded_choice(
         if kind != _ALLOWED and kind not in _CHOICES:
             left.native(f"tool_choice.{kind}")
         choice = _allowed(body).get("mode") if kind == _ALLOWED else kind
-    elif choice is not None and choice not in _CHOICES:
+    elif choice is not None and text(choice) not in _CHOICES:
         words = f"{cut(repr(choice))} is not one of none, auto, required, or an object with a tool"
         raise RequestError(f"tool_choice: {words}", "tool_choice")
     return ToolChoice(_CHOICES.get(text(choice), "auto"), parallel=parallel)

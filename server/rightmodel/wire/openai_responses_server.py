@@ -141,7 +141,7 @@ def _input(body: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _later_tools(items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Tools that items of the conversation bring along."""
     for item in items:
-        if item.get("type") in _WITH_TOOLS:
+        if text(item.get("type")) in _WITH_TOOLS:
             yield from objects(item.get("tools"))
 
 
