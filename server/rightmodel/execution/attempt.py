@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Final
 from rightmodel.core.call import AttemptFailed, AttemptStarted, Token
 from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.core.task import EFFORTS, Reasoning
+from rightmodel.core.task import EFFORTS, Reasoning, files_of
 from rightmodel.execution.failover import failover_reason
 from rightmodel.execution.outcome import Try, Watch, check
 from rightmodel.execution.relay import ResponseStart
+from rightmodel.routing.tokens import attachment_tokens
 from rightmodel.wire.request import ModelRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rightmodel.core.call import Attempt, Completion, Listener
-    from rightmodel.core.decision import Decision
+    from rightmodel.core.decision import Decision, Requirements
     from rightmodel.core.task import Task, WireFormat
     from rightmodel.execution.call_state import CallState, Step
     from rightmodel.execution.health import Health
@@ -314,9 +315,17 @@ def request_of(state: CallState, step: Step, key: str, *, uncapped: bool) -> Mod
         effort=accepted_effort(step.model, task.effort) if task.effort else "",
         max_output_tokens=step.allowance,
         uncapped=uncapped,
-        expect_input_tokens=decision.requirements.input_tokens,
+        expect_input_tokens=_text_tokens(task, decision.requirements),
         is_author=task.turn is None or is_author(task, decision, step.model.id),
     )
+
+
+def _text_tokens(task: Task, needed: Requirements) -> int:
+    """The prompt's tokens without those of pictures, in which models differ tenfold."""
+    if len(needed.modalities) == 1:
+        return needed.input_tokens
+    files = [file for file in files_of(task.content.messages) if file.modality != "text"]
+    return needed.input_tokens - sum(map(attachment_tokens, files))
 
 
 def is_author(task: Task, decision: Decision, model: str) -> bool:

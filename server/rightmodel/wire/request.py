@@ -84,7 +84,7 @@ class ModelRequest:
     `effort`: "" is never sent.
     `max_output_tokens`: reasoning included; 0 leaves it to the upstream where the protocol allows.
     `uncapped`: whether the request may go without a limit to an upstream that takes none.
-    `expect_input_tokens`: our estimate, to notice an upstream that silently cut the prompt.
+    `expect_input_tokens`: our estimate for its texts, to notice an upstream that silently cut it.
     `turn`: the agent's own turn that is sent, `None` for a delegated subtask.
     `is_author`: whether every reasoning in the turn is this model's own.
     """

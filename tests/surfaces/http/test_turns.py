@@ -97,6 +97,19 @@ async def test_the_receipt_says_what_a_translation_left_out(
         assert answer.headers.get("x-rightmodel-flags") == flags
 
 
+async def test_a_picture_of_few_tokens_is_no_cut_prompt(tmp_path: Path) -> None:
+    """Local models count 64 to 1,400 tokens for the same picture."""
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+    said = [{"role": "user", "content": [{"type": "text", "text": "What is this?"}, image]}]
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour("A cat.")}) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        path, body = BODIES["openai-chat"]
+        answer = await gw.post(path, {**body, "messages": said})
+        assert answer.status_code == 200, answer.text
+
+
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("first", [fault.status(500), fault.status(429)])
 async def test_a_fault_before_the_first_event_is_never_seen(
