@@ -147,25 +147,22 @@ async def test_slack_reads_no_markup_out_of_a_models_name() -> None:
         assert hook.got == [{"text": "rightmodel: budget models.&lt;!channel&gt;&amp;co"}]
 
 
-def test_a_receiver_that_fails_is_asked_again_and_the_log_names_its_host_alone(
+async def test_a_receiver_that_fails_is_asked_again_and_the_log_names_its_host_alone(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def run() -> None:
-        async with receiver(500, 503, 204) as hook:
-            await sent(hook.url)
-            assert len(hook.got) == 3
-        async with receiver(404) as hook:
-            await sent(hook.url)
-            assert len(hook.got) == 4
-
-    with caplog.at_level(logging.WARNING):
-        asyncio.run(run())
+    caplog.set_level(logging.WARNING)
+    async with receiver(500, 503, 204) as hook:
+        await sent(hook.url)
+        assert len(hook.got) == 3
+    async with receiver(404) as hook:
+        await sent(hook.url)
+        assert len(hook.got) == 4
     assert "an alert did not reach the webhook at 127.0.0.1: status 404" in caplog.text
     assert "s3cret" not in caplog.text
 
 
-def test_a_receiver_that_is_not_there_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
-    asyncio.run(sent(f"http://127.0.0.1:1/{SECRET}"))
+async def test_a_receiver_that_is_not_there_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    await sent(f"http://127.0.0.1:1/{SECRET}")
     assert "an alert did not reach the webhook at 127.0.0.1: ConnectError" in caplog.text
     assert "s3cret" not in caplog.text
 

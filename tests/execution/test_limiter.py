@@ -124,20 +124,17 @@ async def test_without_a_limit_there_is_no_wait() -> None:
     await asyncio.gather(*(call.task for call in calls))
 
 
-def test_a_provider_that_holds_one_model_serves_another_when_the_first_has_ended() -> None:
-    async def run() -> list[str]:
-        health = unlimited()
-        provider = Provider("p", WireFormat.OPENAI_CHAT, URL, one_model_at_a_time=True)
-        order: list[str] = []
+async def test_a_provider_that_holds_one_model_serves_another_when_the_first_has_ended() -> None:
+    health = unlimited()
+    provider = Provider("p", WireFormat.OPENAI_CHAT, URL, one_model_at_a_time=True)
+    order: list[str] = []
 
-        async def call(model: str) -> None:
-            async with held(health, Endpoint(provider, model), float("inf")):
-                order.append(f"{model} begins")
-                await settled()
-                order.append(f"{model} ends")
+    async def call(model: str) -> None:
+        async with held(health, Endpoint(provider, model), float("inf")):
+            order.append(f"{model} begins")
+            await settled()
+            order.append(f"{model} ends")
 
-        await asyncio.gather(*(call(model) for model in ("a", "a", "b", "a")))
-        return order
-
+    await asyncio.gather(*(call(model) for model in ("a", "a", "b", "a")))
     a, b = ["a begins", "a ends"], ["b begins", "b ends"]
-    assert asyncio.run(run()) == ["a begins", "a begins", "a ends", "a ends", *b, *a]
+    assert order == ["a begins", "a begins", "a ends", "a ends", *b, *a]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -61,12 +60,8 @@ async def test_a_plain_answer_with_thinking_and_usage(stream: bool) -> None:
 async def test_an_answer_that_fits_a_schema(stream: bool) -> None:
     async with provider_and_client() as (_, client):
         config = {"format": {"type": "json_schema", "schema": SCHEMA}}
-        text = (
-            (await complete(client, stream=stream, output_config=config))
-            .content[0]
-            .to_dict()["text"]
-        )
-    assert isinstance(json.loads(str(text))["count"], int)
+        found = await complete(client, stream=stream, output_config=config)
+    assert isinstance(json.loads(str(found.content[0].to_dict()["text"]))["count"], int)
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -133,14 +128,11 @@ async def test_models_are_listed() -> None:
         assert [model.id async for model in client.models.list()] == ["m"]
 
 
-def test_what_a_behaviour_raises_is_raised_at_the_end() -> None:
+async def test_what_a_behaviour_raises_is_raised_at_the_end() -> None:
     def answers(_: object) -> Reply:
         raise LookupError("no such work")
 
-    async def run() -> None:
+    with pytest.raises(LookupError, match="no such work"):
         async with provider_and_client(answers=answers) as (_, client):
             with pytest.raises(anthropic.APIConnectionError):
                 await complete(client)
-
-    with pytest.raises(LookupError, match="no such work"):
-        asyncio.run(run())

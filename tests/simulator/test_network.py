@@ -88,25 +88,24 @@ async def test_a_large_prompt_and_a_large_answer_go_through() -> None:
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("name", sorted(fault.STALLS))
-def test_a_stall_holds_until_the_client_hangs_up(name: str, protocol: str, stream: bool) -> None:
-    async def run() -> None:
-        async with provider_of(protocol) as provider:
-            provider.script("m", [fault.find(name)])
-            client = await Client.to(provider)
-            await client.send(path_of(protocol, stream=stream), body_of(protocol, stream=stream))
-            if name == "comments_forever" and not stream:  # has no comments
-                assert (await client.read()).status == 200
-                return await client.close()
-            await provider.until(lambda: provider.in_flight == 1)
-            if name == "no_first_byte":
-                assert await is_silent(client)
+async def test_a_stall_holds_until_the_client_hangs_up(
+    name: str, protocol: str, stream: bool
+) -> None:
+    async with provider_of(protocol) as provider:
+        provider.script("m", [fault.find(name)])
+        client = await Client.to(provider)
+        await client.send(path_of(protocol, stream=stream), body_of(protocol, stream=stream))
+        if name == "comments_forever" and not stream:  # has no comments
+            assert (await client.read()).status == 200
             await client.close()
-            await provider.until(lambda: provider.in_flight == 0)
-            assert provider.requests[-1].cancelled
-            assert provider.requests[-1].fault == name
-            return None
-
-    asyncio.run(run())
+            return
+        await provider.until(lambda: provider.in_flight == 1)
+        if name == "no_first_byte":
+            assert await is_silent(client)
+        await client.close()
+        await provider.until(lambda: provider.in_flight == 0)
+        assert provider.requests[-1].cancelled
+        assert provider.requests[-1].fault == name
 
 
 async def test_stopping_the_provider_ends_a_stall_and_is_no_cancellation() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -64,21 +63,16 @@ async def test_a_streamed_answer_ends_with_usage_when_asked_for() -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_an_answer_that_fits_a_schema(stream: bool) -> None:
-    async def run() -> Any:
-        async with provider_and_client() as (_, client):
-            messages: Any = [{"role": "user", "content": "count"}]
-            if not stream:
-                return await client.chat.completions.parse(
-                    model="m", messages=messages, response_format=Count
-                )
-            async with client.chat.completions.stream(
-                model="m", messages=messages, response_format=Count
-            ) as events:
-                return await events.get_final_completion()
-
-    parsed = asyncio.run(run()).choices[0].message.parsed
-    assert isinstance(parsed, Count)
+async def test_an_answer_that_fits_a_schema(stream: bool) -> None:
+    messages: Any = [{"role": "user", "content": "count"}]
+    asked: Any = {"model": "m", "messages": messages, "response_format": Count}
+    async with provider_and_client() as (_, client):
+        if stream:
+            async with client.chat.completions.stream(**asked) as events:
+                found: Any = await events.get_final_completion()
+        else:
+            found = await client.chat.completions.parse(**asked)
+    assert isinstance(found.choices[0].message.parsed, Count)
 
 
 async def test_a_tool_that_must_be_called_is_called() -> None:

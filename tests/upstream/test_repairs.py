@@ -13,7 +13,7 @@ from rightmodel.core.task import Message, WireFormat
 from rightmodel.upstream import exchange
 from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.upstream.http import HttpClient
-from upstream.upstream import KEY, Reply, events, refusal, request_of, upstream
+from upstream.upstream import KEY, Reply, events, refusal, request_of, scripted, upstream
 
 if TYPE_CHECKING:
     from rightmodel.core.call import Completion
@@ -163,21 +163,13 @@ def test_a_schema_beyond_the_upstreams_grammar_is_put_in_words(
         assert not {"response_format", "output_config", "generationConfig"} & set(body)
 
 
-def test_a_complaint_about_one_schema_leaves_other_schemas_native() -> None:
-    async def run() -> list[dict[str, Any]]:
-        client = HttpClient()
-        try:
-            async with upstream(
-                complaint("invalid schema"), ANSWERS[OPENAI], ANSWERS[OPENAI]
-            ) as server:
-                made = make_upstreams(client)[OPENAI]
-                for schema in (SCHEMA, {"type": "object"}):
-                    await made.complete(request_of(server.base, schema=schema, native_schema=True))
-                return [received.body for received in server.requests]
-        finally:
-            await client.close()
-
-    sent = asyncio.run(run())
+async def test_a_complaint_about_one_schema_leaves_other_schemas_native() -> None:
+    replies = complaint("invalid schema"), ANSWERS[OPENAI], ANSWERS[OPENAI]
+    async with scripted(*replies) as (server, client):
+        made = make_upstreams(client)[OPENAI]
+        for schema in (SCHEMA, {"type": "object"}):
+            await made.complete(request_of(server.base, schema=schema, native_schema=True))
+    sent = [received.body for received in server.requests]
     assert ["response_format" in body for body in sent] == [True, False, True]
 
 
@@ -296,17 +288,13 @@ def test_a_redirect_to_nowhere_is_refused_like_any_other(location: str) -> None:
     assert caught.value.fault is Fault.CONNECTION
 
 
-def test_certificates_that_are_not_there_name_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_certificates_that_are_not_there_name_the_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent/ca.pem")
-
-    async def run() -> None:
-        client = HttpClient()
-        try:
-            await make_upstreams(client)[OPENAI].complete(request_of("https://localhost:9"))
-        finally:
-            await client.close()
-
+    client = HttpClient()
     with pytest.raises(ProviderError) as caught:
-        asyncio.run(run())
+        await make_upstreams(client)[OPENAI].complete(request_of("https://localhost:9"))
+    await client.close()
     assert caught.value.fault is Fault.CONNECTION
     assert "SSL_CERT_FILE is /nonexistent/ca.pem" in str(caught.value)

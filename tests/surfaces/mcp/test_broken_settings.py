@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,24 +23,20 @@ id = "p/m"
 """
 
 
-def test_a_missing_manifest_is_an_error_of_the_call_until_the_file_is_there(tmp_path: Path) -> None:
+async def test_a_missing_manifest_is_an_error_of_the_call_until_the_file_is_there(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "m.toml"
     state = {"RIGHTMODEL_STATE_DIR": str(tmp_path)}
     app = App(read_settings(manifest=str(file), environment=state))
-
-    async def run() -> list[str]:
-        try:
-            with pytest.raises(ManifestError, match=r"m\.toml: no such file"):
-                await app.engine()
-            file.write_text(MANIFEST)
-            return [*(await app.engine()).catalog.models]
-        finally:
-            await app.close()
-
-    assert asyncio.run(run()) == ["p/m"]
+    with pytest.raises(ManifestError, match=r"m\.toml: no such file"):
+        await app.engine()
+    file.write_text(MANIFEST)
+    assert [*(await app.engine()).catalog.models] == ["p/m"]
+    await app.close()
 
 
-def test_an_env_file_that_cannot_be_read_is_an_error_of_the_call(tmp_path: Path) -> None:
+async def test_an_env_file_that_cannot_be_read_is_an_error_of_the_call(tmp_path: Path) -> None:
     app = App(read_settings(env_file=str(tmp_path / "none.env"), environment={}))
     with pytest.raises(ManifestError, match=r"none\.env: the env file cannot be read"):
-        asyncio.run(app.engine())
+        await app.engine()
