@@ -37,12 +37,16 @@ UNDERSTOOD: list[dict[str, object]] = [
     {"max_cost_usd": "$0.50"},
     {"ref": "null"},
     {"system": None},
+    {"max_tokens": None},
     {"sessionId": "x", "chatInput": "y", "toolCallId": "z"},
 ]
 EXPLAINED: list[tuple[dict[str, object], str]] = [
     ({"prompt": ""}, "prompt"),
     ({"prompt": ["hello"]}, "a string"),
     ({"promt": "hello"}, "'prompt'"),
+    ({"prompt": "hello", "max_tokens": 5}, "'max_output_tokens'"),
+    ({"prompt": "hello", "system_prompt": "be brief"}, "'system'"),
+    ({"prompt": "hello", "json_schema": {"type": "object"}}, "'schema'"),
     ({"prompt": "hello", "skill": "codes"}, "code"),
     ({"prompt": "hello", "tier": "premium"}, "cheap, balanced, best"),
     ({"prompt": "hello", "model": "a/m2"}, "a/m1"),

@@ -31,6 +31,16 @@ MOST_USD: Final = 1_000_000
 DEFAULT_LIMIT: Final = 3
 MISSPELT: Final = 0.75
 """How alike an unknown argument must be to a known one to be an error, not an extra."""
+OTHER_NAMES: Final = {
+    "max_tokens": "max_output_tokens",
+    "max_completion_tokens": "max_output_tokens",
+    "system_prompt": "system",
+    "instructions": "system",
+    "json_schema": "schema",
+    "output_schema": "schema",
+    "response_format": "schema",
+}
+"""What others call an argument: ignored, it would change the answer or what it costs."""
 YES: Final = frozenset({"true", "yes", "on", "1", "1.0"})
 NO: Final = frozenset({"false", "no", "off", "0", "0.0"})
 NOTHING: Final = frozenset({"", "null", "none", "undefined"})
@@ -48,13 +58,15 @@ class Arguments:
     def ignored(self) -> tuple[str, ...]:
         """Arguments that there are not, as workflow tools add some to every call.
 
-        Raises `TaskError` for one that looks misspelt.
+        Raises `TaskError` for one that looks misspelt or has another name here.
         """
         unknown = [name for name in self.values if name not in self.known]
         for name in unknown:
-            if close := nearest(name, self.known, count=1, cutoff=MISSPELT):
+            close = nearest(name, self.known, count=1, cutoff=MISSPELT)
+            meant = close[0] if close else OTHER_NAMES.get(name)
+            if meant in self.known and not _is_nothing(self.values[name]):
                 raise TaskError(
-                    f"unknown argument {cut(name)!r}. Did you mean {close[0]!r}?", argument=name
+                    f"unknown argument {cut(name)!r}. Did you mean {meant!r}?", argument=name
                 )
         return tuple(cut(name) for name in unknown)
 
