@@ -154,20 +154,19 @@ async def effective_catalog(settings: Settings) -> Catalog:
     return replace(catalog, notes=notes)
 
 
-def build(  # noqa: PLR0913 - every one is optional and named
+def build(
     settings: Settings,
     catalog: Catalog,
     *,
     clock: Clock = SYSTEM_CLOCK,
     random: Random | None = None,
     ledger: Records | None = None,
-    upstreams: Mapping[WireFormat, Upstream] | None = None,
     observe: Callable[[Row], object] | None = None,
 ) -> Engine:
-    """An engine. It closes the ledger, and the connections unless `upstreams` is handed in.
+    """An engine, which closes the ledger and its connections.
 
-    `ledger`: default the user's own; `Unrecorded()` for calls that are not paid for. `upstreams`:
-    default HTTP. `observe`: is given every row on its way to the ledger.
+    `ledger`: default the user's own; `Unrecorded()` for calls that are not paid for.
+    `observe`: is given every row on its way to the ledger.
     """
     from rightmodel.execution.counting import TokenCounter
     from rightmodel.execution.health import Health
@@ -179,8 +178,7 @@ def build(  # noqa: PLR0913 - every one is optional and named
     random = random or random_module.Random()  # noqa: S311 - spreads load and retries
     records = observed(ledger or make_ledger(settings, catalog), observe)
     mask = _make_mask(settings, catalog)
-    over_http = _OverHttp(mask)
-    providers = upstreams or over_http
+    providers = _OverHttp(mask)
     keys = {name: settings.key(provider) for name, provider in catalog.providers.items()}
     health, checker = Health(clock.now, random.random), SchemaChecker()
     here = this_origin(settings.environment)
@@ -196,7 +194,7 @@ def build(  # noqa: PLR0913 - every one is optional and named
 
     async def close() -> None:
         checker.close()
-        for part in (turns, calls, over_http, records):
+        for part in (turns, calls, providers, records):
             await part.close()
 
     return Engine(
@@ -283,7 +281,7 @@ def _make_turns(executor: Executor, catalog: Catalog, records: Records, clock: C
     return Turns(executor, catalog.routing, sessions)
 
 
-def make_prober(settings: Settings, catalog: Catalog, *, clock: Clock = SYSTEM_CLOCK) -> Prober:
+def make_prober(settings: Settings, catalog: Catalog) -> Prober:
     """What `check` asks endpoints with, over the user's ledger."""
     from rightmodel.execution.probe import Prober
     from rightmodel.ledger.reservations import this_origin
@@ -297,8 +295,8 @@ def make_prober(settings: Settings, catalog: Catalog, *, clock: Clock = SYSTEM_C
         absent=catalog.absent,
         records=make_ledger(settings, catalog),
         mask=mask,
-        now=clock.now,
-        wall=clock.wall,
+        now=SYSTEM_CLOCK.now,
+        wall=SYSTEM_CLOCK.wall,
         here=this_origin(settings.environment),
     )
 

@@ -32,7 +32,6 @@ PATIENCE_S: Final = 30.0
 OUTPUT_TOKENS: Final = 256
 """Enough for a model that reasons before it says one word."""
 PROMPT_TOKENS: Final = 16
-BILLABLE_TOKENS: Final = billable_tokens(PROMPT_TOKENS)
 WORD_TOKENS: Final = 8
 """Of an answer without reasoning, with some room."""
 NO_KEY: Final = "no_key"

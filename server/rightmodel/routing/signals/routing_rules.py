@@ -121,7 +121,6 @@ NOTHING_KNOWN: Final = Assessment(
     note="no hint and no rule names the kind of work",
 )
 """`assess = "rules"`: the assessment where neither a hint nor a rule sets one."""
-NO_RULES: Final = Applied()
 
 
 def candidates(rules: Sequence[Rule], task: Task, *, tier: str, input_tokens: int) -> list[Rule]:
