@@ -60,6 +60,23 @@ def test_a_cooling_model_is_ranked_last_with_its_remaining_cooldown(tmp_path: Pa
     assert now.reason == "next in line: p/m is cooling down for 600 s after auth_failed"
 
 
+def test_the_other_models_of_an_unreachable_provider_are_ranked_last(tmp_path: Path) -> None:
+    other = '[[models]]\nid = "p/other"\ncost = { input = 1, output = 2 }\nskills = { code = 1 }\n'
+    catalog = catalog_from(tmp_path, MANIFEST + other)
+    health = Health(lambda: 0.0, lambda: 0.5)
+    kind = Assessment((("general", 1.0),), 5.0, "hint")
+    decision = decide(catalog, Question(kind, Requirements(10, 10), "balanced"))
+    endpoint = catalog.models["p/other"].endpoints[0]
+    ticket = health.begin(endpoint)
+    refused = ProviderError(Fault.CONNECTION, "refused", scope=Scope.ENDPOINT, provider="p")
+    health.fail(endpoint, refused, ticket)
+    cooling = cooling_down(decision, catalog, health)
+    now = fit_first(decision, cooling)
+    assert cooling["p/m"] == "at a provider that cannot be reached"
+    assert cooling["p/other"] == "cooling down for 5 s after connection_failed"
+    assert now.candidates[0].model == "q/m"
+
+
 async def down(tmp_path: Path, task: Task, deadline_s: float) -> ExhaustedError:
     """What becomes of a task where one provider, which is down, has all twelve models."""
     models = "".join(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.format import listed
 
 if TYPE_CHECKING:
     from rightmodel.execution.call_state import CallState
     from rightmodel.execution.health import Health
+
+
+UNREACHABLE: Final = "at a provider that cannot be reached"
 
 
 def failover_reason(state: CallState, model: str, health: Health) -> str:
@@ -34,4 +37,7 @@ def _passed_over(state: CallState, health: Health) -> str:
         return f"over {state.decision.requirements.cost_by}"
     endpoints = state.models[first.model].endpoints
     known = min(map(health.state, endpoints), key=lambda endpoint: endpoint.wait_s)
-    return f"cooling down after {known.fault.value}" if known.wait_s and known.fault else "busy"
+    if known.wait_s and known.fault:
+        return f"cooling down after {known.fault.value}"
+    down = health.unreachable()
+    return UNREACHABLE if all(e.provider.name in down for e in endpoints) else "busy"

@@ -154,7 +154,7 @@ class Health:
                     loaded[provider.name] = endpoint.name
         return Snapshot(
             endpoints,
-            self._unreachable(now) if self._breakers else frozenset(),
+            self.unreachable() if self._breakers else frozenset(),
             frozenset(n for n, t in self._traffic.items() if t.retries and not t.may_retry(now)),
             loaded,
             self._draw(),
@@ -304,8 +304,9 @@ class Health:
             load.latency_s,
         )
 
-    def _unreachable(self, now: float) -> frozenset[str]:
-        """Where no connection can be made, or nothing has been heard since a request timed out."""
+    def unreachable(self) -> frozenset[str]:
+        """Providers where no connection can be made, or silent since a request timed out."""
+        now = self._now()
         return frozenset(
             key[1]
             for key, b in self._breakers.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from rightmodel.execution.failover import UNREACHABLE
 from rightmodel.surfaces import rendering as render
 
 if TYPE_CHECKING:
@@ -28,10 +29,17 @@ async def choose(engine: Engine, task: Task, limit: int, *, judge: bool = True) 
 
 
 def cooling_down(decision: Decision, catalog: Catalog, health: Health) -> dict[str, str]:
-    """Candidates that no endpoint is fit for now → what is the matter and how long it lasts."""
+    """Candidates that no endpoint is fit for now → what is the matter and how long it lasts.
+
+    Those of a provider that cannot be reached come last in a call, too.
+    """
     found = {}
+    down = health.unreachable()
     for candidate in decision.candidates:
-        soonest = min(catalog.find(candidate.model).endpoints, key=health.wait_s)
+        endpoints = catalog.find(candidate.model).endpoints
+        if down and all(endpoint.provider.name in down for endpoint in endpoints):
+            found[candidate.model] = UNREACHABLE
+        soonest = min(endpoints, key=health.wait_s)
         if wait_s := health.wait_s(soonest):
             fault = health.state(soonest).fault
             reason = fault.value if fault else "a fault"
