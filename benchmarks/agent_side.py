@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import compileall
 import json
 import os
 import re
@@ -24,6 +25,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import rightmodel
 from rightmodel.core.task import Task
 from rightmodel.simulator import Behaviour, SimulatedProvider
 
@@ -214,6 +216,8 @@ class Upstream(threading.Thread):
 
 def main(repeat: int, idle_s: float, options: list[str]) -> None:
     """Measure and print."""
+    # As pip does for the SDK, whatever PYTHONDONTWRITEBYTECODE says.
+    compileall.compile_dir(Path(rightmodel.__file__).parent, quiet=1)
     upstream = Upstream()
     upstream.start()
     upstream.ready.wait()
