@@ -10,12 +10,13 @@ from ledger.rows import NOON, attempt
 from rightmodel.core.decision import Assessment, Requirements
 from rightmodel.core.errors import ExhaustedError, ProviderError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.core.task import Task
+from rightmodel.core.task import Task, WireFormat
 from rightmodel.execution.breaker import OUT_S
 from rightmodel.execution.health import Health
 from rightmodel.execution.next_step import BACKOFF_S
 from rightmodel.execution.records import Unrecorded
 from rightmodel.execution.shared_health import SharedHealth, latest_outcomes
+from rightmodel.manifest.catalog import Endpoint, Provider
 from rightmodel.routing.decide import decide
 from rightmodel.routing.scoring import Question
 from rightmodel.simulator import Behaviour, SimulatedProvider, fault
@@ -152,6 +153,22 @@ def test_what_the_ledger_says_of_a_provider_is_its_latest_outcome() -> None:
     providers = {"a": Fault.SERVER, "c": None, "d": Fault.RATE_LIMITED, "e": None}
     name = rows[0].name
     assert found == providers | {(one, name): outcome for one, outcome in providers.items()}
+
+
+def test_what_other_processes_record_later_replaces_what_they_recorded_before() -> None:
+    """What this process has met itself stays."""
+    health, rows = Health(lambda: 0.0, lambda: 0.5), Unrecorded()
+    shared = SharedHealth((), rows, health, key=str, clock=lambda: NOON, host="here")
+    own = Endpoint(Provider("own", WireFormat.OPENAI_CHAT, "http://127.0.0.1:9/v1"), "m")
+    health.begin(own)
+    health.succeed(own, 1.0)
+    for outcome in (Fault.TIMEOUT, None):
+        recorded = outcome.value if outcome else ""
+        shared.apply((), [attempt(provider=p, host="here", fault=recorded) for p in ("own", "q")])
+        latest = health.snapshot(()).latest
+        assert (latest["own"], latest["q"]) == (None, outcome)
+    shared.apply((), ())
+    assert "q" not in health.snapshot(()).latest
 
 
 def test_what_another_machine_of_the_team_met_does_not_count_here() -> None:

@@ -83,7 +83,7 @@ def test_a_snapshot_holds_what_is_out_of_the_ordinary_and_nothing_else() -> None
     clock = Clock()
     health = Health(clock, lambda: 0.5)
     models = [Model("a", (A,)), Model("b", (B,))]
-    assert health.snapshot(models) == Snapshot(jitter=0.5)
+    assert health.snapshot(models) == Snapshot(jitter=0.5, now=clock())
     fail(health, A, Fault.CONNECTION)
     seen = health.snapshot(models)
     assert seen.endpoints[A.key].wait_s == FIRST_COOLDOWN_S

@@ -138,3 +138,23 @@ async def test_a_provider_that_holds_one_model_serves_another_when_the_first_has
     await asyncio.gather(*(call(model) for model in ("a", "a", "b", "a")))
     a, b = ["a begins", "a ends"], ["b begins", "b ends"]
     assert order == ["a begins", "a begins", "a ends", "a ends", *b, *a]
+
+
+async def test_who_waits_behind_another_model_goes_on_when_that_call_is_cancelled() -> None:
+    """Room for them is there all the time; the one in front of them has none."""
+    health = unlimited()
+    provider = Provider("p", WireFormat.OPENAI_CHAT, URL, one_model_at_a_time=True)
+    release, inside = asyncio.Event(), list[str]()
+
+    async def call(model: str) -> None:
+        async with held(health, Endpoint(provider, model), float("inf")):
+            inside.append(model)
+            await release.wait()
+
+    _, other, _ = calls = [asyncio.create_task(call(model)) for model in ("a", "b", "a")]
+    await settled()
+    other.cancel()
+    await settled()
+    assert inside == ["a", "a"]
+    release.set()
+    await asyncio.wait(calls)

@@ -84,6 +84,7 @@ class Case:
     out_of_retries: frozenset[str] = frozenset()
     loaded: Mapping[str, str] = field(default_factory=dict)
     latest: Outcomes = field(default_factory=dict)
+    now: float = 0.0
     warm: str = ""  # the provider whose cache holds the task's session for the first model
 
 
@@ -228,6 +229,14 @@ CASES = {
         health={("p", "a"): limited(30.0), ("q", "b"): limited(60.0)},
         latest={"p": Fault.RATE_LIMITED, "q": Fault.RATE_LIMITED},
     ),
+    "or longer than the call has": Case(
+        (A, A2, B),
+        (Fault.RATE_LIMITED, Fault.RATE_LIMITED),
+        "a2@p",
+        health={("p", "a"): limited(5.0), ("q", "b"): limited(6.0)},
+        latest={"p": Fault.RATE_LIMITED, "q": Fault.RATE_LIMITED},
+        now=45.0,
+    ),
     "so is the one attempt after a refusal": Case(
         (A, B, C), (Fault.REFUSED,), "c@r", latest={"r": None}
     ),
@@ -281,7 +290,12 @@ def test_the_next_step_follows_from_what_happened(case: Case) -> None:
         assert step is not None
         fail(state, step, fault, cut=case.cut)
     health = Snapshot(
-        case.health, case.unreachable, case.out_of_retries, case.loaded, 1.0, case.latest
+        case.health,
+        case.unreachable,
+        case.out_of_retries,
+        case.loaded,
+        latest=case.latest,
+        now=case.now,
     )
     before = repr(state)
     step = next_step(state, health)

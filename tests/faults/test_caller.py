@@ -235,6 +235,40 @@ async def test_a_broken_manifest_is_reported_in_the_tools_error(
 
 
 @rehearsal
+async def test_a_judge_that_kept_silent_is_probed_by_one_call(tmp_path: Path) -> None:
+    """The others do not wait for it; a caller that leaves makes room for the next probe."""
+    silent = Behaviour(answers="{}", first_token_s=100)
+    path, now = tmp_path / "rightmodel.toml", asyncio.get_running_loop().time
+    async with SimulatedProvider(
+        models={"cheap": silent, "dear": Behaviour("HELLO")}, clock=now, sleep=asyncio.sleep
+    ) as upstream:
+        path.write_text(MANIFEST.format(url=upstream.base_url, assess="judge"))
+        engine = build(
+            Settings(path, {}),
+            load_catalog(path, has_key=bool),
+            clock=Clock(now, now),
+            ledger=Unrecorded(),
+        )
+
+        async def waited(number: int) -> float:
+            began = now()
+            await engine.router.route(Task(f"Translate 'tree {number}' into German."))
+            return round(now() - began)
+
+        assert await waited(0) == 3
+        await asyncio.sleep(6)
+        leaves = asyncio.create_task(waited(1))
+        await asyncio.sleep(1)
+        leaves.cancel()
+        await asyncio.wait({leaves})
+        waits = await asyncio.gather(*map(waited, range(2, 12)))
+        await asyncio.sleep(11)
+        assert await waited(12) == 3
+        await engine.close()
+    assert sorted(waits) == [0] * 9 + [3]
+
+
+@rehearsal
 async def test_a_judge_that_keeps_silent_does_not_hold_up_every_call(tmp_path: Path) -> None:
     """It is asked again after 5, 10, 20 s, like an endpoint that failed; calls go there still."""
     silent = Behaviour(answers="{}", first_token_s=100)

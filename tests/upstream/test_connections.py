@@ -274,3 +274,18 @@ async def test_a_name_whose_lookup_hangs_holds_up_no_other_host_and_no_end(
         await loop.shutdown_default_executor()
         answer.set()
         assert {error.fault for error in await asyncio.gather(*waiting)} == {Fault.CONNECTION}
+
+
+@pytest.mark.parametrize("code", [socket.EAI_NONAME, 8], ids=["of this system", "of macOS"])
+async def test_an_unknown_host_is_named_so_whatever_number_the_system_gives_it(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """8 is also "Exec format error", which is what another call would mean by it."""
+
+    def unknown(*_: object) -> Any:
+        raise socket.gaierror(code, "Name or service not known")
+
+    monkeypatch.setattr(connect, "look_up", unknown)
+    async with serving(WHOLE) as (script, client):
+        error = await refused(script, client, origin="http://unknown.example")
+    assert "Name or service not known" in str(error)

@@ -244,7 +244,9 @@ async def slot(health: Health, endpoint: Endpoint, until: float) -> None:
             try:
                 await turn
             except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():  # the slot came at the same moment
+                if turn.cancelled():
+                    traffic.admit()  # those behind it may fit
+                else:  # the slot came at the same moment
                     traffic.release()
                 raise
     except TimeoutError:

@@ -11,6 +11,7 @@ What is in flight at a provider is `traffic.py`'s.
 from __future__ import annotations
 
 import math
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -67,7 +68,8 @@ class Snapshot(NamedTuple):
     `unreachable`: providers that lately refused or dropped a connection, or kept silent: their
     other models may be no better.
     `out_of_retries`: providers whose retry budget is used up. `loaded`: for a busy provider that
-    holds one model at a time, the name of that model. `jitter`: random, from 0 to 1.
+    holds one model at a time, the name of that model. `jitter`: random, from 0 to 1. `now`:
+    monotonic seconds.
     """
 
     endpoints: Mapping[EndpointKey, EndpointHealth] = _NOTHING
@@ -76,6 +78,7 @@ class Snapshot(NamedTuple):
     loaded: Mapping[str, str] = _NO_NAMES
     jitter: float = 1.0
     latest: Outcomes = _NO_OUTCOMES
+    now: float = 0.0
 
     def of(self, endpoint: Endpoint) -> EndpointHealth:
         """One endpoint's."""
@@ -131,7 +134,8 @@ class Health:
         self._loads: dict[EndpointKey, _Load] = {}
         self._traffic: dict[str, Traffic] = {}
         self._windows: dict[EndpointKey, tuple[int, float]] = {}
-        self._latest: dict[str | EndpointKey, Fault | None] = {}
+        self._met: dict[str | EndpointKey, Fault | None] = {}
+        self._latest = ChainMap(self._met)
         self.on_key: Callable[[str, Fault | None], None] = lambda _provider, _fault: None
         self._tickets = 0
 
@@ -159,6 +163,7 @@ class Health:
             loaded,
             self._draw(),
             self._latest,
+            now,
         )
 
     def has_room(self, endpoint: Endpoint) -> bool:
@@ -188,7 +193,7 @@ class Health:
         """It answered: everything about it is in order again."""
         load, provider = self._load(endpoint), endpoint.provider
         load.received_at = self._now()
-        self._latest[provider.name] = self._latest[endpoint.key] = None
+        self._met[provider.name] = self._met[endpoint.key] = None
         previous = load.latency_s or latency_s
         load.latency_s = previous + LATENCY_WEIGHT * (latency_s - previous)
         for key in _keys(endpoint) if self._breakers else ():
@@ -220,11 +225,11 @@ class Health:
     def doubt(self, endpoint: Endpoint, error: ProviderError) -> None:
         """An attempt at its provider gave no answer. A model that is too weak does not count."""
         if error.fault is not Fault.SCHEMA:
-            self._latest[endpoint.provider.name] = self._latest[endpoint.key] = error.fault
+            self._met[endpoint.provider.name] = self._met[endpoint.key] = error.fault
 
     def recall(self, latest: Outcomes) -> None:
         """What the ledger knows of what this process has not called itself."""
-        self._latest = {**latest, **self._latest}
+        self._latest = ChainMap(self._met, dict(latest))
 
     def rest(self, provider: str, wait_s: float, fault: Fault) -> None:
         """Another server found the provider's key out of order."""

@@ -118,6 +118,8 @@ class JudgeCompleter:
             if is_admitted:
                 await slot(self._health, endpoint, began + deadline_s)
             ticket = self._health.begin(endpoint, is_admitted=is_admitted)
+            if late := self._late.get(endpoint.key):
+                late.probing_since = self._now()
             provider = self._providers[endpoint.provider.protocol]
             with Watch(self._now, began + deadline_s) as watch:
                 completion = await provider.complete(request, watch)
@@ -154,6 +156,8 @@ class JudgeCompleter:
             self._health.release(endpoint, ticket)
         else:
             self._health.fail(endpoint, error, ticket)
+        if late := self._late.get(endpoint.key):
+            late.probing_since = None
         if error is not None and is_late:
             breaker = self._late.setdefault(endpoint.key, Breaker())
             breaker.trip(error, self._now(), ticket=0, latest=0)

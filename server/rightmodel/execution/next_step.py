@@ -187,13 +187,15 @@ def _limit_over(state: CallState, health: Snapshot, places: Sequence[Place]) -> 
         p
         for p in places
         if p.health.fault is Fault.RATE_LIMITED
-        and 0 < p.health.wait_s <= MOST_LOOKS * LOOK_S
+        and p.health.wait_s > 0
         and p.endpoint.provider.name not in health.out_of_retries
     ]
     best = min(limited, key=lambda p: p.health.wait_s, default=None)
-    if best is None:
+    if best is None or best.health.wait_s > MOST_LOOKS * LOOK_S:
         return None
     wait_s = best.health.wait_s + health.jitter * BACKOFF_S
+    if health.now + wait_s >= state.end(health.now):
+        return None
     return _Next(best, wait_s, retry=best.endpoint.key in state.tried)
 
 

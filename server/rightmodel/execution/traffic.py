@@ -78,18 +78,19 @@ class Traffic:
     def release(self) -> None:
         """Free a slot."""
         self.held -= 1
-        if self.waiting:
-            self.admit()
+        self.admit()
 
     def note(self, now: float, *, retry: bool) -> None:
         """A request begins."""
         self.recent.append((now, retry))
         self.retries += retry
-        while self.recent[0][0] < now - RETRY_WINDOW_S:
-            self.retries -= self.recent.popleft()[1]
+        self._forget(now)
 
     def may_retry(self, now: float) -> bool:
         """Whether the retry budget allows one more."""
+        self._forget(now)
+        return self.retries < max(RETRY_FLOOR, RETRY_SHARE * len(self.recent))
+
+    def _forget(self, now: float) -> None:
         while self.recent and self.recent[0][0] < now - RETRY_WINDOW_S:
             self.retries -= self.recent.popleft()[1]
-        return self.retries < max(RETRY_FLOOR, RETRY_SHARE * len(self.recent))

@@ -136,7 +136,7 @@ class Holds:
         """Take out the one with that id; whether it was there."""
         hold = self._holds.pop(number, None)
         if hold is not None:
-            self._count(hold, -hold.usd)
+            self._count(hold, hold.usd.copy_negate())  # exact, as "-" is not
         return hold is not None
 
     def every(self) -> list[Hold]:

@@ -52,7 +52,7 @@ class Origin(NamedTuple):
     proxy: str
 
     @property
-    def way(self) -> str:
+    def via(self) -> str:
         """For messages: the proxy between, without its password; "" where there is none."""
         return f" through the proxy {_public(self.proxy)}" if self.proxy else ""
 
@@ -189,7 +189,8 @@ def _connecting() -> Iterator[None]:
         raise NoConnectionError(f" within {CONNECT_S:.0f} s") from error
     except OSError as error:  # ssl's errors, and those of resolving a name, are among them
         why, code = str(error) or CLOSED, error.errno
-        if code and code in errno.errorcode and not isinstance(error, ssl.SSLError):
+        has_own_codes = isinstance(error, ssl.SSLError | socket.gaierror)
+        if code and code in errno.errorcode and not has_own_codes:
             why = os.strerror(code)  # without the address: messages name the base_url
         raise NoConnectionError(f": {why}") from error
 

@@ -121,7 +121,7 @@ class HttpClient:
                 response = await connection.send(request, answer.watch)
             await answer.read(response)
         except NoConnectionError as error:
-            where = answer.request.provider.base_url + pool.target.origin.way
+            where = answer.request.provider.base_url + pool.target.origin.via
             raise broken(answer.request, f"no connection to {where}{error}") from error
         except BrokenError as error:
             if not answer.decoder.finish:
