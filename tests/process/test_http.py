@@ -27,6 +27,12 @@ ENVELOPE = {
     f"{PREFIX}clientInfo": HELLO["clientInfo"],
     f"{PREFIX}clientCapabilities": {},
 }
+CLIENTS = """
+[clients.alice]
+token_env = "ALICE"
+[clients.bob]
+token_env = "BOB"
+"""
 
 
 async def never(_: float) -> None:
@@ -58,6 +64,7 @@ class Post:
 class Client:
     port: int
     session: str = ""
+    token: str = ""
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
     async def post(self, message: dict[str, Any], **headers: str) -> Post:
@@ -71,6 +78,7 @@ class Client:
             "accept": "application/json, text/event-stream",
             "connection": "close",
             **({"mcp-session-id": self.session} if self.session else {}),
+            **({"authorization": f"Bearer {self.token}"} if self.token else {}),
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }
         lines = "".join(f"{name}: {value}\r\n" for name, value in named.items())
@@ -185,6 +193,48 @@ async def test_a_session_that_the_process_does_not_know_goes_on(tmp_path: Path) 
             answer = (await calls[2].answer())["result"]["content"][0]["text"]
             assert answer == "answer to 3"
         assert [r.prompt for r in upstream.requests if not r.cancelled] == ["3"]
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_a_session_of_one_client_answers_no_other(tmp_path: Path, *, known: bool) -> None:
+    release = asyncio.Event()
+
+    async def held(_: float) -> None:
+        await release.wait()
+
+    models = {"m": Behaviour(lambda r: f"answer to {r.prompt}", first_token_s=1.0)}
+    async with SimulatedProvider("openai-chat", models=models, sleep=held) as upstream:
+        folders = Folders(tmp_path, env={"ALICE": "a" * 16, "BOB": "b" * 16})
+        folders.write(manifest(upstream) + CLIENTS)
+        async with serving(folders, "none") as (_, alice):
+            alice.token = "a" * 16
+            if known:
+                await alice.initialize()
+            else:
+                alice.session = "1" * 32  # of the process before a restart
+            bob = Client(alice.port, alice.session, "b" * 16, alice.writers)
+            asked = []
+            for client, prompt in ((alice, "hers"), (bob, "his")):
+                asked.append(await client.call(1, prompt=prompt))
+                await upstream.until(lambda: upstream.in_flight == len(asked))
+            release.set()
+            answers = [(await post.answer())["result"]["content"][0]["text"] for post in asked]
+            assert answers == ["answer to hers", "answer to his"]
+
+
+async def test_only_requests_open_a_lost_session_anew_and_only_an_issued_one(
+    tmp_path: Path,
+) -> None:
+    async with SimulatedProvider("openai-chat", models={"m": Behaviour()}) as upstream:
+        folders = Folders(tmp_path)
+        folders.write(manifest(upstream))
+        async with serving(folders, "session") as (_, client):
+            notice = {"method": "notifications/cancelled", "params": {"requestId": 2}}
+            client.session = "1" * 32  # of the process before a restart
+            assert " 404 " in await (await client.post(notice)).head()
+            client.session = "made-up"
+            assert " 404 " in await (await client.call(1, prompt="hello")).head()
+        assert not upstream.requests
 
 
 async def test_a_prompt_of_5_mb_over_http(tmp_path: Path) -> None:

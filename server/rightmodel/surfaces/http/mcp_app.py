@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
+from rightmodel.surfaces.http.access import SCOPE_KEY
 from rightmodel.surfaces.http.asgi import MOST_BODY_BYTES
 from rightmodel.surfaces.http.listening import MCP_PATH
 from rightmodel.surfaces.mcp.wire import HALF_PAIR, well_formed_json
+from rightmodel.wire.fields import obj
 
 if TYPE_CHECKING:
+    from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
     from mcp.server.lowlevel import Server
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SESSION_IDLE_S: Final = 30 * 60
 MOST_SESSIONS: Final = 1000
 SESSION: Final = b"mcp-session-id"
+ISSUED: Final = re.compile(rb"[0-9a-f]{32}")
+"""An id that a server like this one gives. Clients that make one up may make up the same."""
 FIRST_VERSION: Final = b"2025-03-26"
 """Of a client that does not name its version: the first one with sessions."""
 
@@ -36,7 +43,14 @@ def mcp_app(server: Server[Any], host: str) -> ASGIApp:
         session_idle_timeout=SESSION_IDLE_S,
         max_sessions=MOST_SESSIONS,
     )
-    return WellFormedBodies(RenewSessions(CancelOnDisconnect(app)))
+
+    async def owned(scope: Scope, receive: Receive, send: Send) -> None:
+        """The SDK opens a session to none but the user that began it."""
+        if scope["type"] == "http":
+            scope = {**scope, "user": _user(scope[SCOPE_KEY])}
+        await app(scope, receive, send)
+
+    return WellFormedBodies(RenewSessions(CancelOnDisconnect(owned)))
 
 
 class WellFormedBodies:
@@ -118,7 +132,7 @@ class RenewSessions:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._renewed: dict[bytes, bytes] = {}
+        self._renewed: dict[tuple[str, bytes], bytes] = {}
         self._opening = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -127,7 +141,8 @@ class RenewSessions:
         if not held:
             await self._app(scope, receive, send)
             return
-        session, lost = self._renewed.get(held, held), False
+        key = scope[SCOPE_KEY], held
+        session, lost = self._renewed.get(key, held), False
         if scope["method"] != "POST":
             await self._app(_headed(scope, SESSION, session), receive, send)
             return
@@ -142,13 +157,14 @@ class RenewSessions:
         await self._app(_headed(scope, SESSION, session), _after(body, receive), unless_lost)
         if lost:
             async with self._opening:
-                if self._renewed.get(held, held) == session:
-                    await self._open(scope, held)
-            session = self._renewed.get(held, held)
+                is_first = self._renewed.get(key, held) == session
+                if is_first and ISSUED.fullmatch(held) and _is_request(body["body"]):
+                    await self._open(scope, key)
+            session = self._renewed.get(key, held)
             await self._app(_headed(scope, SESSION, session), _after(body, receive), send)
 
-    async def _open(self, scope: Scope, held: bytes) -> None:
-        """Open a session and note it for the client that holds `held`."""
+    async def _open(self, scope: Scope, key: tuple[str, bytes]) -> None:
+        """Open a session and note it for the client. `key`: its name and the id that it holds."""
         version = (
             dict(scope["headers"]).get(b"mcp-protocol-version", FIRST_VERSION).decode("latin-1")
         )
@@ -163,9 +179,25 @@ class RenewSessions:
         if session:
             initialized = {"jsonrpc": "2.0", "method": "notifications/initialized"}
             await _post(self._app, _headed(scope, SESSION, session), initialized)
-            self._renewed[held] = session
+            self._renewed[key] = session
             if len(self._renewed) > MOST_SESSIONS:
                 del self._renewed[next(iter(self._renewed))]
+
+
+@functools.cache
+def _user(name: str) -> AuthenticatedUser:
+    """A client as the SDK wants it."""
+    from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+    from mcp.server.auth.provider import AccessToken
+
+    return AuthenticatedUser(AccessToken(token="", client_id=name, scopes=[]))
+
+
+def _is_request(body: bytes) -> bool:
+    """Whether it wants an answer: a late cancellation needs no session."""
+    with contextlib.suppress(ValueError, RecursionError):
+        return {"id", "method"} <= obj(json.loads(body)).keys()
+    return False
 
 
 def _session_of(scope: Scope) -> bytes:
