@@ -269,6 +269,32 @@ async def test_a_judge_that_kept_silent_is_probed_by_one_call(tmp_path: Path) ->
 
 
 @rehearsal
+async def test_a_judge_that_is_busy_with_other_calls_does_not_hold_up_every_call(
+    tmp_path: Path,
+) -> None:
+    path, now = tmp_path / "rightmodel.toml", asyncio.get_running_loop().time
+    busy = MANIFEST.replace("[[models]]", "max_concurrency = 1\n[[models]]", 1)
+    path.write_text(busy.format(url="http://127.0.0.1:9/v1", assess="judge"))
+    engine = build(
+        Settings(path, {}),
+        load_catalog(path, has_key=bool),
+        clock=Clock(now, now),
+        ledger=Unrecorded(),
+    )
+    endpoint = engine.catalog.models["p/cheap"].endpoints[0]
+    ticket = engine.health.begin(endpoint)
+    waits = []
+    for number in range(10):
+        began = now()
+        await engine.router.route(Task(f"Translate 'tree {number}' into German."))
+        waits.append(round(now() - began))
+    engine.health.release(endpoint, ticket)
+    await engine.close()
+    assert waits == [3] + [0] * 9
+    assert not engine.health.wait_s(endpoint)
+
+
+@rehearsal
 async def test_a_judge_that_keeps_silent_does_not_hold_up_every_call(tmp_path: Path) -> None:
     """It is asked again after 5, 10, 20 s, like an endpoint that failed; calls go there still."""
     silent = Behaviour(answers="{}", first_token_s=100)

@@ -142,6 +142,21 @@ async def test_the_other_models_of_a_silent_provider_come_last_while_it_cools_do
             await asyncio.sleep(FIRST_COOLDOWN_S)
 
 
+@pytest.mark.parametrize("broken", [fault.no_first_byte(), fault.refused()], ids=lambda b: b.name)
+@rehearsal
+async def test_while_one_model_of_such_a_provider_is_probed_no_call_goes_to_its_others(
+    broken: SimulatedFault,
+) -> None:
+    three = Upstream(models=("m", "n", "o"))
+    async with connected(a=three, b=three) as harness:
+        harness.upstreams["a"].fail_all(broken)
+        await harness.complete()
+        await asyncio.sleep(harness.cooldown("a/m"))
+        calls = [harness.executor.complete(Task("hi"), deadline_s=50) for _ in range(10)]
+        models = [model for call in await asyncio.gather(*calls) for model, _ in tried(call)]
+    assert sorted(models) == ["a/m", *["b/m"] * 10]
+
+
 def turn_of(ask: str) -> Task:
     body = {"model": "auto", "messages": [{"role": "user", "content": ask}]}
     request = ChatRequest("auto", (Message.of("user", ask),))

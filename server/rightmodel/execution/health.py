@@ -315,7 +315,7 @@ class Health:
         return frozenset(
             key[1]
             for key, b in self._breakers.items()
-            if b.open_until > now
+            if b.wait_s(now)
             and (
                 (b.fault is Fault.CONNECTION and not b.responded)
                 or (b.fault is Fault.TIMEOUT and self._latest.get(key[1]) is Fault.TIMEOUT)

@@ -113,22 +113,20 @@ class JudgeCompleter:
         endpoint, began = tried.endpoint, self._now()
         watch: Watch | None = None
         ticket: int | None = None
+        if late := self._late.get(endpoint.key):
+            late.probing_since = began
         try:
             is_admitted = not self._health.has_room(endpoint)
             if is_admitted:
                 await slot(self._health, endpoint, began + deadline_s)
             ticket = self._health.begin(endpoint, is_admitted=is_admitted)
-            if late := self._late.get(endpoint.key):
-                late.probing_since = self._now()
             provider = self._providers[endpoint.provider.protocol]
             with Watch(self._now, began + deadline_s) as watch:
                 completion = await provider.complete(request, watch)
         except BaseException as failed:
             why = f"no answer within {deadline_s:.1f} s"
             error = error_of(failed, endpoint, why) if isinstance(failed, Exception) else None
-            is_late = isinstance(failed, TimeoutError)
-            if ticket is not None:
-                self._failed(endpoint, ticket, error, is_late=is_late)
+            self._failed(endpoint, ticket, error, is_late=isinstance(failed, TimeoutError))
             time_s = self._now() - began
             attempt = tried.broken_off(watch, error, at=self._recorder.clock(), time_s=time_s)
             if error is None:
@@ -145,19 +143,20 @@ class JudgeCompleter:
         ), completion.text
 
     def _failed(
-        self, endpoint: Endpoint, ticket: int, error: ProviderError | None, *, is_late: bool
+        self, endpoint: Endpoint, ticket: int | None, error: ProviderError | None, *, is_late: bool
     ) -> None:
-        """A request failed, or (no error) was cancelled.
+        """A request failed, or (no error) was cancelled. Without a ticket it was never sent.
 
         A late one says nothing to calls, which have far more time; the judge is not asked there
         for a while, or each call would wait for it.
         """
-        if error is None or is_late:
-            self._health.release(endpoint, ticket)
-        else:
-            self._health.fail(endpoint, error, ticket)
         if late := self._late.get(endpoint.key):
             late.probing_since = None
-        if error is not None and is_late:
-            breaker = self._late.setdefault(endpoint.key, Breaker())
-            breaker.trip(error, self._now(), ticket=0, latest=0)
+        if ticket is not None:
+            if error is None or is_late:
+                self._health.release(endpoint, ticket)
+            else:
+                self._health.fail(endpoint, error, ticket)
+        if error is not None and (is_late or ticket is None):
+            late = self._late.setdefault(endpoint.key, Breaker())
+            late.trip(error, self._now(), ticket=0, latest=0)
