@@ -77,6 +77,7 @@ def test_what_only_the_same_api_can_take_goes_there(
 
 IGNORED: list[tuple[WireFormat, dict[str, Any], tuple[str, ...]]] = [
     (CHAT, {"messages": [USER], "seed": 1, "frequency_penalty": 0}, ("seed",)),
+    (CHAT, {"messages": [USER], "seed": 0, "enable_thinking": False}, ("enable_thinking", "seed")),
     (CHAT, {"messages": [USER], "verbosity": "low"}, ("verbosity",)),
     (CHAT, {"messages": [USER], "tools": [STRICT]}, ("tools.strict",)),
     (RESPONSES, {"input": "hi", "text": {"verbosity": "low"}}, ("text.verbosity",)),
@@ -156,6 +157,20 @@ def test_tools_that_come_in_the_conversation_are_offered(kind: str) -> None:
     request = decoded(RESPONSES, {"input": [item, USER]})
     assert [tool.name for tool in request.tools] == ["f"]
     assert (request.native, request.ignored) == ((), ())
+
+
+def test_a_deferred_tool_that_was_found_is_offered_once() -> None:
+    tool = {"type": "function", "name": "f", "defer_loading": True}
+    found = {"type": "tool_search_output", "tools": [tool]}
+    tools = decoded(RESPONSES, {"input": [USER, found], "tools": [tool]}).tools
+    assert [tool.name for tool in tools] == ["f"]
+
+
+@pytest.mark.parametrize("choice", [{"type": "function"}, {"type": "function", "function": {}}])
+def test_a_choice_of_a_function_without_its_name_is_refused(choice: dict[str, Any]) -> None:
+    for wire_format, body in ((CHAT, {"messages": [USER]}), (RESPONSES, {"input": "hi"})):
+        with pytest.raises(RequestError, match="tool_choice"):
+            decoded(wire_format, {**body, "tool_choice": choice})
 
 
 def test_a_tool_of_the_provider_that_must_be_called_stays_there() -> None:

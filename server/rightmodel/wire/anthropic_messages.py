@@ -87,8 +87,8 @@ def encode_body(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, A
         body["tools"] = [_encoded_tool(tool) for tool in request.tools]
         body |= _encoded_choice(request.tool_choice)
     body |= _encoded_config(request)
-    heat = request.temperature
-    body |= given(temperature=heat and min(heat, MOST_TEMPERATURE), top_p=request.top_p)
+    temperature = request.temperature and min(request.temperature, MOST_TEMPERATURE)
+    body |= given(temperature=temperature, top_p=request.top_p)
     if request.stop:
         body["stop_sequences"] = list(request.stop)
     if request.tools and not _is_marked(request):

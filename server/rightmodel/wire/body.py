@@ -25,6 +25,9 @@ T = TypeVar("T")
 _WITH_TOOLS: Final = ("tools.", "input.", "mcp_servers")
 """What begins so brings tools that the neutral form does not hold."""
 
+_MEANT: Final = frozenset({"seed", "enable_thinking", "think"})
+"""Fields with which 0 and false ask for something, too."""
+
 _KINDS: Final = {
     str: "a string",
     list: "an array",
@@ -145,7 +148,8 @@ def file_of_url(url: str, name: str, field: str, media_type: str = "image/*") ->
 
 def unknown(body: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:
     """The body's fields that are not known and ask for something."""
-    return tuple(sorted(key for key in body if key not in known and body[key]))
+    asked = (key for key, value in body.items() if value or (key in _MEANT and value is not None))
+    return tuple(sorted(key for key in asked if key not in known))
 
 
 class Leftovers:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rightmodel.core.format import cut
 from rightmodel.core.task import ToolChoice
-from rightmodel.wire.body import optional, schema_of
+from rightmodel.wire.body import optional, schema_of, wrong
 from rightmodel.wire.fields import obj, objects, text
 from rightmodel.wire.request import RequestError
 from rightmodel.wire.tools import tool_name
@@ -38,6 +38,8 @@ def decoded_choice(
         return ToolChoice("required", tool_name(name, namespace), parallel)
     if isinstance(choice, dict):
         kind = text(choice.get("type"))
+        if kind == "function":
+            raise wrong("tool_choice", "the name of the function")
         if kind != _ALLOWED and kind not in _CHOICES:
             left.native(f"tool_choice.{kind}")
         choice = _allowed(body).get("mode") if kind == _ALLOWED else kind

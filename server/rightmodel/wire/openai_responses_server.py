@@ -109,13 +109,14 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
         left.ignore("text.verbosity")
     items = _input(body)
     given = [*entries(body.get("tools"), "tools"), *_later_tools(items)]
-    tools = [tool for t in given for tool in _decoded_tools(t, left)]
+    # One that was deferred comes again with the search that found it.
+    tools = {tool.name: tool for t in given for tool in _decoded_tools(t, left)}
     chosen = obj(body.get("tool_choice"))
     name = text(chosen.get("name")) if chosen.get("type") in _CLIENT_TOOLS else ""
     request = ChatRequest(
         model=required(body, "model", str),
         messages=(*system, *_decoded_items(items, left)),
-        tools=allowed_tools(body, tuple(tools)),
+        tools=allowed_tools(body, tuple(tools.values())),
         tool_choice=decoded_choice(body, name, left, text(chosen.get("namespace"))),
         schema=decoded_schema(form, form, "text.format", left),
         effort=effort_of(obj(body.get("reasoning")).get("effort")),

@@ -50,7 +50,7 @@ def mcp_app(server: Server[Any], host: str) -> ASGIApp:
             scope = {**scope, "user": _user(scope[SCOPE_KEY])}
         await app(scope, receive, send)
 
-    return WellFormedBodies(RenewSessions(CancelOnDisconnect(owned)))
+    return WellFormedBodies(Sessions(owned))
 
 
 class WellFormedBodies:
@@ -79,55 +79,17 @@ class WellFormedBodies:
         await self._app(scope, _after(whole, receive), send)
 
 
-class CancelOnDisconnect:
-    """Cancels the call of a client that disconnects before it is answered.
+class Sessions:
+    """What clients of the protocol before 2026 need of their sessions, and the SDK does not do.
 
-    The protocol of 2026 demands it and the SDK does it. Before that, in sessions, a client had to
-    send a cancellation, because a stream may be resumed; ours cannot be, and no client would ever
-    get the answer. So this sends the cancellation in the client's place.
-    """
+    Whoever disconnects before a call is answered has it cancelled. A client would have to send the
+    cancellation, because a stream may be resumed; ours cannot be, and nobody would ever get the
+    answer. So this sends it in the client's place.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
-        if scope["type"] != "http" or scope["method"] != "POST" or not _session_of(scope):
-            await self._app(scope, receive, send)
-            return
-        body, answered, gone = bytearray(), False, False
-
-        async def watched_receive() -> Message:
-            nonlocal gone
-            message = await receive()
-            body.extend(message.get("body", b""))
-            gone = gone or (message["type"] == "http.disconnect" and not answered)
-            return message
-
-        async def watched_send(message: Message) -> None:
-            nonlocal answered
-            ends = message["type"] == "http.response.body" and not message.get("more_body")
-            answered = answered or ends
-            await send(message)
-
-        await self._app(scope, watched_receive, watched_send)
-        if gone:
-            await self._cancel(scope, bytes(body))
-
-    async def _cancel(self, scope: Scope, body: bytes) -> None:
-        """Cancel the request in its session."""
-        with contextlib.suppress(ValueError, TypeError, KeyError):
-            params = {"requestId": json.loads(body)["id"], "reason": "the client disconnected"}
-            notice = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
-            await _post(self._app, scope, notice)
-
-
-class RenewSessions:
-    """Opens a new session in the place of one that this process does not know.
-
-    Sessions are lost with a restart, after half an hour, and where a balancer changes the server.
-    The protocol wants the client to open another one after the 404; most clients fail at every
-    call instead (`findings/mcp_clients_after_a_restart.sh`). No call needs what a session holds.
+    Instead of a session that this process does not know, a new one is opened. Sessions are lost
+    with a restart, after half an hour, and where a balancer changes the server. The protocol wants
+    the client to open another one after the 404; most clients fail at every call instead
+    (`findings/mcp_clients_after_a_restart.sh`). No call needs what a session holds.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -137,39 +99,67 @@ class RenewSessions:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        held = _session_of(scope) if scope["type"] == "http" else b""
+        held: bytes = dict(scope.get("headers", ())).get(SESSION, b"")
         if not held:
             await self._app(scope, receive, send)
             return
         key = scope[SCOPE_KEY], held
-        session, lost = self._renewed.get(key, held), False
+        session = self._renewed.get(key, held)
+        scope = _headed(scope, SESSION, session)
         if scope["method"] != "POST":
-            await self._app(_headed(scope, SESSION, session), receive, send)
+            await self._app(scope, receive, send)
             return
         body = await receive()
-
-        async def unless_lost(message: Message) -> None:
-            nonlocal lost
-            lost = lost or message.get("status") == HTTPStatus.NOT_FOUND
-            if not lost:
-                await send(message)
-
-        await self._app(_headed(scope, SESSION, session), _after(body, receive), unless_lost)
-        if lost:
+        refusal = await self._serve(scope, body, receive, send)
+        if refusal and ISSUED.fullmatch(held) and _is_request(body["body"]):
             async with self._opening:
-                is_first = self._renewed.get(key, held) == session
-                if is_first and ISSUED.fullmatch(held) and _is_request(body["body"]):
+                if self._renewed.get(key, held) == session:
                     await self._open(scope, key)
-            session = self._renewed.get(key, held)
-            await self._app(_headed(scope, SESSION, session), _after(body, receive), send)
+            scope = _headed(scope, SESSION, self._renewed.get(key, held))
+            refusal = await self._serve(scope, body, receive, send)
+        for message in refusal:
+            await send(message)
+
+    async def _serve(
+        self, scope: Scope, body: Message, receive: Receive, send: Send
+    ) -> list[Message]:
+        """Serve a request. Returns what it does not send: the messages of a 404."""
+        refusal: list[Message] = []
+        answered = gone = False
+        replayed = _after(body, receive)
+
+        async def watched_receive() -> Message:
+            nonlocal gone
+            message = await replayed()
+            gone = gone or (message["type"] == "http.disconnect" and not answered)
+            return message
+
+        async def watched_send(message: Message) -> None:
+            nonlocal answered
+            if refusal or message.get("status") == HTTPStatus.NOT_FOUND:
+                refusal.append(message)
+                return
+            ends = message["type"] == "http.response.body" and not message.get("more_body")
+            answered = answered or ends
+            await send(message)
+
+        await self._app(scope, watched_receive, watched_send)
+        if gone:
+            await self._cancel(scope, body["body"])
+        return refusal
+
+    async def _cancel(self, scope: Scope, body: bytes) -> None:
+        """Cancel the request in its session."""
+        with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
+            params = {"requestId": json.loads(body)["id"], "reason": "the client disconnected"}
+            notice = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}
+            await _post(self._app, scope, notice)
 
     async def _open(self, scope: Scope, key: tuple[str, bytes]) -> None:
         """Open a session and note it for the client. `key`: its name and the id that it holds."""
-        version = (
-            dict(scope["headers"]).get(b"mcp-protocol-version", FIRST_VERSION).decode("latin-1")
-        )
+        version = dict(scope["headers"]).get(b"mcp-protocol-version", FIRST_VERSION)
         hello = {
-            "protocolVersion": version,
+            "protocolVersion": version.decode("latin-1"),
             "capabilities": {},
             "clientInfo": {"name": "renewed session", "version": ""},
         }
@@ -198,12 +188,6 @@ def _is_request(body: bytes) -> bool:
     with contextlib.suppress(ValueError, RecursionError):
         return {"id", "method"} <= obj(json.loads(body)).keys()
     return False
-
-
-def _session_of(scope: Scope) -> bytes:
-    """The id of the session that the request names, or nothing."""
-    session: bytes = dict(scope["headers"]).get(SESSION, b"")
-    return session
 
 
 def _headed(scope: Scope, name: bytes, value: bytes) -> Scope:
