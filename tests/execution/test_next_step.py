@@ -23,7 +23,7 @@ from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import ChatRequest, Message, Task, Turn, WireFormat
 from rightmodel.execution.call_state import CallState
 from rightmodel.execution.health import EndpointHealth, Snapshot
-from rightmodel.execution.next_step import BACKOFF_S, LOOK_S, next_step
+from rightmodel.execution.next_step import BACKOFF_S, RECHECK_S, next_step
 from rightmodel.manifest.catalog import Endpoint, Model, Provider
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ CASES = {
         (A, B),
         (Fault.SERVER,),
         then="b@q",
-        wait_s=LOOK_S,
+        wait_s=RECHECK_S,
         max_attempts=2,
         health={("q", "b"): DOWN},
     ),

@@ -10,7 +10,7 @@ from faults.harness import Upstream, attempts, connected, rehearsal, tried
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S
-from rightmodel.execution.next_step import LOOK_S, MOST_LOOKS
+from rightmodel.execution.next_step import MOST_RECHECKS, RECHECK_S
 from rightmodel.simulator import SimulatedFault, fault
 
 OPENAI = Upstream()
@@ -81,4 +81,4 @@ async def test_the_probe_is_short() -> None:
         harness.upstreams["a"].fail_all(fault.status(503))
         error = await harness.fails()
         assert [model for model, _ in tried(error)] == ["a/m", "a/n", "a/o"]
-        assert attempts(error)[-1].start_s == pytest.approx(MOST_LOOKS * LOOK_S, abs=0.5)
+        assert attempts(error)[-1].start_s == pytest.approx(MOST_RECHECKS * RECHECK_S, abs=0.5)

@@ -17,7 +17,7 @@ from rightmodel.core.fault import Fault
 from rightmodel.core.task import ChatRequest, Message, Task, Turn, WireFormat
 from rightmodel.execution.attempt import PROBE_S
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S, MOST_COOLDOWN_S, OUT_S
-from rightmodel.execution.executor import LOOK_AGAIN_S
+from rightmodel.execution.executor import MOST_PAUSE_S
 from rightmodel.execution.next_step import BACKOFF_S
 from rightmodel.execution.traffic import RETRY_WINDOW_S
 from rightmodel.manifest.catalog import Routing
@@ -428,7 +428,7 @@ async def test_whoever_waits_for_one_endpoint_notices_that_another_is_back() -> 
         harness.health.succeed(harness.endpoint("b/m"), 0.1)  # another call found out
         answer = await waiting
         assert tried(answer)[-1] == ("b/m", None)
-        assert attempts(answer)[-1].start_s < LOOK_AGAIN_S + 2
+        assert attempts(answer)[-1].start_s < MOST_PAUSE_S + 2
 
 
 @rehearsal

@@ -116,19 +116,17 @@ class Attempts:
                 completion, at=self._clock(), time_s=self._now() - began
             )
             return await self._checked(call, step, completion, attempt)
-        except ProviderError as error:
+        except BaseException as failed:
+            error = failed if isinstance(failed, ProviderError) else None
             attempt = self._tried(call, step, began).broken_off(
                 watch, error, at=self._clock(), time_s=self._now() - began
             )
+            if error is None:  # cancelled
+                call.state.attempts.append(attempt)
+                raise
             is_sent = watch is not None and watch.is_sent
             _failed(call, step, error, attempt, is_sent=is_sent)
             return None
-        except BaseException:  # cancelled
-            attempt = self._tried(call, step, began).broken_off(
-                watch, None, at=self._clock(), time_s=self._now() - began
-            )
-            call.state.attempts.append(attempt)
-            raise
 
     def _tried(self, call: Call, step: Step, began: float) -> Try:
         state = call.state
@@ -237,14 +235,14 @@ async def slot(health: Health, endpoint: Endpoint, until: float) -> None:
     `until`: on the event loop's clock. Raises `ProviderError` where there is no room by then.
     """
     traffic = health.traffic(endpoint.provider)
-    turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    traffic.waiting.append((turn, endpoint.name))
+    waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    traffic.waiting.append((waiter, endpoint.name))
     try:
         async with asyncio.timeout_at(until):
             try:
-                await turn
+                await waiter
             except asyncio.CancelledError:
-                if turn.cancelled():
+                if waiter.cancelled():
                     traffic.admit()  # those behind it may fit
                 else:  # the slot came at the same moment
                     traffic.release()

@@ -37,7 +37,7 @@ LARGER: Final = 4
 class Step(NamedTuple):
     """One attempt. `wait_s`: first wait so long. `retry`: the endpoint was tried before.
 
-    `allowance`: output tokens it may use. `looks`: the wait is for a provider to come back.
+    `allowance`: output tokens it may use. `rechecks`: the wait is for a provider to come back.
     `is_lone`: no other endpoint may be tried. `health`: the endpoint's.
     """
 
@@ -48,7 +48,7 @@ class Step(NamedTuple):
     allowance: int
     wait_s: float
     retry: bool
-    looks: bool
+    rechecks: bool
     is_lone: bool
 
 
@@ -93,7 +93,7 @@ class CallState:
     held: dict[str, str] = field(default_factory=dict)
     larger: dict[str, int] = field(default_factory=dict)
     least_window: int = 0
-    looks: int = 0
+    rechecks: int = 0
     uncounted: int = 0
     escalations: int = 0
     above: float = -1.0

@@ -124,7 +124,7 @@ class Calls:
         self._wall = wall
         self._entries: dict[str, _Entry] = {}  # the least recently used first
         self._chars = 0
-        self._places = asyncio.Semaphore(MOST_RUNNING)
+        self._slots = asyncio.Semaphore(MOST_RUNNING)
 
     @property
     def running(self) -> int:
@@ -233,7 +233,7 @@ class Calls:
 
     async def _run(self, ref: str, task: Task, deadline_s: float) -> Answer:
         began = self._now()
-        async with self._places:
+        async with self._slots:
             waited = self._now() - began
             return await self._executor.complete(
                 task,

@@ -349,15 +349,14 @@ def make_ledger(settings: Settings, catalog: Catalog) -> Ledger:
 
 def _make_alerts(settings: Settings, catalog: Catalog) -> Alerts | None:
     """What tells people of spent budgets; `None` where the manifest names no receiver."""
-    told = catalog.alerts
-    url = webhook_of(settings, catalog)
-    if not (url or told.command):
+    wanted, url = catalog.alerts, webhook_of(settings, catalog)
+    if not (url or wanted.command):
         return None
     from rightmodel.execution.alerts import Alerts
     from rightmodel.ledger.reservations import this_origin
 
     host = this_origin(settings.environment).host
-    return Alerts(url, told.format, told.command, host=host, clock=time.time)
+    return Alerts(url, wanted.format, wanted.command, host=host, clock=time.time)
 
 
 class _OverHttp(dict["WireFormat", "Upstream"]):

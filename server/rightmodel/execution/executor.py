@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.routing.router import Router
 
-LOOK_AGAIN_S: Final = 5.0
+MOST_PAUSE_S: Final = 5.0
 """A call that waits for one endpoint checks so often whether another is back before it."""
 
 
@@ -163,9 +163,9 @@ class Executor:
 
     async def _waited(self, call: Call, step: Step, wait: float) -> bool:
         """Wait; whether the step is still the one to take then."""
-        call.state.looks += step.looks
+        call.state.rechecks += step.rechecks
         call.listener(Waiting(step.model.id, wait))
-        await asyncio.sleep(min(wait, LOOK_AGAIN_S))
+        await asyncio.sleep(min(wait, MOST_PAUSE_S))
         # Another may be back; or a probe is under way here, or it failed anew.
         is_fit = step.endpoint.key in call.state.soon or not self._health.wait_s(step.endpoint)
-        return wait <= LOOK_AGAIN_S and is_fit
+        return wait <= MOST_PAUSE_S and is_fit

@@ -14,7 +14,7 @@ import math
 from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.execution.breaker import OUT_S, Breaker
@@ -57,27 +57,24 @@ class EndpointHealth(NamedTuple):
 
 
 ORDINARY: Final = EndpointHealth()
-_NOTHING: Final[Mapping[EndpointKey, EndpointHealth]] = {}
-_NO_NAMES: Final[Mapping[str, str]] = {}
-_NO_OUTCOMES: Final[Outcomes] = {}
+_NOTHING: Final[Mapping[Any, Any]] = {}
 
 
 class Snapshot(NamedTuple):
     """All that the next step depends on. `endpoints`: those that are not `ORDINARY`.
 
     `unreachable`: providers that lately refused or dropped a connection, or kept silent: their
-    other models may be no better.
-    `out_of_retries`: providers whose retry budget is used up. `loaded`: for a busy provider that
-    holds one model at a time, the name of that model. `jitter`: random, from 0 to 1. `now`:
-    monotonic seconds.
+    other models may be no better. `latest`: outcomes. `out_of_retries`: providers whose retry
+    budget is used up. `loaded`: for a busy provider that holds one model at a time, the name of
+    that model. `jitter`: random, from 0 to 1. `now`: monotonic seconds.
     """
 
     endpoints: Mapping[EndpointKey, EndpointHealth] = _NOTHING
     unreachable: frozenset[str] = frozenset()
     out_of_retries: frozenset[str] = frozenset()
-    loaded: Mapping[str, str] = _NO_NAMES
+    loaded: Mapping[str, str] = _NOTHING
     jitter: float = 1.0
-    latest: Outcomes = _NO_OUTCOMES
+    latest: Outcomes = _NOTHING
     now: float = 0.0
 
     def of(self, endpoint: Endpoint) -> EndpointHealth:
@@ -204,7 +201,8 @@ class Health:
         if traffic.limit < traffic.most:  # one more at once for each full round of answers
             grown = min(traffic.most, traffic.limit + 1 / traffic.limit)
             traffic.limit = traffic.most if grown > UNLIMITED else grown
-        self._leave(load, traffic)
+        load.in_flight -= 1
+        traffic.release()
 
     def fail(self, endpoint: Endpoint, error: ProviderError, ticket: int = 0) -> None:
         """It failed: what the fault speaks of cools down. Without a ticket it was the probe."""
@@ -239,7 +237,8 @@ class Health:
 
     def release(self, endpoint: Endpoint, ticket: int = 0) -> None:
         """The call was cancelled, which is no evidence about the endpoint."""
-        self._leave(self._load(endpoint), self.traffic(endpoint.provider))
+        self._load(endpoint).in_flight -= 1
+        self.traffic(endpoint.provider).release()
         for breaker in self._of(endpoint):
             if breaker.probe == ticket or not ticket:
                 breaker.probing_since = None
@@ -333,10 +332,6 @@ class Health:
         if load is None:
             load = self._loads[endpoint.key] = _Load()
         return load
-
-    def _leave(self, load: _Load, traffic: Traffic) -> None:
-        load.in_flight -= 1
-        traffic.release()
 
 
 def _keys(endpoint: Endpoint) -> tuple[tuple[str, ...], ...]:

@@ -55,7 +55,7 @@ GIVEN_UP: Final = frozenset({Fault.TIMEOUT, Fault.BUSY})
 class Watch:
     """Follows one request, and ends it after too long a silence: a context manager around it.
 
-    It raises `TimeoutError` then. No timer is moved while an answer arrives: one that rings looks
+    It raises `TimeoutError` then. No timer is moved while an answer arrives: one that rings checks
     whether it still should.
 
     `now`: the event loop's clock. `limit`: when silence before the first token ends the request.

@@ -125,7 +125,7 @@ class Unrecorded:
 
 
 def observed(records: Records, observe: Callable[[Row], object] | None) -> Records:
-    """Records that `observe` looks at on their way to the ledger."""
+    """Records that `observe` is given on their way to the ledger."""
     return records if observe is None else _Observed(records, observe)
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rightmodel.core.task import Task
     from rightmodel.execution.records import Records
 
-LOOK_S: Final = 0.5
-"""Between two looks for an answer."""
+POLL_S: Final = 0.5
+"""Between two checks for an answer."""
 MARGIN_S: Final = 30.0
 """After a call should have given up, until its server counts as dead."""
 
@@ -66,7 +66,7 @@ class SharedCalls:
                     "Hand the subtask over anew",
                     argument="ref",
                 )
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
 
 
 def _key(ref: str, client: str) -> str:

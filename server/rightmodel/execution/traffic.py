@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from asyncio import Future
 
 RETRY_WINDOW_S: Final = 60.0
 RETRY_FLOOR: Final = 3
@@ -19,18 +22,6 @@ RETRY_FLOOR: Final = 3
 RETRY_SHARE: Final = 0.2
 UNLIMITED: Final = 64.0
 """An adaptive limit that has grown to so many requests is lifted."""
-
-
-class Turn(Protocol):
-    """The turn of a request that waits for a slot: a future."""
-
-    def done(self) -> bool:
-        """Whether it came, or nobody waits for it any more."""
-        ...
-
-    def set_result(self, result: None, /) -> None:
-        """It comes."""
-        ...
 
 
 @dataclass(slots=True)
@@ -48,7 +39,7 @@ class Traffic:
     model: str = ""
     halved: bool = False
     held: int = 0
-    waiting: deque[tuple[Turn, str]] = field(default_factory=deque)
+    waiting: deque[tuple[Future[None], str]] = field(default_factory=deque)
     recent: deque[tuple[float, bool]] = field(default_factory=deque)
     retries: int = 0
 
@@ -60,13 +51,13 @@ class Traffic:
     def admit(self) -> None:
         """Give the slots that are free to those who wait, in order."""
         while self.waiting:
-            turn, model = self.waiting[0]
-            if turn.done():  # cancelled
+            waiter, model = self.waiting[0]
+            if waiter.done():  # cancelled
                 self.waiting.popleft()
             elif self.has_room(model):
                 self.waiting.popleft()
                 self.take(model)
-                turn.set_result(None)
+                waiter.set_result(None)
             else:
                 return
 

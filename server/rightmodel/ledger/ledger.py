@@ -181,7 +181,7 @@ class Ledger:
             self._alert(state, refusal=str(error))
 
     def _alert(self, state: LimitState, *, refusal: str = "") -> None:
-        """Have people told of a limit that seems to be nearly spent."""
+        """Send an alert about a limit that seems to be nearly spent, or refused a call."""
         mark = mark_of(state, now=self._clock(), refused=bool(refusal))
         if self._alerts is None or mark in self._told or mark in self._claims:
             return
@@ -190,7 +190,7 @@ class Ledger:
         claim.add_done_callback(lambda _: self._claims.pop(mark))
 
     async def _claim(self, alerts: AlertSink, mark: Mark, refusal: str) -> None:
-        """Tell it, unless it was told. What running calls will cost is known once it is written."""
+        """Send it once. What running calls will cost is known once it is written."""
 
         def do(store: Store) -> tuple[Mark, Alert | None] | None:
             now = self._clock()
