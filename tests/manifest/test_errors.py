@@ -128,6 +128,11 @@ def test_a_key_in_the_wrong_table_is_told_where_it_belongs(
     assert f": unknown key; {said}" in told
 
 
+def test_quotes_in_a_comment_begin_no_string(tmp_path: Path) -> None:
+    (told,) = errors(tmp_path, 'version = 1\n  # """ as in Python\n[routing]\njudge = 3\n')
+    assert told.startswith(":4: routing.judge: ")
+
+
 @pytest.mark.parametrize("name", shipped_names())
 def test_the_line_of_a_key_is_that_of_the_file(name: str) -> None:
     path = shipped_dir() / f"{name}.toml"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rightmodel.core.decision import Decision
     from rightmodel.manifest.catalog import Catalog
 
+LONG = "x " * 20_000
 MODELS = """
 version = 1
 [routing]
@@ -140,6 +141,27 @@ def test_escapes_within_the_arguments_of_a_tool_hide_nothing(tmp_path: Path) -> 
     request = CODECS[WireFormat.OPENAI_CHAT].decode_request(document)
     turn = Turn(request, WireFormat.OPENAI_CHAT, json.dumps(document).encode(), document)
     assert route(tmp_path, SECRET, Task("go on", turn=turn)).requirements.trust is Trust.local
+
+
+@pytest.mark.parametrize("key", ["data", "model", "type", "role"])
+def test_a_key_of_the_wire_format_hides_nothing_in_the_input_of_a_tool(
+    tmp_path: Path, key: str
+) -> None:
+    ran = {"type": "server_tool_use", "id": "s1", "name": "run", "input": {key: "hunter2"}}
+    messages = [
+        {"role": "user", "content": "go on"},
+        {"role": "assistant", "content": [ran]},
+        {"role": "user", "content": "and now?"},
+    ]
+    document = {"model": "auto", "max_tokens": 9, "messages": messages}
+    request = CODECS[WireFormat.ANTHROPIC_MESSAGES].decode_request(document)
+    turn = Turn(request, WireFormat.ANTHROPIC_MESSAGES, json.dumps(document).encode(), document)
+    assert route(tmp_path, SECRET, Task("and now?", turn=turn)).requirements.trust is Trust.local
+
+
+def test_escapes_of_a_prompt_in_json_hide_nothing(tmp_path: Path) -> None:
+    task = Task('{"note": "it is \\u0068unter2"}')
+    assert route(tmp_path, SECRET, task).requirements.trust is Trust.local
 
 
 def test_the_wire_format_s_own_keys_are_not_text_of_the_request(tmp_path: Path) -> None:
@@ -333,25 +355,47 @@ def test_a_file_is_known_by_each_of_its_names(tmp_path: Path) -> None:
         (r".*password", True),
         (r"[\w.]+@", True),
         (r"(a|aa){2,40}b", True),
+        (r"(a?){30}a{30}", True),
+        (r"(a|aa)(a|aa)(a|aa)(a|aa)(a|aa)(a|aa)(a|aa)(a|aa)(a|aa)b", True),
+        (r"(one|two|three|four|five|six|seven|eight|nine|ten)", False),
+        (r"\b\d{13,16}\b", False),
+        (r"a{0,99}a{0,99}a{0,99}b", True),
+        (r"a?a?a?a?a?a?a?b", True),
+        (".*" * 90, True),
     ],
 )
-def test_a_pattern_that_repeats_is_searched_where_it_can_be_stopped(
+def test_a_pattern_that_may_be_slow_is_searched_where_it_can_be_stopped(
     tmp_path: Path, pattern: str, *, slow: bool
 ) -> None:
     asked: list[str] = []
 
     async def search(found: re.Pattern[str], texts: Sequence[str]) -> bool | None:
         asked.append(found.pattern)
-        assert "x" in texts
+        assert LONG in texts
         return None
 
     rules = f"[[rules]]\nwhen = {{ matches = '{pattern}' }}\n"
     for sets, counts in (('require = { trust = "local" }', True), ('tier = "best"', False)):
         router = Router(catalog_of(tmp_path, rules + sets), lambda _: "", search=search)
-        decision = asyncio.run(router.route(Task("x", difficulty="easy", skill="code")))
+        decision = asyncio.run(router.route(Task(LONG, difficulty="easy", skill="code")))
         held = decision.requirements.trust is Trust.local or decision.tier == "best"
         assert held is (slow and counts), "too slow: it counts where something is required"
     assert asked == [pattern] * 2 * slow
+
+
+@pytest.mark.parametrize("pattern", [r"sk-\w{20,}", r"pass\s*\w+", r"(?i)key:.*"])
+def test_a_short_text_is_searched_without_a_process(tmp_path: Path, pattern: str) -> None:
+    rule = f"[[rules]]\nwhen = {{ matches = '{pattern}' }}\nrequire = {{ trust = 'local' }}\n"
+
+    async def search(found: re.Pattern[str], _: Sequence[str]) -> bool | None:
+        raise AssertionError(found.pattern)
+
+    router = Router(catalog_of(tmp_path, rule), lambda _: "", search=search)
+    for text, trust in (
+        ("sk-0123456789abcdefghij", Trust.local if "sk" in pattern else Trust.any),
+        ("hello", Trust.any),
+    ):
+        assert asyncio.run(router.route(Task(text))).requirements.trust is trust
 
 
 def test_a_model_that_no_manifest_lists_serves_the_rule_that_uses_it_alone(tmp_path: Path) -> None:

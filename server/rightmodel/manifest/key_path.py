@@ -74,6 +74,8 @@ def _outside_of_strings(text: str) -> Iterator[tuple[int, str]]:
     inside = ""
     for number, line in enumerate(text.split("\n"), 1):
         if not inside:
+            if line.lstrip().startswith("#"):
+                continue  # with quotes or not
             yield number, line.lstrip()
         for quotes in _LONG_QUOTES:
             if inside in {"", quotes} and line.count(quotes) % 2:

@@ -129,10 +129,8 @@ class Router:
 
         `judge`: whether the judge may be asked, which takes a call.
         """
-        request = self._request(task, await self._corrected() if self._corrected else self._catalog)
-        if request.rules:
-            left = await routing_rules.searched(request.rules, task, self._search)
-            request = replace(request, rules=left)
+        catalog = await self._corrected() if self._corrected else self._catalog
+        request = await self._request(task, catalog)
         mode, local = _settled(request) or self._local(request)
         question = question_for(request, local)
         outlook = weigh(request.catalog, question)
@@ -170,7 +168,7 @@ class Router:
             decision = ranked(weigh(request.catalog, judged), judged)
         return replace(decision, judge=model.id, judge_usd=verdict.cost_usd)
 
-    def _request(self, task: Task, catalog: Catalog) -> _Request:
+    async def _request(self, task: Task, catalog: Catalog) -> _Request:
         named = self._named(task)
         extra = tuple(m for m in named if m.id not in self._catalog.models)
         client = catalog.clients.get(task.client)
@@ -184,7 +182,9 @@ class Router:
         tier = task.tier or usual
         rules: Sequence[Rule] = ()
         if catalog.rules:
-            rules = routing_rules.candidates(catalog.rules, task, tier=tier, input_tokens=tokens)
+            rules = await routing_rules.candidates(
+                catalog.rules, task, self._search, tier=tier, input_tokens=tokens
+            )
         return _Request(
             task=task,
             catalog=catalog,

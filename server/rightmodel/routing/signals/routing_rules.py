@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
+from math import prod
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.decision import Assessment, Trust
@@ -104,10 +105,19 @@ class Applied:
 
 _NO_TEXT: Final = frozenset({"role", "type", "model", "data"})
 """Fields of a body that hold words of the API, or files."""
+_ALL_TEXT: Final = frozenset({"input", "arguments", "args", "variables", "metadata"})
+"""Fields of a body whose keys are not the API's."""
 
 _LITERALS: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]])*\]", re.DOTALL)
 """Escaped characters and classes of a pattern, where a `*` repeats nothing."""
-_REPEATS: Final = re.compile(r"[*+]|\{\d*,\d*\}")
+_REPEATS: Final = re.compile(r"[*+]|\{\d*,(\d*)\}")
+_REPEATED_GROUP: Final = re.compile(r"\)[*+{]")
+_OPTIONAL: Final = re.compile(r"(?<!\()\?")
+EXPONENTIAL: Final = 20
+"""What a repeated group counts for: `(a+)+`."""
+FEW_STEPS: Final = 300_000
+MOST_FACTOR: Final = 64
+"""A search with so many steps, or so many for each character, holds up nothing."""
 
 UNKNOWN: Final = 0.3
 """Confidence in `general` and in medium difficulty where nothing names the kind of work."""
@@ -123,42 +133,25 @@ NOTHING_KNOWN: Final = Assessment(
 """`assess = "rules"`: the assessment where neither a hint nor a rule sets one."""
 
 
-def candidates(rules: Sequence[Rule], task: Task, *, tier: str, input_tokens: int) -> list[Rule]:
+async def candidates(
+    rules: Sequence[Rule], task: Task, search: Search, *, tier: str, input_tokens: int
+) -> list[Rule]:
     """The rules whose conditions on text, files, size and tier hold.
 
-    They apply if their conditions on skill and difficulty hold, too, which need an assessment, and
-    patterns that may be slow are found: `searched`. `tier`: the call's, else the manifest's.
+    They apply if their conditions on skill and difficulty hold, too, which need an assessment.
+    `tier`: the call's, else the manifest's. `search`: for patterns that may be slow.
     """
     texts = _Texts(task)
     found = []
     for rule in rules:
-        if rule.when.tier and tier not in rule.when.tier:
-            continue
-        if not _size_holds(rule.when, input_tokens):
+        when = rule.when
+        if (when.tier and tier not in when.tier) or not _size_holds(when, input_tokens):
             continue
         # A secret in the schema or in an earlier turn is sent, too.
         files = _all_files(task) if requires(rule) else task.files
-        if _files_hold(rule.when, files) and _text_holds(rule.when, texts, rule):
+        if _files_hold(when, files) and await _text_holds(rule, texts, search):
             found.append(rule)
     return found
-
-
-async def searched(rules: Sequence[Rule], task: Task, search: Search) -> list[Rule]:
-    """The rules without those whose slow pattern is not found.
-
-    A search that takes too long counts as found where the rule requires something: the pattern may
-    mark what must not be sent.
-    """
-    texts = _Texts(task)
-    left = []
-    for rule in rules:
-        pattern = rule.when.matches
-        if pattern is not None and may_be_slow(pattern):
-            found = await search(pattern, texts.of(rule))
-            if not (requires(rule) if found is None else found):
-                continue
-        left.append(rule)
-    return left
 
 
 async def search_here(pattern: re.Pattern[str], texts: Sequence[str]) -> bool:
@@ -166,10 +159,23 @@ async def search_here(pattern: re.Pattern[str], texts: Sequence[str]) -> bool:
     return any(map(pattern.search, texts))
 
 
+def may_be_slow(pattern: re.Pattern[str], characters: int) -> bool:
+    """Whether a search of a text of that length may take long. An estimate, rather too high."""
+    factor, unbounded = _steps(pattern)
+    steps: int = factor * characters ** (1 + unbounded)
+    return steps > max(FEW_STEPS, MOST_FACTOR * characters)
+
+
 @cache
-def may_be_slow(pattern: re.Pattern[str]) -> bool:
-    """Whether a search may take more than a multiple of the text's length: what repeats may."""
-    return bool(_REPEATS.search(_LITERALS.sub("", pattern.pattern)))
+def _steps(pattern: re.Pattern[str]) -> tuple[int, int]:
+    """The most steps of a search: a factor, and how many repeats may each reach the text's end."""
+    plain = _LITERALS.sub(".", pattern.pattern)
+    if _REPEATED_GROUP.search(plain):
+        return 1, EXPONENTIAL
+    repeats = _REPEATS.findall(plain)
+    bounds = [int(most) for most in repeats if most]
+    choices = [1 + group.count("|") for group in plain.split(")")]
+    return prod(bounds) * prod(choices) * 2 ** len(_OPTIONAL.findall(plain)), repeats.count("")
 
 
 def apply(
@@ -297,8 +303,7 @@ def _all_texts(task: Task) -> list[str]:
     texts = list(texts_of(task.content))
     if task.turn is not None:
         texts += _passing(task.turn.document)
-        texts += [inner for text in texts for inner in _within_json(text)]
-    return texts
+    return texts + [inner for text in texts for inner in _within_json(text)]
 
 
 def _with_unified(texts: list[str]) -> list[str]:
@@ -311,7 +316,9 @@ def _passing(value: object) -> Iterator[str]:
     """The strings of a turn's body: it may pass through, with fields that nothing here reads."""
     if isinstance(value, Mapping):
         for key, item in value.items():
-            if key not in _NO_TEXT:
+            if key in _ALL_TEXT and isinstance(item, Mapping):
+                yield from texts_of(item)
+            elif key not in _NO_TEXT:
                 yield from _passing(item)
     elif isinstance(value, list):
         for item in value:
@@ -331,15 +338,18 @@ def _all_files(task: Task) -> list[Attachment]:
     return [file for message in task.messages for file in message.files]
 
 
-def _text_holds(when: Condition, texts: _Texts, rule: Rule) -> bool:
-    pattern = when.matches
-    is_fast = pattern is not None and not may_be_slow(pattern)
-    if pattern and is_fast and not any(map(pattern.search, texts.of(rule))):
-        return False
-    if not when.contains:
+async def _text_holds(rule: Rule, texts: _Texts, search: Search) -> bool:
+    when = rule.when
+    if when.contains:
+        folded = "\n".join(texts.of(rule)).casefold()
+        if not any(word in folded for word in when.contains):
+            return False
+    if when.matches is None:
         return True
-    folded = "\n".join(texts.of(rule)).casefold()
-    return any(word in folded for word in when.contains)
+    slow = may_be_slow(when.matches, sum(map(len, texts.of(rule))))
+    found = await (search if slow else search_here)(when.matches, texts.of(rule))
+    # What took too long counts: the pattern may mark what must not be sent.
+    return requires(rule) if found is None else found
 
 
 def _size_holds(when: Condition, input_tokens: int) -> bool:
