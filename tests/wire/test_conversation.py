@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -13,6 +14,7 @@ from rightmodel.core.task import (
     CacheMark,
     ChatRequest,
     Message,
+    Reasoning,
     Text,
     ToolCall,
     ToolResult,
@@ -82,6 +84,24 @@ def test_system_text_in_the_middle_becomes_the_user_s_and_keeps_its_cache_mark()
 def test_blank_texts_and_empty_messages_are_left_out() -> None:
     blank = Message.of("assistant", " \n")
     assert messages(HI, blank, HI) == (Message("user", (*HI.parts, *HI.parts)),)
+
+
+@pytest.mark.parametrize("wire_format", CODECS)
+def test_a_tool_that_returned_nothing_has_an_empty_result(wire_format: WireFormat) -> None:
+    request = ChatRequest("m", (HI, call("a"), result("a", "")))
+    body = json.dumps(CODECS[wire_format].encode_request(request))
+    assert "See the attached file" not in body
+    assert '"text": ""' not in body
+
+
+def test_an_answer_of_nothing_but_reasoning_that_cannot_be_sent_is_left_out() -> None:
+    thought = Message("assistant", (Reasoning("why"),))
+    for name, field in (
+        (WireFormat.ANTHROPIC_MESSAGES, "messages"),
+        (WireFormat.GEMINI, "contents"),
+    ):
+        body = CODECS[name].encode_request(ChatRequest("m", (HI, thought, HI)))
+        assert [message["role"] for message in body[field]] == ["user", "user"]
 
 
 def test_text_files_become_text() -> None:

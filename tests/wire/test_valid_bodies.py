@@ -126,6 +126,11 @@ def test_what_a_schema_is_for_is_in_the_schema() -> None:
     assert request.schema == {"type": "object", "description": "A town."}
 
 
+def test_json_mode_may_have_a_schema() -> None:
+    form = {"type": "json_object", "schema": {"type": "object", "required": ["town"]}}
+    assert decoded(CHAT, {"messages": [USER], "response_format": form}).schema == form["schema"]
+
+
 def test_the_older_field_of_a_schema_counts() -> None:
     form = {"type": "json_schema", "schema": {"type": "object"}}
     assert decoded(MESSAGES, {"messages": [USER], "output_format": form}).schema == form["schema"]

@@ -74,7 +74,7 @@ def encode_body(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, A
     system, messages = _split_system(request.messages)
     body: dict[str, Any] = {
         "model": request.model,
-        "messages": [_encoded(message) for message in messages],
+        "messages": [out for message in messages if (out := _encoded(message))["content"]],
         "max_tokens": request.max_output_tokens or DEFAULT_OUTPUT,
     }
     if request.stream:
@@ -91,7 +91,7 @@ def encode_body(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, A
     body |= given(temperature=temperature, top_p=request.top_p)
     if request.stop:
         body["stop_sequences"] = list(request.stop)
-    if request.tools and not _is_marked(request):
+    if request.tools and body["messages"] and not _is_marked(request):
         _mark_ends(body)
     return body
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 from xml.sax.saxutils import quoteattr
 
 from rightmodel.core.task import Attachment, CacheMark, Message, Text, ToolCall, ToolResult
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from rightmodel.core.task import ChatRequest, Part, Role
 
+P = TypeVar("P")
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 """Ids that all APIs take: Anthropic allows these characters, OpenAI this length."""
 
@@ -29,7 +30,7 @@ def settled(request: ChatRequest) -> ChatRequest:
     themselves. Messages of one role in a row are one. Results of tools follow their calls at once,
     in front of what the user says. A result without its call is told as text; a call without its
     result gets one that says so. Ids of calls are unique. Blank texts are left
-    out. Where nothing else is said, the last system text is the user's.
+    out, also of results. Where nothing else is said, the last system text is the user's.
     """
     leading = leading_system(request.messages)
     merged = _merged(_inlined(_reminder(message)) for message in request.messages[leading:])
@@ -75,12 +76,16 @@ def _inlined(message: Message) -> Message:
 def _merged(messages: Iterable[Message]) -> list[tuple[Role, list[Part]]]:
     found: list[tuple[Role, list[Part]]] = []
     for message in messages:
-        parts = [p for p in message.parts if not isinstance(p, Text) or p.text.strip()]
+        parts = _without_blanks(message.parts)
         if found and found[-1][0] == message.role:
             found[-1][1].extend(parts)
         elif parts:
             found.append((message.role, parts))
     return found
+
+
+def _without_blanks(parts: Iterable[P]) -> list[P]:
+    return [part for part in parts if not isinstance(part, Text) or part.text.strip()]
 
 
 def _matched(messages: Sequence[tuple[Role, list[Part]]]) -> Iterator[Message]:
@@ -130,8 +135,8 @@ def _answered(
         name = next((new for new, sent in missing.items() if sent == part.id), None)
         if name is None:
             words = f"[Result of a tool call that is no longer in the conversation: {part.id}]"
-            rest += [Text(words), *part.parts]
+            rest += [Text(words), *_without_blanks(part.parts)]
         else:
             del missing[name]
-            results[name] = part if name == part.id else replace(part, id=name)
+            results[name] = ToolResult(name, tuple(_without_blanks(part.parts)), part.is_error)
     return results.values(), rest

@@ -71,10 +71,13 @@ def allowed_tools(body: Mapping[str, Any], tools: tuple[ToolSpec, ...]) -> tuple
 def decoded_schema(
     form: Mapping[str, Any], holder: Mapping[str, Any], at: str, left: Leftovers
 ) -> dict[str, Any] | None:
-    """The schema of the output's form; JSON mode asks for any object. `holder`: has it, at `at`."""
+    """The schema of the output's form. `holder`: has it, at `at`.
+
+    JSON mode asks for any object; llama.cpp's and other hosts' may have a schema beside it.
+    """
     kind = form.get("type")
     if kind == "json_object":
-        return {"type": "object"}
+        return obj(form.get("schema")) or {"type": "object"}
     if kind not in (None, "text", "json_schema"):
         left.native(f"{at.removesuffix('.json_schema')}.{kind}")
     return schema_of(holder, at)
