@@ -16,7 +16,7 @@ from rightmodel.wire.fields import text
 from rightmodel.wire.request import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from rightmodel.core.task import ChatRequest, Part
 
@@ -181,7 +181,7 @@ class Leftovers:
         Raises `RequestError` where nothing is said in it, and where the tool that must be called is
         not among the tools.
         """
-        if not self._native and not any(map(_says, _parts(request))):
+        if not self._native and not any(_says(p) for m in request.messages for p in m.parts):
             words = "every message is empty; at least one with content is required"
             raise RequestError(f"{conversation}: {words}", conversation)
         others = (*self._native, *self._ignored)
@@ -193,10 +193,6 @@ class Leftovers:
         if not self._native and not self._ignored:
             return request
         return replace(request, native=tuple(self._native), ignored=tuple(self._ignored))
-
-
-def _parts(request: ChatRequest) -> Iterator[Part]:
-    return (part for message in request.messages for part in message.parts)
 
 
 def _says(part: Part) -> bool:

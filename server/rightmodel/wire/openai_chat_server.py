@@ -231,7 +231,9 @@ def encode_response(response: ChatResponse, envelope: Envelope) -> dict[str, Any
         "index": 0,
         "message": message,
         "logprobs": None,
-        "finish_reason": _finish_out(response.finish, is_refusal=is_refusal),
+        "finish_reason": "stop"
+        if is_refusal
+        else _FINISH_OUT.get(response.finish, response.finish),
     }
     body = {**_head(envelope, "chat.completion"), "choices": [choice]}
     return body if response.usage is None else {**body, "usage": _usage_out(response)}
@@ -266,7 +268,7 @@ class ChatStreamEncoder(StreamEncoder):
 
     def end(self, response: ChatResponse) -> list[dict[str, Any]]:
         """The finish reason, then the usage in a chunk without choices."""
-        chunks = [self._chunk({}, _finish_out(response.finish))]
+        chunks = [self._chunk({}, _FINISH_OUT.get(response.finish, response.finish))]
         if response.usage is not None:
             chunks.append({**self._head, "choices": [], "usage": _usage_out(response)})
         return chunks
@@ -284,10 +286,6 @@ def _head(envelope: Envelope, kind: str) -> dict[str, Any]:
         "created": envelope.created,
         "model": envelope.model,
     }
-
-
-def _finish_out(finish: str, *, is_refusal: bool = False) -> str:
-    return "stop" if is_refusal else _FINISH_OUT.get(finish, finish)
 
 
 def _usage_out(response: ChatResponse) -> dict[str, Any]:

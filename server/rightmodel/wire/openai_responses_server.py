@@ -159,11 +159,8 @@ def _decoded_items(items: list[dict[str, Any]], left: Leftovers) -> tuple[Messag
 
 
 def _continues(item: Mapping[str, Any], before: list[Part], role: str) -> bool:
-    return item.get("type") in _ITEMS or role == "assistant" or _only_results(before)
-
-
-def _only_results(parts: list[Part]) -> bool:
-    return all(isinstance(piece, ToolResult) for piece in parts)
+    only_results = all(isinstance(piece, ToolResult) for piece in before)
+    return item.get("type") in _ITEMS or role == "assistant" or only_results
 
 
 def _decoded_item(item: Mapping[str, Any], field: str, left: Leftovers) -> tuple[str, list[Part]]:
