@@ -42,6 +42,21 @@ def call_chunk(arguments: str) -> dict[str, Any]:
     return chunk(tool_calls=[{"index": 0, "id": "c", "function": {"arguments": arguments}}])
 
 
+def test_calls_without_arguments_have_an_empty_object() -> None:
+    """Claude streams an empty text there; clients of other APIs parse what they get."""
+    events: list[dict[str, Any]] = []
+    for index in (0, 1):
+        call = {"type": "tool_use", "id": f"c{index}", "name": "f", "input": {}}
+        piece = {"type": "input_json_delta", "partial_json": ""}
+        events += [
+            {"type": "content_block_start", "index": index, "content_block": call},
+            {"type": "content_block_delta", "index": index, "delta": piece},
+            {"type": "content_block_stop", "index": index},
+        ]
+    calls = decoded(MESSAGES, *events).response().calls
+    assert [call.arguments for call in calls] == ["{}", "{}"]
+
+
 SPLIT: list[tuple[WireFormat, list[dict[str, Any]], list[Any]]] = [
     (CHAT, [chunk(content="a\ud83d"), chunk(content="\ude00b")], ["a", "😀b"]),
     (CHAT, [chunk(content="\ud83d"), chunk(content="\ude00")], ["😀"]),

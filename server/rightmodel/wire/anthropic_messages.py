@@ -28,7 +28,7 @@ from rightmodel.wire.fields import (
     whole,
 )
 from rightmodel.wire.request import NO_QUIRKS, Quirks, base64_of, name_of
-from rightmodel.wire.response import NoResponseError, ResponseDecoder
+from rightmodel.wire.response import CallStart, NoResponseError, ResponseDecoder
 from rightmodel.wire.schemas import closed
 from rightmodel.wire.seal import is_sealed
 
@@ -226,6 +226,8 @@ class MessageDecoder(ResponseDecoder):
             self._note_piece(value.get("delta") or {}, value.get("index"))
         elif kind == "content_block_start":
             self._note_piece(value.get("content_block") or {}, value.get("index"))
+        elif kind == "content_block_stop":
+            self._note_stop(value.get("index"))
         elif kind == "message_start":
             self._note_message(value.get("message") or {})
         elif kind == "message_delta":
@@ -262,6 +264,12 @@ class MessageDecoder(ResponseDecoder):
             if index not in self._calls:
                 self._note_piece({"type": "tool_use"}, index)
             self.arguments(self._calls[index], piece.get("partial_json"))
+
+    def _note_stop(self, index: Any) -> None:
+        """A call without arguments streams none; other APIs have an empty object there."""
+        last = self.events[-1] if self.events else None
+        if isinstance(last, CallStart) and self._calls.get(index) == last.number:
+            self.arguments(last.number, "{}")
 
     def _note_message(self, message: Mapping[str, Any]) -> None:
         self.served = str(message.get("model") or self.served)
