@@ -116,7 +116,10 @@ async def test_a_silently_cut_prompt_is_not_answered_and_the_window_is_remembere
         assert tried(answer) == [("a/m", Fault.CONTEXT_OVERFLOW), ("b/m", None)]
         assert "OLLAMA_CONTEXT_LENGTH" in attempts(answer)[0].message
         assert harness.health.window(harness.endpoint("a/m")) == 4096
-        assert tried(await harness.complete(Task(LONG))) == [("b/m", None)]
+        answer = await harness.complete(Task(LONG))
+        assert tried(answer) == [("b/m", None)]
+        before = "b/m takes over from a/m (context window of 4096 tokens); a/m came first: "
+        assert answer.receipt.decision.reason.startswith(before)
         assert tried(await harness.complete(Task("short"))) == [("a/m", None)]
 
 

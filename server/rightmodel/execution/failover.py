@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.format import listed
@@ -32,10 +33,13 @@ def failover_reason(state: CallState, model: str, health: Health) -> str:
 
 def _passed_over(state: CallState, health: Health) -> str:
     """Why the decision's first model is not tried at all."""
-    first, left = state.candidates[0], state.left_usd
+    first, left, needed = state.candidates[0], state.left_usd, state.decision.requirements
     if left is not None and (first.cost_usd is None or first.cost_usd > left):
-        return f"over {state.decision.requirements.cost_by}"
+        return f"over {needed.cost_by}"
     endpoints = state.models[first.model].endpoints
+    windows = [health.window(endpoint) or math.inf for endpoint in endpoints]
+    if max(windows) < needed.input_tokens + needed.output_tokens:
+        return f"context window of {max(windows)} tokens"
     known = min(map(health.state, endpoints), key=lambda endpoint: endpoint.wait_s)
     if known.wait_s and known.fault:
         return f"cooling down after {known.fault.value}"
