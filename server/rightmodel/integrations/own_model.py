@@ -29,7 +29,8 @@ def own_models(client: Client, text: str) -> list[str]:
     except CannotMergeError:
         return []
     found = [_value(tree, at) for at in client.model_at]
-    return [name for name in found if isinstance(name, str) and not _OURS.fullmatch(name)]
+    names = [name for name in found if name and isinstance(name, str)]
+    return [name for name in names if not _OURS.fullmatch(name)]
 
 
 def _value(tree: Any, at: Sequence[str]) -> Any:

@@ -116,6 +116,11 @@ def test_a_model_of_an_agent_that_no_manifest_has_is_named(machine: Machine) -> 
     assert "runs on:      Codex CLI: gpt-5.5-mine (in no manifest, so no baseline)" in said
 
 
+def test_an_empty_name_of_a_model_is_none(machine: Machine) -> None:
+    machine.put(".claude/settings.json", '{"env": {"ANTHROPIC_MODEL": ""}}')
+    assert "runs on:      Claude Code" not in machine.init("--yes").output
+
+
 def test_the_manifest_and_the_keys_may_be_elsewhere(machine: Machine) -> None:
     openclaw(machine)
     machine.env["ANTHROPIC_API_KEY"] = ""

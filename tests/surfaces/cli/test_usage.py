@@ -15,6 +15,7 @@ from rightmodel.ledger.paths import FILE
 from rightmodel.ledger.records import CallRecord, Hold, Origin, new_id
 from rightmodel.ledger.spill import Spill
 from rightmodel.ledger.sqlite import SqliteStore
+from rightmodel.surfaces.cli import main
 from surfaces.cli.spendings import BASELINE, JUDGE, MODELS, Rows, months, write
 from surfaces.cli.usage_command import MANIFEST, NOW, TODAY, outcome_of, plain, run, settle, total
 
@@ -358,6 +359,15 @@ def test_a_page_shows_the_dearest_sessions_and_says_how_many_there_are(tmp_path:
 def test_options_that_contradict_each_other_are_reported(arguments: list[str], words: str) -> None:
     outcome = outcome_of(*arguments)
     assert words in f"{outcome.exception}{outcome.output}"
+
+
+def test_a_wrong_command_line_is_told_in_sentences(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["rightmodel", "usage", "--json", "--csv"])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert capsys.readouterr().err.endswith("and --correct. See rightmodel usage --help.\n")
 
 
 def test_days_are_counted_with_today(tmp_path: Path) -> None:

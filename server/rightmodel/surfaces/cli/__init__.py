@@ -136,8 +136,8 @@ def _drop_output() -> None:
 
 def _usage(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
-    hint = f" See {context.command_path} --help." if context else ""
-    return error.format_message() + hint
+    message = error.format_message()
+    return f"{message.rstrip('.')}. See {context.command_path} --help." if context else message
 
 
 def fail(message: str, *, code: int = 1) -> None:
