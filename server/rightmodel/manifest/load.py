@@ -50,15 +50,7 @@ def load_catalog(
     folder = path.resolve().parent if path else Path.cwd()
     problems = Problems(str(path) if path else "(no manifest)")
     bench = Workbench(user, folder, problems, has_key, near_miss, urls or {}, served or {})
-    for name in user.providers:
-        with problems.at(f"providers.{name}"):
-            bench.provider(name, f"providers.{name}")
-        # One with an error stands for itself from here on: its models have no further error.
-        bench.providers.setdefault(name, Provider(name, WireFormat.OPENAI_CHAT, ""))
-    drafts = connected(bench)
-    models = by_id(bench.model(draft, model_id) for model_id, draft in drafts.items())
-    excluded = _excluded(bench, models)
-    models = {k: m for k, m in models.items() if k not in excluded}
+    models = _connected_models(bench)
     aliases = _aliases(bench, models)
     catalog = Catalog(
         models=models,
@@ -87,6 +79,18 @@ def load_catalog(
     catalog = build_rules(catalog, user.rules, problems)
     problems.raise_any(lambda: key_lines(path))
     return catalog
+
+
+def _connected_models(bench: Workbench) -> dict[str, Model]:
+    for name in bench.user.providers:
+        with bench.problems.at(f"providers.{name}"):
+            bench.provider(name, f"providers.{name}")
+        # One with an error stands for itself from here on: its models have no further error.
+        bench.providers.setdefault(name, Provider(name, WireFormat.OPENAI_CHAT, ""))
+    drafts = connected(bench)
+    models = by_id(bench.model(draft, model_id) for model_id, draft in drafts.items())
+    excluded = _excluded(bench, models)
+    return {k: m for k, m in models.items() if k not in excluded}
 
 
 def _absent(models: Mapping[str, Model], served: Mapping[str, Served]) -> dict[str, str]:
