@@ -22,6 +22,8 @@ from rightmodel.simulator import Behaviour, Received, SimulatedProvider
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rightmodel.execution.engine import Engine
+
 
 MANIFEST = """
 version = 1
@@ -234,6 +236,13 @@ async def test_a_broken_manifest_is_reported_in_the_tools_error(
     assert "code=manifest_error" in error
 
 
+def engine_with_judge(path: Path, manifest: str, url: str) -> Engine:
+    path.write_text(manifest.format(url=url, assess="judge"))
+    now = asyncio.get_running_loop().time
+    catalog = load_catalog(path, has_key=bool)
+    return build(Settings(path, {}), catalog, clock=Clock(now, now), ledger=Unrecorded())
+
+
 @rehearsal
 async def test_a_judge_that_kept_silent_is_probed_by_one_call(tmp_path: Path) -> None:
     """The others do not wait for it; a caller that leaves makes room for the next probe."""
@@ -242,13 +251,7 @@ async def test_a_judge_that_kept_silent_is_probed_by_one_call(tmp_path: Path) ->
     async with SimulatedProvider(
         models={"cheap": silent, "dear": Behaviour("HELLO")}, clock=now, sleep=asyncio.sleep
     ) as upstream:
-        path.write_text(MANIFEST.format(url=upstream.base_url, assess="judge"))
-        engine = build(
-            Settings(path, {}),
-            load_catalog(path, has_key=bool),
-            clock=Clock(now, now),
-            ledger=Unrecorded(),
-        )
+        engine = engine_with_judge(path, MANIFEST, upstream.base_url)
 
         async def waited(number: int) -> float:
             began = now()
@@ -274,13 +277,7 @@ async def test_a_judge_that_is_busy_with_other_calls_does_not_hold_up_every_call
 ) -> None:
     path, now = tmp_path / "rightmodel.toml", asyncio.get_running_loop().time
     busy = MANIFEST.replace("[[models]]", "max_concurrency = 1\n[[models]]", 1)
-    path.write_text(busy.format(url="http://127.0.0.1:9/v1", assess="judge"))
-    engine = build(
-        Settings(path, {}),
-        load_catalog(path, has_key=bool),
-        clock=Clock(now, now),
-        ledger=Unrecorded(),
-    )
+    engine = engine_with_judge(path, busy, "http://127.0.0.1:9/v1")
     endpoint = engine.catalog.models["p/cheap"].endpoints[0]
     ticket = engine.health.begin(endpoint)
     waits = []
@@ -302,13 +299,7 @@ async def test_a_judge_that_keeps_silent_does_not_hold_up_every_call(tmp_path: P
     async with SimulatedProvider(
         models={"cheap": silent, "dear": Behaviour("HELLO")}, clock=now, sleep=asyncio.sleep
     ) as upstream:
-        path.write_text(MANIFEST.format(url=upstream.base_url, assess="judge"))
-        engine = build(
-            Settings(path, {}),
-            load_catalog(path, has_key=bool),
-            clock=Clock(now, now),
-            ledger=Unrecorded(),
-        )
+        engine = engine_with_judge(path, MANIFEST, upstream.base_url)
         waits = []
         for number in range(30):
             began = now()
