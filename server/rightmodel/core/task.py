@@ -7,15 +7,13 @@ Units: money in USD as `Decimal`, time in seconds, sizes in tokens unless a name
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from rightmodel.core.decision import SessionView
 
 

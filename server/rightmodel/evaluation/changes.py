@@ -11,7 +11,7 @@ from tomlkit.items import AoT
 from rightmodel.core.decision import success
 from rightmodel.core.errors import TaskError
 from rightmodel.evaluation.fit import fit
-from rightmodel.manifest.catalog import DEFAULT_RATING, DEFAULT_SLOPE
+from rightmodel.manifest.catalog import DEFAULT_RATING, DEFAULT_SLOPE, Catalog, Slope
 from rightmodel.routing.decide import plausible
 from rightmodel.routing.scoring import rating
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from rightmodel.evaluation.fit import Assessed, Fit
-    from rightmodel.manifest.catalog import Catalog, Slope
 
     Ratings = Mapping[str, Mapping[str, float]]
 

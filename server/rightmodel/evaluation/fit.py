@@ -25,16 +25,13 @@ from dataclasses import dataclass, replace
 from math import exp, log1p
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.decision import success
-from rightmodel.manifest.catalog import DEFAULT_RATING, DEFAULT_SLOPE
+from rightmodel.core.decision import Assessment, success
+from rightmodel.manifest.catalog import DEFAULT_RATING, DEFAULT_SLOPE, Slope
 from rightmodel.routing.decide import CERTAIN, level
 from rightmodel.routing.scoring import rating
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from rightmodel.core.decision import Assessment
-    from rightmodel.manifest.catalog import Slope
 
     Weights = tuple[tuple[str, float], ...]
     Vector = list[float]

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.evaluation import baselines, metrics
-from rightmodel.evaluation.samples import Cell
+from rightmodel.evaluation.samples import Cell, Samples
 
 if TYPE_CHECKING:
     import random
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from rightmodel.evaluation.metrics import Interval, Point
     from rightmodel.evaluation.replay import Routed
-    from rightmodel.evaluation.samples import Samples
 
 STEPS: Final = tuple(10 ** (k / 8) for k in range(-20, 29))
 """Failure costs of the curve, as multiples of what always using the best model costs a prompt."""

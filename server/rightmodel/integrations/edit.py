@@ -11,16 +11,13 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any, Final, Literal
+from collections.abc import Callable, MutableMapping, Sequence
+from typing import Any, Final, Literal
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from rightmodel.core.errors import TaskError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 Format = Literal["json", "toml"]
 _TOKEN: Final = re.compile(

@@ -12,14 +12,12 @@ from string import Template
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rightmodel.core.errors import UnknownNameError
-from rightmodel.integrations.clients import CLIENTS
-from rightmodel.integrations.edit import drop, edited, parsed, put, render, value_at
+from rightmodel.integrations.clients import CLIENTS, Client
+from rightmodel.integrations.edit import Tree, drop, edited, parsed, put, render, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from rightmodel.integrations.clients import Client
-    from rightmodel.integrations.edit import Tree
 
 Keys = tuple[str, ...]
 Former = list[tuple[Keys, Any]]

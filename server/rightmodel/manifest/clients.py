@@ -10,12 +10,11 @@ from rightmodel.core.errors import UnknownNameError
 from rightmodel.core.format import fits
 from rightmodel.core.task import TIERS
 from rightmodel.manifest.base_url import http_problem
-from rightmodel.manifest.catalog import Alerts, Client, Gateway
+from rightmodel.manifest.catalog import Alerts, Catalog, Client, Gateway
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.problems import Problems
     from rightmodel.manifest.schema import ClientTable, GatewayTable, Manifest
     from rightmodel.manifest.settings import Settings

@@ -11,20 +11,17 @@ from pydantic import ValidationError
 from rightmodel.core.errors import ManifestError, nearest
 from rightmodel.core.format import listed
 from rightmodel.manifest.build import build_model, build_provider
-from rightmodel.manifest.catalog import Model
-from rightmodel.manifest.local_servers import own_servers
+from rightmodel.manifest.catalog import Model, Provider
+from rightmodel.manifest.local_servers import Served, ServedModel, own_servers
 from rightmodel.manifest.read import shipped_manifest, shipped_names, shipped_provider
-from rightmodel.manifest.schema import ModelTable, ProviderTable
+from rightmodel.manifest.schema import Manifest, ModelTable, ProviderTable
 from rightmodel.manifest.text_file import expand_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from rightmodel.manifest.catalog import Provider
-    from rightmodel.manifest.local_servers import Served, ServedModel
     from rightmodel.manifest.problems import Problems
-    from rightmodel.manifest.schema import Manifest
 
 _MERGED: Final = ("cost", "limits", "skills", "cache")
 """Tables of a model or provider that an override changes key by key instead of replacing."""

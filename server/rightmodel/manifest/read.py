@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from rightmodel.core.errors import ManifestError, nearest
 from rightmodel.core.format import cut, listed
 from rightmodel.manifest.base_url import is_loopback
-from rightmodel.manifest.key_path import lines, readable
+from rightmodel.manifest.key_path import Location, lines, readable
 from rightmodel.manifest.keys import looks_like_key
 from rightmodel.manifest.problems import Problems
 from rightmodel.manifest.schema import Manifest, ProviderTable
@@ -24,7 +24,6 @@ from rightmodel.manifest.text_types import PATTERNS
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-    from rightmodel.manifest.key_path import Location
 
 _KINDS: Final = {
     "list_type": "must be a list, [ … ]",

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from rightmodel.core.call import Usage
 from rightmodel.core.decision import success
-from rightmodel.simulator.received import count_tokens
-from rightmodel.simulator.transport import dumps
+from rightmodel.simulator.received import Received, count_tokens
+from rightmodel.simulator.transport import Response, dumps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from decimal import Decimal
-
-    from rightmodel.simulator.received import Received
-    from rightmodel.simulator.transport import Response
 
 
 Finish = Literal["stop", "length", "content_filter", "refused", "tool_calls"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.simulator.dialects import Facts, masked
-from rightmodel.simulator.protocol import Setting
-from rightmodel.simulator.received import count_tokens
-from rightmodel.simulator.transport import Pause, Response, dumps, json_response
+from rightmodel.simulator.dialects import Dialect, ErrorText, Facts, masked
+from rightmodel.simulator.protocol import ServedFormat, Setting
+from rightmodel.simulator.received import Received, count_tokens
+from rightmodel.simulator.transport import Event, Json, Part, Pause, Response, dumps, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
 
     from rightmodel.core.task import WireFormat
     from rightmodel.simulator.behaviour import Behaviour, Reply
-    from rightmodel.simulator.dialects import Dialect, ErrorText
-    from rightmodel.simulator.protocol import ServedFormat
-    from rightmodel.simulator.received import Received
-    from rightmodel.simulator.transport import Event, Json, Part
 
 EVENT_STREAM: Final = (
     ("content-type", "text/event-stream; charset=utf-8"),

@@ -8,12 +8,11 @@ import struct
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from rightmodel.simulator.transport import End, Forever, Pause, Stall
+from rightmodel.simulator.transport import End, Forever, Part, Pause, Response, Stall
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from rightmodel.simulator.transport import Part, Response
 
 FLUSH_AT: Final = 65_536
 """Bytes gathered before they are handed to the socket."""

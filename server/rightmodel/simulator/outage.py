@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.errors import TaskError, UnknownNameError
 from rightmodel.core.format import listed
-from rightmodel.simulator import fault
+from rightmodel.simulator import SimulatedFault, SimulatedProvider, fault
 from rightmodel.simulator.simulation import dialect_of, used_providers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rightmodel.manifest.catalog import Catalog, Provider
-    from rightmodel.simulator import SimulatedFault, SimulatedProvider
 
 USUAL_FAULT: Final = "overloaded"
 

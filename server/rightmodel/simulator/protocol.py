@@ -13,10 +13,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple
 
-from rightmodel.core.task import Reasoning, Text, ToolCall, WireFormat
-from rightmodel.simulator.dialects import Facts
-from rightmodel.simulator.received import count_tokens
-from rightmodel.simulator.transport import Event
+from rightmodel.core.task import ChatRequest, Reasoning, Text, ToolCall, WireFormat
+from rightmodel.simulator.dialects import Dialect, Facts
+from rightmodel.simulator.received import Received, count_tokens
+from rightmodel.simulator.transport import Event, Json
 from rightmodel.wire.codec import Codec, Envelope
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import RequestError
@@ -25,11 +25,7 @@ from rightmodel.wire.response import CallDelta, ChatResponse, events_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from rightmodel.core.task import ChatRequest
     from rightmodel.simulator.behaviour import Reply
-    from rightmodel.simulator.dialects import Dialect
-    from rightmodel.simulator.received import Received
-    from rightmodel.simulator.transport import Json
 
 Route = Literal["answer", "models", ""]
 

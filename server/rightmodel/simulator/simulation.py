@@ -14,23 +14,20 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.call import Usage
 from rightmodel.core.decision import Trust
-from rightmodel.core.task import WireFormat
+from rightmodel.core.task import Task, WireFormat
 from rightmodel.manifest.base_url import is_loopback
 from rightmodel.manifest.settings import Settings
 from rightmodel.simulator.behaviour import Behaviour, Reply, ToolCall, example_of
 from rightmodel.simulator.dialects import DIALECTS, NATIVE
-from rightmodel.simulator.received import count_tokens
-from rightmodel.simulator.samples import TURNS
+from rightmodel.simulator.received import Received, count_tokens
+from rightmodel.simulator.samples import TURNS, Sample
 from rightmodel.simulator.server import SimulatedProvider
 from rightmodel.simulator.transport import dumps
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-    from rightmodel.core.task import Task
     from rightmodel.manifest.catalog import Catalog, Model, Provider
-    from rightmodel.simulator.received import Received
-    from rightmodel.simulator.samples import Sample
 
 FILLER: Final = "Simulated text, as long as a real answer would be. "
 USUAL_TOKENS: Final = 250

@@ -16,13 +16,12 @@ from urllib.request import url2pathname
 
 from rightmodel.core.errors import TaskError, UnknownNameError, nearest
 from rightmodel.core.format import cut
-from rightmodel.core.task import DIFFICULTIES, EFFORTS, TIERS, Task
+from rightmodel.core.task import DIFFICULTIES, EFFORTS, TIERS, Attachment, Task
 from rightmodel.surfaces.files import read_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from rightmodel.core.task import Attachment
     from rightmodel.manifest.catalog import Catalog
 
 MOST_PROMPT_CHARS: Final = 20_000_000

@@ -27,7 +27,7 @@ from rightmodel.wire.fields import (
     usage_of,
     whole,
 )
-from rightmodel.wire.request import NO_QUIRKS, Quirks, base64_of, name_of
+from rightmodel.wire.request import NO_QUIRKS, ModelRequest, Quirks, base64_of, name_of
 from rightmodel.wire.response import CallStart, NoResponseError, ResponseDecoder
 from rightmodel.wire.schemas import closed
 from rightmodel.wire.seal import is_sealed
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from rightmodel.core.call import Usage
     from rightmodel.core.task import ChatRequest, Part
-    from rightmodel.wire.request import ModelRequest
 
 VERSION: Final = "2023-06-01"
 DEFAULT_OUTPUT: Final = 8192

@@ -48,7 +48,7 @@ from rightmodel.wire.error_body import anthropic_error
 from rightmodel.wire.fields import dumps, effort_of, obj, objects, text, whole
 from rightmodel.wire.plain import plain_messages
 from rightmodel.wire.request import RequestError
-from rightmodel.wire.response import CallStart, ReasoningDelta
+from rightmodel.wire.response import CallStart, ChatResponse, ReasoningDelta, StreamEvent
 from rightmodel.wire.tools import function_tool, tool_name
 
 if TYPE_CHECKING:
@@ -56,7 +56,6 @@ if TYPE_CHECKING:
 
     from rightmodel.core.call import Usage
     from rightmodel.core.task import Part
-    from rightmodel.wire.response import ChatResponse, StreamEvent
 
 _CHOICES: Final = {"auto": "auto", "none": "none", "any": "required", "tool": "required"}
 _FIELDS: Final = frozenset({

@@ -11,14 +11,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rightmodel.core.format import cut
-from rightmodel.core.task import Attachment, Text
+from rightmodel.core.task import Attachment, ChatRequest, Part, Text
 from rightmodel.wire.fields import text
 from rightmodel.wire.request import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rightmodel.core.task import ChatRequest, Part
 
 T = TypeVar("T")
 

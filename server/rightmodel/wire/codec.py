@@ -19,14 +19,13 @@ from rightmodel.core.task import (
 )
 from rightmodel.wire.conversation import settled
 from rightmodel.wire.fields import dumps
-from rightmodel.wire.request import NO_QUIRKS
+from rightmodel.wire.request import NO_QUIRKS, ModelRequest, Quirks
 from rightmodel.wire.seal import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from rightmodel.core.task import ChatRequest, Part, ToolSpec, WireFormat
-    from rightmodel.wire.request import ModelRequest, Quirks
     from rightmodel.wire.response import ChatResponse, ResponseDecoder, StreamEvent
 
 

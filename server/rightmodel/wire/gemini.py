@@ -27,7 +27,7 @@ from rightmodel.wire.fields import (
     usage_of,
     whole,
 )
-from rightmodel.wire.request import NO_QUIRKS, Quirks, base64_of
+from rightmodel.wire.request import NO_QUIRKS, ModelRequest, Quirks, base64_of
 from rightmodel.wire.response import NoResponseError, ResponseDecoder
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from rightmodel.core.call import Usage
     from rightmodel.core.task import ChatRequest, Part
-    from rightmodel.wire.request import ModelRequest
 
 _BY_BUDGET: Final = re.compile(r"gemini-(?:1|2)\b")
 """Models that take a budget of tokens to think; later ones take a level."""

@@ -33,13 +33,12 @@ from rightmodel.wire.gemini import (
     url,
 )
 from rightmodel.wire.request import RequestError
-from rightmodel.wire.response import CallStart, ReasoningDelta
+from rightmodel.wire.response import CallStart, ChatResponse, ReasoningDelta, StreamEvent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rightmodel.core.task import Part
-    from rightmodel.wire.response import ChatResponse, StreamEvent
 
 _SNAKE: Final = re.compile(r"_([a-z])")
 _FREE: Final = frozenset({

@@ -12,13 +12,12 @@ from rightmodel.wire.inline_reasoning import (
     opens_channel,
     split_reasoning,
 )
-from rightmodel.wire.response import CallDelta, CallStart, ReasoningDelta
+from rightmodel.wire.response import CallDelta, CallStart, ReasoningDelta, StreamEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from rightmodel.core.task import ToolSpec
-    from rightmodel.wire.response import StreamEvent
 
 LONGEST_MARKER: Final = 40
 """Characters that are withheld while they may become a marker."""

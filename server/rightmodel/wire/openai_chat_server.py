@@ -44,14 +44,13 @@ from rightmodel.wire.openai_chat import (
 from rightmodel.wire.openai_fields import allowed_tools, decoded_choice, decoded_schema
 from rightmodel.wire.plain import plain_chat
 from rightmodel.wire.request import RequestError
-from rightmodel.wire.response import CallStart, ReasoningDelta
+from rightmodel.wire.response import CallStart, ChatResponse, ReasoningDelta, StreamEvent
 from rightmodel.wire.tools import function_tool, tool_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from rightmodel.core.task import Part
-    from rightmodel.wire.response import ChatResponse, StreamEvent
 
 _FIELDS: Final = frozenset({
     "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "tools",

@@ -20,7 +20,7 @@ from rightmodel.core.task import (
 from rightmodel.wire.conversation import leading_system
 from rightmodel.wire.fields import given, merge_counts, obj, objects, text
 from rightmodel.wire.openai_chat import encoded_choice, encoded_schema, openai_usage
-from rightmodel.wire.request import NO_QUIRKS, Quirks, data_url, name_of, result_text
+from rightmodel.wire.request import NO_QUIRKS, ModelRequest, Quirks, data_url, name_of, result_text
 from rightmodel.wire.response import InBandError, NoResponseError, ResponseDecoder
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from rightmodel.core.call import Usage
     from rightmodel.core.task import ChatRequest, Part
-    from rightmodel.wire.request import ModelRequest
 
 _CLIENT_CALLS: Final = frozenset({
     "custom_tool_call", "local_shell_call", "shell_call", "apply_patch_call", "computer_call",

@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.core.task import Reasoning, Text, ToolCall
+from rightmodel.core.task import Reasoning, Text, ToolCall, ToolOrigin
 from rightmodel.wire.codec import Envelope, StreamEncoder
 from rightmodel.wire.fields import objects
 from rightmodel.wire.openai_responses import reasoning_item
-from rightmodel.wire.response import CallStart, ReasoningDelta
+from rightmodel.wire.response import CallStart, ChatResponse, ReasoningDelta, StreamEvent
 from rightmodel.wire.tools import custom_input, shell_action
 
 if TYPE_CHECKING:
     from rightmodel.core.call import Usage
-    from rightmodel.core.task import ToolOrigin
-    from rightmodel.wire.response import ChatResponse, StreamEvent
 
 _INCOMPLETE_OUT: Final = {"length": "max_output_tokens", "refused": "content_filter"}
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.core.task import Message, Reasoning
+from rightmodel.core.task import ChatRequest, Message, Part, Reasoning, WireFormat
 from rightmodel.wire.response import ReasoningDelta
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rightmodel.core.task import ChatRequest, Part, WireFormat
 
 _MARK: Final = "rightmodel-seal"
 _SEALED: Final = f'"{_MARK}:'.encode()

@@ -12,13 +12,12 @@ from rightmodel.simulator.behaviour import Reply, ToolCall
 from rightmodel.simulator.dialects import ErrorText
 from rightmodel.simulator.fault.base import CHAT, GEMINI, Group, SimulatedFault, made
 from rightmodel.simulator.received import count_tokens
-from rightmodel.simulator.transport import Event, Response, dumps
+from rightmodel.simulator.transport import Event, Json, Response, dumps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rightmodel.simulator.call import Call
-    from rightmodel.simulator.transport import Json
 
 ANSWERS: Final = Group("Invalid answers")
 JSON: Final = (("content-type", "application/json"),)

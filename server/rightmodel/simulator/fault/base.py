@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec
 
 from rightmodel.core.task import WireFormat
 from rightmodel.simulator.dialects import DIALECTS
-from rightmodel.simulator.transport import Pause
+from rightmodel.simulator.transport import Pause, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from rightmodel.core.fault import Fault
     from rightmodel.simulator.call import Call
     from rightmodel.simulator.received import Received
-    from rightmodel.simulator.transport import Response
 
 P = ParamSpec("P")
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Final
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import WireFormat
 from rightmodel.simulator.fault.base import ANTHROPIC, CHAT, Group, SimulatedFault, made
-from rightmodel.simulator.transport import End, Event, Forever, Response, Stall
+from rightmodel.simulator.transport import End, Event, Forever, Json, Part, Response, Stall
 
 if TYPE_CHECKING:
     from rightmodel.simulator.call import Call
-    from rightmodel.simulator.transport import Json, Part
 
 STREAMS: Final = Group("In the middle of an answer")
 NETWORK: Final = Group("Network")

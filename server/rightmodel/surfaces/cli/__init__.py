@@ -13,7 +13,7 @@ import click
 
 from rightmodel import __version__
 from rightmodel.core.errors import RightmodelError, UnknownNameError
-from rightmodel.manifest.settings import read_settings
+from rightmodel.manifest.settings import Settings, read_settings
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.exit_code import exit_code
 from rightmodel.surfaces.log import log_to_stderr
@@ -21,7 +21,6 @@ from rightmodel.surfaces.log import log_to_stderr
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rightmodel.manifest.settings import Settings
 
 COMMANDS: Final = {
     "init": ("init", "Set everything up: manifest, agents, skill file. --remove undoes it."),

@@ -7,7 +7,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.core.call import AttemptFailed, AttemptStarted, Token, Waiting
+from rightmodel.core.call import Answer, AttemptFailed, AttemptStarted, CallEvent, Token, Waiting
 from rightmodel.core.errors import TaskError
 from rightmodel.core.format import duration, mask_keys
 from rightmodel.execution.calls import going_on
@@ -20,7 +20,6 @@ from rightmodel.surfaces.ledger_view import ask_ledger
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rightmodel.core.call import Answer, CallEvent
     from rightmodel.core.task import Task
     from rightmodel.execution.engine import Engine
     from rightmodel.ledger.store import Reader

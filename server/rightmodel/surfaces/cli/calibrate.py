@@ -21,7 +21,7 @@ from rightmodel.evaluation.changes import (
     with_fit,
 )
 from rightmodel.evaluation.fit import as_toml, fit
-from rightmodel.evaluation.table import read_table
+from rightmodel.evaluation.table import Row, read_table
 from rightmodel.execution.engine import make_router
 from rightmodel.manifest.load import load_catalog
 from rightmodel.surfaces.cli import with_settings
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rightmodel.evaluation.fit import Assessed, Fit
-    from rightmodel.evaluation.table import Row
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings
 

@@ -13,7 +13,7 @@ import click
 from rightmodel.core.errors import LedgerError
 from rightmodel.core.format import counted, listed
 from rightmodel.execution.engine import effective_catalog, make_prober
-from rightmodel.execution.probe import PATIENCE_S
+from rightmodel.execution.probe import PATIENCE_S, Finding, Prober
 from rightmodel.routing.signals.rule_effects import ineffective
 from rightmodel.surfaces.cli import settings_summary, with_settings
 from rightmodel.surfaces.cli.finding import as_object, described, label, price_in_words
@@ -23,7 +23,6 @@ from rightmodel.surfaces.cli.terminal import echo, styled
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from rightmodel.execution.probe import Finding, Prober
     from rightmodel.manifest.catalog import Catalog, Endpoint, Model
     from rightmodel.manifest.settings import Settings
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import click
-from rich.console import Group
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -20,7 +20,7 @@ from rich.text import Text
 from rightmodel.core.errors import TaskError
 from rightmodel.core.format import counted
 from rightmodel.execution.engine import effective_catalog, make_prober
-from rightmodel.execution.probe import most_usd
+from rightmodel.execution.probe import Finding, Prober, most_usd
 from rightmodel.surfaces.cli import settings_summary
 from rightmodel.surfaces.cli.console import console
 from rightmodel.surfaces.cli.ending import end_on_signals, first
@@ -30,9 +30,6 @@ from rightmodel.surfaces.cli.terminal import echo
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from rich.console import Console
-
-    from rightmodel.execution.probe import Finding, Prober
     from rightmodel.manifest.catalog import Catalog, Endpoint, Model
     from rightmodel.manifest.settings import Settings
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rightmodel.core.decision import models_by_reason
+from rightmodel.core.decision import Decision, models_by_reason
 from rightmodel.core.errors import RightmodelError, TaskError
 from rightmodel.core.format import dollars, listed, plain
 from rightmodel.execution.engine import build, effective_catalog, make_router
@@ -26,7 +26,6 @@ from rightmodel.surfaces.cli.terminal import echo
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rightmodel.core.decision import Decision
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings
     from rightmodel.routing.router import Router

@@ -12,13 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rightmodel.core.errors import TaskError, UnknownNameError
-from rightmodel.integrations import (
-    CLIENTS,
-    Launch,
-    merged,
-    registration,
-    removed,
-)
+from rightmodel.integrations import CLIENTS, Client, Launch, merged, registration, removed
 from rightmodel.manifest.settings import config_dir, keys_file, read_settings
 from rightmodel.surfaces.cli.agent_file import change_agent_file, note
 from rightmodel.surfaces.cli.config_model import (
@@ -34,8 +28,6 @@ from rightmodel.surfaces.mcp.tools import TOOL_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from rightmodel.integrations import Client
 
 
 @click.command("config")

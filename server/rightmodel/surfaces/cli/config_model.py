@@ -19,7 +19,7 @@ from rightmodel.integrations import (
     without_model,
 )
 from rightmodel.manifest.load import load_catalog
-from rightmodel.manifest.settings import config_dir
+from rightmodel.manifest.settings import Settings, config_dir
 from rightmodel.surfaces.cli.agent_file import change_agent_file, note
 from rightmodel.surfaces.cli.file_changes import take_out, write_noted
 from rightmodel.surfaces.cli.terminal import echo
@@ -28,7 +28,6 @@ from rightmodel.surfaces.cli.text_file import current_text, file_errors, write_p
 if TYPE_CHECKING:
     from rightmodel.integrations import Former, Setup
     from rightmodel.manifest.catalog import Client
-    from rightmodel.manifest.settings import Settings
 
 FORMER: Final = "former_settings.json"
 """Below the configuration folder: file → agent, and (keys, value) that `--write` has replaced."""

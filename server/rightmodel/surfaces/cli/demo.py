@@ -24,9 +24,9 @@ from rightmodel.simulator.outage import Outage, Target
 from rightmodel.simulator.samples import SAMPLES, TURNS
 from rightmodel.simulator.simulation import Answers, simulate
 from rightmodel.surfaces.cli.ending import end_on_signals, first
-from rightmodel.surfaces.cli.show.calls import HEALED, HEALTHY, OUTAGE, short, totals
-from rightmodel.surfaces.cli.show.main_loop import gateway, session
-from rightmodel.surfaces.cli.show.run import Run, environment_of, server_stage
+from rightmodel.surfaces.cli.show.calls import HEALED, HEALTHY, OUTAGE, Call, Totals, short, totals
+from rightmodel.surfaces.cli.show.main_loop import Shown, gateway, session
+from rightmodel.surfaces.cli.show.run import Run, ServerStage, environment_of, server_stage
 from rightmodel.surfaces.cli.show.view import Column, View
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.usage_view.sections import percent
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from rightmodel.manifest.catalog import Catalog, Provider
-    from rightmodel.surfaces.cli.show.calls import Call, Totals
-    from rightmodel.surfaces.cli.show.main_loop import Shown
-    from rightmodel.surfaces.cli.show.run import ServerStage
 
 MODELS: Final = (
     "openai/gpt-6-luna",

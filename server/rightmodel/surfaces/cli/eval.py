@@ -14,10 +14,10 @@ import click
 from rightmodel.core.errors import UnknownNameError
 from rightmodel.core.task import TIERS
 from rightmodel.evaluation.changes import changed_ratings, changed_slopes, ratings_of
-from rightmodel.evaluation.replay import replay
-from rightmodel.evaluation.report import make_report
-from rightmodel.evaluation.samples import make_samples
-from rightmodel.evaluation.table import read_table
+from rightmodel.evaluation.replay import Routed, replay
+from rightmodel.evaluation.report import Report, make_report
+from rightmodel.evaluation.samples import Samples, make_samples
+from rightmodel.evaluation.table import Row, read_table
 from rightmodel.execution.engine import make_router
 from rightmodel.manifest.load import load_catalog
 from rightmodel.surfaces.cli import with_settings
@@ -26,10 +26,6 @@ from rightmodel.surfaces.cli.terminal import echo
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rightmodel.evaluation.replay import Routed
-    from rightmodel.evaluation.report import Report
-    from rightmodel.evaluation.samples import Samples
-    from rightmodel.evaluation.table import Row
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.format import dollars
-from rightmodel.manifest.catalog import DEFAULT_SLOPE
+from rightmodel.manifest.catalog import DEFAULT_SLOPE, Catalog
 from rightmodel.routing.decide import CERTAIN
 from rightmodel.routing.signals import envelope, local_model
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from rightmodel.core.decision import Decision
     from rightmodel.core.task import Task
-    from rightmodel.manifest.catalog import Catalog
 
 MOST_SHOWN: Final = 200
 """Characters of the instruction that are shown."""

@@ -11,14 +11,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from rightmodel.core.format import counted
-from rightmodel.integrations import (
-    SETUPS,
-    SKILL,
-    CannotMergeError,
-    Launch,
-    merged,
-)
-from rightmodel.manifest.settings import config_dir, keys_file, read_settings
+from rightmodel.integrations import SETUPS, SKILL, CannotMergeError, Client, Launch, merged
+from rightmodel.manifest.settings import Settings, config_dir, keys_file, read_settings
 from rightmodel.surfaces.cli import with_settings
 from rightmodel.surfaces.cli.config import file_of, own_command
 from rightmodel.surfaces.cli.config_model import models_written, remove_model
@@ -31,7 +25,7 @@ from rightmodel.surfaces.cli.file_changes import (
     undo,
 )
 from rightmodel.surfaces.cli.init_answers import Options, choices, consent
-from rightmodel.surfaces.cli.init_machine import look_around, show
+from rightmodel.surfaces.cli.init_machine import Machine, look_around, show
 from rightmodel.surfaces.cli.starter_manifest import starter_manifest
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.cli.text_file import file_errors
@@ -40,10 +34,7 @@ from rightmodel.surfaces.mcp.tools import TOOL_NAMES
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from rightmodel.integrations import Client
-    from rightmodel.manifest.settings import Settings
     from rightmodel.surfaces.cli.check import Checked
-    from rightmodel.surfaces.cli.init_machine import Machine
 
 _FIRST_TASK: Final = 'rightmodel ask "Translate into German: see you on Monday"'
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from rightmodel.core.errors import TaskError, UnknownNameError
 from rightmodel.core.format import listed
 from rightmodel.execution.engine import effective_catalog
-from rightmodel.integrations import CLIENTS, SETUPS, known_id, own_models
+from rightmodel.integrations import CLIENTS, SETUPS, Client, known_id, own_models
 from rightmodel.manifest.read import shipped_manifest, shipped_names
 from rightmodel.surfaces.cli.config import file_of
 from rightmodel.surfaces.cli.terminal import echo
@@ -20,7 +20,6 @@ from rightmodel.surfaces.cli.text_file import current_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from rightmodel.integrations import Client
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings
 

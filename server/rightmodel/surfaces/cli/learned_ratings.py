@@ -14,7 +14,7 @@ from rightmodel.core.errors import LedgerError, RightmodelError, TaskError
 from rightmodel.core.format import visible
 from rightmodel.execution.engine import make_ledger
 from rightmodel.execution.learning import RECENT, corrected, ratings_of
-from rightmodel.ledger.records import OutcomeRecord, day_of, new_id
+from rightmodel.ledger.records import AttemptRecord, OutcomeRecord, day_of, new_id
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.ledger_view import ask_ledger
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rightmodel.ledger.ratings import LearnedRating, Ratings
-    from rightmodel.ledger.records import AttemptRecord
     from rightmodel.ledger.store import Reader
     from rightmodel.manifest.catalog import Catalog, Model
     from rightmodel.manifest.settings import Settings

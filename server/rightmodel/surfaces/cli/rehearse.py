@@ -19,11 +19,11 @@ from rightmodel.manifest.load import load_catalog
 from rightmodel.routing.router import count_tokens
 from rightmodel.simulator import clock
 from rightmodel.simulator.fault import CATALOGUE
-from rightmodel.simulator.outage import GROUPS, fitting, planned_outage
+from rightmodel.simulator.outage import GROUPS, Outage, fitting, planned_outage
 from rightmodel.simulator.simulation import Answers, simulate, used_providers
 from rightmodel.surfaces.cli import settings_summary, with_settings
 from rightmodel.surfaces.cli.show.advice import advice
-from rightmodel.surfaces.cli.show.calls import short, totals
+from rightmodel.surfaces.cli.show.calls import Call, Totals, Try, short, totals
 from rightmodel.surfaces.cli.show.run import EngineStage, Run, make_engine, phases_of
 from rightmodel.surfaces.cli.show.tasks import built_in, read_tasks
 from rightmodel.surfaces.cli.show.view import Column, View
@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings
-    from rightmodel.simulator.outage import Outage
     from rightmodel.simulator.samples import Sample
-    from rightmodel.surfaces.cli.show.calls import Call, Totals, Try
 
 LEAST_CALLS: Final = 3
 MOST_USUAL_CALLS: Final = 120

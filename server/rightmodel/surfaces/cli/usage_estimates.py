@@ -15,7 +15,7 @@ from rightmodel.ledger.budget import correction, correction_number
 from rightmodel.manifest.load import load_catalog
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.ledger_view import ask_ledger
-from rightmodel.surfaces.usage_view.report import attempts
+from rightmodel.surfaces.usage_view.report import Span, attempts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from rightmodel.ledger.store import Reader
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings
-    from rightmodel.surfaces.usage_view.report import Span
 
 
 def show_estimated(catalog: Catalog | None, settings: Settings, span: Span) -> None:

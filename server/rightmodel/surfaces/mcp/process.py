@@ -11,7 +11,7 @@ from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.manifest.settings import read_settings
+from rightmodel.manifest.settings import Settings, read_settings
 from rightmodel.surfaces.log import log_to_stderr
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from rightmodel.execution.engine import App
     from rightmodel.ledger.records import Row
-    from rightmodel.manifest.settings import Settings
     from rightmodel.surfaces.mcp.options import ServeOptions
     from rightmodel.surfaces.mcp.wire import Handover
 

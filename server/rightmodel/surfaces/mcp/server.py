@@ -16,11 +16,11 @@ from mcp.server.lowlevel import Server
 from mcp_types import CallToolRequestParams, CallToolResult, ListToolsResult, TextContent, Tool
 from pydantic_core import to_json
 
-from rightmodel.core.call import Token
+from rightmodel.core.call import CallEvent, Listener, Token
 from rightmodel.core.errors import RightmodelError, UnknownNameError
-from rightmodel.execution.calls import Pending
+from rightmodel.execution.calls import Calls, Page, Pending
 from rightmodel.surfaces import rendering as render
-from rightmodel.surfaces.arguments import choose_task, complete_task, reported_outcome
+from rightmodel.surfaces.arguments import CompleteCall, choose_task, complete_task, reported_outcome
 from rightmodel.surfaces.choosing import choose
 from rightmodel.surfaces.manifest_watch import ManifestWatch
 from rightmodel.surfaces.mcp.tasks import TASK_AFTER_S, TaskMethods, created, takes_tasks
@@ -39,11 +39,8 @@ if TYPE_CHECKING:
     from mcp.server.session import ServerSession
     from mcp_types import PaginatedRequestParams
 
-    from rightmodel.core.call import CallEvent, Listener
-    from rightmodel.execution.calls import Calls, Page
     from rightmodel.execution.engine import Engine
     from rightmodel.manifest.catalog import Catalog
-    from rightmodel.surfaces.arguments import CompleteCall
 
     GetEngine = Callable[[], Awaitable[Engine]]
     Context = ServerRequestContext[dict[str, Any], Any]

@@ -30,7 +30,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from rightmodel.surfaces.mcp.shutdown import close_in_time, end_at_hang_up, end_soon
-from rightmodel.surfaces.mcp.wire import READ_BYTES, Lines, well_formed_json, write_all
+from rightmodel.surfaces.mcp.wire import READ_BYTES, Handover, Lines, well_formed_json, write_all
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectSendStream
     from mcp.server.lowlevel import Server
     from mcp_types import JSONRPCMessage
-
-    from rightmodel.surfaces.mcp.wire import Handover
 
     Incoming = MemoryObjectSendStream[SessionMessage | Exception]
 

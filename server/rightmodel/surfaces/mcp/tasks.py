@@ -21,7 +21,7 @@ from mcp_types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from rightmodel.core.errors import RightmodelError
-from rightmodel.execution.calls import KEPT_S
+from rightmodel.execution.calls import KEPT_S, Calls, CallStatus, Page
 from rightmodel.surfaces import rendering as render
 from rightmodel.surfaces.mcp.tools import EXTENSIONS, TASKS_EXTENSION
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
     from mcp.server.lowlevel import Server
     from mcp_types import CallToolResult
-
-    from rightmodel.execution.calls import Calls, CallStatus, Page
 
     Context = ServerRequestContext[dict[str, Any], Any]
     GetCalls = Callable[[], Awaitable[Calls]]

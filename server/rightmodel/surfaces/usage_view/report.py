@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from rightmodel.ledger.budget import estimate, limit_states
-from rightmodel.ledger.records import AttemptRecord, day_of
+from rightmodel.ledger.budget import Limit, LimitState, estimate, limit_states
+from rightmodel.ledger.records import AttemptRecord, CallRecord, day_of
 from rightmodel.ledger.reports import FIGURES, GROUPS, SLOW_S, Usage, UsageRow, quality, summed
 from rightmodel.ledger.reservations import is_dead
 from rightmodel.ledger.sums import Sums
@@ -18,8 +18,6 @@ from rightmodel.ledger.sums import Sums
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from rightmodel.ledger.budget import Limit, LimitState
-    from rightmodel.ledger.records import CallRecord
     from rightmodel.ledger.reports import Delegated, Quality, Spread
     from rightmodel.ledger.store import Reader
     from rightmodel.manifest.price import Price

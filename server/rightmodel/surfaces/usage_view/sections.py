@@ -7,14 +7,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.format import UNKNOWN, counted, duration, usd
-from rightmodel.ledger.reports import GROUPS, WHO, UsageRow
+from rightmodel.ledger.reports import GROUPS, WHO, Spread, UsageRow
 from rightmodel.surfaces.usage_view.charts import Bar, BarChart, ColumnChart, columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rightmodel.ledger.budget import LimitState
-    from rightmodel.ledger.reports import Spread
     from rightmodel.surfaces.usage_view.report import UsageReport
 
 MOST_BARS: Final = 20

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rightmodel.core.errors import RightmodelError
-from rightmodel.simulator.samples import INSTRUCTIONS, TURNS
+from rightmodel.simulator.samples import INSTRUCTIONS, TURNS, Sample
 from rightmodel.simulator.simulation import result_of
 from rightmodel.surfaces.cli.show.run import CALL_S, START_S
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from rightmodel.simulator.samples import Sample
 
 ADDRESS: Final = re.compile(r"listening on (http://\S+?)/mcp")
 TOOL: Final = {

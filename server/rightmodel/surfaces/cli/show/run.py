@@ -16,9 +16,9 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.core.call import Token
+from rightmodel.core.call import CallEvent, Token
 from rightmodel.core.errors import RightmodelError
-from rightmodel.execution.engine import Clock, build
+from rightmodel.execution.engine import Clock, Engine, build
 from rightmodel.execution.records import Unrecorded
 from rightmodel.surfaces import rendering as render
 from rightmodel.surfaces.cli.show.calls import HEALED, HEALTHY, OUTAGE, Result, Traffic, outcome
@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 
     from mcp.client.session import ClientSession
 
-    from rightmodel.core.call import CallEvent
     from rightmodel.core.task import Task
-    from rightmodel.execution.engine import Engine
     from rightmodel.simulator.outage import Outage
     from rightmodel.simulator.samples import Sample
     from rightmodel.simulator.simulation import Simulation

@@ -7,21 +7,18 @@ import textwrap
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from rich.console import Group
+from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
 from rightmodel.surfaces.cli.console import console
-from rightmodel.surfaces.cli.show.calls import HEALTHY, OUTAGE, notes
+from rightmodel.surfaces.cli.show.calls import HEALTHY, OUTAGE, Call, notes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from rich.console import Console
-
     from rightmodel.simulator.outage import Outage
     from rightmodel.simulator.samples import Sample
-    from rightmodel.surfaces.cli.show.calls import Call
 
 PIPE_WIDTH: Final = 112
 ROWS_ABOVE: Final = 14
