@@ -94,7 +94,7 @@ def test_a_call_that_takes_longer_is_pending_and_collected_by_its_ref() -> None:
     run(test)
 
 
-def test_a_long_answer_is_read_page_by_page_to_its_end() -> None:
+def test_a_long_answer_is_read_page_by_page_and_again_from_its_first_page() -> None:
     async def test(executor: Scripted, calls: Calls) -> None:
         executor.text = "a" * PAGE_CHARS + "b" * 7
         executor.go.set()
@@ -105,8 +105,22 @@ def test_a_long_answer_is_read_page_by_page_to_its_end() -> None:
         assert isinstance(second, Page)
         assert (first.number, first.pages, len(first.text)) == (1, 2, PAGE_CHARS)
         assert second.text == "b" * 7
-        with pytest.raises(TaskError, match="read to its end"):
-            await calls.resume(ref, None, deadline_s=5, listener=quiet)
+        again = await calls.resume(ref, None, deadline_s=5, listener=quiet)
+        assert isinstance(again, Page)
+        assert (again.number, again.text) == (1, first.text)
+
+    run(test)
+
+
+def test_an_answer_that_was_lost_on_its_way_is_there_when_its_ref_is_asked_for_again() -> None:
+    async def test(executor: Scripted, calls: Calls) -> None:
+        pending = await calls.complete(Task("x"), deadline_s=0.01, listener=quiet)
+        assert isinstance(pending, Pending)
+        executor.go.set()
+        for _ in range(3):
+            page = await calls.resume(pending.ref, None, deadline_s=5, listener=quiet)
+            assert isinstance(page, Page)
+            assert page.text == "hello"
 
     run(test)
 
@@ -173,6 +187,24 @@ def test_a_request_that_is_cancelled_leaves_the_call_to_another_that_waits_for_i
         assert executor.cancelled == 0
         executor.go.set()
         assert isinstance(await stays, Page)
+
+    run(test)
+
+
+def test_a_client_that_stops_waiting_for_a_pending_answer_finds_it_later() -> None:
+    async def test(executor: Scripted, calls: Calls) -> None:
+        pending = await calls.complete(Task("x"), deadline_s=0.01, listener=quiet)
+        assert isinstance(pending, Pending)
+        waiting = asyncio.create_task(calls.resume(pending.ref, None, deadline_s=5, listener=quiet))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        assert waiting.cancelled()
+        assert (executor.cancelled, calls.running) == (0, 1)
+        executor.go.set()
+        page = await calls.resume(pending.ref, None, deadline_s=5, listener=quiet)
+        assert isinstance(page, Page)
+        assert page.text == "hello"
 
     run(test)
 

@@ -54,6 +54,6 @@ async def test_an_answer_of_200_kb_is_read_by_ref_to_its_end(tmp_path: Path) -> 
             read = "".join(page for page, _ in pages)
             assert read.encode() == whole.encode()
             assert len(pages) > 1
-            beyond = await server.call(ref=ref)
-            assert beyond["result"]["isError"]
+            again, _ = texts(await server.call(ref=ref))  # its last page may have been lost
+            assert again == pages[0][0]
         assert len(upstream.requests) == 1

@@ -3,7 +3,7 @@
 A call runs as a task of its own. Its caller waits until the deadline; what is not done by then is
 *pending* and goes on in the background until it gives up. Everything is kept in memory, bounded in
 number, size and time; an unknown `ref` is an error. Cancelling a caller that waits cancels the
-call.
+call, unless the call was pending: its answer is paid for, and can be asked for again.
 """
 
 from __future__ import annotations
@@ -87,6 +87,8 @@ class _Entry:
     wall: Callable[[], float]
     status: CallEvent = field(default_factory=Queued)
     listeners: list[Listener] = field(default_factory=list)
+    is_known: bool = False
+    """Its client has the `ref`: whoever stops waiting may ask again."""
     pages: tuple[str, ...] = ()
     pages_read: int = 0
     chars: int = 0
@@ -249,7 +251,7 @@ class Calls:
         try:
             await asyncio.wait({entry.job}, timeout=wait_s)
         except asyncio.CancelledError:
-            if len(entry.listeners) > 1:  # another request waits for the same answer
+            if entry.is_known:
                 raise
             entry.job.add_done_callback(lambda _: self._drop(entry))
             entry.job.cancel()
@@ -260,6 +262,7 @@ class Calls:
             entry.listeners.remove(listener)
         self._touch(entry)
         if not entry.job.done():
+            entry.is_known = True
             if self._elsewhere is not None:
                 await self._elsewhere.announce(entry.ref, entry.task.client)
             return Pending(entry.ref, entry.status, self._now() - entry.began)
@@ -273,12 +276,6 @@ class Calls:
     async def _collect(self, entry: _Entry, wait_s: float, listener: Listener) -> Page | Pending:
         if entry.job.done() and entry.pages_read:
             answer = await _settled(entry)
-            if entry.pages_read >= len(entry.pages):
-                raise TaskError(
-                    f"ref {entry.ref} has been read to its end; give a prompt to go on with the "
-                    "conversation",
-                    argument="ref",
-                )
             self._touch(entry)
             return _page(entry, answer)
         return await self._wait(entry, wait_s, listener)
@@ -291,7 +288,9 @@ class Calls:
         kept = None if entry else await self._recall(ref)
         if entry is None and kept is None and await self._runs_elsewhere(ref, client):
             job = asyncio.create_task(self._follow(ref, client), name=f"follow {ref}")
-            return self._keep(ref, Task("", client=client), job)
+            followed = self._keep(ref, Task("", client=client), job)
+            followed.is_known = True
+            return followed
         if kept is None or kept[0].client != client:
             raise TaskError(
                 f"ref {ref!r} is gone: refs live in the server's memory, for {KEPT_S / 60:.0f} "
@@ -364,11 +363,15 @@ def _first_page(entry: _Entry, answer: Answer) -> Page:
 
 
 def _page(entry: _Entry, answer: Answer) -> Page:
-    """The next page of a finished call."""
+    """The next page of a finished call; the first one again after the last.
+
+    Whether a page has reached its client is unknown: one that was lost can be read once more.
+    """
     if not entry.pages:
         entry.pages = paged(answer.text)
+    read, pages = entry.pages_read % len(entry.pages), len(entry.pages)
     entry.pages_read += 1
-    return Page(answer, entry.pages[entry.pages_read - 1], entry.pages_read, len(entry.pages))
+    return Page(answer, entry.pages[read], read + 1, pages)
 
 
 def paged(text: str) -> tuple[str, ...]:
