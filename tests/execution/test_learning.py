@@ -116,6 +116,7 @@ def test_without_learning_a_report_is_kept_and_changes_nothing(tmp_path: Path) -
         ({"ref": "{ref}", "good": "perhaps"}, "good must be true or false, not 'perhaps'"),
         ({"ref": "{ref}"}, "good must be true or false"),
         ({"ref": "{ref}", "good": True, "notes": "x"}, "Did you mean 'note'?"),
+        ({"ref": "{ref}", "good": True, "note": "x" * 2001}, "the most is 2000: say in a sentence"),
     ],
 )
 def test_a_wrong_report_is_an_error_that_teaches(

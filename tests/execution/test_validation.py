@@ -98,6 +98,22 @@ def test_a_search_without_end_is_ended_and_others_are_not() -> None:
     assert run(test) == [None, True, False]
 
 
+def test_patterns_without_end_hold_up_no_check() -> None:
+    async def test(checker: SchemaChecker) -> None:
+        endless = re.compile(BACKTRACKS)
+        crowd = [
+            asyncio.ensure_future(checker.search(endless, ["a" * 40 + "!"]))
+            for _ in range(3 * PROCESSES)
+        ]
+        await asyncio.sleep(0)
+        assert await checker.valid_json({}, "[1]") == "[1]"
+        assert not all(one.done() for one in crowd)
+        checker.close()
+        await asyncio.gather(*crowd, return_exceptions=True)
+
+    run(test)
+
+
 def test_a_crowd_of_endless_checks_leaves_the_default_executor_alone() -> None:
     async def test(checker: SchemaChecker) -> None:
         crowd = [

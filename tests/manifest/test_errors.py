@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import os
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from rightmodel.core.errors import MOST_ERRORS, ManifestError
+from rightmodel.manifest import text_file
 from rightmodel.manifest.key_path import line_of
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.read import key_lines, shipped_dir, shipped_names
@@ -70,6 +73,35 @@ def test_every_error_of_the_schema_is_told_once_with_its_line(tmp_path: Path, te
         ),
         ":28: clients.alice.token_evn: unknown key; did you mean 'token_env'?",
     ]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no such pipes on this platform")
+def test_a_pipe_is_read_as_a_manifest_and_without_a_writer_it_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_text("version = 1\ninclude = []\n"))
+    writer.start()
+    assert not load_catalog(pipe, has_key=lambda _: True).models
+    writer.join()
+    monkeypatch.setattr(text_file, "PIPE_S", 0.01)
+    with pytest.raises(ManifestError, match="cannot be read: nothing writes to this pipe"):
+        load_catalog(pipe, has_key=lambda _: True)
+
+
+def test_rules_of_one_name_have_a_line_and_a_name_each(tmp_path: Path) -> None:
+    rule = '[[rules]]\nname = "r"\n'
+    wrong = f"version = 1\n{rule}tier = 1\n{rule}tier = 2\n"
+    known = "must be 'cheap', 'balanced' or 'best'"
+    assert errors(tmp_path, wrong) == [
+        f':4: rules."r".tier: {known}, not 1',
+        f':7: rules."r (rule 2)".tier: {known}, not 2',
+    ]
+    unknown = wrong.replace("tier = 1", 'skill = "a"').replace("tier = 2", 'skill = "a"')
+    first, second = errors(tmp_path, unknown)
+    assert first.startswith(':4: rules."r".skill: unknown skill')
+    assert second.startswith(':7: rules."r (rule 2)".skill: unknown skill')
 
 
 def test_every_unknown_name_is_told_at_once_and_nothing_that_follows_from_another_error(

@@ -36,6 +36,7 @@ SEARCH_S: Final = 1.0
 START_S: Final = 30.0
 """A process may take so long to start; it is a tenth of a second on an idle machine."""
 PROCESSES: Final = 4
+"""For checks, and as many for searches: patterns without end hold up no check."""
 MOST_SCHEMA_CHARS: Final = 250_000
 MOST_ANSWER_CHARS: Final = 4_000_000
 
@@ -48,6 +49,7 @@ class SchemaChecker:
     def __init__(self, limit_s: float = LIMIT_S) -> None:
         self._limit_s = limit_s
         self._threads = ThreadPoolExecutor(PROCESSES, thread_name_prefix="schema")
+        self._searching = ThreadPoolExecutor(PROCESSES, thread_name_prefix="search")
         self._idle: list[_Process] = []
         self._all: set[_Process] = set()
         self._closed = False
@@ -95,7 +97,8 @@ class SchemaChecker:
         """Whether a rule's pattern is found in one of the texts; `None` if that took too long."""
         try:
             request = ("is_found", pattern.pattern, list(texts))
-            return bool(await self._run(*request, limit_s=min(SEARCH_S, self._limit_s)))
+            limit_s = min(SEARCH_S, self._limit_s)
+            return bool(await self._run(*request, limit_s=limit_s, threads=self._searching))
         except (TimeoutError, _FailedError) as error:
             why = str(error) or f"takes more than {SEARCH_S:g} s"
             logger.warning("matches = %r of a rule: %s; simplify it", pattern.pattern, why)
@@ -108,12 +111,18 @@ class SchemaChecker:
             process.kill()
         for process in tuple(self._idle):
             process.stop()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._searching):
+            threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _run(self, *request: object, limit_s: float | None = None) -> Any:
+    async def _run(
+        self,
+        *request: object,
+        limit_s: float | None = None,
+        threads: ThreadPoolExecutor | None = None,
+    ) -> Any:
         limit_s = self._limit_s if limit_s is None else limit_s
         return await asyncio.get_running_loop().run_in_executor(
-            self._threads, self._ask, json.dumps(request), limit_s
+            threads or self._threads, self._ask, json.dumps(request), limit_s
         )
 
     def _ask(self, request: str, limit_s: float) -> Any:

@@ -27,6 +27,7 @@ from rightmodel.manifest.catalog import (
     Rule,
     by_id,
 )
+from rightmodel.manifest.key_path import entry_label
 from rightmodel.manifest.price import Price, Terms
 
 if TYPE_CHECKING:
@@ -186,8 +187,9 @@ def _speaking(provider: Provider, protocol: str | None) -> Provider:
 def build_rules(catalog: Catalog, tables: Sequence[RuleTable], problems: Problems) -> Catalog:
     """The catalog with its rules."""
     rules, notes = [], list(catalog.notes)
+    names = [table.name for table in tables]
     for number, table in enumerate(tables, 1):
-        name = table.name or f"rule {number}"
+        name = entry_label(names[:number], "rule")
         use = _use(catalog, table.use or (), f'rules."{name}".use', problems)
         for key, skills in (("when.skill", _as_set(table.when.skill)), ("skill", {table.skill})):
             for skill in skills - {None, *catalog.skills}:

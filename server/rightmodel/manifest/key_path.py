@@ -27,15 +27,31 @@ def readable(location: Location, data: Any) -> str:
 def _labels(location: Location, data: Any) -> Iterator[str]:
     for before, part in zip(("", *location), location, strict=False):
         if isinstance(part, int):
-            data = data[part] if isinstance(data, list) and part < len(data) else None
-            label = (data.get("id") or data.get("name")) if isinstance(data, dict) else None
-            label = label or (f"rule {part + 1}" if before == "rules" else None)
-            yield f'"{label}"' if isinstance(label, str) else str(part + 1)
+            entries = data if isinstance(data, list) else []
+            data = entries[part] if part < len(entries) else None
+            names = [
+                (one.get("id") or one.get("name")) if isinstance(one, dict) else None
+                for one in entries[: part + 1]
+            ]
+            label = entry_label(names, "rule" if before == "rules" else "")
+            yield f'"{label}"' if label else str(part + 1)
         elif isinstance(data, dict) and part in data:
             data = data[part]
             yield str(part)
         elif part != "[key]" and (data is None or isinstance(data, dict)):
             yield str(part)  # all others are pydantic's names for the branches of a union
+
+
+def entry_label(names: Sequence[object], kind: str) -> str:
+    """What the last of some entries is called: by its name; with its place where one is before it.
+
+    Without a name `kind` and the place, "" where there is no kind.
+    """
+    *before, name = names or [None]
+    place = f"{kind} {len(names)}" if kind else ""
+    if not isinstance(name, str) or not name:
+        return place
+    return f"{name} ({place or len(names)})" if name in before else name
 
 
 def lines(text: str, data: dict[str, Any]) -> dict[str, int]:

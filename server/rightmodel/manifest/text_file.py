@@ -6,9 +6,11 @@ An env file has `NAME=value` lines in python-dotenv's dialect.
 from __future__ import annotations
 
 import codecs
+import errno
 import io
 import os
 import re
+import select
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -18,6 +20,7 @@ from rightmodel.core.errors import ManifestError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+PIPE_S: Final = 5.0
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REFERENCE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
@@ -27,9 +30,21 @@ def read_text(path: Path) -> str:
 
     Raises `OSError` and `UnicodeDecodeError`.
     """
-    data = path.read_bytes()
+    with open(path, "rb", opener=_opened) as file:
+        data = file.read()
     utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return data.decode("utf-16" if utf16 else "utf-8-sig")
+
+
+def _opened(name: str, flags: int) -> int:
+    """A pipe, such as a password manager's, is waited for; without a writer not for ever."""
+    fd = os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+    if stat.S_ISFIFO(os.fstat(fd).st_mode):
+        if not select.select([fd], [], [], PIPE_S)[0]:
+            os.close(fd)
+            raise TimeoutError(errno.ETIMEDOUT, "nothing writes to this pipe")
+        os.set_blocking(fd, True)
+    return fd
 
 
 def expand_user(name: str) -> Path:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MOST_PROMPT_CHARS: Final = 20_000_000
 MOST_NAME_CHARS: Final = 2_000
+MOST_NOTE_CHARS: Final = 2_000
 MOST_USD: Final = 1_000_000
 DEFAULT_LIMIT: Final = 3
 MISSPELT: Final = 0.75
@@ -249,7 +250,14 @@ def reported_outcome(arguments: Mapping[str, Any]) -> tuple[str, bool, str]:
         raise TaskError(
             "ref is empty: it is in the last line of the result that this is about", argument="ref"
         )
-    return ref, args.yes("good"), _optional_text(args, "note")
+    good, note = args.yes("good"), _optional_text(args, "note")
+    if len(note) > MOST_NOTE_CHARS:
+        raise TaskError(
+            f"note has {len(note)} characters; the most is {MOST_NOTE_CHARS}: say in a sentence "
+            "what was wrong, and report again; nothing was recorded",
+            argument="note",
+        )
+    return ref, good, note
 
 
 COMPLETE_ARGUMENTS: Final = (

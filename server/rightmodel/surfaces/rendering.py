@@ -6,19 +6,24 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.call import Attempt, AttemptFailed, AttemptStarted, Usage, Waiting
+from rightmodel.core.decision import models_by_reason
 from rightmodel.core.errors import ExhaustedError, ProviderError, RightmodelError
-from rightmodel.core.format import amount, dollars, plain
+from rightmodel.core.format import amount, dollars, listed, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rightmodel.core.call import CallEvent, Receipt
-    from rightmodel.core.decision import Candidate, Decision
+    from rightmodel.core.decision import Candidate, Decision, Rejection
     from rightmodel.execution.calls import Page
     from rightmodel.manifest.catalog import Catalog
 
 META_KEY: Final = "rightmodel/receipt"
 ERROR_META_KEY: Final = "rightmodel/error"
+FEW_REJECTED: Final = 20
+"""So many rejected models, or `limit` if that is higher, are listed one by one: each is tokens that
+an agent pays for."""
+FEW_REASONS: Final = 8
 _ATTEMPT: Final = tuple(field.name for field in fields(Attempt) if field.name != "usage")
 _USAGE: Final = tuple(field.name for field in fields(Usage))
 
@@ -124,10 +129,23 @@ def choice(
                 _candidate(c, catalog, notes.get(c.model, "")) for c in decision.candidates[:limit]
             ],
             "more_candidates": max(0, len(decision.candidates) - limit),
-            "rejected": [{"model": r.model, "reason": r.reason} for r in decision.rejections],
+            "rejected": _rejected(decision.rejections, max(limit, FEW_REJECTED)),
         }
     )
+    if (count := len(decision.rejections)) > max(limit, FEW_REJECTED):
+        result["more_rejected"] = f"limit={count} lists all {count} one by one"
     return result
+
+
+def _rejected(rejections: Sequence[Rejection], most: int) -> list[dict[str, str]]:
+    """One entry a model up to `most`; beyond that one a reason, or one a kind of reason."""
+    if len(rejections) <= most:
+        return [{"model": r.model, "reason": r.reason} for r in rejections]
+    groups = models_by_reason(rejections)
+    if len(groups) > FEW_REASONS:  # the figures differ from model to model
+        kinds = {r.code: f"for instance {r.reason}" for r in reversed(rejections)}
+        groups = models_by_reason(r._replace(reason=kinds[r.code]) for r in rejections)
+    return [{"model": listed(names, most=3), "reason": why} for why, names in groups.items()]
 
 
 def _candidate(candidate: Candidate, catalog: Catalog, note: str) -> dict[str, Any]:
@@ -178,8 +196,9 @@ def error_code(error: RightmodelError) -> str:
 
 
 def _message(error: RightmodelError) -> str:
-    all_shown = ", or call choose_model for the whole list"
-    return f"{error}{all_shown if getattr(error, 'rejections', ()) else ''}"
+    count = len(getattr(error, "rejections", ()))
+    limit = f" with limit={count}" if count > FEW_REJECTED else ""
+    return f"{error}, or call choose_model{limit} for the whole list" if count else str(error)
 
 
 def _error_line(error: RightmodelError) -> str:

@@ -18,6 +18,7 @@ from rightmodel.simulator import Behaviour, SimulatedProvider
 from rightmodel.surfaces.arguments import complete_task
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 MANIFEST = """
@@ -184,6 +185,29 @@ def test_rejections_are_listed_with_their_reasons(tmp_path: Path) -> None:
     shown = result.structured_content
     assert shown["model"] is None
     assert shown["rejected"][0]["model"] == "p/first"
+
+
+@pytest.mark.parametrize("prices", [[1], range(1, 301)], ids=["one reason", "300 reasons"])
+def test_many_rejections_cost_an_agent_few_tokens_unless_it_asks_for_all(
+    tmp_path: Path, prices: Sequence[int]
+) -> None:
+    provider = '[providers.p]\nprotocol = "openai-chat"\nbase_url = "http://127.0.0.1:9/v1"\n'
+    manifest = f"version = 1\n{provider}" + "".join(
+        f'[[models]]\nid = "p/m{n}"\ncost = {{input = {price}, output = 1}}\n'
+        for n, price in enumerate([*prices] * (300 // len(prices)))
+    )
+    too_dear = {"task": "Name a river", "max_cost_usd": 1e-9}
+    shown = call(tmp_path, "choose_model", too_dear, manifest)
+    assert len(text_of(shown)) < 1500
+    (entry,) = shown.structured_content["rejected"]
+    assert entry["model"] == "p/m0, p/m1, p/m2 and 297 more"
+    assert "over the ceiling of" in entry["reason"]
+    assert shown.structured_content["more_rejected"] == "limit=300 lists all 300 one by one"
+    every = call(tmp_path, "choose_model", too_dear | {"limit": 300}, manifest).structured_content
+    assert [one["model"] for one in every["rejected"]] == [f"p/m{n}" for n in range(300)]
+    assert "more_rejected" not in every
+    error = text_of(call(tmp_path, "complete", {"prompt": "x", "max_cost_usd": 1e-9}, manifest))
+    assert "call choose_model with limit=300 for the whole list" in error
 
 
 async def test_a_manifest_that_was_repaired_is_used_at_once(tmp_path: Path) -> None:
