@@ -160,6 +160,15 @@ async def test_a_reservation_waits_only_for_another_process_that_writes(file: Pa
     assert len(left_at(file).holds()) == 3
 
 
+async def test_a_reservation_takes_along_what_waits_to_be_written(file: Path) -> None:
+    async with ledger_at(file) as ledger:
+        await ledger.flush()  # the thread has just had its turn: what is noted now lingers
+        for _ in range(50):
+            ledger.note(call())
+        await held(ledger)
+        assert len(list(left_at(file).calls(DAY, DAY))) == 50
+
+
 async def test_a_cancelled_record_loses_nothing(file: Path) -> None:
     async with ledger_at(file) as ledger:
         waiting = asyncio.create_task(ledger.record(attempt("0.10")))

@@ -2,8 +2,8 @@
 
 What is awaited survives SIGKILL once the wait is over; all else follows within `LINGER_S`. Under
 budgets every attempt awaits its reservation, and a change of thread costs more than writing it. So
-it is written on the event loop's thread where the file is not in use; else the ledger's thread
-waits for the file. A fault of the ledger never fails a call: see `writer.py`.
+it is written on the event loop's thread where the file is not in use, with what else waits; else
+the ledger's thread waits for the file. A fault of the ledger never fails a call: see `writer.py`.
 """
 
 from __future__ import annotations
@@ -50,6 +50,13 @@ logger = logging.getLogger("rightmodel.ledger")
 
 LINGER_S: Final = 0.05
 """How long a record may wait for others to share its transaction."""
+SHARED: Final = 16
+"""So many jobs that wait are written with the next reservation: while the thread writes them, it
+would wait for the thread, some milliseconds. Fewer would cost more, each a statement of its own."""
+MOST_SHARED_CHARS: Final = 50_000
+"""Of prompts and answers among them."""
+THREAD_S: Final = 1.0
+"""After so long the thread writes them all the same: its transactions end with a checkpoint."""
 CLOSE_S: Final = 1.0
 """How long closing waits for the disk: a server whose client is gone ends within two seconds."""
 
@@ -99,7 +106,7 @@ class Ledger:
         self._pending: list[Job] = []
         self._flush_at: asyncio.Handle | None = None
         self._soon = False
-        self._flushed = float("-inf")
+        self._flushed = self._handed_over = float("-inf")
         self._closed = False
         self._writer = Writer(
             open_store,
@@ -137,8 +144,7 @@ class Ledger:
 
         job = Job(do=do)
         try:
-            done = not self._closed and self._writer.run_now(job)
-            hold, found = _value(job if done else await self._wait(job))
+            hold, found = _value(job if self._run_now(job) else await self._wait(job))
         except asyncio.CancelledError:
             self._submit(Job((Settled(number, _NOTHING),)))
             raise
@@ -300,6 +306,22 @@ class Ledger:
             return kept
         return [row._replace(note="") if isinstance(row, OutcomeRecord) else row for row in kept]
 
+    def _run_now(self, job: Job) -> bool:
+        """Run a job here, and with it what waits where that is much; whether it was done."""
+        if self._closed:
+            return False
+        if (
+            len(self._pending) < SHARED
+            or self._soon
+            or time.monotonic() > self._handed_over + THREAD_S
+            or sum(pending.size for pending in self._pending) > MOST_SHARED_CHARS
+        ):
+            return self._writer.run_now([job])
+        if not self._writer.run_now([*self._pending, job]):
+            return False
+        self._taken()
+        return True
+
     async def _wait(self, job: Job) -> Job:
         job.waits = asyncio.get_running_loop().create_future()
         self._submit(job, waited=True)
@@ -329,15 +351,20 @@ class Ledger:
         )
 
     def _flush(self) -> None:
+        jobs = [job for job in self._taken() if job.rows or job.do]
+        if jobs:
+            self._handed_over = self._flushed
+            self._writer.submit(jobs)
+
+    def _taken(self) -> list[Job]:
+        """What waited, which waits no more."""
         if self._flush_at is not None:
             self._flush_at.cancel()
             self._flush_at = None
         self._announced.clear()
-        jobs = [job for job in self._pending if job.rows or job.do]
+        self._flushed, jobs = time.monotonic(), self._pending
         self._pending = []
-        if jobs:
-            self._flushed = time.monotonic()
-            self._writer.submit(jobs)
+        return jobs
 
 
 class _Spare(SqliteStore):

@@ -127,11 +127,11 @@ class Writer:
                 self._unwritten[job] = None
         self._queue.put(jobs)
 
-    def run_now(self, job: Job) -> bool:
-        """Run a job on the caller's thread, in a transaction of its own; nothing is waited for.
+    def run_now(self, jobs: Sequence[Job]) -> bool:
+        """Do jobs on the caller's thread, in one transaction; nothing is waited for.
 
-        Returns whether it was done. Nothing was where the database is busy, slow, not open or not
-        local, and where the job failed: then `submit` it.
+        Returns whether they were done. None was where the database is busy, slow, not open or not
+        local, and where one failed: then `submit` them.
         """
         store, began = self._store, time.monotonic()
         if store is None or not store.immediate or began < self._direct_from:
@@ -142,7 +142,8 @@ class Writer:
             if store is not self._store:
                 return False
             with store.transaction(wait=False):
-                job.run(store)
+                for job in jobs:
+                    job.run(store)
         except Exception:  # noqa: BLE001 - the ledger's thread runs it again, and reports it
             return False
         finally:
