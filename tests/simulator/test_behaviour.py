@@ -16,13 +16,10 @@ from rightmodel.simulator import (
     Behaviour,
     Received,
     SimulatedProvider,
-    Work,
     answer,
-    by_rating,
     count_tokens,
     example_of,
     fault,
-    skilled,
 )
 from simulator.raw import Client, Response, ask, body_of, path_of
 
@@ -33,38 +30,6 @@ def received(prompt: str, model: str = "m") -> Received:
     found = Received("POST", "/", {}, {}, b"", {"a": {"bC": 1, "d_e": 2}}, 0.0)
     found.prompt, found.model = prompt, model
     return found
-
-
-def work(request: Received) -> Work:
-    return Work(request.prompt.split(":")[0], "good", "bad", difficulty=5)
-
-
-# --- skill ---
-
-
-def test_a_model_is_good_as_often_as_its_skill_says() -> None:
-    answers = skilled(work, {"code": 0.8, "general": 0.2})
-    for skill, share in (("code", 0.8), ("math", 0.2)):
-        good = [answers(received(f"{skill}: {n}")) == "good" for n in range(2000)]
-        assert abs(sum(good) / 2000 - share) < 0.04
-
-
-def test_the_same_prompt_always_gets_the_same_answer_from_a_model() -> None:
-    answers = skilled(work, {"general": 0.5})
-    prompts = [f"code: {n}" for n in range(50)]
-    first = [answers(received(p)) for p in prompts]
-    assert [answers(received(p)) for p in reversed(prompts)] == first[::-1]
-    assert [answers(received(p, "other")) for p in prompts] != first
-    assert [skilled(work, {"general": 0.5}, seed=1)(received(p)) for p in prompts] != first
-
-
-def test_ratings_and_difficulties_share_a_scale() -> None:
-    chance = by_rating({"code": 7, "general": 5})
-    assert chance(Work("code", "", "", difficulty=7)) == 0.5
-    assert chance(Work("code", "", "", difficulty=4)) > 0.95
-    assert chance(Work("math", "", "", difficulty=5)) == 0.5
-    answers = skilled(work, by_rating({"code": 15}))
-    assert answers(received("code: easy for it")) == "good"
 
 
 # --- limits ---

@@ -20,12 +20,9 @@ from rightmodel.simulator.behaviour import (
     Behaviour,
     Reply,
     ToolCall,
-    Work,
     answer,
-    by_rating,
     default_text,
     example_of,
-    skilled,
 )
 from rightmodel.simulator.fault.base import SimulatedFault
 from rightmodel.simulator.received import Received, count_tokens
@@ -38,12 +35,9 @@ __all__ = [
     "SimulatedFault",
     "SimulatedProvider",
     "ToolCall",
-    "Work",
     "answer",
-    "by_rating",
     "count_tokens",
     "default_text",
     "example_of",
     "fault",
-    "skilled",
 ]

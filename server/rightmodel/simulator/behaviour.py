@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from rightmodel.core.call import Usage
-from rightmodel.core.decision import success
 from rightmodel.simulator.received import Received, count_tokens
 from rightmodel.simulator.transport import Response, dumps
 
@@ -149,60 +147,6 @@ def _cut(reply: Reply, limit: int | None) -> Reply:
     else:
         return reply
     return replace(reply, text=text, tool_call=call, finish="length", reasoning_tokens=thought)
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """A task as a simulation sees it: what kind it is, how hard (0-10), a good and a bad answer."""
-
-    skill: str
-    good: str
-    bad: str
-    difficulty: float = 5.0
-
-
-def by_rating(ratings: Mapping[str, float]) -> Callable[[Work], float]:
-    """Chance of a good answer from skill ratings, on the scale that difficulties share.
-
-    The logistic function of rating - difficulty, as rightmodel itself estimates it. A skill that
-    is missing falls back to `general`, and that to 5.
-    """
-
-    def chance(work: Work) -> float:
-        rating = ratings.get(work.skill, ratings.get("general", 5.0))
-        return success(rating, work.difficulty)
-
-    return chance
-
-
-def skilled(
-    work: Callable[[Received], Work],
-    chance: Mapping[str, float] | Callable[[Work], float],
-    *,
-    seed: int = 0,
-) -> Callable[[Received], str]:
-    """Answers that are good as often as the model is able.
-
-    `work` reads the task out of the request. `chance`: of a good answer, by skill (`general`
-    for the others) or reckoned (`by_rating`). Whether an answer is good depends on seed, model
-    and prompt alone: asking again gives the same, whatever else is asked in between.
-    """
-
-    def answers(request: Received) -> str:
-        found = work(request)
-        if callable(chance):
-            p = chance(found)
-        else:
-            p = chance.get(found.skill, chance.get("general", 0.5))
-        return found.good if _lot(seed, request.model, request.prompt) < p else found.bad
-
-    return answers
-
-
-def _lot(seed: int, *parts: str) -> float:
-    """A number in [0, 1) that depends on nothing but its arguments."""
-    filled = "\0".join((str(seed), *parts)).encode()
-    return int.from_bytes(hashlib.blake2b(filled, digest_size=8).digest()) / 2**64
 
 
 # --- examples of a JSON Schema ---

@@ -10,9 +10,9 @@ import pytest
 from rightmodel.core.call import AttemptFailed, AttemptStarted, Token, Waiting
 from rightmodel.core.errors import TaskError
 from rightmodel.core.fault import Fault
-from rightmodel.surfaces.cli import standard_input
+from rightmodel.surfaces.cli import prompt_sources
 from rightmodel.surfaces.cli.asking import Output
-from rightmodel.surfaces.cli.standard_input import prompt_with_input
+from rightmodel.surfaces.cli.prompt_sources import prompt_with_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ def test_empty_standard_input_changes_nothing(pipe: int) -> None:
 def test_an_open_pipe_does_not_hang_a_prompt(
     pipe: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(standard_input, "FIRST_BYTE_S", 0.01)
+    monkeypatch.setattr(prompt_sources, "FIRST_BYTE_S", 0.01)
     assert prompt_with_input("Hello") == "Hello"
     assert "is not used" in capsys.readouterr().err
     os.close(pipe)

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from rightmodel.manifest.settings import read_settings
 from rightmodel.simulator import Behaviour, SimulatedProvider, fault
 from rightmodel.surfaces.cli import check as check_command
-from rightmodel.surfaces.cli import cli, reminder
+from rightmodel.surfaces.cli import cli, waiting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,7 +119,7 @@ async def test_a_model_that_is_slow_is_named_while_it_is_waited_for(
         lines.append(line.text)
         told.set()
 
-    monkeypatch.setattr(reminder, "echo", echo)
+    monkeypatch.setattr(waiting, "echo", echo)
     monkeypatch.setattr(check_command, "REMIND_S", 0.01)
     models = {"a1": Behaviour(first_token_s=1.0)}
     async with SimulatedProvider("openai-chat", models=models, sleep=until_told) as provider:

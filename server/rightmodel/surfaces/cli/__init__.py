@@ -7,6 +7,7 @@ import importlib
 import io
 import os
 import sys
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -72,21 +73,23 @@ def cli() -> None:
     """Hand an agent's subtasks to the right model out of many."""
 
 
+def with_files(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds `--manifest` and `--env-file`, as they are written."""
+    env_file = click.option(
+        "--env-file", default="", metavar="FILE", help="NAME=value lines with keys."
+    )
+    manifest = click.option("--manifest", default="", metavar="FILE", help="The manifest to use.")
+    return manifest(env_file(command))
+
+
 def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds `--manifest` and `--env-file`, and hands the command its `settings`."""
 
-    @click.option("--manifest", default="", metavar="FILE", help="The manifest to use.")
-    @click.option("--env-file", default="", metavar="FILE", help="NAME=value lines with keys.")
+    @wraps(command)
     def wrapped(manifest: str, env_file: str, **options: Any) -> Any:
         return command(settings=read_settings(manifest=manifest, env_file=env_file), **options)
 
-    wrapped.__name__ = command.__name__
-    wrapped.__doc__ = command.__doc__
-    wrapped.__click_params__ = [  # type: ignore[attr-defined]
-        *getattr(command, "__click_params__", []),
-        *wrapped.__click_params__,  # type: ignore[attr-defined]
-    ]
-    return wrapped
+    return with_files(wrapped)
 
 
 def main() -> None:

@@ -14,8 +14,7 @@ from rightmodel.execution.engine import App
 from rightmodel.surfaces import rendering as render
 from rightmodel.surfaces.cli import with_settings
 from rightmodel.surfaces.cli.asking import Conversation, Output
-from rightmodel.surfaces.cli.standard_input import prompt_with_input
-from rightmodel.surfaces.cli.templates import with_template
+from rightmodel.surfaces.cli.prompt_sources import prompt_with_input, with_template
 from rightmodel.surfaces.cli.terminal import echo, styled
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from rightmodel.core.format import duration, mask_keys
 from rightmodel.execution.calls import going_on
 from rightmodel.surfaces import rendering as render
 from rightmodel.surfaces.arguments import complete_task
-from rightmodel.surfaces.cli.reminder import REMIND_S, reminder
 from rightmodel.surfaces.cli.terminal import echo, echo_data, styled
+from rightmodel.surfaces.cli.waiting import REMIND_S, reminder
 from rightmodel.surfaces.ledger_view import ask_ledger
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from rightmodel.execution.probe import PATIENCE_S, Finding, Prober
 from rightmodel.routing.signals.rule_effects import ineffective
 from rightmodel.surfaces.cli import settings_summary, with_settings
 from rightmodel.surfaces.cli.finding import as_object, described, label, price_in_words
-from rightmodel.surfaces.cli.reminder import REMIND_S, reminder
 from rightmodel.surfaces.cli.terminal import echo, styled
+from rightmodel.surfaces.cli.waiting import REMIND_S, reminder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable

@@ -23,9 +23,9 @@ from rightmodel.execution.engine import effective_catalog, make_prober
 from rightmodel.execution.probe import Finding, Prober, most_usd
 from rightmodel.surfaces.cli import settings_summary
 from rightmodel.surfaces.cli.console import console
-from rightmodel.surfaces.cli.ending import end_on_signals, first
 from rightmodel.surfaces.cli.finding import as_object, described, label, price_in_words
 from rightmodel.surfaces.cli.terminal import echo
+from rightmodel.surfaces.cli.waiting import end_on_signals, first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

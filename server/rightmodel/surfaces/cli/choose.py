@@ -20,7 +20,7 @@ from rightmodel.surfaces.arguments import batch_task, choose_task
 from rightmodel.surfaces.cli import fail, settings_summary, with_settings
 from rightmodel.surfaces.cli.explain import explanation, lines_of
 from rightmodel.surfaces.cli.learned_ratings import corrected_catalog
-from rightmodel.surfaces.cli.standard_input import json_lines, prompt_with_input
+from rightmodel.surfaces.cli.prompt_sources import json_lines, prompt_with_input
 from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:

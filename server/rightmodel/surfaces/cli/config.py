@@ -14,7 +14,7 @@ import click
 from rightmodel.core.errors import TaskError, UnknownNameError
 from rightmodel.integrations import CLIENTS, Client, Launch, merged, registration, removed
 from rightmodel.manifest.settings import config_dir, keys_file, read_settings
-from rightmodel.surfaces.cli.agent_file import change_agent_file, note
+from rightmodel.surfaces.cli import with_files
 from rightmodel.surfaces.cli.config_model import (
     Where,
     print_model,
@@ -22,7 +22,7 @@ from rightmodel.surfaces.cli.config_model import (
     setup_of,
     write_model,
 )
-from rightmodel.surfaces.cli.file_changes import take_out, write_noted
+from rightmodel.surfaces.cli.file_changes import change_agent_file, note, take_out, write_noted
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.mcp.tools import TOOL_NAMES
 
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     show_default=True,
     help="For you everywhere, or for the project in the working directory.",
 )
-@click.option("--manifest", default="", metavar="FILE", help="The manifest to serve.")
-@click.option("--env-file", default="", metavar="FILE", help="NAME=value lines with keys.")
 @click.option("--model", is_flag=True, help="The gateway as the agent's own model instead.")
 @click.option(
     "--url",
@@ -55,6 +53,7 @@ if TYPE_CHECKING:
 @click.option(
     "--api", default="", help="With --model: the wire format to speak, if it can several."
 )
+@with_files
 def command(  # noqa: PLR0913 - one for each option
     client: str,
     *,

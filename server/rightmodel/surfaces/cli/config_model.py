@@ -20,8 +20,7 @@ from rightmodel.integrations import (
 )
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings, config_dir
-from rightmodel.surfaces.cli.agent_file import change_agent_file, note
-from rightmodel.surfaces.cli.file_changes import take_out, write_noted
+from rightmodel.surfaces.cli.file_changes import change_agent_file, note, take_out, write_noted
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.cli.text_file import current_text, file_errors, write_private
 

@@ -23,12 +23,12 @@ from rightmodel.simulator import fault
 from rightmodel.simulator.outage import Outage, Target
 from rightmodel.simulator.samples import SAMPLES, TURNS
 from rightmodel.simulator.simulation import Answers, simulate
-from rightmodel.surfaces.cli.ending import end_on_signals, first
 from rightmodel.surfaces.cli.show.calls import HEALED, HEALTHY, OUTAGE, Call, Totals, short, totals
 from rightmodel.surfaces.cli.show.main_loop import Shown, gateway, session
 from rightmodel.surfaces.cli.show.run import Run, ServerStage, environment_of, server_stage
 from rightmodel.surfaces.cli.show.view import Column, View
 from rightmodel.surfaces.cli.terminal import echo
+from rightmodel.surfaces.cli.waiting import end_on_signals, first
 from rightmodel.surfaces.usage_view.sections import percent
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from rightmodel.surfaces.cli import with_files
 from rightmodel.surfaces.mcp.options import LEAST_DEADLINE_S, MOST_DEADLINE_S, ServeOptions
 from rightmodel.surfaces.serve import start
 
@@ -29,8 +30,7 @@ from rightmodel.surfaces.serve import start
     default=False,
     help="Load everything as soon as the client is idle: a faster first call, for more memory.",
 )
-@click.option("--manifest", default="", metavar="FILE", help="The manifest to use.")
-@click.option("--env-file", default="", metavar="FILE", help="NAME=value lines with keys.")
+@with_files
 def command(**options: Any) -> None:
     """Run the MCP server: on standard input and output, or with --http."""
     start(ServeOptions(**options))

@@ -19,8 +19,7 @@ from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.cli.text_file import file_errors
 from rightmodel.surfaces.ledger_view import ask_ledger, manifest_of
 from rightmodel.surfaces.usage_view import report as reports
-from rightmodel.surfaces.usage_view.reading import read_report
-from rightmodel.surfaces.usage_view.report import Span, UsageReport
+from rightmodel.surfaces.usage_view.report import Span, UsageReport, read_report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rightmodel.ledger.records import day_of
 from rightmodel.surfaces.http.asgi import Reply
 from rightmodel.surfaces.usage_view.page import page
-from rightmodel.surfaces.usage_view.reading import read_report
-from rightmodel.surfaces.usage_view.report import Span, day_after
+from rightmodel.surfaces.usage_view.report import Span, day_after, read_report
 
 if TYPE_CHECKING:
     from rightmodel.manifest.catalog import Catalog

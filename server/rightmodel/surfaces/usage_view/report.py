@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from rightmodel.ledger.budget import Limit, LimitState, estimate, limit_states
+from rightmodel.ledger.budget import Limit, LimitState, estimate, limit_states, limits_of
+from rightmodel.ledger.paths import ledger_file
 from rightmodel.ledger.records import AttemptRecord, CallRecord, day_of
 from rightmodel.ledger.reports import FIGURES, GROUPS, SLOW_S, Usage, UsageRow, quality, summed
 from rightmodel.ledger.reservations import is_dead
+from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.ledger.sums import Sums
+from rightmodel.surfaces.ledger_view import ask_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from rightmodel.ledger.reports import Delegated, Quality, Spread
     from rightmodel.ledger.store import Reader
+    from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.price import Price
+    from rightmodel.manifest.settings import Settings
 
 LIST_TOKENS: Final = 600
 """Tokens of the tool list in an agent's context: bytes / 4 of `tools/list`."""
@@ -105,7 +110,27 @@ class UsageReport:
         }
 
 
-def read(reader: Reader, *, span: Span, now: float, limits: Sequence[Limit]) -> UsageReport:
+def read_report(catalog: Catalog | None, settings: Settings, span: Span, now: float) -> UsageReport:
+    """The report of these days; one without a row where there is no ledger yet."""
+    limits = limits_of(catalog.budget, catalog.clients.values()).limits if catalog else ()
+
+    def question(reader: Reader) -> UsageReport:
+        return _read(reader, span=span, now=now, limits=limits)
+
+    found = ask_ledger(catalog, settings, question)
+    if found is None:
+        location = str(ledger_file(settings.environment))
+        found = replace(question(SqliteStore(None)), location=location)
+    model = catalog.baseline_model if catalog else None
+    return replace(
+        found,
+        place=settings.place,
+        baseline=catalog.baseline if catalog else "",
+        overhead=overhead(found.usage.delegated, model.price if model else None),
+    )
+
+
+def _read(reader: Reader, *, span: Span, now: float, limits: Sequence[Limit]) -> UsageReport:
     """Read the report, each row once."""
     spans = _spans(span, now)
     since, until = min(s for s, _ in spans), max(u for _, u in spans)

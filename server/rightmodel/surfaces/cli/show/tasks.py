@@ -10,7 +10,7 @@ from rightmodel.core.errors import TaskError
 from rightmodel.simulator.samples import PICTURE, SAMPLES, Sample
 from rightmodel.simulator.simulation import USUAL_TOKENS
 from rightmodel.surfaces.arguments import COMPLETE_ARGUMENTS, complete_task
-from rightmodel.surfaces.cli.standard_input import json_lines
+from rightmodel.surfaces.cli.prompt_sources import json_lines
 
 if TYPE_CHECKING:
     from rightmodel.manifest.catalog import Catalog

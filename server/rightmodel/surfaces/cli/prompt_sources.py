@@ -1,19 +1,25 @@
-"""Standard input as part of a prompt, and files of JSON lines."""
+"""What a task is made of by hand: standard input, templates, files of JSON lines."""
 
 from __future__ import annotations
 
+import os
 import select
 import stat
 import sys
-from os import fstat
+import tomllib
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from rightmodel.core.errors import TaskError
+from rightmodel.core.errors import TaskError, UnknownNameError
+from rightmodel.manifest.settings import config_dir
+from rightmodel.surfaces.arguments import COMPLETE_ARGUMENTS
 from rightmodel.surfaces.cli.terminal import echo
 
 FIRST_BYTE_S: Final = 3.0
 """How long a pipe may stay silent when there is a prompt already: its writer may never close it."""
+GAP: Final = "$input"
+"""Where the prompt goes in a template: a prompt and options, NAME.toml in `templates`."""
+_KEYS: Final = tuple(name for name in COMPLETE_ARGUMENTS if name not in {"files", "ref"})
 
 
 def prompt_with_input(prompt: str) -> str:
@@ -44,7 +50,7 @@ def prompt_with_input(prompt: str) -> str:
 def _stays_silent() -> bool:
     """Whether a pipe or socket has neither data nor an end in time."""
     try:
-        mode = fstat(sys.stdin.fileno()).st_mode
+        mode = os.fstat(sys.stdin.fileno()).st_mode
         if sys.platform == "win32" or not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
             return False
         return not select.select([sys.stdin], [], [], FIRST_BYTE_S)[0]
@@ -64,3 +70,36 @@ def json_lines(source: str) -> list[tuple[int, str]]:
     except (OSError, UnicodeDecodeError) as error:
         raise TaskError(f"{source}: cannot be read: {error}") from error
     return [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
+
+
+def with_template(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments with what the template sets and they do not. Raises `TaskError`.
+
+    The prompt takes the place of `$input` in the template's, else it follows after a blank line.
+    """
+    template = _read_template(name)
+    text = str(template.pop("prompt", GAP))
+    prompt = arguments["prompt"]
+    filled = text.replace(GAP, prompt) if GAP in text else f"{text}\n\n{prompt}".rstrip()
+    given = {key: value for key, value in arguments.items() if value not in ("", (), [])}
+    return {**arguments, **template, **given, "prompt": filled}
+
+
+def _read_template(name: str) -> dict[str, Any]:
+    folder = config_dir(os.environ) / "templates"
+    known = sorted(path.stem for path in folder.glob("*.toml"))
+    if name not in known:
+        if not known:
+            raise TaskError(
+                f"there are no templates: write {folder / name}.toml", argument="template"
+            )
+        raise UnknownNameError("template", name, known)
+    path = folder / f"{name}.toml"
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TaskError(f"{path} cannot be read: {error}") from error
+    for key in values:
+        if key not in _KEYS:
+            raise UnknownNameError(f"key in {path.name}", key, _KEYS)
+    return {key: value if key == "schema" else str(value) for key, value in values.items()}
