@@ -56,7 +56,7 @@ def ask(
     request = HoldRequest(
         model, skill, None if worst is None else Decimal(worst), others=lambda: others
     )
-    return replace(request, **more)  # type: ignore[arg-type]
+    return request._replace(**more)  # type: ignore[arg-type]
 
 
 def take(

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -64,14 +63,14 @@ async def test_without_budgets_a_running_attempt_is_on_record_with_its_expected_
     file: Path,
 ) -> None:
     async with ledger_at(file, limits=Limits()) as ledger:
-        hold = await ledger.reserve(replace(ask("1000"), expected_usd=Decimal("0.02"), call=7))
+        hold = await ledger.reserve(ask("1000")._replace(expected_usd=Decimal("0.02"), call=7))
         assert hold is not None
         await ledger.flush()
         assert await ledger.read(lambda store: store.holds()) == [hold]
         ledger.settle(hold, attempt("0.01", call=7))
         short = await ledger.reserve(ask("1000"))
         ledger.settle(short, attempt("0.01"))
-        assert await ledger.reserve(replace(ask(), worst_usd=None)) is None
+        assert await ledger.reserve(ask()._replace(worst_usd=None)) is None
     store = left_at(file)
     assert store.holds() == []
     assert [a.cost_usd for a in store.attempts(DAY, DAY)] == [Decimal("0.01")] * 2
@@ -107,7 +106,7 @@ async def test_a_refused_call_tells_what_parallel_calls_have_spent(file: Path) -
         await ledger.flush()
     assert told == []
     with pytest.raises(BudgetError):
-        await ledgers[0].reserve(replace(ask("0.40"), number=1))
+        await ledgers[0].reserve(ask("0.40")._replace(number=1))
     for ledger in ledgers:
         await ledger.close()
     assert told == ["warning of 1.00", "wall of 1.00"]

@@ -69,10 +69,10 @@ class Limits:
     limits: tuple[Limit, ...] = ()
     warn_at: float = WARN_AT
 
-    def apply_to(self, request: HoldRequest) -> bool:
-        """Whether any of them covers the attempt."""
-        skill, client = request.skill, request.origin.client
-        return any(limit.covers(request.model, skill, client) for limit in self.limits)
+    def covering(self, request: HoldRequest) -> list[Limit]:
+        """Those that the attempt counts against."""
+        model, skill, client = request.model, request.skill, request.origin.client
+        return [limit for limit in self.limits if limit.covers(model, skill, client)]
 
 
 def limits_of(budget: Budget, clients: Iterable[Client] = ()) -> Limits:
@@ -109,10 +109,14 @@ class LimitState(NamedTuple):
         """Spent share of the limit, 0–1 and above."""
         return float(self.spent_usd / self.limit.usd) if self.limit.usd else 1.0
 
-    def after(self, usd: Decimal, *, held: bool = False) -> LimitState:
-        """Once so much more is spent. `held`: and all that other calls have reserved."""
-        more = EXACT.add(usd, self.held_usd) if held else usd
-        return self._replace(spent_usd=EXACT.add(self.spent_usd, more))
+    def after(self, usd: Decimal) -> LimitState:
+        """Once so much more is spent."""
+        return self._replace(spent_usd=EXACT.add(self.spent_usd, usd))
+
+    def may_reach(self, share: float, usd: Decimal) -> bool:
+        """Whether it does once so much more is spent, and all that other calls have reserved."""
+        spent = EXACT.add(EXACT.add(self.spent_usd, usd), self.held_usd)
+        return not self.limit.usd or float(spent / self.limit.usd) >= share
 
 
 def limit_states(
@@ -178,15 +182,14 @@ def mark_of(state: LimitState, *, now: float, refused: bool = False) -> Mark:
 
 def check(
     request: HoldRequest,
-    limits: Sequence[Limit],
+    limits: Limits,
     charged: Charged,
     holds: Sequence[Hold | Reserved],
     *,
     now: float,
 ) -> list[LimitState]:
     """The state of the limits that cover the request. Raises `BudgetError` if one has no room."""
-    skill, client = request.skill, request.origin.client
-    covering = [limit for limit in limits if limit.covers(request.model, skill, client)]
+    covering = limits.covering(request)
     if not covering:
         return []
     found = limit_states(covering, charged, holds, now=now)
@@ -195,7 +198,8 @@ def check(
     tight = found if worst is None else _tight(found, model, worst, charged, month)
     if not tight:
         return found
-    every = limit_states(limits, charged, holds, now=now)
+    every = limit_states(limits.limits, charged, holds, now=now)
+    skill, client = request.skill, request.origin.client
     cheaper = tuple(
         other
         for other, usd in request.others()

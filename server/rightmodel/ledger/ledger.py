@@ -130,7 +130,7 @@ class Ledger:
         `BudgetError` where there is no room.
         """
         number = new_id()
-        if not self.limits.apply_to(request):
+        if not self.limits.covering(request):
             return self._announce(request, number)
         repeated = False
 
@@ -169,7 +169,7 @@ class Ledger:
 
     def _warnings(self, found: Sequence[LimitState], more: Decimal) -> list[str]:
         """For the receipt. `found`: before the attempt, which cost `more`."""
-        near = [s for s in found if s.after(more, held=True).share >= self.limits.warn_at]
+        near = [s for s in found if s.may_reach(self.limits.warn_at, more)]
         after = [state.after(more) for state in near]
         for state in after:
             self._alert(state)

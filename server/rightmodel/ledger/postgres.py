@@ -193,14 +193,13 @@ class PostgresStore(Store):
                 yield from table.records(cursor.execute(sql, values))
 
     def _run(self, sql: str, *values: object) -> int:
-        self._flush()
         return self._db.execute(_translated(sql), values).rowcount
 
     def _one(self, query: str) -> Any:
         return (self._db.execute(query).fetchone() or (None,))[0]
 
-    def _run_each(self, sql: str, values: Sequence[Sequence[object]]) -> None:
-        self._db.cursor().executemany(_translated(sql), values)
+    def _insert(self, table: Table[_R], rows: Sequence[_R]) -> None:
+        self._db.cursor().executemany(_translated(table.insert()), map(table.row, rows))
 
     def _refresh(self, month: str) -> None:
         """The server adds up what was added since the last time."""

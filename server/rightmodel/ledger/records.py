@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import count
@@ -279,8 +278,7 @@ Row = (
 """Whatever is written to the ledger."""
 
 
-@dataclass(frozen=True, slots=True)
-class HoldRequest:
+class HoldRequest(NamedTuple):
     """An attempt that is about to begin. `worst_usd`: its worst case, `None`: no known price.
 
     `expected_usd`: what is reserved where no budget limits anything. `others`: gives further

@@ -112,12 +112,12 @@ def reserve(
     `id`: the reservation's, 0 for a new one. Raises `BudgetError`, having written nothing.
     """
     try:
-        found = check(request, limits.limits, store.charged, store.reserved(), now=now)
+        found = check(request, limits, store.charged, store.reserved(), now=now)
     except BudgetError:
         if not charge_interrupted(store, now=now):
             raise
         # What a dead process holds is not released within seconds, as the error says.
-        found = check(request, limits.limits, store.charged, store.reserved(), now=now)
+        found = check(request, limits, store.charged, store.reserved(), now=now)
     usd = request.worst_usd or Decimal(0)
     hold = request.hold(usd, id=id or new_id(), now=now, owner=owner)
     store.add(hold)

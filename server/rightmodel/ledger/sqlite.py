@@ -174,11 +174,7 @@ class SqliteStore(Store):
             yield from self._db.execute(sql, values)
 
     def _run(self, sql: str, *values: object) -> int:
-        self._flush()
         return self._db.execute(sql, values).rowcount
-
-    def _run_each(self, sql: str, values: Sequence[Sequence[object]]) -> None:
-        self._db.executemany(sql, values)
 
     def _insert(self, table: Table[_R], rows: Sequence[_R]) -> None:
         for statement, values in table.inserts(rows):

@@ -218,7 +218,8 @@ class Store(Reader):
     def drop_hold(self, number: int) -> bool:
         """Release the reservation with that id; whether it was there."""
         held = self._current_holds()
-        self._new[HOLDS] = [hold for hold in self._new.get(HOLDS, []) if hold.id != number]
+        if new := self._new.get(HOLDS):
+            self._new[HOLDS] = [hold for hold in new if hold.id != number]
         self._dropped.add(number)
         return held.drop(number)
 
@@ -237,10 +238,12 @@ class Store(Reader):
 
     def drop_cooldown(self, key: str) -> None:
         """End a cooldown; one that is not there is no error."""
+        self._flush()
         self._run("DELETE FROM cooldowns WHERE key = ?", key)
 
     def drop_sessions(self, before: float) -> None:
         """Forget the sessions whose last turn was before that time."""
+        self._flush()
         self._run("DELETE FROM sessions WHERE at < ?", before)
 
     def claim_alert(self, mark: Mark, *, at: float) -> bool:
@@ -249,6 +252,7 @@ class Store(Reader):
             "INSERT INTO alerts (budget, period, threshold, at) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (budget, period, threshold) DO NOTHING"
         )
+        self._flush()
         return self._run(sql, mark.limit.name, mark.period, mark.threshold, at) > 0
 
     def charged(self, key: Key) -> Decimal:
@@ -282,18 +286,15 @@ class Store(Reader):
 
     @abstractmethod
     def _run(self, sql: str, *values: object) -> int:
-        """Execute a statement, after what was added. Returns how many rows it changed."""
+        """Execute a statement. Returns how many rows it changed."""
 
     @abstractmethod
-    def _run_each(self, sql: str, values: Sequence[Sequence[object]]) -> None:
-        """Execute a statement with each of the values."""
-
-    def _insert(self, table: Table[_R], rows: Sequence[_R]) -> None:
-        self._run_each(table.insert(), [table.row(row) for row in rows])
+    def _insert(self, table: Table[_R], rows: Sequence[_R]) -> None: ...
 
     def _flush(self) -> None:
         if self._dropped:  # before the new ones: a released reservation may be made again
-            self._run_each("DELETE FROM holds WHERE id = ?", [(n,) for n in self._dropped])
+            over = ", ".join(map(str, self._dropped))
+            self._run(f"DELETE FROM holds WHERE id IN ({over})")  # noqa: S608 - numbers
             self._dropped.clear()
         for table, rows in self._new.items():
             self._insert(table, rows)

@@ -58,12 +58,14 @@ class Sums:
 
     def add(self, rows: Iterable[tuple[str, str, str, str, str | None]]) -> None:
         """Add rows (day, model, skill, client, charged); only those of months that count."""
+        together: dict[tuple[str, str, str, str], Decimal] = {}
         for day, model, skill, client, charged in rows:
+            if charged is not None and day[:7] in self._months:
+                kind = day, model, skill, client
+                together[kind] = EXACT.add(together.get(kind, _ZERO), _counted(charged))
+        for (day, model, skill, client), amount in together.items():
             month = day[:7]
-            sums = self._months.get(month)
-            if sums is None or charged is None:
-                continue
-            amount = _counted(charged)
+            sums = self._months[month]
             noted = self._marked is not None and month not in self._begun
             for key in (
                 Key(day),
