@@ -23,7 +23,7 @@ from rightmodel.core.errors import BudgetError, LedgerError, LedgerFault
 from rightmodel.ledger.budget import Limit, Limits
 from rightmodel.ledger.postgres import PostgresStore
 from rightmodel.ledger.postgres_opener import open_postgres
-from rightmodel.ledger.records import HoldRequest, Origin, Owner, settling
+from rightmodel.ledger.records import HoldRequest, Origin, Owner, Settled, settled
 from rightmodel.ledger.reservations import charge_interrupted, reserve, this_process, write
 from rightmodel.ledger.sums import Key
 
@@ -171,7 +171,7 @@ def test_a_killed_clients_reservations_are_charged_and_its_actual_cost_corrects_
     late = attempt("0.1", call=7, number=1)
     for _ in range(2):
         with store.transaction():
-            write(store, settling([late], hold))
+            write(store, [Settled(hold.id, hold.usd), settled(late, hold)])
         assert store.charged(Key(DAY)) == Decimal("0.1")
 
 

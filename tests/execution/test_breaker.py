@@ -6,7 +6,8 @@ from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import WireFormat
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S, OUT_S
-from rightmodel.execution.health import Health, Snapshot
+from rightmodel.execution.call_state import Snapshot
+from rightmodel.execution.health import Health
 from rightmodel.manifest.catalog import Endpoint, Model, Provider
 
 P = Provider("p", WireFormat.OPENAI_CHAT, "http://127.0.0.1:9/v1")

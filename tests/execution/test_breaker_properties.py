@@ -16,10 +16,9 @@ from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import Task, WireFormat
 from rightmodel.execution.breaker import MOST_RETRY_AFTER_S, OUT_S, PROBE_S, PROBING_S
-from rightmodel.execution.call_state import CallState
-from rightmodel.execution.health import EndpointHealth, Health, Snapshot
+from rightmodel.execution.call_state import CallState, EndpointHealth, Snapshot
+from rightmodel.execution.health import RETRY_FLOOR, RETRY_SHARE, RETRY_WINDOW_S, Health
 from rightmodel.execution.next_step import next_step
-from rightmodel.execution.traffic import RETRY_FLOOR, RETRY_SHARE, RETRY_WINDOW_S
 from rightmodel.manifest.catalog import Endpoint, Model, Provider
 from rightmodel.manifest.price import Price
 

@@ -21,16 +21,14 @@ from rightmodel.core.decision import (
 from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import ChatRequest, Message, Task, Turn, WireFormat
-from rightmodel.execution.call_state import CallState
-from rightmodel.execution.health import EndpointHealth, Snapshot
+from rightmodel.execution.call_state import CallState, EndpointHealth, Snapshot
 from rightmodel.execution.next_step import BACKOFF_S, RECHECK_S, next_step
 from rightmodel.manifest.catalog import Endpoint, Model, Provider
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rightmodel.execution.call_state import Step
-    from rightmodel.execution.health import Outcomes
+    from rightmodel.execution.call_state import Outcomes, Step
 
 USD = Decimal("0.01")
 

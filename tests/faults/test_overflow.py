@@ -45,7 +45,7 @@ async def test_the_next_model_has_a_larger_window_and_nothing_cools_down(
         too_long = Fault.CONTEXT_OVERFLOW
         assert tried(answer) == [("a/m", too_long), ("b/m", too_long), ("c/m", None)]
         assert [harness.cooldown(model) for model in ("a/m", "b/m", "c/m")] == [0, 0, 0]
-        assert harness.health.window(harness.endpoint("a/m")) == window
+        assert harness.health.state(harness.endpoint("a/m")).window == window
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ async def test_a_silently_cut_prompt_is_not_answered_and_the_window_is_remembere
         assert answer.text == "an answer"
         assert tried(answer) == [("a/m", Fault.CONTEXT_OVERFLOW), ("b/m", None)]
         assert "OLLAMA_CONTEXT_LENGTH" in attempts(answer)[0].message
-        assert harness.health.window(harness.endpoint("a/m")) == 4096
+        assert harness.health.state(harness.endpoint("a/m")).window == 4096
         answer = await harness.complete(Task(LONG))
         assert tried(answer) == [("b/m", None)]
         before = "b/m takes over from a/m (context window of 4096 tokens); a/m came first: "
@@ -149,7 +149,7 @@ async def test_a_window_that_fills_in_mid_answer_is_learned_and_half_an_answer_i
         answer = await harness.complete()
         assert tried(answer) == [("a/m", Fault.CONTEXT_OVERFLOW), ("b/m", None)]
         assert f"full at {window} tokens" in attempts(answer)[0].message
-        assert harness.health.window(harness.endpoint("a/m")) == window
+        assert harness.health.state(harness.endpoint("a/m")).window == window
         assert harness.cooldown("a/m") == 0
 
 
@@ -157,9 +157,9 @@ async def test_a_window_that_fills_in_mid_answer_is_learned_and_half_an_answer_i
 async def test_a_window_is_forgotten_after_a_while_for_its_server_may_have_a_larger_one() -> None:
     async with connected(a=full_at(4096, 900)) as house:
         await house.fails()
-        assert house.health.window(house.endpoint("a/m")) == 4096
+        assert house.health.state(house.endpoint("a/m")).window == 4096
         await asyncio.sleep(OUT_S)
-        assert house.health.window(house.endpoint("a/m")) is None
+        assert house.health.state(house.endpoint("a/m")).window is None
 
 
 @rehearsal
@@ -168,4 +168,4 @@ async def test_an_output_limit_of_the_provider_is_no_window() -> None:
     async with connected(a=Upstream(behaviour=Behaviour(answers=limited)), b=LARGE) as harness:
         answer = await harness.complete()
         assert {fault for _, fault in tried(answer)} == {Fault.CUT_OFF, None}
-        assert harness.health.window(harness.endpoint("a/m")) is None
+        assert harness.health.state(harness.endpoint("a/m")).window is None

@@ -17,8 +17,8 @@ from rightmodel.core.task import ChatRequest, Message, Task, Turn, WireFormat
 from rightmodel.execution.attempt import PROBE_S
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S, MOST_COOLDOWN_S, OUT_S
 from rightmodel.execution.executor import MOST_PAUSE_S
+from rightmodel.execution.health import RETRY_WINDOW_S
 from rightmodel.execution.next_step import BACKOFF_S
-from rightmodel.execution.traffic import RETRY_WINDOW_S
 from rightmodel.manifest.catalog import Routing
 from rightmodel.simulator import Behaviour, SimulatedFault, fault
 

@@ -14,9 +14,9 @@ from rightmodel.ledger.records import (
     HoldRequest,
     Origin,
     Owner,
+    Settled,
     seconds_left,
     settled,
-    settling,
 )
 from rightmodel.ledger.reservations import (
     alive,
@@ -289,7 +289,7 @@ def test_an_attempt_that_was_charged_as_dead_and_ends_all_the_same_corrects_the_
     late = attempt("0.20", call=77, number=1)
     for _ in range(2):
         with store.transaction():
-            write(store, settling([late], hold))
+            write(store, [Settled(hold.id, hold.usd), settled(late, hold)])
         assert store.charged(Key(DAY)) == Decimal("0.20")
         kinds = [row.cost_kind for row in store.attempts(DAY, DAY)]
         assert kinds == ["estimated", "corrected"]

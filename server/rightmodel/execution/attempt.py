@@ -12,7 +12,6 @@ from rightmodel.core.call import AttemptFailed, AttemptStarted, Token
 from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import EFFORTS, Reasoning, files_of
-from rightmodel.execution.failover import failover_reason
 from rightmodel.execution.outcome import Try, Watch, check
 from rightmodel.execution.relay import ResponseStart
 from rightmodel.routing.tokens import attachment_tokens
@@ -90,7 +89,6 @@ class Attempts:
             state.lacks_budget(step.model, error)
             record.flags[f"over_budget={step.model.id}"] = None
             return None
-        record.failover = failover_reason(state, step.model.id, self._health)
         state.started(step)
         with record.attempt_span(step) as span:
             try:
@@ -108,7 +106,7 @@ class Attempts:
             if not self._health.has_room(step.endpoint):
                 await slot(self._health, step.endpoint, limit)
                 is_admitted, began = True, self._now()
-                known = self._health.snapshot([step.model]).of(step.endpoint)
+                known = self._health.state(step.endpoint)
                 limit = _limit(call.state, step._replace(health=known), began)
             watch = self._watch(call, step, limit)
             completion = await self._request(call, step, watch, is_admitted=is_admitted)

@@ -1,4 +1,4 @@
-"""One call: what it attempted, what that cost, and what its faults rule out. Pure.
+"""What the next attempt of a call depends on: health, what it attempted, what that rules out. Pure.
 
 The ledger and the receipt read the state; only the executor changes it. What a fault leads to is a
 column of the table in `core.fault`; `CallState.failed` applies it. Its next attempt: `next_step`.
@@ -6,20 +6,20 @@ column of the table in `core.fault`; `CallState.failed` applies it. Its next att
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rightmodel.core.fault import Fault, Recovery, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from rightmodel.core.call import Attempt
     from rightmodel.core.decision import Candidate, Decision
     from rightmodel.core.errors import BudgetError, ProviderError
     from rightmodel.core.task import Task
-    from rightmodel.execution.health import EndpointHealth, EndpointKey
     from rightmodel.manifest.catalog import Endpoint, Model
 
 MOST_UNCOUNTED: Final = 10
@@ -33,12 +33,80 @@ LEAST_ALLOWANCE: Final = 16_384
 LARGER: Final = 4
 """Factor on the output budget when reasoning used it up."""
 
+EndpointKey = tuple[str, str]
+"""Provider and the model's name on the wire."""
+Outcomes = Mapping[str | EndpointKey, Fault | None]
+"""The latest one at each provider, by any of its models, and at each endpoint.
+
+A fault, or (`None`) an answer; nothing is known of the others.
+"""
+
+
+class EndpointHealth(NamedTuple):
+    """One endpoint at one moment.
+
+    `wait_s`: seconds until it may be tried, 0 is fit. `is_spare`: it cools down, and may be tried
+    all the same where everything else is down. `window`: prompt tokens that it proved to read.
+    `burden`: latency × requests in flight / weight. `draw`: random, from 0 to 1. `fault`: its
+    latest. `latency_s`: of its answers, 0 is unknown. `in_flight`: requests.
+    """
+
+    wait_s: float = 0.0
+    is_spare: bool = False
+    window: int | None = None
+    burden: float = 1.0
+    draw: float = 0.0
+    fault: Fault | None = None
+    latency_s: float = 0.0
+    in_flight: int = 0
+
+
+ORDINARY: Final = EndpointHealth()
+_NOTHING: Final[Mapping[Any, Any]] = {}
+
+
+class Snapshot(NamedTuple):
+    """All that the next step depends on. `endpoints`: those that are not `ORDINARY`.
+
+    `unreachable`: providers that lately refused or dropped a connection, or kept silent: their
+    other models may be no better. `latest`: outcomes. `out_of_retries`: providers whose retry
+    budget is used up. `loaded`: for a busy provider that holds one model at a time, the name of
+    that model. `jitter`: random, from 0 to 1. `now`: monotonic seconds.
+    """
+
+    endpoints: Mapping[EndpointKey, EndpointHealth] = _NOTHING
+    unreachable: frozenset[str] = frozenset()
+    out_of_retries: frozenset[str] = frozenset()
+    loaded: Mapping[str, str] = _NOTHING
+    jitter: float = 1.0
+    latest: Outcomes = _NOTHING
+    now: float = 0.0
+
+    def of(self, endpoint: Endpoint) -> EndpointHealth:
+        """One endpoint's."""
+        return self.endpoints.get(endpoint.key, ORDINARY)
+
+    def would_unload(self, endpoint: Endpoint) -> bool:
+        """Whether the server is busy with another model, and cannot hold both."""
+        return self.loaded.get(endpoint.provider.name, endpoint.name) != endpoint.name
+
+    def is_fit(self, endpoint: Endpoint) -> bool:
+        """Whether a request can be sent now, without another model being unloaded for it."""
+        return not self.of(endpoint).wait_s and not self.would_unload(endpoint)
+
+    def balanced(self, endpoints: Sequence[Endpoint], warm: str = "") -> Endpoint:
+        """The less burdened of two that were drawn, at the provider `warm` where one is there."""
+        endpoints = [e for e in endpoints if e.provider.name == warm] or endpoints
+        drawn = sorted(endpoints, key=lambda e: self.of(e).draw)[:2]
+        return min(drawn, key=lambda e: self.of(e).burden)
+
 
 class Step(NamedTuple):
     """One attempt. `wait_s`: first wait so long. `retry`: the endpoint was tried before.
 
     `allowance`: output tokens it may use. `rechecks`: the wait is for a provider to come back.
-    `is_lone`: no other endpoint may be tried. `health`: the endpoint's.
+    `is_lone`: no other endpoint may be tried. `health`: the endpoint's. `reason`: why another model
+    than the decision's first one is tried, "" where it is that one.
     """
 
     model: Model
@@ -50,6 +118,7 @@ class Step(NamedTuple):
     retry: bool
     rechecks: bool
     is_lone: bool
+    reason: str
 
 
 @dataclass(slots=True)

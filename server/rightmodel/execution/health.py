@@ -5,104 +5,40 @@ Pure: the clock and the randomness are handed in, and nothing here waits.
 A fault opens the breaker of its scope: the *key* (quota, auth), the *model* at a provider (no such
 model) or the *endpoint* (server and connection faults, rate limits).
 
-What is in flight at a provider is `traffic.py`'s.
+A provider receives so many requests at once as `max_concurrency` of the manifest says, and fewer
+once it proved to be busy: the limit is halved where a request timed out in the provider's own
+queue, raised by one for each full round of answers (additive increase, multiplicative decrease, as
+in TCP). Where it holds one model at a time, requests for another one wait until the running ones
+have ended.
 """
 
 from __future__ import annotations
 
 import math
-from collections import ChainMap
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections import ChainMap, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.execution.breaker import OUT_S, Breaker
-from rightmodel.execution.traffic import UNLIMITED, Traffic
+from rightmodel.execution.call_state import EndpointHealth, Snapshot
 
 if TYPE_CHECKING:
+    from asyncio import Future
     from collections.abc import Callable, Iterable, Sequence
 
     from rightmodel.core.errors import ProviderError
+    from rightmodel.execution.call_state import EndpointKey, Outcomes
     from rightmodel.manifest.catalog import Endpoint, Model, Provider
-
-EndpointKey = tuple[str, str]
-"""Provider and the model's name on the wire."""
-Outcomes = Mapping[str | EndpointKey, Fault | None]
-"""The latest one at each provider, by any of its models, and at each endpoint.
-
-A fault, or (`None`) an answer; nothing is known of the others.
-"""
 
 LATENCY_WEIGHT: Final = 0.3
 """Weight of the newest latency in the moving average."""
-
-
-class EndpointHealth(NamedTuple):
-    """One endpoint at one moment.
-
-    `wait_s`: seconds until it may be tried, 0 is fit. `is_spare`: it cools down, and may be tried
-    all the same where everything else is down. `window`: prompt tokens that it proved to read.
-    `burden`: latency × requests in flight / weight. `draw`: random, from 0 to 1. `fault`: its
-    latest. `latency_s`: of its answers, 0 is unknown.
-    """
-
-    wait_s: float = 0.0
-    is_spare: bool = False
-    window: int | None = None
-    burden: float = 1.0
-    draw: float = 0.0
-    fault: Fault | None = None
-    latency_s: float = 0.0
-
-
-ORDINARY: Final = EndpointHealth()
-_NOTHING: Final[Mapping[Any, Any]] = {}
-
-
-class Snapshot(NamedTuple):
-    """All that the next step depends on. `endpoints`: those that are not `ORDINARY`.
-
-    `unreachable`: providers that lately refused or dropped a connection, or kept silent: their
-    other models may be no better. `latest`: outcomes. `out_of_retries`: providers whose retry
-    budget is used up. `loaded`: for a busy provider that holds one model at a time, the name of
-    that model. `jitter`: random, from 0 to 1. `now`: monotonic seconds.
-    """
-
-    endpoints: Mapping[EndpointKey, EndpointHealth] = _NOTHING
-    unreachable: frozenset[str] = frozenset()
-    out_of_retries: frozenset[str] = frozenset()
-    loaded: Mapping[str, str] = _NOTHING
-    jitter: float = 1.0
-    latest: Outcomes = _NOTHING
-    now: float = 0.0
-
-    def of(self, endpoint: Endpoint) -> EndpointHealth:
-        """One endpoint's."""
-        return self.endpoints.get(endpoint.key, ORDINARY)
-
-    def would_unload(self, endpoint: Endpoint) -> bool:
-        """Whether the server is busy with another model, and cannot hold both."""
-        return self.loaded.get(endpoint.provider.name, endpoint.name) != endpoint.name
-
-    def is_fit(self, endpoint: Endpoint) -> bool:
-        """Whether a request can be sent now, without another model being unloaded for it."""
-        return not self.of(endpoint).wait_s and not self.would_unload(endpoint)
-
-    def balanced(self, endpoints: Sequence[Endpoint], warm: str = "") -> Endpoint:
-        """The less burdened of two that were drawn, at the provider `warm` where one is there."""
-        endpoints = [e for e in endpoints if e.provider.name == warm] or endpoints
-        drawn = sorted(endpoints, key=lambda e: self.of(e).draw)[:2]
-        return min(drawn, key=lambda e: self.of(e).burden)
-
-
-class State(NamedTuple):
-    """What a person sees of an endpoint. `wait_s`: until it is tried again, 0 is fit."""
-
-    wait_s: float
-    fault: Fault | None
-    in_flight: int
-    latency_s: float
+RETRY_WINDOW_S: Final = 60.0
+RETRY_FLOOR: Final = 3
+"""Retries that are always allowed in a window, so that a lone model can be waited for."""
+RETRY_SHARE: Final = 0.2
+UNLIMITED: Final = 64.0
+"""An adaptive limit that has grown to so many requests is lifted."""
 
 
 @dataclass(slots=True)
@@ -115,6 +51,69 @@ class _Load:
     in_flight: int = 0
     latency_s: float = 0.0
     received_at: float = float("-inf")
+
+
+@dataclass(slots=True)
+class Traffic:
+    """The requests to one provider.
+
+    `limit`: at once, adaptive; `most`: the manifest's. `halved`: since the last answer.
+    `holds_one`: model at a time; `model`: of the latest request. `recent`: when each of the last
+    minute began, and whether it retried; `retries`: how many did.
+    """
+
+    most: float
+    limit: float
+    holds_one: bool
+    model: str = ""
+    halved: bool = False
+    held: int = 0
+    waiting: deque[tuple[Future[None], str]] = field(default_factory=deque)
+    recent: deque[tuple[float, bool]] = field(default_factory=deque)
+    retries: int = 0
+
+    def has_room(self, model: str) -> bool:
+        """Whether one more request for the model can be sent."""
+        fits = not self.holds_one or not self.held or self.model == model
+        return fits and self.held + 1 <= self.limit
+
+    def admit(self) -> None:
+        """Give the slots that are free to those who wait, in order."""
+        while self.waiting:
+            waiter, model = self.waiting[0]
+            if waiter.done():  # cancelled
+                self.waiting.popleft()
+            elif self.has_room(model):
+                self.waiting.popleft()
+                self.take(model)
+                waiter.set_result(None)
+            else:
+                return
+
+    def take(self, model: str) -> None:
+        """Occupy a slot."""
+        self.held += 1
+        self.model = model
+
+    def release(self) -> None:
+        """Free a slot."""
+        self.held -= 1
+        self.admit()
+
+    def note(self, now: float, *, retry: bool) -> None:
+        """A request begins."""
+        self.recent.append((now, retry))
+        self.retries += retry
+        self._forget(now)
+
+    def may_retry(self, now: float) -> bool:
+        """Whether the retry budget allows one more."""
+        self._forget(now)
+        return self.retries < max(RETRY_FLOOR, RETRY_SHARE * len(self.recent))
+
+    def _forget(self, now: float) -> None:
+        while self.recent and self.recent[0][0] < now - RETRY_WINDOW_S:
+            self.retries -= self.recent.popleft()[1]
 
 
 class Health:
@@ -150,12 +149,12 @@ class Health:
             for endpoint in model.endpoints:
                 key, provider = endpoint.key, endpoint.provider
                 if len(model.endpoints) > 1 or (is_any_known and self._is_known(endpoint)):
-                    endpoints[key] = self._health(endpoint, now)
+                    endpoints[key] = self.state(endpoint)
                 if provider.one_model_at_a_time and self._load(endpoint).in_flight:
                     loaded[provider.name] = endpoint.name
         return Snapshot(
             endpoints,
-            self.unreachable() if self._breakers else frozenset(),
+            self._unreachable(now) if self._breakers else frozenset(),
             frozenset(n for n, t in self._traffic.items() if t.retries and not t.may_retry(now)),
             loaded,
             self._draw(),
@@ -258,20 +257,6 @@ class Health:
         """Whether it has sent a part of any answer since then."""
         return self._load(endpoint).received_at > when
 
-    def window(self, endpoint: Endpoint) -> int | None:
-        """Tokens that the endpoint proved to take, `None` where it has not refused any lately.
-
-        Forgotten after a while: its server may have been restarted with a larger window.
-        """
-        window, until = self._windows.get(endpoint.key, (0, 0.0))
-        return window if until > self._now() else None
-
-    def state(self, endpoint: Endpoint) -> State:
-        """For people: `check --watch`, errors, tests."""
-        load = self._load(endpoint)
-        worst = max(self._of(endpoint), key=lambda b: b.open_until, default=Breaker())
-        return State(self.wait_s(endpoint), worst.fault, load.in_flight, load.latency_s)
-
     def traffic(self, provider: Provider) -> Traffic:
         """The requests to a provider."""
         traffic = self._traffic.get(provider.name)
@@ -289,28 +274,30 @@ class Health:
     def _is_known(self, endpoint: Endpoint) -> bool:
         return endpoint.key in self._windows or any(k in self._breakers for k in _keys(endpoint))
 
-    def _health(self, endpoint: Endpoint, now: float) -> EndpointHealth:
-        """A cooling endpoint is a spare unless the provider stated when to come back.
+    def state(self, endpoint: Endpoint) -> EndpointHealth:
+        """One endpoint's. It is a spare while it cools down, unless it stated when to come back.
 
         One request every few seconds: a long cooldown must not keep calls from an endpoint that
         has recovered.
         """
-        load, breakers = self._load(endpoint), self._of(endpoint)
+        load, breakers, now = self._load(endpoint), self._of(endpoint), self._now()
+        # Forgotten after a while: its server may have been restarted with a larger window.
+        window, until = self._windows.get(endpoint.key, (0, 0.0))
         worst = max(breakers, key=lambda b: b.open_until, default=None)
         is_cooling = worst is not None and worst.open_until > now
         return EndpointHealth(
             max((b.wait_s(now) for b in breakers), default=0.0),
             is_cooling and not any(b.wait_s(now, b.spare_from) for b in breakers),
-            self.window(endpoint),
+            window if until > now else None,
             (load.latency_s or 1.0) * (load.in_flight + 1) / endpoint.weight,
             self._draw(),
             worst.fault if worst is not None else None,
             load.latency_s,
+            load.in_flight,
         )
 
-    def unreachable(self) -> frozenset[str]:
+    def _unreachable(self, now: float) -> frozenset[str]:
         """Providers where no connection can be made, or silent since a request timed out."""
-        now = self._now()
         return frozenset(
             key[1]
             for key, b in self._breakers.items()

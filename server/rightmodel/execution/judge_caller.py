@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from rightmodel.core.call import Attempt
     from rightmodel.core.decision import Trust
     from rightmodel.core.task import Task, WireFormat
-    from rightmodel.execution.health import EndpointKey, Health
+    from rightmodel.execution.call_state import EndpointKey
+    from rightmodel.execution.health import Health
     from rightmodel.execution.recorder import Recorder
     from rightmodel.ledger.records import Hold
     from rightmodel.manifest.catalog import Endpoint, Model

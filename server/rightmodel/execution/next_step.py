@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rightmodel.core.fault import Fault
-from rightmodel.execution.call_state import Step
+from rightmodel.core.format import listed
+from rightmodel.execution.call_state import ORDINARY, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rightmodel.core.decision import Candidate
-    from rightmodel.execution.call_state import CallState
-    from rightmodel.execution.health import EndpointHealth, Snapshot
+    from rightmodel.execution.call_state import CallState, EndpointHealth, Snapshot
     from rightmodel.manifest.catalog import Endpoint, Model
 
 RECHECK_S: Final = 1.0
@@ -20,15 +21,20 @@ MOST_RECHECKS: Final = 10
 """How often, and how many times, a call checks whether a provider is back before its last try."""
 BACKOFF_S: Final = 0.5
 MOST_BACKOFF_S: Final = 8.0
+UNREACHABLE: Final = "at a provider that cannot be reached"
 
 
 class Option(NamedTuple):
-    """An endpoint where a candidate may still be tried."""
+    """An endpoint where a candidate may still be tried.
+
+    `unloads`: its server is busy with another model, and cannot hold both.
+    """
 
     candidate: Candidate
     model: Model
     endpoint: Endpoint
     health: EndpointHealth
+    unloads: bool
 
     @property
     def provider(self) -> str:
@@ -61,14 +67,17 @@ def next_step(state: CallState, health: Snapshot) -> Step | None:
     )
     if found is None:
         return None
-    candidate, model, endpoint, known = found.option
+    candidate, model, endpoint, known, _ = found.option
     is_lone = all(o.endpoint.key == endpoint.key for o in options)
-    return Step(model, endpoint, candidate, known, state.allowance(model), *found[1:], is_lone)
+    is_first = candidate.model == state.candidates[0].model
+    reason = "" if is_first else _failover_reason(state, candidate.model, health)
+    allowance = state.allowance(model)
+    return Step(model, endpoint, candidate, known, allowance, *found[1:], is_lone, reason)
 
 
 def _options(state: CallState, health: Snapshot) -> list[Option]:
     """Where an attempt may be made at all, in order of the decision."""
-    options, left = [], state.left_usd
+    options, left, loaded = [], state.left_usd, health.loaded
     for candidate in state.candidates:
         if candidate.model in state.over_budget:
             continue
@@ -76,10 +85,11 @@ def _options(state: CallState, health: Snapshot) -> list[Option]:
             continue
         model = state.models[candidate.model]
         for endpoint in model.endpoints:
-            known = health.of(endpoint)
+            known = health.endpoints.get(endpoint.key, ORDINARY)
             if _is_alive(state, model, endpoint, known.window):
-                options.append(Option(candidate, model, endpoint, known))
-    return _loaded_first(options, health) if health.loaded else options
+                unloads = bool(loaded) and health.would_unload(endpoint)
+                options.append(Option(candidate, model, endpoint, known, unloads))
+    return _loaded_first(options, loaded) if loaded else options
 
 
 def _is_alive(state: CallState, model: Model, endpoint: Endpoint, proved: int | None) -> bool:
@@ -97,12 +107,12 @@ def _is_alive(state: CallState, model: Model, endpoint: Endpoint, proved: int | 
     )
 
 
-def _loaded_first(options: list[Option], health: Snapshot) -> list[Option]:
+def _loaded_first(options: list[Option], loaded_names: Mapping[str, str]) -> list[Option]:
     """While a server that holds one model at a time is busy, its loaded model comes first.
 
     Another model of it would have to wait for the running calls, then load, and then be unloaded.
     """
-    names_loaded = health.loaded.items()
+    names_loaded = loaded_names.items()
     by_model: dict[str, list[Option]] = {}
     for option in options:
         by_model.setdefault(option.model.id, []).append(option)
@@ -113,7 +123,7 @@ def _loaded_first(options: list[Option], health: Snapshot) -> list[Option]:
     }
     ordered: dict[str, list[Option]] = {}
     for name, found in by_model.items():
-        if all(health.would_unload(o.endpoint) for o in found):
+        if all(o.unloads for o in found):
             busy = {o.provider for o in found}
             for other, there in loaded.items():
                 if any(o.provider in busy for o in there):
@@ -139,7 +149,7 @@ def _first_fit(state: CallState, health: Snapshot, options: Sequence[Option]) ->
 
     def is_healthy(option: Option) -> bool:
         is_down = option.provider in health.unreachable or is_troubled(option)
-        return not is_down and health.is_fit(option.endpoint)
+        return not (is_down or option.health.wait_s or option.unloads)
 
     def is_sound(option: Option) -> bool:
         return not (option.health.wait_s or option.health.fault or latest.get(option.endpoint.key))
@@ -230,3 +240,31 @@ def _retryable(state: CallState, health: Snapshot, options: Sequence[Option]) ->
     """Those that the retry budget allows: a first attempt is no retry."""
     spent = health.out_of_retries
     return [o for o in options if o.endpoint.key not in state.tried or o.provider not in spent]
+
+
+def _failover_reason(state: CallState, model: str, health: Snapshot) -> str:
+    """One sentence: which models came before this one, and what kept each from answering."""
+    first = state.candidates[0].model
+    causes = {a.model: a.fault.value for a in state.attempts if a.fault and a.model != model}
+    causes |= dict.fromkeys(state.over_budget - {model}, "over budget")
+    if first not in causes:
+        causes = {first: _passed_over(state, health)} | causes
+    before = listed([f"{name} ({cause})" for name, cause in causes.items()], most=4)
+    return f"{model} takes over from {before}; {first} came first: {state.decision.reason}"
+
+
+def _passed_over(state: CallState, health: Snapshot) -> str:
+    """Why the decision's first model is not tried at all."""
+    first, left, needed = state.candidates[0], state.left_usd, state.decision.requirements
+    if left is not None and (first.cost_usd is None or first.cost_usd > left):
+        return f"over {needed.cost_by}"
+    endpoints = state.models[first.model].endpoints
+    found = [health.of(endpoint) for endpoint in endpoints]
+    window = max(known.window or math.inf for known in found)
+    if window < needed.input_tokens + needed.output_tokens:
+        return f"context window of {window} tokens"
+    soonest = min(found, key=lambda known: known.wait_s)
+    if soonest.wait_s and soonest.fault:
+        return f"cooling down after {soonest.fault.value}"
+    is_down = all(e.provider.name in health.unreachable for e in endpoints)
+    return UNREACHABLE if is_down else "busy"

@@ -93,7 +93,7 @@ class Recorder:
         needed, skill = state.decision.requirements, state.decision.assessment.skills[0][0]
         is_limited = needed.max_cost_usd is not None or bool(self.records.limits.limits)
         who = self.origin(state.task)
-        return CallRecorder(self, state, ref, skill, who, is_limited, new_id())
+        return CallRecorder(self, state, ref, skill, who, is_limited, new_id(), state.decision)
 
     async def reserve_judge(
         self, model: Model, endpoint: Endpoint, input_tokens: int, allowed: int, task: Task
@@ -131,8 +131,8 @@ class Recorder:
 class CallRecorder:
     """Records one call. `skill`: the task's heaviest. `flags`: of the ledger, for the receipt.
 
-    `is_limited`: whether money is, so that every request needs a limit on its output. `failover`:
-    why another model than the decision's first one is tried, "" where it is that one.
+    `is_limited`: whether money is, so that every request needs a limit on its output. `decision`:
+    with the reason for the model that is tried.
     """
 
     owner: Recorder
@@ -142,16 +142,10 @@ class CallRecorder:
     origin: Origin
     is_limited: bool
     id: int
+    decision: Decision
     number: int = 0
-    failover: str = ""
     flags: dict[str, None] = field(default_factory=dict)
     failed_checks: list[str] = field(default_factory=list)
-
-    @property
-    def decision(self) -> Decision:
-        """The decision, with the reason for the model that is tried."""
-        decision = self.state.decision
-        return replace(decision, reason=self.failover) if self.failover else decision
 
     def span(self) -> AbstractContextManager[Span | None]:
         """The span of the call; its attempts are its children. `None` where nobody traces."""
@@ -186,9 +180,9 @@ class CallRecorder:
 
     async def reserve(self, step: Step) -> Hold | None:
         """Reserve the step's worst case. Raises `BudgetError`, which names what would fit."""
-        records = self.owner.records
+        records, decision = self.owner.records, self.state.decision
         routing = self.owner.catalog.routing
-        return await records.reserve(
+        hold = await records.reserve(
             HoldRequest(
                 model=step.model.id,
                 skill=self.skill,
@@ -204,6 +198,8 @@ class CallRecorder:
                 origin=self.origin,
             )
         )
+        self.decision = replace(decision, reason=step.reason) if step.reason else decision
+        return hold
 
     def _others(self) -> list[tuple[str, Decimal | None]]:
         """The worst case of each candidate."""

@@ -18,7 +18,8 @@ from rightmodel.ledger.records import Cooldown, Restored
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from rightmodel.execution.health import EndpointKey, Health, Outcomes
+    from rightmodel.execution.call_state import EndpointKey, Outcomes
+    from rightmodel.execution.health import Health
     from rightmodel.execution.records import Records
     from rightmodel.ledger.records import AttemptRecord
     from rightmodel.manifest.catalog import Provider

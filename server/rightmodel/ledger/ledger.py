@@ -25,7 +25,7 @@ from rightmodel.ledger.records import (
     Settled,
     Texts,
     new_id,
-    settling,
+    settled,
 )
 from rightmodel.ledger.reservations import reserve, this_process
 from rightmodel.ledger.sqlite import SqliteStore
@@ -33,7 +33,7 @@ from rightmodel.ledger.sums import EXACT
 from rightmodel.ledger.writer import Job, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from rightmodel.core.errors import LedgerError
     from rightmodel.ledger.budget import Mark
@@ -223,8 +223,7 @@ class Ledger:
 
         A caller that is cancelled meanwhile loses nothing: the rows are written all the same.
         """
-        self._note_texts(rows)
-        done = await self._wait(Job(settling(self._allowed(rows), None)))
+        done = await self._wait(Job(list(self._allowed(rows, None))))
         _value(done)
         if done.outage is not None:
             raise done.outage
@@ -279,32 +278,35 @@ class Ledger:
 
     def _note(self, rows: Sequence[Row], hold: Hold | None) -> list[Row]:
         """Returns the rows as they are written."""
-        self._note_texts(rows)
+        written: list[Row] = []
         if hold is not None:
             self._held.pop(hold.id, None)
             announced = self._announced.pop(hold.id, None)
             if announced is not None:  # never written: nothing to settle
                 announced.rows = ()
-        written = settling(self._allowed(rows), hold)
-        if hold is not None and announced is not None:
-            written = written[1:]
+            else:
+                written.append(Settled(hold.id, hold.usd))
+        written += self._allowed(rows, hold)
         if written:
             self._submit(Job(written))
         return written
 
-    def _note_texts(self, rows: Sequence[Row]) -> None:
-        """In jobs of their own: texts too long to be kept in memory must not displace the rest."""
-        for row in rows if self._store_text else ():
-            if isinstance(row, Texts):
-                size = len(row.prompt) + len(row.answer) + len(row.history)
-                self._submit(Job((row,), size=size))
+    def _allowed(self, rows: Sequence[Row], hold: Hold | None) -> Iterator[Row]:
+        """The rows as they are written. Texts and the notes of outcomes only where they are kept.
 
-    def _allowed(self, rows: Sequence[Row]) -> list[Row]:
-        """Without texts, and without the notes of outcomes where they may not be kept."""
-        kept: list[Row] = [row for row in rows if not isinstance(row, Texts)]
-        if self._store_text:
-            return kept
-        return [row._replace(note="") if isinstance(row, OutcomeRecord) else row for row in kept]
+        Texts have jobs of their own: those too long for the memory must not displace the rest.
+        """
+        for row in rows:
+            if isinstance(row, AttemptRecord):
+                yield settled(row, hold)
+            elif isinstance(row, Texts):
+                if self._store_text:
+                    size = len(row.prompt) + len(row.answer) + len(row.history)
+                    self._submit(Job((row,), size=size))
+            elif isinstance(row, OutcomeRecord) and not self._store_text:
+                yield row._replace(note="")
+            else:
+                yield row
 
     def _run_now(self, job: Job) -> bool:
         """Run a job here, and with it what waits where that is much; whether it was done."""

@@ -327,12 +327,6 @@ def settled(row: AttemptRecord, hold: Hold | None) -> AttemptRecord:
     return row._replace(day=day, charged_usd=charged)
 
 
-def settling(rows: Iterable[Row], hold: Hold | None) -> list[Row]:
-    """The rows as they are to be written, with the end of the reservation before them."""
-    rows = [settled(row, hold) if isinstance(row, AttemptRecord) else row for row in rows]
-    return rows if hold is None else [Settled(hold.id, hold.usd), *rows]
-
-
 def new_id() -> int:
     """A new id, 62 bits, unique among all processes.
 

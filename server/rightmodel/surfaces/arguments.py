@@ -202,8 +202,10 @@ def _pin(args: Arguments) -> str:
     return "" if model.lower() == "auto" else model
 
 
-def complete_task(arguments: Mapping[str, Any], catalog: Catalog) -> CompleteCall:
-    """Decode a `complete` call. Raises `TaskError`."""
+def complete_task(
+    arguments: Mapping[str, Any], catalog: Catalog, client: str = "mcp"
+) -> CompleteCall:
+    """Decode a client's `complete` call. Raises `TaskError`."""
     args = Arguments(arguments, COMPLETE_ARGUMENTS)
     ignored = args.ignored
     ref = _ref(args)
@@ -217,16 +219,18 @@ def complete_task(arguments: Mapping[str, Any], catalog: Catalog) -> CompleteCal
         effort=args.choice("effort", EFFORTS),
         max_output_tokens=args.whole("max_output_tokens", 10_000_000),
         files=_files(args, catalog),
+        client=client,
         **_hints(args, catalog),
     )
     return CompleteCall(task, ref, ignored)
 
 
-def choose_task(arguments: Mapping[str, Any], catalog: Catalog) -> ChooseCall:
-    """Decode a `choose_model` call. Raises `TaskError`."""
+def choose_task(arguments: Mapping[str, Any], catalog: Catalog, client: str = "mcp") -> ChooseCall:
+    """Decode a client's `choose_model` call. Raises `TaskError`."""
     args = Arguments(arguments, CHOOSE_ARGUMENTS)
     ignored = args.ignored
-    task = Task(prompt=_prompt(args, "task"), files=_files(args, catalog), **_hints(args, catalog))
+    prompt, files = _prompt(args, "task"), _files(args, catalog)
+    task = Task(prompt=prompt, files=files, client=client, **_hints(args, catalog))
     return ChooseCall(task, args.whole("limit", 1000, DEFAULT_LIMIT) or DEFAULT_LIMIT, ignored)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rightmodel.execution.failover import UNREACHABLE
+from rightmodel.execution.next_step import UNREACHABLE
 from rightmodel.surfaces import rendering as render
 
 if TYPE_CHECKING:
@@ -34,16 +34,15 @@ def cooling_down(decision: Decision, catalog: Catalog, health: Health) -> dict[s
     Those of a provider that cannot be reached come last in a call, too.
     """
     found = {}
-    down = health.unreachable()
-    for candidate in decision.candidates:
-        endpoints = catalog.find(candidate.model).endpoints
-        if down and all(endpoint.provider.name in down for endpoint in endpoints):
-            found[candidate.model] = UNREACHABLE
-        soonest = min(endpoints, key=health.wait_s)
-        if wait_s := health.wait_s(soonest):
-            fault = health.state(soonest).fault
-            reason = fault.value if fault else "a fault"
-            found[candidate.model] = f"cooling down for {wait_s:.0f} s after {reason}"
+    models = {c.model: catalog.find(c.model) for c in decision.candidates}
+    known = health.snapshot(models.values())
+    for name, model in models.items():
+        if all(endpoint.provider.name in known.unreachable for endpoint in model.endpoints):
+            found[name] = UNREACHABLE
+        soonest = min(map(known.of, model.endpoints), key=lambda one: one.wait_s)
+        if soonest.wait_s:
+            reason = soonest.fault.value if soonest.fault else "a fault"
+            found[name] = f"cooling down for {soonest.wait_s:.0f} s after {reason}"
     return found
 
 

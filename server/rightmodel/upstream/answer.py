@@ -76,6 +76,8 @@ class EmptyStreamError(ProviderError):
 class Answer:
     """The response to one request, taken apart by `decoder` as it comes in.
 
+    `is_raw`: the client of the turn speaks the upstream's API, and can read the bytes.
+
     Every chunk of every answer passes `_stream`: a function call more would cost as much as the
     parsing.
     """
@@ -91,11 +93,13 @@ class Answer:
         decoder: ResponseDecoder,
         watch: Watch | None = None,
         mask: Callable[[str], str] = str,
+        *,
+        is_raw: bool = False,
     ) -> None:
         self.request = request
         self.decoder = decoder
         self.watch = watch
-        self._is_raw = request.has_one_dialect
+        self._is_raw = is_raw
         self._mask = mask
         self._live = LiveText(mask) if watch is not None and watch.shows_text else None
         self._forward: Forward | None = None
@@ -216,7 +220,9 @@ class Answer:
         elif "event-stream" in self._kind or head[:1] in b":deir":
             self._take = self._stream
             if self.watch is not None and self.watch.relays:
-                self._forward = Forward(self.request, self.decoder, self.watch, self._mask)
+                self._forward = Forward(
+                    self.request, self.decoder, self.watch, self._mask, is_raw=self._is_raw
+                )
         else:
             raise malformed(self.request, f"not JSON ({kind}): {_start_of([head])}")
         self._take(head)

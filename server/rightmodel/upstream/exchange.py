@@ -148,7 +148,7 @@ class Exchange:
         decoder = CountDecoder()
         url = self._codec.url(request) + self._codec.count_path
         content = with_model(turn.body, request.name)
-        answer = Answer(request, decoder, None, self._mask)
+        answer = Answer(request, decoder, None, self._mask, is_raw=True)
         await self._client.post(url, self._headers(request, turn), content, answer)
         return decoder.tokens
 
@@ -167,7 +167,8 @@ class Exchange:
         Whatever goes wrong while its response is read is a fault of the upstream's: the call must
         fail over, not end.
         """
-        answer = Answer(request, self._codec.decoder(), watch, self._mask)
+        is_raw = turn is not None
+        answer = Answer(request, self._codec.decoder(), watch, self._mask, is_raw=is_raw)
         if turn is not None and body is turn.document:
             content = with_model(turn.body, request.name)
         else:

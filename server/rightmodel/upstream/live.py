@@ -112,11 +112,13 @@ class Forward:
         decoder: ResponseDecoder,
         watch: Watch,
         mask: Callable[[str], str],
+        *,
+        is_raw: bool,
     ) -> None:
         self._decoder = decoder
         self._watch = watch
         self._mask = mask
-        self._is_raw = request.has_one_dialect
+        self._is_raw = is_raw
         self._made_by = request.provider.protocol
         self._splitter = InlineSplitter(tools_of(request), lambda: prompt_of(request))
         self._held = b""

@@ -104,14 +104,13 @@ class ModelRequest:
     is_author: bool = True
 
     @property
-    def has_one_dialect(self) -> bool:
-        """Whether the client of the turn speaks the upstream's API, and can read its response."""
-        return self.turn is not None and self.turn.dialect is self.provider.protocol
-
-    @property
     def passed_through(self) -> Turn | None:
-        """The turn, where its own body is sent."""
-        return self.turn if self.has_one_dialect else None
+        """The turn whose client speaks the upstream's API: its body is sent, the response relayed.
+
+        `None` for any other request.
+        """
+        turn = self.turn
+        return turn if turn is not None and turn.dialect is self.provider.protocol else None
 
     @property
     def quirks(self) -> Quirks:

@@ -65,10 +65,10 @@ class Conversation:
     async def ask(self, arguments: dict[str, Any], output: Output) -> Answer:
         """The next turn. Raises `TaskError` and what a call raises."""
         engine = self._engine
-        task = complete_task(arguments, _with_named_files(engine.catalog, arguments)).task
+        catalog = _with_named_files(engine.catalog, arguments)
+        task = complete_task(arguments, catalog, CLIENT).task
         if task is None:
             raise TaskError("prompt is empty")
-        task = replace(task, client=CLIENT)
         if self._before:
             task = going_on(task, *self._before)
         output.secrets = self._settings.secrets(engine.catalog)

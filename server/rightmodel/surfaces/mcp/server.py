@@ -160,13 +160,12 @@ class ToolCalls:
         client: str,
         wait_s: float | None,
     ) -> CallToolResult:
-        task = replace(call.task, client=client) if call.task else None
         deadline = self._deadline_s or engine.catalog.routing.deadline_s
         async with _progress(session) as listener:
-            if task is None or call.ref:
+            if call.task is None or call.ref:
                 outcome = await engine.calls.resume(
                     call.ref,
-                    task,
+                    call.task,
                     client=client,
                     deadline_s=deadline,
                     listener=listener,
@@ -174,7 +173,7 @@ class ToolCalls:
                 )
             else:
                 outcome = await engine.calls.complete(
-                    task, deadline_s=deadline, listener=listener, wait_s=wait_s
+                    call.task, deadline_s=deadline, listener=listener, wait_s=wait_s
                 )
         if isinstance(outcome, Pending):
             return _pending(outcome)
@@ -185,7 +184,7 @@ class ToolCalls:
         self, engine: Engine, arguments: dict[str, Any], client: str
     ) -> CallToolResult:
         call = await _decoded(choose_task, arguments, engine.catalog, client)
-        shown = await choose(engine, replace(call.task, client=client), call.limit)
+        shown = await choose(engine, call.task, call.limit)
         if call.ignored:
             shown["ignored_arguments"] = list(call.ignored)
         # As JavaScript writes it: OpenClaw then sees that it is the same as the structure.
@@ -194,7 +193,7 @@ class ToolCalls:
 
 
 async def _decoded(
-    decode: Callable[[dict[str, Any], Catalog], T],
+    decode: Callable[[dict[str, Any], Catalog, str], T],
     arguments: dict[str, Any],
     catalog: Catalog,
     client: str,
@@ -203,8 +202,8 @@ async def _decoded(
     if arguments.get("files"):
         if client in catalog.clients:
             catalog = replace(catalog, files=replace(catalog.files, is_remote=True))
-        return await asyncio.to_thread(decode, arguments, catalog)
-    return decode(arguments, catalog)
+        return await asyncio.to_thread(decode, arguments, catalog, client)
+    return decode(arguments, catalog, client)
 
 
 async def _report(engine: Engine, arguments: dict[str, Any], client: str) -> CallToolResult:
