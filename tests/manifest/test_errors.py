@@ -8,8 +8,8 @@ import pytest
 
 from rightmodel.core.errors import MOST_ERRORS, ManifestError
 from rightmodel.manifest import text_file
-from rightmodel.manifest.key_path import line_of
 from rightmodel.manifest.load import load_catalog
+from rightmodel.manifest.problems import line_of
 from rightmodel.manifest.read import key_lines, shipped_dir, shipped_names
 
 if TYPE_CHECKING:

@@ -23,12 +23,12 @@ from rightmodel.core.task import (
     ToolSpec,
     WireFormat,
 )
-from rightmodel.wire.codec import Envelope
+from rightmodel.wire.codec import Codec, Envelope
 from rightmodel.wire.codecs import CODECS
-from rightmodel.wire.response import ChatResponse
+from rightmodel.wire.response import ChatResponse, StreamEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from rightmodel.core.task import Part
 
@@ -179,3 +179,19 @@ def _without_name(part: Any) -> Any:
     if isinstance(part, ToolResult):
         return replace(part, parts=tuple(map(_without_name, part.parts)))
     return replace(part, path="") if isinstance(part, Attachment) else part
+
+
+def decoded(codec: Codec, body: Mapping[str, Any]) -> ChatResponse:
+    decoder = codec.decoder()
+    decoder.body(body)
+    return decoder.response()
+
+
+def stream_of(
+    codec: Codec, response: ChatResponse, events: Iterable[StreamEvent], envelope: Envelope
+) -> list[dict[str, Any]]:
+    """A whole response as a stream that brings these events."""
+    encoder = codec.stream_encoder(envelope)
+    start = encoder.start()
+    between = [part for event in events for part in encoder.event(event)]
+    return [*start, *between, *encoder.end(response)]

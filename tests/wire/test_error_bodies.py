@@ -17,6 +17,7 @@ from rightmodel.core.task import WireFormat
 from rightmodel.wire.codec import Envelope
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.response import ChatResponse, events_of
+from wire.neutral import stream_of
 
 CHAT, RESPONSES, MESSAGES, GEMINI = (
     WireFormat.OPENAI_CHAT,
@@ -136,8 +137,6 @@ def test_a_failed_response_has_a_code_of_the_api() -> None:
 @pytest.mark.parametrize("wire_format", [CHAT, RESPONSES, MESSAGES])
 def test_a_framed_stream_is_read_whole(wire_format: WireFormat) -> None:
     codec = CODECS[wire_format]
-    response = codec.encode_stream(
-        ChatResponse(()), events_of(ChatResponse(())), Envelope("r", "m")
-    )
+    response = stream_of(codec, ChatResponse(()), events_of(ChatResponse(())), Envelope("r", "m"))
     framed = b"".join(map(codec.frame, response)) + codec.last
     assert len(ask(wire_format, 200, framed, stream=True)) == len(response)

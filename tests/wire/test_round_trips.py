@@ -27,7 +27,7 @@ from rightmodel.wire.request import HARMLESS, RequestError, without_reasoning
 from rightmodel.wire.response import ChatResponse, events_of
 from rightmodel.wire.seal import sealed
 from wire.losses import with_losses
-from wire.neutral import ENVELOPE, SCHEMA, again, requests, responses
+from wire.neutral import ENVELOPE, SCHEMA, again, decoded, requests, responses, stream_of
 
 FORMATS = list(WireFormat)
 
@@ -64,7 +64,7 @@ def test_a_whole_response_survives(wire_format: WireFormat, data: st.DataObject)
     response = data.draw(responses(wire_format))
     codec = CODECS[wire_format]
     body = json.loads(json.dumps(codec.encode_response(response, ENVELOPE)))
-    assert codec.decode_response(body) == response
+    assert decoded(codec, body) == response
 
 
 @pytest.mark.parametrize("wire_format", FORMATS)
@@ -75,7 +75,7 @@ def test_a_streamed_response_survives(
     response = data.draw(responses(wire_format))
     codec = CODECS[wire_format]
     decoder = codec.decoder()
-    for event in codec.encode_stream(response, events_of(response, size), ENVELOPE):
+    for event in stream_of(codec, response, events_of(response, size), ENVELOPE):
         decoder.event(json.loads(json.dumps(event)))
     assert decoder.response() == response
 
@@ -94,16 +94,14 @@ def test_a_response_survives_translation_whole_and_streamed(
 ) -> None:
     response = data.draw(responses(upstream))
     reader, writer = CODECS[upstream].decoder(), CODECS[client]
-    for event in CODECS[upstream].encode_stream(response, events_of(response, size), ENVELOPE):
+    for event in stream_of(CODECS[upstream], response, events_of(response, size), ENVELOPE):
         reader.event(json.loads(json.dumps(event)))
     events = [sealed(event, upstream) for event in reader.events]
     parts = tuple(sealed(part, upstream) for part in reader.response().parts)
     received = replace(reader.response(), parts=parts)
-    whole = writer.decode_response(
-        json.loads(json.dumps(writer.encode_response(received, ENVELOPE)))
-    )
+    whole = decoded(writer, json.loads(json.dumps(writer.encode_response(received, ENVELOPE))))
     decoder = writer.decoder()
-    for event in writer.encode_stream(received, events, ENVELOPE):
+    for event in stream_of(writer, received, events, ENVELOPE):
         decoder.event(json.loads(json.dumps(event)))
     assert shown(whole) == shown(decoder.response()) == shown(response)
 
@@ -252,7 +250,7 @@ def test_the_item_that_the_limit_cut_off_says_so_and_those_before_it_do_not(
     codec, before = CODECS[WireFormat.OPENAI_RESPONSES], ToolCall("b", "find", "{}")
     response = ChatResponse((before, last), "length")
     whole = codec.encode_response(response, ENVELOPE)
-    *events, end = codec.encode_stream(response, events_of(response, 3), ENVELOPE)
+    *events, end = stream_of(codec, response, events_of(response, 3), ENVELOPE)
     done = [e["item"] for e in events if e["type"] == "response.output_item.done"]
     for items in (whole["output"], done, end["response"]["output"]):
         assert [item["status"] for item in items] == ["completed", "incomplete"]

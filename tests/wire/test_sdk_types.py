@@ -30,7 +30,7 @@ from pydantic import TypeAdapter
 from rightmodel.core.task import WireFormat
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.response import events_of
-from wire.neutral import ENVELOPE, requests, responses
+from wire.neutral import ENVELOPE, requests, responses, stream_of
 
 if TYPE_CHECKING:
     from rightmodel.core.task import ChatRequest
@@ -91,5 +91,5 @@ def test_whole_responses(wire_format: WireFormat, data: st.DataObject) -> None:
 @given(data=st.data())
 def test_stream_events(wire_format: WireFormat, data: st.DataObject) -> None:
     response = data.draw(responses(wire_format))
-    for event in CODECS[wire_format].encode_stream(response, events_of(response, 3), ENVELOPE):
+    for event in stream_of(CODECS[wire_format], response, events_of(response, 3), ENVELOPE):
         EVENTS[wire_format].validate_python(json.loads(json.dumps(event)))

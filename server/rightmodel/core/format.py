@@ -85,15 +85,19 @@ def amount(value: Decimal) -> str:
     return text + "0" if text.endswith(".") else text
 
 
-def plain(value: object) -> Any:
-    """JSON without surprises: decimals as strings, whole floats as integers.
+def plain_object(**values: Any) -> dict[str, Any]:
+    """A JSON object without surprises: decimals as strings, whole floats as integers.
 
     A client that re-serialises `5.0` as `5` would no longer recognise the text copy of the result.
     """
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items()}
+        return {k: _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
+        return [_plain(v) for v in value]
     if isinstance(value, Decimal):
         return amount(value)
     if isinstance(value, float) and value.is_integer():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.evaluation import baselines, metrics
@@ -183,16 +183,8 @@ def _routed_entry(
     names = ("quality", "cost_usd", "saving", "kept")
     intervals = metrics.bootstrap(figures, len(base), chance)
     everything = range(len(base))
-    point = chosen.point(everything)
-    saving, kept = _against(point, other.point(everything))
-    return Entry(
-        name=name,
-        quality=point.quality,
-        cost_usd=point.cost,
-        saving=saving,
-        kept=kept,
-        intervals=dict(zip(names, intervals, strict=True)),
-    )
+    entry = _entry(name, chosen.point(everything), other.point(everything))
+    return replace(entry, intervals=dict(zip(names, intervals, strict=True)))
 
 
 def _baselines(

@@ -1,8 +1,8 @@
 """Registrations: what each agent needs to start rightmodel, in its own file format.
 
-`clients` holds the facts of each agent, `registration` turns them into an entry, `own_model` reads
-what an agent runs on, `model_setup` makes the gateway its own model, `edit` puts either into the
-text of a file or takes it out. Pure: nothing here touches a file.
+`clients` holds the facts of each agent, `registration` turns them into an entry, `model_setup`
+knows what an agent runs on and makes the gateway its model, `edit` puts either into the text of a
+file or takes it out. Pure: nothing here touches a file.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from rightmodel.integrations.model_setup import (
     Gateway,
     Setup,
     former_settings,
+    known_id,
     model_settings,
+    own_models,
     with_model,
     without_model,
 )
-from rightmodel.integrations.own_model import known_id, own_models
 from rightmodel.integrations.registration import Launch, merged, registration, removed
 
 __all__ = [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
 from rightmodel.core.decision import Trust
-from rightmodel.core.errors import ManifestError, UnknownNameError
+from rightmodel.core.errors import ManifestError
 from rightmodel.core.format import fits, unified
 from rightmodel.core.task import WireFormat
 from rightmodel.manifest.base_url import http_problem, is_loopback
@@ -23,18 +23,17 @@ from rightmodel.manifest.catalog import (
     Endpoint,
     Model,
     Provider,
-    Routing,
     Rule,
     by_id,
 )
-from rightmodel.manifest.key_path import entry_label
 from rightmodel.manifest.price import Price, Terms
+from rightmodel.manifest.problems import entry_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from rightmodel.manifest.problems import Problems
-    from rightmodel.manifest.schema import BudgetTable, RoutingTable, RuleTable, WhenTable
+    from rightmodel.manifest.schema import BudgetTable, RuleTable, WhenTable
 
 _PER_MILLION = -6
 _PRICES = frozenset(field.name for field in fields(Price)) - {"others"}
@@ -67,10 +66,7 @@ def _cache(table: Mapping[str, Any]) -> Cache:
 
 
 def build_model(
-    model_id: str,
-    values: Mapping[str, Any],
-    provider: Callable[[str, str], Provider],
-    file: str,
+    model_id: str, values: Mapping[str, Any], provider: Callable[[str, str], Provider], file: str
 ) -> Model:
     """A model. `provider(name, key)`: the provider, or an error at the manifest's `key`."""
     limits = values.get("limits") or {}
@@ -142,16 +138,8 @@ def _span(hours: str) -> tuple[int, int]:
     return start, end
 
 
-def build_routing(table: RoutingTable) -> Routing:
-    """`[routing]` with the defaults filled in."""
-    return Routing(**table.model_dump(exclude_none=True))
-
-
 def _endpoints(
-    model_id: str,
-    values: Mapping[str, Any],
-    provider: Callable[[str, str], Provider],
-    file: str,
+    model_id: str, values: Mapping[str, Any], provider: Callable[[str, str], Provider], file: str
 ) -> tuple[Endpoint, ...]:
     key = f'models."{model_id}"'
     protocol = values.get("protocol")
@@ -193,8 +181,7 @@ def build_rules(catalog: Catalog, tables: Sequence[RuleTable], problems: Problem
         use = _use(catalog, table.use or (), f'rules."{name}".use', problems)
         for key, skills in (("when.skill", _as_set(table.when.skill)), ("skill", {table.skill})):
             for skill in skills - {None, *catalog.skills}:
-                unknown = UnknownNameError("skill", str(skill), catalog.skills)
-                problems.add(f'rules."{name}".{key}', str(unknown))
+                problems.unknown(f'rules."{name}".{key}', "skill", str(skill), catalog.skills)
         rules.append(_rule(table, name, use))
         if table.use and not use:
             notes.append(f"rule {name!r}: use = {table.use} matches no connected model")
@@ -230,11 +217,10 @@ def build_budget(catalog: Catalog, table: BudgetTable, problems: Problems) -> Ca
     known = [*catalog.models, *catalog.aliases]
     for name in table.models:
         if name not in known:
-            problems.add("budget.models", str(UnknownNameError("model", name, known)))
+            problems.unknown("budget.models", "model", name, known)
     for skill in table.skills:
         if skill not in catalog.skills:
-            unknown = UnknownNameError("skill", skill, catalog.skills)
-            problems.add("budget.skills", str(unknown))
+            problems.unknown("budget.skills", "skill", skill, catalog.skills)
     simple = table.model_dump(exclude_none=True, exclude={"models", "skills"})
     return replace(catalog, budget=Budget(**simple, models=models, skills=table.skills))
 

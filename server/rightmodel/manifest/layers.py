@@ -51,11 +51,6 @@ class Draft:
                 self.values[key] = value
                 self.origins[key] = origin
 
-    def lay_over_draft(self, other: Draft) -> None:
-        """The same for what another draft has gathered."""
-        self.values.update(other.values)
-        self.origins.update(other.origins)
-
     def _outrank(self, cost: Mapping[str, Any]) -> None:
         """A price in `cost` holds at every size and hour, also over a lower `cost_when`."""
         self.values["cost_when"] = [
@@ -96,7 +91,8 @@ def served_drafts(name: str, served: Served, notes: list[str]) -> dict[str, Draf
             continue
         draft = Draft()
         draft.lay_over(basic, f"the running {name}")
-        draft.lay_over_draft(shipped)
+        draft.values |= shipped.values
+        draft.origins |= shipped.origins
         draft.lay_over(known, f"the running {name}")
         drafts[model_id] = draft
     return drafts

@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rightmodel.core.errors import UnknownNameError, nearest
+from rightmodel.core.errors import nearest
 from rightmodel.core.format import fits, listed
 from rightmodel.core.task import SKILLS, WireFormat
-from rightmodel.manifest.build import build_budget, build_routing, build_rules
+from rightmodel.manifest.build import build_budget, build_rules
 from rightmodel.manifest.catalog import (
     DEFAULT_SLOPE,
     DEFAULT_SLOPES,
     Catalog,
     FilePolicy,
     Provider,
+    Routing,
     Slope,
     by_id,
 )
@@ -57,7 +58,7 @@ def load_catalog(
         providers=bench.providers,
         own_skills=_own_skills(bench),
         slopes=_slopes(user),
-        routing=build_routing(user.routing),
+        routing=Routing(**user.routing.model_dump(exclude_none=True)),
         store_text=user.privacy.store_text,
         ledger_url=user.ledger.url or "",
         files=_file_policy(bench),
@@ -183,9 +184,9 @@ def _own_skills(bench: Workbench) -> dict[str, str]:
             bench.problems.add(f"skills.{name}.description", why)
     for model in bench.user.models:
         for skill in sorted({*(model.skills or ())} - {*SKILLS, *own}):
-            unknown = UnknownNameError("skill", skill, [*SKILLS, *own])
-            why = f"{unknown} One of your own needs [skills.{skill}]."
-            bench.problems.add(f'models."{model.id}".skills', why)
+            more = f" One of your own needs [skills.{skill}]."
+            key = f'models."{model.id}".skills'
+            bench.problems.unknown(key, "skill", skill, [*SKILLS, *own], more)
     return own
 
 

@@ -14,9 +14,8 @@ from pydantic import BaseModel, ValidationError
 from rightmodel.core.errors import ManifestError, nearest
 from rightmodel.core.format import cut, listed
 from rightmodel.manifest.base_url import is_loopback
-from rightmodel.manifest.key_path import Location, lines, readable
 from rightmodel.manifest.keys import looks_like_key
-from rightmodel.manifest.problems import Problems
+from rightmodel.manifest.problems import Location, Problems, lines, readable
 from rightmodel.manifest.schema import Manifest, ProviderTable
 from rightmodel.manifest.text_file import read_text
 from rightmodel.manifest.text_types import PATTERNS

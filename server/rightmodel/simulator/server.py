@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Self
 from rightmodel.core.task import WireFormat
 from rightmodel.simulator.behaviour import Behaviour, Reply
 from rightmodel.simulator.call import Call
-from rightmodel.simulator.connection import Connection, RawRequest
+from rightmodel.simulator.connection import Connection, Listener, RawRequest
 from rightmodel.simulator.dialects import DIALECTS, NATIVE
 from rightmodel.simulator.fault.base import SimulatedFault
 from rightmodel.simulator.fault.requests import LIMITS
-from rightmodel.simulator.listener import Listener
 from rightmodel.simulator.protocol import PROTOCOLS, served_by
 from rightmodel.simulator.received import Received, received
 from rightmodel.simulator.transport import End, Response, json_response

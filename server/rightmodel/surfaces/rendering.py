@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rightmodel.core.call import Attempt, AttemptFailed, AttemptStarted, Usage, Waiting
 from rightmodel.core.decision import models_by_reason
 from rightmodel.core.errors import ExhaustedError, ProviderError, RightmodelError
-from rightmodel.core.format import amount, dollars, listed, plain
+from rightmodel.core.format import dollars, listed, plain_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,31 +74,28 @@ def footer(receipt: Receipt, *notes: str) -> str:
 def receipt_meta(receipt: Receipt) -> dict[str, Any]:
     """The full receipt as plain JSON."""
     assessment = receipt.decision.assessment
-    result: dict[str, Any] = plain(
-        {
-            "ref": receipt.ref,
-            "model": receipt.model,
-            "served": receipt.served,
-            "reason": receipt.decision.reason,
-            "rule": receipt.decision.rule,
-            "tier": receipt.decision.tier,
-            "skill": dict(assessment.skills),
-            "difficulty": assessment.difficulty,
-            "source": assessment.source,
-            "confidence": assessment.confidence,
-            "assessed": assessment.note,
-            "judge": receipt.decision.judge,
-            "judge_usd": receipt.decision.judge_usd,
-            "cost_usd": receipt.cost_usd,
-            "baseline_usd": receipt.baseline_usd,
-            "saved_usd": receipt.saved_usd,
-            "time_s": round(receipt.time_s, 3),
-            "files": list(receipt.files),
-            "flags": list(receipt.flags),
-            "attempts": [attempt_meta(a) for a in receipt.attempts],
-        }
+    return plain_object(
+        ref=receipt.ref,
+        model=receipt.model,
+        served=receipt.served,
+        reason=receipt.decision.reason,
+        rule=receipt.decision.rule,
+        tier=receipt.decision.tier,
+        skill=dict(assessment.skills),
+        difficulty=assessment.difficulty,
+        source=assessment.source,
+        confidence=assessment.confidence,
+        assessed=assessment.note,
+        judge=receipt.decision.judge,
+        judge_usd=receipt.decision.judge_usd,
+        cost_usd=receipt.cost_usd,
+        baseline_usd=receipt.baseline_usd,
+        saved_usd=receipt.saved_usd,
+        time_s=round(receipt.time_s, 3),
+        files=list(receipt.files),
+        flags=list(receipt.flags),
+        attempts=[attempt_meta(a) for a in receipt.attempts],
     )
-    return result
 
 
 def attempt_meta(attempt: Attempt) -> dict[str, Any]:
@@ -114,23 +111,21 @@ def choice(
 ) -> dict[str, Any]:
     """What `choose_model` returns. `notes`: what should be known of a candidate now."""
     assessment = decision.assessment
-    result: dict[str, Any] = plain(
-        {
-            "model": decision.candidates[0].model if decision.candidates else None,
-            "reason": decision.reason,
-            "skill": {k: round(v, 3) for k, v in assessment.skills},
-            "difficulty": round(assessment.difficulty, 1),
-            "source": assessment.source,
-            "confidence": round(assessment.confidence, 2),
-            "assessed": assessment.note,
-            "judge": decision.judge,
-            "tier": decision.tier,
-            "candidates": [
-                _candidate(c, catalog, notes.get(c.model, "")) for c in decision.candidates[:limit]
-            ],
-            "more_candidates": max(0, len(decision.candidates) - limit),
-            "rejected": _rejected(decision.rejections, max(limit, FEW_REJECTED)),
-        }
+    result = plain_object(
+        model=decision.candidates[0].model if decision.candidates else None,
+        reason=decision.reason,
+        skill={k: round(v, 3) for k, v in assessment.skills},
+        difficulty=round(assessment.difficulty, 1),
+        source=assessment.source,
+        confidence=round(assessment.confidence, 2),
+        assessed=assessment.note,
+        judge=decision.judge,
+        tier=decision.tier,
+        candidates=[
+            _candidate(c, catalog, notes.get(c.model, "")) for c in decision.candidates[:limit]
+        ],
+        more_candidates=max(0, len(decision.candidates) - limit),
+        rejected=_rejected(decision.rejections, max(limit, FEW_REJECTED)),
     )
     if (count := len(decision.rejections)) > max(limit, FEW_REJECTED):
         result["more_rejected"] = f"limit={count} lists all {count} one by one"
@@ -156,7 +151,7 @@ def _candidate(candidate: Candidate, catalog: Catalog, note: str) -> dict[str, A
         "name": first.name,
         "provider": first.provider.name,
         "p_success": round(candidate.p_success, 3),
-        "cost_usd": None if candidate.cost_usd is None else amount(candidate.cost_usd),
+        "cost_usd": candidate.cost_usd,
         "time_s": candidate.time_s,
         "description": model.description,
         "note": note,
@@ -170,20 +165,15 @@ def error_text(error: RightmodelError) -> str:
 
 def error_meta(error: RightmodelError) -> dict[str, Any]:
     """The same for programs."""
-    result: dict[str, Any] = plain(
-        {
-            "code": error_code(error),
-            "message": _message(error),
-            "retryable": error.retryable,
-            "retry_after_s": error.retry_after_s,
-            "tried": _tried(error),
-            "attempts": [attempt_meta(a) for a in getattr(error, "attempts", ())],
-            "rejected": [
-                {"model": r.model, "reason": r.reason} for r in getattr(error, "rejections", ())
-            ],
-        }
+    return plain_object(
+        code=error_code(error),
+        message=_message(error),
+        retryable=error.retryable,
+        retry_after_s=error.retry_after_s,
+        tried=_tried(error),
+        attempts=[attempt_meta(a) for a in getattr(error, "attempts", ())],
+        rejected=[{"model": r.model, "reason": r.reason} for r in getattr(error, "rejections", ())],
     )
-    return result
 
 
 def error_code(error: RightmodelError) -> str:

@@ -16,7 +16,7 @@ from rightmodel.core.task import Message, Text, WireFormat
 from rightmodel.upstream.answer import Answer, EmptyStreamError, malformed
 from rightmodel.upstream.classify import SYSTEM, UpstreamError
 from rightmodel.wire.codecs import CODECS
-from rightmodel.wire.passthrough import with_model
+from rightmodel.wire.plain import with_model
 from rightmodel.wire.request import has_system, system_of
 from rightmodel.wire.response import CountDecoder
 from rightmodel.wire.seal import holds_foreign

@@ -79,9 +79,7 @@ def encode_body(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, A
     if request.stream:
         body["stream"] = True
     if system:
-        blocks = _blocks(system)
-        is_plain = len(blocks) == 1 and blocks[0].keys() == {"type", "text"}
-        body["system"] = blocks[0]["text"] if is_plain else blocks
+        body["system"] = _content(system)
     if request.tools:
         body["tools"] = [_encoded_tool(tool) for tool in request.tools]
         body |= _encoded_choice(request.tool_choice)
@@ -127,9 +125,13 @@ def _split_system(messages: Sequence[Message]) -> tuple[tuple[Part, ...], Sequen
 
 
 def _encoded(message: Message) -> dict[str, Any]:
-    blocks = _blocks(message.parts)
+    return {"role": message.role, "content": _content(message.parts)}
+
+
+def _content(parts: Sequence[Part]) -> str | list[dict[str, Any]]:
+    blocks = _blocks(parts)
     is_plain = len(blocks) == 1 and blocks[0].keys() == {"type", "text"}
-    return {"role": message.role, "content": blocks[0]["text"] if is_plain else blocks}
+    return blocks[0]["text"] if is_plain else blocks
 
 
 def _blocks(parts: Sequence[Part]) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from rightmodel.wire.request import NO_QUIRKS, ModelRequest, Quirks
 from rightmodel.wire.seal import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from rightmodel.core.task import ChatRequest, Part, ToolSpec, WireFormat
     from rightmodel.wire.response import ChatResponse, ResponseDecoder, StreamEvent
@@ -173,20 +173,6 @@ class Codec:
         if path in {other.effort_path, "reasoning", "thinking"}:
             return self.effort_path
         return path if path in self.optional else ""
-
-    def decode_response(self, body: Mapping[str, Any]) -> ChatResponse:
-        """The neutral form of a whole body. Raises `InBandError`, `NoResponseError`."""
-        decoder = self.decoder()
-        decoder.body(body)
-        return decoder.response()
-
-    def encode_stream(
-        self, response: ChatResponse, events: Iterable[StreamEvent], envelope: Envelope
-    ) -> list[dict[str, Any]]:
-        """A whole response as a stream that brings these events."""
-        encoder = self.stream_encoder(envelope)
-        between = [part for event in events for part in encoder.event(event)]
-        return [*encoder.start(), *between, *encoder.end(response)]
 
     def frame(self, event: Mapping[str, Any]) -> bytes:
         """One event of a stream as server-sent event."""

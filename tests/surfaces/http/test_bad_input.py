@@ -10,7 +10,7 @@ import pytest
 
 from rightmodel.simulator import Behaviour, SimulatedProvider
 from rightmodel.surfaces.http import asgi
-from rightmodel.wire.passthrough import with_model
+from rightmodel.wire.plain import with_model
 from surfaces.http.gateway import KEY, Gateway, gateway, manifest
 from surfaces.http.test_turns import BODIES, HI
 

@@ -42,15 +42,11 @@ class Conversation:
         catalog = self._engine.catalog
         ref = ask_ledger(catalog, self._settings, _last_ref)
         if not ref:
-            hint = (
-                ""
-                if catalog.store_text
-                else (
-                    "; conversations are kept only with [privacy] store_text = true in "
-                    f"{self._settings.place}"
-                )
+            place = self._settings.place
+            hint = f"; conversations are kept only with [privacy] store_text = true in {place}"
+            raise TaskError(
+                "there is no conversation to continue" + hint * (not catalog.store_text)
             )
-            raise TaskError(f"there is no conversation to continue{hint}")
         self._before = await self._engine.calls.former(ref, CLIENT)
 
     def begin_anew(self) -> None:
@@ -72,11 +68,9 @@ class Conversation:
         if self._before:
             task = going_on(task, *self._before)
         output.secrets = self._settings.secrets(engine.catalog)
-        deadline_s = engine.catalog.routing.deadline_s
+        most_s = engine.catalog.routing.deadline_s
         async with reminder(REMIND_S, output.waits_for):
-            answer = await engine.executor.complete(
-                task, deadline_s=deadline_s, listener=output.show
-            )
+            answer = await engine.executor.complete(task, deadline_s=most_s, listener=output.show)
         self._before = task, answer
         return answer
 

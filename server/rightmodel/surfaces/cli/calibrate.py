@@ -107,19 +107,15 @@ def _by_prompt(rows: Sequence[Row]) -> list[tuple[str, Mapping[str, list[float]]
 def _show_changes(catalog: Catalog, calibration: Calibration) -> None:
     """What changes, and whether it helps on prompts that were not fitted on."""
     found = calibration.fit
-    for line in changed_ratings(ratings_of(catalog), found.ratings, found.outcomes):
-        echo(line, err=True)
-    for line in changed_slopes(catalog.slopes, found.slopes):
+    changed = changed_ratings(ratings_of(catalog), found.ratings, found.outcomes)
+    for line in (*changed, *changed_slopes(catalog.slopes, found.slopes)):
         echo(line, err=True)
     without = [model for model in catalog.models if model not in found.outcomes]
     if without:
         echo(f"rightmodel: no outcomes of {listed(without)}: not rated", err=True)
     before, after = calibration.loss_before, calibration.loss_after
     verdict = "" if after < before else "; more outcomes are needed"
-    echo(
-        f"log loss on prompts not fitted on: {before:.4f} → {after:.4f}{verdict}",
-        err=True,
-    )
+    echo(f"log loss on prompts not fitted on: {before:.4f} → {after:.4f}{verdict}", err=True)
 
 
 def _write(manifest: Path, found: Fit, settings: Settings) -> None:
@@ -127,7 +123,6 @@ def _write(manifest: Path, found: Fit, settings: Settings) -> None:
     target = manifest.resolve()
     draft = target.with_name(f".{target.name}.calibrated")
     backup = target.with_name(f"{target.name}.bak")
-
     again = backup.exists()
 
     def calibrated(text: str) -> str:

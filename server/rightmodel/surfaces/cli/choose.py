@@ -5,27 +5,32 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import defaultdict
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from rightmodel.core.decision import Decision, models_by_reason
 from rightmodel.core.errors import RightmodelError, TaskError
-from rightmodel.core.format import dollars, listed, plain
+from rightmodel.core.format import dollars, listed, plain_object
 from rightmodel.execution.engine import build, effective_catalog, make_router
+from rightmodel.manifest.catalog import DEFAULT_SLOPE, Catalog
 from rightmodel.manifest.load import load_catalog
+from rightmodel.routing.decide import CERTAIN
+from rightmodel.routing.signals import envelope, local_model
 from rightmodel.surfaces import rendering as render
 from rightmodel.surfaces.arguments import batch_task, choose_task
 from rightmodel.surfaces.cli import fail, settings_summary, with_settings
-from rightmodel.surfaces.cli.explain import explanation, lines_of
 from rightmodel.surfaces.cli.learned_ratings import corrected_catalog
 from rightmodel.surfaces.cli.prompt_sources import json_lines, prompt_with_input
 from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from rightmodel.core.decision import Decision
+    from rightmodel.core.task import Task
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings
     from rightmodel.routing.router import Router
@@ -84,7 +89,7 @@ async def _choose(
     if as_json:
         result = render.choice(decision, catalog, limit, {})
         if explain:
-            result["explain"] = plain(explanation(task, decision, catalog))
+            result["explain"] = plain_object(**explanation(task, decision, catalog))
         echo(json.dumps(result, ensure_ascii=False))
         return
     if explain:
@@ -141,7 +146,7 @@ async def _batch(
 def _line(result: dict[str, Any]) -> str:
     """As JSON; an error where the `id` cannot be written as JSON."""
     try:
-        return json.dumps(plain(result), allow_nan=False)
+        return json.dumps(plain_object(**result), allow_nan=False)
     except (ValueError, RecursionError) as error:
         return json.dumps({"id": None, "error": f"id cannot be repeated: {error}"})
 
@@ -179,3 +184,53 @@ async def _decide_line(
 
 def _cost(amount: Decimal | None) -> str | None:
     return None if amount is None else f"{amount:f}"
+
+
+MOST_SHOWN: Final = 200
+"""Characters of the instruction that are shown."""
+
+
+def explanation(task: Task, decision: Decision, catalog: Catalog) -> dict[str, Any]:
+    """The instruction without its wrapping, skills and slopes, readings and their winners."""
+    instruction = " ".join(envelope.read(task.prompt, local_model.load()).sentences)
+    assessment = decision.assessment
+    stated = assessment.difficulty_confidence >= CERTAIN
+    winners: dict[tuple[str, str], float] = defaultdict(float)
+    for reading, model in decision.winners:
+        skill = " + ".join(name for name, _ in reading.skills)
+        winners[skill, model] += reading.share
+    return {
+        "instruction": instruction[:MOST_SHOWN],
+        "context_characters": max(0, len(task.prompt) - len(instruction)),
+        "skills": dict(assessment.skills),
+        "difficulty": assessment.difficulty,
+        "difficulty_stated": stated,
+        "slopes": {
+            skill: catalog.slopes.get(skill, DEFAULT_SLOPE)._asdict()
+            for skill, _ in assessment.skills
+        },
+        "level": decision.level,
+        "readings": [
+            {"share": round(share, 3), "skill": skill, "model": model}
+            for (skill, model), share in winners.items()
+        ],
+        "loss_usd": Decimal(f"{decision.loss_usd:.7f}"),
+    }
+
+
+def lines_of(explained: Mapping[str, Any]) -> Iterator[str]:
+    """The same for people, short."""
+    yield f"instruction: {explained['instruction']!r}"
+    if explained["difficulty_stated"]:
+        yield f"difficulty {explained['difficulty']:.1f}, stated: it counts in full"
+    else:
+        for skill, slope in explained["slopes"].items():
+            level = slope["center"] + slope["slope"] * (explained["difficulty"] - slope["center"])
+            yield (
+                f"difficulty {explained['difficulty']:.1f} counts as {level:.1f} in {skill}: "
+                f"slope {slope['slope']:.2f} around {slope['center']:.1f}"
+            )
+    for reading in explained["readings"]:
+        model = reading["model"] or "no model with a known price"
+        yield f"{reading['share']:.0%} {reading['skill']}: {model}"
+    yield f"a wrong answer costs {dollars(explained['loss_usd'])}"

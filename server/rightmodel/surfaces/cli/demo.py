@@ -25,7 +25,7 @@ from rightmodel.simulator.samples import SAMPLES, TURNS
 from rightmodel.simulator.simulation import Answers, simulate
 from rightmodel.surfaces.cli.show.calls import HEALED, HEALTHY, OUTAGE, Call, Totals, short, totals
 from rightmodel.surfaces.cli.show.main_loop import Shown, gateway, session
-from rightmodel.surfaces.cli.show.run import Run, ServerStage, environment_of, server_stage
+from rightmodel.surfaces.cli.show.run import Run, ServerStage, server_stage
 from rightmodel.surfaces.cli.show.view import Column, View
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.cli.waiting import end_on_signals, first
@@ -137,7 +137,7 @@ async def _main_loop(stage: ServerStage, view: View) -> bool:
     view.text("")
     view.text(LOOP_TITLE, style="bold")
     view.text(LOOP_HEAD, style="bold underline")
-    async with gateway(stage.folder, environment_of(stage.folder)) as url:
+    async with gateway(stage.folder) as url:
         async for turn in session(url):
             turns.append(turn)
             view.text(_line(len(turns), turn), style="red" if turn.error else "")

@@ -78,14 +78,10 @@ def _changes(
     samples = make_samples(rows, other)
     reference = now.reference if now.reference in samples.complete else ""
     then = asyncio.run(_evaluate(samples, other, now.tier, reference, 0))
-    figures = [
-        f"{name} {before:.3f} → {after:.3f}"
-        for name, before, after in (
-            ("quality", then.router.quality, now.router.quality),
-            ("saving", then.router.saving or 0.0, now.router.saving or 0.0),
-            ("kept", then.router.kept or 0.0, now.router.kept or 0.0),
-        )
-    ]
+    pairs = {
+        n: [getattr(r.router, n) or 0.0 for r in (then, now)] for n in ("quality", "saving", "kept")
+    }
+    figures = [f"{name} {before:.3f} → {after:.3f}" for name, (before, after) in pairs.items()]
     before, after = ratings_of(other), ratings_of(catalog)
     return [
         f"since {against}, tier {now.tier}: {', '.join(figures)}",

@@ -8,7 +8,7 @@ import time
 from datetime import UTC, datetime
 from functools import partial
 from math import isinf
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import click
 
@@ -71,41 +71,23 @@ _NONE: Final = "no call is in the ledger yet"
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with calls as they end, until Ctrl-C.")
 @with_settings
-def command(  # noqa: PLR0913 - one for each option
-    settings: Settings,
-    *,
-    ref: str,
-    count: int,
-    client: str,
-    session: str,
-    model: str,
-    kind: str,
-    since: str,
-    until: str,
-    failed: bool,
-    as_json: bool,
-    follow: bool,
+def command(
+    settings: Settings, *, ref: str, count: int, as_json: bool, follow: bool, **chosen: Any
 ) -> None:
     """Show the last calls, newest first; with REF, everything that is known of that call.
 
     Reads the ledger; servers may write to it meanwhile. Times are UTC.
     """
-    if kind and kind not in KINDS:
+    if (kind := chosen["kind"]) and kind not in KINDS:
         raise UnknownNameError("kind", kind, KINDS, argument="--kind")
     catalog, _ = manifest_of(settings)
     now = time.time()
     if ref:
         _show_receipt(_found(catalog, settings, ref), as_json=as_json)
         return
-    wanted = Wanted(
-        client,
-        session,
-        model,
-        kind,
-        _time("since", since, now, 0.0),
-        _time("until", until, now, now + _UNITS["d"]),
-        failed=failed,
-    )
+    since = _time("since", chosen.pop("since"), now, 0.0)
+    until = _time("until", chosen.pop("until"), now, now + _UNITS["d"])
+    wanted = Wanted(since=since, until=until, **chosen)
 
     def ask(wanted: Wanted, count: int, *, is_checked: bool = True) -> list[Logged]:
         question = partial(call_view.latest, wanted=wanted, count=count)
@@ -263,23 +245,14 @@ def _show_receipt(logged: Logged, *, as_json: bool) -> None:
 def _facts(logged: Logged) -> Iterator[tuple[str, str]]:
     call, texts = logged.call, logged.texts
     yield "call", f"{call.ref}, ended {_when(call.at)} UTC after {duration(call.time_s)}"
-    who = {
-        "client": call.client,
-        "session": call.session,
-        "kind": call.kind,
-        "host": call.host,
-        "user": call.user_name,
-    }
-    yield "from", ", ".join(f"{name} {value}" for name, value in who.items() if value)
+    who = [(name, getattr(call, name)) for name in ("client", "session", "kind", "host")]
+    who.append(("user", call.user_name))
+    yield "from", ", ".join(f"{name} {value}" for name, value in who if value)
     yield "task", cut(texts.prompt, 500) if texts else f"{call.task} (a hash; no text is stored)"
     skills = ", ".join(f"{skill} {weight:.0%}" for skill, weight in call.skills)
-    yield (
-        "judged as",
-        (
-            f"{skills}; counts as difficulty {call.difficulty:.1f}; by {call.source}, "
-            f"confidence {call.confidence:.0%}" + (f", judge {call.judge}" if call.judge else "")
-        ),
-    )
+    judge = f", judge {call.judge}" if call.judge else ""
+    sure = f"by {call.source}, confidence {call.confidence:.0%}{judge}"
+    yield "judged as", f"{skills}; counts as difficulty {call.difficulty:.1f}; {sure}"
     yield "tier", call.tier + (f"; rules: {call.rule}" if call.rule else "")
     yield "model", call.model or f"none: {call.outcome}"
     yield "why", call.reason
@@ -315,16 +288,8 @@ def _attempts(screen: Console, logged: Logged) -> None:
         counts = ("" if n is None else f"{n:,}" for n in (a.input, a.cached, a.output))
         served = f" as {a.served}" if a.served and a.served != a.name else ""
         number = str(a.number) if a.number > 0 else "correction"
-        made.add_row(
-            number,
-            _began(logged, a),
-            a.model + served,
-            a.provider,
-            a.fault or "ok",
-            f"{usd(a.cost_usd)} {a.cost_kind}",
-            duration(a.time_s),
-            *counts,
-        )
+        what = (number, _began(logged, a), a.model + served, a.provider, a.fault or "ok")
+        made.add_row(*what, f"{usd(a.cost_usd)} {a.cost_kind}", duration(a.time_s), *counts)
     for column in made.columns[2:5]:
         column.justify = "left"
     print_table(screen, made)

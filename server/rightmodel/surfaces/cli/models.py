@@ -13,8 +13,8 @@ from rightmodel.core.format import counted, per_million
 from rightmodel.execution.engine import effective_catalog
 from rightmodel.ledger.records import day_of
 from rightmodel.manifest.build import DAYS
+from rightmodel.surfaces.cli import learned_ratings as ratings
 from rightmodel.surfaces.cli import settings_summary, with_settings
-from rightmodel.surfaces.cli.learned_ratings import learned_by_model
 from rightmodel.surfaces.cli.terminal import echo, styled
 
 if TYPE_CHECKING:
@@ -54,20 +54,19 @@ def command(  # noqa: PLR0913 - one for each option
         raise click.UsageError("give one of --learned, --export and --forget")
     catalog = asyncio.run(effective_catalog(settings))
     models = [catalog.find(name)] if name else list(catalog.models.values())
-    if learned or export or forget:
-        from rightmodel.surfaces.cli import learned_ratings as ratings
-
-        if forget:
-            ratings.forget(catalog, settings, name, sure=yes)
-        elif export:
-            ratings.export_learned(catalog, settings)
-        else:
-            ratings.show_learned(catalog, settings, models, as_json=as_json)
+    if forget:
+        ratings.forget(catalog, settings, name, sure=yes)
+    elif export:
+        ratings.export_learned(catalog, settings)
+    elif learned:
+        ratings.show_learned(catalog, settings, models, as_json=as_json)
     elif as_json:
         echo(json.dumps([_plain(m, catalog, origins=origins) for m in models], indent=2))
     elif origins or name:
         for model in models:
-            _print_one(model, catalog, learned_by_model(catalog, settings).get(model.id, {}))
+            _print_one(
+                model, catalog, ratings.learned_by_model(catalog, settings).get(model.id, {})
+            )
     else:
         _print_table(models, catalog, settings)
 
@@ -141,7 +140,7 @@ def _print_one(model: Model, catalog: Catalog, learned: Mapping[str, LearnedRati
 def _print_table(models: list[Model], catalog: Catalog, settings: Settings) -> None:
     from rightmodel.surfaces.cli.console import console, print_table, table
 
-    learned = learned_by_model(catalog, settings)
+    learned = ratings.learned_by_model(catalog, settings)
     headings = ["model", "in $/M", "out $/M", "context", "key", "best at", "reads"]
     shown = table(*headings + ["learned"] * bool(learned))
     for column in shown.columns[4:]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from rightmodel.core.errors import TaskError
-from rightmodel.core.format import amount, listed, plain, usd
+from rightmodel.core.format import listed, plain_object, usd
 from rightmodel.execution.engine import effective_catalog
 from rightmodel.manifest.load import load_catalog
 from rightmodel.routing.router import count_tokens
@@ -191,24 +191,21 @@ def _row(name: str, catalog: Catalog, every: Sequence[str]) -> tuple[str, str, s
 
 def _call_json(call: Call, healthy: Call) -> dict[str, Any]:
     """One call for programs."""
-    found: dict[str, Any] = plain(
-        {
-            "call": call.number,
-            "phase": call.phase,
-            "task": call.sample.label,
-            "first": call.first or None,
-            "model": call.model or None,
-            "attempts": [_try_json(one) for one in call.tries],
-            "faults": list(call.met),
-            "time_s": round(call.time_s, 3),
-            "lost_s": round(call.lost_s, 3),
-            "cost_usd": call.cost_usd,
-            "without_outage": {"model": healthy.model or None, "cost_usd": healthy.cost_usd},
-            "error": call.error or None,
-            "code": call.code or None,
-        }
+    return plain_object(
+        call=call.number,
+        phase=call.phase,
+        task=call.sample.label,
+        first=call.first or None,
+        model=call.model or None,
+        attempts=[_try_json(one) for one in call.tries],
+        faults=list(call.met),
+        time_s=round(call.time_s, 3),
+        lost_s=round(call.lost_s, 3),
+        cost_usd=call.cost_usd,
+        without_outage={"model": healthy.model or None, "cost_usd": healthy.cost_usd},
+        error=call.error or None,
+        code=call.code or None,
     )
-    return found
 
 
 def _try_json(one: Try) -> dict[str, Any]:
@@ -229,35 +226,29 @@ def _summary(
 ) -> dict[str, Any]:
     """The end for programs."""
     fatal = {name: len(_met(name, calls, fatal=True)) for name in outage.names}
-    found: dict[str, Any] = plain(
-        {
-            "calls": sums.calls,
-            "answered": sums.answered,
-            "outage": {
-                "calls": sums.in_outage,
-                "answered": sums.answered_in_outage,
-                "faults": outage.names,
-                "at": [str(target) for target in outage.faults],
-                "share": outage.share,
-            },
-            "answered_without_outage": sums.without,
-            "failed_over": [
-                {"first": f, "answered_by": a, "calls": n} for f, a, n in sums.elsewhere
-            ],
-            "faults_met": {name: len(_met(name, calls)) for name in outage.names},
-            "faults_that_reached_the_agent": {name: n for name, n in fatal.items() if n},
-            "errors": [
-                {"code": r.code, "calls": list(r.calls), "text": r.text} for r in sums.reached
-            ],
-            "lost_s": round(sums.lost_s, 3),
-            "cost_usd": None if sums.cost_usd is None else amount(sums.cost_usd),
-            "without_outage_usd": None if sums.healthy_usd is None else amount(sums.healthy_usd),
-            "extra_usd": None if sums.extra_usd is None else amount(sums.extra_usd),
-            "advice": list(advised),
-            "simulated": True,
-        }
+    summary = plain_object(
+        calls=sums.calls,
+        answered=sums.answered,
+        outage={
+            "calls": sums.in_outage,
+            "answered": sums.answered_in_outage,
+            "faults": outage.names,
+            "at": [str(target) for target in outage.faults],
+            "share": outage.share,
+        },
+        answered_without_outage=sums.without,
+        failed_over=[{"first": f, "answered_by": a, "calls": n} for f, a, n in sums.elsewhere],
+        faults_met={name: len(_met(name, calls)) for name in outage.names},
+        faults_that_reached_the_agent={name: n for name, n in fatal.items() if n},
+        errors=[{"code": r.code, "calls": list(r.calls), "text": r.text} for r in sums.reached],
+        lost_s=round(sums.lost_s, 3),
+        cost_usd=sums.cost_usd,
+        without_outage_usd=sums.healthy_usd,
+        extra_usd=sums.extra_usd,
+        advice=list(advised),
+        simulated=True,
     )
-    return {"summary": found}
+    return {"summary": summary}
 
 
 def _met(name: str, calls: Sequence[Call], *, fatal: bool = False) -> list[Call]:

@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 MOST_BARS: Final = 20
 """In a chart; the table below it has all of them."""
 _MONEY: Final = (
-    ("spent", "spent"),
-    ("saved", "saved, net"),
-    ("lost", "cost more than the baseline"),
-)
+    ("spent", "spent"), ("saved", "saved, net"), ("lost", "cost more than the baseline"),
+)  # fmt: skip
 _CENTS: Final = Decimal("0.01")
 _THOUSAND: Final = 1000
 
@@ -204,25 +202,12 @@ def empty(report: UsageReport) -> str:
 
 
 def _budgets(report: UsageReport) -> Section:
-    bars = [
-        (
-            plain(s.limit.name),
-            (Bar(s.share, percent(s.share), "lost" if s.left_usd <= 0 else "spent"),),
-        )
-        for s in report.budgets
-    ]
-    rows = [
-        (
-            plain(s.limit.name),
-            _limit(s),
-            usd(s.spent_usd),
-            percent(s.share),
-            usd(s.held_usd),
-            usd(s.left_usd),
-            f"in {duration(s.resets_s)}",
-        )
-        for s in report.budgets
-    ]
+    rows, bars = [], []
+    for s in report.budgets:
+        name, share = plain(s.limit.name), percent(s.share)
+        bars.append((name, (Bar(s.share, share, "lost" if s.left_usd <= 0 else "spent"),)))
+        money = (_limit(s), usd(s.spent_usd), share, usd(s.held_usd), usd(s.left_usd))
+        rows.append((name, *money, f"in {duration(s.resets_s)}"))
     heads = ("budget", "limit", "spent", "share", "reserved", "left", "resets")
     chart = BarChart("Share of each budget that is spent", bars, whole=1.0)
     return Section("Budgets", heads, rows, chart)

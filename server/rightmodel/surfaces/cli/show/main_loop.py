@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from rightmodel.core.errors import RightmodelError
 from rightmodel.simulator.samples import INSTRUCTIONS, TURNS, Sample
 from rightmodel.simulator.simulation import result_of
-from rightmodel.surfaces.cli.show.run import CALL_S, START_S
+from rightmodel.surfaces.cli.show.run import CALL_S, START_S, environment_of, files_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -45,12 +45,14 @@ class Shown(NamedTuple):
 
 
 @contextlib.asynccontextmanager
-async def gateway(folder: Path, environment: Mapping[str, str]) -> AsyncIterator[str]:
-    """The address of `rightmodel serve --http`, a child process. Raises `RightmodelError`."""
-    files = ("--manifest", str(folder / "rightmodel.toml"), "--env-file", str(folder / "keys.env"))
+async def gateway(folder: Path) -> AsyncIterator[str]:
+    """The address of `rightmodel serve --http` on the files of `server_stage`, a child process.
+
+    Raises `RightmodelError`.
+    """
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "rightmodel", "serve", "--http", "127.0.0.1:0", *files),
-        env=dict(environment),
+        *(sys.executable, "-m", "rightmodel", "serve", "--http", "127.0.0.1:0", *files_in(folder)),
+        env=environment_of(folder),
         cwd=folder,
         stdin=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

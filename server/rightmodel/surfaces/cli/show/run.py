@@ -137,7 +137,7 @@ class ServerStage:
         """Run `rightmodel usage` for the server's ledger, at the width of this terminal."""
         child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "rightmodel", "usage", "--days", "1", "--by", "model"),
-            *("--manifest", str(self.folder / "rightmodel.toml")),
+            *files_in(self.folder),
             env=environment_of(self.folder) | {"HOME": str(self.folder), "NO_COLOR": "1"},
             cwd=self.folder,
         )
@@ -178,11 +178,7 @@ async def server_stage(simulation: Simulation, manifest: str) -> AsyncIterator[S
         (folder / "keys.env").chmod(0o600)
         parameters = StdioServerParameters(
             command=sys.executable,
-            args=[
-                *("-m", "rightmodel", "serve"),
-                *("--manifest", str(folder / "rightmodel.toml")),
-                *("--env-file", str(folder / "keys.env")),
-            ],
+            args=["-m", "rightmodel", "serve", *files_in(folder)],
             env=environment_of(folder),
             cwd=folder,
         )
@@ -201,6 +197,11 @@ async def server_stage(simulation: Simulation, manifest: str) -> AsyncIterator[S
                     yield stage
                 finally:
                     await stage.engine.close()
+
+
+def files_in(folder: Path) -> tuple[str, ...]:
+    """The options that name the manifest and the keys of `server_stage`."""
+    return ("--manifest", f"{folder}/rightmodel.toml", "--env-file", f"{folder}/keys.env")
 
 
 def environment_of(folder: Path) -> dict[str, str]:
