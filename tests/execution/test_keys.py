@@ -106,6 +106,16 @@ def test_a_fault_that_only_a_newer_server_knows_rests_the_key_all_the_same(tmp_p
     assert tried(second) == ["rich/m"]
 
 
+def test_a_key_that_failed_while_the_clock_was_a_day_ahead_is_tried_again(tmp_path: Path) -> None:
+    def ahead() -> None:
+        with closing(sqlite3.connect(tmp_path / "state" / FILE)) as db, db:
+            db.execute("UPDATE cooldowns SET until = until + 86400")
+            db.execute("UPDATE attempts SET at = at + 86400")
+
+    _, second = run(tmp_path, [fault.status(402)], [{}, {}], between=ahead)
+    assert tried(second) == ["poor/m"]
+
+
 def test_another_key_is_tried_at_once(tmp_path: Path) -> None:
     first, second = run(tmp_path, [fault.status(402)], [{}, {"key": "sk-poor-0002"}])
     assert tried(first) == ["poor/m", "rich/m"]

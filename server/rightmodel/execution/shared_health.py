@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _FAULTS: Final = frozenset(fault.value for fault in Fault)
 """A newer server may record others."""
+MOST_AHEAD_S: Final = 600.0
+"""Rows from later than that are of a clock that was wrong: they would count until it is so late."""
 _DOUBTS: Final = _FAULTS - {Fault.SCHEMA.value}
 
 
@@ -62,14 +64,14 @@ class SharedHealth:
 
     def apply(self, cooldowns: Iterable[Cooldown], attempts: Iterable[AttemptRecord]) -> None:
         """Apply what this or another server recorded. `attempts`: the recent ones, oldest first."""
-        here = (attempt for attempt in attempts if attempt.host == self._host)
-        self._health.recall(latest_outcomes(here, now=self._clock()))
-        known = {c.key: c for c in cooldowns}
+        here, now = (attempt for attempt in attempts if attempt.host == self._host), self._clock()
+        self._health.recall(latest_outcomes(here, now=now))
+        known = {c.key: c for c in cooldowns if c.until < now + OUT_S + MOST_AHEAD_S}
         for provider, which in self._hashes.items():
             row = known.get(which)
             if row is not None:
                 fault = Fault(row.fault) if row.fault in _FAULTS else Fault.AUTH
-                self._health.rest(provider, row.until - self._clock(), fault)
+                self._health.rest(provider, row.until - now, fault)
 
 
 def latest_outcomes(attempts: Iterable[AttemptRecord], *, now: float) -> Outcomes:
@@ -80,7 +82,8 @@ def latest_outcomes(attempts: Iterable[AttemptRecord], *, now: float) -> Outcome
     """
     found: dict[str | EndpointKey, Fault | None] = {}
     for attempt in attempts:
-        is_fault = attempt.fault in _DOUBTS and attempt.at > now - OUT_S
+        is_recent = now - OUT_S < attempt.at < now + MOST_AHEAD_S
+        is_fault = attempt.fault in _DOUBTS and is_recent
         if attempt.role != "judge" and (is_fault or not attempt.fault):
             outcome = Fault(attempt.fault) if is_fault else None
             found[attempt.provider] = found[attempt.provider, attempt.name] = outcome
