@@ -20,6 +20,7 @@ from rightmodel.core.errors import ManifestError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 PIPE_S: Final = 5.0
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REFERENCE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
@@ -31,9 +32,12 @@ def read_text(path: Path) -> str:
     Raises `OSError` and `UnicodeDecodeError`.
     """
     with open(path, "rb", opener=_opened) as file:
-        data = file.read()
-    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return data.decode("utf-16" if utf16 else "utf-8-sig")
+        return decoded(file.read())
+
+
+def decoded(data: bytes) -> str:
+    """The same for what was read. Raises `UnicodeDecodeError`."""
+    return data.decode("utf-16" if data.startswith(UTF16) else "utf-8-sig")
 
 
 def _opened(name: str, flags: int) -> int:

@@ -36,6 +36,22 @@ def test_a_batch_is_read_before_a_loop_runs_that_would_keep_ctrl_c_away(
     assert json.loads(result.output)["id"] == 1
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_line_that_cannot_be_read_costs_no_other_line(tmp_path: Path, encoding: str) -> None:
+    rows = ['{"id": 1, "prompt": "grüß dich"}', "no JSON", "[1]", '{"id": 2, "prompt": "hi"}']
+    data = "\n".join(rows).encode(encoding)
+    if encoding != "utf-16":
+        data += b'\n{"id": 3, "prompt": "\xff"}\n{"id": 4, "prompt": "hi"}'
+    (tmp_path / "batch.jsonl").write_bytes(data)
+    (tmp_path / "m.toml").write_text("version = 1\ninclude = []\n")
+    manifest = ["--manifest", str(tmp_path / "m.toml")]
+    done = CliRunner().invoke(cli, ["choose", "--batch", str(tmp_path / "batch.jsonl"), *manifest])
+    found = [json.loads(line) for line in done.output.splitlines()]
+    ids = [(row["id"], "error" in row) for row in found]
+    assert ids[:4] == [(1, False), (None, True), (None, True), (2, False)]
+    assert ids[4:] == ([] if encoding == "utf-16" else [(None, True), (4, False)])
+
+
 MANIFEST = """
 version = 1
 baseline = "p/dear"

@@ -96,6 +96,16 @@ def test_a_template_has_a_gap_for_the_prompt_and_sets_options(desk: Desk) -> Non
     assert roles(request) == [("system", "Be terse."), ("user", "In one word: why!")]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_template_may_hold_a_list_and_be_written_by_windows(desk: Desk, encoding: str) -> None:
+    text = 'prompt = "Kürze: $input"\nmodel = ["p/two", "p/one"]\nmax_cost_usd = 0.5'
+    desk.template("short", "")
+    (desk.folder / "config/rightmodel/templates/short.toml").write_text(text, encoding=encoding)
+    _, (request,) = desk.run(("ask", "-t", "short", "why"))
+    assert request.model == "two"
+    assert roles(request) == [("user", "Kürze: why")]
+
+
 def test_options_of_the_command_line_win_over_the_template(desk: Desk) -> None:
     desk.template("short", 'prompt = "Shorten."\nmodel = "p/two"')
     _, (request,) = desk.run(("ask", "-t", "short", "-m", "p/one", "a long text"))

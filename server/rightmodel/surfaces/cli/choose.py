@@ -127,7 +127,7 @@ def _table(decision: Decision, limit: int) -> None:
 
 
 async def _batch(
-    settings: Settings, lines: Sequence[str], *, ranked: bool, judge: bool, with_ledger: bool
+    settings: Settings, lines: Sequence[bytes], *, ranked: bool, judge: bool, with_ledger: bool
 ) -> None:
     """One line out for each line in, in order. Keys are not read, so that a run can be repeated."""
     catalog = load_catalog(settings.manifest, has_key=settings.has_key)
@@ -152,7 +152,7 @@ def _line(result: dict[str, Any]) -> str:
 
 
 async def _decide_line(
-    line: str, router: Router, catalog: Catalog, *, ranked: bool
+    line: bytes, router: Router, catalog: Catalog, *, ranked: bool
 ) -> dict[str, Any]:
     row: Any = None
     try:

@@ -7,11 +7,13 @@ import select
 import stat
 import sys
 import tomllib
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Any, Final
 
 from rightmodel.core.errors import TaskError, UnknownNameError
 from rightmodel.manifest.settings import config_dir
+from rightmodel.manifest.text_file import UTF16, decoded, read_text
 from rightmodel.surfaces.arguments import COMPLETE_ARGUMENTS
 from rightmodel.surfaces.cli.terminal import echo
 
@@ -58,18 +60,20 @@ def _stays_silent() -> bool:
         return False
 
 
-def json_lines(source: str) -> list[tuple[int, str]]:
+def json_lines(source: str) -> list[tuple[int, bytes]]:
     """The number and text of each line of a file that is not blank; "-" is standard input.
 
-    Raises `TaskError` where it cannot be read.
+    Raises `TaskError` where it cannot be read. A line may still not be UTF-8 text.
     """
     try:
         path = Path(source).expanduser()
         data = sys.stdin.buffer.read() if source == "-" else path.read_bytes()
-        text = data.decode("utf-8-sig")
+        if data.startswith(UTF16):
+            data = decoded(data).encode()
     except (OSError, UnicodeDecodeError) as error:
         raise TaskError(f"{source}: cannot be read: {error}") from error
-    return [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
+    lines = data.removeprefix(BOM_UTF8).split(b"\n")
+    return [(n, line) for n, line in enumerate(lines, 1) if line.strip()]
 
 
 def with_template(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -96,10 +100,10 @@ def _read_template(name: str) -> dict[str, Any]:
         raise UnknownNameError("template", name, known)
     path = folder / f"{name}.toml"
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(read_text(path))
     except (OSError, ValueError) as error:
         raise TaskError(f"{path} cannot be read: {error}") from error
     for key in values:
         if key not in _KEYS:
             raise UnknownNameError(f"key in {path.name}", key, _KEYS)
-    return {key: value if key == "schema" else str(value) for key, value in values.items()}
+    return values
