@@ -67,6 +67,17 @@ def test_only_regular_files_under_the_roots_are_read(tmp_path: Path, root: Path)
             read_files([name], policy)
 
 
+def test_text_that_windows_wrote_is_sent_as_text_and_a_key_in_it_is_not(root: Path) -> None:
+    (root / "log.txt").write_text("grüß dich", encoding="utf-16")
+    assert read(root, "log.txt") == "grüß dich".encode()
+    key = "-----BEGIN PRIVATE KEY-----\n"
+    (root / "key.txt").write_text(key, encoding="utf-16")
+    (root / "odd.txt").write_bytes("x".encode("utf-16") + b"\x00")
+    for name, why in {"key.txt": "private key", "odd.txt": "converted to UTF-8"}.items():
+        with pytest.raises(FileRefusedError, match=why):
+            read(root, name)
+
+
 def test_a_file_is_told_with_the_names_of_where_it_really_is(root: Path) -> None:
     (root / "pay").mkdir()
     (root / "pay" / "may.csv").write_text("1")

@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.errors import FileRefusedError
 from rightmodel.core.task import Attachment
+from rightmodel.manifest.text_file import UTF16, decoded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,6 +80,9 @@ def read_files(paths: Sequence[str], policy: FilePolicy) -> tuple[Attachment, ..
         if not allowed:
             _refuse_secret_names(file)
         data = _read(file, left, policy.max_bytes)
+        if data.startswith(UTF16):  # as Windows PowerShell writes text
+            with suppress(UnicodeError):
+                data = decoded(data).encode()
         if not allowed and _PRIVATE_KEY.search(data):
             raise FileRefusedError(path, f"it holds a private key; {_ALLOW}")
         left -= len(data)
@@ -233,6 +238,8 @@ def _media_type(path: str, data: bytes) -> str:
         text = "\0"
     if "\0" in text:
         raise FileRefusedError(
-            path, "it is neither UTF-8 text nor a known image, PDF or audio format"
+            path,
+            "it is neither UTF-8 text nor a known image, PDF or audio format; text in another "
+            "encoding must be converted to UTF-8 first",
         )
     return "text/plain"
