@@ -245,6 +245,22 @@ def test_a_pattern_that_cannot_be_read_is_refused_before_anything_is_paid_for(sc
     assert "cannot be checked" in schema_error(schema)
 
 
+@pytest.mark.parametrize(
+    "schema",
+    ['{"$ref": "#"}', '{"$defs": {"a": {"allOf": [{"$ref": "#/$defs/a"}]}}, "$ref": "#/$defs/a"}'],
+)
+def test_a_schema_that_no_answer_matches_is_refused_before_anything_is_paid_for(
+    schema: str,
+) -> None:
+    assert "leads back to itself" in schema_error(schema)
+    tree = {"properties": {"inner": {"$ref": "#"}, "all": {"items": {"$ref": "#"}}}}
+    assert not schema_error(json.dumps(tree))
+
+
+def test_a_wrong_type_in_a_schema_is_told_with_the_right_ones() -> None:
+    assert "'objet' is not one of ['array', 'boolean'," in schema_error('{"type": "objet"}')
+
+
 def test_a_schema_may_be_nested_so_deeply_and_no_deeper() -> None:
     schema: dict[str, Any] = {}
     for _ in range(MOST_DEPTH - 2):

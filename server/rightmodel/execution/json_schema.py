@@ -45,6 +45,9 @@ MOST_DEPTH: Final = 100
 """Levels of a schema, which the wire formats rewrite recursively; providers take about ten."""
 
 
+ENDLESS: Final = "the answer or the schema is nested without end"
+
+
 class Found(NamedTuple):
     """`text`: the JSON of an answer, "" where none is valid. `wrong`: why it is not."""
 
@@ -61,10 +64,19 @@ def schema_error(schema: str) -> str:
         known = validators.validator_for(parsed, validators.Draft202012Validator)
         error = best_match(_linear(known)(known.META_SCHEMA).iter_errors(parsed))
         if error is not None:
+            if error.validator == "anyOf":  # of a wrong `type`: what is said of a single one
+                error = next(iter(error.context or ()), error)
             return f"schema is not a JSON Schema: {error.json_path}: {error.message[:SHOWN]}"
-        return _foreign_reference(parsed) or _bad_pattern(parsed)
+        return _foreign_reference(parsed) or _bad_pattern(parsed) or _endless(schema)
     except RecursionError:
         return "schema is nested too deeply"
+
+
+def _endless(schema: str) -> str:
+    """Says so of a schema that no answer could be valid against: it is only a `$ref` to itself."""
+    if _mismatch(_validator(schema), {}) != ENDLESS:
+        return ""
+    return "schema: a $ref leads back to itself without a property or an item in between"
 
 
 def find_valid(schema: str, answer: str) -> Found:
@@ -85,7 +97,7 @@ def _mismatch(validator: Validator, value: Any) -> str:
     try:
         wrong = next(iter(validator.iter_errors(value)), None)
     except RecursionError:
-        return "the answer or the schema is nested without end"
+        return ENDLESS
     if wrong is None:
         return ""
     where = wrong.json_path if wrong.json_path != "$" else "the answer"

@@ -169,6 +169,10 @@ class Arguments:
                 parsed = json.loads(parsed)
             except (ValueError, RecursionError) as error:
                 raise TaskError(f"{name} is not JSON: {error}", argument=name) from error
+        for key in ("json_schema", "schema"):  # as OpenAI's response_format wraps it
+            inner = parsed.get(key) if isinstance(parsed, dict) else None
+            if isinstance(inner, dict) and parsed.get("type", "json_schema") == "json_schema":
+                parsed = inner
         if _is_nothing(parsed) or parsed in ({}, [], True):
             return None
         if not isinstance(parsed, dict):

@@ -158,6 +158,15 @@ def test_what_is_plainly_meant_is_understood(tmp_path: Path, arguments: dict[str
         ({"schema": ""}, {"schema": None}),
         ({"schema": {"type": "object"}}, {"schema": {"type": "object"}}),
         ({"schema": json.dumps(json.dumps({"type": "null"}))}, {"schema": {"type": "null"}}),
+        ({"schema": {"name": "x", "schema": {"type": "null"}}}, {"schema": {"type": "null"}}),
+        (
+            {"schema": {"type": "json_schema", "json_schema": {"schema": {"type": "null"}}}},
+            {"schema": {"type": "null"}},
+        ),
+        (
+            {"schema": {"type": "object", "schema": {"type": "null"}}},
+            {"schema": {"type": "object", "schema": {"type": "null"}}},
+        ),
         ({"effort": "None"}, {"effort": "none"}),
         ({"max_output_tokens": "300"}, {"max_output_tokens": 300}),
         ({"max_cost_usd": "$0.05"}, {"max_cost_usd": Decimal("0.05")}),
