@@ -170,9 +170,8 @@ class Arguments:
             except (ValueError, RecursionError) as error:
                 raise TaskError(f"{name} is not JSON: {error}", argument=name) from error
         for key in ("json_schema", "schema"):  # as OpenAI's response_format wraps it
-            inner = parsed.get(key) if isinstance(parsed, dict) else None
-            if isinstance(inner, dict) and parsed.get("type", "json_schema") == "json_schema":
-                parsed = inner
+            if isinstance(parsed, dict) and parsed.get("type", "json_schema") == "json_schema":
+                parsed = parsed[key] if isinstance(parsed.get(key), dict) else parsed
         if _is_nothing(parsed) or parsed in ({}, [], True):
             return None
         if not isinstance(parsed, dict):
