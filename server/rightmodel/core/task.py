@@ -36,12 +36,7 @@ SKILLS: Final = (
 
 
 Difficulty = Literal["easy", "medium", "hard", "expert"]
-DIFFICULTIES: Final[Mapping[str, float]] = {
-    "easy": 2.0,
-    "medium": 5.0,
-    "hard": 7.0,
-    "expert": 9.0,
-}
+DIFFICULTIES: Final[Mapping[str, float]] = {"easy": 2.0, "medium": 5.0, "hard": 7.0, "expert": 9.0}
 """The caller's words for difficulty, on the 0–10 scale that ratings share."""
 
 

@@ -20,7 +20,7 @@ Newton's method with halved steps finds its top; ratings and slopes take turns.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from math import exp, log1p
 from typing import TYPE_CHECKING, Final
@@ -108,7 +108,7 @@ def _all_ratings(
     slopes: Mapping[str, Slope],
     models: Iterable[str],
 ) -> Ratings:
-    levelled = [_levelled(assessment, slopes) for assessment, _ in assessed]
+    levelled = [replace(a, difficulty=round(level(a, slopes), 2)) for a, _ in assessed]
     return {
         model: fit_ratings(
             priors[model],
@@ -155,11 +155,6 @@ def fit_ratings(
 # -- slopes --------------------------------------------------------------------------------------
 
 
-def _levelled(assessment: Assessment, slopes: Mapping[str, Slope]) -> Assessment:
-    """The assessment with its difficulty on the scale of ratings."""
-    return replace(assessment, difficulty=round(level(assessment, slopes), 2))
-
-
 def _slope(
     skill: str,
     prior: Mapping[str, Slope],
@@ -189,11 +184,7 @@ def _slope(
 
 
 def _prompts(assessed: Assessed) -> dict[str, int]:
-    """Prompts of each skill, by the heaviest."""
-    found: dict[str, int] = defaultdict(int)
-    for assessment, _ in assessed:
-        found[assessment.skill] += 1
-    return dict(sorted(found.items()))
+    return dict(sorted(Counter(assessment.skill for assessment, _ in assessed).items()))
 
 
 # -- the shift of the scale ----------------------------------------------------------------------

@@ -248,10 +248,7 @@ def reliability_of(routed: Sequence[Routed]) -> dict[str, metrics.Reliability]:
 
 
 def _pair(
-    samples: Samples,
-    routed: Sequence[Routed],
-    singles: Mapping[str, Point],
-    chance: random.Random,
+    samples: Samples, routed: Sequence[Routed], singles: Mapping[str, Point], chance: random.Random
 ) -> Pair | None:
     if len(singles) != A_PAIR or any(len(s.cells) != A_PAIR for s in samples.rows):
         return None

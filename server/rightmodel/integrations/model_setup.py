@@ -214,12 +214,9 @@ def known_id(name: str, known: Mapping[str, Sequence[str]], client: Client | Non
     meant = [
         model
         for model, aliases in known.items()
-        if bare in aliases or _same(bare, model.partition("/")[2] or model)
+        if bare in aliases
+        or bare.replace(".", "-") == (model.partition("/")[2] or model).replace(".", "-")
     ]
     its = [model for model in meant if model.startswith(f"{provider}/")]
     found = its if its or own_provider else meant
     return found[0] if len(found) == 1 else ""
-
-
-def _same(one: str, other: str) -> bool:
-    return one.replace(".", "-") == other.replace(".", "-")

@@ -8,14 +8,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.integrations.clients import Client, deadline_s
-from rightmodel.integrations.edit import (
-    CannotMergeError,
-    drop,
-    edited,
-    mapping_at,
-    put,
-    render,
-)
+from rightmodel.integrations.edit import CannotMergeError, drop, edited, mapping_at, put, render
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -75,13 +75,9 @@ def near_misses(
     rated = [
         (_likeness(name, wanted, provider), name)
         for name, value in environment.items()
-        if value.strip() and name not in others and _is_key_name(name)
+        if value.strip() and name not in others and _KEY_WORDS.search(_squeezed(name))
     ]
     return [name for likeness, name in sorted(rated, key=lambda r: (-r[0], r[1])) if likeness]
-
-
-def _is_key_name(name: str) -> bool:
-    return bool(_KEY_WORDS.search(_squeezed(name)))
 
 
 def _likeness(name: str, wanted: str, provider: str) -> float:

@@ -110,7 +110,6 @@ def _served_id(provider: str, name: str, taken: Iterable[str]) -> str:
 
 
 def _as_table(model_id: str, served: ServedModel, shipped: Mapping[str, Any]) -> ModelTable:
-    """A server's facts about a model, added to the shipped ones."""
     stated: dict[str, Any] = {"id": model_id}
     if served.context:
         stated["limits"] = {"context": served.context}

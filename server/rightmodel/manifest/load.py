@@ -169,7 +169,6 @@ def _baseline_reference(
 
 
 def _own_skills(bench: Workbench) -> dict[str, str]:
-    """The user's own skills → their descriptions."""
     own = {}
     for name, table in bench.user.skills.items():
         if name not in SKILLS:
@@ -191,7 +190,6 @@ def _own_skills(bench: Workbench) -> dict[str, str]:
 
 
 def _slopes(user: Manifest) -> dict[str, Slope]:
-    """Shipped slopes, replaced by the user's where given."""
     own = {
         name: Slope(table.slope, DEFAULT_SLOPES.get(name, DEFAULT_SLOPE).center)
         for name, table in user.skills.items()

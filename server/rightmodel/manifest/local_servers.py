@@ -92,7 +92,7 @@ def _base_url(text: str, port: str) -> str:
     if not separator:
         scheme, rest = "http", text
         host, slash, path = rest.partition("/")
-        if not _has_port(host):
+        if ":" not in host.rpartition("]")[2]:  # `host`, `host:1` or `[::1]:1`
             host = f"{host}:{port}"
         rest = f"{host}{slash}{path}"
     if rest.startswith(":"):
@@ -103,11 +103,6 @@ def _base_url(text: str, port: str) -> str:
     url = clean_base_url(f"{scheme}://{rest}")
     parse_base_url(url)
     return url if url.endswith("/v1") else f"{url}/v1"
-
-
-def _has_port(host: str) -> bool:
-    """Whether `host`, `host:1` or `[::1]:1` ends in a port."""
-    return ":" in host.rpartition("]")[2]
 
 
 def local_servers(path: Path | None, urls: Mapping[str, str]) -> dict[str, str]:

@@ -80,7 +80,8 @@ class Price:
         """
         if not self.others:
             return self
-        return max(self._possible(input_tokens, at), key=_dearness)
+        possible = self._possible(input_tokens, at)
+        return max(possible, key=lambda p: (not p.known, (p.input or 0) + (p.output or 0)))
 
     def cost(self, usage: Usage, at: float | None = None) -> Decimal | None:
         """USD for what was used at that moment (s since 1970); `None` if a price is unknown.
@@ -131,7 +132,3 @@ def _sum(price: Price, usage: Usage) -> Decimal | None:
         + usage.cache_write_1h * long
         + usage.output * price.output
     )
-
-
-def _dearness(price: Price) -> tuple[bool, Decimal | int]:
-    return not price.known, (price.input or 0) + (price.output or 0)

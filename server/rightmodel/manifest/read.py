@@ -224,7 +224,6 @@ def _shown(detail: ErrorDetails) -> str:
 
 
 def _keys_at(location: tuple[int | str, ...]) -> list[str]:
-    """The known keys at a location."""
     model: type[BaseModel] = Manifest
     for part in location:
         field = model.model_fields.get(str(part))

@@ -150,7 +150,6 @@ def _bare(text: str) -> str:
 
 
 def _file_problem(name: str) -> str:
-    """What is wrong with a key file."""
     try:
         value = _content(name)
     except FileNotFoundError:
@@ -174,10 +173,7 @@ def _unsendable(key: str) -> str:
 
 
 def read_settings(
-    *,
-    manifest: str = "",
-    env_file: str = "",
-    environment: Mapping[str, str] | None = None,
+    *, manifest: str = "", env_file: str = "", environment: Mapping[str, str] | None = None
 ) -> Settings:
     """Find the manifest and gather the environment; `env_file` wins over the process's own.
 

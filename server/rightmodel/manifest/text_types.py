@@ -34,8 +34,7 @@ _CLIENT: Final = _pattern(
     "must be made of up to 64 letters, digits and ._@-, a letter or digit first",
 )
 _LEDGER: Final = _pattern(
-    r"^postgres(ql)?://",
-    "write postgresql://USER@HOST/DATABASE; without url the ledger is a file",
+    r"^postgres(ql)?://", "write postgresql://USER@HOST/DATABASE; without url the ledger is a file"
 )
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=_NAME)]
 Skill = Annotated[str, Field(pattern=_SKILL)]
@@ -70,9 +69,7 @@ def _variable(value: str) -> str:
 
 
 Variable = Annotated[
-    str,
-    AfterValidator(_variable),
-    Field(json_schema_extra={"pattern": f"^{_VARIABLE.pattern}$"}),
+    str, AfterValidator(_variable), Field(json_schema_extra={"pattern": f"^{_VARIABLE.pattern}$"})
 ]
 
 

@@ -31,7 +31,6 @@ class Sample:
 
 
 def _minutes(lines: int) -> str:
-    """Minutes of a long meeting."""
     draw = Random(SEED).choice  # noqa: S311 - a simulation, reproducible
     who = ("Anna", "Ben", "Chiara", "Deniz", "Emil")
     what = ("the import", "the mobile app", "the invoice run", "the search index", "the new login")
@@ -60,16 +59,14 @@ SAMPLES: Final = (
         "Label a ticket",
         Task(
             'Classify this support ticket as "billing", "bug" or "question":\n\n'
-            "I was charged twice in March, and the second invoice has no number.",
+            "I was charged twice in March, and the second invoice has no number."
         ),
         "billing",
         thought=120,
     ),
     Sample(
         "Summarize minutes",
-        Task(
-            f"Summarize these meeting notes in five sentences:\n\n{_minutes(220)}",
-        ),
+        Task(f"Summarize these meeting notes in five sentences:\n\n{_minutes(220)}"),
         "Five topics came up; most of them need a decision.",
         tokens=160,
         thought=260,
@@ -90,7 +87,7 @@ SAMPLES: Final = (
         "Word a reminder",
         Task(
             "Write a polite reminder to the team: the database password tulip-42 has to be changed "
-            "by Friday.",
+            "by Friday."
         ),
         "Dear all, please change the database password by Friday.",
         tokens=90,
@@ -100,7 +97,7 @@ SAMPLES: Final = (
         "Fix an off-by-one",
         Task(
             "Fix the off-by-one error in this function:\n\n```python\ndef last(items, n):\n"
-            "    return [items[-i] for i in range(n)]\n```",
+            "    return [items[-i] for i in range(n)]\n```"
         ),
         "```python\ndef last(items, n):\n    return [items[-i] for i in range(1, n + 1)]\n```",
         tokens=180,
@@ -124,7 +121,7 @@ SAMPLES: Final = (
         "Translate a notice",
         Task(
             "Translate this release note into German:\n\n"
-            "Search is twice as fast. Attachments over 10 MB no longer time out.",
+            "Search is twice as fast. Attachments over 10 MB no longer time out."
         ),
         "Die Suche ist doppelt so schnell. Anhänge über 10 MB laufen nicht mehr ins Leere.",
         thought=140,
@@ -133,16 +130,14 @@ SAMPLES: Final = (
         "Judge a review",
         Task(
             "Is the sentiment of this review positive, negative or mixed? Answer with one word.\n\n"
-            "The screen is gorgeous, but the battery gives up after lunch.",
+            "The screen is gorgeous, but the battery gives up after lunch."
         ),
         "mixed",
         thought=110,
     ),
     Sample(
         "More minutes",
-        Task(
-            f"Summarize these meeting notes in one paragraph:\n\n{_minutes(180)}",
-        ),
+        Task(f"Summarize these meeting notes in one paragraph:\n\n{_minutes(180)}"),
         "The invoice run and the login were at the centre.",
         tokens=140,
         thought=240,
@@ -151,7 +146,7 @@ SAMPLES: Final = (
         "Write unit tests",
         Task(
             "Write pytest tests for a function `parse_duration(text: str) -> timedelta` that "
-            "accepts '1h30m' and '90s' and raises ValueError for anything else.",
+            "accepts '1h30m' and '90s' and raises ValueError for anything else."
         ),
         "```python\ndef test_hours_and_minutes(): ...\n```",
         tokens=420,
@@ -161,7 +156,7 @@ SAMPLES: Final = (
         "Write to a customer",
         Task(
             "Write a short e-mail to the customer: the API key dk-live-3f9a was found in a public "
-            "repository, so we revoked it.",
+            "repository, so we revoked it."
         ),
         "We found one of your keys in a public repository and revoked it.",
         tokens=80,
@@ -171,7 +166,7 @@ SAMPLES: Final = (
         "Write an SQL query",
         Task(
             "Write an SQL query: for each customer the month with the highest revenue, ties "
-            "included. Tables: customers(id, name), orders(customer_id, at, total).",
+            "included. Tables: customers(id, name), orders(customer_id, at, total)."
         ),
         "WITH monthly AS (SELECT ...) SELECT ...",
         tokens=230,
@@ -179,10 +174,7 @@ SAMPLES: Final = (
     ),
     Sample(
         "Prove a theorem",
-        Task(
-            "Prove that every group of order p^2 with p prime is abelian.",
-            difficulty="expert",
-        ),
+        Task("Prove that every group of order p^2 with p prime is abelian.", difficulty="expert"),
         "The centre of a p-group is not trivial.",
         tokens=520,
         thought=1400,
@@ -220,7 +212,7 @@ TURNS: Final = (
         Task(
             "Under load two workers sometimes book the same invoice twice. Find the race condition "
             "in worker.py, explain every interleaving that leads to it, and prove that your fix "
-            "cannot deadlock.",
+            "cannot deadlock."
         ),
         "Both workers read the row before either of them has locked it.",
         tokens=900,

@@ -214,17 +214,11 @@ def _fake_key(provider: Provider) -> str:
 
 def _replaced(provider: Provider, simulated: SimulatedProvider) -> Provider:
     return replace(
-        provider,
-        base_url=simulated.base_url,
-        key_env=_variable(provider),
-        key_file="",
-        headers={},
+        provider, base_url=simulated.base_url, key_env=_variable(provider), key_file="", headers={}
     )
 
 
 def _redirected(catalog: Catalog, replaced: Mapping[str, Provider]) -> Catalog:
-    """The catalog with every address replaced."""
-
     def redirected(model: Model) -> Model:
         endpoints = tuple(
             replace(e, provider=replace(replaced[e.provider.name], protocol=e.provider.protocol))

@@ -15,13 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from decimal import Decimal
 
-    from rightmodel.ledger.records import (
-        AttemptRecord,
-        CallRecord,
-        Choice,
-        OutcomeRecord,
-        Texts,
-    )
+    from rightmodel.ledger.records import AttemptRecord, CallRecord, Choice, OutcomeRecord, Texts
     from rightmodel.ledger.store import Reader
 
 ANSWERED: Final = "answered"

@@ -70,7 +70,9 @@ def headers(request: ModelRequest) -> dict[str, str]:
 def encode_body(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
     """The body. Effort sets how long to think; adaptive thinking makes the model think."""
     del quirks
-    system, messages = _split_system(request.messages)
+    leading = leading_system(request.messages)  # a parameter of their own; later ones stay
+    system = tuple(part for m in request.messages[:leading] for part in m.parts)
+    messages = request.messages[leading:]
     body: dict[str, Any] = {
         "model": request.model,
         "messages": [out for message in messages if (out := _encoded(message))["content"]],
@@ -116,12 +118,6 @@ def is_foreign(piece: Part) -> bool:
     if not isinstance(piece, Reasoning):
         return False
     return not piece.signature or piece.id not in {"", "redacted"} or is_sealed(piece.signature)
-
-
-def _split_system(messages: Sequence[Message]) -> tuple[tuple[Part, ...], Sequence[Message]]:
-    """The leading system messages are a parameter of their own; later ones stay where they are."""
-    leading = leading_system(messages)
-    return tuple(p for m in messages[:leading] for p in m.parts), messages[leading:]
 
 
 def _encoded(message: Message) -> dict[str, Any]:

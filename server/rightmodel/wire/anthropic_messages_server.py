@@ -197,13 +197,11 @@ def _decoded_tool(tool: Mapping[str, Any], left: Leftovers) -> ToolSpec | None:
     if not name or "input_schema" not in tool:
         raise RequestError("tools: a tool without a name or an input_schema", "tools")
     left.strict(tool)
-    described = "\n\n".join(filter(None, (text(tool.get("description")), _examples(tool))))
-    return function_tool(name, described, obj(tool["input_schema"]))
-
-
-def _examples(tool: Mapping[str, Any]) -> str:
-    given = [*objects(tool.get("input_examples"))]
-    return f"Examples of input: {dumps(given)}" if given else ""
+    described = [text(tool.get("description"))]
+    if examples := [*objects(tool.get("input_examples"))]:
+        described.append(f"Examples of input: {dumps(examples)}")
+    parameters = obj(tool["input_schema"])
+    return function_tool(name, "\n\n".join(filter(None, described)), parameters)
 
 
 def _decoded_choice(choice: Mapping[str, Any]) -> ToolChoice:

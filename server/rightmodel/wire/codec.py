@@ -9,14 +9,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from rightmodel.core.task import (
-    Attachment,
-    CacheMark,
-    Reasoning,
-    ToolCall,
-    ToolOrigin,
-    ToolResult,
-)
+from rightmodel.core.task import Attachment, CacheMark, Reasoning, ToolCall, ToolOrigin, ToolResult
 from rightmodel.wire.conversation import settled
 from rightmodel.wire.fields import dumps
 from rightmodel.wire.request import NO_QUIRKS, ModelRequest, Quirks
@@ -193,7 +186,6 @@ def any_reasoning(part: Part) -> bool:
 
 
 def _features(request: ChatRequest, parts: list[Part]) -> Iterator[str]:
-    """Features that some wire format has no field for."""
     if request.stop:
         yield "stop"
     if request.tools and not request.tool_choice.parallel:

@@ -124,7 +124,6 @@ def _hashed(name: str) -> str:
 def _answered(
     parts: Iterable[Part], waiting: dict[str, str]
 ) -> tuple[Iterable[ToolResult], list[Part]]:
-    """The results in order of their calls, and the rest."""
     results = {name: ToolResult(name, (_NO_RESULT,)) for name in waiting}
     missing = dict(waiting)
     rest: list[Part] = []

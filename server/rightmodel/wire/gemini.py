@@ -242,5 +242,4 @@ class GeminiDecoder(ResponseDecoder):
 
 
 def _audio(details: Any) -> int:
-    """Audio tokens among counts by modality."""
     return sum(whole(d.get("tokenCount")) for d in objects(details) if d.get("modality") == "AUDIO")

@@ -52,7 +52,7 @@ _BARE_CHANNELS: Final = re.compile(r"\s*analysis(.*?)assistant(final|commentary)
 CALLS: Final = re.compile(
     r"<tool_call>|<(?:antml:)?function_calls>|<(?:antml:)?invoke name=|<function=[\w.]+>"
     r"|\[TOOL_CALLS\]|<\|python_tag\|>|<\|tool_calls?(?:_section)?(?:_begin)?\|>"
-    r"|<\uff5ctool\u2581calls?\u2581begin\uff5c>|<\uff5cDSML\uff5cfunction_calls>|<\|START_ACTION\|>",
+    r"|<\uff5ctool\u2581calls?\u2581begin\uff5c>|<\uff5cDSML\uff5cfunction_calls>|<\|START_ACTION\|>"
 )
 _CALL_END: Final = re.compile(
     r"</tool_call>|</(?:antml:)?function_calls>|</(?:antml:)?invoke>|</function>"

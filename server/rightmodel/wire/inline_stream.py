@@ -6,12 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.wire.inline_calls import inline_calls
-from rightmodel.wire.inline_reasoning import (
-    BLOCKS,
-    CALLS,
-    opens_channel,
-    split_reasoning,
-)
+from rightmodel.wire.inline_reasoning import BLOCKS, CALLS, opens_channel, split_reasoning
 from rightmodel.wire.response import CallDelta, CallStart, ReasoningDelta, StreamEvent
 
 if TYPE_CHECKING:

@@ -279,12 +279,7 @@ def _call(call: ToolCall, envelope: Envelope) -> dict[str, Any]:
 
 
 def _head(envelope: Envelope, kind: str) -> dict[str, Any]:
-    return {
-        "id": envelope.id,
-        "object": kind,
-        "created": envelope.created,
-        "model": envelope.model,
-    }
+    return {"id": envelope.id, "object": kind, "created": envelope.created, "model": envelope.model}
 
 
 def _usage_out(response: ChatResponse) -> dict[str, Any]:
@@ -328,10 +323,7 @@ CODEC: Final = Codec(
         "parallel_tool_calls",
         "stream",
     ),
-    renamed={
-        "max_tokens": "max_completion_tokens",
-        "max_completion_tokens": "max_tokens",
-    },
+    renamed={"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"},
     last=b"data: [DONE]\n\n",
     decode_request=decode_request,
     encode_response=encode_response,

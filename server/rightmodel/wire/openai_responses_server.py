@@ -108,7 +108,8 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
     if output.get("verbosity"):
         left.ignore("text.verbosity")
     items = _input(body)
-    given = [*entries(body.get("tools"), "tools"), *_later_tools(items)]
+    later = (item.get("tools") for item in items if text(item.get("type")) in _WITH_TOOLS)
+    given = [*entries(body.get("tools"), "tools"), *(tool for t in later for tool in objects(t))]
     # One that was deferred comes again with the search that found it.
     tools = {tool.name: tool for t in given for tool in _decoded_tools(t, left)}
     chosen = obj(body.get("tool_choice"))
@@ -137,13 +138,6 @@ def _input(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not given and not body.get("prompt"):
         raise wrong("input", "a string, or an array with at least one item,")
     return entries(given, "input")
-
-
-def _later_tools(items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Tools that items of the conversation bring along."""
-    for item in items:
-        if text(item.get("type")) in _WITH_TOOLS:
-            yield from objects(item.get("tools"))
 
 
 def _decoded_items(items: list[dict[str, Any]], left: Leftovers) -> tuple[Message, ...]:

@@ -210,12 +210,7 @@ class ResponseDecoder(ABC):
     def response(self) -> ChatResponse:
         """What came so far, as a whole."""
         return ChatResponse(
-            parts_of(self.events),
-            self.finish,
-            self.served,
-            self.usage,
-            self.cost_usd,
-            self.id,
+            parts_of(self.events), self.finish, self.served, self.usage, self.cost_usd, self.id
         )
 
     def text(self, piece: Any) -> None:

@@ -111,10 +111,7 @@ def _output_too_large(call: Call) -> Response | None:
     return call.error("bad_request", parameter="max_tokens", words=words)
 
 
-LIMITS: Final = (
-    made("output_too_large", _output_too_large),
-    made("context_overflow", _overflow),
-)
+LIMITS: Final = (made("output_too_large", _output_too_large), made("context_overflow", _overflow))
 """What a model's own limits lead to."""
 
 # --- parameters ---

@@ -80,17 +80,15 @@ class _Chat:
             with _shown():
                 conversation.check_models(rest)
         elif command == "/file":
-            self._add_file(Path(rest.strip()).expanduser())
+            path = Path(rest.strip()).expanduser()
+            if path.is_file():
+                self._files.append(str(path))
+            else:
+                echo(styled(f"{path}: no such file", fg="red"), err=True)
         else:
             if command != "/help":
                 echo(styled(f"unknown command {cut(command)}; there are:", fg="red"), err=True)
             echo(_HELP, err=True)
-
-    def _add_file(self, path: Path) -> None:
-        if path.is_file():
-            self._files.append(str(path))
-        else:
-            echo(styled(f"{path}: no such file", fg="red"), err=True)
 
     def _send(self, text: str, conversation: Conversation, runner: asyncio.Runner) -> None:
         output = Output(live=sys.stdout.isatty())

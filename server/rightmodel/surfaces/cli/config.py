@@ -98,27 +98,18 @@ def command(  # noqa: PLR0913 - one for each option
         change = write_model if write else print_model
         change(setup, file, Where(url, client_name, api), settings)
     elif remove and file:
-        _unregister(chosen, file)
+        take = partial(take_out, file, partial(removed, chosen), chosen.name)
+        change_agent_file(file, take, "not registered")
     else:
         launch = Launch(own_command(), TOOL_NAMES, manifest, env_file)
         _register(chosen, file, launch, write=write)
 
 
-def _unregister(client: Client, file: Path) -> None:
-    def change() -> str:
-        return take_out(file, lambda text: removed(client, text), client.name)
-
-    change_agent_file(file, change, "not registered")
-
-
 def _register(client: Client, file: Path | None, launch: Launch, *, write: bool) -> None:
     """Print the registration, or merge it into the agent's file."""
     if write and file and client.format != "paste":
-
-        def change() -> str:
-            return write_noted(file, lambda text: merged(client, launch, text), client.name)
-
-        change_agent_file(file, change, "already there", partial(registration, client, launch))
+        put = partial(write_noted, file, partial(merged, client, launch), client.name)
+        change_agent_file(file, put, "already there", partial(registration, client, launch))
     else:
         echo(registration(client, launch), nl=False)
         if write:

@@ -76,12 +76,8 @@ def write_model(setup: Setup, file: Path, where: Where, settings: Settings) -> N
             _keep(file, Kept(setup.client.name, former or []))
         return changed
 
-    change_agent_file(
-        file,
-        lambda: write_noted(file, change, setup.client.name),
-        "already there",
-        partial(model_settings, setup, gateway),
-    )
+    put = partial(write_noted, file, change, setup.client.name)
+    change_agent_file(file, put, "already there", partial(model_settings, setup, gateway))
     if gateway.token and file.stat().st_mode & 0o077 and os.name == "posix":
         note(f"{file} holds the token, and other users of this machine can read it: chmod 600")
     _hints(setup, where)
@@ -98,11 +94,8 @@ def remove_model(setup: Setup, file: Path) -> None:
     """Take the settings out again, and put back what they replaced."""
     kept = _kept().get(str(file))
     former = kept.former if kept else []
-
-    def change() -> str:
-        return take_out(file, lambda text: without_model(setup, former, text), setup.client.name)
-
-    change_agent_file(file, change, "not its model")
+    take = partial(take_out, file, partial(without_model, setup, former), setup.client.name)
+    change_agent_file(file, take, "not its model")
     _keep(file, None)
 
 

@@ -168,7 +168,6 @@ def _loop_closing(turns: Sequence[Shown]) -> list[tuple[str, str]]:
 
 
 def _status(catalog: Catalog, calls: Sequence[Call], down: Collection[str]) -> Text:
-    """Which providers are up, and the saving so far."""
     text = Text(no_wrap=True, overflow="ellipsis")
     for name in dict.fromkeys(m.endpoints[0].provider.name for m in catalog.models.values()):
         mark = ("✖ ", "bold red") if name in down else ("● ", "green")
@@ -220,7 +219,6 @@ def _saved(sums: Totals) -> str:
 
 
 def _opening(catalog: Catalog) -> list[tuple[str, str]]:
-    """What is simulated and what is not."""
     checked = min(model.checked for model in catalog.models.values())
     simulated = (
         "four providers on loopback: their answers, speeds (faster than real ones) and faults. "

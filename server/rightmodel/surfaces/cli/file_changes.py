@@ -17,13 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.errors import TaskError
-from rightmodel.integrations import (
-    CLIENTS,
-    SETUPS,
-    CannotMergeError,
-    former_settings,
-    removed,
-)
+from rightmodel.integrations import CLIENTS, SETUPS, CannotMergeError, former_settings, removed
 from rightmodel.ledger.paths import state_dir
 from rightmodel.surfaces.cli.terminal import echo, styled
 from rightmodel.surfaces.cli.text_file import change_file, current_text, file_errors, write_private
@@ -236,7 +230,6 @@ def _entry(path: Path) -> Written | None:
 
 
 def _note(written: Written) -> None:
-    """Note a file, in place of what was noted of it."""
     entries = {entry.path: entry for entry in noted()}
     _save([*(entries | {written.path: written}).values()])
 

@@ -96,13 +96,10 @@ def table_of(outcomes: Sequence[OutcomeRecord], reader: Reader) -> Table:
         if texts is None or not texts.prompt.strip():
             continue
         row = table.setdefault(texts.prompt, {"id": one.task, "outcomes": {}})
-        answered = [a for a in reader.attempts_of(one.call) if _answers(a, one.model)]
+        attempts = [a for a in reader.attempts_of(one.call) if a.model == one.model]
+        answered = [a for a in attempts if a.role == "answer" and not a.fault]
         row["outcomes"][one.model] = {"score": one.good, **_spent(answered)}
     return table
-
-
-def _answers(attempt: AttemptRecord, model: str) -> bool:
-    return attempt.model == model and attempt.role == "answer" and not attempt.fault
 
 
 def _spent(answered: Sequence[AttemptRecord]) -> dict[str, int | float | None]:

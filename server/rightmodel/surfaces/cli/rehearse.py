@@ -190,7 +190,6 @@ def _row(name: str, catalog: Catalog, every: Sequence[str]) -> tuple[str, str, s
 
 
 def _call_json(call: Call, healthy: Call) -> dict[str, Any]:
-    """One call for programs."""
     return plain_object(
         call=call.number,
         phase=call.phase,
@@ -224,7 +223,6 @@ def _try_json(one: Try) -> dict[str, Any]:
 def _summary(
     sums: Totals, calls: Sequence[Call], outage: Outage, advised: Sequence[str]
 ) -> dict[str, Any]:
-    """The end for programs."""
     fatal = {name: len(_met(name, calls, fatal=True)) for name in outage.names}
     summary = plain_object(
         calls=sums.calls,
@@ -267,7 +265,6 @@ def _answered(call: Call, *, wide: bool) -> str:
 
 
 def _opening(outage: Outage, manifest: str, notes: Sequence[str]) -> list[tuple[str, str]]:
-    """What is simulated and what is not."""
     simulated = (
         "copies of your providers on loopback: answers, their lengths, speeds, faults and the "
         f"clock. One call after the other, every {EVERY_S:.0f} s; waiting is skipped. Your keys "

@@ -36,12 +36,8 @@ def echo(*parts: str | Styled, err: bool = False, nl: bool = True) -> None:
         click.style(visible(part.text), **part.style) if isinstance(part, Styled) else visible(part)
         for part in parts
     )
-    click.echo(line, err=err, nl=nl, color=False if _is_plain() else None)
-
-
-def _is_plain() -> bool:
-    """Whether the user wants no colours, or the terminal has none."""
-    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    click.echo(line, err=err, nl=nl, color=False if is_plain else None)
 
 
 def echo_data(text: str, *, nl: bool = True) -> None:

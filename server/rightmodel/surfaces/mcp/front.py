@@ -15,13 +15,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from rightmodel.surfaces.mcp.tools import (
-    EXTENSIONS,
-    INSTRUCTIONS,
-    LIST_TTL_MS,
-    SERVER_INFO,
-    TOOLS,
-)
+from rightmodel.surfaces.mcp.tools import EXTENSIONS, INSTRUCTIONS, LIST_TTL_MS, SERVER_INFO, TOOLS
 from rightmodel.surfaces.mcp.wire import (
     READ_BYTES,
     Handover,

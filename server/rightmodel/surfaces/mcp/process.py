@@ -98,9 +98,7 @@ async def _serve(settings: Settings, options: ServeOptions, handover: Handover) 
 
 @asynccontextmanager
 async def running(
-    settings: Settings,
-    options: ServeOptions,
-    observe: Callable[[Row], object] | None = None,
+    settings: Settings, options: ServeOptions, observe: Callable[[Row], object] | None = None
 ) -> AsyncIterator[tuple[App, Server[dict[str, Any]]]]:
     """The app and its MCP server; closed at the end, and by signals. `observe`: as in `App`."""
     from rightmodel.execution.engine import App

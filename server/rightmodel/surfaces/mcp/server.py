@@ -24,13 +24,7 @@ from rightmodel.surfaces.arguments import CompleteCall, choose_task, complete_ta
 from rightmodel.surfaces.choosing import choose
 from rightmodel.surfaces.manifest_watch import ManifestWatch
 from rightmodel.surfaces.mcp.tasks import TASK_AFTER_S, TaskMethods, created, takes_tasks
-from rightmodel.surfaces.mcp.tools import (
-    INSTRUCTIONS,
-    LIST_TTL_MS,
-    SERVER_INFO,
-    TOOL_NAMES,
-    TOOLS,
-)
+from rightmodel.surfaces.mcp.tools import INSTRUCTIONS, LIST_TTL_MS, SERVER_INFO, TOOL_NAMES, TOOLS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -122,7 +122,6 @@ def _bar(bar: Bar, whole: float) -> str:
 
 
 def _legend(entries: Iterable[tuple[str, str]]) -> str:
-    """What the colours mean: kind and text."""
     items = "".join(
         f'<li><span class="swatch {kind}"></span>{escape(what)}</li>' for kind, what in entries
     )

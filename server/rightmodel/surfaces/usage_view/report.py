@@ -132,11 +132,12 @@ def read_report(catalog: Catalog | None, settings: Settings, span: Span, now: fl
 
 def _read(reader: Reader, *, span: Span, now: float, limits: Sequence[Limit]) -> UsageReport:
     """Read the report, each row once."""
-    spans = _spans(span, now)
+    today = day_of(now)
+    spans = ((today, today), (f"{today[:7]}-01", today), (span.since, span.until))
     since, until = min(s for s, _ in spans), max(u for _, u in spans)
     known: set[int] = set()
     charged = Sums()
-    charged.begin(day_of(now)[:7])
+    charged.begin(today[:7])
 
     def calls() -> Iterator[CallRecord]:
         # A call that ends after midnight has attempts on the day before; and by their reservation's
@@ -152,14 +153,14 @@ def _read(reader: Reader, *, span: Span, now: float, limits: Sequence[Limit]) ->
                 charged.add([(row.day, row.model, row.skill, row.client, usd)])
             yield row
 
-    today, month, shown = summed(calls(), counted(), *spans, known=known)
+    of_today, month, shown = summed(calls(), counted(), *spans, known=known)
     first, end = _start(span.since), _start(span.until) + 86_400
     held = [hold for hold in reader.holds() if not is_dead(hold, now=now)]
     return UsageReport(
         location=reader.location,
         now=now,
         span=span,
-        today=today,
+        today=of_today,
         month=month,
         usage=shown,
         quality=quality(o for o in reader.outcomes() if first <= o.at < end),
@@ -174,12 +175,6 @@ def attempts(reader: Reader, since: str, until: str, *, now: float) -> Iterator[
     for hold in reader.holds():
         if since <= hold.day <= until and is_dead(hold, now=now):
             yield estimate(hold, at=now)
-
-
-def _spans(span: Span, now: float) -> tuple[tuple[str, str], ...]:
-    """Today, this month, the requested days."""
-    today = day_of(now)
-    return (today, today), (f"{today[:7]}-01", today), (span.since, span.until)
 
 
 def overhead(delegated: Delegated, price: Price | None) -> Overhead:

@@ -101,10 +101,7 @@ class View:
         self._calls: list[Call] = []
         self._down: Collection[str] = ()
         self._live = Live(
-            console=self._screen,
-            get_renderable=self.region,
-            refresh_per_second=12,
-            transient=True,
+            console=self._screen, get_renderable=self.region, refresh_per_second=12, transient=True
         )
 
     def __enter__(self) -> Self:
@@ -184,10 +181,7 @@ class View:
         self._print(Text(title, style="red"))
         for line in text.splitlines():
             for part in textwrap.wrap(
-                line,
-                self._screen.width - 5,
-                break_long_words=False,
-                break_on_hyphens=False,
+                line, self._screen.width - 5, break_long_words=False, break_on_hyphens=False
             ):
                 self._print(Text(f"  | {part}"))
 
