@@ -73,12 +73,7 @@ def test_a_client_may_use_the_models_of_its_ids_aliases_and_patterns_alone(tmp_p
     text = '[clients.a]\ntoken_env = "A"\nmodels = ["openai/gpt-5.5", "coder", "groq/*"]'
     client = load(tmp_path, text).clients["a"]
     may = {m: client.may_use(m) for m in ("openai/gpt-5.5", "mine/coder", "groq/new", "openai/x")}
-    assert may == {
-        "openai/gpt-5.5": True,
-        "mine/coder": True,
-        "groq/new": True,
-        "openai/x": False,
-    }
+    assert may == {"openai/gpt-5.5": True, "mine/coder": True, "groq/new": True, "openai/x": False}
 
 
 @pytest.mark.parametrize(

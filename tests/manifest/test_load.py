@@ -152,8 +152,7 @@ def test_a_bare_model_name_is_enough_where_one_model_has_it(tmp_path: Path) -> N
 
 def test_a_slope_is_set_for_known_and_own_skills(tmp_path: Path) -> None:
     catalog = load(
-        tmp_path,
-        '[skills.code]\nslope = 0.35\n[skills.mine]\ndescription = "My work"\nslope = 0\n',
+        tmp_path, '[skills.code]\nslope = 0.35\n[skills.mine]\ndescription = "My work"\nslope = 0\n'
     )
     assert catalog.slopes["code"].slope == 0.35
     assert catalog.slopes["mine"].slope == 0

@@ -87,11 +87,7 @@ def test_no_event_holds_half_a_character(
     assert decoded(wire_format, *events).events == expected
 
 
-ADDED = {
-    "type": "response.output_item.added",
-    "output_index": 0,
-    "item": {**CALL, "arguments": ""},
-}
+ADDED = {"type": "response.output_item.added", "output_index": 0, "item": {**CALL, "arguments": ""}}
 CALLS: dict[str, list[dict[str, Any]]] = {
     "whole items": [
         ADDED,

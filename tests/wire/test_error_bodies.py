@@ -66,10 +66,7 @@ STATUSES: list[tuple[int, type[Exception], type[Exception]]] = [
 @pytest.mark.parametrize("wire_format", [CHAT, RESPONSES, MESSAGES])
 @pytest.mark.parametrize(("status", "of_openai", "of_anthropic"), STATUSES)
 def test_a_status_raises_the_sdk_s_own_error_with_the_message(
-    wire_format: WireFormat,
-    status: int,
-    of_openai: type[Exception],
-    of_anthropic: type[Exception],
+    wire_format: WireFormat, status: int, of_openai: type[Exception], of_anthropic: type[Exception]
 ) -> None:
     body = CODECS[wire_format].encode_error(status, "some_code", "do this instead", "tools[0]")
     with pytest.raises(of_anthropic if wire_format is MESSAGES else of_openai) as caught:

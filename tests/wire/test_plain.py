@@ -16,8 +16,8 @@ from rightmodel.core.task import (
     ToolResult,
     WireFormat,
 )
+from rightmodel.manifest.quirks import Quirks
 from rightmodel.wire.codecs import CODECS
-from rightmodel.wire.request import Quirks
 from rightmodel.wire.seal import holds_foreign
 
 CHAT, RESPONSES, MESSAGES = (

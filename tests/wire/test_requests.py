@@ -13,8 +13,9 @@ from pydantic import ConfigDict, TypeAdapter
 
 from rightmodel.core.task import Attachment, ChatRequest, Message, WireFormat
 from rightmodel.manifest.catalog import Provider
+from rightmodel.manifest.quirks import Quirks
 from rightmodel.wire.codecs import CODECS
-from rightmodel.wire.request import ModelRequest, Quirks
+from rightmodel.wire.request import ModelRequest
 
 PNG = Attachment("shot.png", "image/png", b"\x89PNG\r\n\x1a\n")
 PDF = Attachment("paper.pdf", "application/pdf", b"%PDF-1.7")

@@ -140,16 +140,8 @@ IMAGE = Attachment("", "image/png", b"\x89PNG")
 LOSSES: list[tuple[WireFormat, Message, str]] = [
     (WireFormat.OPENAI_CHAT, Message("user", (Text("a"), CacheMark())), "cache_marks"),
     (WireFormat.OPENAI_CHAT, Message("assistant", (Reasoning("a", "s"),)), "reasoning"),
-    (
-        WireFormat.OPENAI_RESPONSES,
-        Message("user", (Attachment("", "audio/wav", b"R"),)),
-        "audio",
-    ),
-    (
-        WireFormat.ANTHROPIC_MESSAGES,
-        Message("user", (Attachment("", "audio/wav", b"R"),)),
-        "audio",
-    ),
+    (WireFormat.OPENAI_RESPONSES, Message("user", (Attachment("", "audio/wav", b"R"),)), "audio"),
+    (WireFormat.ANTHROPIC_MESSAGES, Message("user", (Attachment("", "audio/wav", b"R"),)), "audio"),
     (WireFormat.ANTHROPIC_MESSAGES, Message("assistant", (Reasoning("a"),)), "reasoning"),
     (WireFormat.GEMINI, Message("user", (Text("a"), CacheMark())), "cache_marks"),
     (WireFormat.GEMINI, Message("user", (Attachment("https://a/b", "image/*", b""),)), "image_url"),

@@ -28,6 +28,7 @@ from rightmodel.manifest.catalog import (
 )
 from rightmodel.manifest.price import Price, Terms
 from rightmodel.manifest.problems import entry_label
+from rightmodel.manifest.quirks import Quirks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _PER_MILLION = -6
 _PRICES = frozenset(field.name for field in fields(Price)) - {"others"}
+_QUIRKS = frozenset(field.name for field in fields(Quirks))
 _FREE = {"input": Decimal(0), "output": Decimal(0)}
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -52,10 +54,12 @@ def build_provider(name: str, values: Mapping[str, Any], file: str) -> Provider:
     if problem:
         raise ManifestError(problem, file=file, key=f"providers.{name}.base_url")
     written = {key: value for key, value in values.items() if value is not None}
+    quirks = {key: written.pop(key) for key in _QUIRKS & written.keys()}
     typed = {
         "protocol": WireFormat(values["protocol"]),
         "trust": Trust[values.get("trust") or "any"],
         "cache": _cache(values.get("cache") or {}),
+        "quirks": Quirks(**quirks),
     }
     return Provider(name=name, **(written | typed))
 

@@ -11,6 +11,7 @@ from rightmodel.core.format import fits, listed
 from rightmodel.core.task import SKILLS, WireFormat
 from rightmodel.manifest.base_url import is_loopback
 from rightmodel.manifest.price import FREE, UNPRICED, Price
+from rightmodel.manifest.quirks import NO_QUIRKS, Quirks
 
 if TYPE_CHECKING:
     import re
@@ -76,8 +77,7 @@ class Provider:
     `headers`: sent with every request. `max_concurrency`: requests at once, 0 for no limit.
     `allow_http`: plain http to a private address is accepted.
     `one_model_at_a_time`: the server holds one model; a request for another one unloads it.
-    `output_cap`, `effort_field`, `stream_usage`, `short_call_ids`, `reasoning_in_history`: as in
-    `wire.request.Quirks`. `is_local`: its base URL stays on this machine.
+    `is_local`: its base URL stays on this machine.
     """
 
     name: str
@@ -90,11 +90,7 @@ class Provider:
     headers: Mapping[str, str] = field(default_factory=dict)
     allow_http: bool = False
     one_model_at_a_time: bool = False
-    output_cap: str = "max_tokens"
-    effort_field: str = "reasoning_effort"
-    stream_usage: bool = True
-    short_call_ids: bool = False
-    reasoning_in_history: bool = False
+    quirks: Quirks = NO_QUIRKS
     cache: Cache = Cache()
     is_local: bool = field(init=False, compare=False)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from rightmodel.core.call import Usage
@@ -51,9 +51,8 @@ class Reply:
     cost_usd: Decimal | None = None
 
 
-def answer(text: str | None = DEFAULT_TEXT, **details: Any) -> Reply:
-    """An answer for a script; `details` are the other fields of `Reply`."""
-    return Reply(text, **details)
+answer: Final = Reply
+"""What a script says: `answer("hello")`."""
 
 
 class StandingFault(Protocol):
@@ -93,7 +92,7 @@ class Behaviour:
     served: str = ""
     context: int = 0
     output_limit: int = 0
-    faults: tuple[StandingFault, ...] = field(default=())
+    faults: tuple[StandingFault, ...] = ()
 
     def seconds(self, tokens: int) -> float:
         """Until so many tokens of an answer are written."""

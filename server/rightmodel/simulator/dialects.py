@@ -13,23 +13,6 @@ from rightmodel.simulator.transport import Json, Response, json_response
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-BY_STATUS: Final[Mapping[int, str]] = {
-    400: "bad_request",
-    401: "wrong_key",
-    402: "quota",
-    403: "forbidden",
-    404: "unknown_model",
-    408: "timeout",
-    413: "too_large",
-    422: "extra_parameter",
-    429: "rate_limit",
-    500: "server_error",
-    502: "bad_gateway",
-    503: "unavailable",
-    504: "gateway_timeout",
-    529: "overloaded",
-}
-"""Which kind of error a bare status stands for."""
 INVALID: Final = "invalid_request_error"
 REQUEST_ID: Final = "req_simulated"
 

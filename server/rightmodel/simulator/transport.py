@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from http import HTTPStatus
+from http.client import responses
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -68,11 +68,7 @@ class Response:
 
     def head(self, date: str) -> bytes:
         """Status line and headers. `date`: of the Date header, unless the headers name one."""
-        try:
-            words = HTTPStatus(self.status).phrase
-        except ValueError:
-            words = "Unknown"
-        lines = [f"HTTP/1.1 {self.status} {words}"]
+        lines = [f"HTTP/1.1 {self.status} {responses.get(self.status, 'Unknown')}"]
         names = {name.lower() for name, _ in self.headers}
         if "date" not in names:
             lines.append(f"date: {date}")

@@ -16,6 +16,7 @@ from rightmodel.core.task import (
     ToolResult,
     ToolSpec,
 )
+from rightmodel.manifest.quirks import NO_QUIRKS, Quirks
 from rightmodel.wire.conversation import leading_system
 from rightmodel.wire.fields import (
     arguments_object,
@@ -27,7 +28,7 @@ from rightmodel.wire.fields import (
     usage_of,
     whole,
 )
-from rightmodel.wire.request import NO_QUIRKS, ModelRequest, Quirks, base64_of, name_of
+from rightmodel.wire.request import ModelRequest, base64_of, name_of
 from rightmodel.wire.response import CallStart, NoResponseError, ResponseDecoder
 from rightmodel.wire.schemas import closed
 from rightmodel.wire.seal import is_sealed

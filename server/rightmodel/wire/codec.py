@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from rightmodel.core.task import Attachment, CacheMark, Reasoning, ToolCall, ToolOrigin, ToolResult
+from rightmodel.manifest.quirks import NO_QUIRKS, Quirks
 from rightmodel.wire.conversation import settled
 from rightmodel.wire.fields import dumps
-from rightmodel.wire.request import NO_QUIRKS, ModelRequest, Quirks
 from rightmodel.wire.seal import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from rightmodel.core.task import ChatRequest, Part, ToolSpec, WireFormat
+    from rightmodel.wire.request import ModelRequest
     from rightmodel.wire.response import ChatResponse, ResponseDecoder, StreamEvent
 
 

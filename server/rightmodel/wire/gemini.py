@@ -16,6 +16,7 @@ from rightmodel.core.task import (
     ToolResult,
     ToolSpec,
 )
+from rightmodel.manifest.quirks import NO_QUIRKS, Quirks
 from rightmodel.wire.fields import (
     arguments_object,
     dumps,
@@ -27,7 +28,7 @@ from rightmodel.wire.fields import (
     usage_of,
     whole,
 )
-from rightmodel.wire.request import NO_QUIRKS, ModelRequest, Quirks, base64_of
+from rightmodel.wire.request import ModelRequest, base64_of
 from rightmodel.wire.response import NoResponseError, ResponseDecoder
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ from rightmodel.core.task import (
     ToolResult,
     ToolSpec,
 )
+from rightmodel.manifest.quirks import NO_QUIRKS, Quirks
 from rightmodel.wire.fields import first, merge_counts, obj, objects, part, text, usage_of, whole
-from rightmodel.wire.request import NO_QUIRKS, Quirks, base64_of, data_url, name_of, result_text
+from rightmodel.wire.request import base64_of, data_url, name_of, result_text
 from rightmodel.wire.response import InBandError, NoResponseError, ResponseDecoder
 from rightmodel.wire.schemas import is_strict
 

@@ -17,10 +17,11 @@ from rightmodel.core.task import (
     ToolResult,
     ToolSpec,
 )
+from rightmodel.manifest.quirks import NO_QUIRKS, Quirks
 from rightmodel.wire.conversation import leading_system
 from rightmodel.wire.fields import given, merge_counts, obj, objects, text
 from rightmodel.wire.openai_chat import encoded_choice, encoded_schema, openai_usage
-from rightmodel.wire.request import NO_QUIRKS, ModelRequest, Quirks, data_url, name_of, result_text
+from rightmodel.wire.request import ModelRequest, data_url, name_of, result_text
 from rightmodel.wire.response import InBandError, NoResponseError, ResponseDecoder
 
 if TYPE_CHECKING:

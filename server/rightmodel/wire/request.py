@@ -14,36 +14,10 @@ if TYPE_CHECKING:
 
     from rightmodel.core.task import Part, ToolResult, Turn
     from rightmodel.manifest.catalog import Provider
+    from rightmodel.manifest.quirks import Quirks
 
 HARMLESS: Final = frozenset({"cache_marks", "reasoning"})
 """Features that may be left out without changing the task."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quirks:
-    """How a host departs from its wire format; keys of the provider in the manifest.
-
-    `output_cap`: the parameter that caps the output of chat completions. `effort_field`: where the
-    effort is: `reasoning_effort`, or `reasoning` for an object. `stream_usage`: whether
-    `stream_options` is accepted. `short_call_ids`: ids of tool calls have exactly 9 letters and
-    digits. `reasoning_in_history`: every earlier answer has its `reasoning_content`. `cache_key`:
-    the `prompt_cache_key` that the host caches by, "" where it needs none.
-    """
-
-    output_cap: str = "max_tokens"
-    effort_field: str = "reasoning_effort"
-    stream_usage: bool = True
-    short_call_ids: bool = False
-    reasoning_in_history: bool = False
-    cache_key: str = ""
-
-    @property
-    def in_history(self) -> bool:
-        """Whether a conversation has to be changed for the host."""
-        return self.short_call_ids or self.reasoning_in_history or bool(self.cache_key)
-
-
-NO_QUIRKS: Final = Quirks()
 
 
 class RequestError(Exception):
@@ -115,15 +89,9 @@ class ModelRequest:
     @property
     def quirks(self) -> Quirks:
         """The provider's quirks."""
-        provider = self.provider
-        return Quirks(
-            provider.output_cap,
-            provider.effort_field,
-            provider.stream_usage,
-            provider.short_call_ids,
-            provider.reasoning_in_history,
-            self.turn.session if self.turn and provider.cache.keyed else "",
-        )
+        quirks, turn = self.provider.quirks, self.turn
+        keyed = turn if self.provider.cache.keyed else None
+        return replace(quirks, cache_key=keyed.session) if keyed else quirks
 
     def chat(self) -> ChatRequest:
         """The neutral form: the schema in words where it is not native."""

@@ -26,9 +26,7 @@ def run(tmp_path: Path, *arguments: str, code: int = 0) -> str:
     return done.stdout + done.stderr
 
 
-def test_a_batch_gives_one_line_for_each_in_order_and_reports_invalid_lines(
-    tmp_path: Path,
-) -> None:
+def test_a_batch_gives_one_line_for_each_in_order_and_reports_invalid_lines(tmp_path: Path) -> None:
     rows = ['{"id": 1, "prompt": "Translate this into German: hello"}', "nonsense", '{"id": 3}']
     (tmp_path / "batch.jsonl").write_text("\n".join(rows))
     lines = run(tmp_path, "choose", "--batch", "batch.jsonl", "--json", "--ranked").splitlines()

@@ -37,10 +37,7 @@ OTHERS = {
     "json": '{\n    "theme": "dark ☕",\n    "n": 12345678901234567890\n}\n',
     "toml": '# mine\nmodel = "o5"\n\n[mcp_servers.other]\ncommand = "x" # keep\n\n[tui]\nx = 1\n',
 }
-PARSERS: dict[str, Callable[[str], Any]] = {
-    "json": json.loads,
-    "toml": tomllib.loads,
-}
+PARSERS: dict[str, Callable[[str], Any]] = {"json": json.loads, "toml": tomllib.loads}
 
 
 def generator() -> Any:

@@ -235,9 +235,7 @@ def test_ask_without_a_prompt_says_how_to_write_one(desk: Desk, given: str) -> N
 
 @pytest.mark.parametrize("command", [("ask", "hello"), ("chat",)])
 def test_with_nothing_connected_one_message_says_how_to_begin(
-    desk: Desk,
-    command: tuple[str, ...],
-    caplog: pytest.LogCaptureFixture,
+    desk: Desk, command: tuple[str, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
     (desk.folder / "m.toml").write_text('version = 1\ninclude = []\nexclude = ["x/*"]\n')
     done = desk.invoke(command, "hello\n")

@@ -8,7 +8,6 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.fault import Fault
-from rightmodel.simulator.dialects import BY_STATUS
 from rightmodel.simulator.fault.base import ANTHROPIC, CHAT, GEMINI, Group, SimulatedFault, made
 from rightmodel.simulator.transport import Response, json_response
 
@@ -18,23 +17,24 @@ if TYPE_CHECKING:
     from rightmodel.simulator.call import Call
 
 YEAR_S: Final = 365 * 86_400.0
-STATUSES: Final = (400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529)
-
-LEADS_TO: Final[Mapping[int, frozenset[Fault]]] = {
-    400: frozenset({Fault.BAD_REQUEST}),
-    401: frozenset({Fault.AUTH}),
-    402: frozenset({Fault.QUOTA}),
-    403: frozenset({Fault.AUTH, Fault.NOT_FOUND, Fault.REFUSED}),
-    404: frozenset({Fault.NOT_FOUND}),
-    408: frozenset({Fault.SERVER, Fault.TIMEOUT}),
-    409: frozenset({Fault.BAD_REQUEST, Fault.SERVER}),
-    413: frozenset({Fault.CONTEXT_OVERFLOW, Fault.BAD_REQUEST}),
-    422: frozenset({Fault.BAD_REQUEST, Fault.PARAMETER}),
-    429: frozenset({Fault.RATE_LIMITED}),
-    503: frozenset({Fault.OVERLOADED, Fault.SERVER}),
-    529: frozenset({Fault.OVERLOADED}),
+STATUSES: Final[Mapping[int, tuple[str, tuple[Fault, ...]]]] = {
+    400: ("bad_request", (Fault.BAD_REQUEST,)),
+    401: ("wrong_key", (Fault.AUTH,)),
+    402: ("quota", (Fault.QUOTA,)),
+    403: ("forbidden", (Fault.AUTH, Fault.NOT_FOUND, Fault.REFUSED)),
+    404: ("unknown_model", (Fault.NOT_FOUND,)),
+    408: ("timeout", (Fault.SERVER, Fault.TIMEOUT)),
+    409: ("bad_request", (Fault.BAD_REQUEST, Fault.SERVER)),
+    413: ("too_large", (Fault.CONTEXT_OVERFLOW, Fault.BAD_REQUEST)),
+    422: ("extra_parameter", (Fault.BAD_REQUEST, Fault.PARAMETER)),
+    429: ("rate_limit", (Fault.RATE_LIMITED,)),
+    500: ("server_error", (Fault.SERVER,)),
+    502: ("bad_gateway", (Fault.SERVER,)),
+    503: ("unavailable", (Fault.OVERLOADED, Fault.SERVER)),
+    504: ("gateway_timeout", (Fault.SERVER,)),
+    529: ("overloaded", (Fault.OVERLOADED,)),
 }
-"""Right classifications of a bare status; any other is a server fault."""
+"""A bare status → the kind of error that it stands for, and its right classifications."""
 
 RATE_LIMITS: Final = Group("Rate limits")
 REFUSALS: Final = Group("Refusals, quota, keys, names")
@@ -146,15 +146,16 @@ RATE_LIMITS.faults.append(replace(retry_info(array=True), name="retry_info_in_ar
 
 def status(code: int, headers: Mapping[str, str] | None = None) -> SimulatedFault:
     """A status with the body that the provider has for it."""
-    kind = BY_STATUS.get(code, "bad_request" if code < 500 else "server_error")  # noqa: PLR2004
+    is_server = code >= 500  # noqa: PLR2004
+    usual = ("server_error", (Fault.SERVER,)) if is_server else STATUSES[400]
+    kind, leads_to = STATUSES.get(code, usual)
 
     def plan(call: Call) -> Response:
         text = replace(call.dialect.errors[kind], status=code)
         response = call.error(text, parameter="messages", words="simulated")
         return response.with_headers(headers or {})
 
-    other = Fault.SERVER if code >= 500 else Fault.BAD_REQUEST  # noqa: PLR2004
-    return made(f"status_{code}", plan, *LEADS_TO.get(code, {other}))
+    return made(f"status_{code}", plan, *leads_to)
 
 
 REFUSALS.faults += (status(code) for code in STATUSES)

@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 
 
 COMMANDS: Final = {
-    "init": ("init", "Set everything up: manifest, agents, skill file. --remove undoes it."),
-    "serve": ("serve", "Run the MCP server (stdio, or --http)."),
-    "ask": ("ask", "Hand one task to the right model and print its answer."),
-    "chat": ("chat", "Talk with the models, each message with the right one."),
-    "choose": ("choose", "Show which model a task would go to, without calling it."),
-    "models": ("models", "Show the effective manifest."),
-    "check": ("check", "Check manifest and keys, and ask every model for a word."),
-    "usage": ("usage", "Show what was spent and saved."),
-    "log": ("log", "Show the last calls, and everything about one."),
-    "config": ("config", "Register rightmodel with an agent."),
-    "eval": ("eval", "Measure how well the manifest routes, on a table of outcomes."),
-    "outcomes": ("outcomes", "Show how models did; --export makes a table for calibrate."),
-    "calibrate": ("calibrate", "Fit the models' ratings to a table of outcomes."),
-    "rehearse": ("rehearse", "Rehearse an outage of your own set-up: no key, no network."),
-    "demo": ("demo", "Show it at work with simulated providers: no key, no network."),
+    "init": "Set everything up: manifest, agents, skill file. --remove undoes it.",
+    "serve": "Run the MCP server (stdio, or --http).",
+    "ask": "Hand one task to the right model and print its answer.",
+    "chat": "Talk with the models, each message with the right one.",
+    "choose": "Show which model a task would go to, without calling it.",
+    "models": "Show the effective manifest.",
+    "check": "Check manifest and keys, and ask every model for a word.",
+    "usage": "Show what was spent and saved.",
+    "log": "Show the last calls, and everything about one.",
+    "config": "Register rightmodel with an agent.",
+    "eval": "Measure how well the manifest routes, on a table of outcomes.",
+    "outcomes": "Show how models did; --export makes a table for calibrate.",
+    "calibrate": "Fit the models' ratings to a table of outcomes.",
+    "rehearse": "Rehearse an outage of your own set-up: no key, no network.",
+    "demo": "Show it at work with simulated providers: no key, no network.",
 }
 
 
@@ -51,8 +51,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return super().get_command(ctx, cmd_name)
-        module = importlib.import_module(f"rightmodel.surfaces.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = module.command
+        command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
         return command
 
     def resolve_command(
@@ -64,7 +63,7 @@ class _Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+            formatter.write_dl([*COMMANDS.items()])
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -17,7 +17,7 @@ from rightmodel.core.format import usd
 from rightmodel.ledger.sums import EXACT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from rightmodel.ledger.reports import UsageRow
 
@@ -139,8 +139,8 @@ def columns_of(rows: Sequence[UsageRow], since: str, until: str) -> tuple[str, l
         last = min(last, date.fromisoformat(rows[-1].key))
     unit = _unit((last - first).days + 1)
     sums: dict[str, tuple[Decimal, Decimal | None]] = {}
-    for day in _days(first, last):
-        sums.setdefault(_column(day, unit), (_ZERO, None))
+    for number in range((last - first).days + 1):
+        sums.setdefault(_column(first + timedelta(days=number), unit), (_ZERO, None))
     for row in rows:
         name = _column(date.fromisoformat(row.key), unit)
         spent, saved = sums.get(name, (_ZERO, None))
@@ -155,11 +155,6 @@ def _unit(days: int) -> str:
         if days <= MOST_COLUMNS * length:
             return unit
     return "year"
-
-
-def _days(first: date, last: date) -> Iterator[date]:
-    for number in range((last - first).days + 1):
-        yield first + timedelta(days=number)
 
 
 def _column(day: date, unit: str) -> str:
