@@ -143,9 +143,7 @@ def main() -> None:
     pools = make_pools(rows)
     python = environment(options.cache.absolute())
     prompts = [row.prompt for row in rows]
-    found: dict[str, dict[str, list[Policy]]] = {
-        p.name: dict(savings(p, p.part("fit"), p.part("choose"), p.part("report"))) for p in pools
-    }
+    found: dict[str, dict[str, list[Policy]]] = {p.name: dict(savings(p, 0)) for p in pools}
     notes = []
     for classifier in CLASSIFIERS:
         tiers, seconds = labels(python, classifier, prompts)

@@ -3,8 +3,9 @@
     python benchmarks/routing.py --routellm FILE.jsonl[.gz] --zeroeval FILE.jsonl[.gz]
 
 The tables (format: `rightmodel.evaluation.table`) are given by path and never committed, nor are
-rows of them. Prompts are split by a hash: half to fit ratings on, a fifth to choose thresholds
-on, the rest to report on. Whatever `make_router` infers with is what is measured.
+rows of them. Prompts that the local model was fitted on are left out; of the others half are for
+ratings, a fifth for thresholds, the rest to report on, dealt out by a hash in several ways.
+Whatever `make_router` infers with is what is measured.
 Baselines stand beside:
 - *kind known*: a table of mean scores by the table's own category, which no router sees;
 - *skills alone*: this router with every task held to be of medium difficulty;
@@ -22,7 +23,7 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from routing_data import Pool, guessed, make_pools, price_of
+from routing_data import SPLITS, Pool, guessed, make_pools, price_of
 from routing_ways import Bench, Medium, Policy, fixed, kind_known, mixed
 
 from rightmodel.core.task import TIERS
@@ -108,8 +109,13 @@ def pairs(pool: Pool) -> None:
 # -- pools ---------------------------------------------------------------------------------------
 
 
-def savings(pool: Pool, fit: list[Row], choose: list[Row], report: list[Row]) -> Policies:
-    """For every way to route, what it is fixed to for each target."""
+def savings(pool: Pool, split: int, here: str = "", there: str = "") -> Policies:
+    """For every way to route, what it is fixed to for each target.
+
+    `here`, `there`: the benchmarks that it is fixed on and reported on.
+    """
+    fit, choose = (pool.part(name, here, split) for name in ("fit", "choose"))
+    report = pool.part("report", there, split)
     known = tuple(kind_known(pool, fit, rows) for rows in (choose, report))
     ways: dict[str, tuple[list[Routed], ...]] = {"kind known": known}
     for name, bench in (("router", Bench()), ("skills alone", Bench(Medium))):
@@ -132,28 +138,28 @@ def savings(pool: Pool, fit: list[Row], choose: list[Row], report: list[Row]) ->
     return out
 
 
-def print_savings(title: str, found: Mapping[str, Policies], count: int) -> None:
+def print_savings(title: str, pools: Sequence[Pool], here: str = "", there: str = "") -> None:
     """One line for each way to route, one column for each pool and target, and the means.
 
-    `count`: prompts reported on. The interval of a mean is over resampled prompts.
+    Every figure is a mean over the splits, in brackets their lowest and highest.
     """
+    found = [{p.name: savings(p, split, here, there) for p in pools} for split in range(SPLITS)]
     print(f"\n### {title}\n")
-    heads = ["way to route", *(f"{pool} {t:.0%}" for t in TARGETS for pool in found)]
+    heads = ["way to route", *(f"{p.name} {t:.0%}" for t in TARGETS for p in pools)]
     header([*heads, *(f"mean {t:.0%}" for t in TARGETS)])
     for way in WAYS:
-        cells = [way]
-        means = []
+        cells, means = [way], []
         for k in range(len(TARGETS)):
-            policies = [found[pool][way][k] for pool in found]
-            figures = [policy.figures(range(count)) for policy in policies]
-            cells += [f"{saving:.2f} ({kept:.3f})" for saving, kept in figures]
-            saving, kept = (metrics.mean(part) for part in zip(*figures, strict=True))
-            (span,) = metrics.bootstrap(
-                lambda indices, of=policies: (metrics.mean([p.figures(indices)[0] for p in of]),),
-                count,
-                random.Random(0),
+            figures = [[by_pool[p.name][way][k].figures() for p in pools] for by_pool in found]
+            for of_pool in zip(*figures, strict=True):
+                saving, kept = map(metrics.mean, zip(*of_pool, strict=True))
+                cells.append(f"{saving:.2f} ({kept:.3f})")
+            by_split = [metrics.mean([saving for saving, _ in row]) for row in figures]
+            kept = metrics.mean([kept for row in figures for _, kept in row])
+            low, high = min(by_split), max(by_split)
+            means.append(
+                f"**{metrics.mean(by_split):.3f}** ({low:.3f}–{high:.3f}; kept {kept:.3f})"
             )
-            means.append(f"**{saving:.3f}** ({span.low:.3f}–{span.high:.3f}; kept {kept:.3f})")
         print(f"| {' | '.join(cells + means)} |")
 
 
@@ -200,18 +206,11 @@ def from_price(pool: Pool, skills: dict[str, dict[str, float]]) -> dict[str, dic
 
 def pools_report(pools: Sequence[Pool]) -> None:
     """Every figure of the pools."""
-    report = pools[0].part("report")
-    found = {p.name: savings(p, p.part("fit"), p.part("choose"), p.part("report")) for p in pools}
-    title = "Saving at 95 % and 98 % of the best model (quality kept)"
-    print_savings(title, found, len(report))
+    print_savings("Saving at 95 % and 98 % of the best model (quality kept)", pools)
     names = sorted({row.benchmark for row in pools[0].rows})
     for here, there in (*pairwise(names), *pairwise(reversed(names))):
-        found = {
-            p.name: savings(p, p.part("fit", here), p.part("choose", here), p.part("report", there))
-            for p in pools
-        }
         title = f"The same, fitted and chosen on {here}, reported on {there}"
-        print_savings(title, found, len(pools[0].part("report", there)))
+        print_savings(title, pools, here, there)
     print("\n### AIQ above the zero router, and the tiers as they are\n")
     header(CURVE_HEAD)
     for pool in pools:
@@ -221,7 +220,7 @@ def pools_report(pools: Sequence[Pool]) -> None:
             ("a third held out, by price", from_price(pool, fitted)),
             ("all by price", {}),
         ):
-            print(f"| {pool.name} | {name} | {curves(pool, skills, report)}")
+            print(f"| {pool.name} | {name} | {curves(pool, skills, pool.part('report'))}")
 
 
 def priced_only(pools: Sequence[Pool]) -> None:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     Skills = Mapping[str, float]
 
-FIT, CHOOSE = 50, 70
+TRAINED, FIT, CHOOSE = 50, 50, 70
+SPLITS = 8
+"""Ways to deal out the prompts that are measured on: figures are means over them."""
 HEAD = """version = 1
 [providers.sim]
 protocol = "openai-chat"
@@ -34,10 +36,20 @@ limits = {{ context = 1000000, output = 100000 }}
 """
 
 
-def part_of(row: Row) -> str:
-    """Fit, choose or report: by the prompt, so that a prompt is never in two of them."""
-    number = int(hashlib.sha256(row.prompt.encode()).hexdigest()[:8], 16) % 100
+def part_of(row: Row, split: int = 0) -> str:
+    """Trained, fit, choose or report: by the prompt, so that a prompt is never in two of them.
+
+    On "trained" the local model's exam head was fitted, so that its difficulties are better there
+    than at run time: nothing else is done with it.
+    """
+    if _percent(row.prompt) < TRAINED:
+        return "trained"
+    number = _percent(f"{split}:{row.prompt}")
     return "fit" if number < FIT else "choose" if number < CHOOSE else "report"
+
+
+def _percent(text: str) -> int:
+    return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) % 100
 
 
 @dataclass(frozen=True)
@@ -48,9 +60,10 @@ class Pool:
     rows: list[Row]
     prices: dict[str, tuple[float, float]]
 
-    def part(self, name: str, benchmark: str = "") -> list[Row]:
+    def part(self, name: str, benchmark: str = "", split: int = 0) -> list[Row]:
         """The rows of a part, of one benchmark if named."""
-        return [r for r in self.rows if part_of(r) == name and benchmark in {"", r.benchmark}]
+        rows = (r for r in self.rows if benchmark in {"", r.benchmark})
+        return [r for r in rows if part_of(r, split) == name]
 
     def guess(self) -> dict[str, dict[str, float]]:
         """Ratings guessed from price: a price ten times as high is worth 1.5 points."""

@@ -115,8 +115,10 @@ class Policy:
     share: float
     base: Column
 
-    def figures(self, indices: Sequence[int]) -> tuple[float, float]:
-        """Saving and quality kept over the prompts at these indices."""
+    def figures(self, indices: Sequence[int] | None = None) -> tuple[float, float]:
+        """Saving and quality kept over the prompts at these indices, or over all."""
+        if indices is None:
+            indices = range(len(self.base))
         ends = self.low.point(indices), self.high.point(indices)
         cost, quality = (a + self.share * (b - a) for a, b in zip(*ends, strict=True))
         base = self.base.point(indices)

@@ -2,9 +2,10 @@
 
     python benchmarks/slopes.py --routellm FILE.jsonl[.gz] --zeroeval FILE.jsonl[.gz]
 
-Ratings are fitted to the first part of the prompts, from 6.0 each; the loss is on the part reported
-on. "Fitted": slopes as `rightmodel calibrate` fits them on the same part. "Carried over": slopes
-fitted on another table, ratings on this one.
+Ratings are fitted to one part of the prompts, from 6.0 each; the loss is on the part reported on.
+Figures are means over several splits of the prompts that the local model was not fitted on.
+"Fitted": slopes as `rightmodel calibrate` fits them on the same part of the first split. "Carried
+over": slopes fitted on another table, ratings on this one.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import argparse
 import asyncio
 from typing import TYPE_CHECKING
 
-from routing_data import Pool, make_pools, price_of
+from routing_data import SPLITS, Pool, make_pools, price_of
 
 from rightmodel.core.task import Task
 from rightmodel.evaluation.changes import log_loss
 from rightmodel.evaluation.fit import fit
+from rightmodel.evaluation.metrics import mean
 from rightmodel.evaluation.table import read_table
 from rightmodel.execution.engine import make_router
 from rightmodel.manifest.catalog import DEFAULT_SLOPES
@@ -54,6 +56,13 @@ def loss(known: Assessed, held: Assessed, pool: Pool, slopes: Slopes) -> float:
     return log_loss(held, found.ratings, slopes)
 
 
+def mean_loss(
+    known: Sequence[Assessed], held: Sequence[Assessed], pool: Pool, slopes: Slopes
+) -> float:
+    """The mean of `loss` over the splits."""
+    return mean([loss(*parts, pool, slopes) for parts in zip(known, held, strict=True)])
+
+
 def main() -> None:
     """Read, fit, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -63,12 +72,19 @@ def main() -> None:
     rows = read_table(options.routellm)
     pair = Pool("pair", rows, {m: price_of(rows, m) or (1.0, 1.0) for m in rows[0].outcomes})
     pools = [pair, *make_pools(read_table(options.zeroeval))]
-    known = {pool.name: assessed(pool, pool.part("fit")) for pool in pools}
-    held = {pool.name: assessed(pool, pool.part("report")) for pool in pools}
+    known, held = (
+        {
+            pool.name: [assessed(pool, pool.part(part, split=n)) for n in range(SPLITS)]
+            for pool in pools
+        }
+        for part in ("fit", "report")
+    )
     ones = {skill: slope._replace(slope=1.0) for skill, slope in DEFAULT_SLOPES.items()}
     fitted = {
         pool.name: fit(
-            {model: {"general": START} for model in pool.prices}, known[pool.name], DEFAULT_SLOPES
+            {model: {"general": START} for model in pool.prices},
+            known[pool.name][0],
+            DEFAULT_SLOPES,
         ).slopes
         for pool in pools
     }
@@ -78,25 +94,27 @@ def main() -> None:
     print("|---" * len(heads) + "|")
     for pool in pools:
         mine = known[pool.name], held[pool.name], pool
-        figures = [loss(*mine, slopes) for slopes in (ones, DEFAULT_SLOPES)]
-        figures += [loss(*mine, {**DEFAULT_SLOPES, **fitted[name]}) for name in (pool.name, *names)]
+        figures = [mean_loss(*mine, slopes) for slopes in (ones, DEFAULT_SLOPES)]
+        figures += [
+            mean_loss(*mine, {**DEFAULT_SLOPES, **fitted[name]}) for name in (pool.name, *names)
+        ]
         print(f"| {pool.name} | {' | '.join(f'{figure:.4f}' for figure in figures)} |")
     for name, slopes in fitted.items():
         print(f"{name}: " + ", ".join(f"{skill} {s.slope:.2f}" for skill, s in slopes.items()))
     by_skill(pair, held["pair"], known["pair"])
 
 
-def by_skill(pool: Pool, held: Assessed, known: Assessed) -> None:
+def by_skill(pool: Pool, held: Sequence[Assessed], known: Sequence[Assessed]) -> None:
     """For each kind of work with enough prompts: the loss over slopes."""
     for skill in DEFAULT_SLOPES:
-        part = [one for one in held if one[0].skill == skill]
-        if len(part) < LEAST_ROWS:
+        of_skill = [[one for one in split if one[0].skill == skill] for split in held]
+        if len(of_skill[0]) < LEAST_ROWS:
             continue
         curve = []
-        for value in (0.0, 0.3, 0.6, 1.0):
+        for value in (0.0, 0.3, 0.6, 0.9, 1.1):
             slopes = {**DEFAULT_SLOPES, skill: DEFAULT_SLOPES[skill]._replace(slope=value)}
-            curve.append(f"{value}: {loss(known, part, pool, slopes):.4f}")
-        print(f"{pool.name}, {skill}, {len(part)} prompts: {', '.join(curve)}")
+            curve.append(f"{value}: {mean_loss(known, of_skill, pool, slopes):.4f}")
+        print(f"{pool.name}, {skill}, {len(of_skill[0])} prompts: {', '.join(curve)}")
 
 
 if __name__ == "__main__":

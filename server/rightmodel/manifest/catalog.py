@@ -41,7 +41,7 @@ DEFAULT_SLOPES: Final[Mapping[str, Slope]] = {
     "extract": Slope(0.3, 3.7),
     "general": Slope(0.3, 2.4),
     "knowledge": Slope(0.3, 3.9),
-    "math": Slope(1.1, 4.4),
+    "math": Slope(0.9, 4.4),
     "reasoning": Slope(0.3, 5.4),
     "research": Slope(0.3, 6.0),
     "summarize": Slope(0.3, 4.0),

@@ -241,6 +241,33 @@ def test_a_stated_length_is_believed() -> None:
     assert long > 2000
 
 
+@pytest.mark.parametrize(
+    ("prompt", "low", "high"),
+    [
+        ("Summarize the attached contract of 120 pages in 3 sentences.", 60, 120),
+        ("Shorten this abstract of 400 words to 150 words: lorem ipsum", 200, 220),
+        ("Extract all dates from the log of 900 lines", 10, 1_000),
+        ("Write a story of 300 words about a fox", 400, 450),
+        ("Write 10 slogans of 5 words each for a bakery", 100, 140),
+        ("Judy read a total of 100 pages at 2 pages a minute. How long did it take?", 50, 500),
+        ("Four students scored a total of 251 points. Naomi scored 68. How many did Jo?", 50, 500),
+    ],
+)
+def test_a_number_is_a_length_only_where_the_answer_is_to_have_it(
+    prompt: str, low: int, high: int
+) -> None:
+    assert low <= (assess(prompt).output_tokens or 0) <= high
+
+
+def test_a_harder_problem_of_mathematics_has_a_longer_answer() -> None:
+    easy = assess("Ann has 3 apples and buys 4 more. How many apples does she have?")
+    hard = assess(
+        r"Find all $f:\mathbb{R}\to\mathbb{R}$ with $f(x+f(y)) = f(x)^2 + y$ for all real $x, y$."
+    )
+    assert easy.skill == hard.skill == "math"
+    assert (easy.output_tokens or 0) < (hard.output_tokens or 0)
+
+
 def test_the_note_names_the_runner_up_where_there_is_one() -> None:
     for prompt in PROMPTS:
         assessment = assess(prompt)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rightmodel.routing.tokens import estimate_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from rightmodel.routing.signals.instruction import Request
 
@@ -19,16 +19,15 @@ AN_INSTRUCTION: Final = 4
 """Tokens of "Translate this into German:"."""
 A_LABELLED_LINE: Final = 15
 _WANTED: Final = (
-    r"(?:\b(?:in|into|to|as|of|give(?: me)?|list|write(?: me)?|exactly|at most|max\.?|maximum"
-    r"|under|about"
-    r"|around|approximately|roughly|up to|suggest|name|only|generate|brainstorm|need|want|than"
-    r"|limit|auf"
-    r"|höchstens|etwa|ca\.?|en|máximo|unos|environ|maximum|a|an)\s+|[(,~≤<]\s*|^)"
+    r"(?:\b(?:(?P<of>of)|in|into|to|as|give(?: me)?|list|write(?: me)?|exactly|at most|max\.?"
+    r"|maximum|under|about|around|approximately|roughly|up to|suggest|name|only|generate|brainstorm"
+    r"|need|want|than|limit|auf|höchstens|etwa|ca\.?|en|máximo|unos|environ|a|an)\s+"
+    r"|[(,~≤<]\s*|^)"
 )
 _COUNTED: Final = r"(?:words?|wörter\w*|worten|palabras|mots|characters|zeichen)\b"
 _WORDS: Final = re.compile(
-    _WANTED + r"(\d{1,3}(?:[,.]\d{3})|\d{1,5})(?:\s*(?:-|–|to)\s*(\d{1,5}))?[ -]?"
-    rf"({_COUNTED})|(\d{{2,5}})\s?(字|文字)",
+    _WANTED + r"(?P<number>\d{1,3}(?:[,.]\d{3})|\d{1,5})(?:\s*(?:-|–|to)\s*(?P<most>\d{1,5}))?[ -]?"
+    rf"(?P<unit>{_COUNTED})|(?P<signs>\d{{2,5}})\s?(?:字|文字)",
     re.MULTILINE,
 )
 _MAY_HOLD_WORDS: Final = re.compile(rf"\d(?:[ -]?{_COUNTED}|\s?文?字)")
@@ -37,7 +36,7 @@ _NUMBERS: Final[Mapping[str, int]] = {
     "einem": 1, "einen": 1, "zwei": 2, "drei": 3, "una": 1, "un": 1, "une": 1, "dos": 2, "tres": 3,
     "deux": 2, "trois": 3,
 }  # fmt: skip
-_COUNT: Final = re.compile(rf"{_WANTED}(\d{{1,3}}|{'|'.join(_NUMBERS)})\Z")
+_COUNT: Final = re.compile(rf"{_WANTED}(?P<number>\d{{1,3}}|{'|'.join(_NUMBERS)})\Z")
 LONGEST_COUNT: Final = 40
 """Characters before a unit in which its number is searched."""
 _LAST_LETTERS: Final = "".join({number[-1] for number in _NUMBERS})
@@ -50,11 +49,11 @@ _UNITS: Final = re.compile(
 )
 """Behind what may be a number. It begins with a character that is not frequent, so that the search
 is quick."""
-_EACH: Final[Mapping[str, int]] = {
-    "sentence": 30, "paragraph": 120, "bullet": 25, "point": 25, "line": 15, "word": 2, "item": 15,
-    "name": 6, "idea": 30, "title": 15, "example": 40, "page": 650, "satz": 30, "sätze": 30,
-    "absätze": 120, "frase": 30, "línea": 15, "phrase": 30, "haiku": 25, "tip": 30, "question": 25,
-    "headline": 15, "slogan": 12, "option": 30, "reason": 30, "step": 30,
+_EACH: Final[Mapping[str, float]] = {
+    "sentence": 30, "paragraph": 120, "bullet": 25, "point": 25, "line": 15, "item": 15, "name": 6,
+    "word": _TOKENS_A_WORD, "idea": 30, "title": 15, "example": 40, "page": 650, "satz": 30,
+    "sätze": 30, "absätze": 120, "frase": 30, "línea": 15, "phrase": 30, "haiku": 25, "tip": 30,
+    "question": 25, "headline": 15, "slogan": 12, "option": 30, "reason": 30, "step": 30,
 }  # fmt: skip
 _TERSE: Final = (
     "yes or no", "true or false", "ja oder nein", "sí o no", "oui ou non", "one word",
@@ -70,6 +69,8 @@ _UNIT_WORDS: Final = frozenset(
     for sign in ("", ".", ",", ":", ";", "!", "?", ")")
 )
 LABEL: Final = 15
+_MADE: Final = ("writing", "general", "knowledge", "research", "agentic")
+"""Work whose "of 300 words" says how long the answer is to be; elsewhere it is of what is given."""
 MOST_OUTPUT: Final = 100_000
 
 
@@ -84,10 +85,9 @@ def output_tokens(request: Request, text: str, skill: str) -> int | None:
     terse = not _TERSE_WORDS.isdisjoint(words) or "只" in instruction
     if terse and any(phrase in instruction for phrase in _TERSE):
         return LABEL
-    if _MAY_HOLD_WORDS.search(instruction) and (counted := _WORDS.search(instruction)):
-        return _length_of(counted)
-    if not _UNIT_WORDS.isdisjoint(words) and (tokens := _of_units(instruction)):
-        return tokens
+    # A story problem counts pages and points, too.
+    if skill != "math" and (asked := list(_asked(instruction, words, made=skill in _MADE))):
+        return min(MOST_OUTPUT, max(asked))
     if skill == "classify":
         return A_LABELLED_LINE * max(2, request.context.count("\n") + 1)
     if skill == "translate":
@@ -95,23 +95,30 @@ def output_tokens(request: Request, text: str, skill: str) -> int | None:
     return None
 
 
-def _of_units(instruction: str) -> int | None:
-    """Tokens of so many sentences, lines, items …; `None` where none are asked for."""
-    for found in _UNITS.finditer(instruction):
-        end = found.start()
-        counted = _COUNT.search(instruction, max(0, end - LONGEST_COUNT), end)
-        if counted:
-            number, unit = counted[1], found[1]
-            count = int(number) if number.isdecimal() else _NUMBERS[number]
-            each = _EACH.get(unit) or _EACH.get(unit.rstrip("s")) or AN_ITEM
-            return min(MOST_OUTPUT, max(1, count) * each)
-    return None
+def _asked(instruction: str, words: Iterable[str], *, made: bool) -> Iterator[int]:
+    """Tokens of each number of words, sentences, lines, items … that the answer is to have.
+
+    `made`: whether "of 300 words" may be one.
+    """
+    if _MAY_HOLD_WORDS.search(instruction):
+        for counted in _WORDS.finditer(instruction):
+            if made or not counted["of"]:
+                yield _length_of(counted)
+    if _UNIT_WORDS.isdisjoint(words):
+        return
+    for unit in _UNITS.finditer(instruction):
+        end = unit.start()
+        count = _COUNT.search(instruction, max(0, end - LONGEST_COUNT), end)
+        if count and (made or not count["of"]):
+            number = count["number"]
+            each = _EACH.get(unit[1]) or _EACH.get(unit[1].rstrip("s")) or AN_ITEM
+            yield round(each * max(1, int(number) if number.isdecimal() else _NUMBERS[number]))
 
 
-def _length_of(found: re.Match[str]) -> int:
+def _length_of(counted: re.Match[str]) -> int:
     """Tokens of so many words or characters."""
-    if found.group(4):
-        return min(MOST_OUTPUT, int(found.group(4)))
-    number = float((found.group(2) or found.group(1)).replace(",", "").replace(".", ""))
-    per = _TOKENS_A_WORD if found.group(3)[0] in "wpm" else _TOKENS_A_CHARACTER
-    return min(MOST_OUTPUT, max(1, round(number * per)))
+    if counted["signs"]:
+        return int(counted["signs"])
+    number = float((counted["most"] or counted["number"]).replace(",", "").replace(".", ""))
+    per = _TOKENS_A_WORD if counted["unit"][0] in "wpm" else _TOKENS_A_CHARACTER
+    return max(1, round(number * per))
