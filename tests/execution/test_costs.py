@@ -12,9 +12,10 @@ import pytest
 from engines import engine_from
 from loopback import failure, loopback, openai_answer
 from rightmodel.core.call import Usage
-from rightmodel.core.errors import ExhaustedError
+from rightmodel.core.errors import BudgetError, ExhaustedError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
+from rightmodel.execution import executor
 from rightmodel.ledger.paths import ledger_file
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.routing.scoring import billable_tokens
@@ -114,6 +115,23 @@ def test_without_a_ceiling_a_model_that_takes_no_cap_is_called_without_one(tmp_p
 
 
 TOOL = {"tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}]}
+
+
+async def test_calls_wait_for_room_in_a_budget_that_others_have_reserved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is room for the worst case of one of them. What is spent does not come back."""
+    monkeypatch.setattr(executor, "ROOM_S", 0.01)
+    budget = "[budget]\nper_day_usd = 0.003\n"
+    task = Task("Name a river", model="p/cheap")
+    async with loopback({"cheap": [openai_answer("the Elbe")]}) as server:
+        engine = engine_of(tmp_path, f"http://127.0.0.1:{server.port}/v1", budget)
+        calls = [engine.executor.complete(task, deadline_s=5.0) for _ in range(12)]
+        ended = await asyncio.gather(*calls, return_exceptions=True)
+        await engine.close()
+    refused = [one for one in ended if isinstance(one, BudgetError)]
+    assert [one.passing for one in refused] == [False] * 4
+    assert len(server.bodies) == 8
 
 
 @pytest.mark.parametrize("billed", [None, Decimal("0.25")])

@@ -206,7 +206,8 @@ class CallState:
 
     def lacks_budget(self, model: Model, error: BudgetError) -> None:
         """No budget has room for the model."""
-        self.no_room = self.no_room or error
+        if not self.over_budget:
+            self.no_room = error
         self.over_budget.add(model.id)
 
     def started(self, step: Step) -> None:

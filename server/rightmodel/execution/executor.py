@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.routing.router import Router
 
+ROOM_S: Final = 1.0
+"""How often a call checks whether others have given back what they reserved of a budget."""
 MOST_PAUSE_S: Final = 5.0
 """A call that waits for one endpoint checks so often whether another is back before it."""
 
@@ -119,8 +121,7 @@ class Executor:
         state, soonest_s = call.state, None
         if not state.candidates:
             raise nothing_fits(state.decision)
-        models = state.models.values()
-        while (step := next_step(state, self._health.snapshot(models))) is not None:
+        while (step := await self._next(call)) is not None:
             if step.wait_s or self._now() >= state.give_up:
                 wait = self._wait(state, step)
                 if wait is None:
@@ -135,6 +136,19 @@ class Executor:
                     completion, span, allowance=step.allowance, time_s=time_s
                 )
         raise self._nothing_more(state, soonest_s)
+
+    async def _next(self, call: Call) -> Step | None:
+        """The next step. Where running calls hold a budget's room, it is waited for."""
+        state, models = call.state, call.state.models.values()
+        while True:
+            step = next_step(state, self._health.snapshot(models))
+            held = bool(state.over_budget and state.no_room and state.no_room.passing)
+            may_try = state.counted < state.max_attempts and not state.over
+            if step or not (held and may_try) or self._now() + ROOM_S >= state.deadline:
+                return step
+            call.listener(Waiting(state.candidates[0].model, ROOM_S))
+            await asyncio.sleep(ROOM_S)
+            state.over_budget.clear()
 
     def _nothing_more(self, state: CallState, soonest_s: float | None) -> RightmodelError:
         """The error of a call without an answer. `soonest_s`: of the step that came too late."""
