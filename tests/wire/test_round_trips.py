@@ -225,6 +225,57 @@ def test_parallel_calls_that_come_interleaved_are_kept_apart() -> None:
     )
 
 
+def calls_chunk(*calls: tuple[int, str]) -> dict[str, object]:
+    """A chunk of a chat with more of the arguments of calls, each by its index."""
+    made = [
+        {"index": i, "id": f"c{i}", "function": {"name": f"f{i}", "arguments": more}}
+        for i, more in calls
+    ]
+    return {"choices": [{"delta": {"tool_calls": made}, "finish_reason": None}]}
+
+
+ODD_CALLS = {
+    "without arguments": ([calls_chunk((0, ""))], ["{}"]),
+    "the first without arguments": ([calls_chunk((0, "")), calls_chunk((1, "[1]"))], ["{}", "[1]"]),
+    "interleaved": (
+        [calls_chunk((0, ""), (1, "[")), calls_chunk((0, "[0"), (1, "1]")), calls_chunk((0, "]"))],
+        ["[0]", "[1]"],
+    ),
+}
+
+
+@pytest.mark.parametrize("client", FORMATS)
+@pytest.mark.parametrize("kind", ODD_CALLS)
+def test_calls_that_a_chat_streams_oddly_reach_clients_of_every_api_whole(
+    client: WireFormat, kind: str
+) -> None:
+    chunks, arguments = ODD_CALLS[kind]
+    reader, writer = CODECS[WireFormat.OPENAI_CHAT].decoder(), CODECS[client]
+    for chunk in [*chunks, {"choices": [{"delta": {}, "finish_reason": "tool_calls"}]}]:
+        reader.event(chunk)
+    sent = stream_of(writer, reader.response(), reader.events, ENVELOPE)
+    decoder = writer.decoder()
+    for event in sent:
+        decoder.event(event)
+    loaded = [json.loads(call.arguments) for call in decoder.response().calls]
+    objects = [{"arguments": text} if "[" in text else {} for text in arguments]
+    assert loaded == (objects if client is WireFormat.GEMINI else list(map(json.loads, arguments)))
+    done = [e["item"]["arguments"] for e in sent if e.get("type") == "response.output_item.done"]
+    assert done == (arguments if client is WireFormat.OPENAI_RESPONSES else [])
+
+
+@pytest.mark.parametrize("wire_format", [WireFormat.OPENAI_CHAT, WireFormat.OPENAI_RESPONSES])
+def test_a_call_without_arguments_in_a_conversation_has_an_empty_object(
+    wire_format: WireFormat,
+) -> None:
+    body = CODECS[wire_format].encode_request(
+        ChatRequest("m", (Message("assistant", (ToolCall("c", "f", "<>"),)),))
+    )
+    empty = json.loads(json.dumps(body).replace("<>", ""))
+    call, *_ = CODECS[wire_format].decode_request(empty).messages
+    assert call.parts == (ToolCall("c", "f", "{}"),)
+
+
 @pytest.mark.parametrize(
     ("wire_format", "prompt"),
     [(WireFormat.OPENAI_CHAT, "messages"), (WireFormat.OPENAI_RESPONSES, "input")],

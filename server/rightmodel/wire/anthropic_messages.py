@@ -29,7 +29,7 @@ from rightmodel.wire.fields import (
     whole,
 )
 from rightmodel.wire.request import ModelRequest, base64_of, name_of
-from rightmodel.wire.response import CallStart, NoResponseError, ResponseDecoder
+from rightmodel.wire.response import NoResponseError, ResponseDecoder
 from rightmodel.wire.schemas import closed
 from rightmodel.wire.seal import is_sealed
 
@@ -264,10 +264,8 @@ class MessageDecoder(ResponseDecoder):
             self.arguments(self._calls[index], piece.get("partial_json"))
 
     def _note_stop(self, index: Any) -> None:
-        """A call without arguments streams none; other APIs have an empty object there."""
-        last = self.events[-1] if self.events else None
-        if isinstance(last, CallStart) and self._calls.get(index) == last.number:
-            self.arguments(last.number, "{}")
+        if index in self._calls and self._calls[index] == self._open:
+            self._complete()
 
     def _note_message(self, message: Mapping[str, Any]) -> None:
         self.served = str(message.get("model") or self.served)

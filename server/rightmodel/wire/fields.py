@@ -67,6 +67,15 @@ def arguments_object(arguments: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"arguments": arguments}
 
 
+def is_json(written: str) -> bool:
+    """Whether a text is a whole value of JSON."""
+    try:
+        json.loads(written)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def effort_of(value: Any) -> str:
     """An effort among the neutral ones; the nearest for finer levels, "" for anything else."""
     return _EFFORTS.get(value, "") if isinstance(value, str) else ""

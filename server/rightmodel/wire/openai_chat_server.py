@@ -148,7 +148,8 @@ def _decoded_message(
             left.native("tools.custom")
         function = obj(call.get("function"))
         name = tool_name(text(function.get("name")))
-        calls.append(ToolCall(text(call.get("id")), name, text(function.get("arguments"))))
+        arguments = text(function.get("arguments")) or "{}"
+        calls.append(ToolCall(text(call.get("id")), name, arguments))
     thought, refusal = text(message.get("reasoning_content")), text(message.get("refusal"))
     reasoning = (Reasoning(thought),) if thought else ()
     said = (part for part in (*parts, Text(refusal)) if part != Text(""))

@@ -190,7 +190,7 @@ def _decoded_call(item: Mapping[str, Any], kind: str) -> ToolCall:
     name = tool_name(text(item.get("name")), text(item.get("namespace")))
     if kind == "custom_tool_call":
         return ToolCall(call_id, name, custom_arguments(text(item.get("input"))))
-    return ToolCall(call_id, name, text(item.get("arguments")))
+    return ToolCall(call_id, name, text(item.get("arguments")) or "{}")
 
 
 def _decoded_content(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rightmodel.core.format import well_formed
 from rightmodel.core.task import Reasoning, Text, ToolCall
-from rightmodel.wire.fields import cost_of, whole
+from rightmodel.wire.fields import cost_of, is_json, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -170,7 +170,8 @@ class ResponseDecoder(ABC):
     """
 
     __slots__ = (
-        "_halves", "called", "counts", "done", "events", "finish", "id", "served", "started",
+        "_arguments", "_halves", "_held", "_open", "called", "counts", "done", "events", "finish",
+        "id", "served", "started",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -183,6 +184,9 @@ class ResponseDecoder(ABC):
         self.started = False
         self.called = False
         self._halves: dict[str, str] = {}
+        self._open: int | None = None
+        self._arguments: list[str] = []
+        self._held: list[CallStart | CallDelta] = []
 
     @abstractmethod
     def event(self, value: Mapping[str, Any]) -> None:
@@ -231,9 +235,21 @@ class ResponseDecoder(ABC):
             self.events.append(ReasoningDelta(text, signature, name))
 
     def call(self, index: int, name: str, call_id: str, signature: str = "") -> None:
-        """The beginning of a tool call; one without an id gets one."""
+        """The beginning of a tool call; one without an id gets one.
+
+        Some APIs stream calls one after the other: while the arguments of one are incomplete, the
+        next ones are held.
+        """
         self.called = True
-        self.events.append(CallStart(index, call_id or self.call_id(index), name, signature))
+        start = CallStart(index, call_id or self.call_id(index), name, signature)
+        if self._held or (self._open is not None and not is_json("".join(self._arguments))):
+            self._held.append(start)
+        else:
+            self._opened(start)
+
+    def _opened(self, start: CallStart) -> None:
+        self.events.append(start)
+        self._open, self._arguments = start.number, []
 
     def call_id(self, index: int) -> str:
         """An id for a call that came without one; no other response has the same."""
@@ -242,14 +258,36 @@ class ResponseDecoder(ABC):
     def arguments(self, index: int, piece: Any) -> None:
         """A piece of a tool call's arguments."""
         if isinstance(piece, str) and (piece := self._joined(f"call {index}", piece)):
-            self.events.append(CallDelta(index, piece))
+            if index == self._open:
+                self._arguments.append(piece)
+                self.events.append(CallDelta(index, piece))
+            else:
+                self._held.append(CallDelta(index, piece))
 
     def end(self, finish: str) -> None:
         """How the response ended. A refusal is final; a stop after a tool call is that call."""
         if self._halves.pop("text", ""):
             self.events.append("\ufffd")
+        self._end_calls(is_cut=finish == "length")
         if self.finish != "refused":
             self.finish = "tool_calls" if finish == "stop" and self.called else finish
+
+    def _end_calls(self, *, is_cut: bool) -> None:
+        """What is held goes on, call by call."""
+        held, self._held = sorted(self._held, key=lambda event: event.number), []
+        for event in held:
+            if isinstance(event, CallStart):
+                self._complete()
+                self._opened(event)
+            else:
+                self.arguments(event.number, event.arguments)
+        if not is_cut:
+            self._complete()
+
+    def _complete(self) -> None:
+        """A call without arguments may stream none; other APIs have an empty object there."""
+        if self._open is not None and not self._arguments:
+            self.arguments(self._open, "{}")
 
     def _joined(self, what: str, piece: str) -> str:
         """The piece behind the half of a surrogate pair that came before; its own half waits."""

@@ -81,8 +81,9 @@ def custom_arguments(content: str) -> str:
 
 def custom_input(arguments: str) -> str:
     """The free text within such arguments; all of them where they are no object of that kind."""
-    content = arguments_object(arguments).get("input")
-    return content if isinstance(content, str) else arguments
+    given = arguments_object(arguments)
+    content = given.get("input")
+    return content if isinstance(content, str) else arguments if given else ""
 
 
 def shell_action(arguments: str) -> dict[str, Any]:
