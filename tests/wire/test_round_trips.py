@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -225,7 +226,7 @@ def test_parallel_calls_that_come_interleaved_are_kept_apart() -> None:
     )
 
 
-def calls_chunk(*calls: tuple[int, str]) -> dict[str, object]:
+def calls_chunk(*calls: tuple[int, str]) -> dict[str, Any]:
     """A chunk of a chat with more of the arguments of calls, each by its index."""
     made = [
         {"index": i, "id": f"c{i}", "function": {"name": f"f{i}", "arguments": more}}
@@ -234,6 +235,7 @@ def calls_chunk(*calls: tuple[int, str]) -> dict[str, object]:
     return {"choices": [{"delta": {"tool_calls": made}, "finish_reason": None}]}
 
 
+FINISHED: dict[str, Any] = {"choices": [{"delta": {}, "finish_reason": "tool_calls"}]}
 ODD_CALLS = {
     "without arguments": ([calls_chunk((0, ""))], ["{}"]),
     "the first without arguments": ([calls_chunk((0, "")), calls_chunk((1, "[1]"))], ["{}", "[1]"]),
@@ -251,7 +253,7 @@ def test_calls_that_a_chat_streams_oddly_reach_clients_of_every_api_whole(
 ) -> None:
     chunks, arguments = ODD_CALLS[kind]
     reader, writer = CODECS[WireFormat.OPENAI_CHAT].decoder(), CODECS[client]
-    for chunk in [*chunks, {"choices": [{"delta": {}, "finish_reason": "tool_calls"}]}]:
+    for chunk in [*chunks, FINISHED]:
         reader.event(chunk)
     sent = stream_of(writer, reader.response(), reader.events, ENVELOPE)
     decoder = writer.decoder()

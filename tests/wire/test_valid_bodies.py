@@ -6,9 +6,20 @@ from typing import Any
 
 import pytest
 
-from rightmodel.core.task import Attachment, Reasoning, Text, ToolChoice, WireFormat
+from rightmodel.core.task import (
+    Attachment,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    WireFormat,
+)
+from rightmodel.wire.codec import Envelope
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import RequestError
+from rightmodel.wire.response import ChatResponse, events_of
+from wire.neutral import stream_of
 
 CHAT, RESPONSES, MESSAGES = (
     WireFormat.OPENAI_CHAT,
@@ -169,6 +180,32 @@ def test_a_deferred_tool_that_was_found_is_offered_once() -> None:
     found = {"type": "tool_search_output", "tools": [tool]}
     tools = decoded(RESPONSES, {"input": [USER, found], "tools": [tool]}).tools
     assert [tool.name for tool in tools] == ["f"]
+
+
+def test_a_search_for_tools_that_the_client_runs_is_a_function_and_its_call_goes_back() -> None:
+    query = {"type": "object", "properties": {"query": {"type": "string"}}}
+    search = {"type": "tool_search", "execution": "client", "description": "d", "parameters": query}
+    here = {"call_id": "c", "execution": "client", "status": "completed"}
+    called = {"type": "tool_search_call", **here, "arguments": {"query": "mail"}}
+    mail = {"type": "namespace", "name": "mail", "tools": [{"type": "function", "name": "send"}]}
+    found = {"type": "tool_search_output", **here, "tools": [mail]}
+    request = decoded(RESPONSES, {"input": [USER, called, found], "tools": [search]})
+    assert (request.native, request.ignored) == ((), ())
+    assert {tool.name: tool.parameters for tool in request.tools}["tool_search"] == query
+    call, result = request.messages[1].parts[0], request.messages[2].parts[0]
+    assert call == ToolCall("c", "tool_search", '{"query":"mail"}')
+    assert result == ToolResult("c", (Text("These tools can be called now: mail__send"),))
+    response = ChatResponse((call,), "tool_calls")
+    envelope = Envelope("r", "m", 1, request.tools)
+    (whole,) = CODECS[RESPONSES].encode_response(response, envelope)["output"]
+    events = stream_of(CODECS[RESPONSES], response, events_of(response), envelope)
+    (done,) = [e["item"] for e in events if e["type"] == "response.output_item.done"]
+    assert {**called, "id": whole["id"]} == whole == done
+
+
+def test_a_search_for_tools_at_the_provider_stays_there() -> None:
+    request = decoded(RESPONSES, {"input": "hi", "tools": [{"type": "tool_search"}]})
+    assert (request.tools, request.ignored) == ((), ("tools.tool_search",))
 
 
 @pytest.mark.parametrize("choice", [{"type": "function"}, {"type": "function", "function": {}}])

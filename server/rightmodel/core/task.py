@@ -178,10 +178,11 @@ class Message:
 class ToolOrigin(NamedTuple):
     """How a tool stood in the body that it comes from, so that calls go back in the same form.
 
-    `kind`: "custom" takes one free text, "local_shell" a command. `name`, `namespace`: as written.
+    `kind`: "custom" takes one free text, "local_shell" a command; "tool_search" is run by the
+    client and finds more tools. `name`, `namespace`: as written.
     """
 
-    kind: Literal["function", "custom", "local_shell"]
+    kind: Literal["function", "custom", "local_shell", "tool_search"]
     name: str
     namespace: str = ""
 

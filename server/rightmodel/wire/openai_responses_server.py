@@ -29,7 +29,7 @@ from rightmodel.wire.body import (
 )
 from rightmodel.wire.codec import Codec, Envelope
 from rightmodel.wire.error_body import FAILED_CODES, openai_error
-from rightmodel.wire.fields import effort_of, obj, objects, text
+from rightmodel.wire.fields import dumps, effort_of, obj, objects, text
 from rightmodel.wire.openai_chat import headers
 from rightmodel.wire.openai_fields import allowed_tools, decoded_choice, decoded_schema
 from rightmodel.wire.openai_responses import ResponsesDecoder, encode_body, is_foreign, url
@@ -42,9 +42,11 @@ from rightmodel.wire.plain import plain_responses
 from rightmodel.wire.request import RequestError
 from rightmodel.wire.tools import (
     LOCAL_SHELL,
+    TOOL_SEARCH,
     custom_arguments,
     custom_tool,
     function_tool,
+    search_tool,
     shell_arguments,
     shell_tool,
     tool_name,
@@ -168,8 +170,11 @@ def _decoded_item(item: Mapping[str, Any], field: str, left: Leftovers) -> tuple
             raise RequestError(f"{field}.role: {role!r} {words}", f"{field}.role")
         contents = _decoded_content(content(item, field), field, left)
         return ("system" if role == "developer" else role), [*contents]
-    if kind in _CALLS:
+    is_run_here = item.get("execution") == "client"
+    if kind in _CALLS or (kind == "tool_search_call" and is_run_here):
         return "assistant", [_decoded_call(item, kind)]
+    if kind == "tool_search_output" and is_run_here:
+        return "user", [_found_tools(item, left)]
     if kind in _RESULTS:
         parts = tuple(_decoded_content(item.get("output"), field, left, "output"))
         return "user", [ToolResult(text(item.get("call_id") or item.get("id")), parts)]
@@ -187,10 +192,19 @@ def _decoded_call(item: Mapping[str, Any], kind: str) -> ToolCall:
     call_id = text(item.get("call_id"))
     if kind == "local_shell_call":
         return ToolCall(call_id, LOCAL_SHELL, shell_arguments(obj(item.get("action"))))
+    if kind == "tool_search_call":
+        return ToolCall(call_id, TOOL_SEARCH, dumps(obj(item.get("arguments"))))
     name = tool_name(text(item.get("name")), text(item.get("namespace")))
     if kind == "custom_tool_call":
         return ToolCall(call_id, name, custom_arguments(text(item.get("input"))))
     return ToolCall(call_id, name, text(item.get("arguments")) or "{}")
+
+
+def _found_tools(item: Mapping[str, Any], left: Leftovers) -> ToolResult:
+    """The result of a search for tools: the names by which they are called now."""
+    found = [t.name for tool in objects(item.get("tools")) for t in _decoded_tools(tool, left)]
+    words = f"These tools can be called now: {', '.join(found)}" if found else "No tool was found."
+    return ToolResult(text(item.get("call_id")), (Text(words),))
 
 
 def _decoded_content(
@@ -236,6 +250,8 @@ def _decoded_tools(
         yield custom_tool(tool, namespace)
     elif kind == "local_shell":
         yield shell_tool()
+    elif kind == "tool_search" and tool.get("execution") == "client":
+        yield search_tool(tool)
     else:
         note = left.ignore if kind.startswith(_HOSTED) else left.native
         note(f"tools.{kind}")

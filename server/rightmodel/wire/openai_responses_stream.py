@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.task import Reasoning, Text, ToolCall, ToolOrigin
 from rightmodel.wire.codec import Envelope, StreamEncoder
-from rightmodel.wire.fields import objects
+from rightmodel.wire.fields import arguments_object, objects
 from rightmodel.wire.openai_responses import reasoning_item
 from rightmodel.wire.response import CallStart, ChatResponse, ReasoningDelta, StreamEvent
 from rightmodel.wire.tools import custom_input, shell_action
@@ -97,7 +97,7 @@ class ResponsesStreamEncoder(StreamEncoder):
         return closed
 
     def _closed_other(self, call: ToolCall, status: str) -> list[dict[str, Any]]:
-        """A call of a custom tool or of a local shell."""
+        """A call of a custom tool, of a local shell, or for more tools."""
         whole = replace(call, arguments="".join(self._pieces))
         self._open, self._other = "", None
         item = _output_item(whole, len(self._items), self._envelope)
@@ -210,6 +210,9 @@ def _call_item(call: ToolCall, name: str, origin: ToolOrigin) -> dict[str, Any]:
     if origin.kind == "local_shell":
         action = shell_action(call.arguments)
         return {"type": "local_shell_call", "id": f"lsh_{name}", **head, "action": action}
+    if origin.kind == "tool_search":
+        query = {"execution": "client", "arguments": arguments_object(call.arguments)}
+        return {"type": "tool_search_call", "id": f"tsc_{name}", **head, **query}
     head["name"] = origin.name
     if origin.namespace:
         head["namespace"] = origin.namespace

@@ -36,6 +36,7 @@ _SHELL: Final[Mapping[str, Any]] = {
     "additionalProperties": False,
 }
 LOCAL_SHELL: Final = "local_shell"
+TOOL_SEARCH: Final = "tool_search"
 
 
 def tool_name(name: str, namespace: str = "") -> str:
@@ -72,6 +73,12 @@ def shell_tool() -> ToolSpec:
     origin = ToolOrigin("local_shell", LOCAL_SHELL)
     description = "Runs a command on the user's machine; `command` is the list of its words."
     return ToolSpec(LOCAL_SHELL, description, _SHELL, origin)
+
+
+def search_tool(tool: Mapping[str, Any]) -> ToolSpec:
+    """The search for deferred tools that the client runs (Codex 0.15x and later)."""
+    origin = ToolOrigin("tool_search", TOOL_SEARCH)
+    return ToolSpec(TOOL_SEARCH, text(tool.get("description")), obj(tool.get("parameters")), origin)
 
 
 def custom_arguments(content: str) -> str:
