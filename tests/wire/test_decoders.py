@@ -57,6 +57,27 @@ def test_calls_without_arguments_have_an_empty_object() -> None:
     assert [call.arguments for call in calls] == ["{}", "{}"]
 
 
+def test_the_input_of_a_call_may_come_whole_at_its_start() -> None:
+    call = {"type": "tool_use", "id": "c", "name": "f", "input": {"a": 1}}
+    start = {"type": "content_block_start", "index": 0, "content_block": call}
+    stop = {"type": "content_block_stop", "index": 0}
+    assert decoded(MESSAGES, start, stop).response().calls == (ToolCall("c", "f", '{"a":1}'),)
+
+
+def test_a_tool_that_runs_at_the_provider_is_no_call() -> None:
+    search = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}
+    piece = {"type": "input_json_delta", "partial_json": '{"query": "x"}'}
+    decoder = decoded(
+        MESSAGES,
+        {"type": "content_block_start", "index": 0, "content_block": search},
+        {"type": "content_block_delta", "index": 0, "delta": piece},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
+        {"type": "message_stop"},
+    )
+    assert (decoder.response().calls, decoder.finish) == ((), "stop")
+
+
 SPLIT: list[tuple[WireFormat, list[dict[str, Any]], list[Any]]] = [
     (CHAT, [chunk(content="a\ud83d"), chunk(content="\ude00b")], ["a", "😀b"]),
     (CHAT, [chunk(content="\ud83d"), chunk(content="\ude00")], ["😀"]),

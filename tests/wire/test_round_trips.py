@@ -226,11 +226,15 @@ def test_parallel_calls_that_come_interleaved_are_kept_apart() -> None:
     )
 
 
-def calls_chunk(*calls: tuple[int, str]) -> dict[str, Any]:
-    """A chunk of a chat with more of the arguments of calls, each by its index."""
+def calls_chunk(*calls: tuple[int, Any], index: int | None = None) -> dict[str, Any]:
+    """A chunk of a chat with more of the arguments of calls, each by its number."""
     made = [
-        {"index": i, "id": f"c{i}", "function": {"name": f"f{i}", "arguments": more}}
-        for i, more in calls
+        {
+            "index": number if index is None else index,
+            "id": f"c{number}",
+            "function": {"name": f"f{number}", "arguments": more},
+        }
+        for number, more in calls
     ]
     return {"choices": [{"delta": {"tool_calls": made}, "finish_reason": None}]}
 
@@ -243,6 +247,11 @@ ODD_CALLS = {
         [calls_chunk((0, ""), (1, "[")), calls_chunk((0, "[0"), (1, "1]")), calls_chunk((0, "]"))],
         ["[0]", "[1]"],
     ),
+    "under one index": (
+        [calls_chunk((n, text), index=0) for n in (0, 1) for text in ("[", f"{n}]")],
+        ["[0]", "[1]"],
+    ),
+    "as an object": ([calls_chunk((0, {"a": "[]"}))], ['{"a":"[]"}']),
 }
 
 
@@ -260,7 +269,7 @@ def test_calls_that_a_chat_streams_oddly_reach_clients_of_every_api_whole(
     for event in sent:
         decoder.event(event)
     loaded = [json.loads(call.arguments) for call in decoder.response().calls]
-    objects = [{"arguments": text} if "[" in text else {} for text in arguments]
+    objects = [{"arguments": text} if text[0] == "[" else json.loads(text) for text in arguments]
     assert loaded == (objects if client is WireFormat.GEMINI else list(map(json.loads, arguments)))
     done = [e["item"]["arguments"] for e in sent if e.get("type") == "response.output_item.done"]
     assert done == (arguments if client is WireFormat.OPENAI_RESPONSES else [])

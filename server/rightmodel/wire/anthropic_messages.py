@@ -210,12 +210,13 @@ def _encoded_config(request: ChatRequest) -> dict[str, Any]:
 class MessageDecoder(ResponseDecoder):
     """A message, or the events that build one up."""
 
-    __slots__ = ("_calls", "_reason")
+    __slots__ = ("_calls", "_inputs", "_reason")
 
     def __init__(self) -> None:
         super().__init__()
         self._reason = ""
         self._calls: dict[Any, int] = {}
+        self._inputs: dict[Any, Any] = {}
 
     def event(self, value: Mapping[str, Any]) -> None:
         """One event; unknown ones are skipped, as the API's versioning policy asks."""
@@ -241,8 +242,7 @@ class MessageDecoder(ResponseDecoder):
             raise NoResponseError(f"no content in the answer: {value}")
         for position, block in enumerate(content):
             self._note_piece(block, position)
-            if block.get("type") == "tool_use":
-                self.arguments(self._calls[position], dumps(block.get("input", {})))
+            self._note_stop(position)
         self._note_message(value)
         self.end(_FINISH.get(self._reason, self._reason or "stop"))
 
@@ -258,14 +258,14 @@ class MessageDecoder(ResponseDecoder):
         elif kind == "tool_use":
             self._calls[index] = len(self._calls)
             self.call(self._calls[index], text(piece.get("name")), text(piece.get("id")))
-        elif kind == "input_json_delta":
-            if index not in self._calls:
-                self._note_piece({"type": "tool_use"}, index)
+            self._inputs[index] = piece.get("input")
+        elif kind == "input_json_delta" and index in self._calls:  # else of a tool of the provider
             self.arguments(self._calls[index], piece.get("partial_json"))
 
     def _note_stop(self, index: Any) -> None:
+        """The input of a call comes in pieces, else whole at its start, else it is empty."""
         if index in self._calls and self._calls[index] == self._open:
-            self._complete()
+            self._complete(dumps(self._inputs[index] or {}))
 
     def _note_message(self, message: Mapping[str, Any]) -> None:
         self.served = str(message.get("model") or self.served)

@@ -208,12 +208,14 @@ def function_of(call: ToolCall) -> dict[str, Any]:
 class ChatDecoder(ResponseDecoder):
     """A `chat.completion`, or its chunks: they differ in the name of one field."""
 
-    __slots__ = ("_calls", "_key")
+    __slots__ = ("_calls", "_count", "_ids", "_key")
 
     def __init__(self) -> None:
         super().__init__()
         self._key = "delta"
         self._calls: dict[Any, int] = {}
+        self._count = 0
+        self._ids: dict[Any, str] = {}
 
     def body(self, value: Mapping[str, Any]) -> None:
         """The whole completion."""
@@ -276,12 +278,21 @@ class ChatDecoder(ResponseDecoder):
             self._note_call({"function": delta["function_call"]}, 0)
 
     def _note_call(self, call: Mapping[str, Any], position: int) -> None:
-        """Some servers leave the index out, or send the name again with every piece."""
+        """Some servers leave the index out, or send the name again with every piece.
+
+        Others send all calls under one index: there another id and name begin the next one, once
+        the arguments are complete.
+        """
         key = call.get("index", position)
         function = obj(call.get("function"))
-        if key not in self._calls:
-            self._calls[key] = len(self._calls)
-            self.call(self._calls[key], text(function.get("name")), text(call.get("id")))
+        name, call_id = text(function.get("name")), text(call.get("id"))
+        is_other = name and call_id not in ("", self._ids.get(key))
+        if key not in self._calls or (
+            is_other and self._is_complete and self._calls[key] == self._open
+        ):
+            self._calls[key], self._ids[key] = self._count, call_id
+            self._count += 1
+            self.call(self._calls[key], name, call_id)
         self.arguments(self._calls[key], function.get("arguments"))
 
     def _note_end(self, choice: Mapping[str, Any], reason: str) -> None:

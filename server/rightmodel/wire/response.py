@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rightmodel.core.format import well_formed
 from rightmodel.core.task import Reasoning, Text, ToolCall
-from rightmodel.wire.fields import cost_of, is_json, whole
+from rightmodel.wire.fields import cost_of, dumps, is_json, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -242,10 +242,15 @@ class ResponseDecoder(ABC):
         """
         self.called = True
         start = CallStart(index, call_id or self.call_id(index), name, signature)
-        if self._held or (self._open is not None and not is_json("".join(self._arguments))):
+        if self._held or not self._is_complete:
             self._held.append(start)
         else:
             self._opened(start)
+
+    @property
+    def _is_complete(self) -> bool:
+        """Whether no call is under way."""
+        return self._open is None or is_json("".join(self._arguments))
 
     def _opened(self, start: CallStart) -> None:
         self.events.append(start)
@@ -256,7 +261,9 @@ class ResponseDecoder(ABC):
         return "_".join(filter(None, ("call", self.id, str(index + 1))))
 
     def arguments(self, index: int, piece: Any) -> None:
-        """A piece of a tool call's arguments."""
+        """A piece of a tool call's arguments; some servers send the object itself."""
+        if isinstance(piece, dict):
+            piece = dumps(piece)
         if isinstance(piece, str) and (piece := self._joined(f"call {index}", piece)):
             if index == self._open:
                 self._arguments.append(piece)
@@ -284,10 +291,10 @@ class ResponseDecoder(ABC):
         if not is_cut:
             self._complete()
 
-    def _complete(self) -> None:
+    def _complete(self, default: str = "{}") -> None:
         """A call without arguments may stream none; other APIs have an empty object there."""
         if self._open is not None and not self._arguments:
-            self.arguments(self._open, "{}")
+            self.arguments(self._open, default)
 
     def _joined(self, what: str, piece: str) -> str:
         """The piece behind the half of a surrogate pair that came before; its own half waits."""
