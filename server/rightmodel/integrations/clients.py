@@ -45,6 +45,8 @@ class Client:
     """
     model_words: Mapping[str, str] = field(default_factory=dict)
     """Its own words for models → an alias that a shipped manifest has."""
+    aliases_at: tuple[str, ...] = ()
+    """Keys that lead to the user's names for models there: model → a table with `alias`."""
     skills: str = ""
     """Where it looks for skills; `{folder}` is that of the user's file. "" where it has none."""
     variables: tuple[tuple[str, str], ...] = ()

@@ -188,9 +188,15 @@ def own_models(client: Client, text: str) -> list[str]:
         tree = parsed(client.format, text)
     except CannotMergeError:
         return []
-    found = [_value(tree, at) for at in client.model_at]
-    names = [name for name in found if name and isinstance(name, str)]
-    return [name for name in names if not _OURS.fullmatch(name)]
+    values = [_value(tree, at) for at in client.model_at]
+    names = [name for name in values if name and isinstance(name, str)]
+    models: Any = value_at(tree, client.aliases_at) if client.aliases_at else None
+    aliases = {
+        table["alias"]: model
+        for model, table in (models.items() if hasattr(models, "items") else ())
+        if hasattr(table, "get") and isinstance(table.get("alias"), str)
+    }
+    return [aliases.get(name, name) for name in names if not _OURS.fullmatch(name)]
 
 
 def _value(tree: Any, at: Sequence[str]) -> Any:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 _MERGED: Final = ("cost", "limits", "skills", "cache")
 """Tables of a model or provider that an override changes key by key instead of replacing."""
-
+_FOR_INSTANCE: Final = ("openai", "anthropic", "google", "openrouter")
+"""Shipped providers whose keys are named to a user who has set none."""
 
 _PATH: Final = re.compile(r"[~.]{0,2}[/\\]|[A-Za-z]:[/\\]")
 _WEIGHTS: Final = ".gguf"
@@ -245,9 +246,10 @@ def _included(bench: Workbench) -> Iterable[str]:
             bench.notes.append(f"{name} is not connected: {miss}")
     if not ready and not bench.served:
         bench.notes.append(
-            "no provider's key is set; set one of "
-            + ", ".join(bench.provider(n, "include").key_env for n in remote)
-            + ", start a local server (Ollama, LM Studio, llama.cpp, vLLM), or write a manifest"
+            "no provider's key is set: set one, such as "
+            + ", ".join(bench.provider(n, "include").key_env for n in _FOR_INSTANCE)
+            + f" (`rightmodel models` lists all {len(remote)}), or start a local server (Ollama, "
+            "LM Studio, llama.cpp, vLLM)"
         )
     ready += bench.served
     bench.providers = {

@@ -93,8 +93,14 @@ async def test_each_model_is_shown_with_what_to_do_about_what_does_not_work(tmp_
         keys = str(tmp_path / "keys.env")
         result = await asyncio.to_thread(check, tmp_path, "--env-file", keys)
     out = result.output
-    lines = {line.split()[1].rstrip(":"): line for line in out.splitlines() if "/" in line}
+    lines = {
+        name: line
+        for line in out.splitlines()
+        for name in line[5:].partition(": ")[0].split(", ")
+        if "/" in line
+    }
     assert result.exit_code == 0
+    assert [line[:4] for line in out.splitlines()[-7:-1]] == ["ok  "] * 3 + ["FAIL"] * 3
     for model in ("alpha/a1", "alpha/a2", "beta/b1"):
         assert lines[model].startswith("ok")
     assert "check its name in the manifest" in lines["alpha/gone"]
@@ -217,12 +223,11 @@ def test_an_error_that_every_model_of_a_provider_has_is_shown_in_full_once(tmp_p
         f'base_url = "http://127.0.0.1:1/v1"\n{models}'
     )
     lines = [line for line in check(tmp_path).output.splitlines() if line.startswith("FAIL")]
-    assert len(lines) == 3
-    assert "127.0.0.1:1" in lines[0]
-    first = lines[0].split()[1].rstrip(":")
-    for line in lines[1:]:
-        assert f"connection_failed, as {first} → check base_url" in line
-        assert "127.0.0.1:1" not in line
+    assert len(lines) == 1
+    names, _, why = lines[0].removeprefix("FAIL ").partition(": ")
+    assert sorted(names.split(", ")) == ["alpha/a1", "alpha/a2", "alpha/a3"]
+    assert "127.0.0.1:1" in why
+    assert "→ check base_url" in why
 
 
 def test_without_calls_models_are_listed_in_the_manifests_order(tmp_path: Path) -> None:

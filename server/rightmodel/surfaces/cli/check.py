@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from dataclasses import replace
+from collections import defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
@@ -83,6 +83,8 @@ async def check_once(settings: Settings, *, no_call: bool, as_json: bool = False
     catalog = await effective_catalog(settings)
     prober = make_prober(settings, catalog)
     endpoints = [(m, e) for m in catalog.models.values() for e in m.endpoints]
+    failed: dict[tuple[str, str], list[str]] = defaultdict(list)
+    """(provider, what is wrong) → the endpoints: told last, where a reader looks first."""
     try:
         ledger_problem = await _ledger_problem(prober)
         for line in _opening(settings, catalog, ledger_problem):
@@ -92,14 +94,18 @@ async def check_once(settings: Settings, *, no_call: bool, as_json: bool = False
             price = price_in_words(called)
             echo(f"cost of {counted(len(called), 'call')}: {price}", err=as_json)
         works = 0
-        shown: dict[tuple[str, str], str] = {}
         async for model, finding in _findings(prober, endpoints, no_call=no_call):
             works += finding.works
+            name = label(model, finding.endpoint)
             if as_json:
                 echo(json.dumps(as_object(model, finding), ensure_ascii=False))
+            elif finding.works:
+                echo(styled("ok  ", fg="green"), f" {name}: {described(finding)}")
             else:
-                _show(model, finding, shown)
+                failed[finding.endpoint.provider.name, described(finding)].append(name)
     finally:
+        for (_, why), names in failed.items():
+            echo(styled("FAIL", fg="red"), f" {listed(names, most=6)}: {why}")
         await prober.close()
     if not as_json:
         verb = "could be called" if no_call else "answered"
@@ -162,15 +168,3 @@ async def _findings(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _show(model: str, finding: Finding, shown: dict[tuple[str, str], str]) -> None:
-    """One line. `shown`: (provider, error) → the endpoint whose line has it in full."""
-    name = label(model, finding.endpoint)
-    mark = styled("ok  ", fg="green")
-    if not finding.works:
-        mark = styled("FAIL", fg="red")
-        first = shown.setdefault((finding.endpoint.provider.name, finding.message), name)
-        if first != name:
-            finding = replace(finding, message=f"{finding.code}, as {first}")
-    echo(mark, f" {name}: {described(finding)}")

@@ -86,6 +86,8 @@ async def _choose(
     decision = await make_router(
         corrected_catalog(catalog, settings), settings, clock=time.time
     ).route(task)
+    if not catalog.models and not as_json:
+        fail(f"no model is connected; manifest: {settings_summary(settings)}")
     if as_json:
         result = render.choice(decision, catalog, limit, {})
         if explain:
@@ -95,8 +97,6 @@ async def _choose(
     if explain:
         for line in lines_of(explanation(task, decision, catalog)):
             echo(line)
-    if not catalog.models:
-        fail(f"no model is connected ({settings_summary(settings)})")
     _table(decision, limit)
     if not decision.candidates:
         fail("no connected model can take this task; the table says why")

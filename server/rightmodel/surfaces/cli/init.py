@@ -32,7 +32,7 @@ from rightmodel.surfaces.cli.text_file import file_errors
 from rightmodel.surfaces.mcp.tools import TOOL_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from rightmodel.surfaces.cli.check import Checked
 
@@ -83,7 +83,7 @@ def command(  # noqa: PLR0913 - one for each option
     plan.carry_out(agreed=yes)
     echo()
     checked = _check(manifest, no_call=no_call)
-    _next_steps(machine, checked)
+    _next_steps(plan.registered, checked)
     sys.exit(0 if checked.is_usable else 1)
 
 
@@ -96,6 +96,7 @@ class _Plan:
         self._changes: list[FileChange] = []
         self._shown: set[Path] = set()
         self._keys = keys_file(os.environ).is_file()
+        self.registered: list[Client] = []
         echo()
 
     def add(self, change: FileChange) -> None:
@@ -136,6 +137,7 @@ class _Plan:
         except CannotMergeError as error:
             echo(f"{file} {error}: `rightmodel config {client.name}` prints what to add")
             return
+        self.registered.append(client)
         if client.skills:
             folder = Path(client.skills.replace("{folder}", str(file.parent))).expanduser()
             skill = folder / "rightmodel" / "SKILL.md"
@@ -173,10 +175,10 @@ def _check(manifest: Path, *, no_call: bool) -> Checked:
     return asyncio.run(check_once(settings, no_call=no_call))
 
 
-def _next_steps(machine: Machine, checked: Checked) -> None:
+def _next_steps(agents: Sequence[Client], checked: Checked) -> None:
     echo()
     if checked.is_usable:
-        _uses(machine, checked.endpoints - checked.works)
+        _uses(agents, checked.endpoints - checked.works)
     elif checked.has_ledger:
         echo("No model works yet. Correct what the lines with FAIL name: a key, credit, or a local")
         echo("server that must run. Then: rightmodel check")
@@ -186,15 +188,15 @@ def _next_steps(machine: Machine, checked: Checked) -> None:
     echo("Undo:    rightmodel init --remove")
 
 
-def _uses(machine: Machine, failing: int) -> None:
+def _uses(agents: Sequence[Client], failing: int) -> None:
     if failing:
-        them = counted(failing, "endpoint")
-        echo(f"{them} failed, as said above: passed over until `rightmodel check` finds it well")
+        echo("Calls go to the models that answered; correct what the lines with FAIL name, then:")
+        echo("         rightmodel check")
     echo(f"Try it:  {_FIRST_TASK}")
-    if machine.agents:
-        titles = ", ".join(client.title for client in machine.agents)
+    if agents:
+        titles = ", ".join(client.title for client in agents)
         echo(f"Then restart {titles} and say: Summarize README.md with rightmodel.")
-    routable = next((client for client in machine.agents if client.name in SETUPS), None)
+    routable = next((client for client in agents if client.name in SETUPS), None)
     if routable:
         echo(f"The own turns of {routable.title} as well, while the first of these runs:")
         echo("         rightmodel serve --http 127.0.0.1:8765")

@@ -57,14 +57,18 @@ async def look_around(settings: Settings, names: Sequence[str]) -> Machine:
     for name in names:
         if name not in CLIENTS:
             raise UnknownNameError("client", name, CLIENTS)
-    catalog = await effective_catalog(replace(settings, manifest=None))
-    keys = {p.name: p.key_env for p in catalog.providers.values() if p.needs_key}
+    has_manifest = settings.manifest is not None and settings.manifest.is_file()
+    if not has_manifest:  # one that is yet to be written is no error
+        settings = replace(settings, manifest=None)
+    catalog = await effective_catalog(settings)
+    remote = [provider for provider in catalog.providers.values() if provider.needs_key]
+    keys = {p.name: p.key_env for p in remote if settings.variable(p.key_env)}
     local: dict[str, list[str]] = {}
     for model in catalog.models.values():
         for endpoint in model.endpoints:
             if endpoint.provider.is_local:
                 local.setdefault(endpoint.provider.name, []).append(model.id.partition("/")[2])
-    if not keys and not local:
+    if not (keys or local or has_manifest):
         raise TaskError("; ".join(catalog.notes) + "; then run `rightmodel init` again")
     agents = [c for c in CLIENTS.values() if (c.name in names if names else _is_installed(c))]
     models = {model.id: model.aliases for model in catalog.models.values()}

@@ -13,12 +13,15 @@ from rightmodel.core.format import counted, per_million
 from rightmodel.execution.engine import effective_catalog
 from rightmodel.ledger.records import day_of
 from rightmodel.manifest.build import DAYS
+from rightmodel.manifest.read import shipped_names, shipped_provider
 from rightmodel.surfaces.cli import learned_ratings as ratings
 from rightmodel.surfaces.cli import settings_summary, with_settings
 from rightmodel.surfaces.cli.terminal import echo, styled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from rich.table import Table
 
     from rightmodel.ledger.ratings import LearnedRating
     from rightmodel.manifest.catalog import Catalog, Model
@@ -159,11 +162,22 @@ def _print_table(models: list[Model], catalog: Catalog, settings: Settings) -> N
             * bool(learned),
         )
     screen = console(WIDE)
-    if models:
-        print_table(screen, shown)
+    print_table(screen, shown if models else _shipped_keys())
     for note in (*catalog.notes, *(f"{m}: {why}" for m, why in catalog.absent.items())):
         screen.print(note, style="yellow")
     screen.print(f"{counted(len(models), 'model')} from {settings_summary(settings)}", style="dim")
+
+
+def _shipped_keys() -> Table:
+    """What could be connected."""
+    from rightmodel.surfaces.cli.console import table
+
+    shown = table("provider", "key")
+    shown.columns[1].justify = "left"
+    for name in shipped_names():
+        provider = shipped_provider(name)
+        shown.add_row(name, (provider and provider.key_env) or "")
+    return shown
 
 
 def _key_state(model: Model, settings: Settings) -> str:
