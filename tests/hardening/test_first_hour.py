@@ -72,6 +72,8 @@ def test_a_manifest_that_is_changed_under_a_running_server_is_told_once(tmp_path
             manifest.write_text(manifest.read_text() + "\n[budget]\nper_day_usd = 0\n")
             assert "manifest changed: it applies after" in session.call(prompt="second").line
             assert "changed" not in session.call(prompt="third").line
+            manifest.write_text("version = 1\nbudgte = 3\n")
+            assert "changed and has errors" in session.call(prompt="fourth").line
             manifest.unlink()
-            assert "manifest changed" in session.call(prompt="fourth").line
-        assert home.log.read_text().count("manifest changed") == 2
+            assert "manifest changed" in session.call(prompt="fifth").line
+        assert home.log.read_text().count("manifest changed") == 3

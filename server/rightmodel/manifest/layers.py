@@ -248,8 +248,8 @@ def _included(bench: Workbench) -> Iterable[str]:
         bench.notes.append(
             "no provider's key is set: set one, such as "
             + ", ".join(bench.provider(n, "include").key_env for n in _FOR_INSTANCE)
-            + f" (`rightmodel models` lists all {len(remote)}), or start a local server (Ollama, "
-            "LM Studio, llama.cpp, vLLM)"
+            + f" (`rightmodel models` lists all {len(remote)}), start a local server (Ollama, "
+            "LM Studio, llama.cpp, vLLM), or write a manifest"
         )
     ready += bench.served
     bench.providers = {

@@ -6,9 +6,15 @@ import logging
 from pathlib import Path
 from typing import Final
 
+from rightmodel.core.errors import ManifestError
+
 logger = logging.getLogger("rightmodel")
 
 CHANGED: Final = "manifest changed: it applies after a restart of rightmodel"
+BROKEN: Final = (
+    "manifest changed and has errors: rightmodel goes on with the former one until it restarts; "
+    "`rightmodel check --no-call` lists them"
+)
 
 
 class ManifestWatch:
@@ -23,9 +29,16 @@ class ManifestWatch:
         stamp = self._stamp()
         if stamp == self._seen:
             return ""
+        from rightmodel.manifest.read import read_manifest  # pydantic
+
         self._seen = stamp
-        logger.warning("%s: %s", self._path, CHANGED)
-        return CHANGED
+        note = CHANGED
+        try:
+            read_manifest(self._path)
+        except ManifestError:
+            note = BROKEN
+        logger.warning("%s: %s", self._path, note)
+        return note
 
     def _stamp(self) -> tuple[int, ...]:
         try:

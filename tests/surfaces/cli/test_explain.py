@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from click.testing import CliRunner
@@ -47,8 +48,10 @@ def test_the_instruction_the_slope_and_every_reading_are_shown(tmp_path: Path) -
     prompt = "Hi! Could you please write a Python function that parses a date? Thanks!"
     lines = explain(tmp_path, prompt).splitlines()
     assert lines[0] == "instruction: 'write a python function that parses a date?'"
-    assert any("in code: slope 0.50 around 4.6" in line for line in lines)
-    assert any(line.endswith((" code: p/small", " code: p/large")) for line in lines)
+    assert any(" in code: 4.6 + slope 0.50 × (" in line for line in lines)
+    assert any(
+        re.fullmatch(r"if the task is code \(\d+%\): p/(small|large)", line) for line in lines
+    )
     assert any(line.startswith("a wrong answer costs $") for line in lines)
 
 

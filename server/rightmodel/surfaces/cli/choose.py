@@ -225,12 +225,13 @@ def lines_of(explained: Mapping[str, Any]) -> Iterator[str]:
         yield f"difficulty {explained['difficulty']:.1f}, stated: it counts in full"
     else:
         for skill, slope in explained["slopes"].items():
-            level = slope["center"] + slope["slope"] * (explained["difficulty"] - slope["center"])
+            difficulty, center = explained["difficulty"], slope["center"]
+            level = center + slope["slope"] * (difficulty - center)
             yield (
-                f"difficulty {explained['difficulty']:.1f} counts as {level:.1f} in {skill}: "
-                f"slope {slope['slope']:.2f} around {slope['center']:.1f}"
+                f"difficulty {difficulty:.1f} counts as {level:.1f} in {skill}: "
+                f"{center:.1f} + slope {slope['slope']:.2f} × ({difficulty:.1f} − {center:.1f})"
             )
     for reading in explained["readings"]:
         model = reading["model"] or "no model with a known price"
-        yield f"{reading['share']:.0%} {reading['skill']}: {model}"
+        yield f"if the task is {reading['skill']} ({reading['share']:.0%}): {model}"
     yield f"a wrong answer costs {dollars(explained['loss_usd'])}"

@@ -65,13 +65,20 @@ def telling(report: UsageReport) -> list[str]:
     ]
 
 
+_NOTHING: Final = frozenset({usd(Decimal(0)), "0", UNKNOWN})
+
+
 def glance(report: UsageReport) -> Section:
-    """A column for each span. A name that begins with a space is a part of the one above it."""
+    """A column for each span. A name that begins with a space is a part of the one above it.
+
+    Parts that are nothing in every span are left out.
+    """
     spans = [("today", report.today.total), ("this month", report.month.total)]
     if report.span.name != "this month":
         spans.append((report.span.name, report.usage.total))
     columns = [_glance(row) for _, row in spans]
     rows = [(lines[0][0], *(value for _, value in lines)) for lines in zip(*columns, strict=True)]
+    rows = [row for row in rows if not row[0].startswith(" ") or {*row[1:]} - _NOTHING]
     return Section("At a glance", ("", *(name for name, _ in spans)), rows)
 
 
