@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MANIFEST = """
 version = 1
+[routing]
+deadline_s = {deadline_s}
 [privacy]
 store_text = {store_text}
 [providers.p]
@@ -43,6 +45,8 @@ class Desk:
 
     folder: Path
     store_text: bool = True
+    deadline_s: float = 50
+    tokens_per_s: float = 0
 
     def run(self, *commands: tuple[str, ...], given: str = "") -> tuple[list[Result], list[Any]]:
         """The results of command lines, and the requests that reached the provider."""
@@ -50,12 +54,16 @@ class Desk:
         async def all_of_them() -> tuple[list[Result], list[Any]]:
             models = {
                 "one": Behaviour(answers=lambda _: Reply("said one", usage=SEEN)),
-                "two": Behaviour("said two"),
+                "two": Behaviour("said two", tokens_per_s=self.tokens_per_s, chunk_tokens=1),
             }
             async with SimulatedProvider("openai-chat", models=models) as provider:
                 manifest = self.folder / "m.toml"
                 stored = str(self.store_text).lower()
-                manifest.write_text(MANIFEST.format(url=provider.base_url, store_text=stored))
+                manifest.write_text(
+                    MANIFEST.format(
+                        url=provider.base_url, store_text=stored, deadline_s=self.deadline_s
+                    )
+                )
                 results = [
                     await asyncio.to_thread(self.invoke, command, given) for command in commands
                 ]
@@ -86,6 +94,16 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 def roles(request: Any) -> list[tuple[str, Any]]:
     return [(m["role"], m["content"]) for m in request.body["messages"]]
+
+
+def test_a_person_has_the_whole_of_an_answer_that_arrives_until_after_the_deadline(
+    desk: Desk,
+) -> None:
+    desk.deadline_s, desk.tokens_per_s = 0.05, 10
+    (done,), (request,) = desk.run(("ask", "-m", "p/two", "at length"))
+    assert done.exit_code == 0, done.output
+    assert done.stdout == "said two\n"
+    assert not request.cancelled
 
 
 def test_a_template_has_a_gap_for_the_prompt_and_sets_options(desk: Desk) -> None:

@@ -68,9 +68,14 @@ class Conversation:
         if self._before:
             task = going_on(task, *self._before)
         output.secrets = self._settings.secrets(engine.catalog)
-        most_s = engine.catalog.routing.deadline_s
+        times = engine.catalog.routing
         async with reminder(REMIND_S, output.waits_for):
-            answer = await engine.executor.complete(task, deadline_s=most_s, listener=output.show)
+            answer = await engine.executor.complete(
+                task,
+                deadline_s=times.deadline_s,
+                give_up_s=times.give_up_s,
+                listener=output.show,
+            )
         self._before = task, answer
         return answer
 
