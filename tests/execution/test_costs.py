@@ -16,6 +16,7 @@ from rightmodel.core.errors import BudgetError, ExhaustedError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
 from rightmodel.execution import executor
+from rightmodel.execution.schema_checker import SchemaChecker
 from rightmodel.ledger.paths import ledger_file
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.routing.scoring import billable_tokens
@@ -194,6 +195,31 @@ async def test_a_call_that_is_cancelled_before_the_first_token_costs_its_prompt(
         await engine.close()
     (row,) = attempts(tmp_path)
     assert (row.fault, row.cost_usd) == ("cancelled", tokens / M)
+
+
+async def test_a_call_that_is_cancelled_during_the_check_costs_what_was_billed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = asyncio.Event()
+
+    async def check(*_: object) -> str:
+        began.set()
+        await asyncio.Event().wait()
+        return ""
+
+    monkeypatch.setattr(SchemaChecker, "valid_json", check)
+    usage = {"prompt_tokens": 9, "completion_tokens": 1, "cost": 0.2}
+    async with loopback({"cheap": [whole({"content": "{}"}, usage)]}) as server:
+        engine = engine_of(tmp_path, f"http://127.0.0.1:{server.port}/v1")
+        task = Task("hi", model="p/cheap", schema={"type": "object"})
+        call = asyncio.create_task(engine.executor.complete(task, deadline_s=20))
+        await began.wait()
+        call.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await call
+        await engine.close()
+    (row,) = attempts(tmp_path)
+    assert (row.fault, row.input, row.cost_usd) == ("cancelled", 9, Decimal("0.2"))
 
 
 @pytest.mark.parametrize("status", [408, 503, 504])

@@ -36,10 +36,7 @@ def unlimited() -> Health:
 @contextlib.asynccontextmanager
 async def held(health: Health, endpoint: Endpoint, until: float) -> AsyncIterator[None]:
     """A slot, as an attempt takes it."""
-    waits = not health.has_room(endpoint)
-    if waits:
-        await slot(health, endpoint, until)
-    ticket = health.begin(endpoint, is_admitted=waits)
+    ticket = health.begin(endpoint) or await slot(health, endpoint, until)
     try:
         yield
     finally:

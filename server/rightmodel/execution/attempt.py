@@ -100,45 +100,38 @@ class Attempts:
         return completion
 
     async def _attempt(self, call: Call, step: Step) -> Completion | None:
-        began, watch = self._now(), None
-        limit, is_admitted = _limit(call.state, step, began), False
+        state, endpoint, began, watch = call.state, step.endpoint, self._now(), None
+        tokens, limit = state.decision.requirements.input_tokens, _limit(state, step, began)
+        started = began - state.began
+        tried = Try(step.model, endpoint, tokens, state.billable, started, step.allowance)
         try:
-            if not self._health.has_room(step.endpoint):
-                await slot(self._health, step.endpoint, limit)
-                is_admitted, began = True, self._now()
-                known = self._health.state(step.endpoint)
-                limit = _limit(call.state, step._replace(health=known), began)
+            ticket = self._health.begin(endpoint, retry=step.retry)
+            if not ticket:
+                ticket = await slot(self._health, endpoint, limit, retry=step.retry)
+                began = self._now()
+                tried = tried._replace(start_s=began - state.began)
+                step_now = step._replace(health=self._health.state(endpoint))
+                limit = _limit(state, step_now, began)
             watch = self._watch(call, step, limit)
-            completion = await self._request(call, step, watch, is_admitted=is_admitted)
-            attempt = self._tried(call, step, began).completed(
-                completion, at=self._clock(), time_s=self._now() - began
-            )
-            return await self._checked(call, step, completion, attempt)
+            completion = await self._request(call, step, watch, ticket)
+            time_s = self._now() - began
+            attempt = tried.completed(completion, at=self._clock(), time_s=time_s)
         except BaseException as failed:
             error = failed if isinstance(failed, ProviderError) else None
-            attempt = self._tried(call, step, began).broken_off(
-                watch, error, at=self._clock(), time_s=self._now() - began
-            )
+            time_s = self._now() - began
+            attempt = tried.broken_off(watch, error, at=self._clock(), time_s=time_s)
             if error is None:  # cancelled
-                call.state.attempts.append(attempt)
+                state.attempts.append(attempt)
                 raise
             is_sent = watch is not None and watch.is_sent
             _failed(call, step, error, attempt, is_sent=is_sent)
             return None
+        return await self._checked(call, step, completion, attempt)
 
-    def _tried(self, call: Call, step: Step, began: float) -> Try:
-        state = call.state
-        tokens = state.decision.requirements.input_tokens
-        started = began - state.began
-        return Try(step.model, step.endpoint, tokens, state.billable, started, step.allowance)
-
-    async def _request(
-        self, call: Call, step: Step, watch: Watch, *, is_admitted: bool
-    ) -> Completion:
+    async def _request(self, call: Call, step: Step, watch: Watch, ticket: int) -> Completion:
         """The completion. Raises `ProviderError`."""
         state, endpoint = call.state, step.endpoint
         key = self._keys.get(endpoint.provider.name, "")
-        ticket = self._health.begin(endpoint, retry=step.retry, is_admitted=is_admitted)
         try:
             number = len(state.attempts) + 1
             call.listener(AttemptStarted(number, step.model.id, endpoint.provider.name))
@@ -220,6 +213,9 @@ class Attempts:
                 if step.endpoint.key in call.state.tried:  # else again, with more output tokens
                     self._health.doubt(step.endpoint, error)
                 return None
+            except BaseException:  # cancelled
+                call.state.attempts.append(attempt)
+                raise
         call.state.attempts.append(attempt)
         turn = call.state.task.turn
         if turn and turn.request.ignored and turn.dialect is not step.endpoint.provider.protocol:
@@ -227,8 +223,8 @@ class Attempts:
         return completion
 
 
-async def slot(health: Health, endpoint: Endpoint, until: float) -> None:
-    """Wait for room for one more request to the endpoint's provider, and occupy it.
+async def slot(health: Health, endpoint: Endpoint, until: float, *, retry: bool = False) -> int:
+    """Begin a request once there is room for it at the endpoint's provider. Gives its ticket.
 
     `until`: on the event loop's clock. Raises `ProviderError` where there is no room by then.
     """
@@ -249,6 +245,7 @@ async def slot(health: Health, endpoint: Endpoint, until: float) -> None:
         name = endpoint.provider.name
         what = f"{name} was busy: {traffic.held} requests were under way all the time"
         raise ProviderError(Fault.BUSY, what, provider=name) from None
+    return health.begin(endpoint, retry=retry, is_admitted=True)
 
 
 def _limit(state: CallState, step: Step, now: float) -> float:

@@ -162,23 +162,19 @@ class Health:
             now,
         )
 
-    def has_room(self, endpoint: Endpoint) -> bool:
-        """Whether a request need not wait for those that are under way, or for its turn."""
-        traffic = self.traffic(endpoint.provider)
-        return not traffic.waiting and traffic.has_room(endpoint.name)
-
     def begin(self, endpoint: Endpoint, *, retry: bool = False, is_admitted: bool = False) -> int:
-        """A request is sent. Every `begin` needs exactly one of `succeed`, `fail`, `release`.
+        """A request is sent. Gives its ticket, 0 where it has to wait for a slot first.
 
-        `is_admitted`: it waited for its slot, and has it. Gives a ticket to end it with: a probe is
-        over when it ends, not when an older request does.
+        Every ticket needs exactly one of `succeed`, `fail`, `release`: a probe is over when it
+        ends, not when an older request does. `is_admitted`: it waited for its slot, and has it.
         """
-        now = self._now()
-        self._load(endpoint).in_flight += 1
-        traffic = self.traffic(endpoint.provider)
-        traffic.note(now, retry=retry)
+        now, traffic = self._now(), self.traffic(endpoint.provider)
         if not is_admitted:
+            if traffic.waiting or not traffic.has_room(endpoint.name):
+                return 0
             traffic.take(endpoint.name)
+        self._load(endpoint).in_flight += 1
+        traffic.note(now, retry=retry)
         self._tickets += 1
         for breaker in self._of(endpoint):
             if breaker.open_until:

@@ -117,12 +117,10 @@ class JudgeCompleter:
         if late := self._late.get(endpoint.key):
             late.probing_since = began
         try:
-            is_admitted = not self._health.has_room(endpoint)
-            if is_admitted:
-                await slot(self._health, endpoint, began + deadline_s)
-            ticket = self._health.begin(endpoint, is_admitted=is_admitted)
+            until = began + deadline_s
+            ticket = self._health.begin(endpoint) or await slot(self._health, endpoint, until)
             provider = self._providers[endpoint.provider.protocol]
-            with Watch(self._now, began + deadline_s) as watch:
+            with Watch(self._now, until) as watch:
                 completion = await provider.complete(request, watch)
         except BaseException as failed:
             why = f"no answer within {deadline_s:.1f} s"

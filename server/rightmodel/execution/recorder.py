@@ -239,7 +239,7 @@ class CallRecorder:
         state, owner = self.state, self.owner
         at = owner.clock()
         receipt = self._receipt(allowance=allowance, at=at, time_s=time_s)
-        rows: list[Row] = [self._call_row(at, receipt=receipt), self._choice()]
+        rows: list[Row] = [self._choice(), self._call_row(at, receipt=receipt)]
         if state.task.schema is not None:
             # A schema that no model met is no evidence about those that failed it: see `_failed`.
             rows += [self._check(model, good=0.0) for model in self.failed_checks]

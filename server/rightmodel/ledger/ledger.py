@@ -129,10 +129,9 @@ class Ledger:
         attempt is on record if this process dies; `None` where not even that is known. Raises
         `BudgetError` where there is no room.
         """
-        number = new_id()
         if not self.limits.covering(request):
-            return self._announce(request, number)
-        repeated = False
+            return self._announce(request)
+        number, repeated = new_id(), False
 
         def do(store: Store) -> tuple[Hold, list[LimitState]]:
             nonlocal repeated
@@ -266,13 +265,13 @@ class Ledger:
         else:
             logger.warning("%d ledger records are in %s until the next start", len(unwritten), file)
 
-    def _announce(self, request: HoldRequest, number: int) -> Hold | None:
+    def _announce(self, request: HoldRequest) -> Hold | None:
         usd = request.worst_usd if request.expected_usd is None else request.expected_usd
         if usd is None:
             return None
-        hold = request.hold(usd, id=number, now=self._clock(), owner=self._owner)
-        self._held[number] = hold
-        self._announced[number] = job = Job((hold,))
+        hold = request.hold(usd, id=new_id(), now=self._clock(), owner=self._owner)
+        self._held[hold.id] = hold
+        self._announced[hold.id] = job = Job((hold,))
         self._submit(job, lingers=True)
         return hold
 
