@@ -9,7 +9,7 @@ import pytest
 from rightmodel.core.call import Answer, Attempt, AttemptStarted, Receipt
 from rightmodel.core.decision import Assessment, Decision, Requirements
 from rightmodel.core.errors import ExhaustedError, TaskError
-from rightmodel.core.task import Task
+from rightmodel.core.task import Attachment, Task
 from rightmodel.execution.calls import PAGE_CHARS, Calls, Page, Pending
 
 if TYPE_CHECKING:
@@ -205,6 +205,42 @@ def test_a_client_that_stops_waiting_for_a_pending_answer_finds_it_later() -> No
         page = await calls.resume(pending.ref, None, deadline_s=5, listener=quiet)
         assert isinstance(page, Page)
         assert page.text == "hello"
+
+    run(test)
+
+
+def test_what_is_too_much_is_dropped_before_an_answer_that_was_not_collected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rightmodel.execution.calls.MOST_KEPT", 3)
+
+    async def test(executor: Scripted, calls: Calls) -> None:
+        pending = await calls.complete(Task("x"), deadline_s=0.01, listener=quiet)
+        assert isinstance(pending, Pending)
+        executor.go.set()
+        others = [await calls.complete(Task("y"), deadline_s=5, listener=quiet) for _ in range(9)]
+        page = await calls.resume(pending.ref, None, deadline_s=5, listener=quiet)
+        assert isinstance(page, Page)
+        assert isinstance(others[0], Page)
+        with pytest.raises(TaskError, match="is gone"):
+            await calls.resume(others[0].answer.receipt.ref, None, deadline_s=5, listener=quiet)
+
+    run(test)
+
+
+def test_files_count_as_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rightmodel.execution.calls.MOST_KEPT_CHARS", 1000)
+
+    async def test(executor: Scripted, calls: Calls) -> None:
+        executor.go.set()
+        image = Attachment("a.png", "image/png", b"0" * 600)
+        sent = [
+            await calls.complete(Task("x", files=(image,)), deadline_s=5, listener=quiet)
+            for _ in range(2)
+        ]
+        assert isinstance(sent[0], Page)
+        with pytest.raises(TaskError, match="is gone"):
+            await calls.resume(sent[0].answer.receipt.ref, None, deadline_s=5, listener=quiet)
 
     run(test)
 

@@ -9,6 +9,7 @@ call, unless the call was pending: its answer is paid for, and can be asked for 
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -85,14 +86,14 @@ class _Entry:
     began_at: float
     changed_at: float
     wall: Callable[[], float]
+    is_known: bool
+    """Its client has the `ref`: whoever stops waiting may ask again."""
     status: CallEvent = field(default_factory=Queued)
     listeners: list[Listener] = field(default_factory=list)
-    is_known: bool = False
-    """Its client has the `ref`: whoever stops waiting may ask again."""
     pages: tuple[str, ...] = ()
     pages_read: int = 0
     chars: int = 0
-    """Kept in memory; nothing changes them once the call is done."""
+    """Kept in memory, and bytes of files; nothing changes them once the call is done."""
 
     def notify(self, event: CallEvent) -> None:
         self.status, self.changed_at = event, self.wall()
@@ -134,11 +135,10 @@ class Calls:
         return sum(not entry.job.done() for entry in self._entries.values())
 
     async def complete(
-        self, task: Task, *, deadline_s: float, listener: Listener, wait_s: float | None = None
+        self, task: Task, *, deadline_s: float, listener: Listener, wait_s: float = math.inf
     ) -> Page | Pending:
-        """A new call: its answer, or pending after `wait_s`, by default at the deadline."""
-        wait_s = deadline_s if wait_s is None else min(wait_s, deadline_s)
-        return await self._wait(self._begin(task, deadline_s), wait_s, listener)
+        """A new call: its answer, or pending after `wait_s`, at the latest at the deadline."""
+        return await self._wait(self._begin(task, deadline_s), min(wait_s, deadline_s), listener)
 
     async def resume(
         self,
@@ -148,7 +148,7 @@ class Calls:
         client: str = "mcp",
         deadline_s: float,
         listener: Listener,
-        wait_s: float | None = None,
+        wait_s: float = math.inf,
     ) -> Page | Pending:
         """What `ref` stands for, to the client whose call it is; another one is told nothing of it.
 
@@ -156,7 +156,7 @@ class Calls:
         `TaskError` when there is nothing to do, or what became of the call.
         """
         entry = await self._find(ref, client)
-        wait_s = deadline_s if wait_s is None else min(wait_s, deadline_s)
+        wait_s = min(wait_s, deadline_s)
         if task is None:
             return await self._collect(entry, wait_s, listener)
         if not entry.job.done():
@@ -208,9 +208,11 @@ class Calls:
         job = asyncio.create_task(self._run(ref, task, deadline_s), name=f"call {ref}")
         return self._keep(ref, task, job)
 
-    def _keep(self, ref: str, task: Task, job: asyncio.Future[Answer]) -> _Entry:
+    def _keep(
+        self, ref: str, task: Task, job: asyncio.Future[Answer], *, is_known: bool = False
+    ) -> _Entry:
         now, wall = self._now(), self._wall()
-        entry = _Entry(ref, task, now, job, now, wall, wall, self._wall)
+        entry = _Entry(ref, task, now, job, now, wall, wall, self._wall, is_known)
         self._entries[ref] = entry
         job.add_done_callback(partial(self._ended, entry))
         return entry
@@ -220,6 +222,7 @@ class Calls:
         if self._entries.get(entry.ref) is not entry:
             return
         entry.chars = sum(len(message.text) for message in entry.task.messages)
+        entry.chars += sum(len(file.data) for file in files_of(entry.task.messages))
         if not job.cancelled() and job.exception() is None:
             entry.chars += len(job.result().text)
         self._chars += entry.chars
@@ -251,12 +254,11 @@ class Calls:
         try:
             await asyncio.wait({entry.job}, timeout=wait_s)
         except asyncio.CancelledError:
-            if entry.is_known:
-                raise
-            entry.job.add_done_callback(lambda _: self._drop(entry))
-            entry.job.cancel()
-            # Scopes cancel again and again: `gather` would hand that on to the job's cleaning up.
-            await asyncio.wait({entry.job})
+            if not entry.is_known:
+                entry.job.add_done_callback(lambda _: self._drop(entry))
+                entry.job.cancel()
+                # Scopes cancel again and again: `gather` would hand that on to its cleaning up.
+                await asyncio.wait({entry.job})
             raise
         finally:
             entry.listeners.remove(listener)
@@ -286,11 +288,10 @@ class Calls:
         if entry is not None and entry.task.client == client:
             return entry
         kept = None if entry else await self._recall(ref)
-        if entry is None and kept is None and await self._runs_elsewhere(ref, client):
-            job = asyncio.create_task(self._follow(ref, client), name=f"follow {ref}")
-            followed = self._keep(ref, Task("", client=client), job)
-            followed.is_known = True
-            return followed
+        other = None if entry or kept else self._elsewhere
+        if other is not None and await other.runs(ref, client):
+            job = asyncio.create_task(self._follow(other, ref, client), name=f"follow {ref}")
+            return self._keep(ref, Task("", client=client), job, is_known=True)
         if kept is None or kept[0].client != client:
             raise TaskError(
                 f"ref {ref!r} is gone: refs live in the server's memory, for {KEPT_S / 60:.0f} "
@@ -301,23 +302,23 @@ class Calls:
         task, answer = kept
         return self._keep(ref, task, _ended(answer))
 
-    async def _runs_elsewhere(self, ref: str, client: str) -> bool:
-        return self._elsewhere is not None and await self._elsewhere.runs(ref, client)
-
-    async def _follow(self, ref: str, client: str) -> Answer:
+    async def _follow(self, elsewhere: SharedCalls, ref: str, client: str) -> Answer:
         """The answer of a call that another server runs."""
-        assert self._elsewhere is not None  # noqa: S101 - `_runs_elsewhere`
-        task, answer = await self._elsewhere.answer(ref, client)
+        task, answer = await elsewhere.answer(ref, client)
         self._entries[ref].task = task
         return answer
 
     def _forget(self) -> None:
-        """Drop what is old, and the least recently used of what is too much; never what runs."""
+        """Drop what is old, and the least recently used of what is too much; never what runs.
+
+        Of what is too much, an answer that its client has not seen goes last.
+        """
         oldest = self._now() - KEPT_S
         while done := next((e for e in self._entries.values() if e.job.done()), None):
-            is_crowded = len(self._entries) > MOST_KEPT or self._chars > MOST_KEPT_CHARS
-            if done.touched >= oldest and not is_crowded:
-                return
+            if done.touched >= oldest:
+                if len(self._entries) <= MOST_KEPT and self._chars <= MOST_KEPT_CHARS:
+                    return
+                done = next((e for e in self._entries.values() if e.pages_read), done)
             self._drop(done)
 
 
@@ -389,11 +390,9 @@ def paged(text: str) -> tuple[str, ...]:
 
 
 def _page_from(text: str, start: int) -> str:
-    size = PAGE_CHARS
-    page = text[start : start + size]
+    page = text[start : start + PAGE_CHARS]
     while (tokens := estimate_tokens(page)) > PAGE_TOKENS:
-        size = max(1, min(size - 1, int(len(page) * PAGE_TOKENS / tokens)))
-        page = text[start : start + size]
+        page = page[: max(1, int(len(page) * PAGE_TOKENS / tokens))]
     if start + len(page) >= len(text):
         return page
     line_end = page.rfind("\n", int(len(page) * LAST_PART)) + 1

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import time
+from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -153,10 +154,10 @@ class Answer:
         if (split.is_call and not calls and not is_out) or (
             request.turn is None and (decoder.called or decoder.finish == "tool_calls")
         ):
-            raise unfinished(request, "a tool call instead of an answer")
+            raise malformed(request, "a tool call instead of an answer", Fault.UNFINISHED)
         if decoder.finish not in FINISHES:
             what = f"the answer may be unfinished: finish reason {decoder.finish!r}"
-            raise unfinished(request, what)
+            raise malformed(request, what, Fault.UNFINISHED)
         if self.watch is not None and self._live and (rest := self._live.rest()):
             self.watch.received(0, rest)
         turn: dict[str, Any] = {}
@@ -188,10 +189,8 @@ class Answer:
             return parts
         said = split.text[: calls[0].start].rstrip() if calls else split.text
         others = [part for part in parts if not isinstance(part, Text)]
-        made = [
-            ToolCall(self.decoder.call_id(index), call.name, call.arguments)
-            for index, call in enumerate(calls)
-        ]
+        id_of = self.decoder.call_id
+        made = [ToolCall(id_of(n), call.name, call.arguments) for n, call in enumerate(calls)]
         return (*others, *([Text(said)] if said else []), *made)
 
     def _body_bytes(self) -> bytes:
@@ -286,19 +285,19 @@ class Answer:
         if self._first_s is None:
             self._first_s = time.monotonic() - self._began
         if self.watch is not None:
-            pieces = [event for event in new if isinstance(event, str)]
             chars = sum(
                 len(event if isinstance(event, str) else getattr(event, "text", "") or event[1])
                 for event in new
             )
-            text = self._live.take("".join(pieces)) if self._live else ""
-            self.watch.received(chars, text)
+            said = [event for event in new if isinstance(event, str)] if self._live else ()
+            self.watch.received(chars, self._live.take("".join(said)) if self._live else "")
 
     def _close(self) -> None:
         """The response has ended. Raises `ProviderError` where it is incomplete."""
         request, decoder = self.request, self.decoder
         if self._take == self._stream:
-            self._events(self._sse.close(), cut=True)
+            if events := self._sse.close():
+                self._events(events, cut=True)
             if decoder.finish:
                 return
             if decoder.done and not decoder.started:
@@ -344,22 +343,17 @@ class Answer:
         raise malformed(self.request, f"not a JSON object: {_start_of([data])}")
 
 
-def malformed(request: ModelRequest, what: str, fault: Fault = Fault.MALFORMED) -> ProviderError:
+def malformed(
+    request: ModelRequest, what: str, fault: Fault = Fault.MALFORMED, status: int = 200
+) -> ProviderError:
     """The error for a successful response that is not an answer."""
-    name = request.provider.name
-    return ProviderError(fault, f"{name}: {one_line(what, request.key)}", provider=name, status=200)
-
-
-def unfinished(request: ModelRequest, what: str) -> ProviderError:
-    """The error for a response in order that holds no answer, or only a part of one."""
-    return malformed(request, what, Fault.UNFINISHED)
+    name, what = request.provider.name, one_line(what, request.key)
+    return ProviderError(fault, f"{name}: {what}", provider=name, status=status)
 
 
 def broken(request: ModelRequest, what: str, status: int = 0) -> ProviderError:
     """The error for a connection that was not made or did not last."""
-    name = request.provider.name
-    what = f"{name}: {one_line(what, request.key)}"
-    return ProviderError(Fault.CONNECTION, what, provider=name, status=status)
+    return malformed(request, what, Fault.CONNECTION, status)
 
 
 def _start_of(pieces: list[bytes]) -> str:
@@ -370,12 +364,10 @@ def _start_of(pieces: list[bytes]) -> str:
 async def _linger(response: Response) -> None:
     """Wait shortly for the response's end, so that its connection can be reused."""
     size = 0
-    try:
+    with suppress(TimeoutError):
         async with asyncio.timeout(None if response.is_complete else LINGER_S):
             while (chunk := await response.body()) and size <= MOST_BYTES:
                 size += len(chunk)
-    except TimeoutError:
-        pass
 
 
 async def _refusal(request: ModelRequest, response: Response) -> ProviderError:
@@ -397,8 +389,7 @@ async def _refusal(request: ModelRequest, response: Response) -> ProviderError:
 
 def _host(location: str) -> str:
     """Where a redirect leads: the host alone, which holds no key."""
-    try:
+    host = None
+    with suppress(ValueError):
         host = urlsplit(location).hostname
-    except ValueError:
-        host = None
     return f"host {host}" if host else "an invalid location"

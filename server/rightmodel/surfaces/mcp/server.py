@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -115,11 +116,11 @@ class ToolCalls:
         session: ServerSession,
         client: str = "mcp",
         *,
-        wait_s: float | None = None,
+        wait_s: float = math.inf,
     ) -> CallToolResult:
         """The result of one call of a client; a foreseeable failure is a result, too.
 
-        `wait_s`: after that long the result is that the call is pending; default the deadline.
+        `wait_s`: after that long, at the latest at the deadline, the call is pending.
         """
         mask: Callable[[str], str] = str
         try:
@@ -152,7 +153,7 @@ class ToolCalls:
         call: CompleteCall,
         session: ServerSession,
         client: str,
-        wait_s: float | None,
+        wait_s: float,
     ) -> CallToolResult:
         deadline = self._deadline_s or engine.catalog.routing.deadline_s
         async with _progress(session) as listener:
