@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.call import Queued
+from rightmodel.core.call import Answer, CallEvent, Listener, Queued
 from rightmodel.core.errors import RightmodelError, TaskError
 from rightmodel.core.format import listed
 from rightmodel.core.task import Message, Task, files_of
@@ -24,7 +24,6 @@ from rightmodel.routing.tokens import estimate_tokens
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from rightmodel.core.call import Answer, CallEvent, Listener
     from rightmodel.execution.executor import Executor
     from rightmodel.execution.shared_calls import SharedCalls
 

@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING, Final
 from rightmodel.core.errors import LedgerError, TaskError
 from rightmodel.ledger.measurements import Measurements
 from rightmodel.ledger.ratings import Ratings
-from rightmodel.ledger.records import OutcomeRecord
-from rightmodel.manifest.catalog import DEFAULT_RATING
+from rightmodel.ledger.records import AttemptRecord, CallRecord, Cooldown, OutcomeRecord
+from rightmodel.manifest.catalog import DEFAULT_RATING, Catalog, Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from rightmodel.execution.records import Records
-    from rightmodel.ledger.records import AttemptRecord, CallRecord, Cooldown
     from rightmodel.ledger.store import Store
-    from rightmodel.manifest.catalog import Catalog, Model
 
 logger = logging.getLogger("rightmodel")
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rightmodel.core.fault import Fault
 from rightmodel.core.format import listed
-from rightmodel.execution.call_state import ORDINARY, Step
+from rightmodel.execution.call_state import ORDINARY, CallState, EndpointHealth, Snapshot, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from rightmodel.core.decision import Candidate
-    from rightmodel.execution.call_state import CallState, EndpointHealth, Snapshot
     from rightmodel.manifest.catalog import Endpoint, Model
 
 RECHECK_S: Final = 1.0

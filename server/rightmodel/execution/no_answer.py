@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from rightmodel.core.decision import models_by_reason
+from rightmodel.core.decision import Decision, models_by_reason
 from rightmodel.core.errors import ExhaustedError, NoCandidateError, nearest
 from rightmodel.core.format import dollars, listed
 from rightmodel.wire.codecs import CODECS
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rightmodel.core.call import Attempt
-    from rightmodel.core.decision import Decision
     from rightmodel.execution.call_state import CallState
     from rightmodel.manifest.catalog import Catalog
 

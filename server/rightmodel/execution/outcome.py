@@ -13,17 +13,15 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from rightmodel.core.call import Attempt, Usage
+from rightmodel.core.call import Attempt, Completion, Usage
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.format import one_line
-from rightmodel.core.task import ToolCall
+from rightmodel.core.task import Task, ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from rightmodel.core.call import Completion
-    from rightmodel.core.task import Task
     from rightmodel.execution.relay import Relay, ResponseStart
     from rightmodel.execution.schema_checker import SchemaChecker
     from rightmodel.manifest.catalog import Endpoint, Model

@@ -6,24 +6,21 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.call import Usage
+from rightmodel.core.call import Attempt, Completion, Usage
 from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault
-from rightmodel.core.task import Message
+from rightmodel.core.task import Message, WireFormat
 from rightmodel.execution.attempt import error_of
 from rightmodel.execution.outcome import Try, Watch
 from rightmodel.ledger.call_rows import attempt_record
-from rightmodel.ledger.records import HoldRequest, new_id
+from rightmodel.ledger.records import Hold, HoldRequest, Origin, new_id
 from rightmodel.routing.scoring import billable_tokens
 from rightmodel.wire.request import ModelRequest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from rightmodel.core.call import Attempt, Completion
-    from rightmodel.core.task import WireFormat
     from rightmodel.execution.records import Records
-    from rightmodel.ledger.records import Hold, Origin
     from rightmodel.manifest.catalog import Endpoint, Model
     from rightmodel.manifest.settings import Settings
     from rightmodel.upstream.exchange import Upstream

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from rightmodel.core.call import Answer, Receipt
-from rightmodel.core.decision import Assessment, Decision, Requirements
+from rightmodel.core.decision import Assessment, Decision, Requirements, Source
 from rightmodel.core.errors import LedgerError
 from rightmodel.core.task import Message, Task, files_of
 from rightmodel.ledger.budget import Limits
@@ -14,7 +14,6 @@ from rightmodel.ledger.budget import Limits
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from rightmodel.core.decision import Source
     from rightmodel.ledger.records import (
         AttemptRecord,
         CallRecord,

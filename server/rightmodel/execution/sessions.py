@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rightmodel.core.decision import Assessment, SessionView, WarmPrefix
 from rightmodel.core.errors import LedgerError
 from rightmodel.ledger.records import Session, SessionsEnded, day_of
-from rightmodel.manifest.catalog import Cache
+from rightmodel.manifest.catalog import Cache, Provider
 from rightmodel.routing.session import (
     FURTHER_TURNS,
     HOUSEKEEPING,
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from rightmodel.core.call import Receipt
     from rightmodel.core.task import Task
     from rightmodel.execution.records import Records
-    from rightmodel.manifest.catalog import Provider
 
 logger = logging.getLogger("rightmodel")
 

@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.errors import LedgerError, TaskError
-from rightmodel.execution.records import recall
+from rightmodel.execution.records import Records, recall
 from rightmodel.execution.sessions import session_hash
 from rightmodel.ledger.records import Session
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from rightmodel.core.call import Answer
     from rightmodel.core.task import Task
-    from rightmodel.execution.records import Records
 
 POLL_S: Final = 0.5
 """Between two checks for an answer."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.fault import Fault
 from rightmodel.execution.breaker import OUT_S
-from rightmodel.ledger.records import Cooldown, Restored
+from rightmodel.ledger.records import AttemptRecord, Cooldown, Restored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from rightmodel.execution.call_state import EndpointKey, Outcomes
     from rightmodel.execution.health import Health
     from rightmodel.execution.records import Records
-    from rightmodel.ledger.records import AttemptRecord
     from rightmodel.manifest.catalog import Provider
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import context, propagate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from contextlib import AbstractContextManager
 
 TRACEPARENT: Final = "traceparent"
 """https://www.w3.org/TR/trace-context/: header of HTTP, key of `_meta` in MCP."""

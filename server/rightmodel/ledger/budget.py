@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from rightmodel.core.errors import BudgetError
 from rightmodel.core.format import dollars, duration
-from rightmodel.ledger.records import AttemptRecord, day_of, seconds_left
-from rightmodel.ledger.sums import EXACT, Key
+from rightmodel.ledger.records import AttemptRecord, Hold, HoldRequest, day_of, seconds_left
+from rightmodel.ledger.sums import EXACT, Key, Reserved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from rightmodel.ledger.records import Hold, HoldRequest
-    from rightmodel.ledger.sums import Reserved
     from rightmodel.manifest.catalog import Budget, Client
 
     Period = Literal["day", "month"]
@@ -120,11 +118,7 @@ class LimitState(NamedTuple):
 
 
 def limit_states(
-    limits: Iterable[Limit],
-    charged: Charged,
-    holds: Sequence[Hold | Reserved],
-    *,
-    now: float,
+    limits: Iterable[Limit], charged: Charged, holds: Sequence[Hold | Reserved], *, now: float
 ) -> list[LimitState]:
     """The state of each limit. `charged`: the sum for a key."""
     day = day_of(now)

@@ -20,8 +20,8 @@ from psycopg.pq import TransactionStatus
 from psycopg.types.string import StrDumperUnknown
 
 from rightmodel.core.errors import LedgerFault
-from rightmodel.ledger.rows import HOLDS
-from rightmodel.ledger.schema import POSTGRES
+from rightmodel.ledger.rows import HOLDS, Table
+from rightmodel.ledger.schema import POSTGRES, Migration
 from rightmodel.ledger.store import Store, newer_schema
 from rightmodel.ledger.sums import Holds
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from psycopg.abc import PQGen
 
-    from rightmodel.ledger.rows import Table
-    from rightmodel.ledger.schema import Migration
 
 _T = TypeVar("_T")
 _R = TypeVar("_R", bound=tuple[Any, ...])

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.errors import BudgetError
-from rightmodel.ledger.budget import check, correction, estimate
+from rightmodel.ledger.budget import Limits, LimitState, check, correction, estimate
 from rightmodel.ledger.records import (
     AttemptRecord,
     Hold,
@@ -33,7 +33,6 @@ from rightmodel.ledger.records import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from rightmodel.ledger.budget import Limits, LimitState
     from rightmodel.ledger.records import HoldRequest, Row
     from rightmodel.ledger.store import Store
 

@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.ledger import records
 from rightmodel.ledger.paths import make_private
-from rightmodel.ledger.records import Choice, new_id
+from rightmodel.ledger.records import Choice, Row, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    from rightmodel.ledger.records import Row
 
     Group = Sequence[Row]
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rightmodel.core.errors import LedgerError, LedgerFault
 from rightmodel.ledger.paths import make_private
-from rightmodel.ledger.rows import encodable
-from rightmodel.ledger.schema import MIGRATIONS
+from rightmodel.ledger.rows import Table, encodable
+from rightmodel.ledger.schema import MIGRATIONS, Migration
 from rightmodel.ledger.store import Reader, Store, ledger_error, newer_schema
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from pathlib import Path
 
-    from rightmodel.ledger.rows import Table
-    from rightmodel.ledger.schema import Migration
     from rightmodel.ledger.sums import Key
 
 _T = TypeVar("_T")
@@ -251,11 +249,7 @@ class SqliteReader(Reader):
 
 
 def reading(
-    file: Path,
-    question: Callable[[Reader], _T],
-    *,
-    busy_s: float = BUSY_S,
-    is_checked: bool = True,
+    file: Path, question: Callable[[Reader], _T], *, busy_s: float = BUSY_S, is_checked: bool = True
 ) -> _T | None:
     """Read the ledger without changing it; `None` where there is none yet.
 

@@ -26,7 +26,7 @@ from rightmodel.ledger.rows import (
     TEXTS,
     Table,
 )
-from rightmodel.ledger.sums import EXACT, Holds, Key, Sums
+from rightmodel.ledger.sums import EXACT, Holds, Key, Reserved, Sums
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
         Session,
         Texts,
     )
-    from rightmodel.ledger.sums import Reserved
 
     Stored = AttemptRecord | CallRecord | Choice | OutcomeRecord | Texts | Hold | Cooldown | Session
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rightmodel.core.errors import BudgetError, LedgerError, LedgerFault
-from rightmodel.ledger.records import Choice
+from rightmodel.ledger.records import Choice, Hold, Row
 from rightmodel.ledger.reservations import charge_interrupted, reduced, write
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from decimal import Decimal
 
-    from rightmodel.ledger.records import Hold, Row
     from rightmodel.ledger.spill import Spill
     from rightmodel.ledger.store import Store
     from rightmodel.ledger.sums import Key

@@ -27,13 +27,12 @@ from rightmodel.manifest.catalog import (
     by_id,
 )
 from rightmodel.manifest.price import Price, Terms
-from rightmodel.manifest.problems import entry_label
+from rightmodel.manifest.problems import Problems, entry_label
 from rightmodel.manifest.quirks import Quirks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from rightmodel.manifest.problems import Problems
     from rightmodel.manifest.schema import BudgetTable, RuleTable, WhenTable
 
 _PER_MILLION = -6

@@ -14,18 +14,16 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.decision import Candidate, Decision, Reading, Rejection
-from rightmodel.manifest.catalog import DEFAULT_SLOPE
+from rightmodel.manifest.catalog import DEFAULT_SLOPE, Catalog, Model, Slope
 from rightmodel.routing.deferred import Deferred
 from rightmodel.routing.eligibility import split
 from rightmodel.routing.reasons import reason, reason_in_session
-from rightmodel.routing.scoring import columns_of, expected, figures
+from rightmodel.routing.scoring import Columns, Question, columns_of, expected, figures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rightmodel.core.decision import Assessment, Requirements, Skills
-    from rightmodel.manifest.catalog import Catalog, Model, Slope
-    from rightmodel.routing.scoring import Columns, Question
 
 LOSS_MULTIPLES: Final[Mapping[str, float]] = {"cheap": 2.0, "balanced": 10.0, "best": 60.0}
 """What a wrong answer costs, as a multiple of the baseline's cost on the task, by tier.

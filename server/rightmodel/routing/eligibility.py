@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.decision import Rejection
+from rightmodel.core.decision import Rejection, Requirements
 from rightmodel.routing.deferred import Deferred
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from rightmodel.core.decision import Requirements
     from rightmodel.manifest.catalog import Client, Model
     from rightmodel.routing.scoring import Columns
 

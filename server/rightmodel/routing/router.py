@@ -17,16 +17,16 @@ from itertools import groupby
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.decision import Requirements
+from rightmodel.core.decision import Assessment, Decision, Requirements
 from rightmodel.core.errors import TaskError
-from rightmodel.core.task import ASSESS_MODES, files_of
+from rightmodel.core.task import ASSESS_MODES, Task, Turn, WireFormat, files_of
 from rightmodel.routing import scoring
-from rightmodel.routing.decide import CERTAIN, ranked, weigh
+from rightmodel.routing.decide import CERTAIN, Outlook, ranked, weigh
 from rightmodel.routing.eligibility import barred
 from rightmodel.routing.scoring import Question
 from rightmodel.routing.session import assessment_of, horizon
 from rightmodel.routing.signals import local_model, routing_rules
-from rightmodel.routing.signals.judge import price_for
+from rightmodel.routing.signals.judge import Judge, price_for
 from rightmodel.routing.signals.routing_rules import (
     NOTHING_KNOWN,
     Applied,
@@ -41,11 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from random import Random
 
-    from rightmodel.core.decision import Assessment, Decision
-    from rightmodel.core.task import Task, Turn, WireFormat
     from rightmodel.manifest.catalog import Catalog, Model, Rule
-    from rightmodel.routing.decide import Outlook
-    from rightmodel.routing.signals.judge import Judge
     from rightmodel.routing.signals.routing_rules import Search
 
     LocalAssess = Callable[[Task, Sequence[str]], Assessment]
@@ -139,12 +135,7 @@ class Router:
         return await self._judged(request, question, outlook, always=mode == "judge")
 
     async def _judged(
-        self,
-        request: _Request,
-        question: Question,
-        outlook: Outlook,
-        *,
-        always: bool,
+        self, request: _Request, question: Question, outlook: Outlook, *, always: bool
     ) -> Decision:
         """The decision on the judge's assessment where asking pays, else on the local one."""
         judge, task, required = self._judge, request.task, request.required

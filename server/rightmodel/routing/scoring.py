@@ -13,15 +13,13 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rightmodel.core.call import Usage
-from rightmodel.core.decision import Rejection
+from rightmodel.core.decision import Assessment, Reading, Rejection, Requirements, Skills
 from rightmodel.core.format import dollars
-from rightmodel.manifest.catalog import DEFAULT_RATING
+from rightmodel.manifest.catalog import DEFAULT_RATING, Model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from rightmodel.core.decision import Assessment, Reading, Requirements, Skills
-    from rightmodel.manifest.catalog import Model
     from rightmodel.routing.session import Horizon
 
     Column = list[float]

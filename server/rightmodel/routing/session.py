@@ -41,15 +41,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rightmodel.core.decision import Assessment, SessionView, WarmPrefix
-from rightmodel.core.task import DIFFICULTIES
-from rightmodel.manifest.catalog import Cache
+from rightmodel.core.task import DIFFICULTIES, TurnKind
+from rightmodel.manifest.catalog import Cache, Model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rightmodel.core.call import Usage
-    from rightmodel.core.task import TurnKind
-    from rightmodel.manifest.catalog import Model
     from rightmodel.manifest.price import Price
 
 CHORES: Final[Mapping[TurnKind, tuple[str, str]]] = {

@@ -25,12 +25,11 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic_core import to_json
 
-from rightmodel.core.task import WireFormat, files_of, sent_texts
+from rightmodel.core.task import Attachment, Content, WireFormat, files_of, sent_texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rightmodel.core.task import Attachment, Content
 
 SAMPLED_ABOVE: Final = 65_536
 """Longer texts (characters) are estimated from `WINDOWS` pieces of `WINDOW` characters."""

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.call import Attempt, AttemptFailed, AttemptStarted, Usage, Waiting
-from rightmodel.core.decision import models_by_reason
+from rightmodel.core.decision import Candidate, Decision, Rejection, models_by_reason
 from rightmodel.core.errors import ExhaustedError, ProviderError, RightmodelError
 from rightmodel.core.format import dollars, listed, plain_object
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rightmodel.core.call import CallEvent, Receipt
-    from rightmodel.core.decision import Candidate, Decision, Rejection
     from rightmodel.execution.calls import Page
     from rightmodel.manifest.catalog import Catalog
 

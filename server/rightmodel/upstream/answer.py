@@ -15,11 +15,11 @@ from rightmodel.core.call import Completion
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.format import one_line, well_formed
-from rightmodel.core.task import Text, ToolCall
+from rightmodel.core.task import Reasoning, Text, ToolCall
 from rightmodel.upstream.classify import classify, classify_in_band
 from rightmodel.upstream.error_response import is_refused
-from rightmodel.upstream.live import Forward, LiveText, prompt_of, tools_of, without_keys
-from rightmodel.wire.inline_calls import inline_calls
+from rightmodel.upstream.live import Forward, LiveText, Watch, prompt_of, tools_of, without_keys
+from rightmodel.wire.inline_calls import InlineCall, inline_calls
 from rightmodel.wire.inline_reasoning import MARKERS, Split, split_reasoning
 from rightmodel.wire.response import (
     FINISHES,
@@ -34,10 +34,7 @@ from rightmodel.wire.sse import Event, SseDecoder
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from rightmodel.core.task import Reasoning
     from rightmodel.upstream.connect import Response
-    from rightmodel.upstream.live import Watch
-    from rightmodel.wire.inline_calls import InlineCall
     from rightmodel.wire.request import ModelRequest
     from rightmodel.wire.response import ResponseDecoder
 

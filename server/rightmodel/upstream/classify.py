@@ -18,17 +18,15 @@ from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.format import one_line
 from rightmodel.upstream.error_response import MOST_SEARCHED, read_error, status_named, wait_s
-from rightmodel.upstream.error_rules import DISK_FULL, INPUTS, RULES, STATUS_OF, WINDOWS
+from rightmodel.upstream.error_rules import DISK_FULL, INPUTS, RULES, STATUS_OF, WINDOWS, Rule
 from rightmodel.wire.codecs import CODECS
-from rightmodel.wire.request import has_system
+from rightmodel.wire.request import ModelRequest, has_system
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from rightmodel.upstream.error_response import ErrorBody
-    from rightmodel.upstream.error_rules import Rule
     from rightmodel.wire.codec import Codec
-    from rightmodel.wire.request import ModelRequest
 
 _WAITABLE: Final = frozenset({Fault.RATE_LIMITED, Fault.OVERLOADED, Fault.SERVER, Fault.QUOTA})
 LEAST_NAME: Final = 3

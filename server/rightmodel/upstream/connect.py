@@ -211,9 +211,7 @@ async def _connected(host: str, port: int) -> socket.socket:
             if left:
                 tries.add(asyncio.create_task(_open(*left.pop())))
             done, _ = await asyncio.wait(
-                tries,
-                timeout=NEXT_ADDRESS_S if left else None,
-                return_when=asyncio.FIRST_COMPLETED,
+                tries, timeout=NEXT_ADDRESS_S if left else None, return_when=asyncio.FIRST_COMPLETED
             )
             for one in done:
                 tries.discard(one)

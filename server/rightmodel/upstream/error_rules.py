@@ -210,11 +210,7 @@ DISK_FULL: Final = r"no space left on device|disk (?:is )?full|\[errno 28\]|insu
 """Messages of servers that load a model."""
 
 _REQUEST: Final = (
-    _rule(
-        Fault.SERVER,
-        "400 404 422 500 503 507",
-        words=(DISK_FULL,),
-    ),
+    _rule(Fault.SERVER, "400 404 422 500 503 507", words=(DISK_FULL,)),
     _rule(  # llama.cpp answers 500 to an image that a model does not take
         Fault.BAD_REQUEST,
         "500 501",

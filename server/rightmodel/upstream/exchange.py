@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
-from rightmodel.core.task import Message, Text, WireFormat
+from rightmodel.core.task import Message, Text, Turn, WireFormat
 from rightmodel.upstream.answer import Answer, EmptyStreamError, malformed
 from rightmodel.upstream.classify import SYSTEM, UpstreamError
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.plain import with_model
-from rightmodel.wire.request import has_system, system_of
+from rightmodel.wire.request import ModelRequest, has_system, system_of
 from rightmodel.wire.response import CountDecoder
 from rightmodel.wire.seal import holds_foreign
 
@@ -25,11 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rightmodel.core.call import Completion, Usage
-    from rightmodel.core.task import Turn
     from rightmodel.upstream.http import HttpClient
     from rightmodel.upstream.live import Watch
     from rightmodel.wire.codec import Codec
-    from rightmodel.wire.request import ModelRequest
 
 MOST_REPAIRS: Final = 4
 """Repairs of one call, each field once. A refusal costs nothing but its round trip."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
-from rightmodel.upstream.answer import broken
+from rightmodel.upstream.answer import Answer, broken
 from rightmodel.upstream.connect import (
     BrokenError,
     NoConnectionError,
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping
 
-    from rightmodel.upstream.answer import Answer
     from rightmodel.upstream.connect import Connection, Origin, Target
     from rightmodel.upstream.live import Watch
     from rightmodel.wire.request import ModelRequest

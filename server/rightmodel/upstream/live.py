@@ -6,7 +6,7 @@ from dataclasses import is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rightmodel.core.format import well_formed
-from rightmodel.core.task import ToolCall
+from rightmodel.core.task import ToolCall, ToolSpec
 from rightmodel.wire.inline_reasoning import opens_call
 from rightmodel.wire.inline_stream import LONGEST_MARKER, InlineSplitter, may_be_marker
 from rightmodel.wire.response import CallDelta, CallStart, ReasoningDelta
@@ -15,7 +15,6 @@ from rightmodel.wire.seal import sealed
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from rightmodel.core.task import ToolSpec
     from rightmodel.wire.request import ModelRequest
     from rightmodel.wire.response import ResponseDecoder, StreamEvent
 

@@ -19,7 +19,7 @@ from rightmodel.core.task import (
 )
 from rightmodel.manifest.quirks import NO_QUIRKS, Quirks
 from rightmodel.wire.fields import first, merge_counts, obj, objects, part, text, usage_of, whole
-from rightmodel.wire.request import base64_of, data_url, name_of, result_text
+from rightmodel.wire.request import ModelRequest, base64_of, data_url, name_of, result_text
 from rightmodel.wire.response import InBandError, NoResponseError, ResponseDecoder
 from rightmodel.wire.schemas import is_strict
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from rightmodel.core.call import Usage
     from rightmodel.core.task import ChatRequest, Part
-    from rightmodel.wire.request import ModelRequest
 
 _AUDIO: Final = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 _FINISH: Final = {

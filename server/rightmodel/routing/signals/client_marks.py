@@ -78,10 +78,7 @@ CLIENTS: Final = (
     ClientMark("openclaw", "system", _starts("<!-- openclaw:"), _OPENCLAW),
     # Its calls beside the agent's loop have a system text of their own.
     ClientMark(
-        "openclaw",
-        "system",
-        _starts("You are a context summarization assistant."),
-        _OPENCLAW_READ,
+        "openclaw", "system", _starts("You are a context summarization assistant."), _OPENCLAW_READ
     ),
 )
 
@@ -193,11 +190,7 @@ BLOCKS: Final = (
 
 PIECES: Final = (
     Piece("x-anthropic-billing-header", _line(r"x-anthropic-billing-header:[^\n]*"), _CLAUDE),
-    Piece(
-        "[Request interrupted",
-        _line(r"\[Request interrupted by user[^\]\n]*\]"),
-        _CLAUDE_READ,
-    ),
+    Piece("[Request interrupted", _line(r"\[Request interrupted by user[^\]\n]*\]"), _CLAUDE_READ),
     Piece(
         "command-args", re.compile("</?command-args>"), _CLAUDE
     ),  # what the human typed is between them

@@ -15,14 +15,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rightmodel.core.call import Usage
-from rightmodel.core.decision import Assessment
+from rightmodel.core.decision import Assessment, Trust
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rightmodel.core.decision import Trust
     from rightmodel.core.task import Task
     from rightmodel.manifest.catalog import Catalog, Model
     from rightmodel.routing.signals.routing_rules import Requirement

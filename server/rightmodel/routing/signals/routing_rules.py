@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -20,13 +20,11 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.decision import Assessment, Trust
 from rightmodel.core.format import unified
-from rightmodel.core.task import DIFFICULTIES, texts_of
+from rightmodel.core.task import DIFFICULTIES, Attachment, Task, texts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
     from decimal import Decimal
 
-    from rightmodel.core.task import Attachment, Task
     from rightmodel.manifest.catalog import Budget, Client, Condition, Rule
 
     Search = Callable[[re.Pattern[str], Sequence[str]], Awaitable[bool | None]]

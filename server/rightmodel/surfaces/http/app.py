@@ -12,7 +12,7 @@ from rightmodel.core.errors import RightmodelError
 from rightmodel.core.format import listed
 from rightmodel.core.task import WireFormat
 from rightmodel.surfaces.http import models
-from rightmodel.surfaces.http.access import ANYONE, SCOPE_KEY
+from rightmodel.surfaces.http.access import ANYONE, SCOPE_KEY, Access, Origins
 from rightmodel.surfaces.http.asgi import (
     MOST_HEAD_BYTES,
     ClientGoneError,
@@ -26,7 +26,7 @@ from rightmodel.surfaces.http.asgi import (
 from rightmodel.surfaces.http.dashboard import Dashboard
 from rightmodel.surfaces.http.errors import HttpError
 from rightmodel.surfaces.http.listening import MCP_PATH
-from rightmodel.surfaces.http.metrics import CONTENT_TYPE
+from rightmodel.surfaces.http.metrics import CONTENT_TYPE, Metrics
 from rightmodel.surfaces.http.route import counted, routed
 from rightmodel.surfaces.http.turns import Request, answer_turn, error_of
 from rightmodel.wire.codecs import CODECS
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
     from rightmodel.execution.engine import Engine
     from rightmodel.manifest.settings import Settings
-    from rightmodel.surfaces.http.access import Access, Origins
-    from rightmodel.surfaces.http.metrics import Metrics
 
     GetEngine = Callable[[], Awaitable[Engine]]
     Handler = Callable[[Request, Scope, Receive, Send], Awaitable[None]]
@@ -169,12 +167,7 @@ class HttpApp:
         return f"there are {listed([*self._routes, MCP_PATH, HEALTH])}"
 
     async def _turn(
-        self,
-        dialect: WireFormat,
-        request: Request,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
+        self, dialect: WireFormat, request: Request, scope: Scope, receive: Receive, send: Send
     ) -> None:
         await answer_turn(
             request._replace(dialect=dialect), scope, receive, send, self._metrics.added_s.observe

@@ -6,13 +6,12 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
 from rightmodel import __version__
-from rightmodel.ledger.records import AttemptRecord, CallRecord
+from rightmodel.ledger.records import AttemptRecord, CallRecord, Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rightmodel.execution.engine import Engine
-    from rightmodel.ledger.records import Row
 
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 MOST_SERIES: Final = 1000
@@ -105,9 +104,7 @@ class Metrics:
             "first_token_seconds", "From a request to its first token.", SECONDS
         )
         self.added_s = Histogram(
-            "added_seconds",
-            "What a turn took beside its requests to models.",
-            ADDED_SECONDS,
+            "added_seconds", "What a turn took beside its requests to models.", ADDED_SECONDS
         )
 
     def row(self, row: Row) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rightmodel.core.format import per_million
 from rightmodel.manifest.clients import AUTO
 from rightmodel.manifest.read import how_to_connect
-from rightmodel.surfaces.http.asgi import json_reply
+from rightmodel.surfaces.http.asgi import Reply, json_reply
 from rightmodel.surfaces.http.errors import HttpError
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from rightmodel.manifest.catalog import Catalog, Client, Model
     from rightmodel.manifest.settings import Settings
-    from rightmodel.surfaces.http.asgi import Reply
 
 OWNER: Final = "rightmodel"
 _ROUTED: Final[Mapping[str, str]] = {
@@ -109,9 +108,6 @@ def _openai(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _anthropic(entry: Mapping[str, Any]) -> dict[str, Any]:
     released = datetime.fromtimestamp(0, UTC).isoformat().replace("+00:00", "Z")
-    sizes = {
-        "max_input_tokens": entry["context_window"],
-        "max_tokens": entry["max_output_tokens"],
-    }
+    sizes = {"max_input_tokens": entry["context_window"], "max_tokens": entry["max_output_tokens"]}
     named = {"type": "model", "display_name": entry["id"], "created_at": released}
     return {**named, **sizes, **entry}

@@ -11,7 +11,7 @@ from rightmodel.core.errors import ManifestError, TaskError
 from rightmodel.manifest.clients import tokens
 from rightmodel.manifest.keys import looks_like_key
 from rightmodel.manifest.load import load_catalog
-from rightmodel.manifest.settings import read_settings
+from rightmodel.manifest.settings import Settings, read_settings
 from rightmodel.surfaces.http.listening import check_token, is_loopback, listen, parse_address
 from rightmodel.surfaces.log import log_to_stderr
 from rightmodel.surfaces.mcp.process import UPSTREAM, load, running
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from rightmodel.manifest.settings import Settings
     from rightmodel.surfaces.mcp.options import ServeOptions
 
 COLLECTED_AFTER: Final = (20_000, 20, 20)

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.surfaces.http.headers import of_start
-from rightmodel.wire.response import ChatResponse, events_of
+from rightmodel.wire.response import ChatResponse, StreamEvent, events_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from rightmodel.execution.relay import ResponseStart
     from rightmodel.surfaces.http.errors import HttpError
     from rightmodel.wire.codec import Codec, Envelope, StreamEncoder
-    from rightmodel.wire.response import StreamEvent
 
 Headers = tuple[tuple[bytes, bytes], ...]
 KEEP_ALIVE_S: Final = 10.0
@@ -40,12 +39,7 @@ class StreamRelay:
     """
 
     def __init__(
-        self,
-        send: Send,
-        codec: Codec,
-        envelope: Callable[[str], Envelope],
-        *,
-        wants_usage: bool,
+        self, send: Send, codec: Codec, envelope: Callable[[str], Envelope], *, wants_usage: bool
     ) -> None:
         self._send = send
         self._codec = codec

@@ -13,7 +13,7 @@ from rightmodel.execution.trace_context import continued
 from rightmodel.ledger.records import new_ref
 from rightmodel.routing.signals.turn import read_turn
 from rightmodel.surfaces.http.asgi import Reply, parse, read_body, send_reply
-from rightmodel.surfaces.http.connections import CONNECTION
+from rightmodel.surfaces.http.connections import CONNECTION, Guard
 from rightmodel.surfaces.http.errors import HttpError, http_error, invalid_request
 from rightmodel.surfaces.http.headers import of_receipt, passed_on
 from rightmodel.surfaces.http.names import choice_of
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from rightmodel.core.call import Answer
     from rightmodel.execution.engine import Engine
     from rightmodel.surfaces.http.access import Caller
-    from rightmodel.surfaces.http.connections import Guard
 
 ID_PREFIX: Final[Mapping[WireFormat, str]] = {
     WireFormat.OPENAI_CHAT: "chatcmpl-",
@@ -52,11 +51,7 @@ class Request(NamedTuple):
 
 
 async def answer_turn(
-    request: Request,
-    scope: Scope,
-    receive: Receive,
-    send: Send,
-    added: Callable[[float], object],
+    request: Request, scope: Scope, receive: Receive, send: Send, added: Callable[[float], object]
 ) -> None:
     """Read the body, route the turn and send the response. Raises `HttpError` before its head.
 
@@ -121,11 +116,7 @@ def task_of(request: Request, body: bytes, document: Mapping[str, Any]) -> Task:
 
 
 async def _stream(
-    request: Request,
-    task: Task,
-    ref: str,
-    relay: StreamRelay,
-    client: _UntilGone,
+    request: Request, task: Task, ref: str, relay: StreamRelay, client: _UntilGone
 ) -> Answer | None:
     """The answer, `None` where it ended with an error that the client was told."""
     try:
