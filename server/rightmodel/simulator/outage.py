@@ -20,9 +20,6 @@ USUAL_FAULT: Final = "overloaded"
 REFUSAL_S: Final = 0.3
 """How long a provider takes to say that something is wrong."""
 
-GROUPS: Final = {group.title: tuple(f.name for f in group.faults) for group in fault.GROUPS}
-"""Every fault's name, by what kind of thing it is."""
-
 
 @dataclass(frozen=True, slots=True)
 class Target:

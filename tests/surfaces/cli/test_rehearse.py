@@ -21,8 +21,7 @@ from rightmodel.core.task import WireFormat
 from rightmodel.manifest.catalog import Provider
 from rightmodel.routing.router import count_tokens
 from rightmodel.simulator import Behaviour, SimulatedProvider, clock
-from rightmodel.simulator.fault import CATALOGUE
-from rightmodel.simulator.outage import GROUPS
+from rightmodel.simulator.fault import CATALOGUE, GROUPS
 from rightmodel.simulator.samples import PICTURE, SAMPLES
 from rightmodel.simulator.simulation import Answers, dialect_of, simulate
 from rightmodel.surfaces.cli import cli
@@ -335,5 +334,5 @@ def test_the_docs_name_every_fault_in_its_group() -> None:
     text = DOCS.read_text(encoding="utf-8")
     listed = re.findall(r"^\*\*([^*]+)\*\*:\n((?:`.*\n)+)", text, re.MULTILINE)
     found = {title: tuple(re.findall(r"`(\w+)`", names)) for title, names in listed}
-    assert found == {title: tuple(names) for title, names in GROUPS.items()}
-    assert {name for names in GROUPS.values() for name in names} == set(CATALOGUE)
+    assert found == {g.title: tuple(one.name for one in g.faults) for g in GROUPS}
+    assert {name for names in found.values() for name in names} == set(CATALOGUE)

@@ -34,7 +34,7 @@ from rightmodel.surfaces.usage_view.sections import percent
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from rightmodel.manifest.catalog import Catalog, Provider
+    from rightmodel.manifest.catalog import Catalog
 
 MODELS: Final = (
     "openai/gpt-6-luna",
@@ -176,13 +176,10 @@ def _status(catalog: Catalog, calls: Sequence[Call], down: Collection[str]) -> T
 
 
 def _catalog() -> Catalog:
-    def has_key(_: Provider) -> bool:
-        return True
-
     with TemporaryDirectory(prefix="rightmodel-demo-") as folder:
         path = Path(folder) / "rightmodel.toml"
         path.write_text(MANIFEST, encoding="utf-8")
-        return load_catalog(path, has_key=has_key)
+        return load_catalog(path, has_key=lambda _: True)
 
 
 def _outage(catalog: Catalog, calls: Sequence[Call]) -> Outage:

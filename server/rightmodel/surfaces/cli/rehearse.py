@@ -17,9 +17,8 @@ from rightmodel.core.format import listed, plain_object, usd
 from rightmodel.execution.engine import effective_catalog
 from rightmodel.manifest.load import load_catalog
 from rightmodel.routing.router import count_tokens
-from rightmodel.simulator import clock
-from rightmodel.simulator.fault import CATALOGUE
-from rightmodel.simulator.outage import GROUPS, Outage, fitting, planned_outage
+from rightmodel.simulator import clock, fault
+from rightmodel.simulator.outage import Outage, fitting, planned_outage
 from rightmodel.simulator.simulation import Answers, simulate, used_providers
 from rightmodel.surfaces.cli import settings_summary, with_settings
 from rightmodel.surfaces.cli.show.advice import advice
@@ -30,7 +29,7 @@ from rightmodel.surfaces.cli.show.view import Column, View
 from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings
@@ -170,23 +169,20 @@ def _busiest(catalog: Catalog, healthy: Sequence[Call]) -> list[str]:
 
 def _list(catalog: Catalog, *, as_json: bool) -> None:
     every = list(used_providers(catalog))
-    groups = {title: [_row(name, catalog, every) for name in GROUPS[title]] for title in GROUPS}
     if not as_json:
         echo("faults: where in your set-up each can happen; how it is to be read")
-        _print_list(groups)
-        return
-    for title, rows in groups.items():
-        for name, _, _ in rows:
-            read = sorted(r.value for r in CATALOGUE[name].leads_to)
-            where = fitting(CATALOGUE[name], catalog)
-            echo(json.dumps({"fault": name, "group": title, "read_as": read, "at": where}))
-
-
-def _row(name: str, catalog: Catalog, every: Sequence[str]) -> tuple[str, str, str]:
-    one = CATALOGUE[name]
-    read = " or ".join(sorted(r.value for r in one.leads_to)) or "nothing is wrong"
-    where = fitting(one, catalog)
-    return name, "everywhere" if where == every else ", ".join(where) or "nowhere", read
+    for group in fault.GROUPS:
+        if not as_json:
+            echo(group.title)
+        for one in group.faults:
+            read, at = sorted(r.value for r in one.leads_to), fitting(one, catalog)
+            if as_json:
+                row = {"fault": one.name, "group": group.title, "read_as": read, "at": at}
+                echo(json.dumps(row))
+                continue
+            where = "everywhere" if at == every else ", ".join(at) or "nowhere"
+            text = f"  {one.name:{NAME}} {where}; {' or '.join(read) or 'nothing is wrong'}"
+            echo(textwrap.fill(text, 80, subsequent_indent=" " * (NAME + 3)))
 
 
 def _call_json(call: Call, healthy: Call) -> dict[str, Any]:
@@ -333,11 +329,3 @@ def _cost(sums: Totals) -> str:
     share = f" ({100 * extra / healthy:+.0f} %)" if healthy else ""
     word = "more" if extra >= 0 else "less"
     return f"{cost}, {usd(abs(extra))} {word} than the same calls without an outage{share}"
-
-
-def _print_list(groups: Mapping[str, Sequence[tuple[str, str, str]]]) -> None:
-    for title, rows in groups.items():
-        echo(title)
-        for name, where, read in rows:
-            text = f"  {name:{NAME}} {where}; {read}"
-            echo(textwrap.fill(text, 80, subsequent_indent=" " * (NAME + 3)))

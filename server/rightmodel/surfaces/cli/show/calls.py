@@ -89,37 +89,37 @@ class Call:
         return _difference(self.baseline_usd, self.cost_usd)
 
 
+@dataclass(frozen=True, slots=True)
 class Traffic:
-    """The requests that simulated providers got during one call."""
+    """The requests that simulated providers got during one call, which began at `began`.
 
-    def __init__(self, began: float, slack_s: float, closed: Mapping[str, str]) -> None:
-        self._began = began
-        self._slack_s = slack_s
-        self._closed = closed
-        self._requests: list[tuple[str, Received]] = []
+    `slack_s`: how far the clocks of engine and providers may differ. `closed`: providers whose port
+    is closed → the fault.
+    """
 
-    def add(self, provider: str, requests: Sequence[Received]) -> None:
-        """What one provider got."""
-        self._requests += [(provider, request) for request in requests]
+    began: float
+    slack_s: float
+    closed: Mapping[str, str]
+    requests: Sequence[tuple[str, Received]]
 
     def faults(self) -> list[str]:
         """Every fault, in no particular order."""
-        return [request.fault for _, request in self._requests if request.fault]
+        return [request.fault for _, request in self.requests if request.fault]
 
     def met(self, attempt: Mapping[str, Any]) -> str:
         """The fault that an attempt met, "" for none."""
-        start = attempt.get("start_s", 0.0) - self._slack_s
-        end = attempt.get("start_s", 0.0) + attempt.get("time_s", 0.0) + self._slack_s
+        start = attempt.get("start_s", 0.0) - self.slack_s
+        end = attempt.get("start_s", 0.0) + attempt.get("time_s", 0.0) + self.slack_s
         met = [
             request.fault
-            for provider, request in self._requests
+            for provider, request in self.requests
             if (provider, request.model) == (attempt["provider"], attempt["name"])
-            and start <= request.at - self._began <= end
+            and start <= request.at - self.began <= end
             and request.fault
         ]
         if met or attempt.get("fault") != Fault.CONNECTION:
             return met[-1] if met else ""
-        return self._closed.get(attempt["provider"], "")
+        return self.closed.get(attempt["provider"], "")
 
 
 def outcome(

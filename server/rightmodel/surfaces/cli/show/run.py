@@ -291,9 +291,8 @@ class Run:
         began = asyncio.get_running_loop().time()
         result = await self.stage.complete(sample, self.view.progress if self.view else _ignore)
         closed = self._now.closed if self._now and phase == OUTAGE else {}
-        traffic = Traffic(began, self.stage.slack_s, closed)
-        for name, provider in providers.items():
-            traffic.add(name, provider.requests[before[name] :])
+        requests = [(n, one) for n, p in providers.items() for one in p.requests[before[n] :]]
+        traffic = Traffic(began, self.stage.slack_s, closed, requests)
         time_s = asyncio.get_running_loop().time() - began
         return outcome(sample, result, traffic, time_s=time_s, number=number, phase=phase, **facts)
 
