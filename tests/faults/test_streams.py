@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import pytest
 from faults.harness import Upstream, attempts, connected, machine_line, rehearsal, tried
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
+from rightmodel.execution import outcome
 from rightmodel.execution.attempt import LEAST_FIRST_TOKEN_S, STALL_S
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S
 from rightmodel.simulator import Behaviour, SimulatedFault, fault
@@ -89,6 +91,24 @@ async def test_the_least_time_for_a_first_token_does_not_outlast_the_call() -> N
         await harness.fails(deadline_s=LEAST_FIRST_TOKEN_S / 2)
         took = asyncio.get_running_loop().time() - began
         assert took == pytest.approx(LEAST_FIRST_TOKEN_S / 2, abs=0.3)
+
+
+async def test_what_came_while_the_process_was_stopped_is_no_silence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(outcome, "STOPPED_S", 0.02)
+    loop = asyncio.get_running_loop()
+    part: asyncio.Future[str] = loop.create_future()
+
+    def stop() -> None:
+        loop.call_soon_threadsafe(part.set_result, "an answer")
+        time.sleep(0.1)
+
+    loop.call_soon(stop)
+    with outcome.Watch(loop.time, loop.time() + 0.01):
+        assert await part == "an answer"
+    with pytest.raises(TimeoutError), outcome.Watch(loop.time, loop.time() + 0.01):
+        await loop.create_future()
 
 
 @rehearsal

@@ -46,6 +46,8 @@ CHAT_TEMPLATE_TOKENS: Final = 100
 """Tokens that an upstream's chat template adds to a prompt."""
 MOVED_S: Final = 1.0
 """How often it is computed anew, while an answer arrives, when silence ends it."""
+STOPPED_S: Final = 1.0
+"""A timer that rings so late: the process was stopped, or starved; the upstream was not silent."""
 GIVEN_UP: Final = frozenset({Fault.TIMEOUT, Fault.BUSY})
 """Faults of requests that the upstream may be working on still, and bill for."""
 
@@ -118,8 +120,11 @@ class Watch:
         loop = asyncio.get_running_loop()
         if self._is_relaying:  # the client keeps the upstream waiting
             self._timer = loop.call_later(MOVED_S, self._ring)
-        elif loop.time() < self._due:
+        elif (late_s := loop.time() - self._due) < 0:
             self._timer = loop.call_at(self._due, self._ring)
+        elif late_s > STOPPED_S:  # what came while this process was stopped is read first
+            self._timer = loop.call_later(STOPPED_S, self._ring)
+            self._due = self._timer.when()
         else:
             self._is_late = True
             self._task.cancel()
