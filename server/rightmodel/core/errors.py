@@ -57,7 +57,7 @@ class RightmodelError(Exception):
 class ManifestError(RightmodelError):
     """A manifest cannot be used.
 
-    `file`: its path.
+    `file`: its path, "" until `Problems` adds it.
     `key`: dotted path of the key, "" where the file as a whole is wrong.
     `line`: of the key in the file, from 1; 0 where it is not known.
     `others`: the further errors of the file.
@@ -65,7 +65,7 @@ class ManifestError(RightmodelError):
 
     code = "manifest_error"
 
-    def __init__(self, message: str, *, file: str, key: str = "", line: int = 0) -> None:
+    def __init__(self, message: str, *, file: str = "", key: str = "", line: int = 0) -> None:
         super().__init__(message)
         self.message = message
         self.file = file

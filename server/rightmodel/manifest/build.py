@@ -42,16 +42,14 @@ _FREE = {"input": Decimal(0), "output": Decimal(0)}
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-def build_provider(name: str, values: Mapping[str, Any], file: str) -> Provider:
+def build_provider(name: str, values: Mapping[str, Any]) -> Provider:
     """A provider. Raises `ManifestError` for a missing key or a base URL that is not allowed."""
     if missing := [key for key in ("protocol", "base_url") if not values.get(key)]:
         verb = "is" if len(missing) == 1 else "are"
-        raise ManifestError(
-            f"{' and '.join(missing)} {verb} missing", file=file, key=f"providers.{name}"
-        )
+        raise ManifestError(f"{' and '.join(missing)} {verb} missing", key=f"providers.{name}")
     problem = http_problem(values["base_url"], allow_http=bool(values.get("allow_http")))
     if problem:
-        raise ManifestError(problem, file=file, key=f"providers.{name}.base_url")
+        raise ManifestError(problem, key=f"providers.{name}.base_url")
     written = {key: value for key, value in values.items() if value is not None}
     quirks = {key: written.pop(key) for key in _QUIRKS & written.keys()}
     typed = {
@@ -69,12 +67,12 @@ def _cache(table: Mapping[str, Any]) -> Cache:
 
 
 def build_model(
-    model_id: str, values: Mapping[str, Any], provider: Callable[[str, str], Provider], file: str
+    model_id: str, values: Mapping[str, Any], provider: Callable[[str, str], Provider]
 ) -> Model:
     """A model. `provider(name, key)`: the provider, or an error at the manifest's `key`."""
     limits = values.get("limits") or {}
     default = Model(id=model_id, endpoints=())
-    endpoints = _endpoints(model_id, values, provider, file)
+    endpoints = _endpoints(model_id, values, provider)
     cost = values.get("cost")
     if cost is None:
         cost = _FREE if all(is_loopback(e.provider.base_url) for e in endpoints) else {}
@@ -142,7 +140,7 @@ def _span(hours: str) -> tuple[int, int]:
 
 
 def _endpoints(
-    model_id: str, values: Mapping[str, Any], provider: Callable[[str, str], Provider], file: str
+    model_id: str, values: Mapping[str, Any], provider: Callable[[str, str], Provider]
 ) -> tuple[Endpoint, ...]:
     key = f'models."{model_id}"'
     protocol = values.get("protocol")
@@ -163,7 +161,6 @@ def _endpoints(
         raise ManifestError(
             "names no provider: write provider = … or endpoints = […], or begin the id with the "
             "provider's name and a slash",
-            file=file,
             key=key,
         )
     wire = values.get("name") or (rest if rest and prefix == name else model_id)

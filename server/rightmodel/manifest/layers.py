@@ -150,7 +150,7 @@ class Workbench:
             draft = self._provider_draft(name)
             if not draft.values and name not in self.user.providers:
                 raise self._undefined(name, key)
-            self.providers[name] = build_provider(name, draft.values, self.file)
+            self.providers[name] = build_provider(name, draft.values)
             self.origins.update({f"providers.{name}.{k}": o for k, o in draft.origins.items()})
         return self.providers[name]
 
@@ -175,7 +175,6 @@ class Workbench:
         return ManifestError(
             f"provider {name!r} is not defined; {hint} "
             f"Or write [providers.{name}] with protocol and base_url.",
-            file=self.file,
             key=key,
         )
 
@@ -187,7 +186,7 @@ class Workbench:
         """A model from its draft; its origins are kept. One with an error has no endpoint."""
         self.origins.update({f"{model_id}.{k}": o for k, o in draft.origins.items()})
         try:
-            return build_model(model_id, draft.values, self.provider, self.file)
+            return build_model(model_id, draft.values, self.provider)
         except ManifestError as error:
             self.problems.add(error.key, error.message)
             aliases = tuple(draft.values.get("aliases") or ())

@@ -284,6 +284,21 @@ def test_only_agents_that_were_registered_are_to_be_restarted(machine: Machine) 
     assert "rightmodel config codex` prints what to add" in done.output
 
 
+def test_an_agent_whose_files_cannot_be_read_or_written_keeps_no_other_from_being_registered(
+    machine: Machine,
+) -> None:
+    openclaw(machine)
+    (machine.home / ".gemini/settings.json").mkdir(parents=True)
+    machine.put(".codex/config.toml")
+    machine.put(".agents", "no folder")
+    done = machine.init("--yes")
+    assert done.exit_code == 0, done.output
+    assert "settings.json cannot be read: Is a directory: `rightmodel config gemini" in done.output
+    assert ".agents/skills/rightmodel/SKILL.md cannot be written" in done.output
+    assert "Then restart OpenClaw, Codex CLI and say" in done.output
+    assert "rightmodel" in (machine.home / ".openclaw/openclaw.json").read_text()
+
+
 def with_ollama(machine: Machine, *arguments: str, answers: str = "") -> Result:
     async def run() -> Result:
         server = SimulatedProvider("openai-chat", models={"qwen3:4b": Behaviour()})

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.argument("prompt", required=False, default="")
 @click.option("--skill", default="", help="Kind of work; empty: inferred.")
 @click.option("--difficulty", default="", help="easy, medium, hard or expert.")
-@click.option("--tier", default="", help="cheap, balanced or best.")
+@click.option("--tier", default="", help="cheap, balanced or best: price against quality.")
 @click.option("-m", "--model", default="", help="Only these models, in order, comma-separated.")
 @click.option("--system", default="", help="System prompt for the other model.")
 @click.option("-f", "--file", "files", multiple=True, help="A file to send along; repeatable.")

@@ -32,7 +32,7 @@ _HELP: Final = """\
 
 
 @click.command("chat")
-@click.option("--tier", default="", help="cheap, balanced or best.")
+@click.option("--tier", default="", help="cheap, balanced or best: price against quality.")
 @click.option("-m", "--model", default="", help="Only these models, in order, comma-separated.")
 @click.option("--system", default="", help="System prompt for the other models.")
 @click.option("-c", "--continue", "goes_on", is_flag=True, help="Go on with the last conversation.")
@@ -40,7 +40,7 @@ _HELP: Final = """\
 def command(settings: Settings, *, tier: str, model: str, system: str, goes_on: bool) -> None:
     """Talk with the models: each message goes to the right one, with the conversation so far.
 
-    A line is a message. /help lists what else there is.
+    A line is a message. /help lists the commands.
     """
     with suppress(ImportError):  # Windows
         import readline  # noqa: F401 - arrow keys and earlier lines in `input`

@@ -42,7 +42,7 @@ MOST_REASONS = 20
 @click.argument("task", required=False, default="")
 @click.option("--skill", default="", help="Kind of work; empty: inferred.")
 @click.option("--difficulty", default="", help="easy, medium, hard or expert.")
-@click.option("--tier", default="", help="cheap, balanced or best.")
+@click.option("--tier", default="", help="cheap, balanced or best: price against quality.")
 @click.option("--file", "files", multiple=True, help="A file to be sent along; repeatable.")
 @click.option("--max-cost-usd", default="", help="Ceiling over the whole call.")
 @click.option("--limit", default="", help="How many candidates to show.")

@@ -42,16 +42,16 @@ if TYPE_CHECKING:
     show_default=True,
     help="For you everywhere, or for the project in the working directory.",
 )
-@click.option("--model", is_flag=True, help="The gateway as the agent's own model instead.")
+@click.option("--model", is_flag=True, help="Make the gateway the agent's own model instead.")
 @click.option(
     "--url",
     default="http://127.0.0.1:8765",
     show_default=True,
     help="With --model: where `rightmodel serve --http` listens.",
 )
-@click.option("--as", "client_name", default="", metavar="NAME", help="With --model: in [clients].")
+@click.option("--as", "client_name", default="", metavar="NAME", help="A client of [clients].")
 @click.option(
-    "--api", default="", help="With --model: the wire format to speak, if it can several."
+    "--api", default="", help="With --model: the API to speak, if the agent knows several."
 )
 @with_files
 def command(  # noqa: PLR0913 - one for each option

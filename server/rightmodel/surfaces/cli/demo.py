@@ -89,7 +89,7 @@ LOOP_HEAD: Final = (
 def command(*, usage: bool) -> None:
     """Show routing, failover and the saving with simulated providers: no key, no network.
 
-    Ends with 0 when every subtask and every turn got its answer.
+    The exit code is 0 when every subtask and every turn got its answer.
     """
     try:
         calls, failed = asyncio.run(_perform(usage=usage))

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option(
     "--against", default="", metavar="MANIFEST", help="Show what changed since this manifest."
 )
-@click.option("--seed", default=0, help="Of the bootstrap intervals.")
+@click.option("--seed", default=0, help="Seed of the bootstrap intervals.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @with_settings
 def command(  # noqa: PLR0913 - one for each option

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from rightmodel.core.errors import TaskError
 from rightmodel.core.format import counted
 from rightmodel.integrations import SETUPS, SKILL, CannotMergeError, Client, Launch, merged
 from rightmodel.manifest.settings import Settings, config_dir, keys_file, read_settings
@@ -134,8 +135,9 @@ class _Plan:
             return
         try:
             self.add(FileChange(file, lambda text: merged(client, launch, text), client.name))
-        except CannotMergeError as error:
-            echo(f"{file} {error}: `rightmodel config {client.name}` prints what to add")
+        except (CannotMergeError, TaskError) as error:
+            place = f"{file} " * isinstance(error, CannotMergeError)
+            echo(f"{place}{error}: `rightmodel config {client.name}` prints what to add")
             return
         self.registered.append(client)
         if client.skills:
@@ -145,14 +147,24 @@ class _Plan:
             self.add(FileChange(skill, _whole(text), summary="the skill file"))
 
     def carry_out(self, *, agreed: bool) -> None:
-        """Write everything, after a question unless `agreed`."""
+        """Write everything, after a question unless `agreed`.
+
+        A file of one agent that cannot be written keeps no other from being registered.
+        """
         if not self._changes:
             echo("nothing to write")
             return
         if not agreed:
             consent(f"Write {counted(len(self._changes), 'file')}?")
         for change in self._changes:
-            make(change)
+            try:
+                make(change)
+            except TaskError as error:
+                if change.path == self._manifest:
+                    raise
+                hint = f": `rightmodel config {change.owner}` prints what to add"
+                echo(str(error) + hint * bool(change.owner))
+                self.registered = [c for c in self.registered if c.name != change.owner]
 
 
 def _whole(text: str) -> Callable[[str], str]:

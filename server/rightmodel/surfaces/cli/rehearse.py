@@ -71,7 +71,7 @@ COLUMNS: Final = (
     help="Of the requests there that have the fault; all by default.",
 )
 @click.option("--calls", type=click.IntRange(min=LEAST_CALLS), help="How many in all.")
-@click.option("--seed", type=int, default=0, help="Of whatever is drawn.")
+@click.option("--seed", type=int, default=0, help="Seed of everything random.")
 @click.option("--list", "as_list", is_flag=True, help="List the faults and where each can happen.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, the sum last.")
 @with_settings
@@ -89,11 +89,11 @@ def command(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Rehearse an outage of your own set-up: no key, no network, nothing billed.
 
-    Runs your manifest against simulated copies of your providers: well at first, then with the
-    faults of your choice (overloaded, at the provider that is used most), then well again. Tasks
-    are lines of {"prompt": …} with any hints that `complete` takes; without, a small built-in set.
+    Runs your manifest against simulated copies of your providers: first without faults, then with
+    the faults of your choice (default: the provider that is used most is overloaded), then without.
+    Tasks are lines of {"prompt": …} with any hints that `complete` takes; default: a built-in set.
 
-    Ends with 0 when every call got its answer, with 1 when one did not.
+    The exit code is 0 when every call got its answer, else 1.
     """
     catalog, notes = _catalog(settings)
     if as_list:

@@ -16,7 +16,7 @@ from rightmodel.surfaces.serve import start
     "--http",
     default="",
     metavar="[HOST:]PORT",
-    help="Over HTTP instead: MCP at /mcp, model APIs at /v1. A port alone: of 127.0.0.1.",
+    help="Over HTTP instead: MCP at /mcp, model APIs at /v1. A port alone is on 127.0.0.1.",
 )
 @click.option("--token-env", default="", metavar="NAME", help="Variable that holds the token.")
 @click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -44,6 +45,8 @@ def change_file(path: Path, change: Callable[[str], str], *, keeps: bool) -> Pat
     if former is None:
         _write(path, changed, NEW_FILE_MODE)
         return None
+    if not os.access(path, os.W_OK):  # it could be replaced, but its owner has locked it
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     mode = stat.S_IMODE(path.stat().st_mode)
     backup = _free_name(path) if keeps else None
     if backup:

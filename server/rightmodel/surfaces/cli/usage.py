@@ -63,7 +63,7 @@ def command(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Show what was spent, what was saved, and how it went.
 
-    Reads the ledger, servers may write to it meanwhile; only --correct adds to it.
+    Reads the ledger; servers may write to it meanwhile. Only --correct adds to it.
     """
     if as_json + as_csv + bool(html_file) + estimated + bool(corrections) > 1:
         raise click.UsageError("give one of --json, --csv, --html, --estimated and --correct")
