@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from rightmodel.core.task import WireFormat
     from rightmodel.execution.alerts import Alerts
     from rightmodel.execution.calls import Calls
-    from rightmodel.execution.counting import TokenCounter
     from rightmodel.execution.executor import Executor
     from rightmodel.execution.health import Health
     from rightmodel.execution.learning import Learning
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from rightmodel.execution.recorder import Recorder
     from rightmodel.execution.records import Records
     from rightmodel.execution.schema_checker import SchemaChecker
-    from rightmodel.execution.turns import Turns
+    from rightmodel.execution.turns import TokenCounter, Turns
     from rightmodel.ledger.ledger import Ledger
     from rightmodel.ledger.records import Row
     from rightmodel.ledger.writer import OpenStore
@@ -168,11 +167,11 @@ def build(
     `ledger`: default the user's own; `Unrecorded()` for calls that are not paid for.
     `observe`: is given every row on its way to the ledger.
     """
-    from rightmodel.execution.counting import TokenCounter
     from rightmodel.execution.health import Health
     from rightmodel.execution.recorder import Recorder
     from rightmodel.execution.records import observed
     from rightmodel.execution.schema_checker import SchemaChecker
+    from rightmodel.execution.turns import TokenCounter
     from rightmodel.ledger.reservations import this_origin
 
     random = random or random_module.Random()  # noqa: S311 - spreads load and retries
