@@ -8,25 +8,22 @@ import traceback
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.call import AttemptFailed, AttemptStarted, Token
+from rightmodel.core.call import Attempt, AttemptFailed, AttemptStarted, Completion, Listener, Token
 from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.core.task import EFFORTS, Reasoning, files_of
+from rightmodel.core.task import EFFORTS, Reasoning, Task, WireFormat, files_of
 from rightmodel.execution.outcome import Try, Watch, check
-from rightmodel.execution.relay import ResponseStart
+from rightmodel.execution.relay import Relay, ResponseStart
 from rightmodel.routing.tokens import attachment_tokens
 from rightmodel.wire.request import ModelRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from rightmodel.core.call import Attempt, Completion, Listener
     from rightmodel.core.decision import Decision, Requirements
-    from rightmodel.core.task import Task, WireFormat
     from rightmodel.execution.call_state import CallState, Step
     from rightmodel.execution.health import Health
     from rightmodel.execution.recorder import CallRecorder
-    from rightmodel.execution.relay import Relay
     from rightmodel.execution.schema_checker import SchemaChecker
     from rightmodel.manifest.catalog import Endpoint, Model
     from rightmodel.upstream.exchange import Upstream

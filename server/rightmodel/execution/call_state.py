@@ -6,7 +6,7 @@ column of the table in `core.fault`; `CallState.failed` applies it. Its next att
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from rightmodel.core.fault import Fault, Recovery, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rightmodel.core.call import Attempt
     from rightmodel.core.decision import Candidate, Decision
     from rightmodel.core.errors import BudgetError, ProviderError

@@ -10,14 +10,14 @@ import asyncio
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.call import Waiting
+from rightmodel.core.call import Answer, Listener, Waiting
 from rightmodel.core.fault import Fault
-from rightmodel.execution.attempt import Call
-from rightmodel.execution.call_state import CallState
+from rightmodel.execution.attempt import Attempts, Call
+from rightmodel.execution.call_state import CallState, Step
 from rightmodel.execution.next_step import next_step
 from rightmodel.execution.no_answer import exhausted, nothing_fits, nothing_left
 from rightmodel.ledger.records import new_ref
-from rightmodel.routing.router import explored
+from rightmodel.routing.router import Router, explored
 from rightmodel.routing.scoring import billable_tokens
 
 if TYPE_CHECKING:
@@ -26,17 +26,13 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import Span
 
-    from rightmodel.core.call import Answer, Listener
     from rightmodel.core.errors import RightmodelError
     from rightmodel.core.task import Task
-    from rightmodel.execution.attempt import Attempts
-    from rightmodel.execution.call_state import Step
     from rightmodel.execution.health import Health
     from rightmodel.execution.recorder import Recorder
     from rightmodel.execution.relay import Relay
     from rightmodel.execution.schema_checker import SchemaChecker
     from rightmodel.manifest.catalog import Catalog
-    from rightmodel.routing.router import Router
 
 ROOM_S: Final = 1.0
 """How often a call checks whether others have given back what they reserved of a budget."""

@@ -21,14 +21,13 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.execution.breaker import OUT_S, Breaker
-from rightmodel.execution.call_state import EndpointHealth, Snapshot
+from rightmodel.execution.call_state import EndpointHealth, EndpointKey, Outcomes, Snapshot
 
 if TYPE_CHECKING:
     from asyncio import Future
     from collections.abc import Callable, Iterable, Sequence
 
     from rightmodel.core.errors import ProviderError
-    from rightmodel.execution.call_state import EndpointKey, Outcomes
     from rightmodel.manifest.catalog import Endpoint, Model, Provider
 
 LATENCY_WEIGHT: Final = 0.3

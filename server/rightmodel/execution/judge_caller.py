@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
-from rightmodel.core.task import Message
+from rightmodel.core.task import Message, Task, WireFormat
 from rightmodel.execution.attempt import accepted_effort, error_of, slot
 from rightmodel.execution.breaker import Breaker
 from rightmodel.execution.outcome import Try, Watch
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from rightmodel.core.call import Attempt
     from rightmodel.core.decision import Trust
-    from rightmodel.core.task import Task, WireFormat
     from rightmodel.execution.call_state import EndpointKey
     from rightmodel.execution.health import Health
     from rightmodel.execution.recorder import Recorder
@@ -103,12 +102,7 @@ class JudgeCompleter:
         return health.balanced(fit)
 
     async def _attempt(
-        self,
-        tried: Try,
-        request: ModelRequest,
-        deadline_s: float,
-        hold: Hold | None,
-        task: Task,
+        self, tried: Try, request: ModelRequest, deadline_s: float, hold: Hold | None, task: Task
     ) -> tuple[Attempt, str]:
         """The attempt and its answer. A failed attempt is recorded before it raises."""
         endpoint, began = tried.endpoint, self._now()

@@ -7,22 +7,22 @@ hold prompts, answers, keys or an upstream's own words, which may echo any of th
 from __future__ import annotations
 
 import logging
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from rightmodel import __version__
-from rightmodel.core.call import Answer, Receipt, Usage, same_model
+from rightmodel.core.call import Answer, Attempt, Completion, Receipt, Usage, same_model
 from rightmodel.core.decision import Decision, SessionView
 from rightmodel.core.errors import RightmodelError
 from rightmodel.core.fault import Fault
 from rightmodel.execution.outcome import countable_usage
-from rightmodel.execution.records import kept_turns
+from rightmodel.execution.records import Records, kept_turns
 from rightmodel.ledger.call_rows import attempt_record, call_record, task_hash
 from rightmodel.ledger.records import (
     UNKNOWN,
@@ -34,22 +34,17 @@ from rightmodel.ledger.records import (
     new_id,
 )
 from rightmodel.routing.scoring import worst_cost
-from rightmodel.routing.session import horizon, with_warm_cache
+from rightmodel.routing.session import Horizon, horizon, with_warm_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from contextlib import AbstractContextManager
 
-    from opentelemetry.trace import Span
     from opentelemetry.util.types import AttributeValue
 
-    from rightmodel.core.call import Attempt, Completion
     from rightmodel.core.task import Task
     from rightmodel.execution.call_state import CallState, Step
-    from rightmodel.execution.records import Records
     from rightmodel.ledger.records import AttemptRecord, CallRecord, Hold, Row
     from rightmodel.manifest.catalog import Catalog, Endpoint, Model
-    from rightmodel.routing.session import Horizon
 
 logger = logging.getLogger("rightmodel.execution")
 tracer = trace.get_tracer("rightmodel", __version__)
@@ -71,11 +66,7 @@ class Recorder:
     """
 
     def __init__(
-        self,
-        catalog: Catalog,
-        records: Records,
-        clock: Callable[[], float],
-        here: Origin = UNKNOWN,
+        self, catalog: Catalog, records: Records, clock: Callable[[], float], here: Origin = UNKNOWN
     ) -> None:
         self.catalog = catalog
         self.records = records

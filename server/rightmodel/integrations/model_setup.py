@@ -28,7 +28,6 @@ from rightmodel.integrations.edit import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from rightmodel.integrations.clients import Client
 
 Keys = tuple[str, ...]
 Former = list[tuple[Keys, Any]]

@@ -15,8 +15,8 @@ from collections import deque
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from rightmodel.core.errors import BudgetError
-from rightmodel.ledger.budget import Alert, Limits, LimitState, limit_states, mark_of, warning
+from rightmodel.core.errors import BudgetError, LedgerError
+from rightmodel.ledger.budget import Alert, Limits, LimitState, Mark, limit_states, mark_of, warning
 from rightmodel.ledger.records import (
     AttemptRecord,
     Cooldown,
@@ -29,19 +29,15 @@ from rightmodel.ledger.records import (
 )
 from rightmodel.ledger.reservations import reserve, this_process
 from rightmodel.ledger.sqlite import SqliteStore
-from rightmodel.ledger.sums import EXACT
-from rightmodel.ledger.writer import Job, Writer
+from rightmodel.ledger.sums import EXACT, Key
+from rightmodel.ledger.writer import Job, OpenStore, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from rightmodel.core.errors import LedgerError
-    from rightmodel.ledger.budget import Mark
     from rightmodel.ledger.records import CallRecord, HoldRequest, Row
     from rightmodel.ledger.spill import Spill
     from rightmodel.ledger.store import Store, Stored
-    from rightmodel.ledger.sums import Key
-    from rightmodel.ledger.writer import OpenStore
 
 _T = TypeVar("_T")
 _NOTHING: Final = Decimal(0)

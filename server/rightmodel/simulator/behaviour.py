@@ -123,12 +123,8 @@ class Behaviour:
         prompt = count_tokens(request.text)
         written = (reply.text or "") + (reply.tool_call.arguments if reply.tool_call else "")
         thought = reply.reasoning_tokens or 0
-        return Usage(
-            input=prompt,
-            output=count_tokens(written) + thought,
-            cache_read=min(self.cached_tokens, prompt),
-            reasoning=thought,
-        )
+        cached = min(self.cached_tokens, prompt)
+        return Usage(prompt, count_tokens(written) + thought, cached, reasoning=thought)
 
 
 def _cut(reply: Reply, limit: int | None) -> Reply:
@@ -184,12 +180,7 @@ def _example(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> 
 
 def _scalar(kind: str, schema: Mapping[str, Any]) -> Any:
     least = schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
-    values: dict[str, Any] = {
-        "boolean": True,
-        "null": None,
-        "integer": int(least),
-        "number": float(least),
-    }
+    values = {"boolean": True, "null": None, "integer": int(least), "number": float(least)}
     return values.get(kind, "simulated".ljust(schema.get("minLength", 0), "."))
 
 

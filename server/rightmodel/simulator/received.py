@@ -67,16 +67,8 @@ def received(raw: RawRequest, at: float, number: int) -> Received:
         body = json.loads(raw.body)
     except (ValueError, RecursionError):
         body = None
-    return Received(
-        method=raw.method,
-        path=unquote(path),
-        query=dict(parse_qsl(query)),
-        headers=raw.headers,
-        raw=raw.body,
-        body=body,
-        at=at,
-        number=number,
-    )
+    sent = (raw.method, unquote(path), dict(parse_qsl(query)), raw.headers, raw.body)
+    return Received(*sent, body, at, number)
 
 
 def entry(mapping: Any, key: str) -> Any:

@@ -23,13 +23,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.decision import Assessment
 from rightmodel.routing.signals import ngrams, size
-from rightmodel.routing.signals.envelope import read
+from rightmodel.routing.signals.envelope import Reading, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from rightmodel.core.task import Task
-    from rightmodel.routing.signals.envelope import Reading
 
 WEIGHTS: Final = "learned.bin"
 PROVENANCE: Final = "learned.json"

@@ -71,10 +71,7 @@ class Conversation:
         times = engine.catalog.routing
         async with reminder(REMIND_S, output.waits_for):
             answer = await engine.executor.complete(
-                task,
-                deadline_s=times.deadline_s,
-                give_up_s=times.give_up_s,
-                listener=output.show,
+                task, deadline_s=times.deadline_s, give_up_s=times.give_up_s, listener=output.show
             )
         self._before = task, answer
         return answer

@@ -148,12 +148,7 @@ class ToolCalls:
             )
 
     async def _complete(
-        self,
-        engine: Engine,
-        call: CompleteCall,
-        session: ServerSession,
-        client: str,
-        wait_s: float,
+        self, engine: Engine, call: CompleteCall, session: ServerSession, client: str, wait_s: float
     ) -> CallToolResult:
         deadline = self._deadline_s or engine.catalog.routing.deadline_s
         async with _progress(session) as listener:
