@@ -11,6 +11,7 @@ import pytest
 from ledger.harness import GONE, PER_DAY, ledger_at, left_at, state
 from ledger.rows import DAY, NOON, attempt, call, outcome
 from rightmodel.core.errors import BudgetError, LedgerError, LedgerFault
+from rightmodel.ledger import ledger as ledger_module
 from rightmodel.ledger import writer
 from rightmodel.ledger.budget import Limits
 from rightmodel.ledger.ledger import Ledger
@@ -159,13 +160,29 @@ async def test_a_reservation_waits_only_for_another_process_that_writes(file: Pa
     assert len(left_at(file).holds()) == 3
 
 
-async def test_a_reservation_takes_along_what_waits_to_be_written(file: Path) -> None:
+async def test_a_reservation_takes_along_what_waits_to_be_written(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_module, "LINGER_S", 1000.0)
+    monkeypatch.setattr(ledger_module, "THREAD_S", 1000.0)
     async with ledger_at(file) as ledger:
         await ledger.flush()  # the thread has just had its turn: what is noted now lingers
         for _ in range(50):
             ledger.note(call())
         await held(ledger)
         assert len(list(left_at(file).calls(DAY, DAY))) == 50
+
+
+async def test_a_busy_loop_lets_the_ledger_s_thread_end_its_transaction(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "MOST_WAIT_S", 10.0)
+    async with ledger_at(file) as ledger:
+        await ledger.flush()
+        lock = ledger._writer._lock
+        lock.acquire()
+        threading.Timer(0.01, lock.release).start()
+        assert ledger._writer.run_now([writer.Job(do=lambda _: None)])
 
 
 async def test_a_cancelled_record_loses_nothing(file: Path) -> None:

@@ -40,6 +40,9 @@ MOST_KEPT_CHARS: Final = 50_000_000
 MOST_AT_ONCE: Final = 500
 SLOW_S: Final = 0.05
 """After a transaction on the caller's thread that took longer, there is none for `RETRY_S`."""
+MOST_WAIT_S: Final = 0.005
+"""How long the caller's thread waits for the ledger's, which has the interpreter meanwhile. A busy
+event loop lets it in once in 5 ms, for one statement; by itself it ends its transaction in that."""
 _REOPENED: Final = {LedgerFault.DAMAGED, LedgerFault.UNREACHABLE}
 """Faults that opening the store anew may end at once: the file was moved aside, or replaced."""
 
@@ -127,7 +130,7 @@ class Writer:
         self._queue.put(jobs)
 
     def run_now(self, jobs: Sequence[Job]) -> bool:
-        """Do jobs on the caller's thread, in one transaction; nothing is waited for.
+        """Do jobs on the caller's thread, in one transaction; waits for nothing but the own thread.
 
         Returns whether they were done. None was where the database is busy, slow, not open or not
         local, and where one failed: then `submit` them.
@@ -135,7 +138,7 @@ class Writer:
         store, began = self._store, time.monotonic()
         if store is None or not store.immediate or began < self._direct_from:
             return False
-        if not self._lock.acquire(blocking=False):
+        if not self._lock.acquire(timeout=MOST_WAIT_S):
             return False
         try:
             if store is not self._store:
