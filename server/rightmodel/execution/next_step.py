@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import count, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rightmodel.core.fault import Fault
@@ -10,7 +11,7 @@ from rightmodel.core.format import listed
 from rightmodel.execution.call_state import ORDINARY, CallState, EndpointHealth, Snapshot, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from rightmodel.core.decision import Candidate
     from rightmodel.manifest.catalog import Endpoint, Model
@@ -41,6 +42,25 @@ class Option(NamedTuple):
         return self.endpoint.provider.name
 
 
+class _Options:
+    """Options, each made when it is first read: of a hundred, a call mostly needs two."""
+
+    def __init__(self, options: Iterable[Option]) -> None:
+        self._unread = iter(options)
+        self._read: list[Option] = []
+
+    def __iter__(self) -> Iterator[Option]:
+        for number in count():
+            if number == len(self._read):
+                self._read.extend(islice(self._unread, 1))
+            if number == len(self._read):
+                return
+            yield self._read[number]
+
+    def __bool__(self) -> bool:
+        return next(iter(self), None) is not None
+
+
 class _Next(NamedTuple):
     """The option of the next attempt, and what a `Step` says of it."""
 
@@ -57,8 +77,10 @@ def next_step(state: CallState, health: Snapshot) -> Step | None:
     """
     if state.over or state.counted >= state.max_attempts:
         return None
-    options = _options(state, health)
-    stronger = [o for o in options if o.candidate.p_success > state.above]
+    options: Iterable[Option] = _Options(_options(state, health))
+    if health.loaded:
+        options = _loaded_first(options, health.loaded)
+    stronger = _Options(o for o in options if o.candidate.p_success > state.above)
     found = (
         (_first_fit(state, health, stronger) if state.above >= 0 else None)
         or _first_fit(state, health, options)
@@ -74,9 +96,9 @@ def next_step(state: CallState, health: Snapshot) -> Step | None:
     return Step(model, endpoint, candidate, known, allowance, *found[1:], is_lone, reason)
 
 
-def _options(state: CallState, health: Snapshot) -> list[Option]:
+def _options(state: CallState, health: Snapshot) -> Iterator[Option]:
     """Where an attempt may be made at all, in order of the decision."""
-    options, left, loaded = [], state.left_usd, health.loaded
+    left, loaded = state.left_usd, health.loaded
     for candidate in state.candidates:
         if candidate.model in state.over_budget:
             continue
@@ -87,8 +109,7 @@ def _options(state: CallState, health: Snapshot) -> list[Option]:
             known = health.endpoints.get(endpoint.key, ORDINARY)
             if _is_alive(state, model, endpoint, known.window):
                 unloads = bool(loaded) and health.would_unload(endpoint)
-                options.append(Option(candidate, model, endpoint, known, unloads))
-    return _loaded_first(options, loaded) if loaded else options
+                yield Option(candidate, model, endpoint, known, unloads)
 
 
 def _is_alive(state: CallState, model: Model, endpoint: Endpoint, proved: int | None) -> bool:
@@ -106,19 +127,18 @@ def _is_alive(state: CallState, model: Model, endpoint: Endpoint, proved: int | 
     )
 
 
-def _loaded_first(options: list[Option], loaded_names: Mapping[str, str]) -> list[Option]:
+def _loaded_first(options: Iterable[Option], names: Mapping[str, str]) -> list[Option]:
     """While a server that holds one model at a time is busy, its loaded model comes first.
 
     Another model of it would have to wait for the running calls, then load, and then be unloaded.
     """
-    names_loaded = loaded_names.items()
     by_model: dict[str, list[Option]] = {}
     for option in options:
         by_model.setdefault(option.model.id, []).append(option)
     loaded = {
         name: found
         for name, found in by_model.items()
-        if any(o.endpoint.key in names_loaded for o in found)
+        if any(o.endpoint.key in names.items() for o in found)
     }
     ordered: dict[str, list[Option]] = {}
     for name, found in by_model.items():
@@ -131,7 +151,7 @@ def _loaded_first(options: list[Option], loaded_names: Mapping[str, str]) -> lis
     return [option for found in ordered.values() for option in found]
 
 
-def _first_fit(state: CallState, health: Snapshot, options: Sequence[Option]) -> _Next | None:
+def _first_fit(state: CallState, health: Snapshot, options: Iterable[Option]) -> _Next | None:
     """The first candidate with an endpoint that was not tried in this call and is good for it.
 
     Providers without a fault in this call come first, even those that cool down: three models of
@@ -159,7 +179,7 @@ def _first_fit(state: CallState, health: Snapshot, options: Sequence[Option]) ->
     def first(is_good: Callable[[Option], bool]) -> _Next | None:
         return _first(state, health, fresh, is_good)
 
-    fresh = [option for option in options if option.endpoint.key not in state.tried]
+    fresh = _Options(option for option in options if option.endpoint.key not in state.tried)
     is_last, has_failed = state.counted == state.max_attempts - 1, bool(state.errors)
     has_escalated = state.escalations >= state.max_escalations
     ends = has_failed and (is_last or state.moved or has_escalated)
@@ -177,7 +197,7 @@ def _first_fit(state: CallState, health: Snapshot, options: Sequence[Option]) ->
 
 
 def _first(
-    state: CallState, health: Snapshot, fresh: Sequence[Option], is_good: Callable[[Option], bool]
+    state: CallState, health: Snapshot, fresh: Iterable[Option], is_good: Callable[[Option], bool]
 ) -> _Next | None:
     """Of several endpoints of the first candidate that has a good one, the one for this call."""
     first = next((option for option in fresh if is_good(option)), None)
@@ -191,7 +211,7 @@ def _first(
     return _Next(first)
 
 
-def _limit_over(state: CallState, health: Snapshot, options: Sequence[Option]) -> _Next | None:
+def _limit_over(state: CallState, health: Snapshot, options: Iterable[Option]) -> _Next | None:
     """Where only limits were hit: wait for one that ends soon, rather than hit another."""
     if not state.errors or any(e.fault is not Fault.RATE_LIMITED for e in state.errors):
         return None
@@ -209,7 +229,7 @@ def _limit_over(state: CallState, health: Snapshot, options: Sequence[Option]) -
     return _Next(best, wait_s, retry=best.endpoint.key in state.tried)
 
 
-def _recheck(state: CallState, options: Sequence[Option]) -> _Next | None:
+def _recheck(state: CallState, options: Iterable[Option]) -> _Next | None:
     """Wait a moment for a provider that has not failed in this call; not again and again."""
     if state.rechecks >= MOST_RECHECKS:
         return None
@@ -217,7 +237,7 @@ def _recheck(state: CallState, options: Sequence[Option]) -> _Next | None:
     return next((_Next(option, RECHECK_S, rechecks=True) for option in others), None)
 
 
-def _soonest(state: CallState, health: Snapshot, options: Sequence[Option]) -> _Next | None:
+def _soonest(state: CallState, health: Snapshot, options: Iterable[Option]) -> _Next | None:
     """Nothing is fit and fresh: the endpoint that can be tried (again) soonest.
 
     The last endpoint that is left is never ruled out: cooling down, it is waited for.
@@ -235,7 +255,7 @@ def _soonest(state: CallState, health: Snapshot, options: Sequence[Option]) -> _
     return min(found, key=lambda one: one.wait_s, default=None)
 
 
-def _retryable(state: CallState, health: Snapshot, options: Sequence[Option]) -> list[Option]:
+def _retryable(state: CallState, health: Snapshot, options: Iterable[Option]) -> list[Option]:
     """Those that the retry budget allows: a first attempt is no retry."""
     spent = health.out_of_retries
     return [o for o in options if o.endpoint.key not in state.tried or o.provider not in spent]
