@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 MOST_ERRORS: Final = 20
 """Further errors of a manifest that a message shows."""
+FEW: Final = 6
+"""As many known names are all listed, whether or not one is near."""
 
 
 class RightmodelError(Exception):
@@ -109,11 +111,11 @@ class UnknownNameError(TaskError):
         names = list(known)
         self.name = name
         self.nearest = nearest(name, names)
-        hint = (
-            f"Nearest: {', '.join(self.nearest)}." if self.nearest else f"Known: {listed(names)}."
-        )
+        hint = f"Nearest: {', '.join(self.nearest)}. " if self.nearest else ""
+        if len(self.nearest) < len(names) <= FEW or not self.nearest:
+            hint += f"Known: {listed(names)}. "
         self.advice = advice
-        text = f"unknown {what} {cut(name)!r}. {hint} {advice}".rstrip()
+        text = f"unknown {what} {cut(name)!r}. {hint}{advice}".rstrip()
         super().__init__(text, argument=argument or what)
 
     code = "unknown_name"

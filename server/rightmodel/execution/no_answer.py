@@ -79,8 +79,8 @@ def _tried(attempts: Sequence[Attempt]) -> str:
     for (provider, message), models in models_by_error.items():
         names = list(dict.fromkeys(models))
         times = f" ({len(models)} attempts)" if len(models) > len(names) else ""
-        said = message.removeprefix(f"{provider}: ")
-        parts.append(f"{listed(names, most=3)} at {provider}: {said}{times}")
+        reason = message.removeprefix(f"{provider}: ")
+        parts.append(f"{listed(names, most=3)} at {provider}: {reason}{times}")
     return "; ".join(parts)
 
 

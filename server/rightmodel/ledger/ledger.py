@@ -92,7 +92,7 @@ class Ledger:
         self._clock = clock
         self._spill = spill
         self._alerts = alerts
-        self._told: set[Mark] = set()
+        self._alerted: set[Mark] = set()
         self._claims: dict[Mark, asyncio.Task[None]] = {}
         self._owner = this_process()
         self._held: dict[int, Hold] = {}
@@ -184,7 +184,7 @@ class Ledger:
     def _alert(self, state: LimitState, *, refusal: str = "") -> None:
         """Send an alert about a limit that seems to be nearly spent, or refused a call."""
         mark = mark_of(state, now=self._clock(), refused=bool(refusal))
-        if self._alerts is None or mark in self._told or mark in self._claims:
+        if self._alerts is None or mark in self._alerted or mark in self._claims:
             return
         claim = asyncio.create_task(self._claim(self._alerts, mark, refusal))
         self._claims[mark] = claim
@@ -205,7 +205,7 @@ class Ledger:
         done = await self._wait(Job(do=do))
         if done.value is not None:
             reached, alert = done.value
-            self._told.add(reached)
+            self._alerted.add(reached)
             if alert is not None:
                 alerts.tell(alert)
 

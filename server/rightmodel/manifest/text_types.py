@@ -58,8 +58,8 @@ def _variable(value: str) -> str:
     if _VARIABLE.fullmatch(value) and not looks_like_key(value):
         return value
     flags = re.IGNORECASE | re.DOTALL
-    said = (text for shape, text in _INSTEAD if re.fullmatch(shape, value, flags))
-    hint = next(said, "which has letters, digits and _ alone")
+    hints = (text for shape, text in _INSTEAD if re.fullmatch(shape, value, flags))
+    hint = next(hints, "which has letters, digits and _ alone")
     if looks_like_key(value):
         hint = "not the key itself"
     raise ValueError(

@@ -67,10 +67,10 @@ class Logged(NamedTuple):
         if self.call.outcome != ANSWERED:
             return self.call.outcome
         known = [o for o in self.outcomes if o.model == self.call.model]
-        said = [o for o in known if o.kind == "reported"] or known
-        if not said:
+        reported = [o for o in known if o.kind == "reported"] or known
+        if not reported:
             return ANSWERED
-        return "good" if said[-1].good >= GOOD else "bad"
+        return "good" if reported[-1].good >= GOOD else "bad"
 
 
 def latest(reader: Reader, wanted: Wanted, count: int) -> list[Logged]:

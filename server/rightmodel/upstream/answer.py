@@ -184,11 +184,11 @@ class Answer:
             parts = tuple(sealed(part, self.request.provider.protocol) for part in parts)
         if not calls and not split.reasoning_chars:
             return parts
-        said = split.text[: calls[0].start].rstrip() if calls else split.text
+        content = split.text[: calls[0].start].rstrip() if calls else split.text
         others = [part for part in parts if not isinstance(part, Text)]
         id_of = self.decoder.call_id
         made = [ToolCall(id_of(n), call.name, call.arguments) for n, call in enumerate(calls)]
-        return (*others, *([Text(said)] if said else []), *made)
+        return (*others, *([Text(content)] if content else []), *made)
 
     def _body_bytes(self) -> bytes:
         """A response in one piece whose bytes the client can read itself."""
@@ -286,8 +286,8 @@ class Answer:
                 len(event if isinstance(event, str) else getattr(event, "text", "") or event[1])
                 for event in new
             )
-            said = [event for event in new if isinstance(event, str)] if self._live else ()
-            self.watch.received(chars, self._live.take("".join(said)) if self._live else "")
+            texts = [event for event in new if isinstance(event, str)] if self._live else ()
+            self.watch.received(chars, self._live.take("".join(texts)) if self._live else "")
 
     def _close(self) -> None:
         """The response has ended. Raises `ProviderError` where it is incomplete."""

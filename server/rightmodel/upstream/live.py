@@ -191,9 +191,9 @@ def without_keys(piece: Any, mask: Callable[[str], str]) -> Any:
     if isinstance(piece, str):
         return mask(piece)
     name = "arguments" if isinstance(piece, CallDelta | ToolCall) else "text"
-    said = getattr(piece, name, "")
-    masked = mask(said)
-    if masked is said:
+    value = getattr(piece, name, "")
+    masked = mask(value)
+    if masked is value:
         return piece
     change = replace if is_dataclass(piece) else type(piece)._replace
     return change(piece, **{name: masked})

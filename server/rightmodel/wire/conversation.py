@@ -46,9 +46,9 @@ def leading_system(messages: Sequence[Message]) -> int:
     return next((n for n, m in enumerate(messages) if m.role != "system"), len(messages))
 
 
-def reminder(said: str) -> str:
+def reminder(content: str) -> str:
     """System text as a user's."""
-    return f"<system-reminder>\n{said}\n</system-reminder>"
+    return f"<system-reminder>\n{content}\n</system-reminder>"
 
 
 def _reminder(message: Message) -> Message:

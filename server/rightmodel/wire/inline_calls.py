@@ -55,28 +55,28 @@ class InlineCall(NamedTuple):
     start: int
 
 
-def inline_calls(said: str, tools: Sequence[ToolSpec]) -> list[InlineCall]:
+def inline_calls(content: str, tools: Sequence[ToolSpec]) -> list[InlineCall]:
     """The calls of these tools in a text; none where one of them cannot be read."""
     known = {tool.name: tool.parameters for tool in tools}
     for read in (_named, _objects, _parameters):
-        found = list(read(said, known))
+        found = list(read(content, known))
         if found and all(call.name in known for call in found):
             return found
     return []
 
 
-def _named(said: str, known: Mapping[str, Any]) -> Iterator[InlineCall]:
+def _named(content: str, known: Mapping[str, Any]) -> Iterator[InlineCall]:
     del known
-    for match in _NAMED.finditer(said):
-        value = _value(said, match.end())
+    for match in _NAMED.finditer(content):
+        value = _value(content, match.end())
         if isinstance(value, dict):
             yield InlineCall(match[1], dumps(value), match.start())
 
 
-def _objects(said: str, known: Mapping[str, Any]) -> Iterator[InlineCall]:
+def _objects(content: str, known: Mapping[str, Any]) -> Iterator[InlineCall]:
     del known
-    for match in _OBJECTS.finditer(said):
-        value = _value(said, match.end())
+    for match in _OBJECTS.finditer(content):
+        value = _value(content, match.end())
         for call in objects(value if isinstance(value, list) else [value]):
             function = obj(call.get("function")) or call
             name = text(function.get("name")) or text(call.get("tool_name"))
@@ -85,9 +85,9 @@ def _objects(said: str, known: Mapping[str, Any]) -> Iterator[InlineCall]:
             yield InlineCall(name, arguments, match.start())
 
 
-def _parameters(said: str, known: Mapping[str, Any]) -> Iterator[InlineCall]:
+def _parameters(content: str, known: Mapping[str, Any]) -> Iterator[InlineCall]:
     for calls, parameters in ((_XML, _XML_PARAMETER), (_GLM, _GLM_PARAMETER)):
-        for match in calls.finditer(said):
+        for match in calls.finditer(content):
             types = obj(obj(known.get(match[1])).get("properties"))
             given = {
                 found[1].strip(): _typed(found[2], obj(types.get(found[1].strip())))
@@ -107,9 +107,9 @@ def _typed(written: str, schema: Mapping[str, Any]) -> Any:
         return written
 
 
-def _value(said: str, start: int) -> Any:
+def _value(content: str, start: int) -> Any:
     try:
-        value, _ = _decode(said, start)
+        value, _ = _decode(content, start)
     except (ValueError, RecursionError):
         return None
     return value

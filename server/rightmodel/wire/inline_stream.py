@@ -35,12 +35,12 @@ class InlineSplitter:
     searched for markers: those that the request is about are content.
     """
 
-    __slots__ = ("_closing", "_held", "_pending", "_prompt", "_said", "_thinks", "_tools")
+    __slots__ = ("_closing", "_held", "_pending", "_prompt", "_received", "_thinks", "_tools")
 
     def __init__(self, tools: Sequence[ToolSpec], prompt: Callable[[], str]) -> None:
         self._tools = tools
         self._prompt = prompt
-        self._said: list[str] = []
+        self._received: list[str] = []
         self._pending = ""
         self._thinks: bool | None = None
         """Whether reasoning is open; `None` where it can still begin."""
@@ -53,7 +53,7 @@ class InlineSplitter:
         found: list[StreamEvent] = []
         for event in events:
             if isinstance(event, str):
-                self._said.append(event)
+                self._received.append(event)
                 self._pending += event
                 self._step(found)
             else:
@@ -69,11 +69,11 @@ class InlineSplitter:
             return [ReasoningDelta(rest)]
         if not self._held:
             return [rest]
-        said = "".join(self._said)
-        split = split_reasoning(said, self._prompt())
+        text = "".join(self._received)
+        split = split_reasoning(text, self._prompt())
         calls = inline_calls(rest, self._tools) if split.is_call else []
         if not calls:
-            rest = split.text if opens_channel(said.lstrip()) else rest
+            rest = split.text if opens_channel(text.lstrip()) else rest
             return [rest] if rest else []
         found: list[StreamEvent] = []
         for index, call in enumerate(calls):
@@ -125,14 +125,14 @@ class InlineSplitter:
     def _speak(self, found: list[StreamEvent]) -> None:
         call = CALLS.search(self._pending) if self._tools else None
         if call is not None and not CALLS.search(self._prompt()):
-            said, self._pending = self._pending[: call.start()], self._pending[call.start() :]
+            text, self._pending = self._pending[: call.start()], self._pending[call.start() :]
             self._held = True
         elif self._tools:
-            said, self._pending = _cut(self._pending, None)
+            text, self._pending = _cut(self._pending, None)
         else:
-            said, self._pending = self._pending, ""
-        if said:
-            found.append(said)
+            text, self._pending = self._pending, ""
+        if text:
+            found.append(text)
 
 
 def _cut(text: str, end: re.Match[str] | None) -> tuple[str, str]:

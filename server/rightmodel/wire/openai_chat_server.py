@@ -152,8 +152,8 @@ def _decoded_message(
         calls.append(ToolCall(text(call.get("id")), name, arguments))
     thought, refusal = text(message.get("reasoning_content")), text(message.get("refusal"))
     reasoning = (Reasoning(thought),) if thought else ()
-    said = (part for part in (*parts, Text(refusal)) if part != Text(""))
-    return Message("assistant", (*reasoning, *said, *calls))
+    contents = (part for part in (*parts, Text(refusal)) if part != Text(""))
+    return Message("assistant", (*reasoning, *contents, *calls))
 
 
 def _spoken(name: str, parts: tuple[Part, ...]) -> tuple[Part, ...]:

@@ -113,8 +113,8 @@ def item_of(piece: Part) -> Iterator[dict[str, Any]]:
         yield {"type": "function_call", **called}
     elif isinstance(piece, ToolResult):
         files = [_content(p) for p in piece.parts if isinstance(p, Attachment)]
-        said = result_text(piece)
-        output = [_content(Text(said)), *files] if files else said
+        content = result_text(piece)
+        output = [_content(Text(content)), *files] if files else content
         yield {"type": "function_call_output", "call_id": piece.id, "output": output}
     elif isinstance(piece, Reasoning) and piece.signature and piece.id:
         yield reasoning_item(piece, piece.id)

@@ -72,10 +72,10 @@ def _as_user(message: dict[str, Any]) -> dict[str, Any]:
     if message.get("role") not in _SYSTEM:
         return message
     content = message.get("content")
-    said = content if isinstance(content, str) else ""
-    said += "\n\n".join(text(piece.get("text")) for piece in objects(content))
+    joined = content if isinstance(content, str) else ""
+    joined += "\n\n".join(text(piece.get("text")) for piece in objects(content))
     kind = {"type": message["type"]} if "type" in message else {}
-    return {**kind, "role": "user", "content": reminder(said)}
+    return {**kind, "role": "user", "content": reminder(joined)}
 
 
 def _joined(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

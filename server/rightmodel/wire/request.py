@@ -131,10 +131,10 @@ def system_of(request: ModelRequest) -> str:
 
 def result_text(result: ToolResult) -> str:
     """The text of a tool's result for an API that has no field for errors or files in results."""
-    said = "\n\n".join(part.text for part in result.parts if isinstance(part, Text))
-    if result.is_error and not said.lower().startswith("error"):
-        return f"Error: {said}"
-    return said if said or len(result.parts) == 0 else "See the attached file."
+    content = "\n\n".join(part.text for part in result.parts if isinstance(part, Text))
+    if result.is_error and not content.lower().startswith("error"):
+        return f"Error: {content}"
+    return content if content or len(result.parts) == 0 else "See the attached file."
 
 
 def base64_of(file: Attachment) -> str:

@@ -78,7 +78,7 @@ def test_writing_keeps_everything_else_and_removing_brings_back_what_was_there(
     if name == "codex":
         assert "# mine" in file.read_text("utf-8")
         assert "# fast" in file.read_text("utf-8")
-    assert "not its model" in run(name, "--remove", *at).output
+    assert "the gateway is not set here" in run(name, "--remove", *at).output
 
 
 @pytest.mark.parametrize("name", SETUPS)
@@ -137,7 +137,7 @@ def test_a_model_that_the_user_chose_since_stays(home: Path) -> None:
     tree = json.loads(file.read_text())
     tree["agents"]["defaults"]["model"]["primary"] = "openai/mine"
     file.write_text(json.dumps(tree))
-    assert "not its model" in run("openclaw", "--remove", *at).output
+    assert "the gateway is not set here" in run("openclaw", "--remove", *at).output
     assert json.loads(file.read_text()) == tree
 
 

@@ -270,10 +270,10 @@ def _results(message: Message) -> Iterator[ToolResult]:
 
 
 def _failed(result: ToolResult) -> bool:
-    return result.is_error or _matches(FAILED, _said(result))
+    return result.is_error or _matches(FAILED, _excerpt(result))
 
 
-def _said(result: ToolResult) -> str:
+def _excerpt(result: ToolResult) -> str:
     """Head and tail of a result's text."""
     text = "".join(part.text for part in result.parts if isinstance(part, Text))
     return text if len(text) <= 2 * RESULT_EDGE else f"{text[:RESULT_EDGE]}\n{text[-RESULT_EDGE:]}"
@@ -281,4 +281,4 @@ def _said(result: ToolResult) -> str:
 
 def _trace(call: ToolCall, result: ToolResult | None) -> tuple[str, str, str]:
     """What makes two calls the same: their result without numbers, ids and times."""
-    return call.name, call.arguments, _CHANGING.sub("#", _said(result)) if result else ""
+    return call.name, call.arguments, _CHANGING.sub("#", _excerpt(result)) if result else ""

@@ -131,8 +131,8 @@ class Output:
 
     def _line(self, event: CallEvent) -> str:
         if isinstance(event, AttemptFailed) and event.message:
-            said = event.message.removeprefix(f"{event.provider}: ")
-            return mask_keys(f"{event.model}: {said}", [*self.secrets])
+            message = event.message.removeprefix(f"{event.provider}: ")
+            return mask_keys(f"{event.model}: {message}", [*self.secrets])
         return render.event_text(event)
 
     def _stream(self, text: str) -> None:

@@ -83,8 +83,8 @@ async def check_once(settings: Settings, *, no_call: bool, as_json: bool = False
     catalog = await effective_catalog(settings)
     prober = make_prober(settings, catalog)
     endpoints = [(m, e) for m in catalog.models.values() for e in m.endpoints]
-    failed: dict[tuple[str, str], list[str]] = defaultdict(list)
-    """(provider, what is wrong) → the endpoints: told last, where a reader looks first."""
+    failed: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    """(provider, what is wrong, what to do) → endpoints; printed last, where a reader looks."""
     try:
         ledger_problem = await _ledger_problem(prober)
         for line in _opening(settings, catalog, ledger_problem):
@@ -102,10 +102,13 @@ async def check_once(settings: Settings, *, no_call: bool, as_json: bool = False
             elif finding.works:
                 echo(styled("ok  ", fg="green"), f" {name}: {described(finding)}")
             else:
-                failed[finding.endpoint.provider.name, described(finding)].append(name)
+                about = finding.endpoint.provider.name, finding.message, finding.advice
+                failed[about].append(name)
     finally:
-        for (_, why), names in failed.items():
-            echo(styled("FAIL", fg="red"), f" {listed(names, most=6)}: {why}")
+        for (_, message, advice), names in failed.items():
+            echo(styled("FAIL", fg="red"), f" {listed(names, most=6)}: {message}")
+            if advice:
+                echo(f"     → {advice}")
         await prober.close()
     if not as_json:
         verb = "could be called" if no_call else "answered"

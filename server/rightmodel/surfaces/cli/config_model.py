@@ -95,7 +95,7 @@ def remove_model(setup: Setup, file: Path) -> None:
     kept = _kept().get(str(file))
     former = kept.former if kept else []
     take = partial(take_out, file, partial(without_model, setup, former), setup.client.name)
-    change_agent_file(file, take, "not its model")
+    change_agent_file(file, take, "the gateway is not set here")
     _keep(file, None)
 
 

@@ -67,14 +67,14 @@ async def gateway(folder: Path) -> AsyncIterator[str]:
 
 async def _address(child: asyncio.subprocess.Process) -> str:
     assert child.stderr is not None  # noqa: S101 - it is a pipe
-    said = b""
+    output = b""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(START_S):
             while line := await child.stderr.readline():
-                said += line
+                output += line
                 if found := ADDRESS.search(line.decode(errors="replace")):
                     return found[1]
-    raise RightmodelError(f"the demo's gateway did not start: {said.decode(errors='replace')}")
+    raise RightmodelError(f"the demo's gateway did not start: {output.decode(errors='replace')}")
 
 
 async def session(url: str, samples: Sequence[Sample] = TURNS) -> AsyncIterator[Shown]:
