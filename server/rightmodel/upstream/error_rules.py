@@ -270,6 +270,15 @@ _MODEL: Final = (
             r"\b(?:pinned|fixed|locked) to\b.{0,200}\brequested\b",  # transformers serve
         ),
     ),
+    _rule(  # what the request refers to, not the model
+        Fault.BAD_REQUEST,
+        "404",
+        words=(
+            r"\b(?:item|response|prompt|conversation|container|skill) with id\b",
+            r"\bfile\b.{0,20}\bfile[-_]\w|\bno such \w+ object:",
+            r"\bvector stores? not found|\bcachedcontent not found",
+        ),
+    ),
     _rule(Fault.NOT_FOUND, "403", words=(r"\bmodels?\b|\bdeployment\b",)),
     _rule(Fault.NOT_FOUND, "403 404", named=True),
     _rule(Fault.NOT_FOUND, "400 422", named=True, words=(r"\brequested\b",)),

@@ -27,6 +27,10 @@ _OPENAI_CODES: Final = {
 """Ours → OpenAI's. opencode 1.18.33 compacts the conversation after `context_length_exceeded` and
 does not retry after `insufficient_quota` (read in its program, 2026-11-29)."""
 
+_OPENAI_CODES_OF_FIELDS: Final = {"previous_response_id": "previous_response_not_found"}
+"""A client that knows the code, or the API's words for it, sends the whole conversation instead:
+Agno 3.1 does after "previous response" and "not found" (read in its source, 2026-11-29)."""
+
 FAILED_CODES: Final = frozenset({
     "context_length_exceeded", "insufficient_quota", "invalid_prompt", "rate_limit_exceeded",
     "server_is_overloaded",
@@ -64,7 +68,8 @@ def openai_error(status: int, code: str, message: str, param: str = "") -> dict[
     """`{"error": …}` of both of OpenAI's APIs."""
     usual = "server_error" if status >= SERVER_ERROR else "invalid_request_error"
     kind = _OPENAI_TYPES.get(status, usual)
-    known = {"type": kind, "param": param or None, "code": _OPENAI_CODES.get(code, code)}
+    code = _OPENAI_CODES_OF_FIELDS.get(param) or _OPENAI_CODES.get(code, code)
+    known = {"type": kind, "param": param or None, "code": code}
     return {"error": {"message": _named(param, message), **known}}
 
 

@@ -79,10 +79,13 @@ _WITH_TOOLS: Final = frozenset({"additional_tools", "tool_search_output"})
 _CLIENT_TOOLS: Final = (None, "function", "custom")
 """Types of a choice of one tool that the client runs and that the neutral form has."""
 
+_WHOLE: Final = (
+    "responses are not stored here; send the whole conversation as `input`, with store: false"
+)
 _STORED: Final = {
-    "previous_response_id": "send the whole conversation as `input`, with store: false",
-    "conversation": "send the whole conversation as `input`, with store: false",
-    "background": "wait for the response, or stream it",
+    "previous_response_id": f"previous response not found: {_WHOLE}",
+    "conversation": _WHOLE,
+    "background": "responses are not stored here; wait for the response, or stream it",
 }
 _NATIVE_FIELDS: Final = frozenset({"prompt", "top_logprobs"})
 _LOGPROBS: Final = "message.output_text.logprobs"
@@ -96,7 +99,7 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
     """The neutral form of a body. Raises `RequestError`."""
     for field, instead in _STORED.items():
         if body.get(field):
-            raise RequestError(f"{field}: responses are not stored here; {instead}", field)
+            raise RequestError(f"{field}: {instead}", field)
     instructions = optional(body, "instructions", str)
     system = (Message("system", (Text(instructions),)),) if instructions else ()
     output = optional(body, "text", dict) or {}

@@ -187,7 +187,10 @@ async def test_a_conversation_by_id_is_told_to_come_whole(tmp_path: Path) -> Non
         gateway(tmp_path, manifest({"p": up})) as gw,
     ):
         body = {**BODY[RESPONSES], "previous_response_id": "resp_1"}
-        assert "send the whole conversation" in await refused(gw, RESPONSES, body)
+        error = (await gw.post(RESPONSES, body)).json()["error"]
+        assert error["code"] == "previous_response_not_found"
+        assert "previous response not found" in error["message"]
+        assert "send the whole conversation" in error["message"]
 
 
 ORPHANS: dict[str, Any] = {
