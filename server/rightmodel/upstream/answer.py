@@ -144,7 +144,7 @@ class Answer:
         text = well_formed("".join([e for e in decoder.events if isinstance(e, str)]))
         thought = sum([len(e.text) for e in decoder.events if isinstance(e, ReasoningDelta)])
         split = Split(text)
-        if any(marker in text for marker in MARKERS):
+        if [marker for marker in MARKERS if marker in text]:
             split = split_reasoning(text, prompt_of(request))
         calls = inline_calls(split.text or text, tools_of(request)) if split.is_call else []
         is_out = self._is_raw and self._forward is not None and self._forward.is_open

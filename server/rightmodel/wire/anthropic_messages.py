@@ -25,6 +25,7 @@ from rightmodel.wire.fields import (
     merge_counts,
     part,
     text,
+    tokens_in,
     usage_of,
     whole,
 )
@@ -281,17 +282,17 @@ class MessageDecoder(ResponseDecoder):
 
         Writes may be counted by how long they live and nowhere else.
         """
-        counts = self.counts
-        by_life = part(counts, "cache_creation")
-        write_1h = whole(by_life.get("ephemeral_1h_input_tokens"))
-        write_5m = whole(by_life.get("ephemeral_5m_input_tokens"))
-        read = whole(counts.get("cache_read_input_tokens"))
-        write = max(whole(counts.get("cache_creation_input_tokens")), write_1h + write_5m)
+        counts = tokens_in(self.counts)
+        by_life = tokens_in(part(self.counts, "cache_creation"))
+        write_1h = by_life.get("ephemeral_1h_input_tokens", 0)
+        write_5m = by_life.get("ephemeral_5m_input_tokens", 0)
+        read = counts.get("cache_read_input_tokens", 0)
+        write = max(counts.get("cache_creation_input_tokens", 0), write_1h + write_5m)
         return usage_of(
-            input_tokens=whole(counts.get("input_tokens")) + read + write,
-            output=whole(counts.get("output_tokens")),
+            input_tokens=counts.get("input_tokens", 0) + read + write,
+            output=counts.get("output_tokens", 0),
             read=read,
             write=write,
             write_1h=write_1h,
-            reasoning=whole(part(counts, "output_tokens_details").get("thinking_tokens")),
+            reasoning=whole(part(self.counts, "output_tokens_details").get("thinking_tokens")),
         )

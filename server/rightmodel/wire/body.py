@@ -147,8 +147,8 @@ def file_of_url(url: str, name: str, field: str, media_type: str = "image/*") ->
 
 def unknown(body: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:
     """The body's fields that are not known and ask for something."""
-    asked = (key for key, value in body.items() if value or (key in _MEANT and value is not None))
-    return tuple(sorted(key for key in asked if key not in known))
+    others = sorted(body.keys() - known)
+    return tuple([key for key in others if body[key] or (key in _MEANT and body[key] is not None)])
 
 
 class Leftovers:

@@ -114,12 +114,13 @@ def part(counts: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
     return {}
 
 
-def first(counts: Mapping[str, Any], *names: str) -> int:
-    """The first of these fields that counts anything."""
-    for name in names:
-        if found := whole(counts.get(name)):
-            return found
-    return 0
+def tokens_in(counts: Mapping[str, Any]) -> dict[str, int]:
+    """The token counts in an object, as `whole` reads them; what counts nothing is left out."""
+    return {
+        name: min(value, MOST_TOKENS)
+        for name, value in counts.items()
+        if type(value) is int and value > 0
+    }
 
 
 def usd(value: Any) -> Decimal | None:
@@ -145,8 +146,7 @@ def cost_of(counts: Mapping[str, Any]) -> Decimal | None:
     ticks = counts.get("cost_in_usd_ticks")
     if isinstance(ticks, int):
         return usd(Decimal(ticks) / _TICKS_PER_USD)
-    found = (_amount(counts[key]) for key in _COSTS if key in counts)
-    named = [cost for cost in found if cost is not None]
+    named = [cost for key in _COSTS if key in counts and (cost := _amount(counts[key])) is not None]
     cost = next(filter(None, named), named[0] if named else None)
     if cost is None or counts.get("is_byok") is not True:
         return cost

@@ -18,7 +18,7 @@ from rightmodel.core.task import (
     ToolSpec,
 )
 from rightmodel.manifest.quirks import NO_QUIRKS, Quirks
-from rightmodel.wire.fields import first, merge_counts, obj, objects, part, text, usage_of, whole
+from rightmodel.wire.fields import merge_counts, obj, objects, part, text, tokens_in, usage_of
 from rightmodel.wire.request import ModelRequest, base64_of, data_url, name_of, result_text
 from rightmodel.wire.response import InBandError, NoResponseError, ResponseDecoder
 from rightmodel.wire.schemas import is_strict
@@ -326,20 +326,22 @@ def openai_usage(usage: Mapping[str, Any]) -> Usage | None:
     larger than its whole. Other names: DeepSeek's `prompt_cache_hit_tokens`, Moonshot's
     `cached_tokens`, `input_tokens` and `output_tokens` of mlx-vlm.
     """
-    prompt = first(usage, "prompt_tokens", "input_tokens")
-    output = first(usage, "completion_tokens", "output_tokens")
-    of_prompt = part(usage, "prompt_tokens_details", "input_tokens_details")
-    of_output = part(usage, "completion_tokens_details", "output_tokens_details")
-    total = whole(usage.get("total_tokens"))
-    reasoning = whole(of_output.get("reasoning_tokens")) or whole(usage.get("reasoning_tokens"))
+    counts = tokens_in(usage)
+    of_prompt = tokens_in(part(usage, "prompt_tokens_details", "input_tokens_details"))
+    of_output = tokens_in(part(usage, "completion_tokens_details", "output_tokens_details"))
+    prompt = counts.get("prompt_tokens") or counts.get("input_tokens", 0)
+    output = counts.get("completion_tokens") or counts.get("output_tokens", 0)
+    total = counts.get("total_tokens")
+    reasoning = of_output.get("reasoning_tokens") or counts.get("reasoning_tokens", 0)
     if reasoning and (total == prompt + output + reasoning or reasoning > output):
         output += reasoning
-    read = whole(of_prompt.get("cached_tokens")) or first(
-        usage, "prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens"
+    read = (
+        of_prompt.get("cached_tokens")
+        or counts.get("prompt_cache_hit_tokens")
+        or counts.get("cached_tokens")
+        or counts.get("cache_read_input_tokens", 0)
     )
-    write = whole(of_prompt.get("cache_write_tokens")) or whole(
-        usage.get("cache_creation_input_tokens")
-    )
+    write = of_prompt.get("cache_write_tokens") or counts.get("cache_creation_input_tokens", 0)
     cached = read + write
     if cached and (total == prompt + cached + output or cached > prompt):
         prompt += cached
@@ -348,6 +350,6 @@ def openai_usage(usage: Mapping[str, Any]) -> Usage | None:
         output=output,
         read=read,
         write=write,
-        audio=whole(of_prompt.get("audio_tokens")),
+        audio=of_prompt.get("audio_tokens", 0),
         reasoning=reasoning,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote
 
@@ -58,11 +58,12 @@ AS_TEXT: Final = frozenset({MCP_PATH, DASHBOARD, METRICS})
 
 
 class Route(NamedTuple):
-    """`surface`: as in `Caller.require`."""
+    """`surface`: as in `Caller.require`. `dialect`: of the path's requests."""
 
     method: str
     surface: str
     handle: Handler
+    dialect: WireFormat = WireFormat.OPENAI_CHAT
 
 
 class HttpApp:
@@ -87,11 +88,8 @@ class HttpApp:
         self._metrics = metrics
         self._dashboard = Dashboard(settings)
         self._routes: Mapping[str, Route] = {
-            **{
-                path: Route("POST", "v1", partial(self._turn, dialect))
-                for path, dialect in TURNS.items()
-            },
-            COUNT: Route("POST", "v1", self._count),
+            **{path: Route("POST", "v1", self._turn, api) for path, api in TURNS.items()},
+            COUNT: Route("POST", "v1", self._count, WireFormat.ANTHROPIC_MESSAGES),
             "/v1/route": Route("POST", "v1", self._route),
             MODELS: Route("GET", "v1", self._models),
             METRICS: Route("GET", "operator", self._show_metrics),
@@ -117,7 +115,7 @@ class HttpApp:
         self, scope: Scope, headers: Mapping[str, str], receive: Receive, send: Send
     ) -> None:
         path: str = scope["path"]
-        if sum(len(name) + len(value) for name, value in scope["headers"]) > MOST_HEAD_BYTES:
+        if sum(map(len, chain.from_iterable(scope["headers"]))) > MOST_HEAD_BYTES:
             raise HttpError(431, "headers_too_large", f"headers over {MOST_HEAD_BYTES} bytes")
         self._origins.check(headers)
         if path == HEALTH:
@@ -136,7 +134,7 @@ class HttpApp:
         caller.require(route.surface)
         if engine is None:
             raise broken or AssertionError
-        request = Request(engine, caller, WireFormat.OPENAI_CHAT, headers)
+        request = Request(engine, caller, route.dialect, headers)
         await route.handle(request, scope, receive, send)
 
     async def _usable_engine(self) -> tuple[Engine | None, RightmodelError | None]:
@@ -166,12 +164,8 @@ class HttpApp:
             return f"of this API only {within} is served, which answers at once and stores nothing"
         return f"there are {listed([*self._routes, MCP_PATH, HEALTH])}"
 
-    async def _turn(
-        self, dialect: WireFormat, request: Request, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        await answer_turn(
-            request._replace(dialect=dialect), scope, receive, send, self._metrics.added_s.observe
-        )
+    async def _turn(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        await answer_turn(request, scope, receive, send, self._metrics.added_s.observe)
 
     async def _route(self, request: Request, _: Scope, receive: Receive, send: Send) -> None:
         body, document = parse(await read_body(request.headers, receive))
@@ -179,8 +173,7 @@ class HttpApp:
 
     async def _count(self, request: Request, _: Scope, receive: Receive, send: Send) -> None:
         body, document = parse(await read_body(request.headers, receive))
-        messages = request._replace(dialect=WireFormat.ANTHROPIC_MESSAGES)
-        await send_reply(send, await counted(messages, body, document))
+        await send_reply(send, await counted(request, body, document))
 
     async def _models(self, request: Request, _: Scope, __: Receive, send: Send) -> None:
         catalog, client = request.engine.catalog, request.caller.client

@@ -73,7 +73,7 @@ async def answer_turn(
             else:
                 answer = await request.engine.turns.run(task, None, ref=ref)
                 client.is_answered = True
-                await send_reply(send, _whole(request, answer, envelope(answer.receipt.model)))
+                await send_reply(send, _whole(request, answer, envelope))
     except Exception as failed:
         error = error_of(failed, request.engine)
         error.ref = ref
@@ -152,14 +152,15 @@ def error_of(failed: Exception, engine: Engine | None) -> HttpError:
     return error
 
 
-def _whole(request: Request, answer: Answer, envelope: Envelope) -> Reply:
+def _whole(request: Request, answer: Answer, envelope: Callable[[str], Envelope]) -> Reply:
     """A response in one piece: the upstream's own bytes where it speaks the client's API."""
     completion = answer.completion
     if completion is None:
         raise RuntimeError("a turn has a completion")
     body = completion.body
     if not body:
-        encoded = CODECS[request.dialect].encode_response(response_of(completion), envelope)
+        own = envelope(answer.receipt.model)
+        encoded = CODECS[request.dialect].encode_response(response_of(completion), own)
         body = dumps(encoded).encode()
     return Reply(200, body, headers=of_receipt(answer.receipt))
 
