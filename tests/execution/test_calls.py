@@ -8,7 +8,7 @@ import pytest
 
 from rightmodel.core.call import Answer, Attempt, AttemptStarted, Receipt
 from rightmodel.core.decision import Assessment, Decision, Requirements
-from rightmodel.core.errors import ExhaustedError, TaskError
+from rightmodel.core.errors import ClosedError, ExhaustedError, TaskError
 from rightmodel.core.task import Attachment, Task
 from rightmodel.execution.calls import PAGE_CHARS, Calls, Page, Pending
 
@@ -90,6 +90,25 @@ def test_a_call_that_takes_longer_is_pending_and_collected_by_its_ref() -> None:
         assert isinstance(page, Page)
         assert page.text == "hello"
         assert page.answer.receipt.ref == pending.ref
+
+    run(test)
+
+
+def test_who_waits_when_the_server_ends_is_told_that_another_try_helps() -> None:
+    async def test(executor: Scripted, calls: Calls) -> None:
+        pending = await calls.complete(Task("x"), deadline_s=0.01, listener=quiet)
+        assert isinstance(pending, Pending)
+        first = calls.complete(Task("y"), deadline_s=5, listener=quiet)
+        waiting = [asyncio.ensure_future(first)]
+        executor.began.clear()
+        await executor.began.wait()
+        again = calls.resume(pending.ref, None, deadline_s=5, listener=quiet)
+        waiting.append(asyncio.ensure_future(again))
+        await asyncio.sleep(0)
+        await calls.close()
+        for error in await asyncio.gather(*waiting, return_exceptions=True):
+            assert isinstance(error, ClosedError)
+            assert error.retryable
 
     run(test)
 

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.call import Answer, CallEvent, Listener, Queued
-from rightmodel.core.errors import RightmodelError, TaskError
+from rightmodel.core.errors import ClosedError, RightmodelError, TaskError
 from rightmodel.core.format import listed
 from rightmodel.core.task import Message, Task, files_of
 from rightmodel.ledger.records import new_ref
@@ -164,13 +164,13 @@ class Calls:
                 "before the conversation goes on",
                 argument="ref",
             )
-        next_turn = going_on(task, entry.task, await _settled(entry))
+        next_turn = going_on(task, entry.task, await self._settled(entry))
         return await self._wait(self._begin(next_turn, deadline_s), wait_s, listener)
 
     async def former(self, ref: str, client: str) -> tuple[Task, Answer]:
         """A client's call that has ended, and its answer. Raises `TaskError` where it is gone."""
         entry = await self._find(ref, client)
-        return entry.task, await _settled(entry)
+        return entry.task, await self._settled(entry)
 
     async def status(self, ref: str, client: str) -> CallStatus:
         """What is known of a client's call. Raises `TaskError` where `ref` is gone."""
@@ -194,12 +194,11 @@ class Calls:
             await asyncio.wait({entry.job})
 
     async def close(self) -> None:
-        """Cancel whatever runs."""
-        jobs = [entry.job for entry in self._entries.values()]
+        """Cancel whatever runs: who waits for it gets `ClosedError`."""
+        jobs, self._entries = [entry.job for entry in self._entries.values()], {}
         for job in jobs:
             job.cancel()
         await asyncio.gather(*jobs, return_exceptions=True)
-        self._entries.clear()
 
     def _begin(self, task: Task, deadline_s: float) -> _Entry:
         self._forget()
@@ -268,7 +267,7 @@ class Calls:
                 await self._elsewhere.announce(entry.ref, entry.task.client)
             return Pending(entry.ref, entry.status, self._now() - entry.began)
         try:
-            answer = await _settled(entry)
+            answer = await self._settled(entry)
         except RightmodelError:
             self._drop(entry)
             raise
@@ -276,10 +275,18 @@ class Calls:
 
     async def _collect(self, entry: _Entry, wait_s: float, listener: Listener) -> Page | Pending:
         if entry.job.done() and entry.pages_read:
-            answer = await _settled(entry)
+            answer = await self._settled(entry)
             self._touch(entry)
             return _page(entry, answer)
         return await self._wait(entry, wait_s, listener)
+
+    async def _settled(self, entry: _Entry) -> Answer:
+        """The answer of a finished call, or the error that it ended with."""
+        if not entry.job.cancelled():
+            return await entry.job
+        if entry.ref in self._entries:
+            raise TaskError(f"ref {entry.ref} was cancelled", argument="ref")
+        raise ClosedError
 
     async def _find(self, ref: str, client: str) -> _Entry:
         self._forget()
@@ -346,13 +353,6 @@ def _ended(answer: Answer) -> asyncio.Future[Answer]:
     job: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
     job.set_result(answer)
     return job
-
-
-async def _settled(entry: _Entry) -> Answer:
-    """The answer of a finished call, or the error that it ended with."""
-    if entry.job.cancelled():
-        raise TaskError(f"ref {entry.ref} was cancelled", argument="ref")
-    return await entry.job
 
 
 def _first_page(entry: _Entry, answer: Answer) -> Page:

@@ -199,6 +199,7 @@ def test_an_empty_list_says_why(tmp_path: Path) -> None:
     assert "no call is in the ledger yet" in run()
     some_calls(tmp_path)
     assert "no such call is in the ledger" in run("--client", "carol")
+    assert "no such call is in the ledger" in run("--until", "2001-01-01")
     assert run("--json", "--client", "carol") == ""
 
 

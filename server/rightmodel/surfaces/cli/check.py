@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from rightmodel.manifest.settings import Settings
 
 
-USUAL_WATCH_S: Final = 30.0
-LEAST_WATCH_S: Final = 1.0
+USUAL_WATCH_S: Final = 30
+MOST_WATCH_S: Final = 86_400
 
 
 @click.command("check")
@@ -36,17 +36,17 @@ LEAST_WATCH_S: Final = 1.0
 @click.option(
     "--watch",
     "every_s",
-    type=click.FloatRange(min=LEAST_WATCH_S),
+    type=click.IntRange(1, MOST_WATCH_S),
     is_flag=False,
     flag_value=USUAL_WATCH_S,
     metavar="[SECONDS]",
-    help=f"Repeat, every {USUAL_WATCH_S:.0f} s by default, until Ctrl-C; asks first if it costs.",
+    help=f"Repeat, every {USUAL_WATCH_S} s by default, until Ctrl-C; asks first if it costs.",
 )
 @click.option("--yes", is_flag=True, help="With --watch: do not ask before spending money.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @with_settings
 def command(
-    settings: Settings, *, no_call: bool, every_s: float | None, yes: bool, as_json: bool
+    settings: Settings, *, no_call: bool, every_s: int | None, yes: bool, as_json: bool
 ) -> None:
     """Check the manifest, the keys and the ledger, and ask every connected model for one word.
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     Ask = Callable[..., list[Logged]]
 
 USUAL: Final = 20
+MOST: Final = 1_000_000
 KINDS: Final = ("subtask", *get_args(TurnKind))
 LOOK_S: Final = 1.0
 """Between two looks at the ledger while following."""
@@ -60,7 +61,9 @@ _NONE: Final = "no call is in the ledger yet"
 
 @click.command("log")
 @click.argument("ref", default="")
-@click.option("-n", "count", type=click.IntRange(1), default=USUAL, help=f"How many ({USUAL}).")
+@click.option(
+    "-n", "count", type=click.IntRange(1, MOST), default=USUAL, help=f"How many ({USUAL})."
+)
 @click.option("--client", default="", metavar="NAME", help="Only calls of this client.")
 @click.option("--session", default="", metavar="ID", help="Only this session of an agent.")
 @click.option("--model", default="", metavar="ID", help="Only calls that this model answered.")
@@ -101,7 +104,7 @@ def command(
     elif calls:
         _show_table(calls)
     else:
-        echo("no such call is in the ledger" if ask(Wanted(until=wanted.until), 1) else _NONE)
+        echo("no such call is in the ledger" if ask(Wanted(until=now + _UNITS["d"]), 1) else _NONE)
 
 
 def _found(catalog: Catalog | None, settings: Settings, ref: str) -> Logged:
