@@ -6,6 +6,7 @@ import json
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from click.testing import CliRunner, Result
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import pytest
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp()
+KEEP_A_CLOCK = ("execution.engine", "ledger.ledger")
 TODAY = "2026-11-20"
 MANIFEST = """version = 1
 include = ["anthropic"]
@@ -36,6 +38,8 @@ def settle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(folder / "home"))
     monkeypatch.setenv("RIGHTMODEL_STATE_DIR", str(folder / "state"))
     monkeypatch.delenv("RIGHTMODEL_MANIFEST", raising=False)
+    for module in KEEP_A_CLOCK:  # whoever imports it first
+        import_module(f"rightmodel.{module}")
     monkeypatch.setattr(time, "time", lambda: NOW)
 
 
