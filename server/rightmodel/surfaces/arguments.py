@@ -29,6 +29,7 @@ MOST_NAME_CHARS: Final = 2_000
 MOST_NOTE_CHARS: Final = 2_000
 MOST_USD: Final = 1_000_000
 DEFAULT_LIMIT: Final = 3
+MOST_LISTED: Final = 100_000
 MISSPELT: Final = 0.75
 """How alike an unknown argument must be to a known one to be an error, not an extra."""
 OTHER_NAMES: Final = {
@@ -234,7 +235,9 @@ def choose_task(arguments: Mapping[str, Any], catalog: Catalog, client: str = "m
     ignored = args.ignored
     prompt, files = _prompt(args, "task"), _files(args, catalog)
     task = Task(prompt=prompt, files=files, client=client, **_hints(args, catalog))
-    return ChooseCall(task, args.whole("limit", 1000, DEFAULT_LIMIT) or DEFAULT_LIMIT, ignored)
+    return ChooseCall(
+        task, args.whole("limit", MOST_LISTED, DEFAULT_LIMIT) or DEFAULT_LIMIT, ignored
+    )
 
 
 def batch_task(row: Mapping[str, Any], catalog: Catalog) -> Task:
