@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import fit
 
 WEIGHTS = Path(learned.__file__).resolve().parent / "weights"
-MOST_KEYS = 150_000
+MOST_KEYS = 153_000
 
 
 @dataclass(slots=True)

@@ -30,7 +30,8 @@ def sentence_keys(part: str) -> Keys:
     """The keys of a sentence, and how often each counts."""
     words = ngrams.tokens(part)
     keys: Keys = {}
-    for word in set(words):
+    # In the order of the text: the last digit of a sum depends on its order.
+    for word in dict.fromkeys(words):
         for key in ngrams.word_keys(word):
             keys[key] = keys.get(key, 0.0) + 1.0
     for key in ngrams.pair_keys(words):

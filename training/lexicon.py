@@ -20,6 +20,7 @@ LEAST_ROWS = 8
 DRAWN = 4.0
 """Rows of the mean label that each concept is drawn by."""
 WEIGHT = 2.0
+Index = defaultdict[str, list[str]]
 _WORD = re.compile(r"[^\W\d_]+")
 _UNSPACED = re.compile("[぀-ヿ一-鿿]")
 
@@ -49,36 +50,31 @@ def rows(corpus: Sequence[corpus_io.Row]) -> list[corpus_io.Row]:
     return made
 
 
-def _index(
-    concepts: dict[str, list[str]],
-) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
-    whole: dict[str, str] = {}
-    stems: dict[str, str] = {}
-    runs: dict[str, str] = {}
+def _index(concepts: dict[str, list[str]]) -> tuple[Index, Index, Index]:
+    """Concepts by whole words, by beginnings of words, and by runs of scripts without spaces."""
+    whole, stems, runs = Index(list), Index(list), Index(list)
     for concept, words in concepts.items():
         for word in words:
             if _UNSPACED.search(word):
-                runs.setdefault(word.replace("_", ""), concept)
+                runs[word.replace("_", "")].append(concept)
             elif word.endswith("*"):
-                stems.setdefault(word[:-1], concept)
+                stems[word[:-1]].append(concept)
             else:
-                whole.setdefault(word, concept)
+                whole[word].append(concept)
     return whole, stems, runs
 
 
-def _concepts_in(
-    text: str, whole: dict[str, str], stems: dict[str, str], runs: dict[str, str]
-) -> Iterator[str]:
+def _concepts_in(text: str, whole: Index, stems: Index, runs: Index) -> Iterator[str]:
     for word in _WORD.findall(text):
-        if word in whole:
-            yield whole[word]
-            continue
+        yield from whole.get(word, ())
         for end in range(len(word), 2, -1):
             if word[:end] in stems:
-                yield stems[word[:end]]
+                yield from stems[word[:end]]
                 break
     if _UNSPACED.search(text):
-        yield from (concept for run, concept in runs.items() if run in text)
+        for run, concepts in runs.items():
+            if run in text:
+                yield from concepts
 
 
 def _mean(rows_: Sequence[corpus_io.Row]) -> Counter[str]:

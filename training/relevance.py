@@ -16,8 +16,8 @@ import fit
 import numpy as np
 
 from rightmodel.routing.signals import ngrams
-from rightmodel.routing.signals.envelope import unwrap
 from rightmodel.routing.signals.instruction import parse_request
+from rightmodel.routing.signals.layout import unwrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -47,7 +47,7 @@ COMMON = 20_000
 LEAST_TRUST = 0.06
 OFTEN = 8
 """Rows of a key from which on it is stored among the common ones."""
-SHORT_AND_EASY = ("j-", "k-")
+SHORT_AND_EASY = ("j-", "k-", "l-")
 """Files of everyday rows that tell the kind of work alone."""
 TEST_SHARE, DEV_SHARE = 0.1, 0.1
 

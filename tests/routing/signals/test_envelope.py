@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rightmodel.routing.signals.envelope import Opened, unwrap
+from rightmodel.routing.signals.layout import Opened, unwrap
 
 TASK = "Translate the release notes into Spanish"
 

@@ -204,6 +204,31 @@ def test_a_request_at_the_end_of_a_paste_is_found() -> None:
     assert any("french" in sentence for sentence in read(prompt))
 
 
+@pytest.mark.parametrize("layout", ["{0}\n\n{1}", "{0}\n```\n{1}\n```", "{1}\n\n{0}"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "Make this code more readable:",
+        "Improve this code:",
+        "Rewrite this function so that it is faster:",
+        "Write docstrings for this:",
+        "Shorten this function:",
+        "Make this shorter and idiomatic:",
+        "Mach diesen Code lesbarer:",
+        "Mejora este código:",
+    ],
+)
+def test_to_rewrite_shorten_or_document_code_is_work_on_code(asked: str, layout: str) -> None:
+    assert assess(layout.format(asked, CODE.strip())).skill == "code"
+
+
+@pytest.mark.parametrize(
+    "asked", ["Make this paragraph more readable:", "Improve this text:", "Mach das freundlicher:"]
+)
+def test_to_do_the_same_with_prose_is_not(asked: str) -> None:
+    assert assess(f"{asked}\n\n{PROSE.strip()}").skill == "writing"
+
+
 @pytest.mark.parametrize(
     "prompt",
     [

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rightmodel.routing.signals import ngrams
 from rightmodel.routing.signals.envelope import read
 from rightmodel.routing.signals.instruction import parse_request, strip_wrapping
 from rightmodel.routing.signals.local_model import load
@@ -115,6 +116,36 @@ def test_a_text_that_a_line_points_at_is_context(asked: str, layout: str) -> Non
     reading = read(layout.format(asked, NOTE), load())
     assert reading.sentences == [asked.lower()]
     assert "three caterers" in reading.request.context
+
+
+@pytest.mark.parametrize("layout", ["{} {}", "{}\n{}"])
+def test_so_is_one_on_the_same_line_and_one_that_is_asked_which_of_two_it_is(layout: str) -> None:
+    for asked in (
+        "Pull every date out of the text below.",
+        "Positive or negative?",
+        "Спам или нет?",
+    ):
+        reading = read(layout.format(asked, NOTE), load())
+        assert reading.sentences == [asked.lower()]
+        assert "three caterers" in reading.request.context
+
+
+def test_a_second_sentence_that_asks_for_more_is_no_text_to_work_on() -> None:
+    prompt = "Summarize this thread. Then fix the bug that it describes and run the tests."
+    assert len(read(prompt, load()).sentences) == 2
+
+
+@pytest.mark.parametrize(
+    "layout", ["{}\n```python\n{}\n```", "{}\n\n```python\n{}\n```", "{}\n\n{}"]
+)
+def test_code_that_a_request_points_at_is_context_and_counts_as_code(layout: str) -> None:
+    code = "def mean(xs):\n    t = 0\n    for x in xs:\n        t += x\n    return t / len(xs)"
+    asked = "make this shorter"
+    reading = read(layout.format(asked, code), load())
+    assert reading.sentences == [asked]
+    assert "=on code" in set(ngrams.shape_keys(asked, reading.request.context))
+    assert "=on code" not in set(ngrams.shape_keys("name a fish", reading.request.context))
+    assert "=on code" not in set(ngrams.shape_keys(asked, NOTE))
 
 
 def test_so_is_one_in_front_of_the_line() -> None:

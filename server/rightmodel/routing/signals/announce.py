@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+QUESTION_MARKS: Final = ("?", "？", "؟")  # noqa: RUF001
 LONGEST: Final = 240
 """Characters of the longest line that announces a text."""
 
@@ -42,11 +43,24 @@ _RUNS: Final = (
     "上面",
     "下列",
 )
-_SIGNS: Final = " .,;:!?…¿¡()\"'«»“”„،؟।：。、，？"  # noqa: RUF001
+_OR: Final = frozenset((
+    "or", "oder", "ou", "o", "u", "of", "czy", "lub", "или", "либо", "veya", "yoksa", "mi", "mı",  # noqa: RUF001
+    "mu", "mü", "ام", "او", "या", "아니면",
+))  # fmt: skip
+LONGEST_CHOICE: Final = 48
+"""Characters of the longest line that asks which of two a text is."""
+_SIGNS: Final = str.maketrans(dict.fromkeys('.,;:!?…¿¡()"«»“”„،؟।：。、，？', " "))  # noqa: RUF001
 
 
 def points_at_text(line: str) -> bool:
     """Whether a line, in lower case, points at a text."""
-    return any(word.strip(_SIGNS) in _WORDS for word in line.split()) or (
-        not line.isascii() and any(run in line for run in _RUNS)
-    )
+    if not _WORDS.isdisjoint(line.translate(_SIGNS).split()):
+        return True
+    return not line.isascii() and any(run in line for run in _RUNS)
+
+
+def asks_which(line: str) -> bool:
+    """Whether a line, in lower case, asks which of two a text is: "Positive or negative?"."""
+    if len(line) > LONGEST_CHOICE or not line.rstrip().endswith(QUESTION_MARKS):
+        return False
+    return not _OR.isdisjoint(line.split()) or "还是" in line or "か、" in line

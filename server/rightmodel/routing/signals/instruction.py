@@ -19,6 +19,7 @@ import re
 from typing import Final, NamedTuple
 
 from rightmodel.routing.signals import ngrams
+from rightmodel.routing.signals.code_lines import without_lines
 
 REACH: Final = 3_000
 """Characters read at the head, and at the tail, of a prompt."""
@@ -51,22 +52,6 @@ _QUOTED: Final = re.compile(
     r'"[^"\n]{25,}"|“[^”]{25,}”|„[^“”]{25,}[“”]|«[^»]{25,}»|「[^」]{12,}」|『[^』]{12,}』|“[^”]{12,}”'
 )
 _PARAGRAPHS: Final = re.compile(r"\n[ \t\r]*\n\s*")
-_CONTEXT_LINE: Final = re.compile(
-    r"""(?:\ {4}|\t)\s*\S | \s*(?:
-      [>|] | at\s\S+[(:] | File\s" | Traceback\s | \w+(?:Error|Exception):
-    | \[?\d{4}-\d\d-\d\d[T\s]\d\d: | \[?(?:ERROR|WARN(?:ING)?|INFO|DEBUG|FATAL)\b
-    | "[\w .-]+"\s*: | [\w-]{1,30}+:\s["'\d{\[] | </?[a-zA-Z][^>]*> | \$\s | >>> | \#! | // | /\*
-    | (?:---|\+\+\+|@@)\s | [-+][^\s-].*[(){};=/]
-    | (?:def|class|func|fn|public|private|static|const|var|let|function)\s+[\w<].*[({:;=]
-    | (?:from\s+[\w.]+\s+import|import)\s+[\w.{*"'] | @\w+
-    | (?:SELECT|INSERT|UPDATE|CREATE|WHERE|FROM|(?:LEFT\s|INNER\s)?JOIN|GROUP|ORDER|ALTER|DROP)\s+\S
-    | (?:return|if|for|while|elif|else|try)\b.*[;(){}\[\]:]\s*$
-    | [\w.\[\]]{1,40}+\s?(?:=|\+=|:=|<-)\s?\S | \w[\w.]{0,40}+\(.*\)\s*$
-    | [^\s,;\t][^,;\t]*+(?:[,;\t][^,;\t ][^,;\t]*+){2,}+$ | [{}\[\]();]+,?\s*$
-    )""",
-    re.VERBOSE,
-)
-_ENDS_LIKE_CODE: Final = (";", "{", "}", "};", "});", "],", "},", "):")
 _SENTENCE_END: Final = re.compile(r"[.!?:](?=\s)|[。！？：]|\n")  # noqa: RUF001
 _WORD: Final = re.compile(r"\w")
 POLITE: Final = (
@@ -221,7 +206,7 @@ def parse_request(prompt: str) -> Request:
     if 0 < len(last) <= LONG and last not in instruction and last[:QUICK_LOOK] in context[-LONG:]:
         # A request may follow the context: the line classifier decides, except on code and on a
         # short text that the request announces, of which this is the end.
-        prose, _ = without_lines(last, least=2)
+        prose, _ = without_lines(_BLOCK.sub("", last), least=2)
         if prose.strip() and (len(context) > BIG or not _ON_TEXT.match(text)):
             instruction, context = f"{instruction}\n{last}", context.removesuffix(last)
     instruction = ngrams.plain(instruction)
@@ -280,21 +265,6 @@ def _settle(paragraphs: list[str]) -> tuple[str, list[str]]:
         else:
             asked.append(prose)
     return "\n".join(asked), context
-
-
-def without_lines(part: str, *, least: int) -> tuple[str, list[str]]:
-    """A paragraph without its lines of code, data and logs, where there are at least `least`."""
-    lines = part.split("\n")
-    hits = [
-        line.rstrip().endswith(_ENDS_LIKE_CODE) or _CONTEXT_LINE.match(line) is not None
-        for line in lines
-    ]
-    if sum(hits) < least:
-        return part, []
-    # Between two such lines everything is context: a comment, a blank line.
-    first, last = hits.index(True), len(hits) - 1 - hits[::-1].index(True)
-    kept = lines[:first] + lines[last + 1 :]
-    return "\n".join(kept), ["\n".join(lines[first : last + 1])]
 
 
 def _unquote(instruction: str) -> tuple[str, list[str]]:

@@ -36,6 +36,9 @@ LENGTH: Final = 5.0
 """Norm of a prompt's vector: long instructions get no more confidence than short ones."""
 IMAGE_LOGIT: Final = 3.0
 """Added to the logit of `vision` where an image is attached."""
+CODE_LOGIT: Final = 0.8
+"""Added to the logit of `code` where the request points at a text that is code: such rows are too
+few for their key to outweigh "make it more readable"."""
 LEAST_WEIGHT: Final = 0.08
 """Least weight of a skill other than the first."""
 MOST_SKILLS: Final = 4
@@ -188,12 +191,16 @@ class Model:
 
     def heads(self, reading: Reading, *, images: bool) -> list[float]:
         """The value of each head."""
-        shape = ngrams.shape_keys(
-            "\n".join(reading.sentences), reading.request.context, images=images
-        )
+        text, context = "\n".join(reading.sentences), reading.request.context
+        shape = list(ngrams.shape_keys(text, context, images=images))
         total = sum(map(self.row, reading.sentences))
         total += sum(filter(None, map(self.table.get, shape)))
-        return self._values(total)
+        values = self._values(total)
+        if images:
+            values[self.skills.index("vision")] += IMAGE_LOGIT
+        if ngrams.ON_CODE in shape:
+            values[self.skills.index("code")] += CODE_LOGIT
+        return values
 
     def _values(self, row: int) -> list[float]:
         lanes = _LANES.unpack(row.to_bytes(_LANES.size, "little"))
@@ -259,8 +266,6 @@ def assess(task: Task, skills: Sequence[str]) -> Assessment:
     reading = read(task.prompt, model)
     values = model.heads(reading, images=images)
     logits = dict(zip(model.skills, values, strict=False))
-    if images:
-        logits["vision"] += IMAGE_LOGIT
     chances = _softmax(logits, float(model.meta["temperature"]), skills)
     first = next(iter(chances))
     kept = _kept(chances)

@@ -14,6 +14,9 @@ from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final
 
+from rightmodel.routing.signals.announce import QUESTION_MARKS, points_at_text
+from rightmodel.routing.signals.code_lines import is_code
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -28,6 +31,8 @@ AGAIN: Final = 40
 CONTEXT_CHARACTERS: Final = 360
 SIZES: Final = "=given"
 """Keys that begin so count for difficulty and length, never for the kind of work."""
+ON_CODE: Final = "=on code"
+"""The key of a request that points at a text that is code."""
 LEAST_CHOICES: Final = 3
 """Lines that begin with a letter, from which on a question has answers to choose from."""
 STEMS: Final = (4, 5, 6)
@@ -38,7 +43,6 @@ vowels out (Arabic, Hebrew), of Korean, which writes syllables."""
 ENDINGS: Final = (3, 4)
 ENDINGS_SYLLABLES: Final = (1, 2)
 """Lengths of the endings of words: they tell a command from a question where verbs inflect."""
-QUESTION_MARKS: Final = ("?", "？", "؟")  # noqa: RUF001
 RUN: Final = "~"
 """Runs of a script without spaces begin so."""
 LONGEST_RUN: Final = 4
@@ -255,6 +259,8 @@ def shape_keys(instruction: str, context: str, *, images: bool = False) -> Itera
         yield f"{SIZES} odd{min(5, 40 * _count(head, _ODD) // len(head))}"
         digits = _count(head, _DIGITS)
         yield f"{SIZES} digits{min(5, 20 * digits // len(head))}"
+        if points_at_text(instruction) and is_code(context):
+            yield ON_CODE
 
 
 def _layout_keys(instruction: str) -> Iterator[str]:

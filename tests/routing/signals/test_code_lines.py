@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+
+from rightmodel.routing.signals.code_lines import is_code
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def mean(xs):\n    return sum(xs) / len(xs)",
+        "```\nfn area(w: f64, h: f64) -> f64 { w * h }\n```",
+        "SELECT id, name\nFROM orders\nWHERE total > 100;",
+        'for f in *.log; do\n  gzip "$f"\ndone',
+        ".nav > li { float: left; }",
+        "<ul>\n  <li>Home</li>\n</ul>",
+    ],
+)
+def test_programs_queries_and_markup_are_code(text: str) -> None:
+    assert is_code(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Hi team,\n\nthe deploy failed with error 500 (again).\n\nBest,\nAnna",
+        "- fixed a crash in the parser\n- API: new endpoint /v2/users",
+        '{\n  "name": "Anna",\n  "age": 31,\n  "city": "Bern"\n}',
+        "region;quarter;units\nNorth;Q1;1204\nSouth;Q1;980",
+        "2025-03-02T10:14:07Z INFO gateway accepted conn=8821",
+    ],
+)
+def test_mails_notes_data_and_logs_are_not(text: str) -> None:
+    assert not is_code(text)
