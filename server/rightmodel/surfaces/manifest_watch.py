@@ -18,20 +18,28 @@ BROKEN: Final = (
 
 
 class ManifestWatch:
-    """`file`: the manifest that is in use. Every change is told once."""
+    """`file`: the manifest that is in use. Every change is told once to each client."""
 
     def __init__(self, file: str) -> None:
         self._path = Path(file)
         self._seen = self._stamp()
+        self._note = ""
+        self._told: set[str] = set()
 
-    def note(self) -> str:
-        """What to tell a caller, "" where there is nothing new."""
+    def note(self, client: str) -> str:
+        """What to tell a client, "" where there is nothing new for it."""
         stamp = self._stamp()
-        if stamp == self._seen:
+        if stamp != self._seen:
+            self._seen, self._note = stamp, self._changed()
+            self._told.clear()
+        if client in self._told:
             return ""
+        self._told.add(client)
+        return self._note
+
+    def _changed(self) -> str:
         from rightmodel.manifest.read import read_manifest  # pydantic
 
-        self._seen = stamp
         note = CHANGED
         try:
             read_manifest(self._path)

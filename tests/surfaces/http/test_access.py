@@ -12,6 +12,8 @@ from surfaces.http.gateway import KEY, gateway, manifest
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from surfaces.http.gateway import Gateway
+
 OPERATOR, ALICE, BOB = "operator-token-0", "alice-token-00000", "bobs-token-000000"
 CLIENTS = """
 [clients.alice]
@@ -121,6 +123,32 @@ def call_tool(number: int, tool: str, **arguments: object) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
 
 
+async def complete(gw: Gateway, token: str, **arguments: object) -> str:
+    headers = bearer(token) | {
+        "accept": "application/json, text/event-stream",
+        "mcp-protocol-version": "2026-07-28",
+        "mcp-method": "tools/call",
+        "mcp-name": "complete",
+    }
+    message = call_tool(1, "complete", **arguments)
+    return (await gw.http.post("/mcp", json=message, headers=headers)).text
+
+
+async def test_every_client_over_mcp_is_told_once_that_the_manifest_was_changed(
+    tmp_path: Path,
+) -> None:
+    text = CLIENTS.replace('surfaces = ["mcp"]\n', "")
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
+        gateway(tmp_path, manifest({"p": up}, models=text), env=ENV) as gw,
+    ):
+        told = [await complete(gw, ALICE, prompt="hi")]
+        path = tmp_path / "rightmodel.toml"
+        path.write_text(path.read_text() + "\n[budget]\nper_day_usd = 9\n")
+        told += [await complete(gw, token, prompt="hi") for token in (ALICE, BOB, ALICE, BOB)]
+        assert ["manifest changed" in line for line in told] == [False, True, True, False, False]
+
+
 async def test_a_client_over_mcp_reads_no_other_clients_answers(tmp_path: Path) -> None:
     clients = CLIENTS.replace('surfaces = ["mcp"]\n', "")
 
@@ -128,21 +156,10 @@ async def test_a_client_over_mcp_reads_no_other_clients_answers(tmp_path: Path) 
         SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up,
         gateway(tmp_path, manifest({"p": up}, models=clients), env=ENV) as gw,
     ):
-
-        async def tool(token: str, **arguments: object) -> str:
-            headers = bearer(token) | {
-                "accept": "application/json, text/event-stream",
-                "mcp-protocol-version": "2026-07-28",
-                "mcp-method": "tools/call",
-                "mcp-name": "complete",
-            }
-            message = call_tool(1, "complete", **arguments)
-            return (await gw.http.post("/mcp", json=message, headers=headers)).text
-
-        first = await tool(ALICE, prompt="a secret")
+        first = await complete(gw, ALICE, prompt="a secret")
         ref = first.partition("[ref=")[2].split()[0]
-        assert "simulated answer" in await tool(ALICE, ref=ref, prompt="go on")
-        refused = await tool(BOB, ref=ref, prompt="go on")
+        assert "simulated answer" in await complete(gw, ALICE, ref=ref, prompt="go on")
+        refused = await complete(gw, BOB, ref=ref, prompt="go on")
         assert '"isError":true' in refused
         assert "simulated answer" not in refused
         assert [r.text.count("secret") for r in up.requests] == [1, 1]

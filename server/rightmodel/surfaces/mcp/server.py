@@ -167,7 +167,10 @@ class ToolCalls:
                 )
         if isinstance(outcome, Pending):
             return _pending(outcome)
-        notes = render.ignored_note(call.ignored), self._manifest.note() if self._manifest else ""
+        notes = (
+            render.ignored_note(call.ignored),
+            self._manifest.note(client) if self._manifest else "",
+        )
         return _answered(outcome, engine.mask, *notes)
 
     async def _choose(
