@@ -63,6 +63,13 @@ def test_with_nothing_at_all_each_command_says_what_to_do(tmp_path: Path) -> Non
         assert "write a manifest" in done.stdout + done.stderr
 
 
+def test_with_nothing_at_all_the_providers_that_a_key_connects_are_listed(tmp_path: Path) -> None:
+    lines = Home(tmp_path / "m").run("models").stdout.splitlines()
+    listed = [line.split() for line in lines[1:] if line.split()[-1].endswith("_API_KEY")]
+    assert ["openai", "OPENAI_API_KEY"] in listed
+    assert f"lists all {len(listed)})" in " ".join(lines)
+
+
 def test_a_manifest_that_is_changed_under_a_running_server_is_told_once(tmp_path: Path) -> None:
     with Provider(lambda _: chat("hi")) as one:
         home = Home(tmp_path / "m", HEAD + provider("p", one.port) + model("p/m"))

@@ -13,6 +13,7 @@ from rightmodel.core.format import counted, per_million
 from rightmodel.execution.engine import effective_catalog
 from rightmodel.ledger.records import day_of
 from rightmodel.manifest.build import DAYS
+from rightmodel.manifest.local_servers import LOCAL
 from rightmodel.manifest.read import shipped_names, shipped_provider
 from rightmodel.surfaces.cli import learned_ratings as ratings
 from rightmodel.surfaces.cli import settings_summary, with_settings
@@ -169,14 +170,15 @@ def _print_table(models: list[Model], catalog: Catalog, settings: Settings) -> N
 
 
 def _shipped_keys() -> Table:
-    """What could be connected."""
+    """The providers that a key connects."""
     from rightmodel.surfaces.cli.console import table
 
     shown = table("provider", "key")
     shown.columns[1].justify = "left"
     for name in shipped_names():
         provider = shipped_provider(name)
-        shown.add_row(name, (provider and provider.key_env) or "")
+        if provider and provider.key_env and name not in LOCAL:
+            shown.add_row(name, provider.key_env)
     return shown
 
 
