@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import socket
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from rightmodel.core.errors import TaskError
 from rightmodel.surfaces.http.listening import (
     SENT_AHEAD_BYTES,
+    accepting,
     check_token,
     listen,
     parse_address,
@@ -32,6 +34,36 @@ def test_little_is_sent_ahead_of_a_client_that_reads_slowly() -> None:
     with listen("127.0.0.1", 0) as listener:
         ahead = listener.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
     assert ahead <= 2 * SENT_AHEAD_BYTES  # Linux doubles it
+
+
+def test_a_busy_server_accepts_many_connections_in_one_turn_of_its_loop() -> None:
+    uvloop = pytest.importorskip("uvloop")
+    made: list[asyncio.BaseTransport] = []
+
+    class Accepted(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            made.append(transport)
+
+    async def accept(listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        servers = [
+            await loop.create_server(Accepted, sock=each) for each in accepting(listener, loop)
+        ]
+        for _ in range(6):  # listening, accepting and `connection_made` take a turn each
+            await asyncio.sleep(0)
+        accepted = len(made)
+        for server in servers:
+            server.close()
+        for transport in made:
+            transport.close()
+        assert accepted >= 16
+
+    with listen("127.0.0.1", 0) as listener:
+        clients = [socket.create_connection(listener.getsockname()) for _ in range(32)]
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(accept(listener))
+        for client in clients:
+            client.close()
 
 
 def test_an_address_is_a_host_and_a_port() -> None:

@@ -12,7 +12,13 @@ from rightmodel.manifest.clients import tokens
 from rightmodel.manifest.keys import looks_like_key
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.settings import Settings, read_settings
-from rightmodel.surfaces.http.listening import check_token, is_loopback, listen, parse_address
+from rightmodel.surfaces.http.listening import (
+    accepting,
+    check_token,
+    is_loopback,
+    listen,
+    parse_address,
+)
 from rightmodel.surfaces.log import log_to_stderr
 from rightmodel.surfaces.mcp.process import UPSTREAM, load, running
 
@@ -107,4 +113,5 @@ async def _serve(
             origins=Origins(host),
             metrics=metrics,
         )
-        await make_server(http).serve(sockets=[listener])
+        sockets = accepting(listener, asyncio.get_running_loop())
+        await make_server(http).serve(sockets=sockets)
