@@ -39,29 +39,34 @@ def test_little_is_sent_ahead_of_a_client_that_reads_slowly() -> None:
 def test_a_busy_server_accepts_many_connections_in_one_turn_of_its_loop() -> None:
     uvloop = pytest.importorskip("uvloop")
     made: list[asyncio.BaseTransport] = []
+    everybody = asyncio.Event()
 
     class Accepted(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             made.append(transport)
+            if len(made) == len(clients):
+                everybody.set()
 
-    async def accept(listener: socket.socket) -> None:
+    async def accepted(listener: socket.socket) -> int:
+        """How many in the few turns that listening, accepting and `connection_made` take."""
         loop = asyncio.get_running_loop()
         servers = [
             await loop.create_server(Accepted, sock=each) for each in accepting(listener, loop)
         ]
-        for _ in range(6):  # listening, accepting and `connection_made` take a turn each
+        for _ in range(6):
             await asyncio.sleep(0)
-        accepted = len(made)
+        soon = len(made)
+        await everybody.wait()
         for server in servers:
             server.close()
         for transport in made:
             transport.close()
-        assert accepted >= 16
+        return soon
 
     with listen("127.0.0.1", 0) as listener:
         clients = [socket.create_connection(listener.getsockname()) for _ in range(32)]
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(accept(listener))
+            assert runner.run(accepted(listener)) >= 16
         for client in clients:
             client.close()
 
