@@ -12,7 +12,7 @@ import pytest
 from engines import engine_from
 from loopback import failure, loopback, openai_answer
 from rightmodel.core.call import Usage
-from rightmodel.core.errors import BudgetError, ExhaustedError
+from rightmodel.core.errors import BudgetError, ClosedError, ExhaustedError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
 from rightmodel.execution import executor
@@ -133,6 +133,15 @@ async def test_calls_wait_for_room_in_a_budget_that_others_have_reserved(
     refused = [one for one in ended if isinstance(one, BudgetError)]
     assert [one.passing for one in refused] == [False] * 4
     assert len(server.bodies) == 8
+
+
+async def test_a_call_that_comes_as_the_server_ends_sends_nothing(tmp_path: Path) -> None:
+    async with loopback({"cheap": [openai_answer("the Elbe")]}) as server:
+        engine = engine_of(tmp_path, f"http://127.0.0.1:{server.port}/v1")
+        await engine.close()
+        with pytest.raises(ClosedError):
+            await engine.executor.complete(Task("Name a river", model="p/cheap"), deadline_s=5.0)
+    assert not server.bodies
 
 
 @pytest.mark.parametrize("billed", [None, Decimal("0.25")])

@@ -10,7 +10,7 @@ import pytest
 
 from ledger.harness import GONE, PER_DAY, ledger_at, left_at, state
 from ledger.rows import DAY, NOON, attempt, call, outcome
-from rightmodel.core.errors import BudgetError, LedgerError, LedgerFault
+from rightmodel.core.errors import BudgetError, ClosedError, LedgerError, LedgerFault
 from rightmodel.ledger import ledger as ledger_module
 from rightmodel.ledger import writer
 from rightmodel.ledger.budget import Limits
@@ -378,7 +378,7 @@ async def test_a_lock_held_too_long_is_reported_and_caught_up(
 async def test_a_closed_ledger_takes_nothing_more(file: Path) -> None:
     async with ledger_at(file) as ledger:
         await ledger.close()
-        with pytest.raises(RuntimeError, match="closed"):
+        with pytest.raises(ClosedError, match="shutting down"):
             await ledger.record(attempt())
 
 

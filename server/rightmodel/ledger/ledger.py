@@ -15,7 +15,7 @@ from collections import deque
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from rightmodel.core.errors import BudgetError, LedgerError
+from rightmodel.core.errors import BudgetError, ClosedError, LedgerError
 from rightmodel.ledger.budget import Alert, Limits, LimitState, Mark, limit_states, mark_of, warning
 from rightmodel.ledger.records import (
     AttemptRecord,
@@ -331,7 +331,7 @@ class Ledger:
         `lingers`: not before `LINGER_S`: the job may be void by then.
         """
         if self._closed:
-            raise RuntimeError("the ledger is closed")
+            raise ClosedError  # before anything is sent: a call that came as the server ended
         self._pending.append(job)
         if self._flush_at is not None and (self._soon or not waited):
             return
