@@ -222,6 +222,11 @@ def test_to_rewrite_shorten_or_document_code_is_work_on_code(asked: str, layout:
     assert assess(layout.format(asked, CODE.strip())).skill == "code"
 
 
+@pytest.mark.parametrize("asked", ["Find the bug:", "Is there a bug in this?", "Optimize:"])
+def test_a_request_that_says_little_by_itself_is_about_the_code_below(asked: str) -> None:
+    assert assess(f"{asked}\n\n{CODE.strip()}").skill == "code"
+
+
 @pytest.mark.parametrize(
     "asked", ["Make this paragraph more readable:", "Improve this text:", "Mach das freundlicher:"]
 )

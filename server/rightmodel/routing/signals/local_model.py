@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.decision import Assessment
 from rightmodel.routing.signals import ngrams, size
+from rightmodel.routing.signals.code_lines import is_code
 from rightmodel.routing.signals.envelope import Reading, read
 
 if TYPE_CHECKING:
@@ -37,8 +38,13 @@ LENGTH: Final = 5.0
 IMAGE_LOGIT: Final = 3.0
 """Added to the logit of `vision` where an image is attached."""
 CODE_LOGIT: Final = 0.8
-"""Added to the logit of `code` where the request points at a text that is code: such rows are too
-few for their key to outweigh "make it more readable"."""
+"""Added to the logit of `code` where the request points at a text that is code, or ends with a
+colon before it: rows are too few for their key to outweigh "make it more readable"."""
+ALL_CODE_LOGIT: Final = 2.0
+"""The same where no long text is pasted, so that the code is what is meant: "Find the bug:"."""
+LONG_PASTE: Final = 2_000
+"""Characters from which on code may be beside the point."""
+COLONS: Final = (":", "\uff1a")
 LEAST_WEIGHT: Final = 0.08
 """Least weight of a skill other than the first."""
 MOST_SKILLS: Final = 4
@@ -198,8 +204,11 @@ class Model:
         values = self._values(total)
         if images:
             values[self.skills.index("vision")] += IMAGE_LOGIT
-        if ngrams.ON_CODE in shape:
-            values[self.skills.index("code")] += CODE_LOGIT
+        on_code = ngrams.ON_CODE in shape or (text.endswith(COLONS) and is_code(context))
+        # Tags count as code, but agents put any text into them.
+        if on_code and not context.lstrip().startswith("<"):
+            logit = ALL_CODE_LOGIT if len(context) < LONG_PASTE else CODE_LOGIT
+            values[self.skills.index("code")] += logit
         return values
 
     def _values(self, row: int) -> list[float]:
