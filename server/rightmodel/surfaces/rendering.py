@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 META_KEY: Final = "rightmodel/receipt"
 ERROR_META_KEY: Final = "rightmodel/error"
-FEW_REJECTED: Final = 20
+FEW_REJECTED: Final = 150
 """So many rejected models, or `limit` if that is higher, are listed one by one: each is tokens that
 an agent pays for."""
 FEW_REASONS: Final = 8
