@@ -70,6 +70,11 @@ def test_with_nothing_at_all_the_providers_that_a_key_connects_are_listed(tmp_pa
     assert f"lists all {len(listed)})" in " ".join(lines)
 
 
+def test_where_a_provider_is_included_but_no_model_of_it_no_keys_are_listed(tmp_path: Path) -> None:
+    home = Home(tmp_path / "m", 'version = 1\ninclude = ["openai"]\nexclude = ["*"]\n')
+    assert home.run("models").stdout.startswith("exclude leaves no model\n")
+
+
 def test_a_manifest_that_is_changed_under_a_running_server_is_told_once(tmp_path: Path) -> None:
     with Provider(lambda _: chat("hi")) as one:
         home = Home(tmp_path / "m", HEAD + provider("p", one.port) + model("p/m"))

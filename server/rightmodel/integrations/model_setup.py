@@ -1,4 +1,4 @@
-"""An agent's own model: which its settings name, and how to make the gateway it.
+"""An agent's own model: which one its settings name, and how the gateway takes its place.
 
 The facts are in `models.toml`. Pure, as all of `integrations`.
 """
@@ -27,7 +27,6 @@ from rightmodel.integrations.edit import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
 
 Keys = tuple[str, ...]
 Former = list[tuple[Keys, Any]]

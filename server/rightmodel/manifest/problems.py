@@ -46,9 +46,9 @@ def _labels(location: Location, data: Any) -> Iterator[str]:
 
 
 def entry_label(names: Sequence[object], kind: str) -> str:
-    """What the last of some entries is called: by its name; with its place where one is before it.
+    """The label of the last entry: its name, and its place if an earlier entry has that name.
 
-    Without a name `kind` and the place, "" where there is no kind.
+    `names`: of the entries up to it. Without a name: `kind` and the place, "" without a kind.
     """
     *before, name = names or [None]
     place = f"{kind} {len(names)}" if kind else ""

@@ -18,7 +18,7 @@ BROKEN: Final = (
 
 
 class ManifestWatch:
-    """`file`: the manifest that is in use. Every change is told once to each client."""
+    """`file`: the manifest that is in use. Each client is informed once of every change."""
 
     def __init__(self, file: str) -> None:
         self._path = Path(file)

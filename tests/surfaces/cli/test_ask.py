@@ -37,8 +37,9 @@ def write_input(pipe: int, data: bytes) -> None:
     os.close(pipe)
 
 
-def test_standard_input_follows_the_prompt(pipe: int) -> None:
-    write_input(pipe, "ünïcode notes\n".encode())
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_standard_input_follows_the_prompt(pipe: int, encoding: str) -> None:
+    write_input(pipe, "ünïcode notes\n".encode(encoding))
     assert prompt_with_input("Summarize") == "Summarize\n\nünïcode notes\n"
 
 

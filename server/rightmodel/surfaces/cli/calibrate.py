@@ -112,7 +112,7 @@ def _show_changes(catalog: Catalog, calibration: Calibration) -> None:
         echo(line, err=True)
     without = [model for model in catalog.models if model not in found.outcomes]
     if without:
-        echo(f"no outcomes of {listed(without)}: not raised", err=True)
+        echo(f"no outcomes of {listed(without)}: their ratings were not raised", err=True)
     before, after = calibration.loss_before, calibration.loss_after
     verdict = "" if after < before else ": no better than before; it takes more outcomes"
     echo(f"log loss on prompts not fitted on: {before:.4f} → {after:.4f}{verdict}", err=True)

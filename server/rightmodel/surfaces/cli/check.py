@@ -83,8 +83,8 @@ async def check_once(settings: Settings, *, no_call: bool, as_json: bool = False
     catalog = await effective_catalog(settings)
     prober = make_prober(settings, catalog)
     endpoints = [(m, e) for m in catalog.models.values() for e in m.endpoints]
+    # (provider, what is wrong, what to do) → endpoints; printed last, where a reader looks.
     failed: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-    """(provider, what is wrong, what to do) → endpoints; printed last, where a reader looks."""
     try:
         ledger_problem = await _ledger_problem(prober)
         for line in _opening(settings, catalog, ledger_problem):

@@ -29,13 +29,13 @@ from rightmodel.surfaces.cli.terminal import echo
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from rightmodel.core.decision import Decision
     from rightmodel.core.task import Task
-    from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings
     from rightmodel.routing.router import Router
 
-MOST_REASONS = 20
+MOST_REASONS: Final = 20
+MOST_SHOWN: Final = 200
+"""Characters of the instruction that are shown."""
 
 
 @click.command("choose")
@@ -184,10 +184,6 @@ async def _decide_line(
 
 def _cost(amount: Decimal | None) -> str | None:
     return None if amount is None else f"{amount:f}"
-
-
-MOST_SHOWN: Final = 200
-"""Characters of the instruction that are shown."""
 
 
 def explanation(task: Task, decision: Decision, catalog: Catalog) -> dict[str, Any]:

@@ -49,7 +49,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="With --model: where `rightmodel serve --http` listens.",
 )
-@click.option("--as", "client_name", default="", metavar="NAME", help="A client of [clients].")
+@click.option(
+    "--as", "client_name", default="", metavar="NAME", help="With --model: one of [clients]."
+)
 @click.option(
     "--api", default="", help="With --model: the API to speak, if the agent knows several."
 )

@@ -149,7 +149,8 @@ class _Plan:
     def carry_out(self, *, agreed: bool) -> None:
         """Write everything, after a question unless `agreed`.
 
-        A file of one agent that cannot be written keeps no other from being registered.
+        A file of one agent that cannot be written keeps no other from being registered. Manifest
+        and keys come first: every registration names them.
         """
         if not self._changes:
             echo("nothing to write")
@@ -160,7 +161,7 @@ class _Plan:
             try:
                 make(change)
             except TaskError as error:
-                if change.path == self._manifest:
+                if change.path in {self._manifest, keys_file(os.environ)}:
                     raise
                 hint = f": `rightmodel config {change.owner}` prints what to add"
                 echo(str(error) + hint * bool(change.owner))

@@ -66,7 +66,7 @@ _NONE: Final = "no call is in the ledger yet"
 )
 @click.option("--client", default="", metavar="NAME", help="Only calls of this client.")
 @click.option("--session", default="", metavar="ID", help="Only this session of an agent.")
-@click.option("--model", default="", metavar="ID", help="Only calls that this model answered.")
+@click.option("--model", default="", metavar="ID", help="Only answered by this model or pattern.")
 @click.option("--kind", default="", metavar="KIND", help="Only of this kind: ask, title, subtask …")
 @click.option("--since", default="", metavar="TIME", help="Since 2h, 3d or 2026-11-20.")
 @click.option("--until", default="", metavar="TIME", help="Until then.")

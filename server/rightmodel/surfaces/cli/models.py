@@ -163,7 +163,10 @@ def _print_table(models: list[Model], catalog: Catalog, settings: Settings) -> N
             * bool(learned),
         )
     screen = console(WIDE)
-    print_table(screen, shown if models else _shipped_keys())
+    if models:
+        print_table(screen, shown)
+    elif catalog.providers.keys().isdisjoint(shipped_names()):
+        print_table(screen, _shipped_keys())
     for note in (*catalog.notes, *(f"{m}: {why}" for m, why in catalog.absent.items())):
         screen.print(note, style="yellow")
     screen.print(f"{counted(len(models), 'model')} from {settings_summary(settings)}", style="dim")

@@ -28,7 +28,7 @@ def prompt_with_input(prompt: str) -> str:
     """The prompt, a blank line, standard input; one of them where the other is empty.
 
     A terminal is not read. The prompt "-" stands for standard input alone. Raises `TaskError` for
-    input that is not UTF-8 text.
+    input that is neither UTF-8 nor UTF-16 text.
     """
     alone = prompt in {"", "-"}
     if sys.stdin is None or sys.stdin.isatty():
@@ -41,7 +41,7 @@ def prompt_with_input(prompt: str) -> str:
         )
         return prompt
     try:
-        text = sys.stdin.buffer.read().decode("utf-8-sig")
+        text = decoded(sys.stdin.buffer.read())
     except UnicodeDecodeError as error:
         raise TaskError(f"standard input is not UTF-8 text: {error.reason}") from error
     if alone:

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 MOST_BARS: Final = 20
 """In a chart; the table below it has all of them."""
 _MONEY: Final = (
-    ("spent", "spent"), ("saved", "saved, net"), ("lost", "cost more than the baseline"),
-)  # fmt: skip
+    ("spent", "spent"),
+    ("saved", "saved, net"),
+    ("lost", "cost more than the baseline"),
+)
+_NOTHING: Final = frozenset({usd(Decimal(0)), "0", UNKNOWN})
 _CENTS: Final = Decimal("0.01")
 _THOUSAND: Final = 1000
 
@@ -63,9 +66,6 @@ def telling(report: UsageReport) -> list[str]:
         for group in GROUPS
         if group not in WHO or (known[group] and (group == "client" or len(rows[group]) > 1))
     ]
-
-
-_NOTHING: Final = frozenset({usd(Decimal(0)), "0", UNKNOWN})
 
 
 def glance(report: UsageReport) -> Section:
