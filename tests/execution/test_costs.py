@@ -118,13 +118,17 @@ def test_without_a_ceiling_a_model_that_takes_no_cap_is_called_without_one(tmp_p
 TOOL = {"tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}]}
 
 
+@pytest.mark.parametrize("named", ["p/cheap", ""])
 async def test_calls_wait_for_room_in_a_budget_that_others_have_reserved(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is room for the worst case of one of them. What is spent does not come back."""
+    """There is room for the worst case of one of them. What is spent does not come back.
+
+    Of the better model, which comes first where none is named, there never is.
+    """
     monkeypatch.setattr(executor, "ROOM_S", 0.01)
     budget = "[budget]\nper_day_usd = 0.003\n"
-    task = Task("Name a river", model="p/cheap")
+    task = Task("Name a river", model=named, tier="best", difficulty="expert")
     async with loopback({"cheap": [openai_answer("the Elbe")]}) as server:
         engine = engine_of(tmp_path, f"http://127.0.0.1:{server.port}/v1", budget)
         calls = [engine.executor.complete(task, deadline_s=5.0) for _ in range(12)]

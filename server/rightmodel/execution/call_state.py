@@ -203,8 +203,8 @@ class CallState:
         return self.deadline if now < self.deadline else self.give_up
 
     def lacks_budget(self, model: Model, error: BudgetError) -> None:
-        """No budget has room for the model."""
-        if not self.over_budget:
+        """No budget has room for the model. The error kept is one that passes, where one does."""
+        if not self.over_budget or error.passing:
             self.no_room = error
         self.over_budget.add(model.id)
 

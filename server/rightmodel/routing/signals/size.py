@@ -21,9 +21,10 @@ A_LABELLED_LINE: Final = 15
 _WANTED: Final = (
     r"(?:\b(?:(?P<of>of)|in|into|to|as|give(?: me)?|list|write(?: me)?|exactly|at most|max\.?"
     r"|maximum|under|about|around|approximately|roughly|up to|suggest|name|only|generate|brainstorm"
-    r"|need|want|than|limit|auf|höchstens|etwa|ca\.?|en|máximo|unos|environ|a|an)\s+"
-    r"|[(,~≤<]\s*|^)"
+    r"|need|want|than|limit|auf|höchstens|etwa|ca\.?|en|máximo|unos|environ"
+    r"|(?<!of )(?<!on )(?<!for )(?<!from )(?<!about )an?)\s+|[(,~≤<]\s*|^)"
 )
+"""Before a number that the answer is to have: "a 2 sentence blurb", not "for a 400 page novel"."""
 _COUNTED: Final = r"(?:words?|wörter\w*|worten|palabras|mots|characters|zeichen)\b"
 _WORDS: Final = re.compile(
     _WANTED + r"(?P<number>\d{1,3}(?:[,.]\d{3})|\d{1,5})(?:\s*(?:-|–|to)\s*(?P<most>\d{1,5}))?[ -]?"
