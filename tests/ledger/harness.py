@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ledger.rows import NOON
 from rightmodel.ledger.budget import Limit, Limits, LimitState, limit_states
 from rightmodel.ledger.ledger import Ledger
-from rightmodel.ledger.records import Owner
+from rightmodel.ledger.records import HoldRequest, Owner
 from rightmodel.ledger.recovery import SqliteOpener
 from rightmodel.ledger.reservations import this_process
 from rightmodel.ledger.spill import Spill
@@ -18,6 +18,8 @@ from rightmodel.ledger.sqlite import SqliteStore
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from rightmodel.ledger.records import Hold
 
 PER_DAY = Limits(limits=(Limit("per_day_usd", Decimal("1.00")),))
 GONE = Owner(this_process().machine, 2**22 + 1, "1")
@@ -31,6 +33,18 @@ async def state(ledger: Ledger) -> list[LimitState]:
     return await ledger.read(
         lambda s: limit_states(ledger.limits.limits, s.charged, s.holds(), now=NOON)
     )
+
+
+def ask(worst: str = "0.40") -> HoldRequest:
+    """An attempt that costs at most so much."""
+    return HoldRequest("p/m", "code", Decimal(worst))
+
+
+async def held(ledger: Ledger, worst: str = "0.40") -> Hold:
+    """What such an attempt reserves."""
+    hold = await ledger.reserve(ask(worst))
+    assert hold is not None
+    return hold
 
 
 @asynccontextmanager

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ledger.harness import GONE, PER_DAY, ledger_at, left_at, state
+from ledger.harness import GONE, PER_DAY, ask, held, ledger_at, left_at, state
 from ledger.rows import DAY, NOON, attempt, call, outcome
 from rightmodel.core.errors import BudgetError, ClosedError, LedgerError, LedgerFault
-from rightmodel.ledger import ledger as ledger_module
 from rightmodel.ledger import writer
 from rightmodel.ledger.budget import Limits
 from rightmodel.ledger.ledger import Ledger
-from rightmodel.ledger.records import HoldRequest, Texts
+from rightmodel.ledger.records import Texts
 from rightmodel.ledger.recovery import SqliteOpener
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.ledger.sums import Key
@@ -24,17 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rightmodel.ledger.budget import Alert
-    from rightmodel.ledger.records import Hold
-
-
-def ask(worst: str = "0.40") -> HoldRequest:
-    return HoldRequest("p/m", "code", Decimal(worst))
-
-
-async def held(ledger: Ledger, worst: str = "0.40") -> Hold:
-    hold = await ledger.reserve(ask(worst))
-    assert hold is not None
-    return hold
 
 
 async def test_a_call_with_its_attempts_is_written_and_settled(file: Path) -> None:
@@ -141,48 +129,14 @@ async def test_a_cancelled_reservation_leaves_nothing_reserved(file: Path) -> No
         await held(ledger, "1.00")
 
 
-async def test_a_reservation_waits_only_for_another_process_that_writes(file: Path) -> None:
-    async with ledger_at(file) as ledger:
-        await held(ledger, "0.10")
-        free = asyncio.create_task(held(ledger, "0.10"))
-        await asyncio.sleep(0)
-        assert free.done()
-        other = SqliteStore(file)
-        with other.transaction():
-            waiting = asyncio.create_task(held(ledger, "0.10"))
-            await asyncio.sleep(0.01)
-            assert not waiting.done()
-            other.add(attempt("0.65"))
-        assert await waiting
-        other.close()
-        with pytest.raises(BudgetError):
-            await ledger.reserve(ask("0.06"))
-    assert len(left_at(file).holds()) == 3
-
-
-async def test_a_reservation_takes_along_what_waits_to_be_written(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ledger_module, "LINGER_S", 1000.0)
-    monkeypatch.setattr(ledger_module, "THREAD_S", 1000.0)
-    async with ledger_at(file) as ledger:
-        await ledger.flush()  # the thread has just had its turn: what is noted now lingers
-        for _ in range(50):
-            ledger.note(call())
-        await held(ledger)
-        assert len(list(left_at(file).calls(DAY, DAY))) == 50
-
-
-async def test_a_busy_loop_lets_the_ledger_s_thread_end_its_transaction(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer, "MOST_WAIT_S", 10.0)
+async def test_what_comes_while_the_ledger_closes_is_written(file: Path) -> None:
     async with ledger_at(file) as ledger:
         await ledger.flush()
-        lock = ledger._writer._lock
-        lock.acquire()
-        threading.Timer(0.01, lock.release).start()
-        assert ledger._writer.run_now([writer.Job(do=lambda _: None)])
+        closing = asyncio.create_task(ledger.close())
+        await asyncio.sleep(0)
+        ledger.note(attempt("0.10"))
+        await closing
+        assert left_at(file).charged(Key(DAY)) == Decimal("0.10")
 
 
 async def test_a_cancelled_record_loses_nothing(file: Path) -> None:

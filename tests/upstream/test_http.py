@@ -17,9 +17,10 @@ from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import WireFormat
 from rightmodel.manifest.catalog import Provider
-from rightmodel.upstream.answer import MOST_BYTES
+from rightmodel.upstream.answer import MOST_BYTES, Answer
 from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.upstream.http import HttpClient
+from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import ModelRequest
 from upstream.upstream import (
     KEY,
@@ -273,6 +274,17 @@ def test_only_content_and_reasoning_are_progress() -> None:
     assert "".join(watch.texts) == "yes"
     assert completion.reasoning_chars == 3
     assert completion.first_token_s is not None
+
+
+def test_the_arguments_of_a_call_that_is_held_are_progress() -> None:
+    """The call before it has no arguments yet, and may have none at all."""
+    watch, decoder = Heard(), CODECS[WireFormat.OPENAI_CHAT].decoder()
+    answer = Answer(request_of("http://localhost"), decoder, watch)
+    calls = [(0, "list", ""), (1, "write", '{"a":'), (1, "", "1}")]
+    for index, name, arguments in calls:
+        call = {"index": index, "function": {"name": name, "arguments": arguments}}
+        answer._stream(events(chunk({"tool_calls": [call]})).chunks[0])
+    assert len(watch.texts) == len(calls)
 
 
 @pytest.mark.parametrize("opening", ["<think>", " \n<think>", "[THINK]"])

@@ -276,15 +276,16 @@ def test_calls_that_a_chat_streams_oddly_reach_clients_of_every_api_whole(
 
 
 @pytest.mark.parametrize("wire_format", [WireFormat.OPENAI_CHAT, WireFormat.OPENAI_RESPONSES])
-def test_a_call_without_arguments_in_a_conversation_has_an_empty_object(
-    wire_format: WireFormat,
+@pytest.mark.parametrize(("written", "read"), [('""', "{}"), ('{"a": 1}', '{"a":1}')])
+def test_a_call_in_a_conversation_may_have_no_arguments_or_the_object_itself(
+    wire_format: WireFormat, written: str, read: str
 ) -> None:
     body = CODECS[wire_format].encode_request(
         ChatRequest("m", (Message("assistant", (ToolCall("c", "f", "<>"),)),))
     )
-    empty = json.loads(json.dumps(body).replace("<>", ""))
-    call, *_ = CODECS[wire_format].decode_request(empty).messages
-    assert call.parts == (ToolCall("c", "f", "{}"),)
+    odd = json.loads(json.dumps(body).replace('"<>"', written))
+    call, *_ = CODECS[wire_format].decode_request(odd).messages
+    assert call.parts == (ToolCall("c", "f", read),)
 
 
 @pytest.mark.parametrize(

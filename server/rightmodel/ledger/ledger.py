@@ -246,6 +246,7 @@ class Ledger:
         await asyncio.gather(self._close(), *([self._alerts.close()] if self._alerts else []))
 
     async def _close(self) -> None:
+        self._flush()  # what came meanwhile
         self._closed = True
         self._writer.close()
         await asyncio.to_thread(self._writer.join, CLOSE_S)
@@ -304,12 +305,16 @@ class Ledger:
                 yield row
 
     def _run_now(self, job: Job) -> bool:
-        """Run a job here, and with it what waits where that is much; whether it was done."""
+        """Run a job here, and with it what waits where that is much; whether it was done.
+
+        Nothing overtakes what the thread has: a reservation is written before it is settled.
+        """
         if self._closed:
             return False
         if (
             len(self._pending) < SHARED
             or self._soon
+            or not self._writer.is_idle
             or time.monotonic() > self._handed_over + THREAD_S
             or sum(pending.size for pending in self._pending) > MOST_SHARED_CHARS
         ):

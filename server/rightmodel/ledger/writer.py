@@ -106,6 +106,7 @@ class Writer:
         self._notify = notify
         self._spill = spill
         self._queue: queue.SimpleQueue[Sequence[Job] | None] = queue.SimpleQueue()
+        self._submitted = self._done = 0
         self._unwritten: dict[Job, None] = {}
         self._kept: deque[Job] = deque()
         self._kept_texts: deque[Job] = deque()
@@ -127,7 +128,13 @@ class Writer:
         for job in jobs:
             if job.rows:
                 self._unwritten[job] = None
+        self._submitted += len(jobs)
         self._queue.put(jobs)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all jobs are done. While nobody submits another one, it stays so."""
+        return self._done == self._submitted
 
     def run_now(self, jobs: Sequence[Job]) -> bool:
         """Do jobs on the caller's thread, in one transaction; waits for nothing but the own thread.
@@ -139,6 +146,7 @@ class Writer:
         if store is None or not store.immediate or began < self._direct_from:
             return False
         if not self._lock.acquire(timeout=MOST_WAIT_S):
+            self._direct_from = began + SLOW_S  # the thread may wait for another process
             return False
         try:
             if store is not self._store:
@@ -179,6 +187,7 @@ class Writer:
                     logger.exception("internal error in the ledger's thread")
                     for job in jobs:
                         job.error = job.error or error
+                self._done += len(jobs)
             _deliver(jobs)
         with self._lock:
             self._retry_at = 0.0

@@ -81,8 +81,8 @@ class Answer:
     """
 
     __slots__ = (
-        "_began", "_first_s", "_forward", "_head", "_is_raw", "_kind", "_live", "_mask", "_pieces",
-        "_reported", "_sse", "_take", "decoder", "request", "watch",
+        "_began", "_first_s", "_forward", "_head", "_held", "_is_raw", "_kind", "_live", "_mask",
+        "_pieces", "_reported", "_sse", "_take", "decoder", "request", "watch",
     )  # fmt: skip
 
     def __init__(
@@ -101,7 +101,7 @@ class Answer:
         self._mask = mask
         self._live = LiveText(mask) if watch is not None and watch.shows_text else None
         self._forward: Forward | None = None
-        self._reported = 0
+        self._reported = self._held = 0
         self._first_s: float | None = None
         self._began = time.monotonic()
         self._kind = ""
@@ -273,12 +273,12 @@ class Answer:
         return value
 
     def _report(self) -> None:
-        """Report to the watch what the last bytes contained."""
-        events = self.decoder.events
-        if len(events) == self._reported:
+        """Report to the watch what the last bytes contained; what is held is no silence either."""
+        events, held = self.decoder.events, len(self.decoder.held)
+        if len(events) == self._reported and held == self._held:
             return
         new = events[self._reported :]
-        self._reported = len(events)
+        self._reported, self._held = len(events), held
         if self._first_s is None:
             self._first_s = time.monotonic() - self._began
         if self.watch is not None:

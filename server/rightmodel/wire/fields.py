@@ -67,6 +67,11 @@ def arguments_object(arguments: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"arguments": arguments}
 
 
+def arguments_text(value: Any) -> str:
+    """A tool call's arguments as text; some write the object itself, and nothing for none."""
+    return dumps(value) if isinstance(value, dict) else text(value) or "{}"
+
+
 def is_json(written: str) -> bool:
     """Whether a text is a whole value of JSON."""
     try:

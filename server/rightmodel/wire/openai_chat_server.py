@@ -31,7 +31,7 @@ from rightmodel.wire.body import (
 )
 from rightmodel.wire.codec import Codec, Envelope, StreamEncoder, any_reasoning
 from rightmodel.wire.error_body import openai_error
-from rightmodel.wire.fields import effort_of, obj, objects, text
+from rightmodel.wire.fields import arguments_text, effort_of, obj, objects, text
 from rightmodel.wire.openai_chat import (
     ChatDecoder,
     call_head,
@@ -148,7 +148,7 @@ def _decoded_message(
             left.native("tools.custom")
         function = obj(call.get("function"))
         name = tool_name(text(function.get("name")))
-        arguments = text(function.get("arguments")) or "{}"
+        arguments = arguments_text(function.get("arguments"))
         calls.append(ToolCall(text(call.get("id")), name, arguments))
     thought, refusal = text(message.get("reasoning_content")), text(message.get("refusal"))
     reasoning = (Reasoning(thought),) if thought else ()

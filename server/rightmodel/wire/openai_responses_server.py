@@ -29,7 +29,7 @@ from rightmodel.wire.body import (
 )
 from rightmodel.wire.codec import Codec, Envelope
 from rightmodel.wire.error_body import FAILED_CODES, openai_error
-from rightmodel.wire.fields import dumps, effort_of, obj, objects, text
+from rightmodel.wire.fields import arguments_text, effort_of, obj, objects, text
 from rightmodel.wire.openai_chat import headers
 from rightmodel.wire.openai_fields import allowed_tools, decoded_choice, decoded_schema
 from rightmodel.wire.openai_responses import ResponsesDecoder, encode_body, is_foreign, url
@@ -196,11 +196,11 @@ def _decoded_call(item: Mapping[str, Any], kind: str) -> ToolCall:
     if kind == "local_shell_call":
         return ToolCall(call_id, LOCAL_SHELL, shell_arguments(obj(item.get("action"))))
     if kind == "tool_search_call":
-        return ToolCall(call_id, TOOL_SEARCH, dumps(obj(item.get("arguments"))))
+        return ToolCall(call_id, TOOL_SEARCH, arguments_text(item.get("arguments")))
     name = tool_name(text(item.get("name")), text(item.get("namespace")))
     if kind == "custom_tool_call":
         return ToolCall(call_id, name, custom_arguments(text(item.get("input"))))
-    return ToolCall(call_id, name, text(item.get("arguments")) or "{}")
+    return ToolCall(call_id, name, arguments_text(item.get("arguments")))
 
 
 def _found_tools(item: Mapping[str, Any], left: Leftovers) -> ToolResult:

@@ -160,7 +160,7 @@ class NoResponseError(Exception):
 class ResponseDecoder(ABC):
     """Takes a response apart.
 
-    `events`: what came so far.
+    `events`: what came so far. `held`: of calls that wait for the one before them to end.
     `counts`: the upstream's usage fields, merged.
     `finish`: as in `ChatResponse`, "" until known.
     `served`, `id`: as in `ChatResponse`.
@@ -170,7 +170,7 @@ class ResponseDecoder(ABC):
     """
 
     __slots__ = (
-        "_arguments", "_halves", "_held", "_open", "called", "counts", "done", "events", "finish",
+        "_arguments", "_halves", "_open", "called", "counts", "done", "events", "finish", "held",
         "id", "served", "started",
     )  # fmt: skip
 
@@ -186,7 +186,7 @@ class ResponseDecoder(ABC):
         self._halves: dict[str, str] = {}
         self._open: int | None = None
         self._arguments: list[str] = []
-        self._held: list[CallStart | CallDelta] = []
+        self.held: list[CallStart | CallDelta] = []
 
     @abstractmethod
     def event(self, value: Mapping[str, Any]) -> None:
@@ -242,8 +242,8 @@ class ResponseDecoder(ABC):
         """
         self.called = True
         start = CallStart(index, call_id or self.call_id(index), name, signature)
-        if self._held or not self._is_complete:
-            self._held.append(start)
+        if self.held or not self._is_complete:
+            self.held.append(start)
         else:
             self._opened(start)
 
@@ -269,7 +269,7 @@ class ResponseDecoder(ABC):
                 self._arguments.append(piece)
                 self.events.append(CallDelta(index, piece))
             else:
-                self._held.append(CallDelta(index, piece))
+                self.held.append(CallDelta(index, piece))
 
     def end(self, finish: str) -> None:
         """How the response ended. A refusal is final; a stop after a tool call is that call."""
@@ -281,7 +281,7 @@ class ResponseDecoder(ABC):
 
     def _end_calls(self, *, is_cut: bool) -> None:
         """What is held goes on, call by call."""
-        held, self._held = sorted(self._held, key=lambda event: event.number), []
+        held, self.held = sorted(self.held, key=lambda event: event.number), []
         for event in held:
             if isinstance(event, CallStart):
                 self._complete()
