@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 def test_a_batch_is_read_before_a_loop_runs_that_would_keep_ctrl_c_away(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def read(_: str) -> list[tuple[int, str]]:
+    def read(_: str) -> list[tuple[int, bytes]]:
         with pytest.raises(RuntimeError, match="no running event loop"):
             asyncio.get_running_loop()
-        return [(1, '{"id": 1, "prompt": "hi"}')]
+        return [(1, b'{"id": 1, "prompt": "hi"}')]
 
     monkeypatch.setattr(choose, "json_lines", read)
     (tmp_path / "m.toml").write_text("version = 1\ninclude = []\n")
@@ -34,6 +34,11 @@ def test_a_batch_is_read_before_a_loop_runs_that_would_keep_ctrl_c_away(
         cli, ["choose", "--batch", "-", "--manifest", str(tmp_path / "m.toml")]
     )
     assert json.loads(result.output)["id"] == 1
+
+
+def test_a_batch_that_is_not_there_is_named_once(tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, ["choose", "--batch", str(tmp_path / "b.jsonl")])
+    assert str(done.exception) == f"{tmp_path}/b.jsonl: cannot be read: No such file or directory"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

@@ -163,6 +163,9 @@ def test_the_token_is_that_of_the_client_in_the_manifest(home: Path) -> None:
     assert asked == "[clients] has codex, laptop: say with --as which of them the agent is"
     assert "laptop-token-long-enough" in run("opencode", *files, "--as", "laptop").stdout
     assert "unknown client 'tools'" in str(run("opencode", *files, "--as", "tools").exception)
+    (home / "none.toml").write_text("version = 1\ninclude = []\n")
+    unknown = run("codex", "--manifest", "none.toml", "--as", "tools")
+    assert f"Write [clients.tools] with token_env in {home}/none.toml." in str(unknown.exception)
     missing = str(run("codex", "--manifest", "m.toml").exception)
     assert "CODEX_TOKEN is not set" in missing
     settings = home / "config.toml"

@@ -126,7 +126,8 @@ def _client_of(setup: Setup, name: str, settings: Settings) -> Client | None:
     clients = load_catalog(settings.manifest, has_key=settings.has_key).clients
     usable = {n: client for n, client in clients.items() if "v1" in client.surfaces}
     if name and name not in usable:
-        raise UnknownNameError("client", name, usable, argument="as")
+        advice = "" if usable else f"Write [clients.{name}] with token_env in {settings.place}."
+        raise UnknownNameError("client", name, usable, argument="as", advice=advice)
     if not clients:
         return None
     chosen = name or (setup.client.name if setup.client.name in usable else "")

@@ -160,7 +160,7 @@ def _loop_closing(turns: Sequence[Shown]) -> list[tuple[str, str]]:
     saved = sum((t.saved_usd for t in turns if t.saved_usd), Decimal(0))
     share = f" ({percent(float(saved / (cost + saved)))})" if cost + saved else ""
     return [
-        ("turns", f"{len(turns)}, in Anthropic's dialect over HTTP, with a tool call in two asks"),
+        ("turns", f"{len(turns)}, in the Messages API over HTTP; two requests need a tool call"),
         ("cost", usd(cost)),
         ("saved", f"{usd(saved)}{share} against {short(BASELINE)} with its own cache warm"),
         ("simulated", "the answers, the tool and what each provider has cached."),

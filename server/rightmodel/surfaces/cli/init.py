@@ -211,7 +211,7 @@ def _uses(agents: Sequence[Client], failing: int) -> None:
         echo(f"Then restart {titles} and say: Summarize README.md with rightmodel.")
     routable = next((client for client in agents if client.name in SETUPS), None)
     if routable:
-        echo(f"The own turns of {routable.title} as well, while the first of these runs:")
+        echo(f"To route the own turns of {routable.title}, too, keep the first of these running:")
         echo("         rightmodel serve --http 127.0.0.1:8765")
         echo(f"         rightmodel config {routable.name} --model --write")
 

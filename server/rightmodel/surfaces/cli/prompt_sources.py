@@ -71,7 +71,8 @@ def json_lines(source: str) -> list[tuple[int, bytes]]:
         if data.startswith(UTF16):
             data = decoded(data).encode()
     except (OSError, UnicodeDecodeError) as error:
-        raise TaskError(f"{source}: cannot be read: {error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise TaskError(f"{source}: cannot be read: {why}") from error
     lines = data.removeprefix(BOM_UTF8).split(b"\n")
     return [(n, line) for n, line in enumerate(lines, 1) if line.strip()]
 
