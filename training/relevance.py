@@ -85,7 +85,7 @@ class Scorer:
         """By the wrapping alone: nothing is known of kinds of work yet."""
         return max(self.sentences(sentences)) < 0.0
 
-    def clear_kind(self, _sentences: Sequence[str]) -> str:
+    def clear_kind(self, _sentences: Sequence[str], *, least: float = 0.0) -> str:  # noqa: ARG002
         """None: nothing is known of kinds of work yet."""
         return ""
 

@@ -130,6 +130,14 @@ def test_so_is_one_on_the_same_line_and_one_that_is_asked_which_of_two_it_is(lay
         assert "three caterers" in reading.request.context
 
 
+@pytest.mark.parametrize(
+    "asked", ["Red or blue?", "True or false?", "Bus oder Bahn?", "Мне уволиться или остаться?"]
+)
+def test_what_follows_a_choice_of_the_users_own_is_no_text_to_label(asked: str) -> None:
+    reading = read(f"{asked} I have a small room that faces north, and a month to think.", load())
+    assert len(reading.sentences) == 2
+
+
 def test_a_second_sentence_that_asks_for_more_is_no_text_to_work_on() -> None:
     prompt = "Summarize this thread. Then fix the bug that it describes and run the tests."
     assert len(read(prompt, load()).sentences) == 2

@@ -32,6 +32,8 @@ NOT_ON_TEXT: Final = ("code", "math", "reasoning", "research", "agentic")
 ASKS_MORE: Final = 3.5
 LONGEST_STEP: Final = 100
 """Score and characters of a line that asks for more than the line that announces a text."""
+LABELS: Final = 0.98
+"""Chance of its kind from which on a choice ("Spam or not?"; not: "Red or blue?") labels a text."""
 LEAST_PASTED: Final = 40
 """Characters of the shortest text that is taken for pasted on the request's own line."""
 SHORT: Final = 240
@@ -64,8 +66,11 @@ class Scorer(Protocol):
     def introduces(self, sentences: Sequence[str]) -> bool:
         """Whether sentences in front of a layout ask for nothing but what it holds."""
 
-    def clear_kind(self, sentences: Sequence[str]) -> str:
-        """The kind of work that sentences clearly ask for by themselves, "" for none."""
+    def clear_kind(self, sentences: Sequence[str], *, least: float = ...) -> str:
+        """The kind of work that sentences clearly ask for by themselves, "" for none.
+
+        `least`: its chance.
+        """
 
 
 def read(prompt: str, scorer: Scorer) -> Reading:
@@ -149,10 +154,12 @@ def _asks_more(lines: Sequence[str], context: str, scorer: Scorer) -> bool:
 
 def _announces(line: str, scorer: Scorer) -> bool:
     """Whether a line, in lower case, asks for work on the text that it points at."""
-    return (
-        len(line) <= announce.LONGEST
-        and (announce.points_at_text(line) or announce.asks_which(line))
-        and scorer.clear_kind(ngrams.sentences(line)) in ON_TEXT
+    if len(line) > announce.LONGEST:
+        return False
+    if announce.points_at_text(line):
+        return scorer.clear_kind(ngrams.sentences(line)) in ON_TEXT
+    return announce.asks_which(line) and (
+        scorer.clear_kind(ngrams.sentences(line), least=LABELS) in ON_TEXT
     )
 
 

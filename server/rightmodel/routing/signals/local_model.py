@@ -160,10 +160,10 @@ class Model:
         kind, chance = self._kind(sentences)
         return kind in CARRIES_OUT or chance < CLEAR
 
-    def clear_kind(self, sentences: Sequence[str]) -> str:
+    def clear_kind(self, sentences: Sequence[str], *, least: float = CLEARLY) -> str:
         """The kind of work that sentences clearly ask for by themselves, "" for none."""
         kind, chance = self._kind(sentences)
-        return kind if chance >= CLEARLY else ""
+        return kind if chance >= least else ""
 
     def _kind(self, sentences: Sequence[str]) -> tuple[str, float]:
         """The likeliest kind of work of some sentences, and its chance."""
