@@ -94,17 +94,14 @@ def test_a_turn_is_a_span_of_its_callers_trace_and_each_attempt_its_child(tmp_pa
                 "PATH": str(Path(sys.executable).parent),
             }
             script = install.CACHE / "telemetry" / "bin" / "opentelemetry-instrument"
-            instrumented = [sys.executable, str(script)]
-            command = [*instrumented, *setup.serve, "--http", f"127.0.0.1:{port}"]
+            serve = [*setup.serve, "--http", f"127.0.0.1:{port}"]
+            command = [sys.executable, str(script), *serve]
             async with (
                 background(command, env=env, cwd=tmp_path, port=port),
                 httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=WITHIN_S) as client,
             ):
-                answer = await client.post(
-                    "/v1/chat/completions",
-                    json=body,
-                    headers={"traceparent": f"00-{TRACE}-{PARENT}-01"},
-                )
+                headers = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
+                answer = await client.post("/v1/chat/completions", json=body, headers=headers)
                 assert answer.status_code == 200, answer.text
                 async with asyncio.timeout(WITHIN_S):
                     await receiver.came.wait()
