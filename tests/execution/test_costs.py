@@ -12,10 +12,10 @@ import pytest
 from engines import engine_from
 from loopback import failure, loopback, openai_answer
 from rightmodel.core.call import Usage
-from rightmodel.core.errors import BudgetError, ClosedError, ExhaustedError
+from rightmodel.core.errors import BudgetError, ClosedError, ExhaustedError, ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
-from rightmodel.execution import executor
+from rightmodel.execution import executor, next_step
 from rightmodel.execution.schema_checker import SchemaChecker
 from rightmodel.ledger.paths import ledger_file
 from rightmodel.ledger.sqlite import SqliteStore
@@ -118,19 +118,25 @@ def test_without_a_ceiling_a_model_that_takes_no_cap_is_called_without_one(tmp_p
 TOOL = {"tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}]}
 
 
-@pytest.mark.parametrize("named", ["p/cheap", ""])
+@pytest.mark.parametrize(("named", "retry_after_s"), [("p/cheap", 0.0), ("", 0.0), ("", 40.0)])
 async def test_calls_wait_for_room_in_a_budget_that_others_have_reserved(
-    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    named: str, retry_after_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is room for the worst case of one of them. What is spent does not come back.
 
-    Of the better model, which comes first where none is named, there never is.
+    Of the better model, which comes first where none is named, there never is, or it cools down.
     """
     monkeypatch.setattr(executor, "ROOM_S", 0.01)
+    monkeypatch.setattr(next_step, "RECHECK_S", 0.01)
     budget = "[budget]\nper_day_usd = 0.003\n"
     task = Task("Name a river", model=named, tier="best", difficulty="expert")
     async with loopback({"cheap": [openai_answer("the Elbe")]}) as server:
         engine = engine_of(tmp_path, f"http://127.0.0.1:{server.port}/v1", budget)
+        if retry_after_s:
+            (dear,) = engine.catalog.find("p/dear").endpoints
+            engine.health.begin(dear)
+            limited = ProviderError(Fault.RATE_LIMITED, "x", retry_after_s=retry_after_s)
+            engine.health.fail(dear, limited)
         calls = [engine.executor.complete(task, deadline_s=5.0) for _ in range(12)]
         ended = await asyncio.gather(*calls, return_exceptions=True)
         await engine.close()

@@ -134,13 +134,14 @@ class Executor:
         raise self._nothing_more(state, soonest_s)
 
     async def _next(self, call: Call) -> Step | None:
-        """The next step. Where running calls hold a budget's room, it is waited for."""
+        """The next step. Where running calls hold a budget's room, that is waited for before it."""
         state, models = call.state, call.state.models.values()
         while True:
             step = next_step(state, self._health.snapshot(models))
             held = bool(state.over_budget and state.no_room and state.no_room.passing)
             may_try = state.counted < state.max_attempts and not state.over
-            if step or not (held and may_try) or self._now() + ROOM_S >= state.deadline:
+            is_soon = step is not None and step.wait_s < ROOM_S
+            if is_soon or not (held and may_try) or self._now() + ROOM_S >= state.deadline:
                 return step
             call.listener(Waiting(state.candidates[0].model, ROOM_S))
             await asyncio.sleep(ROOM_S)
