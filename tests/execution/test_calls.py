@@ -113,6 +113,23 @@ def test_who_waits_when_the_server_ends_is_told_that_another_try_helps() -> None
     run(test)
 
 
+def test_everyone_who_waits_for_a_call_that_is_cancelled_is_told_so() -> None:
+    async def test(_: Scripted, calls: Calls) -> None:
+        pending = await calls.complete(Task("x"), deadline_s=0.01, listener=quiet)
+        assert isinstance(pending, Pending)
+        waiting = [
+            asyncio.ensure_future(calls.resume(pending.ref, None, deadline_s=5, listener=quiet))
+            for _ in range(2)
+        ]
+        await asyncio.sleep(0)
+        await calls.cancel(pending.ref, "mcp")
+        for error in await asyncio.gather(*waiting, return_exceptions=True):
+            assert isinstance(error, TaskError)
+            assert "was cancelled" in str(error)
+
+    run(test)
+
+
 def test_a_long_answer_is_read_page_by_page_and_again_from_its_first_page() -> None:
     async def test(executor: Scripted, calls: Calls) -> None:
         executor.text = "a" * PAGE_CHARS + "b" * 7

@@ -126,6 +126,7 @@ class Calls:
         self._wall = wall
         self._entries: dict[str, _Entry] = {}  # the least recently used first
         self._chars = 0
+        self._is_closed = False
         self._slots = asyncio.Semaphore(MOST_RUNNING)
 
     @property
@@ -195,7 +196,7 @@ class Calls:
 
     async def close(self) -> None:
         """Cancel whatever runs: who waits for it gets `ClosedError`."""
-        jobs, self._entries = [entry.job for entry in self._entries.values()], {}
+        self._is_closed, jobs = True, [entry.job for entry in self._entries.values()]
         for job in jobs:
             job.cancel()
         await asyncio.gather(*jobs, return_exceptions=True)
@@ -284,9 +285,9 @@ class Calls:
         """The answer of a finished call, or the error that it ended with."""
         if not entry.job.cancelled():
             return await entry.job
-        if entry.ref in self._entries:
-            raise TaskError(f"ref {entry.ref} was cancelled", argument="ref")
-        raise ClosedError
+        if self._is_closed:
+            raise ClosedError
+        raise TaskError(f"ref {entry.ref} was cancelled", argument="ref")
 
     async def _find(self, ref: str, client: str) -> _Entry:
         self._forget()
@@ -305,8 +306,7 @@ class Calls:
                 "Hand the subtask over anew",
                 argument="ref",
             )
-        task, answer = kept
-        return self._keep(ref, task, _ended(answer))
+        return self._keep(ref, kept[0], _ended(kept[1]))
 
     async def _follow(self, elsewhere: SharedCalls, ref: str, client: str) -> Answer:
         """The answer of a call that another server runs."""
