@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 FLOOR: Final = "plain floor"
 SERVERS: Final = (FLOOR, "fast floor", "litellm", "portkey", "rightmodel")
 KINDS: Final = ("chat", "messages", "responses", "translated")
-ASK: Final = "Add a unit test for the parser"
-"""A clear ask: one that is not makes two requests to the upstream, the first to the judge."""
+INSTRUCTION: Final = "Add a unit test for the parser"
+"""A clear one: an unclear one makes two requests to the upstream, the first to the judge."""
 
 
 class Load(NamedTuple):
@@ -73,7 +73,7 @@ class Generator:
     def run(self, server: Server, kind: str, load: Load) -> dict[str, Any]:
         """A batch of calls; ends the program if one of them is not answered as it should be."""
         way = server.ways[kind]
-        text = f"{ASK}: events={load.events} pace={load.pace_ms:g} tag={{tag}}"
+        text = f"{INSTRUCTION}: events={load.events} pace={load.pace_ms:g} tag={{tag}}"
         if load.large:
             document = agents_turn(way.model, text)
         else:
