@@ -82,10 +82,9 @@ async def test_what_is_settled_never_overtakes_its_reservation(
         assert [one.model for one in await ledger.read(lambda store: store.holds())] == ["p/x"]
 
 
-async def test_the_loop_waits_once_for_a_thread_that_waits_for_another_process(
+async def test_the_loop_waits_little_for_a_thread_that_waits_for_another_process(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "SLOW_S", 1000.0)
     waits: list[float] = []
 
     class Taken:
@@ -97,10 +96,10 @@ async def test_the_loop_waits_once_for_a_thread_that_waits_for_another_process(
         await ledger.flush()
         free = ledger._writer._lock
         monkeypatch.setattr(ledger._writer, "_lock", Taken())
-        done = [ledger._writer.run_now([writer.Job(do=lambda _: None)]) for _ in range(3)]
+        done = [ledger._writer.run_now([writer.Job(do=lambda _: None)]) for _ in range(100)]
         monkeypatch.setattr(ledger._writer, "_lock", free)
-    assert done == [False] * 3
-    assert waits == [writer.MOST_WAIT_S]
+    assert done == [False] * 100
+    assert sum(waits) < 2 * writer.SLOW_S
 
 
 async def test_a_busy_loop_lets_the_ledger_s_thread_end_its_transaction(

@@ -118,16 +118,14 @@ class Writer:
         self._lost = 0
         self.outage: LedgerError | None = None
         self._lock = threading.Lock()
-        self._direct_from = 0.0
+        self._direct_from = self._waited_s = 0.0
         self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """Hand over jobs; they are done in order."""
         if not self._thread.ident:
             self._thread.start()
-        for job in jobs:
-            if job.rows:
-                self._unwritten[job] = None
+        self._unwritten.update(dict.fromkeys(job for job in jobs if job.rows))
         self._submitted += len(jobs)
         self._queue.put(jobs)
 
@@ -145,9 +143,11 @@ class Writer:
         store, began = self._store, time.monotonic()
         if store is None or not store.immediate or began < self._direct_from:
             return False
-        if not self._lock.acquire(timeout=MOST_WAIT_S):
-            self._direct_from = began + SLOW_S  # the thread may wait for another process
+        wait_s = MOST_WAIT_S if self._waited_s < SLOW_S else 0.0  # it may wait for another process
+        if not self._lock.acquire(timeout=wait_s):
+            self._waited_s += wait_s
             return False
+        self._waited_s = 0.0
         try:
             if store is not self._store:
                 return False
