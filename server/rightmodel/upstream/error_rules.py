@@ -276,7 +276,7 @@ _MODEL: Final = (
         words=(
             r"\b(?:item|response|prompt|conversation|container|skill) with id\b",
             r"\bfile\b.{0,20}\bfile[-_]\w|\bno such \w+ object:",
-            r"\bvector stores? not found|\bcachedcontent not found",
+            r"\bvector stores? not found",
         ),
     ),
     _rule(Fault.NOT_FOUND, "403", words=(r"\bmodels?\b|\bdeployment\b",)),
