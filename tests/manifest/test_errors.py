@@ -151,6 +151,10 @@ skills = { mth = 3 }
         ('[[models]]\nid = "a/b"\nskill = "code"', "did you mean 'skills'?"),
         ("[files]\nbase_url = 1", "it belongs below [providers.NAME]"),
         ("[privacy]\nzzz = 1", "known here: store_text"),
+        ('[[rules]]\nmatches = "x"', "it belongs in when = { matches = … }"),
+        ('[[rules]]\ntrust = "local"', "it belongs in require = { trust = … }"),
+        ('[[models]]\nid = "a/b"\ncontext = 9', "it belongs in limits = { context = … }"),
+        ("[providers.a]\nlife_s = 9", "it belongs in cache = { life_s = … }"),
     ],
 )
 def test_a_key_in_the_wrong_table_is_told_where_it_belongs(

@@ -72,6 +72,7 @@ def test_a_shipped_provider_is_the_same_without_its_models(name: str) -> None:
         ('[[models]]\nid = "openai/gpt-5.5"\nskills = {cod = 5}', "gpt-5.5", "Nearest: code"),
         ('[[models]]\nid = "openai/gpt-5.5"\naliases = ["a,b"]', "aliases", "comma"),
         ('[[models]]\nid = "openai/gpt-5.5"\naliases = ["Auto:x"]', "aliases", "any model"),
+        ('[[models]]\nid = "auto:cheap"\nprovider = "openai"', "id", "any model"),
         ("[[rules]]\nwhen = {tier = []}", "when.tier", "never holds"),
         ('[[rules]]\nwhen = {matches = "a{99999999999}"}', "matches", "regular expression"),
         (f'[[rules]]\nwhen = {{matches = "{"(" * 900}{")" * 900}"}}', "matches", "expression"),
@@ -208,6 +209,16 @@ def test_what_a_rule_requires_and_no_model_has_is_told(tmp_path: Path) -> None:
     notes = load(tmp_path, OWN + rule).notes
     assert "rule 'r': no connected model has trust local" in notes
     assert "rule 'r': no connected model has the feature 'tools'" in notes
+
+
+def test_prices_of_one_token_and_features_that_nothing_asks_for_are_noted(tmp_path: Path) -> None:
+    rule = '[[rules]]\nuse = ["p/m"]\nrequire = { features = ["eu"] }\n'
+    model = '[[models]]\nid = "p/n"\ncost = { input = 0, output = 0.000015 }\n'
+    features = 'features = ["tools", "eu", "function_calling"]\n'
+    catalog = load(tmp_path, OWN + model + features + rule)
+    per_token, unknown = [note for note in catalog.notes if note.startswith("p/n: ")]
+    assert per_token.startswith("p/n: cost is per million tokens; 0.000015 looks like")
+    assert unknown.startswith("p/n: no call or rule requires the feature 'function_calling'")
 
 
 def test_other_prices_of_a_model_on_this_machine_hold_although_it_is_free(tmp_path: Path) -> None:

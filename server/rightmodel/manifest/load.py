@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.errors import nearest
 from rightmodel.core.format import fits, listed
@@ -26,10 +27,14 @@ from rightmodel.manifest.read import key_lines, read_manifest, shipped_manifest
 from rightmodel.manifest.schema import Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from rightmodel.manifest.catalog import Model
     from rightmodel.manifest.local_servers import Served
+
+_FEATURES: Final = frozenset({"json_schema", "tools", "reasoning"})
+_LEAST_PRICE: Final = Decimal("0.0002")
+"""USD per million tokens; the lowest price in the shipped manifests is fifteen times that."""
 
 
 def load_catalog(
@@ -67,7 +72,7 @@ def load_catalog(
         aliases=aliases,
         excludes=tuple(user.exclude or ()),
         origins=bench.origins,
-        notes=tuple(bench.notes),
+        notes=(*bench.notes, *_hardly_meant(user)),
         absent=_absent(models, bench.served),
         loaded=_loaded(bench.served),
         file=bench.file,
@@ -80,6 +85,19 @@ def load_catalog(
     catalog = build_rules(catalog, user.rules, problems)
     problems.raise_any(lambda: key_lines(path))
     return catalog
+
+
+def _hardly_meant(user: Manifest) -> Iterator[str]:
+    """Valid values that change money or choices in a way that their author hardly had in mind."""
+    required = {name for rule in user.rules for name in rule.require.features or ()}
+    for model in user.models:
+        prices = model.cost.model_dump(exclude_none=True).values() if model.cost else ()
+        low = min(filter(None, prices), default=_LEAST_PRICE)
+        if low < _LEAST_PRICE:
+            yield f"{model.id}: cost is per million tokens; {low:f} looks like the price of one"
+        for name in sorted({*(model.features or ())} - required - _FEATURES):
+            known = ", ".join(sorted(_FEATURES))
+            yield f"{model.id}: no call or rule requires the feature {name!r}; calls know {known}"
 
 
 def _connected_models(bench: Workbench) -> dict[str, Model]:

@@ -161,7 +161,7 @@ def _telling(details: list[ErrorDetails], data: dict[str, Any]) -> dict[str, Err
 
 def _meant(location: Location) -> list[str]:
     """The known key that an unknown one probably is, if any."""
-    return nearest(str(location[-1]), _keys_at(location[:-1]), count=1)
+    return nearest(str(location[-1]), _table_at(location[:-1]).model_fields, count=1)
 
 
 def _explain(detail: ErrorDetails) -> str:
@@ -184,10 +184,13 @@ def _right_key(location: Location) -> str:
 
     In TOML every key below a table's header belongs to that table, whatever its author meant.
     """
-    key, known = str(location[-1]), _keys_at(location[:-1])
+    key, here = str(location[-1]), _table_at(location[:-1])
+    known, tables = list(here.model_fields), _tables_in(Manifest)
     if close := nearest(key, known, count=1, cutoff=_NEARLY):
         return f"did you mean {close[0]!r}?"
-    tables = {name: _table_in(field.annotation) for name, field in Manifest.model_fields.items()}
+    inner = [n for n, t in _tables_in(here).items() if t and key in t.model_fields]
+    if inner and here is not Manifest:
+        return f"it belongs in {' or '.join(f'{name} = {{ {key} = … }}' for name in inner)}"
     if tables.get(key, Manifest) is None:
         return "it belongs at the top of the file, before the first [table]"
     within = [name for name, table in tables.items() if table and key in table.model_fields]
@@ -223,13 +226,17 @@ def _shown(detail: ErrorDetails) -> str:
     return f", not {cut(text)!r}" if isinstance(value, str) else f", not {cut(text)}"
 
 
-def _keys_at(location: tuple[int | str, ...]) -> list[str]:
+def _table_at(location: tuple[int | str, ...]) -> type[BaseModel]:
     model: type[BaseModel] = Manifest
     for part in location:
         field = model.model_fields.get(str(part))
         if field is not None:
             model = _table_in(field.annotation) or model
-    return list(model.model_fields)
+    return model
+
+
+def _tables_in(table: type[BaseModel]) -> dict[str, type[BaseModel] | None]:
+    return {name: _table_in(field.annotation) for name, field in table.model_fields.items()}
 
 
 def _table_in(annotation: Any) -> type[BaseModel] | None:

@@ -96,6 +96,13 @@ class EndpointTable(Table):
     protocol: WireFormat | None = None
 
 
+def _not_auto(name: str) -> str:
+    if name.lower().partition(":")[0] == "auto":
+        msg = f"{name!r} cannot name a model: calls say auto for any model"
+        raise ValueError(msg)
+    return name
+
+
 class ModelTable(Table):
     """`[[models]]`: one model. For an id of a shipped manifest every other key is an override."""
 
@@ -122,7 +129,7 @@ class ModelTable(Table):
         if re.search(r"[\s,]", value):
             msg = "must not contain spaces or commas (calls separate several models by commas)"
             raise ValueError(msg)
-        return value
+        return _not_auto(value)
 
     @field_validator("aliases")
     @classmethod
@@ -131,9 +138,7 @@ class ModelTable(Table):
             if "," in alias:
                 msg = f"{alias!r} contains a comma (calls separate several models by commas)"
                 raise ValueError(msg)
-            if alias.lower().partition(":")[0] == "auto":
-                msg = f"{alias!r} cannot name a model: calls say auto for any model"
-                raise ValueError(msg)
+            _not_auto(alias)
         return value
 
     @field_validator("cost_when")
