@@ -42,7 +42,12 @@ class Sent:
     def __init__(self) -> None:
         self.is_out = asyncio.Event()
 
-    def sent(self) -> None:
+    @property
+    def is_sent(self) -> bool:
+        return self.is_out.is_set()
+
+    @is_sent.setter
+    def is_sent(self, _: bool) -> None:
         self.is_out.set()
 
     def received(self, chars: int, text: str = "") -> None:

@@ -163,9 +163,6 @@ class Heard:
     async def relay(self, raw: bytes, events: Any) -> None:
         """Nothing is relayed."""
 
-    def sent(self) -> None:
-        self.is_sent = True
-
     def received(self, chars: int, text: str = "") -> None:
         if chars:
             self.chars.append(chars)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def with_losses(wire_format: WireFormat, request: ChatRequest) -> ChatRequest:
     """The request as it comes out of its body in this format."""
     codec = CODECS[wire_format]
-    request = settled(request)
+    request = settled(request, wire_format)
 
     def readable(message: Message) -> Iterator[Part]:
         for part in message.parts:

@@ -49,7 +49,7 @@ def test_every_agent_s_request_fits_every_format(name: str, wire_format: WireFor
     encoded = codec.encode_request(request)
     valid_request(wire_format, encoded)
     words = json.dumps(encoded, ensure_ascii=False)
-    for message in settled(request).messages:
+    for message in settled(request, wire_format).messages:
         for part in message.parts:
             if isinstance(part, Text):
                 assert (

@@ -26,7 +26,7 @@ from rightmodel.wire.conversation import settled
 
 
 def messages(*given: Message) -> tuple[Message, ...]:
-    return settled(ChatRequest("m", given)).messages
+    return settled(ChatRequest("m", given), CHAT).messages
 
 
 def call(name: str) -> Message:
@@ -37,6 +37,7 @@ def result(name: str, text: str = "done") -> Message:
     return Message("user", (ToolResult(name, (Text(text),)),))
 
 
+CHAT = WireFormat.OPENAI_CHAT
 HI = Message.of("user", "hi")
 
 
@@ -120,8 +121,8 @@ ROLES = st.sampled_from(["system", "user", "assistant"])
 def test_whatever_was_sent_every_format_encodes_it_and_settling_it_twice_changes_nothing(
     given_: list[Message],
 ) -> None:
-    once = settled(ChatRequest("m", (*given_, HI)))
-    assert settled(once) == once
+    once = settled(ChatRequest("m", (*given_, HI)), CHAT)
+    assert settled(once, CHAT) == once
     for codec in CODECS.values():
         codec.encode_request(once)
 

@@ -18,7 +18,7 @@ from rightmodel.core.task import (
 )
 from rightmodel.manifest.quirks import Quirks
 from rightmodel.wire.codecs import CODECS
-from rightmodel.wire.seal import holds_foreign
+from rightmodel.wire.conversation import holds_foreign
 
 CHAT, RESPONSES, MESSAGES = (
     WireFormat.OPENAI_CHAT,

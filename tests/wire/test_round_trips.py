@@ -24,9 +24,9 @@ from rightmodel.core.task import (
     WireFormat,
 )
 from rightmodel.wire.codecs import CODECS
+from rightmodel.wire.conversation import sealed
 from rightmodel.wire.request import HARMLESS, RequestError, without_reasoning
 from rightmodel.wire.response import ChatResponse, events_of
-from rightmodel.wire.seal import sealed
 from wire.losses import with_losses
 from wire.neutral import ENVELOPE, SCHEMA, again, decoded, requests, responses, stream_of
 

@@ -91,8 +91,6 @@ def same_model(served: str, asked: str) -> bool:
     A dated or versioned suffix is the same model (`gpt-5.4-mini` → `gpt-5.4-mini-2026-03-17`), and
     so is a path in front of it (`models/gemini-…`).
     """
-    if not served:
-        return True
     a = served.lower().rpartition("/")[2].removesuffix(":free")
     b = asked.lower().rpartition("/")[2].removesuffix(":free")
     shorter, longer = sorted((a, b), key=len)

@@ -158,8 +158,9 @@ class Attempts:
 
             Unless the answer comes as slowly as that: it is not a stall, however long it takes.
             """
+            is_relayed = call.is_relayed
             self._health.received(endpoint)
-            if call.is_relayed:
+            if is_relayed:
                 return now + OPEN_STALL_S
             if not has_other:
                 return min(state.give_up, now + STALL_S)

@@ -129,10 +129,6 @@ class Watch:
             self._is_late = True
             self._task.cancel()
 
-    def sent(self) -> None:
-        """The request is out."""
-        self.is_sent = True
-
     def received(self, chars: int, text: str = "") -> None:
         """So many characters of answer or reasoning came; `text`: of the answer."""
         self.chars += chars

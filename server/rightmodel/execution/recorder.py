@@ -265,6 +265,7 @@ class CallRecorder:
                 turn = self._horizon(at - time_s)
                 countable = with_warm_cache(countable, baseline, turn, last.usage.cache_read)
             baseline_usd = baseline.price.cost(countable, at)
+        is_named = last.served in {"", last.name} or same_model(last.served, last.name)
         return Receipt(
             model=last.model,
             decision=self.decision,
@@ -273,7 +274,7 @@ class CallRecorder:
             cost_usd=cost,
             baseline_usd=baseline_usd,
             saved_usd=None if baseline_usd is None or cost is None else baseline_usd - cost,
-            served=last.served if not same_model(last.served, last.name) else "",
+            served="" if is_named else last.served,
             files=tuple(file.path for file in state.task.files),
             ref=self.ref,
             flags=(*flags, *self.flags),

@@ -125,7 +125,7 @@ class Ledger:
         attempt is on record if this process dies; `None` where not even that is known. Raises
         `BudgetError` where there is no room.
         """
-        if not self.limits.covering(request):
+        if not (self.limits.limits and self.limits.covering(request)):
             return self._announce(request)
         number, repeated = new_id(), False
 

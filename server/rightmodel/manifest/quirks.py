@@ -24,10 +24,5 @@ class Quirks:
     reasoning_in_history: bool = False
     cache_key: str = ""
 
-    @property
-    def in_history(self) -> bool:
-        """Whether a conversation has to be changed for the host."""
-        return self.short_call_ids or self.reasoning_in_history or bool(self.cache_key)
-
 
 NO_QUIRKS: Final = Quirks()

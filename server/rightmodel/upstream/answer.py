@@ -19,6 +19,7 @@ from rightmodel.core.task import Reasoning, Text, ToolCall
 from rightmodel.upstream.classify import classify, classify_in_band
 from rightmodel.upstream.error_response import is_refused
 from rightmodel.upstream.live import Forward, LiveText, Watch, prompt_of, tools_of, without_keys
+from rightmodel.wire.conversation import sealed
 from rightmodel.wire.inline_calls import InlineCall, inline_calls
 from rightmodel.wire.inline_reasoning import MARKERS, Split, split_reasoning
 from rightmodel.wire.response import (
@@ -28,7 +29,6 @@ from rightmodel.wire.response import (
     ReasoningDelta,
     parts_of,
 )
-from rightmodel.wire.seal import sealed
 from rightmodel.wire.sse import Event, SseDecoder
 
 if TYPE_CHECKING:
@@ -107,7 +107,6 @@ class Answer:
         self._kind = ""
         self._head = b""
         self._pieces: list[bytes] = []
-        self._sse = SseDecoder()
         self._take: Callable[[bytes], None] = self._start
 
     async def read(self, response: Response) -> None:
@@ -214,7 +213,7 @@ class Answer:
         if head[:1] in b"{[":
             self._take = self._pieces.append
         elif "event-stream" in self._kind or head[:1] in b":deir":
-            self._take = self._stream
+            self._take, self._sse = self._stream, SseDecoder()
             if self.watch is not None and self.watch.relays:
                 self._forward = Forward(
                     self.request, self.decoder, self.watch, self._mask, is_raw=self._is_raw
@@ -244,7 +243,8 @@ class Answer:
                 illegible = error
                 break
         try:
-            self.decoder.feed(values)
+            for value in values:
+                self.decoder.event(value)
         except InBandError as error:
             raise classify_in_band(self.request, error.body) from None
         except _INVALID as error:

@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 from itertools import takewhile
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
@@ -16,10 +16,10 @@ from rightmodel.core.task import Message, Text, Turn, WireFormat
 from rightmodel.upstream.answer import Answer, EmptyStreamError, malformed
 from rightmodel.upstream.classify import SYSTEM, UpstreamError
 from rightmodel.wire.codecs import CODECS
+from rightmodel.wire.conversation import holds_foreign
 from rightmodel.wire.plain import with_model
 from rightmodel.wire.request import ModelRequest, has_system, system_of
 from rightmodel.wire.response import CountDecoder
-from rightmodel.wire.seal import holds_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -113,7 +113,7 @@ class Exchange:
         """
         known = self._known.get((request.provider.name, request.name), {})
         repairs = {path: r for path, r in known.items() if r.until > time.monotonic()}
-        turn = request.passed_through
+        turn = _passed_through(request)
         if self._refused_schemas and self._schema_key(request) in self._refused_schemas:
             repairs[self._codec.schema_path] = Repair()
         new: set[str] = set()
@@ -140,7 +140,7 @@ class Exchange:
 
         It can where the client speaks the upstream's API. Raises `ProviderError`.
         """
-        turn = request.passed_through
+        turn = _passed_through(request)
         if turn is None or not self._codec.count_path:
             return None
         decoder = CountDecoder()
@@ -165,6 +165,7 @@ class Exchange:
         Whatever goes wrong while its response is read is a fault of the upstream's: the call must
         fail over, not end.
         """
+        headers, url = self._headers(request, turn), self._codec.url(request)
         is_raw = turn is not None
         answer = Answer(request, self._codec.decoder(), watch, self._mask, is_raw=is_raw)
         if turn is not None and body is turn.document:
@@ -172,9 +173,7 @@ class Exchange:
         else:
             content = _encode(body).encode("utf-8", "replace")
         try:
-            await self._client.post(
-                self._codec.url(request), self._headers(request, turn), content, answer
-            )
+            await self._client.post(url, headers, content, answer)
             completion = answer.completion(repaired)
             refuse_cuts(request, completion, self._cap(body))
         except ProviderError as error:
@@ -216,10 +215,11 @@ class Exchange:
         """The body as this model takes it, and which fields differ from what was meant."""
         if turn is not None and self._codec.schema_path not in repairs:
             is_author = request.is_author and not holds_foreign(turn.body)
-            if not repairs and is_author and not request.quirks.in_history:
-                return turn.document, ()
-            body = {**json.loads(turn.body), "model": request.name}
-            body = self._codec.fitted(body, request.quirks)
+            quirks, document = request.quirks, cast("dict[str, Any]", turn.document)
+            if not repairs and is_author:
+                body = self._codec.fitted(document, quirks)
+                return body if body is document else {**body, "model": request.name}, ()
+            body = self._codec.fitted({**json.loads(turn.body), "model": request.name}, quirks)
             if not is_author or SYSTEM in repairs:
                 body = self._codec.plain(body, with_system=SYSTEM not in repairs)
             done = [path for path in repairs if path == SYSTEM or _apply(body, path, repairs)]
@@ -285,6 +285,15 @@ def make_upstreams(
 ) -> Mapping[WireFormat, Upstream]:
     """One exchange for each wire format, over one client. `mask` removes every known key."""
     return {name: Exchange(codec, client, mask) for name, codec in CODECS.items()}
+
+
+def _passed_through(request: ModelRequest) -> Turn | None:
+    """The turn whose client speaks the upstream's API: its body is sent, the response relayed.
+
+    `None` for any other request.
+    """
+    turn = request.turn
+    return turn if turn is not None and turn.dialect is request.provider.protocol else None
 
 
 def _without_system(request: ModelRequest) -> ModelRequest:

@@ -217,7 +217,7 @@ class _Direct(asyncio.Protocol):
         if self._is_sending:
             self._watch = watch
         elif watch is not None:
-            watch.sent()
+            watch.is_sent = True
         while not response.status:
             await response.more()
         return response
@@ -261,7 +261,7 @@ class _Direct(asyncio.Protocol):
         """All of it has."""
         self._is_sending = False
         if self._watch is not None:
-            self._watch.sent()
+            self._watch.is_sent = True
             self._watch = None
 
     def data_received(self, data: bytes) -> None:

@@ -60,7 +60,7 @@ class HttpcoreConnection:
             connecting.reschedule(None)  # the proxy and the upstream have shaken hands
             yield request.content
             if watch is not None:
-                watch.sent()
+                watch.is_sent = True
 
         target = request.target
         headers = {**request.headers, "content-length": str(len(request.content))}

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rightmodel.core.format import well_formed
 from rightmodel.core.task import ToolCall, ToolSpec
+from rightmodel.wire.conversation import sealed
 from rightmodel.wire.inline_reasoning import opens_call
 from rightmodel.wire.inline_stream import LONGEST_MARKER, InlineSplitter, may_be_marker
 from rightmodel.wire.response import CallDelta, CallStart, ReasoningDelta
-from rightmodel.wire.seal import sealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,14 +29,16 @@ _ENDS: Final = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
 class Watch(Protocol):
-    """Receives the progress of one request."""
+    """Receives the progress of one request.
+
+    `is_sent`: the request is out: from here on, the upstream may bill for it.
+    """
+
+    is_sent: bool
 
     @property
     def shows_text(self) -> bool:
         """Whether `received` wants the text, not only its length."""
-
-    def sent(self) -> None:
-        """The request is out: from here on, the upstream may bill for it."""
 
     def received(self, chars: int, text: str = "") -> None:
         """So many characters of answer or reasoning came. Keep-alive comments do not count.

@@ -17,7 +17,7 @@ from rightmodel.core.task import (
     ToolSpec,
 )
 from rightmodel.manifest.quirks import NO_QUIRKS, Quirks
-from rightmodel.wire.conversation import leading_system
+from rightmodel.wire.conversation import is_sealed, leading_system
 from rightmodel.wire.fields import (
     arguments_object,
     dumps,
@@ -32,7 +32,6 @@ from rightmodel.wire.fields import (
 from rightmodel.wire.request import ModelRequest, base64_of, name_of
 from rightmodel.wire.response import NoResponseError, ResponseDecoder
 from rightmodel.wire.schemas import closed
-from rightmodel.wire.seal import is_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

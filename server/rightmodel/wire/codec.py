@@ -13,7 +13,6 @@ from rightmodel.core.task import Attachment, CacheMark, Reasoning, ToolCall, Too
 from rightmodel.manifest.quirks import NO_QUIRKS, Quirks
 from rightmodel.wire.conversation import settled
 from rightmodel.wire.fields import dumps
-from rightmodel.wire.seal import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -147,7 +146,7 @@ class Codec:
 
     def encode_request(self, request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
         """The body of a request for a host with these quirks."""
-        return self.encode_body(settled(opened(request, self.name)), quirks)
+        return self.encode_body(settled(request, self.name), quirks)
 
     def unsupported(self, request: ChatRequest) -> frozenset[str]:
         """What of the request this wire format cannot carry; `request.HARMLESS` may be left out."""

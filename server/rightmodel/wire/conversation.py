@@ -1,29 +1,49 @@
-"""A conversation as every API takes it, whatever agent sent it."""
+"""A conversation as every API takes it, whatever agent sent it.
+
+Agents keep a model's reasoning as it came and send it back with the next turn. So a signature, or
+encrypted reasoning, travels sealed through a client of another API: with the name of the API that
+made it. Back at that API it is opened again; every other one gets the conversation without it.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from xml.sax.saxutils import quoteattr
 
-from rightmodel.core.task import Attachment, CacheMark, Message, Text, ToolCall, ToolResult
+from rightmodel.core.task import (
+    Attachment,
+    CacheMark,
+    Message,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from rightmodel.wire.response import ReasoningDelta
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from rightmodel.core.task import ChatRequest, Part, Role
+    from rightmodel.core.task import ChatRequest, Part, Role, WireFormat
 
 P = TypeVar("P")
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 """Ids that all APIs take: Anthropic allows these characters, OpenAI this length."""
 
 _NO_RESULT: Final = Text("No result: the call was interrupted.")
+_MARK: Final = "rightmodel-seal"
+_SEALED: Final = f'"{_MARK}:'.encode()
+_FIELDS: Final = 4
+_FOREIGN: Final = (
+    b':"rightmodel-seal:', b': "rightmodel-seal:', b'"signature":""', b'"signature": ""',
+)  # fmt: skip
 
 
-def settled(request: ChatRequest) -> ChatRequest:
-    """The same request in a form that no API refuses.
+def settled(request: ChatRequest, by: WireFormat) -> ChatRequest:
+    """The same request in a form that no API refuses, `by` this one.
 
     System text behind the first other message becomes a user's text between `<system-reminder>`
     tags: few APIs and chat templates take a system message there, and agents mark such text so
@@ -32,13 +52,13 @@ def settled(request: ChatRequest) -> ChatRequest:
     result gets one that says so. Ids of calls are unique. Blank texts are left
     out, also of results. Where nothing else is said, the last system text is the user's.
     """
-    leading = leading_system(request.messages)
-    merged = _merged(_inlined(_reminder(message)) for message in request.messages[leading:])
+    given = _opened(request.messages, by)
+    leading = leading_system(given)
+    merged = _merged(_inlined(_reminder(message)) for message in given[leading:])
     if leading and not merged:  # nothing but system text: few APIs take that
         leading -= 1
-        merged = _merged([_inlined(_reminder(request.messages[leading]))])
-    messages = (*request.messages[:leading], *_matched(merged))
-    return replace(request, messages=messages)
+        merged = _merged([_inlined(_reminder(given[leading]))])
+    return replace(request, messages=(*given[:leading], *_matched(merged)))
 
 
 def leading_system(messages: Sequence[Message]) -> int:
@@ -139,3 +159,46 @@ def _answered(
             del missing[name]
             results[name] = ToolResult(name, tuple(_without_blanks(part.parts)), part.is_error)
     return results.values(), rest
+
+
+# -- seals -----------------------------------------------------------------------------------------
+
+
+def sealed(piece: Any, made_by: WireFormat) -> Any:
+    """A part or an event as a client of another API may keep it."""
+    if not isinstance(piece, ReasoningDelta | Reasoning):
+        return piece
+    signature = piece.signature
+    if signature:
+        signature = f"{_MARK}:{made_by.value}:{piece.id}:{signature}"
+    return type(piece)(piece.text, signature)
+
+
+def is_sealed(signature: str) -> bool:
+    """Whether another API made it."""
+    return signature.startswith(f"{_MARK}:")
+
+
+def holds_foreign(body: bytes) -> bool:
+    """Whether a body holds reasoning that another API made: sealed, or without a signature."""
+    if b'"signature"' not in body and _SEALED not in body:  # two searches instead of four
+        return False
+    return any(mark in body for mark in _FOREIGN)
+
+
+def _opened(messages: tuple[Message, ...], by: WireFormat) -> tuple[Message, ...]:
+    """The messages with the seals that this API made opened, without the reasoning of others."""
+    parts = [part for message in messages for part in message.parts]
+    if not any(isinstance(part, Reasoning) and is_sealed(part.signature) for part in parts):
+        return messages
+    return tuple(Message(m.role, tuple(_parts_opened(m.parts, by))) for m in messages)
+
+
+def _parts_opened(parts: tuple[Part, ...], by: WireFormat) -> Iterator[Part]:
+    for part in parts:
+        if not isinstance(part, Reasoning) or not is_sealed(part.signature):
+            yield part
+            continue
+        found = part.signature.split(":", 3)
+        if len(found) == _FIELDS and found[1] == by.value:
+            yield Reasoning(part.text, found[3], found[2])

@@ -103,7 +103,7 @@ def encode_body(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, A
 
 def fitted(body: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
     """The body with the messages as its host takes them; itself where they are."""
-    if not quirks.in_history:
+    if not (quirks.short_call_ids or quirks.reasoning_in_history or quirks.cache_key):
         return body
     messages: list[dict[str, Any]] = []
     for message in objects(body.get("messages")):

@@ -192,11 +192,6 @@ class ResponseDecoder(ABC):
     def event(self, value: Mapping[str, Any]) -> None:
         """One event of a stream. Raises `InBandError`."""
 
-    def feed(self, values: Iterable[Mapping[str, Any]]) -> None:
-        """More events of a stream. Raises `InBandError`."""
-        for value in values:
-            self.event(value)
-
     @abstractmethod
     def body(self, value: Mapping[str, Any]) -> None:
         """A response in one piece. Raises `InBandError`, `NoResponseError`."""
