@@ -133,3 +133,8 @@ def test_broken_arguments_in_the_history_do_not_stop_a_translation(wire_format: 
     request = ChatRequest("m", (HI, broken, result("c")), (ToolSpec("f", "", {}),))
     again = CODECS[wire_format].encode_request(request)
     assert "done" in str(again)
+
+
+def test_a_conversation_that_ends_with_an_answer_is_asked_to_go_on() -> None:
+    answered = Message.of("assistant", "No more steps.")
+    assert messages(HI, answered) == (HI, answered, Message.of("user", "Continue."))

@@ -140,3 +140,16 @@ def test_earlier_answers_have_their_reasoning_where_the_host_asks_for_it() -> No
     assert thoughts == [None, "Hm.", None, ".", None]
     assert CODECS[CHAT].fitted(encoded, quirks) == encoded
     assert "reasoning_content" not in str(CODECS[CHAT].encode_request(CONVERSATION))
+
+
+def test_a_strict_host_gets_no_user_behind_a_result_and_no_answer_last() -> None:
+    quirks = Quirks(strict_turns=True)
+    said = Message("user", (ToolResult("abcDEF123", (Text("2"),)), Text("Be quick.")))
+    turns = (*CONVERSATION.messages[:-1], said, Message.of("assistant", "Yes."))
+    roles = ["user", "assistant", "tool", "assistant", "tool", "assistant", "user", "assistant"]
+    encoded = CODECS[CHAT].encode_request(ChatRequest("m", turns), quirks)
+    assert [m["role"] for m in encoded["messages"]] == [*roles, "user"]
+    passed = {"messages": [m for m in encoded["messages"][:-1] if m["content"] != "Understood."]}
+    assert CODECS[CHAT].fitted(passed, quirks)["messages"] == encoded["messages"]
+    passed["messages"][-1] = {"role": "assistant", "content": "Y", "prefix": True}
+    assert CODECS[CHAT].fitted(passed, quirks)["messages"][-1]["content"] == "Y"

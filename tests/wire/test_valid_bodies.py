@@ -52,6 +52,7 @@ EXAMPLE: dict[str, Any] = {
     "input_examples": [{"q": "rain"}],
 }
 
+BEGUN = {"role": "assistant", "content": '{"a":'}
 NATIVE: list[tuple[WireFormat, dict[str, Any], str]] = [
     (CHAT, {"messages": [USER, *CALLED]}, "functions"),
     (CHAT, {"messages": [{"role": "user", "content": [VIDEO]}]}, "messages.content.video_url"),
@@ -61,6 +62,10 @@ NATIVE: list[tuple[WireFormat, dict[str, Any], str]] = [
     (CHAT, {"messages": [USER], "modalities": ["text", "audio"]}, "audio"),
     (CHAT, {"messages": [USER], "response_format": {"type": "grammar"}}, "response_format.grammar"),
     (CHAT, {"messages": [USER, {"role": "assistant", "tool_calls": [CUSTOM]}]}, "tools.custom"),
+    (CHAT, {"messages": [USER], "logprobs": True}, "logprobs"),
+    (CHAT, {"messages": [USER, {**BEGUN, "prefix": True}]}, "messages.prefix"),
+    (CHAT, {"messages": [USER, BEGUN], "continue_final_message": True}, "continue_final_message"),
+    (MESSAGES, {"messages": [USER, BEGUN]}, "prefill"),
     (MESSAGES, {"messages": [USER], "inference_geo": "us"}, "inference_geo"),
     (MESSAGES, {"messages": [{"role": "user", "content": [CITED]}]}, "citations"),
     (RESPONSES, {"input": "hi", "top_logprobs": 3}, "top_logprobs"),

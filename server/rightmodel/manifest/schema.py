@@ -198,6 +198,7 @@ class ProviderTable(Table):
     effort_field: Literal["reasoning_effort", "reasoning"] | None = None
     stream_usage: bool | None = None
     short_call_ids: bool | None = None
+    strict_turns: bool | None = None
     reasoning_in_history: bool | None = None
     cache: CacheTable | None = None
     headers: Headers | None = None

@@ -92,6 +92,8 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
         _decoded_message(message, f"messages[{number_}]", left)
         for number_, message in enumerate(messages(body, "messages"))
     ]
+    if _is_begun(sent[-1]):
+        left.native("prefill")
     tools = entries(body.get("tools"), "tools")
     config = optional(body, "output_config", dict) or {}
     request = ChatRequest(
@@ -110,6 +112,12 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
         stream=bool(optional(body, "stream", bool)),
     )
     return left.noted(request, "messages")
+
+
+def _is_begun(last: Message) -> bool:
+    """Whether it begins the answer, which the model goes on with."""
+    has_call = any(isinstance(part, ToolCall) for part in last.parts)
+    return last.role == "assistant" and not has_call and bool(last.text.strip())
 
 
 def _decoded_message(message: Mapping[str, Any], field: str, left: Leftovers) -> Message:

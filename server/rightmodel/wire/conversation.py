@@ -33,6 +33,8 @@ P = TypeVar("P")
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 """Ids that all APIs take: Anthropic allows these characters, OpenAI this length."""
 
+GO_ON: Final = Text("Continue.")
+"""Asks for more where the conversation ends with an answer."""
 _NO_RESULT: Final = Text("No result: the call was interrupted.")
 _MARK: Final = "rightmodel-seal"
 _SEALED: Final = f'"{_MARK}:'.encode()
@@ -50,7 +52,8 @@ def settled(request: ChatRequest, by: WireFormat) -> ChatRequest:
     themselves. Messages of one role in a row are one. Results of tools follow their calls at once,
     in front of what the user says. A result without its call is told as text; a call without its
     result gets one that says so. Ids of calls are unique. Blank texts are left
-    out, also of results. Where nothing else is said, the last system text is the user's.
+    out, also of results. Where nothing else is said, the last system text is the user's. Where an
+    answer is the last, the user asks to go on: Claude since 4.6 and Mistral refuse it.
     """
     given = _opened(request.messages, by)
     leading = leading_system(given)
@@ -58,6 +61,9 @@ def settled(request: ChatRequest, by: WireFormat) -> ChatRequest:
     if leading and not merged:  # nothing but system text: few APIs take that
         leading -= 1
         merged = _merged([_inlined(_reminder(given[leading]))])
+    role, parts = merged[-1] if merged else ("", [])
+    if role == "assistant" and not any(isinstance(part, ToolCall) for part in parts):
+        merged.append(("user", [GO_ON]))
     return replace(request, messages=(*given[:leading], *_matched(merged)))
 
 

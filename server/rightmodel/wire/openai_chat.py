@@ -18,6 +18,7 @@ from rightmodel.core.task import (
     ToolSpec,
 )
 from rightmodel.manifest.quirks import NO_QUIRKS, Quirks
+from rightmodel.wire.conversation import GO_ON
 from rightmodel.wire.fields import merge_counts, obj, objects, part, text, tokens_in, usage_of
 from rightmodel.wire.request import ModelRequest, base64_of, data_url, name_of, result_text
 from rightmodel.wire.response import InBandError, NoResponseError, ResponseDecoder
@@ -48,6 +49,7 @@ _FINISH: Final = {
     ),
     **dict.fromkeys(("tool_calls", "tool_call", "tool_use", "function_call"), "tool_calls"),
 }  # fmt: skip
+_BETWEEN: Final = {"role": "assistant", "content": "Understood."}
 _SHORT: Final = re.compile(r"[A-Za-z0-9]{9}")
 _NOT_KNOWN: Final = "."
 """Reasoning of another model, or of one whose client did not keep it: an empty text is refused."""
@@ -103,16 +105,27 @@ def encode_body(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, A
 
 def fitted(body: dict[str, Any], quirks: Quirks) -> dict[str, Any]:
     """The body with the messages as its host takes them; itself where they are."""
-    if not (quirks.short_call_ids or quirks.reasoning_in_history or quirks.cache_key):
+    strict = quirks.short_call_ids or quirks.strict_turns
+    if not (strict or quirks.reasoning_in_history or quirks.cache_key):
         return body
     messages: list[dict[str, Any]] = []
     for message in objects(body.get("messages")):
+        roles = messages[-1].get("role") if messages else "", message.get("role")
+        if quirks.strict_turns and roles == ("tool", "user"):
+            messages.append(dict(_BETWEEN))
         changed = _with_short_ids(message) if quirks.short_call_ids else {**message}
         if quirks.reasoning_in_history and message.get("role") == "assistant":
             changed["reasoning_content"] = message.get("reasoning_content") or _NOT_KNOWN
         messages.append(changed)
+    if quirks.strict_turns and messages and _is_unasked(messages[-1]):
+        messages.append({"role": "user", "content": GO_ON.text})
     key = {"prompt_cache_key": quirks.cache_key} if quirks.cache_key else {}
     return {**key, **body, "messages": messages}
+
+
+def _is_unasked(last: Mapping[str, Any]) -> bool:
+    """Whether it is an answer, and not one that is to be continued (`prefix`)."""
+    return last.get("role") == "assistant" and not last.get("prefix") and not last.get("tool_calls")
 
 
 def _with_short_ids(message: Mapping[str, Any]) -> dict[str, Any]:

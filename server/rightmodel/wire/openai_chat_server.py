@@ -57,12 +57,14 @@ _FIELDS: Final = frozenset({
     "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort", "reasoning",
     "temperature", "top_p", "stop", "user", "store", "metadata", "usage", "prompt_cache_key",
     "safety_identifier", "service_tier", "n", "functions", "audio", "logprobs",
-    "web_search_options", "modalities",
+    "web_search_options", "modalities", "continue_final_message",
 })  # fmt: skip
 _ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function")
-_NATIVE: Final = frozenset({"n", "functions", "audio", "logprobs", "web_search_options"})
-_HARMLESS: Final[tuple[Any, ...]] = (None, False, 1, [])
-"""Fields that only the same API serves, and values with which they ask for nothing."""
+_NATIVE: Final = frozenset({
+    "n", "functions", "audio", "logprobs", "web_search_options", "continue_final_message",
+})  # fmt: skip
+_HARMLESS: Final[tuple[Any, ...]] = (None, False, [])
+"""Fields that only the same API serves, and values with which they ask for nothing; `n` is 1."""
 
 _FINISH_OUT: Final = {"refused": "content_filter"}
 
@@ -74,7 +76,7 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
     effort = body.get("reasoning_effort") or obj(body.get("reasoning")).get("effort")
     left = Leftovers(body, _FIELDS)
     for name in _NATIVE & body.keys():
-        if body[name] not in _HARMLESS:
+        if body[name] not in _HARMLESS and (name, body[name]) != ("n", 1):
             left.native(name)
     if "audio" in strings(body, "modalities"):
         left.native("audio")
@@ -138,6 +140,8 @@ def _decoded_message(
     if role != "assistant":
         named = _spoken(text(message.get("name")), parts)
         return Message("system" if role in ("system", "developer") else "user", named)
+    if message.get("prefix"):
+        left.native("messages.prefix")
     if message.get("function_call"):
         left.native("functions")
     if message.get("audio"):
