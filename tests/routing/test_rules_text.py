@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rightmodel.core.decision import Trust
-from rightmodel.core.task import Attachment, Message, Task, Turn, WireFormat
+from rightmodel.core.task import Attachment, Message, Task, ToolResult, Turn, WireFormat
 from rightmodel.routing.router import Router
 from rightmodel.wire.codecs import CODECS
 from routing.rules import SECRET, catalog_of, route, text_file
@@ -55,6 +55,13 @@ SENT = {
 def test_a_requirement_sees_all_that_would_be_sent(tmp_path: Path, task: Task) -> None:
     decision = route(tmp_path, SECRET, task)
     assert {"far/a", "far/b"} <= {r.model for r in decision.rejections}
+    assert decision.requirements.trust is Trust.local
+
+
+def test_a_requirement_sees_the_names_of_files_that_tools_returned(tmp_path: Path) -> None:
+    returned = Message("user", (ToolResult("call", (text_file("secret.txt"),)),))
+    rules = SECRET.replace('contains = ["hunter2"]', 'files = ["secret*"]')
+    decision = route(tmp_path, rules, Task("x", history=(returned,)))
     assert decision.requirements.trust is Trust.local
 
 

@@ -271,33 +271,25 @@ class Turn:
 
 
 class Content(NamedTuple):
-    """Everything that a request carries to a model. `messages`: the history and the prompt."""
+    """Everything that a request carries to a model.
+
+    `messages`: the history and the prompt. `files`: in them, those that tools returned included.
+    """
 
     messages: tuple[Message, ...]
+    files: Sequence[Attachment]
     system: str
     schema: Mapping[str, Any] | None
     tools: tuple[ToolSpec, ...] = ()
 
 
-def files_of(messages: Sequence[Message]) -> list[Attachment]:
-    """The files that the messages carry, those that tools returned included."""
+def _files_of(messages: Sequence[Message]) -> list[Attachment]:
     found: list[Attachment] = []
     for message in messages:
         found += message.files
         for part in message.parts:
             if isinstance(part, ToolResult):
                 found += [inner for inner in part.parts if isinstance(inner, Attachment)]
-    return found
-
-
-def sent_texts(message: Message) -> list[str]:
-    """The texts of a message that a model reads: its own, calls of tools and what they returned."""
-    found = [message.text] if message.text else []
-    for part in message.parts:
-        if isinstance(part, ToolCall):
-            found.append(part.name + part.arguments)
-        elif isinstance(part, ToolResult):
-            found += [inner.text for inner in part.parts if isinstance(inner, Text)]
     return found
 
 
@@ -370,10 +362,11 @@ class Task:
     def __post_init__(self) -> None:
         if self.turn is None:
             messages = (*self.history, Message.of("user", self.prompt, self.files))
-            content = Content(messages, self.system, self.schema)
+            content = Content(messages, _files_of(messages), self.system, self.schema)
         else:
             request = self.turn.request
             messages = request.messages
-            content = Content(messages, "", request.schema, request.tools)
+            files = _files_of(messages)
+            content = Content(messages, files, "", request.schema, request.tools)
         object.__setattr__(self, "messages", messages)
         object.__setattr__(self, "content", content)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from rightmodel.core.call import Attempt, AttemptFailed, AttemptStarted, Completion, Listener, Token
 from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.core.task import EFFORTS, Reasoning, Task, WireFormat, files_of
+from rightmodel.core.task import EFFORTS, Reasoning, Task, WireFormat
 from rightmodel.execution.outcome import Try, Watch, check
 from rightmodel.execution.relay import Relay, ResponseStart
 from rightmodel.routing.tokens import attachment_tokens
@@ -317,7 +317,7 @@ def _text_tokens(task: Task, needed: Requirements) -> int:
     """The prompt's tokens without those of pictures, in which models differ tenfold."""
     if len(needed.modalities) == 1:
         return needed.input_tokens
-    files = [file for file in files_of(task.content.messages) if file.modality != "text"]
+    files = [file for file in task.content.files if file.modality != "text"]
     return needed.input_tokens - sum(map(attachment_tokens, files))
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from rightmodel.core.call import Answer, CallEvent, Listener, Queued
 from rightmodel.core.errors import ClosedError, RightmodelError, TaskError
 from rightmodel.core.format import listed
-from rightmodel.core.task import Message, Task, files_of
+from rightmodel.core.task import Message, Task
 from rightmodel.ledger.records import new_ref
 from rightmodel.routing.tokens import estimate_tokens
 
@@ -221,7 +221,7 @@ class Calls:
         if self._entries.get(entry.ref) is not entry:
             return
         entry.chars = sum(len(message.text) for message in entry.task.messages)
-        entry.chars += sum(len(file.data) for file in files_of(entry.task.messages))
+        entry.chars += sum(len(file.data) for file in entry.task.content.files)
         if not job.cancelled() and job.exception() is None:
             entry.chars += len(job.result().text)
         self._chars += entry.chars
@@ -333,7 +333,7 @@ def going_on(task: Task, before: Task, answer: Answer) -> Task:
 
     Raises `TaskError` where files of the conversation are gone: the ledger keeps none.
     """
-    here = {file.path for file in (*files_of(before.messages), *task.files)}
+    here = {file.path for file in (*before.content.files, *task.files)}
     if lost := [path for path in dict.fromkeys(answer.receipt.files) if path not in here]:
         raise TaskError(
             f"the files of this conversation are not kept over a restart: {listed(lost)}. Name "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 from rightmodel.core.call import Answer, Receipt
 from rightmodel.core.decision import Assessment, Decision, Requirements, Source
 from rightmodel.core.errors import LedgerError
-from rightmodel.core.task import Message, Task, files_of
+from rightmodel.core.task import Message, Task
 from rightmodel.ledger.budget import Limits
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class _Observed:
 def kept_turns(task: Task) -> str:
     """System prompt and former messages as the ledger stores them; of files the paths alone."""
     history = [[message.role, message.text] for message in task.history]
-    paths = [file.path for file in files_of(task.messages)]
+    paths = [file.path for file in task.content.files]
     return json.dumps([["system", task.system, paths], *history], ensure_ascii=False)
 
 

@@ -8,20 +8,19 @@ task carries its reason.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf, isinf
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar, overload
 
 from rightmodel.core.decision import Candidate, Decision, Reading, Rejection
 from rightmodel.manifest.catalog import DEFAULT_SLOPE, Catalog, Model, Slope
-from rightmodel.routing.deferred import Deferred
-from rightmodel.routing.eligibility import split
-from rightmodel.routing.reasons import reason, reason_in_session
+from rightmodel.routing.reasons import reason, reason_in_session, split
 from rightmodel.routing.scoring import Columns, Question, columns_of, expected, figures
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from rightmodel.core.decision import Assessment, Requirements, Skills
 
@@ -57,6 +56,55 @@ _SKILLS: Final = attrgetter("skills")
 
 FALLBACK_LOSS_USD: Final = 0.01
 """Loss where neither the baseline nor any connected model has a known price above zero."""
+
+
+T = TypeVar("T")
+
+
+class Deferred(Sequence[T]):
+    """A sequence of which only the first items exist until another one is read.
+
+    A decision over a thousand models is mostly read at its head.
+    """
+
+    __slots__ = ("_all", "_first", "_length", "_make")
+
+    def __init__(
+        self, length: int, first: tuple[T, ...], make: Callable[[], tuple[T, ...]]
+    ) -> None:
+        self._length = length
+        self._first = first
+        self._make = make
+        self._all: tuple[T, ...] | None = None
+
+    def _items(self) -> tuple[T, ...]:
+        if self._all is None:
+            self._all = self._make()
+        return self._all
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        if isinstance(index, int) and 0 <= index < len(self._first):
+            return self._first[index]
+        return self._items()[index]
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._items())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._items() == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self._items())
+
+    def __repr__(self) -> str:
+        return repr(self._items())
 
 
 @dataclass(slots=True)
@@ -117,7 +165,9 @@ def weigh(catalog: Catalog, question: Question) -> Outlook:
     if question.stall:
         readings = tuple(r._replace(level=min(r.level + STALL_STEP, 10.0)) for r in readings)
     columns = columns_of(catalog.models, question.extra)
-    positions, rejections = split(columns, question.requirements, question.unavailable)
+    positions, rejected = split(columns, question.requirements, question.unavailable)
+    out = len(columns.models) - len(positions)
+    rejections = Deferred(out, (), rejected) if out else ()
     found = figures(columns, positions, question, readings, catalog.baseline_model)
     loss = _loss_usd(question, found.baseline_usd)
     return Outlook(

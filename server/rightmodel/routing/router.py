@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.decision import Assessment, Decision, Requirements
 from rightmodel.core.errors import TaskError
-from rightmodel.core.task import ASSESS_MODES, Task, Turn, WireFormat, files_of
+from rightmodel.core.task import ASSESS_MODES, Task, Turn, WireFormat
 from rightmodel.routing import scoring
 from rightmodel.routing.decide import CERTAIN, Outlook, ranked, weigh
-from rightmodel.routing.eligibility import barred
+from rightmodel.routing.reasons import barred
 from rightmodel.routing.scoring import Question
 from rightmodel.routing.session import assessment_of, horizon
 from rightmodel.routing.signals import local_model, routing_rules
@@ -180,7 +180,7 @@ class Router:
             task=task,
             catalog=catalog,
             input_tokens=tokens,
-            modalities=frozenset({"text"} | {f.modality for f in files_of(content.messages)}),
+            modalities=frozenset({"text"} | {f.modality for f in content.files}),
             features=frozenset({"tools"} if content.tools else ()),
             unfit=_unfit(task.turn, self._protocols),
             rules=rules,

@@ -25,7 +25,15 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic_core import to_json
 
-from rightmodel.core.task import Attachment, Content, WireFormat, files_of, sent_texts
+from rightmodel.core.task import (
+    Attachment,
+    Content,
+    Message,
+    Text,
+    ToolCall,
+    ToolResult,
+    WireFormat,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -214,14 +222,24 @@ AUDIO_BYTES_PER_TOKEN: Final = 500
 
 def tokens_of(content: Content) -> int:
     """Estimated prompt tokens: system, conversation, tools, files and schema."""
-    texts = [text for message in content.messages for text in sent_texts(message)]
+    texts = [text for message in content.messages for text in _sent_texts(message)]
     if content.system:
         texts.append(content.system)
     texts += [to_json(tool.parameters).decode() + tool.description for tool in content.tools]
     if content.schema is not None:
         texts.append(to_json(content.schema).decode())
-    files = files_of(content.messages)
-    return sum(map(estimate_tokens, texts)) + sum(map(attachment_tokens, files)) + 8
+    return sum(map(estimate_tokens, texts)) + sum(map(attachment_tokens, content.files)) + 8
+
+
+def _sent_texts(message: Message) -> list[str]:
+    """The texts of a message that a model reads: its own, calls of tools and what they returned."""
+    found = [message.text] if message.text else []
+    for part in message.parts:
+        if isinstance(part, ToolCall):
+            found.append(part.name + part.arguments)
+        elif isinstance(part, ToolResult):
+            found += [inner.text for inner in part.parts if isinstance(inner, Text)]
+    return found
 
 
 def attachment_tokens(attachment: Attachment, protocol: WireFormat | None = None) -> int:

@@ -146,7 +146,7 @@ async def candidates(
         if (when.tier and tier not in when.tier) or not _size_holds(when, input_tokens):
             continue
         # A secret in the schema or in an earlier turn is sent, too.
-        files = _all_files(task) if requires(rule) else task.files
+        files = task.content.files if requires(rule) else task.files
         if _files_hold(when, files) and await _text_holds(rule, texts, search):
             found.append(rule)
     return found
@@ -298,7 +298,7 @@ class _Texts:
 
 
 def _all_texts(task: Task) -> list[str]:
-    texts = list(texts_of(task.content))
+    texts = list(texts_of(task.content._replace(files=())))  # they are in its messages
     if task.turn is not None:
         texts += _passing(task.turn.document)
     return texts + [inner for text in texts for inner in _within_json(text)]
@@ -330,10 +330,6 @@ def _within_json(text: str) -> Iterator[str]:
     if text.lstrip()[:1] in {"{", "["}:
         with suppress(ValueError, RecursionError):
             yield from texts_of(json.loads(text))
-
-
-def _all_files(task: Task) -> list[Attachment]:
-    return [file for message in task.messages for file in message.files]
 
 
 async def _text_holds(rule: Rule, texts: _Texts, search: Search) -> bool:

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from mcp.server.caching import CacheHint
@@ -18,17 +19,16 @@ from mcp_types import CallToolRequestParams, CallToolResult, ListToolsResult, Te
 from pydantic_core import to_json
 
 from rightmodel.core.call import CallEvent, Listener, Token
-from rightmodel.core.errors import RightmodelError, UnknownNameError
+from rightmodel.core.errors import ManifestError, RightmodelError, UnknownNameError
 from rightmodel.execution.calls import Calls, Page, Pending
 from rightmodel.surfaces import rendering as render
 from rightmodel.surfaces.arguments import CompleteCall, choose_task, complete_task, reported_outcome
 from rightmodel.surfaces.choosing import choose
-from rightmodel.surfaces.manifest_watch import ManifestWatch
 from rightmodel.surfaces.mcp.tasks import TASK_AFTER_S, TaskMethods, created, takes_tasks
 from rightmodel.surfaces.mcp.tools import INSTRUCTIONS, LIST_TTL_MS, SERVER_INFO, TOOL_NAMES, TOOLS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from mcp.server.context import HandlerResult, ServerRequestContext
     from mcp.server.session import ServerSession
@@ -44,6 +44,11 @@ T = TypeVar("T")
 
 PROGRESS_S: Final = 10.0
 """A caller hears something at least this often."""
+MANIFEST_CHANGED: Final = "manifest changed: it applies after a restart of rightmodel"
+MANIFEST_BROKEN: Final = (
+    "manifest changed and has errors: rightmodel goes on with the former one until it restarts; "
+    "`rightmodel check --no-call` lists them"
+)
 
 logger = logging.getLogger("rightmodel")
 
@@ -167,11 +172,8 @@ class ToolCalls:
                 )
         if isinstance(outcome, Pending):
             return _pending(outcome)
-        notes = (
-            render.ignored_note(call.ignored),
-            self._manifest.note(client) if self._manifest else "",
-        )
-        return _answered(outcome, engine.mask, *notes)
+        note = self._manifest.note(client) if self._manifest else ""
+        return _answered(outcome, engine.mask, call.ignored, note)
 
     async def _choose(
         self, engine: Engine, arguments: dict[str, Any], client: str
@@ -183,6 +185,48 @@ class ToolCalls:
         # As JavaScript writes it: OpenClaw then sees that it is the same as the structure.
         text = to_json(shown, indent=2).decode()
         return CallToolResult(content=[TextContent(text=text)], structured_content=shown)
+
+
+class ManifestWatch:
+    """Whether the manifest was changed after the server read it: what runs is the former one.
+
+    `file`: the manifest that is in use. Each client is informed once of every change.
+    """
+
+    def __init__(self, file: str) -> None:
+        self._path = Path(file)
+        self._seen = self._stamp()
+        self._note = ""
+        self._told: set[str] = set()
+
+    def note(self, client: str) -> str:
+        """What to tell a client, "" where there is nothing new for it."""
+        stamp = self._stamp()
+        if stamp != self._seen:
+            self._seen, self._note = stamp, self._changed()
+            self._told.clear()
+        if client in self._told:
+            return ""
+        self._told.add(client)
+        return self._note
+
+    def _changed(self) -> str:
+        from rightmodel.manifest.read import read_manifest  # pydantic
+
+        note = MANIFEST_CHANGED
+        try:
+            read_manifest(self._path)
+        except ManifestError:
+            note = MANIFEST_BROKEN
+        logger.warning("%s: %s", self._path, note)
+        return note
+
+    def _stamp(self) -> tuple[int, ...]:
+        try:
+            facts = self._path.stat()
+        except OSError:
+            return ()
+        return facts.st_mtime_ns, facts.st_size, facts.st_ino
 
 
 async def _decoded(
@@ -205,13 +249,13 @@ async def _report(engine: Engine, arguments: dict[str, Any], client: str) -> Cal
     return CallToolResult(content=[TextContent(text=line)])
 
 
-def _answered(page: Page, mask: Callable[[str], str], *notes: str) -> CallToolResult:
-    receipt = page.answer.receipt
+def _answered(
+    page: Page, mask: Callable[[str], str], ignored: Sequence[str] = (), note: str = ""
+) -> CallToolResult:
+    text, receipt = mask(page.text), page.answer.receipt
+    notes = (render.page_note(page), render.ignored_note(ignored), note)
     return CallToolResult(
-        content=[
-            TextContent(text=mask(page.text)),
-            TextContent(text=render.footer(receipt, render.page_note(page), *notes)),
-        ],
+        content=[TextContent(text=text), TextContent(text=render.footer(receipt, *notes))],
         _meta={render.META_KEY: render.receipt_meta(receipt)},
     )
 
