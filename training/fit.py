@@ -45,7 +45,8 @@ def read(prompt: str, scorer: envelope.Scorer) -> Keys:
     keys: Keys = {}
     for part in reading.sentences:
         add(keys, sentence_keys(part))
-    shape = ngrams.shape_keys("\n".join(reading.sentences), reading.request.context)
+    text, points = "\n".join(reading.sentences), reading.code == "pointed"
+    shape = ngrams.shape_keys(text, reading.request.context, on_code=points)
     return keys | dict.fromkeys(shape, 1.0)
 
 

@@ -23,8 +23,10 @@ from rightmodel.core.task import (
     ToolSpec,
     WireFormat,
 )
+from rightmodel.manifest.quirks import NO_QUIRKS, Quirks
 from rightmodel.wire.codec import Codec, Envelope
 from rightmodel.wire.codecs import CODECS
+from rightmodel.wire.conversation import settled
 from rightmodel.wire.response import ChatResponse, StreamEvent
 
 if TYPE_CHECKING:
@@ -161,10 +163,17 @@ def responses(draw: st.DrawFn, wire_format: WireFormat) -> ChatResponse:
 ENVELOPE: Final = Envelope("r1", "m-1", 1_795_000_000)
 
 
+def sent_body(
+    wire_format: WireFormat, request: ChatRequest, quirks: Quirks = NO_QUIRKS
+) -> dict[str, Any]:
+    """The body of a request as it is sent."""
+    return CODECS[wire_format].encode_request(settled(request, wire_format), quirks)
+
+
 def again(wire_format: WireFormat, request: ChatRequest) -> ChatRequest:
     """The request out of its own body; names of files, which some formats lack, left out."""
     codec = CODECS[wire_format]
-    body = json.loads(json.dumps(codec.encode_request(request)))
+    body = json.loads(json.dumps(sent_body(codec.name, request)))
     if wire_format is WireFormat.GEMINI:  # they are in the path
         body |= {"model": request.model, "stream": request.stream}
     found = codec.decode_request(body)

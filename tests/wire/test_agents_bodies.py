@@ -14,6 +14,7 @@ from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.conversation import settled
 from rightmodel.wire.request import HARMLESS, RequestError
 from rightmodel.wire.response import CallDelta, CallStart, ChatResponse
+from wire.neutral import sent_body
 from wire.test_sdk_types import EVENTS, WHOLE, valid_request
 
 CHAT, RESPONSES, MESSAGES, GEMINI = (
@@ -46,7 +47,7 @@ def test_every_agent_s_request_fits_every_format(name: str, wire_format: WireFor
     request = decoded(name)
     codec = CODECS[wire_format]
     assert codec.unsupported(request) <= HARMLESS
-    encoded = codec.encode_request(request)
+    encoded = sent_body(codec.name, request)
     valid_request(wire_format, encoded)
     words = json.dumps(encoded, ensure_ascii=False)
     for message in settled(request, wire_format).messages:
@@ -142,7 +143,7 @@ def test_claude_code_s_system_message_in_the_middle_is_a_reminder_of_the_user_s(
     request = decoded("claude_code_2.1.332")
     assert request.ignored == ("context_management",)
     assert request.effort == "medium"
-    sent = CODECS[CHAT].encode_request(request)["messages"]
+    sent = sent_body(CHAT, request)["messages"]
     assert [m["role"] for m in sent] == ["system", "user", "assistant", "tool", "assistant", "tool"]
     assert "<system-reminder>\n# Environment" in sent[1]["content"]
 

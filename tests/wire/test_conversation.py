@@ -23,6 +23,7 @@ from rightmodel.core.task import (
 )
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.conversation import settled
+from wire.neutral import sent_body
 
 
 def messages(*given: Message) -> tuple[Message, ...]:
@@ -90,7 +91,7 @@ def test_blank_texts_and_empty_messages_are_left_out() -> None:
 @pytest.mark.parametrize("wire_format", CODECS)
 def test_a_tool_that_returned_nothing_has_an_empty_result(wire_format: WireFormat) -> None:
     request = ChatRequest("m", (HI, call("a"), result("a", "")))
-    body = json.dumps(CODECS[wire_format].encode_request(request))
+    body = json.dumps(sent_body(wire_format, request))
     assert "See the attached file" not in body
     assert '"text": ""' not in body
 
@@ -101,7 +102,7 @@ def test_an_answer_of_nothing_but_reasoning_that_cannot_be_sent_is_left_out() ->
         (WireFormat.ANTHROPIC_MESSAGES, "messages"),
         (WireFormat.GEMINI, "contents"),
     ):
-        body = CODECS[name].encode_request(ChatRequest("m", (HI, thought, HI)))
+        body = sent_body(name, ChatRequest("m", (HI, thought, HI)))
         assert [message["role"] for message in body[field]] == ["user", "user"]
 
 
@@ -124,14 +125,14 @@ def test_whatever_was_sent_every_format_encodes_it_and_settling_it_twice_changes
     once = settled(ChatRequest("m", (*given_, HI)), CHAT)
     assert settled(once, CHAT) == once
     for codec in CODECS.values():
-        codec.encode_request(once)
+        sent_body(codec.name, once)
 
 
 @pytest.mark.parametrize("wire_format", list(WireFormat))
 def test_broken_arguments_in_the_history_do_not_stop_a_translation(wire_format: WireFormat) -> None:
     broken = Message("assistant", (ToolCall("c", "f", '{"a": '),))
     request = ChatRequest("m", (HI, broken, result("c")), (ToolSpec("f", "", {}),))
-    again = CODECS[wire_format].encode_request(request)
+    again = sent_body(wire_format, request)
     assert "done" in str(again)
 
 

@@ -9,6 +9,7 @@ import pytest
 from rightmodel.core.task import ChatRequest, Message, Text, ToolCall, WireFormat
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.response import CallDelta, CallStart, InBandError, ReasoningDelta
+from wire.neutral import sent_body
 
 CHAT, RESPONSES, MESSAGES, GEMINI = (
     WireFormat.OPENAI_CHAT,
@@ -167,5 +168,5 @@ def test_a_call_without_an_id_gets_one_of_its_response() -> None:
 
 def test_a_session_s_cache_key_goes_to_the_one_api_that_has_the_field() -> None:
     request = ChatRequest("m", (Message("user", (Text("hi"),)),), cache_key="s" * 80)
-    assert CODECS[RESPONSES].encode_request(request)["prompt_cache_key"] == "s" * 64
-    assert "sss" not in str(CODECS[CHAT].encode_request(request))
+    assert sent_body(RESPONSES, request)["prompt_cache_key"] == "s" * 64
+    assert "sss" not in str(sent_body(CHAT, request))

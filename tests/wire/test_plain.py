@@ -19,6 +19,7 @@ from rightmodel.core.task import (
 from rightmodel.manifest.quirks import Quirks
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.conversation import holds_foreign
+from wire.neutral import sent_body
 
 CHAT, RESPONSES, MESSAGES = (
     WireFormat.OPENAI_CHAT,
@@ -116,18 +117,18 @@ CONVERSATION = ChatRequest(
 
 def test_ids_of_calls_are_short_where_the_host_takes_no_others() -> None:
     quirks = Quirks(short_call_ids=True)
-    encoded = CODECS[CHAT].encode_request(CONVERSATION, quirks)
+    encoded = sent_body(CHAT, CONVERSATION, quirks)
     _, first, told, second, _ = encoded["messages"]
     name = first["tool_calls"][0]["id"]
     assert (len(name), name.isalnum(), told["tool_call_id"]) == (9, True, name)
     assert second["tool_calls"][0]["id"] == "abcDEF123"
-    passed = CODECS[CHAT].encode_request(CONVERSATION)
+    passed = sent_body(CHAT, CONVERSATION)
     assert CODECS[CHAT].fitted(passed, quirks)["messages"] == encoded["messages"]
 
 
 def test_a_host_that_caches_by_key_gets_the_session_s_unless_the_client_sent_one() -> None:
     quirks = Quirks(cache_key="session")
-    encoded = CODECS[CHAT].encode_request(CONVERSATION, quirks)
+    encoded = sent_body(CHAT, CONVERSATION, quirks)
     assert encoded["prompt_cache_key"] == "session"
     own = {**encoded, "prompt_cache_key": "own"}
     assert CODECS[CHAT].fitted(own, quirks) == own
@@ -135,11 +136,11 @@ def test_a_host_that_caches_by_key_gets_the_session_s_unless_the_client_sent_one
 
 def test_earlier_answers_have_their_reasoning_where_the_host_asks_for_it() -> None:
     quirks = Quirks(reasoning_in_history=True)
-    encoded = CODECS[CHAT].encode_request(CONVERSATION, quirks)
+    encoded = sent_body(CHAT, CONVERSATION, quirks)
     thoughts = [m.get("reasoning_content") for m in encoded["messages"]]
     assert thoughts == [None, "Hm.", None, ".", None]
     assert CODECS[CHAT].fitted(encoded, quirks) == encoded
-    assert "reasoning_content" not in str(CODECS[CHAT].encode_request(CONVERSATION))
+    assert "reasoning_content" not in str(sent_body(CHAT, CONVERSATION))
 
 
 def test_a_strict_host_gets_no_user_behind_a_result_and_no_answer_last() -> None:
@@ -147,7 +148,7 @@ def test_a_strict_host_gets_no_user_behind_a_result_and_no_answer_last() -> None
     said = Message("user", (ToolResult("abcDEF123", (Text("2"),)), Text("Be quick.")))
     turns = (*CONVERSATION.messages[:-1], said, Message.of("assistant", "Yes."))
     roles = ["user", "assistant", "tool", "assistant", "tool", "assistant", "user", "assistant"]
-    encoded = CODECS[CHAT].encode_request(ChatRequest("m", turns), quirks)
+    encoded = sent_body(CHAT, ChatRequest("m", turns), quirks)
     assert [m["role"] for m in encoded["messages"]] == [*roles, "user"]
     passed = {"messages": [m for m in encoded["messages"][:-1] if m["content"] != "Understood."]}
     assert CODECS[CHAT].fitted(passed, quirks)["messages"] == encoded["messages"]

@@ -14,8 +14,8 @@ from pydantic import ConfigDict, TypeAdapter
 from rightmodel.core.task import Attachment, ChatRequest, Message, WireFormat
 from rightmodel.manifest.catalog import Provider
 from rightmodel.manifest.quirks import Quirks
-from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import ModelRequest
+from wire.neutral import sent_body
 
 PNG = Attachment("shot.png", "image/png", b"\x89PNG\r\n\x1a\n")
 PDF = Attachment("paper.pdf", "application/pdf", b"%PDF-1.7")
@@ -63,7 +63,7 @@ def keys_of_bases(typed_dict: Any) -> set[str]:
 @pytest.mark.parametrize("cap", ["max_tokens", "max_completion_tokens"])
 def test_openai_chat(facts: dict[str, Any], cap: str) -> None:
     asked = request(WireFormat.OPENAI_CHAT, "https://api.openai.com/v1", "gpt-5.5", **facts)
-    body = CODECS[WireFormat.OPENAI_CHAT].encode_request(asked, Quirks(output_cap=cap))
+    body = sent_body(WireFormat.OPENAI_CHAT, asked, Quirks(output_cap=cap))
     strictly(CompletionCreateParamsStreaming, body)
     assert body["stream"] is True
     assert body.get(cap) == facts.get("max_output_tokens")
@@ -72,15 +72,15 @@ def test_openai_chat(facts: dict[str, Any], cap: str) -> None:
 @pytest.mark.parametrize("facts", VARIANTS.values(), ids=VARIANTS)
 def test_openai_responses(facts: dict[str, Any]) -> None:
     asked = request(WireFormat.OPENAI_RESPONSES, "https://api.openai.com/v1", "gpt-6", **facts)
-    body = CODECS[WireFormat.OPENAI_RESPONSES].encode_request(asked)
+    body = sent_body(WireFormat.OPENAI_RESPONSES, asked)
     strictly(ResponseCreateParamsStreaming, body)
     assert body["store"] is False
 
 
 def test_hosts_that_take_other_parameters() -> None:
     asked = request(WireFormat.OPENAI_CHAT, "https://api.example.com/v1", "m", effort="low")
-    body = CODECS[WireFormat.OPENAI_CHAT].encode_request(
-        asked, Quirks(effort_field="reasoning", stream_usage=False)
+    body = sent_body(
+        WireFormat.OPENAI_CHAT, asked, Quirks(effort_field="reasoning", stream_usage=False)
     )
     assert body["reasoning"] == {"effort": "low"}
     assert not {"reasoning_effort", "stream_options"} & set(body)
@@ -89,8 +89,9 @@ def test_hosts_that_take_other_parameters() -> None:
 @pytest.mark.parametrize("facts", VARIANTS.values(), ids=VARIANTS)
 def test_anthropic_messages(facts: dict[str, Any]) -> None:
     url = "https://api.anthropic.com"
-    body = CODECS[WireFormat.ANTHROPIC_MESSAGES].encode_request(
-        request(WireFormat.ANTHROPIC_MESSAGES, url, "claude-haiku-4-5", **facts)
+    body = sent_body(
+        WireFormat.ANTHROPIC_MESSAGES,
+        request(WireFormat.ANTHROPIC_MESSAGES, url, "claude-haiku-4-5", **facts),
     )
     strictly(MessageCreateParamsStreaming, body)
 
@@ -102,8 +103,8 @@ class Strict(genai.GenerationConfig):
 @pytest.mark.parametrize("facts", VARIANTS.values(), ids=VARIANTS)
 def test_gemini(facts: dict[str, Any]) -> None:
     url = "https://generativelanguage.googleapis.com"
-    body = CODECS[WireFormat.GEMINI].encode_request(
-        request(WireFormat.GEMINI, url, "gemini-3.8-flash", **facts)
+    body = sent_body(
+        WireFormat.GEMINI, request(WireFormat.GEMINI, url, "gemini-3.8-flash", **facts)
     )
     for content in body["contents"]:
         genai.Content.model_validate(content)

@@ -30,7 +30,7 @@ from pydantic import TypeAdapter
 from rightmodel.core.task import WireFormat
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.response import events_of
-from wire.neutral import ENVELOPE, requests, responses, stream_of
+from wire.neutral import ENVELOPE, requests, responses, sent_body, stream_of
 
 if TYPE_CHECKING:
     from rightmodel.core.task import ChatRequest
@@ -76,7 +76,7 @@ def valid_request(wire_format: WireFormat, body: dict[str, Any]) -> None:
 @pytest.mark.parametrize("wire_format", list(WireFormat))
 @given(request=requests())
 def test_requests(wire_format: WireFormat, request: ChatRequest) -> None:
-    valid_request(wire_format, CODECS[wire_format].encode_request(request))
+    valid_request(wire_format, sent_body(wire_format, request))
 
 
 @pytest.mark.parametrize("wire_format", list(WHOLE))

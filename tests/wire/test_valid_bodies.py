@@ -19,7 +19,7 @@ from rightmodel.wire.codec import Envelope
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import RequestError
 from rightmodel.wire.response import ChatResponse, events_of
-from wire.neutral import stream_of
+from wire.neutral import sent_body, stream_of
 
 CHAT, RESPONSES, MESSAGES = (
     WireFormat.OPENAI_CHAT,
@@ -233,8 +233,8 @@ def test_a_response_in_the_background_could_not_be_fetched() -> None:
 
 def test_a_temperature_beyond_the_range_of_messages_is_its_highest() -> None:
     request = decoded(CHAT, {"messages": [USER], "temperature": 1.5})
-    assert CODECS[MESSAGES].encode_request(request)["temperature"] == 1
-    assert CODECS[CHAT].encode_request(request)["temperature"] == 1.5
+    assert sent_body(MESSAGES, request)["temperature"] == 1
+    assert sent_body(CHAT, request)["temperature"] == 1.5
 
 
 def test_base64_may_be_broken_into_lines() -> None:

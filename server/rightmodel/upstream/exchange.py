@@ -195,7 +195,8 @@ class Exchange:
         return {**self._codec.headers(request), **(turn.headers if turn else {})}
 
     def _encoded(self, request: ModelRequest) -> dict[str, Any]:
-        return self._codec.encode_request(request.chat(), request.quirks)
+        quirks = request.quirks
+        return self._codec.encode_request(request.chat(), quirks)
 
     def _refuse_uncapped(self, request: ModelRequest, body: Mapping[str, Any]) -> None:
         """Without a limit on the answer, what it may cost has none either."""

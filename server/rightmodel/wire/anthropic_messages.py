@@ -68,7 +68,7 @@ def headers(request: ModelRequest) -> dict[str, str]:
     return {"anthropic-version": VERSION, **key}
 
 
-def encode_body(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
+def encode_request(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
     """The body. Effort sets how long to think; adaptive thinking makes the model think."""
     del quirks
     leading = leading_system(request.messages)  # a parameter of their own; later ones stay

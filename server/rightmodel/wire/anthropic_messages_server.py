@@ -22,7 +22,7 @@ from rightmodel.core.task import (
 from rightmodel.wire.anthropic_messages import (
     MessageDecoder,
     block_of,
-    encode_body,
+    encode_request,
     headers,
     is_foreign,
     thinking_of,
@@ -357,7 +357,7 @@ CODEC: Final = Codec(
     name=WireFormat.ANTHROPIC_MESSAGES,
     url=url,
     headers=headers,
-    encode_body=encode_body,
+    encode_request=encode_request,
     decoder=MessageDecoder,
     is_foreign=is_foreign,
     not_carried=frozenset({"audio"}),

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from rightmodel.core.task import Attachment, CacheMark, Reasoning, ToolCall, ToolOrigin, ToolResult
 from rightmodel.manifest.quirks import NO_QUIRKS, Quirks
-from rightmodel.wire.conversation import settled
 from rightmodel.wire.fields import dumps
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ class StreamEncoder(ABC):
         """What closes the stream. Of the response only finish, usage, cost and model are read."""
 
 
-class EncodeBody(Protocol):
+class EncodeRequest(Protocol):
     """Encodes the body of a settled request for a host with these quirks."""
 
     def __call__(self, request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
@@ -109,6 +108,7 @@ class Codec:
     `decode_request`: the neutral form of a body. Raises `RequestError`.
     `encode_response`: the body of a response in one piece.
     `stream_encoder`: makes an encoder for one streamed response.
+    `encode_request`: the body of a request that is `conversation.settled`, for a host.
     `fitted`: a body as a host with these quirks takes it; itself where it takes it as it is.
     `plain`: a body for another model of the same API.
     `encode_error`: the body of an error.
@@ -122,7 +122,7 @@ class Codec:
     name: WireFormat
     url: Callable[[ModelRequest], str]
     headers: Callable[[ModelRequest], dict[str, str]]
-    encode_body: EncodeBody
+    encode_request: EncodeRequest
     decoder: Callable[[], ResponseDecoder]
     is_foreign: Callable[[Part], bool]
     not_carried: frozenset[str]
@@ -143,10 +143,6 @@ class Codec:
     keep_alive: bytes = b": keep-alive\n\n"
     last: bytes = b""
     count_path: str = ""
-
-    def encode_request(self, request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
-        """The body of a request for a host with these quirks."""
-        return self.encode_body(settled(request, self.name), quirks)
 
     def unsupported(self, request: ChatRequest) -> frozenset[str]:
         """What of the request this wire format cannot carry; `request.HARMLESS` may be left out."""

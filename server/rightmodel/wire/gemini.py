@@ -78,7 +78,7 @@ def headers(request: ModelRequest) -> dict[str, str]:
     return {"x-goog-api-key": request.key} if request.key else {}
 
 
-def encode_body(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
+def encode_request(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
     """The body, in the REST API's camel case."""
     del quirks
     names = {

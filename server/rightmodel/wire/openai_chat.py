@@ -73,7 +73,7 @@ def headers(request: ModelRequest) -> dict[str, str]:
     return {"authorization": f"Bearer {request.key}"} if request.key else {}
 
 
-def encode_body(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
+def encode_request(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
     """The body in the dialect of its host."""
     shows_reasoning = quirks.reasoning_in_history
     messages = [out for m in request.messages for out in _encoded(m, shows_reasoning)]

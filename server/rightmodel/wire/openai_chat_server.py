@@ -35,7 +35,7 @@ from rightmodel.wire.fields import arguments_text, effort_of, obj, objects, text
 from rightmodel.wire.openai_chat import (
     ChatDecoder,
     call_head,
-    encode_body,
+    encode_request,
     fitted,
     function_of,
     headers,
@@ -308,7 +308,7 @@ CODEC: Final = Codec(
     name=WireFormat.OPENAI_CHAT,
     url=url,
     headers=headers,
-    encode_body=encode_body,
+    encode_request=encode_request,
     decoder=ChatDecoder,
     is_foreign=any_reasoning,
     not_carried=frozenset({"cache_marks", "pdf_url"}),

@@ -59,7 +59,7 @@ def url(request: ModelRequest) -> str:
     return f"{request.provider.base_url}/responses"
 
 
-def encode_body(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
+def encode_request(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
     """The body; leading system messages are the instructions."""
     del quirks
     leading = leading_system(request.messages)

@@ -32,7 +32,7 @@ from rightmodel.wire.error_body import FAILED_CODES, openai_error
 from rightmodel.wire.fields import arguments_text, effort_of, obj, objects, text
 from rightmodel.wire.openai_chat import headers
 from rightmodel.wire.openai_fields import allowed_tools, decoded_choice, decoded_schema
-from rightmodel.wire.openai_responses import ResponsesDecoder, encode_body, is_foreign, url
+from rightmodel.wire.openai_responses import ResponsesDecoder, encode_request, is_foreign, url
 from rightmodel.wire.openai_responses_stream import (
     ResponsesStreamEncoder,
     encode_response,
@@ -279,7 +279,7 @@ CODEC: Final = Codec(
     name=WireFormat.OPENAI_RESPONSES,
     url=url,
     headers=headers,
-    encode_body=encode_body,
+    encode_request=encode_request,
     decoder=ResponsesDecoder,
     is_foreign=is_foreign,
     not_carried=frozenset({"stop", "cache_marks", "audio"}),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.task import Attachment, ChatRequest, Message, Reasoning, Text, ToolCall
+from rightmodel.wire.conversation import settled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,7 +86,7 @@ class ModelRequest:
         return replace(quirks, cache_key=keyed.session) if keyed else quirks
 
     def chat(self) -> ChatRequest:
-        """The neutral form: the schema in words where it is not native."""
+        """The neutral form, settled for the provider's API: the schema in words if not native."""
         messages = [*self.messages]
         if system := system_of(self):
             messages.insert(0, Message("system", (Text(system),)))
@@ -101,7 +102,8 @@ class ModelRequest:
             stream=True,
             cache_key=asked.cache_key or (turn.session if turn else ""),
         )
-        return request if self.is_author else without_reasoning(request)
+        request = request if self.is_author else without_reasoning(request)
+        return settled(request, self.provider.protocol)
 
 
 def has_system(request: ModelRequest) -> bool:

@@ -151,9 +151,10 @@ def test_code_that_a_request_points_at_is_context_and_counts_as_code(layout: str
     asked = "make this shorter"
     reading = read(layout.format(asked, code), load())
     assert reading.sentences == [asked]
-    assert "=on code" in set(ngrams.shape_keys(asked, reading.request.context))
-    assert "=on code" not in set(ngrams.shape_keys("name a fish", reading.request.context))
-    assert "=on code" not in set(ngrams.shape_keys(asked, NOTE))
+    assert reading.code == "pointed"
+    assert not read(layout.format("name a fish", code), load()).code
+    assert not read(layout.format(asked, NOTE), load()).code
+    assert "=on code" in set(ngrams.shape_keys(asked, reading.request.context, on_code=True))
 
 
 def test_so_is_one_in_front_of_the_line() -> None:

@@ -6,9 +6,10 @@ expert", "Return only the result"), and pasted lines.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
-from rightmodel.routing.signals import announce, ngrams
+from rightmodel.routing.signals import ngrams
+from rightmodel.routing.signals.code_lines import is_code
 from rightmodel.routing.signals.instruction import BIG, Request, is_claim, parse_request
 from rightmodel.routing.signals.layout import unwrap
 
@@ -38,17 +39,52 @@ LEAST_PASTED: Final = 40
 """Characters of the shortest text that is taken for pasted on the request's own line."""
 SHORT: Final = 240
 """Characters: a shorter instruction with less context than `BIG` holds no pasted lines."""
+COLONS: Final = (":", "\uff1a")
+LONGEST_POINTING: Final = 240
+"""Characters of the longest line that announces a text."""
+
+_POINTERS: Final = frozenset((
+    "this", "these", "below", "above", "following", "here", "it", "dies", "diese", "diesen",
+    "dieser", "dieses", "diesem", "das", "folgende", "folgenden", "folgender", "folgendes",
+    "unten", "untenstehende", "untenstehenden", "oben", "obige", "obigen", "hier", "ce", "cet",
+    "cette", "ces", "ceci", "ça", "cela", "suivant", "suivante", "suivants", "suivantes",
+    "ci-dessous", "ci-dessus", "este", "esta", "esto", "estos", "estas", "ese", "esa", "eso",
+    "siguiente", "siguientes", "abajo", "arriba", "isto", "isso", "esse", "essa", "estes",
+    "abaixo", "acima", "seguinte", "seguintes", "seguir", "questo", "questa", "questi", "queste",
+    "seguente", "seguenti", "sotto", "sopra", "dit", "deze", "dat", "onderstaand", "onderstaande",
+    "bovenstaande", "volgende", "hieronder", "hierboven", "ten", "tego", "tę", "tej", "tym",
+    "poniższy", "poniższą", "poniższe", "poniższego", "poniższej", "poniższych", "poniżej",
+    "powyższy", "powyższego", "powyższej", "powyżej", "этот", "это", "эту", "этого", "этой",
+    "этом", "эти", "этих", "следующий", "следующую", "следующее", "следующего", "ниже", "выше",
+    "bu", "bunu", "şu", "şunu", "aşağıdaki", "aşağıda", "yukarıdaki", "هذا", "هذه", "التالي",  # noqa: RUF001
+    "التاليه", "ادناه", "اعلاه", "इस", "इसे", "यह", "ये", "इन", "नीचे", "निम्न", "निम्नलिखित",
+    "ऊपर", "이", "이걸", "이거", "이것", "이것을", "아래", "아래의", "밑에", "다음", "위", "위의",
+))  # fmt: skip
+"""Demonstratives and words of place: they are few in every language, verbs on texts are not. What
+the line asks for is the local model's to tell."""
+_POINTERS_UNSPACED: Final = (
+    "これ", "この", "次の", "以下", "下記", "上記", "下の", "上の", "这", "下面", "上面", "下列",
+)  # fmt: skip
+_OR: Final = frozenset((
+    "or", "oder", "ou", "o", "u", "of", "czy", "lub", "или", "либо", "veya", "yoksa", "mi", "mı",  # noqa: RUF001
+    "mu", "mü", "ام", "او", "या", "아니면",
+))  # fmt: skip
+LONGEST_CHOICE: Final = 48
+"""Characters of the longest line that asks which of two a text is."""
+_SIGNS: Final = str.maketrans(dict.fromkeys('.,;:!?…¿¡()"«»“”„،؟।：。、，？', " "))  # noqa: RUF001
 
 
 class Reading(NamedTuple):
     """What is read of a prompt. `sentences`: those that ask for the work, in lower case.
 
-    `has_choices`: it is a question with answers to choose from.
+    `has_choices`: it is a question with answers to choose from. `code`: how the sentences refer to
+    a context that is code: they point at it, or end with a colon before it; "" for neither.
     """
 
     request: Request
     sentences: list[str]
     has_choices: bool = False
+    code: Literal["", "pointed", "colon"] = ""
 
 
 class Scorer(Protocol):
@@ -89,7 +125,8 @@ def read(prompt: str, scorer: Scorer) -> Reading:
         request = Request(request.instruction, f"{request.context}\n{opened.context}")
     lines = ngrams.lines(request.instruction)
     if ngrams.has_choices(request.instruction):
-        return Reading(request, _sentences(lines), has_choices=True)
+        parts = _sentences(lines)
+        return Reading(request, parts, has_choices=True, code=_code(parts, request.context))
     if announcing := _announcing(lines, request.context, scorer):
         text = request.instruction.replace(announcing, "", 1)
         request, lines = Request(announcing, f"{text}\n{request.context}"), [announcing]
@@ -106,7 +143,16 @@ def read(prompt: str, scorer: Scorer) -> Reading:
             scores = scorer.sentences(asking)
         least = min(0.0, max(scores) - CLEARLY_LESS)
         parts = [part for part, score in zip(asking, scores, strict=True) if score >= least]
-    return Reading(request, parts)
+    return Reading(request, parts, code=_code(parts, request.context))
+
+
+def _code(sentences: Sequence[str], context: str) -> Literal["", "pointed", "colon"]:
+    """See `Reading.code`."""
+    text = "\n".join(sentences)
+    points = bool(context) and _points_at_text(text)
+    if not (points or text.endswith(COLONS)) or not is_code(context):
+        return ""
+    return "pointed" if points else "colon"
 
 
 def _announcing(lines: Sequence[str], context: str, scorer: Scorer) -> str:
@@ -141,7 +187,7 @@ def _asks_more(lines: Sequence[str], context: str, scorer: Scorer) -> bool:
 
     A question alone does: "Answer this:" does not work on it as on a text.
     """
-    if not lines[2:] and lines[1].rstrip().endswith(announce.QUESTION_MARKS):
+    if not lines[2:] and lines[1].rstrip().endswith(ngrams.QUESTION_MARKS):
         return True
     scores = scorer.lines(lines, context.lower())
     return any(
@@ -154,13 +200,27 @@ def _asks_more(lines: Sequence[str], context: str, scorer: Scorer) -> bool:
 
 def _announces(line: str, scorer: Scorer) -> bool:
     """Whether a line, in lower case, asks for work on the text that it points at."""
-    if len(line) > announce.LONGEST:
+    if len(line) > LONGEST_POINTING:
         return False
-    if announce.points_at_text(line):
+    if _points_at_text(line):
         return scorer.clear_kind(ngrams.sentences(line)) in ON_TEXT
-    return announce.asks_which(line) and (
+    return _asks_which(line) and (
         scorer.clear_kind(ngrams.sentences(line), least=LABELS) in ON_TEXT
     )
+
+
+def _points_at_text(line: str) -> bool:
+    """Whether a line, in lower case, points at a text."""
+    if not _POINTERS.isdisjoint(line.translate(_SIGNS).split()):
+        return True
+    return not line.isascii() and any(run in line for run in _POINTERS_UNSPACED)
+
+
+def _asks_which(line: str) -> bool:
+    """Whether a line, in lower case, asks which of two a text is: "Positive or negative?"."""
+    if len(line) > LONGEST_CHOICE or not line.rstrip().endswith(ngrams.QUESTION_MARKS):
+        return False
+    return not _OR.isdisjoint(line.split()) or "还是" in line or "か、" in line
 
 
 def _not_pasted(lines: Sequence[str], context: str, scorer: Scorer) -> list[str]:

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.decision import Assessment
 from rightmodel.routing.signals import ngrams, size
-from rightmodel.routing.signals.code_lines import is_code
 from rightmodel.routing.signals.envelope import Reading, read
 
 if TYPE_CHECKING:
@@ -44,7 +43,6 @@ ALL_CODE_LOGIT: Final = 2.0
 """The same where no long text is pasted, so that the code is what is meant: "Find the bug:"."""
 LONG_PASTE: Final = 2_000
 """Characters from which on code may be beside the point."""
-COLONS: Final = (":", "\uff1a")
 LEAST_WEIGHT: Final = 0.08
 """Least weight of a skill other than the first."""
 MOST_SKILLS: Final = 4
@@ -82,6 +80,8 @@ OFFSET: Final = 128
 take that off again, and in its upper half the keys that they sum up."""
 _HALF: Final = 16
 _ROWS: Final = (1 << _HALF) - 1
+_EDGES: Final = (ngrams.sentence_keys(0, 2), ngrams.sentence_keys(1, 2))
+"""The forms of a text's first sentence and of its last."""
 _HEADER: Final = 4
 """Bytes at the head of a block that hold its number of keys."""
 
@@ -148,7 +148,7 @@ class Model:
 
     def edge(self, sentence: str, *, last: bool) -> float:
         """The score of the first or last sentence of a text."""
-        return self._score(self.row(sentence), ngrams.sentence_keys(int(last), 2), WRAPPING)
+        return self._score(self.row(sentence), _EDGES[last], WRAPPING)
 
     def introduces(self, sentences: Sequence[str]) -> bool:
         """Whether sentences in front of a layout name no kind of work of their own.
@@ -198,15 +198,15 @@ class Model:
     def heads(self, reading: Reading, *, images: bool) -> list[float]:
         """The value of each head."""
         text, context = "\n".join(reading.sentences), reading.request.context
-        shape = list(ngrams.shape_keys(text, context, images=images))
-        total = sum(map(self.row, reading.sentences))
-        total += sum(filter(None, map(self.table.get, shape)))
+        points = reading.code == "pointed"
+        shape = ngrams.shape_keys(text, context, images=images, on_code=points)
+        total = sum(filter(None, map(self.table.get, shape)))
+        total += sum(map(self.row, reading.sentences))
         values = self._values(total)
         if images:
             values[self.skills.index("vision")] += IMAGE_LOGIT
-        on_code = ngrams.ON_CODE in shape or (text.endswith(COLONS) and is_code(context))
         # Tags count as code, but agents put any text into them.
-        if on_code and not context.lstrip().startswith("<"):
+        if reading.code and not context.lstrip().startswith("<"):
             logit = ALL_CODE_LOGIT if len(context) < LONG_PASTE else CODE_LOGIT
             values[self.skills.index("code")] += logit
         return values

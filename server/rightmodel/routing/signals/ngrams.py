@@ -14,12 +14,10 @@ from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.routing.signals.announce import QUESTION_MARKS, points_at_text
-from rightmodel.routing.signals.code_lines import is_code
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+QUESTION_MARKS: Final = ("?", "？", "؟")  # noqa: RUF001
 EDGE_LINES: Final = 6
 """Lines that are read at the head, and at the tail, of an instruction."""
 LINE_CHARACTERS: Final = 640
@@ -31,8 +29,6 @@ AGAIN: Final = 40
 CONTEXT_CHARACTERS: Final = 360
 SIZES: Final = "=given"
 """Keys that begin so count for difficulty and length, never for the kind of work."""
-ON_CODE: Final = "=on code"
-"""The key of a request that points at a text that is code."""
 LEAST_CHOICES: Final = 3
 """Lines that begin with a letter, from which on a question has answers to choose from."""
 STEMS: Final = (4, 5, 6)
@@ -235,8 +231,10 @@ def sentence_keys(number: int, count: int) -> list[str]:
     return [f"=sentence {edge}"]
 
 
-def shape_keys(instruction: str, context: str, *, images: bool = False) -> Iterator[str]:
-    """Lengths and character counts of a request, binned."""
+def shape_keys(
+    instruction: str, context: str, *, images: bool = False, on_code: bool = False
+) -> Iterator[str]:
+    """Lengths and character counts of a request, binned. `on_code`: it points at code."""
     yield "="
     yield f"=ask{len(instruction).bit_length()}"
     pasted = len(context)
@@ -259,8 +257,8 @@ def shape_keys(instruction: str, context: str, *, images: bool = False) -> Itera
         yield f"{SIZES} odd{min(5, 40 * _count(head, _ODD) // len(head))}"
         digits = _count(head, _DIGITS)
         yield f"{SIZES} digits{min(5, 20 * digits // len(head))}"
-        if points_at_text(instruction) and is_code(context):
-            yield ON_CODE
+        if on_code:
+            yield "=on code"
 
 
 def _layout_keys(instruction: str) -> Iterator[str]:
