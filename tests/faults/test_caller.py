@@ -119,6 +119,7 @@ async def test_a_pin_above_the_ceiling_is_reported_with_both_figures(
     [
         ('{"type": "strin"}', "not a JSON Schema"),
         ("{not json", "not JSON"),
+        ('{"name": "string"}', "no keyword of JSON Schema"),
         ("[1]", "must be a JSON Schema object"),
         ('{"$ref": "http://127.0.0.1:9/secret"}', "nothing is fetched from elsewhere"),
         ('{"items": {"$ref": "#/$defs/lost"}}', "leads nowhere within the schema"),

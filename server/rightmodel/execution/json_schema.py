@@ -34,6 +34,10 @@ ORPHAN_S: Final = 60
 SHOWN: Final = 300
 _DATA: Final = frozenset({"const", "default", "enum", "examples"})
 """Keywords that hold data: a `$ref` in there is no reference."""
+_NOTES: Final = frozenset({"$schema", "$id", "$defs", "title", "description"})
+_INSTEAD: Final = (
+    'write {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}'
+)
 _FENCED: Final = re.compile(r"```[A-Za-z]*[ \t]*\n(.*?)\n[ \t]*```", re.DOTALL)
 _START: Final = re.compile(r"""\{(?=\s*["}])|\[(?=\s*[\[{"\]\d\-tfn])""")
 _SEARCH: Final = 8
@@ -67,6 +71,9 @@ def schema_error(schema: str) -> str:
             if error.validator == "anyOf":  # of a wrong `type`: what is said of a single one
                 error = next(iter(error.context or ()), error)
             return f"schema is not a JSON Schema: {error.json_path}: {error.message[:SHOWN]}"
+        words = known.VALIDATORS.keys() | _NOTES
+        if isinstance(parsed, dict) and parsed and not words & parsed.keys():
+            return f"schema has no keyword of JSON Schema, so any answer would match: {_INSTEAD}"
         return _foreign_reference(parsed) or _bad_pattern(parsed) or _endless(schema)
     except RecursionError:
         return "schema is nested too deeply"

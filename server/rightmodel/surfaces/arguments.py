@@ -17,6 +17,7 @@ from urllib.request import url2pathname
 from rightmodel.core.errors import TaskError, UnknownNameError, nearest
 from rightmodel.core.format import cut
 from rightmodel.core.task import DIFFICULTIES, EFFORTS, TIERS, Attachment, Task
+from rightmodel.manifest.clients import AUTO
 from rightmodel.surfaces.files import read_files
 
 if TYPE_CHECKING:
@@ -203,7 +204,12 @@ class ChooseCall(NamedTuple):
 def _pin(args: Arguments) -> str:
     """The models that may be used, "" for any. Clients say `auto` for that, too."""
     model = args.short("model")
-    return "" if model.lower() == "auto" else model
+    return "" if _auto_name(model) in AUTO else model
+
+
+def _auto_name(model: str) -> str:
+    """As the gateway lists it; an agent that the gateway serves calls it `rightmodel/auto`."""
+    return model.lower().removeprefix("rightmodel/")
 
 
 def complete_task(
@@ -214,7 +220,8 @@ def complete_task(
     ignored = args.ignored
     ref = _ref(args)
     if ref and not args.text("prompt").strip():
-        return CompleteCall(None, ref, ignored)
+        others = (n for n in args.known if n != "ref" and not _is_nothing(args.values.get(n)))
+        return CompleteCall(None, ref, (*ignored, *others))
     task = Task(
         prompt=_prompt(args, "prompt"),
         model=_pin(args),
@@ -294,10 +301,12 @@ def _ref(args: Arguments) -> str:
 
 
 def _hints(args: Arguments, catalog: Catalog) -> dict[str, Any]:
+    name = _auto_name(args.short("model")) if "model" in args.known else ""
+    tier = name.partition(":")[2] if name in AUTO else ""
     return {
         "skill": args.choice("skill", catalog.skills),
         "difficulty": args.choice("difficulty", list(DIFFICULTIES)),
-        "tier": args.choice("tier", TIERS),
+        "tier": args.choice("tier", TIERS) or tier,
         "max_cost_usd": args.ceiling("max_cost_usd"),
     }
 

@@ -171,6 +171,9 @@ def test_what_is_plainly_meant_is_understood(tmp_path: Path, arguments: dict[str
         ({"max_output_tokens": "300"}, {"max_output_tokens": 300}),
         ({"max_cost_usd": "$0.05"}, {"max_cost_usd": Decimal("0.05")}),
         ({"prompt": "null"}, {"prompt": "null"}),
+        ({"model": "rightmodel/auto"}, {"model": "", "tier": ""}),
+        ({"model": "auto:Cheap"}, {"model": "", "tier": "cheap"}),
+        ({"model": "auto:cheap", "tier": "best"}, {"model": "", "tier": "best"}),
     ],
 )
 def test_a_call_of_complete_is_read_as_it_is_meant(
@@ -179,6 +182,11 @@ def test_a_call_of_complete_is_read_as_it_is_meant(
     task = complete_task({"prompt": "x"} | arguments, Catalog({}, {})).task
     assert task is not None
     assert {name: getattr(task, name) for name in understood} == understood
+
+
+def test_what_a_ref_alone_does_not_use_is_named() -> None:
+    sent = {"prompt": "", "ref": "k3f9", "files": ["a.png"], "tier": "", "effort": "low"}
+    assert complete_task(sent, Catalog({}, {})) == (None, "k3f9", ("files", "effort"))
 
 
 def test_extra_arguments_are_passed_over_with_a_note(tmp_path: Path) -> None:
