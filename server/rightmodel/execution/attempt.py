@@ -40,6 +40,10 @@ STALL_S: Final = 30.0
 SLOW: Final = 3.0
 """Times the longest gap in a stream: a silence that is not longer is no stall."""
 
+_PRICED: Final = ("service_tier", "speed")
+_USUAL: Final = (None, "auto", "default", "standard", "standard_only")
+"""Fields that pass through and change the price, and their values with which they do not."""
+
 
 @dataclass(slots=True)
 class Call:
@@ -216,7 +220,11 @@ class Attempts:
                 raise
         call.state.attempts.append(attempt)
         turn = call.state.task.turn
-        if turn and turn.request.ignored and turn.dialect is not step.endpoint.provider.protocol:
+        if turn and turn.dialect is step.endpoint.provider.protocol:
+            for name in _PRICED:
+                if turn.document.get(name) not in _USUAL:
+                    call.record.flags[f"at_list_price={name}"] = None
+        elif turn and turn.request.ignored:
             call.record.flags[f"left_out={','.join(turn.request.ignored)}"] = None
         return completion
 

@@ -83,17 +83,23 @@ async def test_headers_say_what_served(tmp_path: Path, dialect: str, protocol: s
 
 
 @pytest.mark.parametrize(
-    ("protocol", "flags"), [("gemini", "left_out=seed"), ("openai-chat", None)]
+    ("protocol", "more", "flags"),
+    [
+        ("gemini", {"seed": 1}, "left_out=seed"),
+        ("openai-chat", {"seed": 1, "service_tier": "default"}, None),
+        ("openai-chat", {"service_tier": "priority"}, "at_list_price=service_tier"),
+        ("gemini", {"service_tier": "priority"}, None),
+    ],
 )
-async def test_the_receipt_says_what_a_translation_left_out(
-    tmp_path: Path, protocol: str, flags: str | None
+async def test_the_receipt_says_what_was_left_out_or_changes_the_price(
+    tmp_path: Path, protocol: str, more: dict[str, Any], flags: str | None
 ) -> None:
     async with (
         SimulatedProvider(protocol, key=KEY, models={"m": Behaviour()}) as up,
         gateway(tmp_path, manifest({"p": up})) as gw,
     ):
         path, body = BODIES["openai-chat"]
-        answer = await gw.post(path, {**body, "seed": 1})
+        answer = await gw.post(path, {**body, **more})
         assert answer.headers.get("x-rightmodel-flags") == flags
 
 
