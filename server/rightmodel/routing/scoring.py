@@ -111,19 +111,18 @@ def cost(model: Model, question: Question) -> Decimal | None:
     return prompt_usd + _output(model, question) * price.output
 
 
-def mean_costs(model: Model, question: Question, turn: Horizon) -> tuple[float, float]:
+def mean_cost(model: Model, question: Question, turn: Horizon, *, is_warm: bool = False) -> float:
     """Expected USD of a turn, on average over the horizon; infinite where a price is unknown.
 
-    As the caches are, and as they would be had the model just served this turn.
+    As the caches are, or (`is_warm`) as they would be had the model just served this turn.
     """
     price = model.price
     if price.others:
         price = price.rates(turn.prompt, question.at)
     if price.input is None or price.output is None:
-        return inf, inf
-    answer_usd = _output(model, question) * float(price.output)
-    usd, warm_usd = turn.mean_prompt_usd(model, price)
-    return usd + answer_usd, warm_usd + answer_usd
+        return inf
+    prompt_usd = turn.mean_prompt_usd(model, price, is_warm=is_warm)
+    return prompt_usd + _output(model, question) * float(price.output)
 
 
 def expected(
@@ -335,9 +334,9 @@ def _turn_costs(
     columns: Columns, question: Question, turn: Horizon, baseline: Model | None
 ) -> tuple[list[float], float]:
     """The same of a turn: costs on average over the horizon, the baseline's with its cache warm."""
-    costs = [mean_costs(model, question, turn) for model in columns.models]
-    alone = costs if baseline is None else [mean_costs(baseline, question, turn)]
-    return [usd for usd, _ in costs], _dearest(warm_usd for _, warm_usd in alone)
+    costs = [mean_cost(model, question, turn) for model in columns.models]
+    alone = columns.models if baseline is None else (baseline,)
+    return costs, _dearest([mean_cost(model, question, turn, is_warm=True) for model in alone])
 
 
 def _chances(

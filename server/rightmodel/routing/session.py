@@ -130,55 +130,44 @@ class Horizon:
 
     def prompt_usd(self, model: Model, price: Price) -> Decimal:
         """What this turn's prompt is expected to cost. `price`: known."""
-        read, cold = self._rates(model, price, self._share(model))
+        _, read, cold = self._terms(model, price)
         warm = round(self.cached(model))
         return warm * read + (self.prompt - warm) * cold
 
-    def mean_prompt_usd(self, model: Model, price: Price) -> tuple[float, float]:
+    def mean_prompt_usd(self, model: Model, price: Price, *, is_warm: bool = False) -> float:
         """What the prompt of a turn costs on average over the horizon. `price`: known.
 
-        As the caches are, and as they would be had the model just served this prompt. See the
-        module's derivation.
+        As the caches are, or (`is_warm`) as they would be had the model just served this prompt.
+        See the module's derivation.
         """
         n, prompt, growth, view = self.further, self.prompt, self.growth, self.view
         later = n * prompt + growth * max(0.0, n * (n - 1)) / 2
         every = (1 + n) * prompt + growth * n * (n + 1) / 2
-        share, read, cold = self.rates(model, price)
-        warm = self.cached(model) + share * later
-        leaving_usd = 0.0 if model.id == view.model else self.leaving_usd
-        usd = (warm * read + (every - warm) * cold + leaving_usd) / (1 + n)
-        if view.warm:
-            share, read, cold = self._on(model, prompt, self.at).rates(model, price)
-        warm = share * prompt + share * later
-        return usd, (warm * read + (every - warm) * cold) / (1 + n)
+        turn = self._on(model, prompt, self.at) if is_warm and view.warm else self
+        share, read, cold = turn.rates(model, price)
+        warm = share * later + (share * prompt if is_warm else self.cached(model))
+        leaving_usd = 0.0 if is_warm or model.id == view.model else self.leaving_usd
+        return (warm * read + (every - warm) * cold + leaving_usd) / (1 + n)
 
     def rates(self, model: Model, price: Price) -> tuple[float, float, float]:
-        """Share of the prompt that the cache gives back; USD of a token read from it, and not."""
-        share = self._share(model)
-        read, cold = self._rates(model, price, share)
+        """Share of this turn's prompt that the model's cache gives back in the next one; USD of a
+        token that is read from it, and of one that is not."""
+        share, read, cold = self._terms(model, price)
         return share, float(read), float(cold)
 
-    def _share(self, model: Model) -> float:
-        """Share of this turn's prompt that the model's cache gives back in the next one."""
-        cache = _cache_of(model)
-        if self.prompt < cache.min_tokens:
-            return 0.0
-        prefix = self.view.warm.get(model.id)
-        if prefix is None:
-            return expected_share(cache, _provider_of(model), self.view)
-        return prefix.share
-
-    def _rates(self, model: Model, price: Price, share: float) -> tuple[Decimal, Decimal]:
-        """USD of a token that is read from the cache, and of one that is not."""
+    def _terms(self, model: Model, price: Price) -> tuple[float, Decimal, Decimal]:
+        cache, prefix, share = _cache_of(model), self.view.warm.get(model.id), 0.0
+        if self.prompt >= cache.min_tokens:
+            usual = expected_share(cache, _provider_of(model), self.view)
+            share = usual if prefix is None else prefix.share
         cold = price.input or _FREE
         read = cold if price.cache_read is None else price.cache_read
         if share:
-            prefix = self.view.warm.get(model.id)
-            is_long = prefix is not None and prefix.life_s > _cache_of(model).life_s
+            is_long = prefix is not None and prefix.life_s > cache.life_s
             write = price.cache_write_1h if is_long else None
             write = price.cache_write if write is None else write
             cold = cold if write is None else write
-        return read, cold
+        return share, read, cold
 
     def leaving(self, last: Model) -> Horizon:
         """The same turns of a session whose last turn that model served."""

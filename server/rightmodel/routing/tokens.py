@@ -43,10 +43,8 @@ SAMPLED_ABOVE: Final = 65_536
 """Longer texts (characters) are estimated from `WINDOWS` pieces of `WINDOW` characters."""
 WINDOWS: Final = 32
 WINDOW: Final = 2_048
-REMEMBERED_FROM: Final = 400
-"""Characters; an estimate of fewer takes little longer than to look it up."""
 MOST_REMEMBERED: Final = 20_000
-_remembered: Final[dict[tuple[int, int], int]] = {}
+_remembered: Final[dict[int, int]] = {}
 
 WEIGHTS: Final[Mapping[str, float]] = {
     "aaaaaaaa": 0.34,
@@ -169,7 +167,7 @@ def features(text: str) -> list[int]:
     latin = text.replace("?", "!").encode("latin-1", "replace").translate(_LATIN)
     found = [latin.count(pattern) for pattern in _LETTERS]
     # A shorter run of letters has the same neighbours, and is quicker to count.
-    found += map(latin.replace(b"aaa", b"a").count, _PATTERNS)
+    found += map(latin.replace(b"aaa", b"a").replace(b"aa", b"a").count, _PATTERNS)
     if not text.isascii():
         high = text.encode("utf-16-le", "surrogatepass")[1::2].translate(_SCRIPT)
         found.extend([high.count(name) for name in _SCRIPT_NAMES])
@@ -179,12 +177,12 @@ def features(text: str) -> list[int]:
 def estimate_tokens(text: str) -> int:
     """About how many tokens `text` makes; 0 only for an empty text. Never raises.
 
-    Long texts are remembered by their hash: an agent sends the same instructions and the same
+    Texts are remembered by their hash: an agent sends the same instructions and the same
     conversation with every turn.
     """
-    if len(text) < REMEMBERED_FROM:
-        return max(1, round(_estimate(text))) if text else 0
-    key = (hash(text), len(text))
+    if not text:
+        return 0
+    key = hash(text)
     tokens = _remembered.get(key)
     if tokens is None:
         if len(text) > SAMPLED_ABOVE:

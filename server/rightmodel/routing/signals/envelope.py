@@ -253,7 +253,7 @@ def without_edges(text: str, scorer: Scorer) -> str:
 
 def _without_run_on(text: str, scorer: Scorer) -> str:
     """A short text without a wrapping that no stop separates: "fix the footer Thanks a million"."""
-    if len(text) > SHORT:
+    if len(text) > SHORT or not any(map(str.isupper, text[LEAST_ASKED:])):
         return text
     capitals = [
         place

@@ -87,10 +87,13 @@ _ON_TEXT: Final = re.compile(
     re.IGNORECASE,
 )
 _POINTS_DOWN: Final = re.compile(
-    r":\s*$|\b(?:below|following|here is|here are|folgende\w*|siguientes?|suivante?s?|ci-dessous)\b"
-    r"|以下|下面|次の",
-    re.IGNORECASE,
+    r"\b(?:below|following|here is|here are|folgende\w*|siguientes?|suivante?s?|ci-dessous)\b"
+    r"|以下|下面|次の"
 )
+_POINTERS: Final = (
+    "below", "follow", "here ", "folgende", "siguiente", "suivant", "ci-de", "以下", "下面", "次の",
+)  # fmt: skip
+"""One of them is in what `_POINTS_DOWN`, which is slow, finds."""
 _POINTING_LENGTH: Final = 300
 _DIFFICULTY: Final = (
     r"(?:trivial|easy|simple|quick|straightforward|basic|nothing (?:hard|special)|not hard|hard"
@@ -252,7 +255,7 @@ def _settle(paragraphs: list[str]) -> tuple[str, list[str]]:
         if (
             place == 1
             and len(paragraphs[0]) < _POINTING_LENGTH
-            and _POINTS_DOWN.search(paragraphs[0])
+            and _points_down(paragraphs[0].lower())
         ):
             # "The following:" announces context; a request may still come last.
             last = paragraphs[-1] if len(paragraphs) > WHOLE // 2 else ""
@@ -265,6 +268,13 @@ def _settle(paragraphs: list[str]) -> tuple[str, list[str]]:
         else:
             asked.append(prose)
     return "\n".join(asked), context
+
+
+def _points_down(text: str) -> bool:
+    """Whether a text in lower case announces what follows it."""
+    if text.rstrip().endswith(":"):
+        return True
+    return any(map(text.__contains__, _POINTERS)) and _POINTS_DOWN.search(text) is not None
 
 
 def _unquote(instruction: str) -> tuple[str, list[str]]:
