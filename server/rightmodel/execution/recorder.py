@@ -6,6 +6,7 @@ hold prompts, answers, keys or an upstream's own words, which may echo any of th
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -227,9 +228,22 @@ class CallRecorder:
         self, completion: Completion, span: Span | None, *, allowance: int, time_s: float
     ) -> Answer:
         """Record the call whose last attempt gave the answer. `allowance`: its output tokens."""
-        state, owner = self.state, self.owner
-        at = owner.clock()
+        state, at = self.state, self.owner.clock()
         receipt = self._receipt(allowance=allowance, at=at, time_s=time_s)
+        if state.task.turn is None:
+            self._note(completion, receipt, at)
+        else:  # a turn's client waits for its response, not for the record of it
+            asyncio.get_running_loop().call_soon(self._note, completion, receipt, at)
+        if span is not None:
+            span.set_attribute("rightmodel.model", receipt.model)
+            span.set_attribute("rightmodel.attempts", len(receipt.attempts))
+            if receipt.cost_usd is not None:
+                span.set_attribute("rightmodel.cost_usd", float(receipt.cost_usd))
+        return Answer(completion.text, receipt, completion)
+
+    def _note(self, completion: Completion, receipt: Receipt, at: float) -> None:
+        """Record the answered call, as far as its attempts do not. `at`: when it was answered."""
+        state, owner = self.state, self.owner
         rows: list[Row] = [self._choice(), self._call_row(at, receipt=receipt)]
         if state.task.schema is not None:
             # A schema that no model met is no evidence about those that failed it: see `_failed`.
@@ -238,19 +252,13 @@ class CallRecorder:
         if owner.catalog.store_text:
             rows.append(Texts(self.id, state.task.prompt, completion.text, kept_turns(state.task)))
         owner.records.note(*rows)
-        if span is not None:
-            span.set_attribute("rightmodel.model", receipt.model)
-            span.set_attribute("rightmodel.attempts", len(receipt.attempts))
-            if receipt.cost_usd is not None:
-                span.set_attribute("rightmodel.cost_usd", float(receipt.cost_usd))
         logger.info(
             "answered model=%s attempts=%d cost_usd=%s time_s=%.3f",
             receipt.model,
             len(receipt.attempts),
             receipt.cost_usd,
-            time_s,
+            receipt.time_s,
         )
-        return Answer(completion.text, receipt, completion)
 
     def _receipt(self, *, allowance: int, at: float, time_s: float) -> Receipt:
         state = self.state

@@ -156,10 +156,13 @@ class Horizon:
         return share, float(read), float(cold)
 
     def _terms(self, model: Model, price: Price) -> tuple[float, Decimal, Decimal]:
-        cache, prefix, share = _cache_of(model), self.view.warm.get(model.id), 0.0
-        if self.prompt >= cache.min_tokens:
-            usual = expected_share(cache, _provider_of(model), self.view)
-            share = usual if prefix is None else prefix.share
+        cache, prefix = _cache_of(model), self.view.warm.get(model.id)
+        if self.prompt < cache.min_tokens:
+            share = 0.0
+        elif prefix is None:
+            share = expected_share(cache, _provider_of(model), self.view)
+        else:
+            share = prefix.share
         cold = price.input or _FREE
         read = cold if price.cache_read is None else price.cache_read
         if share:
