@@ -150,8 +150,7 @@ class Horizon:
         return (warm * read + (every - warm) * cold + leaving_usd) / (1 + n)
 
     def rates(self, model: Model, price: Price) -> tuple[float, float, float]:
-        """Share of this turn's prompt that the model's cache gives back in the next one; USD of a
-        token that is read from it, and of one that is not."""
+        """Share of the prompt that the cache gives back; USD of a token read from it, and not."""
         share, read, cold = self._terms(model, price)
         return share, float(read), float(cold)
 
