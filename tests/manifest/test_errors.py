@@ -154,6 +154,11 @@ skills = { mth = 3 }
         ('[[rules]]\nmatches = "x"', "it belongs in when = { matches = … }"),
         ('[[rules]]\ntrust = "local"', "it belongs in require = { trust = … }"),
         ('[[models]]\nid = "a/b"\ncontext = 9', "it belongs in limits = { context = … }"),
+        ('[[models]]\nid = "a/b"\ncontext_window = 9', "write limits = { context = 32768, output"),
+        ('[[models]]\nid = "a/b"\nprice = 9', "write cost = { input = 0.5, output = 1.5 }"),
+        ('[[models]]\nid = "a/b"\nvision = true', 'write input = ["text", "image"]'),
+        ('[providers.a]\nkind = "openai"', 'write protocol = "openai-chat"'),
+        ('[providers.a]\napi_base = "x"', "write base_url = "),
         ("[providers.a]\nlife_s = 9", "it belongs in cache = { life_s = … }"),
     ],
 )

@@ -51,3 +51,16 @@ def test_a_rejection_names_the_rule_or_the_key_that_causes_it(
     task = Task("Tell me a secret", max_cost_usd=Decimal(max_cost) if max_cost else None)
     (rejection,) = asyncio.run(router.route(task)).rejections
     assert rejection.reason.endswith(reason)
+
+
+def test_a_local_model_that_may_only_not_say_what_it_takes_is_told_how_to_say_so(
+    tmp_path: Path,
+) -> None:
+    local = MANIFEST.replace("https://models.example.com", "http://127.0.0.1:8000")
+    for text, ends in ((local, "`features` of the model's entry in the manifest)"), (MANIFEST, "")):
+        text = text.replace("key_env", 'trust = "local"\nkey_env' if ends else "key_env")  # noqa: PLW2901
+        require = 'features = ["tools"]'
+        catalog = catalog_from(tmp_path, text.format(budget="", require=require))
+        (rejection,) = asyncio.run(make_router(catalog, None).route(Task("a secret"))).rejections
+        assert rejection.reason.startswith("lacks tools")
+        assert rejection.reason.endswith(ends or "lacks tools")

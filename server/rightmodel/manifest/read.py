@@ -41,6 +41,23 @@ _KINDS: Final = {
 }
 """Type of an error → the kind of value that TOML should have there."""
 _NEARLY: Final = 0.75
+_ELSEWHERE: Final = {
+    name: example
+    for example, names in {
+        "limits = { context = 32768, output = 4096 }": "context_window context_length "
+        "context_size max_context n_ctx max_model_len max_tokens max_input_tokens "
+        "max_output_tokens",
+        "cost = { input = 0.5, output = 1.5 }": "price prices pricing",
+        'base_url = "https://…/v1"': "url api_base baseurl endpoint host",
+        'key_env = "NAME_OF_THE_VARIABLE"': "api_key apikey key token api_key_env",
+        'protocol = "openai-chat"': "kind type api format",
+        'features = ["json_schema", "tools"]': "capabilities supports tools json_schema",
+        'input = ["text", "image"]': "modalities vision images",
+        'effort = ["low", "high"]': "reasoning_effort",
+    }.items()
+    for name in names.split()
+}
+"""What other programs call a key of ours: how it is written here."""
 _LISTED: Final = frozenset({"models", "rules"})
 _NAMED: Final = frozenset({"providers", "clients", "skills"})
 _LINE: Final = re.compile(r"at line (\d+)")
@@ -191,14 +208,15 @@ def _right_key(location: Location) -> str:
     inner = [n for n, t in _tables_in(here).items() if t and key in t.model_fields]
     if inner and here is not Manifest:
         return f"it belongs in {' or '.join(f'{name} = {{ {key} = … }}' for name in inner)}"
+    if (example := _ELSEWHERE.get(key.lower(), "")).split(" ")[0] in known:
+        return f"write {example}"
     if tables.get(key, Manifest) is None:
         return "it belongs at the top of the file, before the first [table]"
     within = [name for name, table in tables.items() if table and key in table.model_fields]
     if places := [_header(name) for name in within]:
         return f"it belongs below {' or '.join(places)}"
-    if close := _meant(location):
-        return f"did you mean {close[0]!r}?"
-    return f"known here: {listed(known, most=20)}"
+    close = _meant(location)
+    return f"did you mean {close[0]!r}?" if close else f"known here: {listed(known, most=20)}"
 
 
 def _header(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.core.decision import Rejection, Requirements
+from rightmodel.core.decision import Rejection, Requirements, Trust
 from rightmodel.core.format import dollars
 
 if TYPE_CHECKING:
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 TYPICAL_ERROR: Final = 1.15
 """Common texts make at most this multiple of their estimate."""
+_UNKNOWN_FEATURES: Final = (
+    " (a local server may not say what it takes: if it takes this, list it in `features` of the "
+    "model's entry in the manifest)"
+)
 
 
 def split(
@@ -72,7 +76,8 @@ def obstacle(model: Model, needed: Requirements) -> tuple[str, str] | None:
     if missing := needed.modalities - model.modalities:
         return "modality", f"cannot read {', '.join(sorted(missing))}"
     if missing := needed.features - model.features:
-        return "feature", f"lacks {', '.join(sorted(missing))}"
+        lacks = f"lacks {', '.join(sorted(missing))}"
+        return "feature", lacks + _UNKNOWN_FEATURES * (model.trust == Trust.local)
     unfit = [needed.unfit.get(e.provider.protocol) for e in model.endpoints] if needed.unfit else []
     if unfit and all(unfit):
         missing = frozenset().union(*filter(None, unfit))

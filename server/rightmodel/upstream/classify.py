@@ -87,6 +87,7 @@ _NAMES: Final = tuple(
             r"(?:is too large|must be less|must be at most)"
         ),
         r"^invalid (max_tokens|max_completion_tokens) value",
+        r"^(max_tokens|max_completion_tokens)=\d+ cannot be greater",  # vLLM
         r"property [`'\"]?([\w.]+)[`'\"]? is (?:unsupported|not allowed|not supported)",
         r"range of (max_tokens) should be",
         r"does not support (?:the )?(?:parameters?:? )?[`'\"]?([a-z]+_[a-z_]+)[`'\"]?",
@@ -119,6 +120,7 @@ _LIMITS: Final = tuple(
         r"max_tokens: \d+ > (\d+)",
         r"at most (\d+) (?:completion|output) tokens",
         r"less than or equal to `?(\d+)",
+        r"cannot be greater than max_model_len=(\d+)",
         r"expected a value <= (\d+)",
         r"valid range of max_tokens is \[1, ?(\d+)",
         r"range of max_tokens should be \[1, ?(\d+)",

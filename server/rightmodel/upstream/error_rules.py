@@ -130,7 +130,7 @@ _OVERFLOW: Final = (
             "longer than the (?:model'?s |maximum )?(?:context|model) length",  # SGLang, Together
             "context size has been exceeded|with (?:a )?context length of only",  # LM Studio
             "(?:greater|more|larger) than the (?:model'?s )?(?:context|max_seq_len)",  # LM Studio
-            r"(?:greater|larger) than (?:the )?max_(?:seq|model)_len",  # TabbyAPI
+            r"(?<!cannot be )(?:greater|larger) than (?:the )?max_(?:seq|model)_len",  # TabbyAPI
             "exceeded model token limit|input token length too long|input length too long",
             "range of input length should be",  # DashScope
             "reduce the length of the (?:messages|input|prompt)",  # Groq, Cerebras, vLLM
@@ -205,6 +205,8 @@ _CONTENT: Final = (
     ),
     _rule(Fault.SCHEMA, "400", codes="json_validate_failed"),  # Groq: the model's JSON was none
     _rule(Fault.UNFINISHED, "400", codes="tool_use_failed"),
+    # vLLM's /v1/messages, where the model called a tool with something else than an object
+    _rule(Fault.UNFINISHED, "400", words=("validation errors? for AnthropicContentBlock",)),
 )
 DISK_FULL: Final = r"no space left on device|disk (?:is )?full|\[errno 28\]|insufficient disk"
 """Messages of servers that load a model."""
