@@ -36,9 +36,9 @@ from rightmodel.core.call import Attempt, Receipt, Usage
 from rightmodel.core.decision import Assessment, Candidate, Decision, Requirements
 from rightmodel.core.task import Task
 from rightmodel.ledger.budget import Limit, Limits
-from rightmodel.ledger.call_rows import attempt_record, call_record, task_hash
+from rightmodel.ledger.call_rows import attempt_record, call_record, new_id, task_hash
 from rightmodel.ledger.ledger import LINGER_S, Ledger
-from rightmodel.ledger.records import Choice, HoldRequest, Origin, new_id
+from rightmodel.ledger.records import Choice, HoldRequest, Origin
 from rightmodel.ledger.recovery import SqliteOpener
 
 if TYPE_CHECKING:

@@ -27,8 +27,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from rightmodel.ledger.budget import Limit, Limits
+from rightmodel.ledger.call_rows import day_of, new_id
 from rightmodel.ledger.ledger import Ledger
-from rightmodel.ledger.records import AttemptRecord, HoldRequest, day_of, new_id
+from rightmodel.ledger.records import AttemptRecord, HoldRequest
 from rightmodel.ledger.recovery import SqliteOpener
 from rightmodel.ledger.reservations import charge_interrupted
 from rightmodel.ledger.sums import Key

@@ -16,9 +16,10 @@ from itertools import takewhile
 from rightmodel.core.errors import BudgetError, LedgerError
 from rightmodel.ledger import writer
 from rightmodel.ledger.budget import Limit, Limits
+from rightmodel.ledger.call_rows import day_of, new_id
 from rightmodel.ledger.ledger import Ledger
 from rightmodel.ledger.postgres_opener import open_postgres
-from rightmodel.ledger.records import AttemptRecord, HoldRequest, day_of, new_id
+from rightmodel.ledger.records import AttemptRecord, HoldRequest
 
 NOW = 1_795_176_000.0
 WORKERS = 4

@@ -21,9 +21,10 @@ from ledger.contract import StoreContract
 from ledger.rows import DAY, NOON, attempt
 from rightmodel.core.errors import BudgetError, LedgerError, LedgerFault
 from rightmodel.ledger.budget import Limit, Limits
+from rightmodel.ledger.call_rows import settled
 from rightmodel.ledger.postgres import PostgresStore
 from rightmodel.ledger.postgres_opener import open_postgres
-from rightmodel.ledger.records import HoldRequest, Origin, Owner, Settled, settled
+from rightmodel.ledger.records import HoldRequest, Origin, Owner, Settled
 from rightmodel.ledger.reservations import charge_interrupted, reserve, this_process, write
 from rightmodel.ledger.sums import Key
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from rightmodel.core.errors import BudgetError, LedgerError
 from rightmodel.ledger.budget import Limit, Limits
+from rightmodel.ledger.call_rows import day_of, new_id
 from rightmodel.ledger.ledger import Ledger
-from rightmodel.ledger.records import AttemptRecord, HoldRequest, day_of, new_id
+from rightmodel.ledger.records import AttemptRecord, HoldRequest
 from rightmodel.ledger.recovery import SqliteOpener
 
 NOW = 1_795_176_000.0

@@ -7,7 +7,8 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
-from rightmodel.ledger.records import AttemptRecord, CallRecord, OutcomeRecord, day_of, new_id
+from rightmodel.ledger.call_rows import day_of, new_id
+from rightmodel.ledger.records import AttemptRecord, CallRecord, OutcomeRecord
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp()
 DAY = "2026-11-20"

@@ -9,15 +9,8 @@ import pytest
 from ledger.rows import DAY, NOON, attempt
 from rightmodel.core.errors import BudgetError
 from rightmodel.ledger.budget import Limit, Limits, limit_states, warning
-from rightmodel.ledger.records import (
-    AttemptRecord,
-    HoldRequest,
-    Origin,
-    Owner,
-    Settled,
-    seconds_left,
-    settled,
-)
+from rightmodel.ledger.call_rows import seconds_left, settled
+from rightmodel.ledger.records import AttemptRecord, HoldRequest, Origin, Owner, Settled
 from rightmodel.ledger.reservations import (
     alive,
     charge_interrupted,

@@ -7,7 +7,7 @@ from decimal import Decimal
 from rightmodel.core.call import Attempt, Receipt, Usage
 from rightmodel.core.decision import Assessment, Decision, Requirements
 from rightmodel.core.fault import Fault
-from rightmodel.ledger.call_rows import attempt_record, call_record
+from rightmodel.ledger.call_rows import attempt_record, call_record, hold_of
 from rightmodel.ledger.records import AttemptRecord, CallRecord, Hold, HoldRequest, Origin, Owner
 
 NOON = 1_795_176_000.0
@@ -117,7 +117,7 @@ def test_a_reservation() -> None:
         "p/m", "code", Decimal(1), lasts_s=60, call=7, number=2, provider="p", name="m-1",
         origin=ORIGIN,
     )  # fmt: skip
-    made = request.hold(Decimal("0.5"), id=9, now=NOON, owner=Owner("here", 3, "ticks"))
+    made = hold_of(request, Decimal("0.5"), id=9, now=NOON, owner=Owner("here", 3, "ticks"))
     assert made == Hold(
         id=9,
         owner="here",

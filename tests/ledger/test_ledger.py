@@ -13,6 +13,7 @@ from ledger.rows import DAY, NOON, attempt, call, outcome
 from rightmodel.core.errors import BudgetError, ClosedError, LedgerError, LedgerFault
 from rightmodel.ledger import writer
 from rightmodel.ledger.budget import Limits
+from rightmodel.ledger.call_rows import hold_of
 from rightmodel.ledger.ledger import Ledger
 from rightmodel.ledger.records import Texts
 from rightmodel.ledger.recovery import SqliteOpener
@@ -104,7 +105,7 @@ async def test_a_refused_call_tells_what_parallel_calls_have_spent(file: Path) -
 async def test_the_next_server_charges_what_a_killed_one_had_reserved(file: Path) -> None:
     store = SqliteStore(file)
     with store.transaction():
-        store.add(ask("0.70").hold(Decimal("0.70"), id=5, now=NOON, owner=GONE))
+        store.add(hold_of(ask("0.70"), Decimal("0.70"), id=5, now=NOON, owner=GONE))
     store.close()
 
     async with ledger_at(file) as ledger:

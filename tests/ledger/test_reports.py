@@ -13,8 +13,7 @@ from rightmodel.core.call import Attempt, Receipt, Usage
 from rightmodel.core.decision import Assessment, Decision, Requirements
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Attachment, Task
-from rightmodel.ledger.call_rows import attempt_record, call_record, task_hash
-from rightmodel.ledger.records import new_id, settled
+from rightmodel.ledger.call_rows import attempt_record, call_record, new_id, settled, task_hash
 from rightmodel.ledger.reports import Spread, summed
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.ledger.sums import Key

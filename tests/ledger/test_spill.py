@@ -12,6 +12,7 @@ import pytest
 from ledger.harness import GONE, ledger_at, left_at
 from ledger.rows import DAY, NOON, attempt, call, outcome
 from rightmodel.ledger import ledger as ledgers
+from rightmodel.ledger.call_rows import hold_of
 from rightmodel.ledger.ledger import Ledger
 from rightmodel.ledger.records import Cooldown, Hold, HoldRequest, Restored, Settled, Texts
 from rightmodel.ledger.recovery import SqliteOpener
@@ -115,8 +116,12 @@ async def test_a_recovered_attempt_corrects_the_estimate_that_was_charged_meanwh
     file: Path,
 ) -> None:
     row = attempt("0.05", call=77, number=1)
-    hold = HoldRequest("p/m", "code", None, call=77, number=1).hold(
-        Decimal("0.60"), id=5, now=NOON, owner=GONE
+    hold = hold_of(
+        HoldRequest("p/m", "code", None, call=77, number=1),
+        Decimal("0.60"),
+        id=5,
+        now=NOON,
+        owner=GONE,
     )
     store = SqliteStore(file)
     with store.transaction():

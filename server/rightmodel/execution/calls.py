@@ -18,7 +18,7 @@ from rightmodel.core.call import Answer, CallEvent, Listener, Queued
 from rightmodel.core.errors import ClosedError, RightmodelError, TaskError
 from rightmodel.core.format import listed
 from rightmodel.core.task import Message, Task
-from rightmodel.ledger.records import new_ref
+from rightmodel.ledger.call_rows import new_ref
 from rightmodel.routing.tokens import estimate_tokens
 
 if TYPE_CHECKING:

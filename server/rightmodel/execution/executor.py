@@ -16,7 +16,7 @@ from rightmodel.execution.attempt import Attempts, Call
 from rightmodel.execution.call_state import CallState, Step
 from rightmodel.execution.next_step import next_step
 from rightmodel.execution.no_answer import exhausted, nothing_fits, nothing_left
-from rightmodel.ledger.records import new_ref
+from rightmodel.ledger.call_rows import new_ref
 from rightmodel.routing.router import Router, explored
 from rightmodel.routing.scoring import billable_tokens
 

@@ -12,8 +12,8 @@ from rightmodel.core.fault import Fault
 from rightmodel.core.task import Message, WireFormat
 from rightmodel.execution.attempt import error_of
 from rightmodel.execution.outcome import Try, Watch
-from rightmodel.ledger.call_rows import attempt_record
-from rightmodel.ledger.records import Hold, HoldRequest, Origin, new_id
+from rightmodel.ledger.call_rows import attempt_record, new_id
+from rightmodel.ledger.records import Hold, HoldRequest, Origin
 from rightmodel.routing.scoring import billable_tokens
 from rightmodel.wire.request import ModelRequest
 

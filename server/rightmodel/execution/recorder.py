@@ -24,16 +24,8 @@ from rightmodel.core.errors import RightmodelError
 from rightmodel.core.fault import Fault
 from rightmodel.execution.outcome import countable_usage
 from rightmodel.execution.records import Records, kept_turns
-from rightmodel.ledger.call_rows import attempt_record, call_record, task_hash
-from rightmodel.ledger.records import (
-    UNKNOWN,
-    Choice,
-    HoldRequest,
-    Origin,
-    OutcomeRecord,
-    Texts,
-    new_id,
-)
+from rightmodel.ledger.call_rows import attempt_record, call_record, new_id, task_hash
+from rightmodel.ledger.records import UNKNOWN, Choice, HoldRequest, Origin, OutcomeRecord, Texts
 from rightmodel.routing.scoring import worst_cost
 from rightmodel.routing.session import Horizon, horizon, with_warm_cache
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.decision import Assessment, SessionView, WarmPrefix
 from rightmodel.core.errors import LedgerError
-from rightmodel.ledger.records import Session, SessionsEnded, day_of
+from rightmodel.ledger.call_rows import day_of
+from rightmodel.ledger.records import Session, SessionsEnded
 from rightmodel.manifest.catalog import Cache, Provider
 from rightmodel.routing.session import (
     FURTHER_TURNS,

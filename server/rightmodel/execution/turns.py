@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rightmodel.core.errors import ClosedError, ProviderError
-from rightmodel.ledger.records import new_ref
+from rightmodel.ledger.call_rows import new_ref
 from rightmodel.wire.request import ModelRequest
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from rightmodel.core.errors import BudgetError
 from rightmodel.core.format import dollars, duration
-from rightmodel.ledger.records import AttemptRecord, Hold, HoldRequest, day_of, seconds_left
+from rightmodel.ledger.call_rows import day_of, seconds_left
+from rightmodel.ledger.records import AttemptRecord, Hold, HoldRequest
 from rightmodel.ledger.sums import EXACT, Key, Reserved
 
 if TYPE_CHECKING:

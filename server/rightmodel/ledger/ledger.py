@@ -17,16 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from rightmodel.core.errors import BudgetError, ClosedError, LedgerError
 from rightmodel.ledger.budget import Alert, Limits, LimitState, Mark, limit_states, mark_of, warning
-from rightmodel.ledger.records import (
-    AttemptRecord,
-    Cooldown,
-    Hold,
-    OutcomeRecord,
-    Settled,
-    Texts,
-    new_id,
-    settled,
-)
+from rightmodel.ledger.call_rows import hold_of, new_id, settled
+from rightmodel.ledger.records import AttemptRecord, Cooldown, Hold, OutcomeRecord, Settled, Texts
 from rightmodel.ledger.reservations import reserve, this_process
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.ledger.sums import EXACT, Key
@@ -266,7 +258,7 @@ class Ledger:
         usd = request.worst_usd if request.expected_usd is None else request.expected_usd
         if usd is None:
             return None
-        hold = request.hold(usd, id=new_id(), now=self._clock(), owner=self._owner)
+        hold = hold_of(request, usd, id=new_id(), now=self._clock(), owner=self._owner)
         self._held[hold.id] = hold
         self._announced[hold.id] = job = Job((hold,))
         self._submit(job, lingers=True)

@@ -7,12 +7,6 @@ the prompt); `Texts` are written only where the manifest's `store_text` allows.
 
 from __future__ import annotations
 
-import os
-import secrets
-import time
-from datetime import UTC, datetime
-from functools import lru_cache
-from itertools import count
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -27,12 +21,6 @@ OutcomeKind = Literal["reported", "check", "reset"]
 CostKind = Literal["billed", "computed", "bounded", "estimated", "corrected", "unknown"]
 """Where a cost comes from: the upstream; usage × price; the worst case instead of an impossible
 figure; the reservation of a process that died; a user's correction of such an estimate."""
-
-_FIRST_DAY: Final = 0.0
-_LAST_DAY: Final = 253_370_764_799.0  # of the year 9998
-_ID_BITS: Final = 62
-_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
-_REF_LENGTH: Final = 8
 
 
 class Origin(NamedTuple):
@@ -299,80 +287,3 @@ class HoldRequest(NamedTuple):
     provider: str = ""
     name: str = ""
     origin: Origin = UNKNOWN
-
-    def hold(self, usd: Decimal, *, id: int, now: float, owner: Owner) -> Hold:  # noqa: A002 - the field's name
-        """The reservation of that amount."""
-        return Hold(
-            id,
-            *owner,
-            now + self.lasts_s,
-            day_of(now),
-            self.model,
-            self.skill,
-            usd,
-            self.call,
-            self.number,
-            self.provider,
-            self.name,
-            *self.origin,
-        )
-
-
-def settled(row: AttemptRecord, hold: Hold | None) -> AttemptRecord:
-    """The row as budgets count it: in the period of the reservation, at its cost or the worst."""
-    charged = row.cost_usd if row.cost_usd is not None or hold is None else hold.usd
-    day = hold.day if hold else row.day
-    if row.day == day and row.charged_usd == charged:
-        return row
-    return row._replace(day=day, charged_usd=charged)
-
-
-def new_id() -> int:
-    """A new id, 62 bits, unique among all processes.
-
-    Ids of one process are consecutive, which indexes like, and start at random. No clock is used: a
-    clock that stops or jumps must not produce equal ids.
-    """
-    if _Ids.pid != os.getpid():  # a forked process needs a start of its own
-        _Ids.pid, _Ids.numbers = os.getpid(), count(secrets.randbits(_ID_BITS))
-    return next(_Ids.numbers) & ((1 << _ID_BITS) - 1)
-
-
-class _Ids:
-    pid = 0
-    numbers = count()
-
-
-def new_ref() -> str:
-    """A ref for a call: short, hard to guess, and easy to read out."""
-    number, letters = secrets.randbelow(len(_ALPHABET) ** _REF_LENGTH), ""
-    for _ in range(_REF_LENGTH):
-        number, letter = divmod(number, len(_ALPHABET))
-        letters += _ALPHABET[letter]
-    return letters
-
-
-def day_of(at: float) -> str:
-    """The UTC day of a time, "2026-11-20"; the nearest there is for one outside all calendars."""
-    return _day(int(min(max(at, _FIRST_DAY), _LAST_DAY)) // 86_400)
-
-
-@lru_cache(16)
-def _day(number: int) -> str:
-    return time.strftime("%Y-%m-%d", time.gmtime(number * 86_400))
-
-
-def seconds_left(now: float, period: str) -> float:
-    """Until the UTC day or month ends."""
-    at = min(max(now, _FIRST_DAY), _LAST_DAY)
-    day = int(at) // 86_400
-    end = (day + 1) * 86_400.0 if period == "day" else _month_end(day)
-    return max(0.0, end - now)
-
-
-@lru_cache(16)
-def _month_end(day: int) -> float:
-    """`day`: since 1970."""
-    at = datetime.fromtimestamp(day * 86_400, UTC)
-    over = at.month == 12  # noqa: PLR2004 - December
-    return datetime(at.year + over, 1 if over else at.month + 1, 1, tzinfo=UTC).timestamp()

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.errors import BudgetError
 from rightmodel.ledger.budget import Limits, LimitState, check, correction, estimate
+from rightmodel.ledger.call_rows import hold_of, new_id
 from rightmodel.ledger.records import (
     AttemptRecord,
     Hold,
@@ -27,7 +28,6 @@ from rightmodel.ledger.records import (
     Restored,
     SessionsEnded,
     Settled,
-    new_id,
 )
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def reserve(
         # What a dead process holds is not released within seconds, as the error says.
         found = check(request, limits, store.charged, store.reserved(), now=now)
     usd = request.worst_usd or Decimal(0)
-    hold = request.hold(usd, id=id or new_id(), now=now, owner=owner)
+    hold = hold_of(request, usd, id=id or new_id(), now=now, owner=owner)
     store.add(hold)
     return hold, found
 

@@ -13,8 +13,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.ledger import records
+from rightmodel.ledger.call_rows import new_id
 from rightmodel.ledger.paths import make_private
-from rightmodel.ledger.records import Choice, Row, new_id
+from rightmodel.ledger.records import Choice, Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -196,8 +196,8 @@ def ranked(outlook: Outlook, question: Question, *, note: str = "") -> Decision:
     level = round(outlook.level, 2)
 
     def every() -> tuple[Candidate, ...]:
-        order = _order(outlook, needed)
-        return (*head, *_candidates(outlook, order[len(head) :], question))
+        rest = _order(outlook, needed)[len(head) :] if len(outlook.positions) > HEAD else ()
+        return (*head, *_candidates(outlook, rest, question)) if rest else head
 
     return Decision(
         candidates=Deferred(len(outlook.positions), head, every),

@@ -9,7 +9,7 @@ from math import inf, isinf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rightmodel.core.format import fits
-from rightmodel.ledger.records import day_of
+from rightmodel.ledger.call_rows import day_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -20,6 +20,7 @@ from rightmodel.upstream.classify import classify, classify_in_band
 from rightmodel.upstream.error_response import is_refused
 from rightmodel.upstream.live import Forward, LiveText, Watch, prompt_of, tools_of, without_keys
 from rightmodel.wire.conversation import sealed
+from rightmodel.wire.fields import cost_of
 from rightmodel.wire.inline_calls import InlineCall, inline_calls
 from rightmodel.wire.inline_reasoning import MARKERS, Split, split_reasoning
 from rightmodel.wire.response import (
@@ -167,7 +168,7 @@ class Answer:
             finish="tool_calls" if calls else decoder.finish,
             served=_NOT_IN_NAMES.sub("_", self._mask(decoder.served))[:MOST_NAME],
             usage=decoder.usage,
-            cost_usd=decoder.cost_usd,
+            cost_usd=cost_of(decoder.counts),
             reasoning_chars=thought + split.reasoning_chars,
             repaired=repaired,
             first_token_s=self._first_s,

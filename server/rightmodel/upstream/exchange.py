@@ -17,6 +17,7 @@ from rightmodel.upstream.answer import Answer, EmptyStreamError, malformed
 from rightmodel.upstream.classify import SYSTEM, UpstreamError
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.conversation import holds_foreign
+from rightmodel.wire.fields import cost_of
 from rightmodel.wire.plain import with_model
 from rightmodel.wire.request import ModelRequest, has_system, system_of
 from rightmodel.wire.response import CountDecoder
@@ -178,7 +179,8 @@ class Exchange:
             refuse_cuts(request, completion, self._cap(body))
         except ProviderError as error:
             error.args = (self._mask(str(error)),)
-            error.usage, error.cost_usd = answer.decoder.usage, answer.decoder.cost_usd
+            decoder = answer.decoder
+            error.usage, error.cost_usd = decoder.usage, cost_of(decoder.counts)
             raise
         except Exception as error:
             _log.exception("reading the response of %s failed", request.provider.name)

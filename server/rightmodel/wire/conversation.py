@@ -55,6 +55,8 @@ def settled(request: ChatRequest, by: WireFormat) -> ChatRequest:
     out, also of results. Where nothing else is said, the last system text is the user's. Where an
     answer is the last, the user asks to go on: Claude since 4.6 and Mistral refuse it.
     """
+    if _is_settled(request.messages):
+        return request
     given = _opened(request.messages, by)
     leading = leading_system(given)
     merged = _merged(_inlined(_reminder(message)) for message in given[leading:])
@@ -65,6 +67,17 @@ def settled(request: ChatRequest, by: WireFormat) -> ChatRequest:
     if role == "assistant" and not any(isinstance(part, ToolCall) for part in parts):
         merged.append(("user", [GO_ON]))
     return replace(request, messages=(*given[:leading], *_matched(merged)))
+
+
+def _is_settled(messages: Sequence[Message]) -> bool:
+    """Whether there is nothing to do: text alone, of user and assistant in turn."""
+    before: str = "system"
+    for message in messages[leading_system(messages) :]:
+        texts = (isinstance(part, Text) and part.text.strip() for part in message.parts)
+        if message.role in {"system", before} or not message.parts or not all(texts):
+            return False
+        before = message.role
+    return before == "user"
 
 
 def leading_system(messages: Sequence[Message]) -> int:

@@ -201,15 +201,15 @@ class ResponseDecoder(ABC):
     def usage(self) -> Usage | None:
         """Tokens as counted so far, `None` where the upstream counts none."""
 
-    @property
-    def cost_usd(self) -> Decimal | None:
-        """The cost that the upstream reported so far, `None` where it reports none."""
-        return cost_of(self.counts)
-
     def response(self) -> ChatResponse:
         """What came so far, as a whole."""
         return ChatResponse(
-            parts_of(self.events), self.finish, self.served, self.usage, self.cost_usd, self.id
+            parts_of(self.events),
+            self.finish,
+            self.served,
+            self.usage,
+            cost_of(self.counts),
+            self.id,
         )
 
     def text(self, piece: Any) -> None:

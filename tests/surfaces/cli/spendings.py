@@ -9,15 +9,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ledger.rows import attempt, call, outcome
+from rightmodel.ledger.call_rows import new_id
 from rightmodel.ledger.ledger import Ledger
 from rightmodel.ledger.paths import FILE
-from rightmodel.ledger.records import AttemptRecord, CallRecord, OutcomeRecord, new_id
 from rightmodel.ledger.recovery import SqliteOpener
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rightmodel.ledger.records import Row
+    from rightmodel.ledger.records import AttemptRecord, CallRecord, OutcomeRecord, Row
 
 DAY_S: Final = 86_400
 BASELINE: Final = "anthropic/claude-opus-4-8"

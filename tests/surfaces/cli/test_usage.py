@@ -11,8 +11,9 @@ import pytest
 
 from ledger.rows import attempt, call
 from rightmodel.ledger import postgres_opener
+from rightmodel.ledger.call_rows import new_id
 from rightmodel.ledger.paths import FILE
-from rightmodel.ledger.records import CallRecord, Hold, Origin, new_id
+from rightmodel.ledger.records import CallRecord, Hold, Origin
 from rightmodel.ledger.spill import Spill
 from rightmodel.ledger.sqlite import SqliteStore
 from rightmodel.surfaces.cli import main

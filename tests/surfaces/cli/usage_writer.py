@@ -15,8 +15,8 @@ from pathlib import Path
 
 from ledger.rows import attempt, call
 from rightmodel.core.errors import LedgerError
+from rightmodel.ledger.call_rows import new_id
 from rightmodel.ledger.ledger import Ledger
-from rightmodel.ledger.records import new_id
 from rightmodel.ledger.recovery import SqliteOpener
 
 

@@ -14,7 +14,8 @@ from rightmodel.core.errors import LedgerError, RightmodelError, TaskError
 from rightmodel.core.format import visible
 from rightmodel.execution.engine import make_ledger
 from rightmodel.execution.learning import RECENT, corrected, ratings_of
-from rightmodel.ledger.records import AttemptRecord, OutcomeRecord, day_of, new_id
+from rightmodel.ledger.call_rows import day_of, new_id
+from rightmodel.ledger.records import AttemptRecord, OutcomeRecord
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.ledger_view import ask_ledger
 

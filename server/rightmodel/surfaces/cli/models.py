@@ -11,7 +11,7 @@ import click
 
 from rightmodel.core.format import counted, per_million
 from rightmodel.execution.engine import effective_catalog
-from rightmodel.ledger.records import day_of
+from rightmodel.ledger.call_rows import day_of
 from rightmodel.manifest.build import DAYS
 from rightmodel.manifest.local_servers import LOCAL
 from rightmodel.manifest.read import shipped_names, shipped_provider

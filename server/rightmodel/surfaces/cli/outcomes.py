@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from rightmodel.core.errors import TaskError
-from rightmodel.ledger.records import AttemptRecord, OutcomeRecord, day_of
+from rightmodel.ledger.call_rows import day_of
 from rightmodel.manifest.load import load_catalog
 from rightmodel.surfaces.cli import with_settings
 from rightmodel.surfaces.cli.terminal import echo
@@ -19,6 +19,7 @@ from rightmodel.surfaces.ledger_view import ask_ledger
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from rightmodel.ledger.records import AttemptRecord, OutcomeRecord
     from rightmodel.ledger.store import Reader
     from rightmodel.manifest.settings import Settings
 

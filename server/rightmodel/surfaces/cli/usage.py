@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from rightmodel.core.errors import TaskError
-from rightmodel.ledger.records import day_of
+from rightmodel.ledger.call_rows import day_of
 from rightmodel.ledger.reports import GROUPS
 from rightmodel.surfaces.cli import with_settings
 from rightmodel.surfaces.cli.terminal import echo

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
-from rightmodel.ledger.records import day_of
+from rightmodel.ledger.call_rows import day_of
 from rightmodel.surfaces.http.asgi import Reply
 from rightmodel.surfaces.usage_view.page import page
 from rightmodel.surfaces.usage_view.report import Span, day_after, read_report

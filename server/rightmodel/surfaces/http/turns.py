@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from rightmodel.core.errors import RightmodelError
 from rightmodel.core.task import Task, Turn, WireFormat
 from rightmodel.execution.trace_context import continued
-from rightmodel.ledger.records import new_ref
+from rightmodel.ledger.call_rows import new_ref
 from rightmodel.routing.signals.turn import read_turn
 from rightmodel.surfaces.http.asgi import Reply, parse, read_body, send_reply
 from rightmodel.surfaces.http.connections import CONNECTION, Guard

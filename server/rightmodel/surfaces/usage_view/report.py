@@ -10,8 +10,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rightmodel.ledger.budget import Limit, LimitState, estimate, limit_states, limits_of
+from rightmodel.ledger.call_rows import day_of
 from rightmodel.ledger.paths import ledger_file
-from rightmodel.ledger.records import AttemptRecord, CallRecord, day_of
+from rightmodel.ledger.records import AttemptRecord, CallRecord
 from rightmodel.ledger.reports import FIGURES, GROUPS, SLOW_S, Usage, UsageRow, quality, summed
 from rightmodel.ledger.reservations import is_dead
 from rightmodel.ledger.sqlite import SqliteStore
