@@ -65,7 +65,7 @@ NATIVE: list[tuple[WireFormat, dict[str, Any], str]] = [
     (CHAT, {"messages": [USER], "logprobs": True}, "logprobs"),
     (CHAT, {"messages": [USER, {**BEGUN, "prefix": True}]}, "messages.prefix"),
     (CHAT, {"messages": [USER, BEGUN], "continue_final_message": True}, "continue_final_message"),
-    (MESSAGES, {"messages": [USER, BEGUN]}, "prefill"),
+    (MESSAGES, {"messages": [USER, BEGUN]}, "prefill (the last message is the assistant's)"),
     (MESSAGES, {"messages": [USER], "inference_geo": "us"}, "inference_geo"),
     (MESSAGES, {"messages": [{"role": "user", "content": [CITED]}]}, "citations"),
     (RESPONSES, {"input": "hi", "top_logprobs": 3}, "top_logprobs"),

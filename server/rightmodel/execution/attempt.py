@@ -176,16 +176,18 @@ class Attempts:
         def on_text(text: str) -> None:
             call.listener(Token(text))
 
-        if call.relay is None or state.task.turn is None:
+        provider, turn = endpoint.provider, state.task.turn
+        is_raw = turn is not None and turn.dialect is provider.protocol
+        is_freed = state.task.schema is not None and not (is_raw or takes_schemas(step.model))
+        if call.relay is None or turn is None or is_freed:  # of what is around the JSON
             return Watch(self._now, limit, until, on_text=on_text if call.live else None)
-        provider = endpoint.provider
         start = ResponseStart(
             model=step.model.id,
             name=endpoint.name,
             provider=provider.name,
             ref=call.record.ref,
             decision=call.record.decision,
-            is_raw=state.task.turn.dialect is provider.protocol,
+            is_raw=is_raw,
         )
         return Watch(self._now, limit, until, client=call.relay, start=start)
 
@@ -300,6 +302,11 @@ def _failed(
     call.listener(AttemptFailed(number, failed.model, failed.provider, error.fault, message))
 
 
+def takes_schemas(model: Model) -> bool:
+    """Whether its server enforces a JSON schema; else the schema is put in words."""
+    return "json_schema" in model.features
+
+
 def request_of(state: CallState, step: Step, key: str, *, uncapped: bool) -> ModelRequest:
     """What is sent to the step's endpoint. `uncapped`: as in `ModelRequest`."""
     task, decision = state.task, state.decision
@@ -312,7 +319,7 @@ def request_of(state: CallState, step: Step, key: str, *, uncapped: bool) -> Mod
         schema=content.schema,
         key=key,
         turn=task.turn,
-        native_schema="json_schema" in step.model.features,
+        native_schema=takes_schemas(step.model),
         effort=accepted_effort(step.model, task.effort) if task.effort else "",
         max_output_tokens=step.allowance,
         uncapped=uncapped,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Message, Task, WireFormat
-from rightmodel.execution.attempt import accepted_effort, error_of, slot
+from rightmodel.execution.attempt import accepted_effort, error_of, slot, takes_schemas
 from rightmodel.execution.breaker import Breaker
 from rightmodel.execution.outcome import Try, Watch
 from rightmodel.routing.scoring import billable_tokens
@@ -76,7 +76,7 @@ class JudgeCompleter:
             key=self._keys.get(endpoint.provider.name, ""),
             system=system,
             schema=schema,
-            native_schema="json_schema" in model.features,
+            native_schema=takes_schemas(model),
             effort=accepted_effort(model, "none"),
             max_output_tokens=OUTPUT_TOKENS
             + (_THINKING_ROOM if "reasoning" in model.features else 0),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
@@ -17,7 +18,8 @@ from rightmodel.core.call import Attempt, Completion, Usage
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.format import one_line
-from rightmodel.core.task import Task, ToolCall
+from rightmodel.core.task import Task, Text, ToolCall
+from rightmodel.wire.fields import is_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -327,7 +329,7 @@ async def check(task: Task, completion: Completion, checker: SchemaChecker) -> C
     """
     text = completion.text.strip()
     if task.turn is not None:
-        return _checked_turn(completion, text)
+        return await _checked_turn(task, completion, text, checker)
     if completion.finish == "refused":
         reason = f": {one_line(text)}" if text else ""
         raise _failed(Fault.REFUSED, f"the model or its content filter refused{reason}")
@@ -343,14 +345,26 @@ async def check(task: Task, completion: Completion, checker: SchemaChecker) -> C
     return completion
 
 
-def _checked_turn(completion: Completion, text: str) -> Completion:
-    """The completion of a turn. Its client handles what was cut off at the output limit."""
+async def _checked_turn(
+    task: Task, completion: Completion, text: str, checker: SchemaChecker
+) -> Completion:
+    """The completion of a turn. Its client handles what was cut off at the output limit.
+
+    JSON that was asked for and is translated comes without fences and prose; the client is told
+    what is wrong with it by its own check.
+    """
     if completion.finish == "refused":
         reason = f": {one_line(text)}" if text else ""
         raise _failed(Fault.REFUSED, f"the model or its content filter refused{reason}")
     is_call = any(isinstance(part, ToolCall) for part in completion.parts)
     if not text and not is_call and completion.finish != "length":
         raise _failed(Fault.EMPTY, "the answer is empty")
+    if task.schema is None or is_call or completion.body or is_json(text):
+        return completion
+    with suppress(ProviderError):
+        text = await checker.valid_json(task.schema, text)
+        others = (part for part in completion.parts if not isinstance(part, Text))
+        completion = replace(completion, text=text, parts=(*others, Text(text)))
     return completion
 
 

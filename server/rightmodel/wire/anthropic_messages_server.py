@@ -93,7 +93,7 @@ def decode_request(body: Mapping[str, Any]) -> ChatRequest:
         for number_, message in enumerate(messages(body, "messages"))
     ]
     if _is_begun(sent[-1]):
-        left.native("prefill")
+        left.native("prefill (the last message is the assistant's)")
     tools = entries(body.get("tools"), "tools")
     config = optional(body, "output_config", dict) or {}
     request = ChatRequest(
