@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rightmodel.integrations import (
-    CLIENTS,
-    SETUPS,
-    SKILL,
-    Client,
-    Gateway,
-    Launch,
-    Setup,
-    model_settings,
-    registration,
-)
+from rightmodel.integrations.clients import CLIENTS, SKILL, Client
+from rightmodel.integrations.model_setup import SETUPS, Gateway, Setup, model_settings
+from rightmodel.integrations.registration import Launch, registration
 from rightmodel.surfaces.mcp.tools import TOOL_NAMES
 
 FOLDER = Path(__file__).parents[1] / "agent_configs"

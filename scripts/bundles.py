@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final
 
-from rightmodel.integrations import SKILL
+from rightmodel.integrations.clients import SKILL
 from rightmodel.surfaces.mcp.tools import TOOLS
 
 ROOT: Final = Path(__file__).parents[1]

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from rightmodel.integrations import CLIENTS, CannotMergeError, Launch, merged, registration, removed
+from rightmodel.integrations.clients import CLIENTS
+from rightmodel.integrations.edit import CannotMergeError
+from rightmodel.integrations.registration import Launch, merged, registration, removed
 
 LAUNCH = Launch(("/opt/right model/rightmodel",), ("complete", "choose_model"), "/m.toml", "/k.env")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rightmodel.integrations import CLIENTS
+from rightmodel.integrations.clients import CLIENTS
 from rightmodel.ledger.paths import state_dir
 from rightmodel.manifest.settings import config_dir
 from rightmodel.surfaces.cli import _open_streams

@@ -240,10 +240,6 @@ class SqliteReader(Reader):
         self.location = location
         self._db = db
 
-    def check(self) -> None:
-        """Look for damage. Raises `LedgerError`."""
-        _check(self._db, self.location, "quick_check")
-
     def _query(self, sql: str, *values: object) -> Iterable[tuple[Any, ...]]:
         return self._db.execute(sql, values)
 
@@ -274,28 +270,23 @@ class _OldSchemaError(Exception):
 def _read(
     file: Path, question: Callable[[Reader], _T], busy_s: float, *, is_checked: bool
 ) -> _T | None:
-    def checked(reader: SqliteReader) -> _T:
-        if is_checked and file.stat().st_size <= CHECKED_BYTES:
-            reader.check()
-        return question(reader)
-
     before = _content(file)
     if not before:
         return None
     if not _in_use(file):
         try:
-            value = _read_as(file, "immutable=1", checked, busy_s)
+            value = _read_as(file, "immutable=1", question, busy_s, is_checked=is_checked)
         except (sqlite3.DatabaseError, LedgerError):
             if _content(file) == before and not _in_use(file):
                 raise
         else:
             if _content(file) == before:
                 return value
-    return _read_as(file, "mode=ro", checked, busy_s)
+    return _read_as(file, "mode=ro", question, busy_s, is_checked=is_checked)
 
 
 def _read_as(
-    file: Path, mode: str, question: Callable[[SqliteReader], _T], busy_s: float
+    file: Path, mode: str, question: Callable[[Reader], _T], busy_s: float, *, is_checked: bool
 ) -> _T | None:
     address = f"{file.absolute().as_uri()}?{mode}"
     with closing(sqlite3.connect(address, uri=True, timeout=busy_s, isolation_level=None)) as db:
@@ -308,6 +299,8 @@ def _read_as(
             raise newer_schema(str(file), version, len(MIGRATIONS), "")
         if version < len(MIGRATIONS):
             raise _OldSchemaError
+        if is_checked and file.stat().st_size <= CHECKED_BYTES:
+            _check(db, str(file), "quick_check")
         return question(SqliteReader(db, str(file)))
 
 

@@ -16,7 +16,8 @@ import pytest
 from click.testing import CliRunner
 
 from rightmodel.core.errors import TaskError
-from rightmodel.integrations import CLIENTS, Launch, merged, registration
+from rightmodel.integrations.clients import CLIENTS
+from rightmodel.integrations.registration import Launch, merged, registration
 from rightmodel.surfaces.cli import COMMANDS, cli
 from rightmodel.surfaces.cli.config import command as config
 from rightmodel.surfaces.cli.config import file_of, own_command

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from rightmodel.core.errors import TaskError
-from rightmodel.integrations import SETUPS
+from rightmodel.integrations.model_setup import SETUPS
 from rightmodel.surfaces.cli.config import command as config
 from rightmodel.surfaces.cli.config_model import FORMER as FORMER_SETTINGS
 

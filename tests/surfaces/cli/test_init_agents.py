@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rightmodel.core.errors import RightmodelError
-from rightmodel.integrations import SKILL
+from rightmodel.integrations.clients import SKILL
 from surfaces.cli.init_command import KEY, Machine, new_machine, openclaw
 
 if TYPE_CHECKING:

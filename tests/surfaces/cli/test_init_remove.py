@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from rightmodel.integrations import CLIENTS, SETUPS
+from rightmodel.integrations.clients import CLIENTS
+from rightmodel.integrations.model_setup import SETUPS
 from rightmodel.surfaces.cli import cli
 from surfaces.cli.init_command import Machine, new_machine, openclaw
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from rightmodel.core.errors import TaskError, UnknownNameError
-from rightmodel.integrations import CLIENTS, Client, Launch, merged, registration, removed
+from rightmodel.integrations.clients import CLIENTS, Client
+from rightmodel.integrations.registration import Launch, merged, registration, removed
 from rightmodel.manifest.settings import config_dir, keys_file, read_settings
 from rightmodel.surfaces.cli import with_files
 from rightmodel.surfaces.cli.config_model import (

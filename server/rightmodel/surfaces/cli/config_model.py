@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rightmodel.core.errors import TaskError, UnknownNameError
-from rightmodel.integrations import (
-    CLIENTS,
+from rightmodel.integrations.clients import CLIENTS
+from rightmodel.integrations.model_setup import (
     SETUPS,
     Gateway,
     former_settings,
@@ -25,7 +25,7 @@ from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.cli.text_file import current_text, file_errors, write_private
 
 if TYPE_CHECKING:
-    from rightmodel.integrations import Former, Setup
+    from rightmodel.integrations.model_setup import Former, Setup
     from rightmodel.manifest.catalog import Client
 
 FORMER: Final = "former_settings.json"

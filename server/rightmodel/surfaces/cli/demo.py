@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import tomllib
 from collections import Counter
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -36,26 +36,8 @@ if TYPE_CHECKING:
 
     from rightmodel.manifest.catalog import Catalog
 
-MODELS: Final = (
-    "openai/gpt-6-luna",
-    "anthropic/claude-sonnet-5-5",
-    "anthropic/claude-opus-5-5",
-    "google/gemini-3.8-flash",
-    "ollama/gpt-oss:20b",
-)
-BASELINE: Final = "anthropic/claude-opus-4-8"
-MANIFEST: Final = f"""\
-version = 1
-baseline = "{BASELINE}"
-
-[routing]
-assess = "learned"
-
-[[rules]]
-name = "secrets stay here"
-when = {{ matches = "(?i)\\\\b(password|api key|secret)\\\\b" }}
-require = {{ trust = "local" }}
-""" + "".join(f'\n[[models]]\nid = "{model}"\n' for model in MODELS)
+MANIFEST: Final = Path(__file__).with_suffix(".toml")
+BASELINE: Final[str] = tomllib.loads(MANIFEST.read_text(encoding="utf-8"))["baseline"]
 TITLE: Final = f"rightmodel demo: an agent hands over {len(SAMPLES)} subtasks"
 SPEEDUP: Final = 6.0
 PHASES: Final = [HEALTHY] * 7 + [OUTAGE] * 4 + [HEALED] * 3
@@ -102,14 +84,14 @@ def command(*, usage: bool) -> None:
 
 async def _perform(*, usage: bool) -> tuple[list[Call], bool]:
     end_on_signals()
-    catalog = _catalog()
+    catalog = load_catalog(MANIFEST, has_key=lambda _: True)
     answers = Answers((*SAMPLES, *TURNS), count_tokens, speedup=SPEEDUP)
     clock = asyncio.get_running_loop().time
     with View(COLUMNS, SAMPLES, partial(_status, catalog)) as view:
         view.open(TITLE, _opening(catalog))
         async with (
             simulate(catalog, answers, seed=0, clock=clock) as simulated,
-            server_stage(simulated, MANIFEST) as stage,
+            server_stage(simulated, MANIFEST.read_text(encoding="utf-8")) as stage,
         ):
             run = Run(
                 stage,
@@ -173,13 +155,6 @@ def _status(catalog: Catalog, calls: Sequence[Call], down: Collection[str]) -> T
         mark = ("✖ ", "bold red") if name in down else ("● ", "green")
         text.append(*mark).append(f"{name}  ")
     return text.append(f"saved {_saved(totals(calls))}", style="green")
-
-
-def _catalog() -> Catalog:
-    with TemporaryDirectory(prefix="rightmodel-demo-") as folder:
-        path = Path(folder) / "rightmodel.toml"
-        path.write_text(MANIFEST, encoding="utf-8")
-        return load_catalog(path, has_key=lambda _: True)
 
 
 def _outage(catalog: Catalog, calls: Sequence[Call]) -> Outage:

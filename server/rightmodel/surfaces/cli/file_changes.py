@@ -17,7 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.errors import TaskError
-from rightmodel.integrations import CLIENTS, SETUPS, CannotMergeError, former_settings, removed
+from rightmodel.integrations.clients import CLIENTS
+from rightmodel.integrations.edit import CannotMergeError
+from rightmodel.integrations.model_setup import SETUPS, former_settings
+from rightmodel.integrations.registration import removed
 from rightmodel.ledger.paths import state_dir
 from rightmodel.surfaces.cli.terminal import echo, styled
 from rightmodel.surfaces.cli.text_file import change_file, current_text, file_errors, write_private

@@ -12,7 +12,10 @@ import click
 
 from rightmodel.core.errors import TaskError
 from rightmodel.core.format import counted
-from rightmodel.integrations import SETUPS, SKILL, CannotMergeError, Client, Launch, merged
+from rightmodel.integrations.clients import SKILL, Client
+from rightmodel.integrations.edit import CannotMergeError
+from rightmodel.integrations.model_setup import SETUPS
+from rightmodel.integrations.registration import Launch, merged
 from rightmodel.manifest.settings import Settings, config_dir, keys_file, read_settings
 from rightmodel.surfaces.cli import with_settings
 from rightmodel.surfaces.cli.config import file_of, own_command

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import click
 
 from rightmodel.core.errors import TaskError, UnknownNameError
-from rightmodel.integrations import known_id
+from rightmodel.integrations.model_setup import known_id
 from rightmodel.surfaces.cli.starter_manifest import Choices
 from rightmodel.surfaces.cli.terminal import echo
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 from rightmodel.core.errors import TaskError, UnknownNameError
 from rightmodel.core.format import listed
 from rightmodel.execution.engine import effective_catalog
-from rightmodel.integrations import CLIENTS, SETUPS, Client, known_id, own_models
+from rightmodel.integrations.clients import CLIENTS, Client
+from rightmodel.integrations.model_setup import SETUPS, known_id, own_models
 from rightmodel.manifest.read import shipped_manifest, shipped_names
 from rightmodel.surfaces.cli.config import file_of
 from rightmodel.surfaces.cli.terminal import echo

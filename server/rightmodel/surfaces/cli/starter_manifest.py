@@ -1,9 +1,10 @@
-"""The manifest that `rightmodel init` writes: answers → commented TOML."""
+"""The manifest that `rightmodel init` writes: `starter.toml` with the answers filled in."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Final
 
@@ -11,30 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from decimal import Decimal
 
-_MANIFEST: Final = Template("""\
-# Written by `rightmodel init`; it is yours now. `rightmodel check --no-call` finds
-# mistakes, `rightmodel models` shows what is in force.
-version = 1
-
-# The model that your agent itself runs on. Savings are counted against it; none are
-# claimed without it.
-$baseline
-
-# Connected are all providers whose key is set and all local servers that answer.
-# To connect only some of them, name them:
-# include = $providers
-
-[budget]
-# Calls that could exceed it are refused. A day ends at midnight UTC.
-$per_day_usd
-
-[privacy]
-store_text = false    # true: prompts and answers are kept in the ledger
-
-# Prompts that mention secrets go to models on this machine or to none.$secrets
-
-$local_first
-""")
 _SECRETS: Final = r"""
 [[rules]]
 name = "secrets stay here"
@@ -86,7 +63,8 @@ def starter_manifest(choices: Choices) -> str:
     if not choices.baseline:
         baseline = f"# baseline = {json.dumps(choices.suggestion)}"
     most = choices.per_day_usd
-    return _MANIFEST.substitute(
+    text = Path(__file__).with_name("starter.toml").read_text(encoding="utf-8")
+    return Template(text).substitute(
         baseline=baseline,
         providers=_array(choices.providers),
         per_day_usd="# per_day_usd = 5" if most is None else f"per_day_usd = {most:f}",
