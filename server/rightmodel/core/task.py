@@ -136,12 +136,16 @@ class ToolCall:
     signature: str = ""
 
 
+Shown = Text | Attachment
+"""What a tool may return. A name of its own: to write the union costs as much as to look at it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ToolResult:
     """What a tool returned, in a user's message. `id`: of the call."""
 
     id: str
-    parts: tuple[Text | Attachment, ...]
+    parts: tuple[Shown, ...]
     is_error: bool = False
 
 
@@ -166,8 +170,8 @@ class Message:
     def __post_init__(self) -> None:
         texts = [part.text for part in self.parts if isinstance(part, Text)]
         object.__setattr__(self, "text", "".join(texts))
-        files = tuple(part for part in self.parts if isinstance(part, Attachment))
-        object.__setattr__(self, "files", files)
+        files = [part for part in self.parts if isinstance(part, Attachment)]
+        object.__setattr__(self, "files", tuple(files))
 
     @classmethod
     def of(cls, role: Role, text: str, files: tuple[Attachment, ...] = ()) -> Message:
@@ -370,3 +374,11 @@ class Task:
             content = Content(messages, files, "", request.schema, request.tools)
         object.__setattr__(self, "messages", messages)
         object.__setattr__(self, "content", content)
+
+    def in_session(self, session: SessionView | None) -> Task:
+        """The same task as a turn of this session. What it holds is not gathered again."""
+        task = object.__new__(Task)
+        for name in Task.__slots__:
+            object.__setattr__(task, name, getattr(self, name))
+        object.__setattr__(task, "session", session)
+        return task

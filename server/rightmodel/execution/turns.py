@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rightmodel.core.errors import ClosedError, ProviderError
@@ -76,7 +75,7 @@ class Turns:
     async def with_session(self, task: Task) -> Task:
         """The task with what is known of its turn's session, as it is routed."""
         key = task.turn.session if task.turn else ""
-        return replace(task, session=await self._sessions.view(task.client, key)) if key else task
+        return task.in_session(await self._sessions.view(task.client, key)) if key else task
 
     async def close(self) -> None:
         """End whatever runs: each turn records what it cost and raises `ClosedError`."""

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.format import cut
 from rightmodel.core.task import (
-    Attachment,
     CacheMark,
     ChatRequest,
     Message,
     Reasoning,
+    Shown,
     Text,
     ToolCall,
     ToolChoice,
@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from rightmodel.core.task import Part
 
 _CHOICES: Final = {"auto": "auto", "none": "none", "any": "required", "tool": "required"}
+_PLAIN: Final = {"type", "text"}
+"""The fields of a block that is nothing but text."""
 _FIELDS: Final = frozenset({
     "model", "messages", "system", "max_tokens", "stream", "tools", "tool_choice", "thinking",
     "output_config", "output_format", "inference_geo", "temperature", "top_p", "stop_sequences",
@@ -132,7 +134,10 @@ def _decoded_parts(given: Any, field: str, left: Leftovers) -> Iterator[Part]:
         yield Text(given)
         return
     for number_, block in enumerate(entries(given, field)):
-        yield from _decoded_block(block, f"{field}.content[{number_}]", left)
+        if block.keys() == _PLAIN and block["type"] == "text" and isinstance(block["text"], str):
+            yield Text(block["text"])
+        else:
+            yield from _decoded_block(block, f"{field}.content[{number_}]", left)
         if block.get("cache_control"):
             yield CacheMark()
 
@@ -143,8 +148,9 @@ def _decoded_block(block: Mapping[str, Any], field: str, left: Leftovers) -> Ite
         left.native("citations")
     if kind == "tool_result":
         inner = _decoded_parts(block.get("content"), field, left)
-        parts = tuple(p for p in inner if isinstance(p, Text | Attachment))
-        yield ToolResult(text(block.get("tool_use_id")), parts, block.get("is_error") is True)
+        parts = [part for part in inner if isinstance(part, Shown)]
+        id_ = text(block.get("tool_use_id"))
+        yield ToolResult(id_, tuple(parts), block.get("is_error") is True)
     elif kind in {"image", "document"}:
         yield from _decoded_file(block, field, left)
     elif kind == "search_result":

@@ -98,7 +98,7 @@ def entries(value: Any, field: str) -> list[dict[str, Any]]:
     """A value that is an array of objects; none where it is missing."""
     if value is None:
         return []
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+    if not isinstance(value, list) or [item for item in value if not isinstance(item, dict)]:
         raise wrong(field, "an array of objects", None if isinstance(value, list) else value)
     return value
 

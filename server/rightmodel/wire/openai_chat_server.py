@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.task import (
-    Attachment,
     ChatRequest,
     Message,
     Reasoning,
+    Shown,
     Text,
     ToolCall,
     ToolResult,
@@ -67,6 +67,7 @@ _HARMLESS: Final[tuple[Any, ...]] = (None, False, [])
 """Fields that only the same API serves, and values with which they ask for nothing; `n` is 1."""
 
 _FINISH_OUT: Final = {"refused": "content_filter"}
+_NOTHING: Final = Text("")
 
 
 def decode_request(body: Mapping[str, Any]) -> ChatRequest:
@@ -115,12 +116,12 @@ def _decoded_messages(sent: list[dict[str, Any]], left: Leftovers) -> tuple[Mess
         if role not in _ROLES:
             words = f"{role!r} is not one of {', '.join(_ROLES)}"
             raise RequestError(f"{field}.role: {words}", field)
-        parts = tuple(_decoded_content(message, field, left))
+        parts = _decoded_content(message, field, left)
         if role == "function":  # the result of a call of `functions`
             left.native("functions")
         elif role == "tool":
-            result = tuple(p for p in parts if isinstance(p, Text | Attachment))
-            results.append(ToolResult(text(message.get("tool_call_id")), result))
+            result = [part for part in parts if isinstance(part, Shown)]
+            results.append(ToolResult(text(message.get("tool_call_id")), tuple(result)))
             continue
         if results:
             pending, results = tuple(results), []
@@ -156,7 +157,9 @@ def _decoded_message(
         calls.append(ToolCall(text(call.get("id")), name, arguments))
     thought, refusal = text(message.get("reasoning_content")), text(message.get("refusal"))
     reasoning = (Reasoning(thought),) if thought else ()
-    contents = (part for part in (*parts, Text(refusal)) if part != Text(""))
+    contents = [part for part in parts if part != _NOTHING]
+    if refusal:
+        contents.append(Text(refusal))
     return Message("assistant", (*reasoning, *contents, *calls))
 
 
@@ -170,18 +173,19 @@ def _spoken(name: str, parts: tuple[Part, ...]) -> tuple[Part, ...]:
     return tuple(Text(f"{name}: {part.text}") if part is first else part for part in parts)
 
 
-def _decoded_content(message: Mapping[str, Any], field: str, left: Leftovers) -> Iterator[Part]:
-    if message.get("content") is None and message.get("role") in ("assistant", "tool"):
-        return
-    given = content(message, field)
+def _decoded_content(message: Mapping[str, Any], field: str, left: Leftovers) -> tuple[Part, ...]:
+    given = message.get("content")
     if isinstance(given, str):
-        yield Text(given)
-        return
-    for number_, piece in enumerate(given):
+        return (Text(given),)
+    if given is None and message.get("role") in ("assistant", "tool"):
+        return ()
+    parts: list[Part] = []
+    for number_, piece in enumerate(objects(content(message, field))):
         if "file_id" in obj(piece.get("file")):
             left.native("uploaded_files")
         else:
-            yield from _decoded_part(piece, f"{field}.content[{number_}]", left)
+            parts += _decoded_part(piece, f"{field}.content[{number_}]", left)
+    return tuple(parts)
 
 
 def _decoded_part(piece: Mapping[str, Any], field: str, left: Leftovers) -> Iterator[Part]:

@@ -154,7 +154,7 @@ def _decoded_items(items: list[dict[str, Any]], left: Leftovers) -> tuple[Messag
             found[-1][1].extend(parts)
         elif parts:
             found.append((role, parts))
-    return tuple(Message(role, tuple(parts)) for role, parts in found)
+    return tuple([Message(role, tuple(parts)) for role, parts in found])
 
 
 def _continues(item: Mapping[str, Any], before: list[Part], role: str) -> bool:

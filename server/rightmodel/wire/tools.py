@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,6 +40,7 @@ LOCAL_SHELL: Final = "local_shell"
 TOOL_SEARCH: Final = "tool_search"
 
 
+@lru_cache(maxsize=1024)
 def tool_name(name: str, namespace: str = "") -> str:
     """A name that all APIs take, the same for the same tool in every turn."""
     full = f"{namespace}__{name}" if namespace else name

@@ -22,6 +22,7 @@ MOST_CONNECTIONS: Final = 2048
 """Open at once: every stream is one."""
 CONNECTION: Final = "rightmodel.connection"
 """Where the ASGI scope holds the `Guard` of the connection that a request came on."""
+_HEAD_END: Final = b"\r\n\r\n"
 _UPGRADE: Final = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 _UNAVAILABLE: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n"
@@ -87,7 +88,7 @@ def _without_upgrade(data: bytes) -> bytes:
 
     uvicorn's parser would read no body behind it. Java's HttpClient offers HTTP/2 so.
     """
-    head, end, rest = data.partition(b"\r\n\r\n")
+    head, end, rest = data.partition(_HEAD_END)
     return _UPGRADE.sub(b"\r\nx-upgrade:", head) + end + rest
 
 
@@ -191,7 +192,7 @@ class Guard(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Asyncio."""
-        if b"pgrade:" in data and self._head_missing:
+        if self._head_missing and data.find(b"pgrade:", 0, data.find(_HEAD_END)) >= 0:
             data = _without_upgrade(data)
         self._inner.data_received(data)
         if not self.waiting:
