@@ -133,3 +133,34 @@ def test_no_key_is_in_the_ledger(tmp_path: Path) -> None:
     run(tmp_path, [fault.status(401)], [{}, {}])
     kept = b"".join(p.read_bytes() for p in (tmp_path / "state").iterdir())
     assert b"sk-poor" not in kept
+
+
+FROM_FILE = """
+version = 1
+[providers.p]
+protocol = "openai-chat"
+base_url = "{url}"
+key_file = "{file}"
+[[models]]
+id = "p/m"
+"""
+
+
+async def test_a_key_file_that_was_changed_is_read_anew_and_its_key_masked(tmp_path: Path) -> None:
+    file, state = tmp_path / "p.key", {"RIGHTMODEL_STATE_DIR": str(tmp_path / "state")}
+    file.write_text("sk-first-0001")
+    async with SimulatedProvider(key="sk-first-0001", models={"m": Behaviour()}) as up:
+        path = tmp_path / "m.toml"
+        path.write_text(FROM_FILE.format(url=up.base_url, file=file.as_posix()))
+        engine = build(Settings(path, state), load_catalog(path, has_key=lambda _: True))
+        try:
+            await engine.executor.complete(Task("hi"), deadline_s=5.0)
+            up.key = "sk-second-00002"
+            file.write_text(up.key)
+            up.script("m", [f"The key is {up.key}."])
+            answer = await engine.executor.complete(Task("hi"), deadline_s=5.0)
+            assert answer.text == "The key is [key removed]."
+            file.unlink()
+            await engine.executor.complete(Task("hi"), deadline_s=5.0)
+        finally:
+            await engine.close()

@@ -132,7 +132,7 @@ class Attempts:
     async def _request(self, call: Call, step: Step, watch: Watch, ticket: int) -> Completion:
         """The completion. Raises `ProviderError`."""
         state, endpoint = call.state, step.endpoint
-        key = self._keys.get(endpoint.provider.name, "")
+        key = self._keys[endpoint.provider.name]
         try:
             number = len(state.attempts) + 1
             call.listener(AttemptStarted(number, step.model.id, endpoint.provider.name))

@@ -20,6 +20,7 @@ from rightmodel.core.format import mask_keys
 from rightmodel.manifest.clients import client_notes, webhook_of
 from rightmodel.manifest.load import load_catalog
 from rightmodel.manifest.local_servers import addresses, local_servers
+from rightmodel.manifest.settings import ProviderKeys
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -176,9 +177,9 @@ def build(
 
     random = random or random_module.Random()  # noqa: S311 - spreads load and retries
     records = observed(ledger or make_ledger(settings, catalog), observe)
-    mask = _make_mask(settings, catalog)
+    keys = ProviderKeys(settings, catalog)
+    mask = partial(mask_keys, keys=keys.secrets)
     providers = _OverHttp(mask)
-    keys = {name: settings.key(provider) for name, provider in catalog.providers.items()}
     health, checker = Health(clock.now, random.random), SchemaChecker()
     here = this_origin(settings.environment)
     recorder = Recorder(catalog, records, clock.wall, here)
@@ -285,7 +286,7 @@ def make_prober(settings: Settings, catalog: Catalog) -> Prober:
     from rightmodel.execution.probe import Prober
     from rightmodel.ledger.reservations import this_origin
 
-    mask = _make_mask(settings, catalog)
+    mask = partial(mask_keys, keys=settings.secrets(catalog))
     upstreams = _OverHttp(mask)
     return Prober(
         upstreams,
@@ -382,12 +383,6 @@ class _OverHttp(dict["WireFormat", "Upstream"]):
 
 async def _nothing() -> None:
     """No model has been called."""
-
-
-def _make_mask(settings: Settings, catalog: Catalog) -> Callable[[str], str]:
-    """Replaces every known key in a text."""
-    secrets = settings.secrets(catalog)
-    return partial(mask_keys, keys=secrets)
 
 
 def _unavailable(model: Model, settings: Settings, catalog: Catalog) -> str:

@@ -73,7 +73,7 @@ class JudgeCompleter:
             provider=endpoint.provider,
             name=endpoint.name,
             messages=(Message.of("user", prompt),),
-            key=self._keys.get(endpoint.provider.name, ""),
+            key=self._keys[endpoint.provider.name],
             system=system,
             schema=schema,
             native_schema=takes_schemas(model),

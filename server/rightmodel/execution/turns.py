@@ -125,7 +125,7 @@ class TokenCounter:
             endpoint.provider,
             endpoint.name,
             task.messages,
-            key=self._keys.get(endpoint.provider.name, ""),
+            key=self._keys[endpoint.provider.name],
             turn=task.turn,
         )
         try:

@@ -138,6 +138,36 @@ class Settings:
         return _bare(self.environment.get(name, "")) if name else ""
 
 
+class ProviderKeys(dict[str, str]):
+    """Provider → its key or "". A key file that was changed is read anew for the next request.
+
+    `secrets`: what must not appear in any output, new keys included.
+    """
+
+    def __init__(self, settings: Settings, catalog: Catalog) -> None:
+        super().__init__({name: settings.key(p) for name, p in catalog.providers.items()})
+        self.secrets = settings.secrets(catalog)
+        self._settings = settings
+        self._files = {n: (p, _stamp(p)) for n, p in catalog.providers.items() if p.key_file}
+
+    def __getitem__(self, name: str) -> str:
+        provider, seen = self._files.get(name, (None, ()))
+        if provider is not None and (stamp := _stamp(provider)) != seen:
+            self._files[name] = provider, stamp
+            if key := self._settings.key(provider):  # else it is being written
+                self[name] = key
+                self.secrets.insert(0, key)
+        return super().__getitem__(name)
+
+
+def _stamp(provider: Provider) -> tuple[int, ...]:
+    try:
+        facts = expand_user(provider.key_file).stat()
+    except OSError:
+        return ()
+    return facts.st_mtime_ns, facts.st_size, facts.st_ino
+
+
 def _content(key_file: str) -> str:
     return _bare(read_text(expand_user(key_file)))
 
