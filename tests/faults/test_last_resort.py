@@ -82,3 +82,16 @@ async def test_the_probe_is_short() -> None:
         error = await harness.fails()
         assert [model for model, _ in tried(error)] == ["a/m", "a/n", "a/o"]
         assert attempts(error)[-1].start_s == pytest.approx(MOST_RECHECKS * RECHECK_S, abs=0.5)
+
+
+@rehearsal
+async def test_a_silent_last_attempt_leaves_the_background_to_a_model_that_was_not_tried() -> None:
+    async with connected(a=OPENAI, b=OPENAI, c=OPENAI, d=OPENAI) as harness:
+        for name in "abc":
+            harness.upstreams[name].fail_all(fault.no_first_byte())
+        answer = await harness.complete(give_up_s=600)
+        silent = [(f"{name}/m", Fault.TIMEOUT) for name in "abc"]
+        assert tried(answer) == [*silent, ("d/m", None)]
+        assert attempts(answer)[-1].start_s == pytest.approx(50, abs=1)
+        harness.upstreams["d"].fail_all(fault.no_first_byte())
+        assert len((await harness.fails(give_up_s=600)).attempts) <= 4

@@ -259,12 +259,12 @@ async def slot(health: Health, endpoint: Endpoint, until: float, *, retry: bool 
 def _limit(state: CallState, step: Step, now: float) -> float:
     """When silence ends the attempt: its share of what is left, the last one has it all.
 
-    That of a turn has it up to the deadline where another model was not tried: the client tries
-    the turn again by itself, and reaches that one.
+    It has it up to the deadline where another model was not tried: the client tries a turn again by
+    itself, and reaches that one; a task goes on there in the background.
     """
     if state.counted >= state.max_attempts:
-        is_turn = state.task.turn is not None
-        return state.end(now) if is_turn and _has_untried(state) else state.give_up
+        is_kept = state.max_attempts == 1 and state.task.turn is None
+        return state.end(now) if _has_untried(state) and not is_kept else state.give_up
     if step.is_lone:  # it may be loading, and nothing else could answer
         return now + (state.give_up - now) / 2
     shares = max(1, min(state.max_attempts - state.counted, 2)) + 1
@@ -290,16 +290,27 @@ def _failed(
     is_sent: bool = True,
     cut: bool = False,
 ) -> None:
-    """Record a failed attempt; it counts where a model received it, or nothing else is left."""
+    """Record a failed attempt; it counts where a model received it, or nothing else is left.
+
+    The last one of a task does not where it kept silent up to the deadline and another model was
+    not tried: that one has the time until the call gives up.
+    """
     state = call.state
     failed = replace(attempt, fault=error.fault, message=str(error), status=error.status)
     unsent = error.fault is Fault.CONNECTION and not is_sent
-    reached = error.fault.reached and not unsent
+    reached = error.fault.reached and not (unsent or _ends_silent(state, failed))
     state.attempts.append(failed)
     state.failed(step, error, cut=cut, counts=reached or step.is_lone, is_unreached=unsent)
     state.over = state.over or call.is_relayed
     number, message = len(state.attempts), failed.message
     call.listener(AttemptFailed(number, failed.model, failed.provider, error.fault, message))
+
+
+def _ends_silent(state: CallState, failed: Attempt) -> bool:
+    is_silent = failed.fault is Fault.TIMEOUT and failed.first_token_s is None
+    is_last = state.task.turn is None and state.counted >= state.max_attempts > 1
+    in_time = state.began + failed.start_s < state.deadline < state.give_up
+    return is_silent and is_last and in_time and _has_untried(state)
 
 
 def takes_schemas(model: Model) -> bool:
