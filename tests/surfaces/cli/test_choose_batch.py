@@ -36,6 +36,14 @@ def test_a_batch_is_read_before_a_loop_runs_that_would_keep_ctrl_c_away(
     assert json.loads(result.output)["id"] == 1
 
 
+def test_what_each_line_states_is_not_taken_from_the_command(tmp_path: Path) -> None:
+    (tmp_path / "b.jsonl").write_text('{"prompt": "hi"}')
+    more = ["--tier", "cheap", "a task"]
+    done = CliRunner().invoke(cli, ["choose", "--batch", str(tmp_path / "b.jsonl"), *more])
+    assert done.exit_code == 2
+    assert "with --batch each line states its own: task, tier" in done.output
+
+
 def test_a_batch_that_is_not_there_is_named_once(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["choose", "--batch", str(tmp_path / "b.jsonl")])
     assert str(done.exception) == f"{tmp_path}/b.jsonl: cannot be read: No such file or directory"

@@ -68,6 +68,10 @@ def command(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Show which model TASK would go to, and why, without calling it."""
     if batch:
+        if given := [name for name, value in arguments.items() if value]:
+            raise click.UsageError(
+                f"with --batch each line states its own: {listed(sorted(given))}"
+            )
         lines = [line for _, line in json_lines(batch)]  # Ctrl-C would not end a read in the loop
         asyncio.run(_batch(settings, lines, ranked=ranked, judge=judge, with_ledger=with_ledger))
         return
