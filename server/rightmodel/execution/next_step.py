@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from itertools import count, islice
+from itertools import count
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rightmodel.core.fault import Fault
@@ -52,9 +52,9 @@ class _Options:
     def __iter__(self) -> Iterator[Option]:
         for number in count():
             if number == len(self._read):
-                self._read.extend(islice(self._unread, 1))
-            if number == len(self._read):
-                return
+                if (option := next(self._unread, None)) is None:
+                    return
+                self._read.append(option)
             yield self._read[number]
 
     def __bool__(self) -> bool:

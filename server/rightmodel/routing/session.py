@@ -130,7 +130,7 @@ class Horizon:
 
     def prompt_usd(self, model: Model, price: Price) -> Decimal:
         """What this turn's prompt is expected to cost. `price`: known."""
-        _, read, cold = self._terms(model, price)
+        _, read, cold = self.rates(model, price)
         warm = round(self.cached(model))
         return warm * read + (self.prompt - warm) * cold
 
@@ -147,14 +147,10 @@ class Horizon:
         share, read, cold = turn.rates(model, price)
         warm = share * later + (share * prompt if is_warm else self.cached(model))
         leaving_usd = 0.0 if is_warm or model.id == view.model else self.leaving_usd
-        return (warm * read + (every - warm) * cold + leaving_usd) / (1 + n)
+        return (warm * float(read) + (every - warm) * float(cold) + leaving_usd) / (1 + n)
 
-    def rates(self, model: Model, price: Price) -> tuple[float, float, float]:
+    def rates(self, model: Model, price: Price) -> tuple[float, Decimal, Decimal]:
         """Share of the prompt that the cache gives back; USD of a token read from it, and not."""
-        share, read, cold = self._terms(model, price)
-        return share, float(read), float(cold)
-
-    def _terms(self, model: Model, price: Price) -> tuple[float, Decimal, Decimal]:
         cache, prefix = _cache_of(model), self.view.warm.get(model.id)
         if self.prompt < cache.min_tokens:
             share = 0.0
@@ -174,7 +170,7 @@ class Horizon:
     def leaving(self, last: Model) -> Horizon:
         """The same turns of a session whose last turn that model served."""
         _, read, cold = self.rates(last, last.price.rates(self.prompt, self.at))
-        return replace(self, leaving_usd=RETURNS * self.cached(last) * (cold - read))
+        return replace(self, leaving_usd=RETURNS * self.cached(last) * (float(cold) - float(read)))
 
     def always(self, model: Model) -> Horizon:
         """The same turns as if the model had served every former one."""

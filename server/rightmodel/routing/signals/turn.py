@@ -128,8 +128,9 @@ def _without_blocks(text: str, begin: str, end: str) -> str:
 
 
 def _client(headers: Mapping[str, str], system: str) -> str:
+    places = {"system": system}
     for mark in CLIENTS:
-        if mark.pattern.search(_place(mark.where, headers, {"system": system})):
+        if mark.pattern.search(_place(mark.where, headers, places)):
             return mark.client
     product = headers.get("user-agent", "").partition(" ")[0]
     name, _, kind = product.partition("/")
