@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from rightmodel.evaluation.metrics import Point, mean, quality_at, upper_hull
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from rightmodel.evaluation.samples import Cell, Sample, Samples
 
 

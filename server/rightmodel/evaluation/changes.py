@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from math import log
 from typing import TYPE_CHECKING, Final
 
@@ -16,8 +17,6 @@ from rightmodel.routing.decide import plausible
 from rightmodel.routing.scoring import rating
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from rightmodel.evaluation.fit import Assessed, Fit
 
     Ratings = Mapping[str, Mapping[str, float]]

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import exp, log1p
 from typing import TYPE_CHECKING, Final
@@ -31,8 +32,6 @@ from rightmodel.routing.decide import CERTAIN, level
 from rightmodel.routing.scoring import rating
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     Weights = tuple[tuple[str, float], ...]
     Vector = list[float]
     Ratings = dict[str, dict[str, float]]

@@ -8,13 +8,13 @@ under the upper hull of (cost, quality), divided by the cost span (RouterBench, 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Iterable, Sequence
 
     Curve = Sequence[tuple[float, float]]
     """Points (share of strong calls, accuracy), by share."""

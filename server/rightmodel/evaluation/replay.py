@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
@@ -9,8 +10,6 @@ from typing import TYPE_CHECKING
 from rightmodel.core.task import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from rightmodel.core.decision import Assessment, Candidate
     from rightmodel.evaluation.samples import Sample
     from rightmodel.routing.router import Router

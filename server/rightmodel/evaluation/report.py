@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,6 @@ from rightmodel.evaluation.samples import Cell, Samples
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping, Sequence
 
     from rightmodel.evaluation.metrics import Interval, Point
     from rightmodel.evaluation.replay import Routed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,8 +12,6 @@ from rightmodel.core.errors import TaskError
 from rightmodel.core.format import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from rightmodel.evaluation.table import Outcome, Row
     from rightmodel.manifest.catalog import Catalog, Model
 

@@ -15,15 +15,13 @@ import difflib
 import gzip
 import json
 import zlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from typing import Any, Final, TypeGuard
 
 from rightmodel.core.errors import TaskError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
 
 ROW_KEYS: Final = ("id", "benchmark", "category", "prompt", "outcomes")
 OUTCOME_KEYS: Final = ("score", "input_tokens", "output_tokens", "cost_usd")

@@ -6,12 +6,10 @@ The facts are in `clients.toml`; `notes` are printed for the person who register
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Any, Final, Literal
 
 SERVER: Final = "rightmodel"
 SKILL: Final = Path(__file__).with_name("SKILL.md")

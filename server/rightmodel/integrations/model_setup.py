@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from rightmodel.core.errors import UnknownNameError
 from rightmodel.integrations.clients import CLIENTS, Client
@@ -24,9 +25,6 @@ from rightmodel.integrations.edit import (
     render,
     value_at,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
 
 Keys = tuple[str, ...]
 Former = list[tuple[Keys, Any]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from string import Template
 from typing import TYPE_CHECKING, Any, Final
@@ -11,8 +12,6 @@ from rightmodel.integrations.clients import Client, deadline_s
 from rightmodel.integrations.edit import CannotMergeError, drop, edited, mapping_at, put, render
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rightmodel.integrations.edit import Tree
 
 _REMOTE: Final = frozenset({"url", "httpUrl", "serverUrl", "uri"})

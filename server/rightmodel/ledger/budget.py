@@ -6,6 +6,7 @@ refused if its worst case does not fit. So a limit is exceeded only if a worst c
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import reduce
@@ -18,8 +19,6 @@ from rightmodel.ledger.records import AttemptRecord, Hold, HoldRequest
 from rightmodel.ledger.sums import EXACT, Key, Reserved
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
     from rightmodel.manifest.catalog import Budget, Client
 
     Period = Literal["day", "month"]

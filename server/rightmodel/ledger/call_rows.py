@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
@@ -18,7 +19,6 @@ from typing import TYPE_CHECKING, Final
 from rightmodel.ledger.records import UNKNOWN, AttemptRecord, CallRecord, Hold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from decimal import Decimal
 
     from rightmodel.core.call import Attempt, Receipt

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import time
 from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
@@ -25,8 +26,6 @@ from rightmodel.ledger.sums import EXACT, Key
 from rightmodel.ledger.writer import Job, OpenStore, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
     from rightmodel.ledger.records import CallRecord, HoldRequest, Row
     from rightmodel.ledger.spill import Spill
     from rightmodel.ledger.store import Store, Stored

@@ -11,6 +11,7 @@ Every commit waits for the database's disk unless the database's settings say ot
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -26,8 +27,6 @@ from rightmodel.ledger.store import Store, newer_schema
 from rightmodel.ledger.sums import Holds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from psycopg.abc import PQGen
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.core.errors import LedgerError, LedgerFault
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rightmodel.ledger.store import Store
     from rightmodel.ledger.writer import OpenStore
 

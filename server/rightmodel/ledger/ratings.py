@@ -16,6 +16,7 @@ of the very same task counts 1/k.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import sqrt
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -23,8 +24,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rightmodel.core.decision import success
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from rightmodel.ledger.records import OutcomeRecord
 
 DAY_S: Final = 86_400.0

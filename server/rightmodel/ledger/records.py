@@ -7,10 +7,10 @@ the prompt); `Texts` are written only where the manifest's `store_text` allows.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
     from decimal import Decimal
 
     from rightmodel.core.decision import Candidate, Rejection

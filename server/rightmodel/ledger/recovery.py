@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -17,7 +18,6 @@ from rightmodel.ledger.schema import SALVAGED
 from rightmodel.ledger.sqlite import BUSY_S, SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _BESIDE: Final = ("", "-wal", "-shm")

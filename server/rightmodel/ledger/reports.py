@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -11,8 +12,6 @@ from rightmodel.core.errors import BudgetError, NoCandidateError
 from rightmodel.ledger.sums import EXACT
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
-
     from rightmodel.ledger.records import AttemptRecord, CallRecord, OutcomeRecord
 
 WHO: Final = ("client", "session", "kind", "host", "user")

@@ -11,6 +11,7 @@ import os
 import platform
 import sys
 import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from functools import cache
@@ -31,8 +32,6 @@ from rightmodel.ledger.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from rightmodel.ledger.records import HoldRequest, Row
     from rightmodel.ledger.store import Store
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from rightmodel.core.decision import Candidate, Rejection
 from rightmodel.ledger.records import (
@@ -19,9 +20,6 @@ from rightmodel.ledger.records import (
     Session,
     Texts,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 Record = TypeVar("Record", bound=tuple[Any, ...])
 

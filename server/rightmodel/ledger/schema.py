@@ -5,11 +5,9 @@ Money is exact, no float: decimal text in SQLite, NUMERIC in PostgreSQL.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Final
 
 Migration = tuple[str, ...]
 _SQL: Final = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ raised as `LedgerError`. The contract is `tests/ledger/contract.py`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -29,8 +30,6 @@ from rightmodel.ledger.rows import (
 from rightmodel.ledger.sums import EXACT, Holds, Key, Reserved, Sums
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
     from rightmodel.ledger.budget import Mark
     from rightmodel.ledger.records import (
         AttemptRecord,

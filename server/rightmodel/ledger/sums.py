@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rightmodel.ledger.rows import amount_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from rightmodel.ledger.records import Hold
 
 EXACT: Final = Context(prec=60)

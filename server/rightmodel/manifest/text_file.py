@@ -12,13 +12,11 @@ import os
 import re
 import select
 import stat
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from rightmodel.core.errors import ManifestError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 PIPE_S: Final = 5.0

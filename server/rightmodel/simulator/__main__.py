@@ -7,16 +7,13 @@ import asyncio
 import contextlib
 import sys
 from collections import Counter
+from collections.abc import Callable, Sequence
 from random import Random
-from typing import TYPE_CHECKING
 
 from rightmodel.core.errors import UnknownNameError
 from rightmodel.core.task import WireFormat
 from rightmodel.simulator import Behaviour, SimulatedProvider, fault
 from rightmodel.simulator.dialects import DIALECTS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 EXAMPLE = """example, in which a fifth of all calls is refused or stalls:
   python -m rightmodel.simulator --port 9100 --model m --share 0.2 --fault overloaded --fault stall

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,6 @@ from rightmodel.simulator.received import Received, count_tokens
 from rightmodel.simulator.transport import Event, Json, Part, Pause, Response, dumps, json_response
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from random import Random
 
     from rightmodel.core.task import WireFormat

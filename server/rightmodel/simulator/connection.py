@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
@@ -15,7 +16,6 @@ from rightmodel.simulator.transport import End, Forever, Part, Pause, Response, 
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable
 
 FLUSH_AT: Final = 65_536
 """Bytes gathered before they are handed to the socket."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rightmodel.core.task import WireFormat
 from rightmodel.simulator.transport import Json, Response, json_response
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 INVALID: Final = "invalid_request_error"
 REQUEST_ID: Final = "req_simulated"

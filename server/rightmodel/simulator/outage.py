@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -11,8 +12,6 @@ from rightmodel.simulator import SimulatedFault, SimulatedProvider, fault
 from rightmodel.simulator.simulation import dialect_of, used_providers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from rightmodel.manifest.catalog import Catalog, Provider
 
 USUAL_FAULT: Final = "overloaded"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple
@@ -23,8 +24,6 @@ from rightmodel.wire.request import RequestError
 from rightmodel.wire.response import CallDelta, ChatResponse, events_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from rightmodel.simulator.behaviour import Reply
 
 Route = Literal["answer", "models", ""]

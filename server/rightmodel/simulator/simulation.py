@@ -6,6 +6,7 @@ one on loopback, its key a made-up one; further headers are dropped: a key may b
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -25,8 +26,6 @@ from rightmodel.simulator.server import SimulatedProvider
 from rightmodel.simulator.transport import dumps
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-
     from rightmodel.manifest.catalog import Catalog, Model, Provider
 
 FILLER: Final = "Simulated text, as long as a real answer would be. "

@@ -8,6 +8,7 @@ every error names the right values.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -21,8 +22,6 @@ from rightmodel.manifest.clients import AUTO
 from rightmodel.surfaces.files import read_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from rightmodel.manifest.catalog import Catalog
 
 MOST_PROMPT_CHARS: Final = 20_000_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -12,7 +13,6 @@ from rightmodel.core.format import fits
 from rightmodel.ledger.call_rows import day_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
     from decimal import Decimal
 
     from rightmodel.ledger.records import AttemptRecord, CallRecord, Choice, OutcomeRecord, Texts

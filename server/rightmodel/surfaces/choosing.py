@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +10,6 @@ from rightmodel.execution.next_step import UNREACHABLE
 from rightmodel.surfaces import rendering as render
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rightmodel.core.decision import Decision
     from rightmodel.core.task import Task
     from rightmodel.execution.engine import Engine

@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import unicodedata
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -21,8 +22,6 @@ from rightmodel.core.task import Attachment
 from rightmodel.manifest.text_file import UTF16, decoded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rightmodel.manifest.catalog import FilePolicy
 
 _SECRET_NAMES: Final = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from rightmodel.core.errors import RightmodelError
@@ -12,8 +13,6 @@ from rightmodel.ledger.writer import recover
 from rightmodel.manifest.load import load_catalog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rightmodel.ledger.store import Reader, Store
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings

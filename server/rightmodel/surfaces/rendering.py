@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,8 +12,6 @@ from rightmodel.core.errors import ExhaustedError, ProviderError, RightmodelErro
 from rightmodel.core.format import dollars, listed, plain_object
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from rightmodel.core.call import CallEvent, Receipt
     from rightmodel.execution.calls import Page
     from rightmodel.manifest.catalog import Catalog

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from rightmodel.core.format import cut
 from rightmodel.core.task import Attachment, ChatRequest, Part, Text
 from rightmodel.wire.fields import text
 from rightmodel.wire.request import RequestError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 
 T = TypeVar("T")
 

@@ -6,14 +6,12 @@ Token counts and costs are bounded, consistent and never negative.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rightmodel.core.call import Usage
 from rightmodel.core.task import EFFORTS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 MOST_TOKENS: Final = 10**9
 MOST_USD: Final = Decimal(10**6)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
 from rightmodel.core.format import cut
 from rightmodel.core.task import ToolChoice, ToolSpec
@@ -10,10 +11,6 @@ from rightmodel.wire.body import Leftovers, optional, schema_of, wrong
 from rightmodel.wire.fields import obj, objects, text
 from rightmodel.wire.request import RequestError
 from rightmodel.wire.tools import tool_name
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 
 _CHOICES: Final[Mapping[str, Literal["auto", "none", "required"]]] = {
     "auto": "auto",

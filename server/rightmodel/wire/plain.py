@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from rightmodel.wire.conversation import reminder
 from rightmodel.wire.fields import obj, objects, text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 _SYSTEM: Final = frozenset({"system", "developer"})
 _THINKING: Final = frozenset({"thinking", "redacted_thinking"})

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 _STRICT_KEYS: Final = frozenset({
     "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf",

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rightmodel.core.task import ToolOrigin, ToolSpec
 from rightmodel.wire.fields import arguments_object, dumps, obj, text
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """Names that all APIs take."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -15,8 +16,6 @@ from rightmodel.simulator.received import count_tokens
 from rightmodel.simulator.transport import Event, Json, Response, dumps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rightmodel.simulator.call import Call
 
 ANSWERS: Final = Group("Invalid answers")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec
@@ -11,8 +12,6 @@ from rightmodel.simulator.dialects import DIALECTS
 from rightmodel.simulator.transport import Pause, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-
     from rightmodel.core.fault import Fault
     from rightmodel.simulator.call import Call
     from rightmodel.simulator.received import Received

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import formatdate
@@ -12,8 +13,6 @@ from rightmodel.simulator.fault.base import ANTHROPIC, CHAT, GEMINI, Group, Simu
 from rightmodel.simulator.transport import Response, json_response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rightmodel.simulator.call import Call
 
 YEAR_S: Final = 365 * 86_400.0

@@ -7,8 +7,9 @@ import importlib
 import io
 import os
 import sys
+from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
@@ -18,10 +19,6 @@ from rightmodel.manifest.settings import Settings, read_settings
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.exit_code import exit_code
 from rightmodel.surfaces.log import log_to_stderr
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 COMMANDS: Final = {
     "init": "Set everything up: manifest, agents, skill file. --remove undoes it.",

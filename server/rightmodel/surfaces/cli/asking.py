@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -18,8 +19,6 @@ from rightmodel.surfaces.cli.waiting import REMIND_S, reminder
 from rightmodel.surfaces.ledger_view import ask_ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rightmodel.core.task import Task
     from rightmodel.execution.engine import Engine
     from rightmodel.ledger.store import Reader

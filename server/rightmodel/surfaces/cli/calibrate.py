@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -29,7 +30,6 @@ from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.cli.text_file import change_file, file_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from rightmodel.evaluation.fit import Assessed, Fit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,8 +21,6 @@ from rightmodel.surfaces.cli.asking import Conversation, Output
 from rightmodel.surfaces.cli.terminal import echo, styled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from rightmodel.manifest.settings import Settings
 
 _HELP: Final = """\

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
@@ -21,8 +22,6 @@ from rightmodel.surfaces.cli.terminal import echo, styled
 from rightmodel.surfaces.cli.waiting import REMIND_S, reminder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
-
     from rightmodel.manifest.catalog import Catalog, Endpoint, Model
     from rightmodel.manifest.settings import Settings
 

@@ -7,6 +7,7 @@ import contextlib
 import json
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -28,8 +29,6 @@ from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.cli.waiting import end_on_signals, first
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from rightmodel.manifest.catalog import Catalog, Endpoint, Model
     from rightmodel.manifest.settings import Settings
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,8 +28,6 @@ from rightmodel.surfaces.cli.prompt_sources import json_lines, prompt_with_input
 from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from rightmodel.core.task import Task
     from rightmodel.manifest.settings import Settings
     from rightmodel.routing.router import Router

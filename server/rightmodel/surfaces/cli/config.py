@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -26,9 +26,6 @@ from rightmodel.surfaces.cli.config_model import (
 from rightmodel.surfaces.cli.file_changes import change_agent_file, note, take_out, write_noted
 from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.mcp.tools import TOOL_NAMES
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 @click.command("config")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.measure import Measurement
@@ -10,9 +10,6 @@ from rich.segment import Segment
 from rich.table import Table
 
 from rightmodel.core.format import visible
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class _SafeConsole(Console):

@@ -6,6 +6,7 @@ import asyncio
 import sys
 import tomllib
 from collections import Counter
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -32,8 +33,6 @@ from rightmodel.surfaces.cli.waiting import end_on_signals, first
 from rightmodel.surfaces.usage_view.sections import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
     from rightmodel.manifest.catalog import Catalog
 
 MANIFEST: Final = Path(__file__).with_suffix(".toml")

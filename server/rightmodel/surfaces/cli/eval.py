@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,6 @@ from rightmodel.surfaces.cli import with_settings
 from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings
 

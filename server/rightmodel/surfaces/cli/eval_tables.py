@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
@@ -11,8 +12,6 @@ from rightmodel.surfaces.cli.console import console, print_table, table
 from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rich.table import Table
 
     from rightmodel.evaluation.metrics import Interval

@@ -11,10 +11,11 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rightmodel.core.errors import TaskError
 from rightmodel.integrations.clients import CLIENTS
@@ -24,9 +25,6 @@ from rightmodel.integrations.registration import removed
 from rightmodel.ledger.paths import state_dir
 from rightmodel.surfaces.cli.terminal import echo, styled
 from rightmodel.surfaces.cli.text_file import change_file, current_text, file_errors, write_private
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 _VALUE: Final = re.compile(r"^([+ -]\w+=).*")
 

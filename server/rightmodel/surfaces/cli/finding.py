@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from rightmodel.execution.probe import Finding, most_usd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from rightmodel.manifest.catalog import Endpoint, Model
 
 CENT: Final = Decimal("0.01")

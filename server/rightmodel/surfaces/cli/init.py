@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -36,8 +37,6 @@ from rightmodel.surfaces.cli.text_file import file_errors
 from rightmodel.surfaces.mcp.tools import TOOL_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from rightmodel.surfaces.cli.check import Checked
 
 _FIRST_TASK: Final = 'rightmodel ask "Translate into German: see you on Monday"'

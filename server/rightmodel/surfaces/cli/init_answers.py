@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -16,8 +17,6 @@ from rightmodel.surfaces.cli.starter_manifest import Choices
 from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from rightmodel.surfaces.cli.init_machine import Machine
 
 T = TypeVar("T")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,8 +20,6 @@ from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.cli.text_file import current_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings
 

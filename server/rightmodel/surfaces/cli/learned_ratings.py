@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -20,8 +21,6 @@ from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.ledger_view import ask_ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rightmodel.ledger.ratings import LearnedRating, Ratings
     from rightmodel.ledger.store import Reader
     from rightmodel.manifest.catalog import Catalog, Model

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from math import isinf
@@ -23,8 +24,6 @@ from rightmodel.surfaces.cli.terminal import echo, styled
 from rightmodel.surfaces.ledger_view import ask_ledger, manifest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
     from rich.console import Console
 
     from rightmodel.ledger.records import AttemptRecord, Choice

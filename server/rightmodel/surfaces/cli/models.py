@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,8 +21,6 @@ from rightmodel.surfaces.cli import settings_summary, with_settings
 from rightmodel.surfaces.cli.terminal import echo, styled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rich.table import Table
 
     from rightmodel.ledger.ratings import LearnedRating

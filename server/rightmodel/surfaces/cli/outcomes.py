@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -17,8 +18,6 @@ from rightmodel.surfaces.cli.terminal import echo
 from rightmodel.surfaces.ledger_view import ask_ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from rightmodel.ledger.records import AttemptRecord, OutcomeRecord
     from rightmodel.ledger.store import Reader
     from rightmodel.manifest.settings import Settings

@@ -7,6 +7,7 @@ import json
 import sys
 import textwrap
 from collections import Counter
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,8 +30,6 @@ from rightmodel.surfaces.cli.show.view import Column, View
 from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings
     from rightmodel.simulator.samples import Sample

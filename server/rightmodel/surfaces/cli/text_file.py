@@ -6,14 +6,12 @@ import errno
 import os
 import stat
 import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rightmodel.core.errors import TaskError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 NEW_FILE_MODE: Final = 0o600
 """A settings file may hold keys one day."""

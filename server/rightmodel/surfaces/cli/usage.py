@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -22,8 +23,6 @@ from rightmodel.surfaces.usage_view import report as reports
 from rightmodel.surfaces.usage_view.report import Span, UsageReport, read_report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from rightmodel.ledger.store import Reader
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
@@ -18,8 +19,6 @@ from rightmodel.surfaces.ledger_view import ask_ledger
 from rightmodel.surfaces.usage_view.report import Span, attempts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
     from rightmodel.ledger.records import AttemptRecord
     from rightmodel.ledger.store import Reader
     from rightmodel.manifest.catalog import Catalog

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
@@ -10,8 +11,6 @@ from rightmodel.surfaces.cli.console import console, print_table, table
 from rightmodel.surfaces.usage_view import sections as words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from rich.console import Console
 
     from rightmodel.surfaces.usage_view.report import UsageReport

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from typing import TYPE_CHECKING, Final
+from collections.abc import AsyncIterator, Callable
+from typing import Final
 
 from rightmodel.surfaces.cli.terminal import echo, styled
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
 
 REMIND_S: Final = 10.0
 """Seconds of silence, after which a command says what it is waiting for."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from rightmodel.core.task import Task, WireFormat
 from rightmodel.surfaces.arguments import choose_task
@@ -15,9 +16,6 @@ from rightmodel.surfaces.http.turns import Request, task_of
 from rightmodel.wire.body import optional, required
 from rightmodel.wire.fields import objects
 from rightmodel.wire.request import RequestError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 LIMIT: Final = 3
 """Candidates shown, unless `limit` says otherwise."""

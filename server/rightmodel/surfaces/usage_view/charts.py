@@ -6,6 +6,7 @@ Names and texts are escaped here.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -17,8 +18,6 @@ from rightmodel.core.format import usd
 from rightmodel.ledger.sums import EXACT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from rightmodel.ledger.reports import UsageRow
 
 MOST_COLUMNS: Final = 62

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from html import escape
 from importlib.resources import files
@@ -13,8 +14,6 @@ from rightmodel.surfaces.usage_view import sections as words
 from rightmodel.surfaces.usage_view.charts import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from rightmodel.surfaces.usage_view.report import UsageReport
     from rightmodel.surfaces.usage_view.sections import Section
 

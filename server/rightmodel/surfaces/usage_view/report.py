@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -20,8 +21,6 @@ from rightmodel.ledger.sums import Sums
 from rightmodel.surfaces.ledger_view import ask_ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
     from rightmodel.ledger.reports import Delegated, Quality, Spread
     from rightmodel.ledger.store import Reader
     from rightmodel.manifest.catalog import Catalog

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -11,8 +12,6 @@ from rightmodel.ledger.reports import GROUPS, WHO, Spread, UsageRow
 from rightmodel.surfaces.usage_view.charts import Bar, BarChart, ColumnChart, columns_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rightmodel.ledger.budget import LimitState
     from rightmodel.surfaces.usage_view.report import UsageReport
 

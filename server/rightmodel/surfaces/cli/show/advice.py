@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from rightmodel.core.decision import Trust
@@ -10,8 +11,6 @@ from rightmodel.core.format import listed
 from rightmodel.simulator.simulation import used_providers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
     from rightmodel.manifest.catalog import Catalog, Model
     from rightmodel.simulator.outage import Outage
     from rightmodel.surfaces.cli.show.calls import Call

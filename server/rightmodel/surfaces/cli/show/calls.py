@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -10,8 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from rightmodel.core.fault import Fault, Recovery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
     from rightmodel.simulator import Received
     from rightmodel.simulator.samples import Sample
 

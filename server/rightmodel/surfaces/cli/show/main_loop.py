@@ -7,6 +7,7 @@ import contextlib
 import re
 import sys
 import time
+from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -16,7 +17,6 @@ from rightmodel.simulator.simulation import result_of
 from rightmodel.surfaces.cli.show.run import CALL_S, START_S, environment_of, files_in
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
     import httpx2

@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,8 +25,6 @@ from rightmodel.surfaces import rendering as render
 from rightmodel.surfaces.cli.show.calls import HEALED, HEALTHY, OUTAGE, Result, Traffic, outcome
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-
     from mcp.client.session import ClientSession
 
     from rightmodel.core.task import Task

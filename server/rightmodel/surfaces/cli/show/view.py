@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 import time
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from rich.console import Console, Group
@@ -15,8 +16,6 @@ from rightmodel.surfaces.cli.console import console
 from rightmodel.surfaces.cli.show.calls import HEALTHY, OUTAGE, Call, notes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-
     from rightmodel.simulator.outage import Outage
     from rightmodel.simulator.samples import Sample
 
