@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 FLUSH_AT: Final = 65_536
 """Bytes gathered before they are handed to the socket."""
+MOST_UNREAD: Final = 1 << 28
+"""Bytes of a request: a limit that none reaches."""
 
 
 class RawRequest(NamedTuple):
@@ -34,7 +36,7 @@ class HungUpError(Exception):
     """The client is gone."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.StreamReaderProtocol):
     """Reads requests, plays responses; knows at once when the client hangs up.
 
     `serve` runs as a task for the whole connection. While `busy`, a client that hangs up cancels
@@ -56,66 +58,51 @@ class Connection(asyncio.Protocol):
         self._sleep = sleep
         self._closing = closing
         self._known = known
-        self._buffer = bytearray()
-        self._came = asyncio.Event()
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self._loop = asyncio.get_running_loop()
-        self.lost: asyncio.Future[None] = self._loop.create_future()
+        self._reader = asyncio.StreamReader(MOST_UNREAD)
+        super().__init__(self._reader)
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     # --- called by the event loop ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start serving."""
-        self._transport = cast("asyncio.Transport", transport)
+        super().connection_made(transport)
+        loop = asyncio.get_running_loop()
+        self._tcp = cast("asyncio.Transport", transport)
+        self._writer = asyncio.StreamWriter(self._tcp, self, self._reader, loop)
         self._known.add(self)
-        self._task = self._loop.create_task(self._run())
-
-    def data_received(self, data: bytes) -> None:
-        """Keep what came."""
-        self._buffer += data
-        self._came.set()
+        self._serving = loop.create_task(self._run())
 
     def eof_received(self) -> bool:
         """Treat a closed sending side as a client that hung up."""
+        super().eof_received()
         self._hang_up()
         return False
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop's signature
+    def connection_lost(self, exc: Exception | None) -> None:
         """Let go of whoever waits."""
+        super().connection_lost(exc)
         self._hang_up()
         self._known.discard(self)
         if not self.lost.done():
             self.lost.set_result(None)
 
-    def pause_writing(self) -> None:
-        """Hold back: the client reads slowly."""
-        self._writable.clear()
-
-    def resume_writing(self) -> None:
-        """Go on."""
-        self._writable.set()
-
     def _hang_up(self) -> None:
-        if self.gone:
-            return
+        if self.busy and not self.gone:
+            self._serving.cancel()
         self.gone = True
-        self._came.set()
-        self._writable.set()
-        if self.busy:
-            self._task.cancel()
 
     async def ended(self) -> None:
         """Wait until nothing of it runs any more."""
-        await asyncio.wait([self._task])
+        await asyncio.wait([self._serving])
 
     async def _run(self) -> None:
         try:
             await self._serve(self)
-        except HungUpError:
+        except (HungUpError, ConnectionError):
             pass
         finally:
-            self._transport.close()
+            self._tcp.close()
 
     # --- reading ---
 
@@ -128,50 +115,29 @@ class Connection(asyncio.Protocol):
             pairs = (line.partition(":") for line in lines)
             headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
             if headers.get("expect", "").lower() == "100-continue":
-                self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self._tcp.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             return RawRequest(method, target, headers, await self._read_body(headers))
-        except (HungUpError, ValueError):
+        except (HungUpError, EOFError, OSError, ValueError):
             return None
 
     async def _head(self) -> bytes:
         """Everything before the body. Anything but HTTP, such as TLS, gets a 400 at once."""
-        while not self._buffer:
-            await self._more()
-        if not self._buffer[:1].isalpha():
-            self._transport.write(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")
+        first = await self._reader.readexactly(1)
+        if not first.isalpha():
+            self._tcp.write(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")
             raise HungUpError
-        return await self._until(b"\r\n\r\n")
+        return first + (await self._reader.readuntil(b"\r\n\r\n")).removesuffix(b"\r\n\r\n")
 
     async def _read_body(self, headers: dict[str, str]) -> bytes:
         if headers.get("transfer-encoding", "").lower() != "chunked":
-            return await self._exactly(int(headers.get("content-length", 0)))
+            return await self._reader.readexactly(int(headers.get("content-length", 0)))
         body = bytearray()
-        while size := int((await self._until(b"\r\n")).partition(b";")[0], 16):
-            body += await self._exactly(size)
-            await self._exactly(2)
-        while await self._until(b"\r\n"):
+        while size := int((await self._reader.readuntil(b"\r\n")).partition(b";")[0], 16):
+            body += await self._reader.readexactly(size)
+            await self._reader.readexactly(2)
+        while await self._reader.readuntil(b"\r\n") != b"\r\n":
             pass  # trailers
         return bytes(body)
-
-    async def _until(self, mark: bytes) -> bytes:
-        while (at := self._buffer.find(mark)) < 0:
-            await self._more()
-        found = bytes(self._buffer[:at])
-        del self._buffer[: at + len(mark)]
-        return found
-
-    async def _exactly(self, count: int) -> bytes:
-        while len(self._buffer) < count:
-            await self._more()
-        found = bytes(self._buffer[:count])
-        del self._buffer[:count]
-        return found
-
-    async def _more(self) -> None:
-        if self.gone:
-            raise HungUpError
-        self._came.clear()
-        await self._came.wait()
 
     # --- writing ---
 
@@ -217,19 +183,18 @@ class Connection(asyncio.Protocol):
 
     async def _write(self, data: bytes | bytearray) -> None:
         if data:
-            self._transport.write(bytes(data))
-        if not self._writable.is_set():
-            await self._writable.wait()
+            self._tcp.write(bytes(data))
+        await self._writer.drain()
 
     # --- ending ---
 
     def reset(self) -> None:
         """Close with a TCP reset: a zero linger time makes the kernel send one."""
         self.reset_here = True
-        found = self._transport.get_extra_info("socket")
+        found = self._tcp.get_extra_info("socket")
         if found is not None and found.fileno() >= 0:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._transport.abort()
+        self._tcp.abort()
 
 
 def _chunk(data: bytes) -> bytes:
