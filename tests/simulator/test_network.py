@@ -48,7 +48,7 @@ async def test_small_writes_are_sent_at_once() -> None:
         await client.send(path_of("openai-chat"), body_of("openai-chat"))
         assert (await client.read()).status == 200
         (connection,) = provider._listener._open
-        accepted = connection._transport.get_extra_info("socket")
+        accepted = connection._tcp.get_extra_info("socket")
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         await client.close()
 
