@@ -1,9 +1,9 @@
 """How far one warm `complete` goes: package files that it enters, and changes from file to file.
 
 Counted in process, from the tool call's arguments to its result, with `sys.setprofile`, while a
-simulated provider answers from another process. Every call of a function counts, properties and
-callbacks included; the frames of comprehensions and the resumption of coroutines are no calls.
-`--show` prints the functions in order.
+simulated provider answers from another process. The client has asked for no progress. Every call
+of a function counts, properties and callbacks included; the frames of comprehensions and the
+resumption of coroutines are no calls. `--show` prints the functions in order.
 """
 
 from __future__ import annotations
@@ -71,13 +71,6 @@ class Route:
             self.steps[-1] += f" {frame.f_code.co_name}"
 
 
-class Session:
-    """A client that does not listen to progress."""
-
-    async def report_progress(self, *_: object) -> None:
-        """Nothing is shown."""
-
-
 async def measure(url: str, folder: Path) -> Route:
     """The route of one call, after a few others."""
     manifest = folder / "rightmodel.toml"
@@ -89,7 +82,7 @@ async def measure(url: str, folder: Path) -> Route:
 
     async def complete(number: int) -> None:
         arguments = {"prompt": f"Translate into French: good morning, number {number}"}
-        result = await tools.answer("complete", arguments, Session())  # type: ignore[arg-type]
+        result = await tools.answer("complete", arguments)
         if result.is_error:
             raise RuntimeError(str(result.content))
 

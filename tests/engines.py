@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from rightmodel.execution.engine import build
 from rightmodel.manifest.load import load_catalog
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from mcp.server.session import ServerSession
     from mcp_types import CallToolResult
 
     from rightmodel.execution.engine import Engine
@@ -59,17 +58,10 @@ class Tools:
             k: v.replace("{ref}", self._ref) if isinstance(v, str) else v
             for k, v in arguments.items()
         }
-        result = await self._calls.answer(tool, filled, cast("ServerSession", _Silent()), client)
+        result = await self._calls.answer(tool, filled, None, client)
         found = re.search(r"\[ref=(\w+)", text_of(result))
         self._ref = found[1] if found else self._ref
         return result
-
-
-class _Silent:
-    """A session without a client."""
-
-    async def report_progress(self, *_: object) -> None:
-        return
 
 
 def text_of(result: CallToolResult) -> str:

@@ -12,8 +12,8 @@ from faults.harness import Upstream, attempts, connected, rehearsal, tried
 from rightmodel.core.errors import ExhaustedError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
-from rightmodel.execution.attempt import PROBE_S
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S
+from rightmodel.execution.call_state import PROBE_S
 from rightmodel.simulator import Behaviour, SimulatedFault, fault
 
 

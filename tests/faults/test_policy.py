@@ -14,8 +14,8 @@ from rightmodel.core.decision import Trust
 from rightmodel.core.errors import ExhaustedError
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import ChatRequest, Message, Task, Turn, WireFormat
-from rightmodel.execution.attempt import PROBE_S
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S, MOST_COOLDOWN_S, OUT_S
+from rightmodel.execution.call_state import PROBE_S
 from rightmodel.execution.executor import MOST_PAUSE_S
 from rightmodel.execution.health import RETRY_WINDOW_S
 from rightmodel.execution.next_step import BACKOFF_S

@@ -12,8 +12,9 @@ from faults.harness import Upstream, attempts, connected, machine_line, rehearsa
 from rightmodel.core.fault import Fault
 from rightmodel.core.task import Task
 from rightmodel.execution import outcome
-from rightmodel.execution.attempt import LEAST_FIRST_TOKEN_S, STALL_S
+from rightmodel.execution.attempt import STALL_S
 from rightmodel.execution.breaker import FIRST_COOLDOWN_S
+from rightmodel.execution.call_state import LEAST_FIRST_TOKEN_S
 from rightmodel.simulator import Behaviour, SimulatedFault, fault
 from rightmodel.simulator.fault.base import made
 

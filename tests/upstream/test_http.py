@@ -283,7 +283,7 @@ def test_the_arguments_of_a_call_that_is_held_are_progress() -> None:
     calls = [(0, "list", ""), (1, "write", '{"a":'), (1, "", "1}")]
     for index, name, arguments in calls:
         call = {"index": index, "function": {"name": name, "arguments": arguments}}
-        answer._take(events(chunk({"tool_calls": [call]})).chunks[0])
+        answer._stream(events(chunk({"tool_calls": [call]})).chunks[0])
     assert len(watch.texts) == len(calls)
 
 

@@ -18,20 +18,9 @@ if TYPE_CHECKING:
 
 
 SKILLS: Final = (
-    "general",
-    "code",
-    "math",
-    "reasoning",
-    "writing",
-    "summarize",
-    "extract",
-    "classify",
-    "translate",
-    "research",
-    "knowledge",
-    "vision",
-    "agentic",
-)
+    "general", "code", "math", "reasoning", "writing", "summarize", "extract", "classify",
+    "translate", "research", "knowledge", "vision", "agentic",
+)  # fmt: skip
 """The skills every manifest knows; a manifest may add its own."""
 
 

@@ -12,6 +12,7 @@ from rightmodel.core.call import Attempt, AttemptFailed, AttemptStarted, Complet
 from rightmodel.core.errors import BudgetError, ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import EFFORTS, Reasoning, Task, WireFormat
+from rightmodel.execution.call_state import LEAST_FIRST_TOKEN_S, PROBE_S
 from rightmodel.execution.outcome import Try, Watch, check
 from rightmodel.execution.relay import Relay, ResponseStart
 from rightmodel.routing.tokens import attachment_tokens
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("rightmodel")
 
-LEAST_FIRST_TOKEN_S: Final = 2.0
-PROBE_S: Final = 5.0
-"""Least time to a first token for an endpoint that kept silent the last time, and is probed."""
 OPEN_STALL_S: Final = 300.0
 """Silence in mid-stream of a response that a client is receiving, where nothing can replace it."""
 STALL_S: Final = 30.0
@@ -47,13 +45,14 @@ _USUAL: Final = (None, "auto", "default", "standard", "standard_only")
 
 @dataclass(slots=True)
 class Call:
-    """One call under way."""
+    """One call under way. `watch`: over the attempt that is, `None` until its request is made."""
 
     state: CallState
     record: CallRecorder
     listener: Listener
     live: bool
     relay: Relay | None = None
+    watch: Watch | None = None
 
     @property
     def is_relayed(self) -> bool:
@@ -83,14 +82,13 @@ class Attempts:
 
     async def make(self, call: Call, step: Step) -> Completion | None:
         """The checked completion, or `None` after a failure that the call's state holds."""
-        state, record = call.state, call.record
+        state, record, call.watch = call.state, call.record, None
         try:
             hold = await record.reserve(step)
         except BudgetError as error:
             state.lacks_budget(step.model, error)
             record.flags[f"over_budget={step.model.id}"] = None
             return None
-        state.started(step)
         with record.attempt_span(step) as span:
             try:
                 completion = await self._attempt(call, step)
@@ -101,8 +99,9 @@ class Attempts:
         return completion
 
     async def _attempt(self, call: Call, step: Step) -> Completion | None:
-        state, endpoint, began, watch = call.state, step.endpoint, self._now(), None
-        tokens, limit = state.decision.requirements.input_tokens, _limit(state, step, began)
+        state, endpoint, began = call.state, step.endpoint, self._now()
+        state.started(step)
+        tokens, limit = state.decision.requirements.input_tokens, state.limit(step, began)
         started = began - state.began
         tried = Try(step.model, endpoint, tokens, state.billable, started, step.allowance)
         try:
@@ -112,14 +111,14 @@ class Attempts:
                 began = self._now()
                 tried = tried._replace(start_s=began - state.began)
                 step_now = step._replace(health=self._health.state(endpoint))
-                limit = _limit(state, step_now, began)
-            watch = self._watch(call, step, limit)
-            completion = await self._request(call, step, watch, ticket)
+                limit = state.limit(step_now, began)
+            completion = await self._request(call, step, limit, ticket)
             time_s = self._now() - began
             attempt = tried.completed(completion, at=self._clock(), time_s=time_s)
         except BaseException as failed:
             error = failed if isinstance(failed, ProviderError) else None
             time_s = self._now() - began
+            watch = call.watch
             attempt = tried.broken_off(watch, error, at=self._clock(), time_s=time_s)
             if error is None:  # cancelled
                 state.attempts.append(attempt)
@@ -129,7 +128,7 @@ class Attempts:
             return None
         return await self._checked(call, step, completion, attempt)
 
-    async def _request(self, call: Call, step: Step, watch: Watch, ticket: int) -> Completion:
+    async def _request(self, call: Call, step: Step, limit: float, ticket: int) -> Completion:
         """The completion. Raises `ProviderError`."""
         state, endpoint = call.state, step.endpoint
         key = self._keys[endpoint.provider.name]
@@ -137,12 +136,13 @@ class Attempts:
             number = len(state.attempts) + 1
             call.listener(AttemptStarted(number, step.model.id, endpoint.provider.name))
             request = request_of(state, step, key, uncapped=not call.record.is_limited)
-            with watch:
+            with self._watch(call, step, limit) as watch:
+                call.watch = watch
                 upstream = self._upstreams[endpoint.provider.protocol]
                 completion = await upstream.complete(request, watch)
         except Exception as failed:
-            if isinstance(failed, TimeoutError):
-                error = self._timed_out(endpoint, watch)
+            if isinstance(failed, TimeoutError) and call.watch:
+                error = self._timed_out(endpoint, call.watch)
             else:
                 error = error_of(failed, endpoint)
             self._health.fail(endpoint, error, ticket)
@@ -254,31 +254,6 @@ async def slot(health: Health, endpoint: Endpoint, until: float, *, retry: bool 
         what = f"{name} was busy: {traffic.held} requests were under way all the time"
         raise ProviderError(Fault.BUSY, what, provider=name) from None
     return health.begin(endpoint, retry=retry, is_admitted=True)
-
-
-def _limit(state: CallState, step: Step, now: float) -> float:
-    """When silence ends the attempt: its share of what is left, the last one has it all.
-
-    It has it up to the deadline where another model was not tried: the client tries a turn again by
-    itself, and reaches that one; a task goes on there in the background.
-    """
-    if state.counted >= state.max_attempts:
-        is_kept = state.max_attempts == 1 and state.task.turn is None
-        return state.end(now) if _has_untried(state) and not is_kept else state.give_up
-    if step.is_lone:  # it may be loading, and nothing else could answer
-        return now + (state.give_up - now) / 2
-    shares = max(1, min(state.max_attempts - state.counted, 2)) + 1
-    if "reasoning" in step.model.features and state.task.effort != "none":
-        shares = 2  # it may think for long before the first token, and that is no fault
-    share = max(LEAST_FIRST_TOKEN_S, (state.end(now) - now) / shares)
-    if step.health.fault is Fault.TIMEOUT:  # another call should not lose as much to it
-        share = min(share, max(PROBE_S, 3 * step.health.latency_s))
-    return min(state.give_up, now + share)
-
-
-def _has_untried(state: CallState) -> bool:
-    models = (state.models[candidate.model] for candidate in state.candidates)
-    return any(e.key not in state.tried for model in models for e in model.endpoints)
 
 
 def _failed(

@@ -28,6 +28,9 @@ ROOM_BY_FAR: Final = 2
 """Times our estimate of a prompt: more than it is off by, rare scripts apart."""
 LEAST_ALLOWANCE: Final = 16_384
 """Least output tokens allowed for an answer, where the model can: room to reason in."""
+LEAST_FIRST_TOKEN_S: Final = 2.0
+PROBE_S: Final = 5.0
+"""Least time to a first token for an endpoint that kept silent the last time, and is probed."""
 LARGER: Final = 4
 """Factor on the output budget when reasoning used it up."""
 
@@ -201,6 +204,29 @@ class CallState:
     def end(self, now: float) -> float:
         """What time is shared out up to: the deadline; in the background, giving up."""
         return self.deadline if now < self.deadline else self.give_up
+
+    def limit(self, step: Step, now: float) -> float:
+        """When silence ends the attempt: its share of what is left, the last one has it all.
+
+        It has it up to the deadline where another model was not tried: the client tries a turn
+        again by itself, and reaches that one; a task goes on there in the background.
+        """
+        if self.counted >= self.max_attempts:
+            is_kept = self.max_attempts == 1 and self.task.turn is None
+            return self.end(now) if self._has_untried() and not is_kept else self.give_up
+        if step.is_lone:  # it may be loading, and nothing else could answer
+            return now + (self.give_up - now) / 2
+        shares = max(1, min(self.max_attempts - self.counted, 2)) + 1
+        if "reasoning" in step.model.features and self.task.effort != "none":
+            shares = 2  # it may think for long before the first token, and that is no fault
+        share = max(LEAST_FIRST_TOKEN_S, (self.end(now) - now) / shares)
+        if step.health.fault is Fault.TIMEOUT:  # another call should not lose as much to it
+            share = min(share, max(PROBE_S, 3 * step.health.latency_s))
+        return min(self.give_up, now + share)
+
+    def _has_untried(self) -> bool:
+        models = (self.models[candidate.model] for candidate in self.candidates)
+        return any(e.key not in self.tried for model in models for e in model.endpoints)
 
     def lacks_budget(self, model: Model, error: BudgetError) -> None:
         """No budget has room for the model. The error kept is one that passes, where one does."""

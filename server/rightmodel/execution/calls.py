@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from rightmodel.execution.executor import Executor
     from rightmodel.execution.shared_calls import SharedCalls
 
+    MaybeListener = Listener | None
+
 MOST_RUNNING: Final = 64
 """Calls at once; further ones wait their turn: a routed model may be an agent that calls us."""
 MOST_KEPT: Final = 256
@@ -88,7 +90,7 @@ class _Entry:
     is_known: bool
     """Its client has the `ref`: whoever stops waiting may ask again."""
     status: CallEvent = field(default_factory=Queued)
-    listeners: list[Listener] = field(default_factory=list)
+    listeners: list[MaybeListener] = field(default_factory=list)
     pages: tuple[str, ...] = ()
     pages_read: int = 0
     chars: int = 0
@@ -96,7 +98,7 @@ class _Entry:
 
     def notify(self, event: CallEvent) -> None:
         self.status, self.changed_at = event, self.wall()
-        for listener in self.listeners:
+        for listener in filter(None, self.listeners):
             listener(event)
 
 
@@ -135,7 +137,7 @@ class Calls:
         return sum(not entry.job.done() for entry in self._entries.values())
 
     async def complete(
-        self, task: Task, *, deadline_s: float, listener: Listener, wait_s: float = math.inf
+        self, task: Task, *, deadline_s: float, listener: MaybeListener, wait_s: float = math.inf
     ) -> Page | Pending:
         """A new call: its answer, or pending after `wait_s`, at the latest at the deadline."""
         return await self._wait(self._begin(task, deadline_s), min(wait_s, deadline_s), listener)
@@ -147,7 +149,7 @@ class Calls:
         *,
         client: str = "mcp",
         deadline_s: float,
-        listener: Listener,
+        listener: MaybeListener,
         wait_s: float = math.inf,
     ) -> Page | Pending:
         """What `ref` stands for, to the client whose call it is; another one is told nothing of it.
@@ -158,7 +160,10 @@ class Calls:
         entry = await self._find(ref, client)
         wait_s = min(wait_s, deadline_s)
         if task is None:
-            return await self._collect(entry, wait_s, listener)
+            if entry.job.done() and entry.pages_read:
+                self._touch(entry)
+                return _page(entry, await self._settled(entry))
+            return await self._wait(entry, wait_s, listener)
         if not entry.job.done():
             raise TaskError(
                 f"ref {ref} is still running; call complete with ref alone to collect its answer "
@@ -248,7 +253,7 @@ class Calls:
                 ref=ref,
             )
 
-    async def _wait(self, entry: _Entry, wait_s: float, listener: Listener) -> Page | Pending:
+    async def _wait(self, entry: _Entry, wait_s: float, listener: MaybeListener) -> Page | Pending:
         entry.listeners.append(listener)
         try:
             await asyncio.wait({entry.job}, timeout=wait_s)
@@ -273,13 +278,6 @@ class Calls:
             self._drop(entry)
             raise
         return _first_page(entry, answer)
-
-    async def _collect(self, entry: _Entry, wait_s: float, listener: Listener) -> Page | Pending:
-        if entry.job.done() and entry.pages_read:
-            answer = await self._settled(entry)
-            self._touch(entry)
-            return _page(entry, answer)
-        return await self._wait(entry, wait_s, listener)
 
     async def _settled(self, entry: _Entry) -> Answer:
         """The answer of a finished call, or the error that it ended with."""

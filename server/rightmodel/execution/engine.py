@@ -166,17 +166,16 @@ def build(
     """An engine, which closes the ledger and its connections.
 
     `ledger`: default the user's own; `Unrecorded()` for calls that are not paid for.
-    `observe`: is given every row on its way to the ledger.
+    `observe`: is given every row on its way to the user's ledger.
     """
     from rightmodel.execution.health import Health
     from rightmodel.execution.recorder import Recorder
-    from rightmodel.execution.records import observed
     from rightmodel.execution.schema_checker import SchemaChecker
     from rightmodel.execution.turns import TokenCounter
     from rightmodel.ledger.reservations import this_origin
 
     random = random or random_module.Random()  # noqa: S311 - spreads load and retries
-    records = observed(ledger or make_ledger(settings, catalog), observe)
+    records = ledger or make_ledger(settings, catalog, observe)
     keys = ProviderKeys(settings, catalog)
     mask = partial(mask_keys, keys=keys.secrets)
     providers = _OverHttp(mask)
@@ -324,8 +323,10 @@ def make_router(
     )
 
 
-def make_ledger(settings: Settings, catalog: Catalog) -> Ledger:
-    """The user's ledger, opened on first use."""
+def make_ledger(
+    settings: Settings, catalog: Catalog, observe: Callable[[Row], object] | None = None
+) -> Ledger:
+    """The user's ledger, opened on first use. `observe`: as in `Ledger`."""
     from rightmodel.ledger.budget import limits_of
     from rightmodel.ledger.ledger import Ledger
     from rightmodel.ledger.paths import ledger_file
@@ -344,6 +345,7 @@ def make_ledger(settings: Settings, catalog: Catalog) -> Ledger:
         store_text=catalog.store_text,
         spill=Spill(file),
         alerts=_make_alerts(settings, catalog),
+        observe=observe,
     )
 
 

@@ -1,9 +1,9 @@
-"""The part of a ledger that an engine needs, a ledger that keeps nothing, and calls read back."""
+"""What an engine writes to: the ledger, or one that keeps nothing; and calls read back."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 from rightmodel.core.call import Answer, Receipt
 from rightmodel.core.decision import Assessment, Decision, Requirements, Source
@@ -14,6 +14,7 @@ from rightmodel.ledger.budget import Limits
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rightmodel.ledger.ledger import Ledger
     from rightmodel.ledger.records import (
         AttemptRecord,
         CallRecord,
@@ -29,46 +30,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-class Records(Protocol):
-    """The part of a ledger that an engine needs."""
-
-    @property
-    def limits(self) -> Limits:
-        """The budgets over time."""
-        ...
-
-    @property
-    def outage(self) -> LedgerError | None:
-        """What is wrong with it now."""
-        ...
-
-    async def reserve(self, request: HoldRequest) -> Hold | None:
-        """Reserve the worst case. Raises `BudgetError`."""
-        ...
-
-    def settle(self, hold: Hold | None, *rows: Row) -> tuple[str, ...]:
-        """Write rows and settle the reservation. Returns flags for the receipt."""
-        ...
-
-    async def record(self, *rows: Row) -> None:
-        """Write rows. Raises `LedgerError`."""
-        ...
-
-    def note(self, *rows: Row) -> None:
-        """Write rows; does not wait."""
-        ...
-
-    async def read(self, question: Callable[[Store], _T]) -> _T:
-        """Ask the store. Raises `LedgerError`."""
-        ...
-
-    async def find_call(self, ref: str) -> CallRecord | None:
-        """The latest call with that ref."""
-        ...
-
-    async def close(self) -> None:
-        """Write what was noted, and close the store."""
-        ...
+Records: TypeAlias = "Ledger | Unrecorded"
+"""What an engine writes to and reads from."""
 
 
 class _EmptyStore:
@@ -121,50 +84,6 @@ class Unrecorded:
 
     async def close(self) -> None:
         """There is nothing to close."""
-
-
-def observed(records: Records, observe: Callable[[Row], object] | None) -> Records:
-    """Records that `observe` is given on their way to the ledger."""
-    return records if observe is None else _Observed(records, observe)
-
-
-class _Observed:
-    def __init__(self, records: Records, observe: Callable[[Row], object]) -> None:
-        self._records = records
-        self._observe = observe
-        self.reserve = records.reserve
-        self.read = records.read
-        self.find_call = records.find_call
-        self.close = records.close
-
-    @property
-    def limits(self) -> Limits:
-        """The budgets over time."""
-        return self._records.limits
-
-    @property
-    def outage(self) -> LedgerError | None:
-        """What is wrong with the ledger now."""
-        return self._records.outage
-
-    def settle(self, hold: Hold | None, *rows: Row) -> tuple[str, ...]:
-        """As in `Records`."""
-        self._look(rows)
-        return self._records.settle(hold, *rows)
-
-    async def record(self, *rows: Row) -> None:
-        """As in `Records`."""
-        self._look(rows)
-        await self._records.record(*rows)
-
-    def note(self, *rows: Row) -> None:
-        """As in `Records`."""
-        self._look(rows)
-        self._records.note(*rows)
-
-    def _look(self, rows: tuple[Row, ...]) -> None:
-        for row in rows:
-            self._observe(row)
 
 
 def kept_turns(task: Task) -> str:

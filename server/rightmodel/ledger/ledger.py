@@ -65,10 +65,11 @@ class Ledger:
 
     `store_text`: whether prompts, answers and notes may be kept; without it they are dropped here.
     `spill`: where rows go that cannot be written before the process ends; `None`: they are lost.
+    `observe`: is given every row that is handed over.
     `alerts`: hears of a limit, period and threshold once, in one of all processes; closed with it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but one are optional and named
         self,
         open_store: OpenStore,
         *,
@@ -77,12 +78,14 @@ class Ledger:
         clock: Callable[[], float] = time.time,
         spill: Spill | None = None,
         alerts: AlertSink | None = None,
+        observe: Callable[[Row], object] | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self._store_text = store_text
         self._clock = clock
         self._spill = spill
         self._alerts = alerts
+        self._observe = observe
         self._alerted: set[Mark] = set()
         self._claims: dict[Mark, asyncio.Task[None]] = {}
         self._owner = this_process()
@@ -284,6 +287,8 @@ class Ledger:
         Texts have jobs of their own: those too long for the memory must not displace the rest.
         """
         for row in rows:
+            if self._observe is not None:
+                self._observe(row)
             if isinstance(row, AttemptRecord):
                 yield settled(row, hold)
             elif isinstance(row, Texts):

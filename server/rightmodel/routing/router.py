@@ -167,7 +167,7 @@ class Router:
         if extra:
             out = out | {m.id: why for m in extra if (why := self._unavailable(m))}
             out |= barred(client, extra) if client else {}
-        content = task.content
+        content, unfit = task.content, _unfit(task.turn, self._protocols)
         tokens = tokens_of(content)
         usual = (client and client.tier) or catalog.routing.tier
         tier = task.tier or usual
@@ -182,7 +182,7 @@ class Router:
             input_tokens=tokens,
             modalities=frozenset({"text"} | {f.modality for f in content.files}),
             features=frozenset({"tools"} if content.tools else ()),
-            unfit=_unfit(task.turn, self._protocols),
+            unfit=unfit,
             rules=rules,
             named=named,
             required=routing_rules.required_by(task.max_cost_usd, catalog.budget, client),

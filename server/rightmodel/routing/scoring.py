@@ -26,20 +26,10 @@ if TYPE_CHECKING:
     Step = tuple[float, float]  # share and level
 
 ANSWER_TOKENS: Final = {
-    "general": 350,
-    "code": 700,
-    "math": 450,
-    "reasoning": 600,
-    "writing": 600,
-    "summarize": 250,
-    "extract": 200,
-    "classify": 40,
-    "translate": 300,
-    "research": 1200,
-    "knowledge": 350,
-    "vision": 250,
-    "agentic": 900,
-}
+    "general": 350, "code": 700, "math": 450, "reasoning": 600, "writing": 600,
+    "summarize": 250, "extract": 200, "classify": 40, "translate": 300, "research": 1200,
+    "knowledge": 350, "vision": 250, "agentic": 900,
+}  # fmt: skip
 """Expected tokens of an answer by skill, where the assessment has none. Set by judgement: they
 scale every candidate alike and hardly change the order."""
 

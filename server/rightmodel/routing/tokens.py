@@ -47,56 +47,14 @@ MOST_REMEMBERED: Final = 20_000
 _remembered: Final[dict[int, int]] = {}
 
 WEIGHTS: Final[Mapping[str, float]] = {
-    "aaaaaaaa": 0.34,
-    "aaaaaaaaaaaa": 1.92,
-    "AAAA": 1.0,
-    "AAAAAAAA": 2.0,
-    "aA": 0.74,
-    "x": 1.72,
-    "0": 0.40,
-    "A0": 1.56,
-    "0a": 1.45,
-    "0A": 4.15,
-    "q0": 0.34,
-    "s0": 2.92,
-    "p": 0.10,
-    "k": 1.14,
-    "kpk": -0.50,
-    "kqk": -1.00,
-    "pk": -0.19,
-    "kp": -0.24,
-    "kq": -0.61,
-    "q": 1.01,
-    "sp": 0.89,
-    "sk": 0.12,
-    "ap": 0.85,
-    "pa": 0.51,
-    "ppa": 0.72,
-    "ka": 0.61,
-    "qa": 0.39,
-    "sa": 0.93,
-    "nA": 1.18,
-    "sA": 1.21,
-    "na": 2.54,
-    "kA": 0.58,
-    "pA": 1.78,
-    "ss": 0.06,
-    "n": 0.26,
-    "ns": 0.64,
-    "so": 0.23,
-    "G": 0.38,
-    "C": 0.26,
-    "R": 0.29,
-    "D": 0.32,
-    "T": 0.41,
-    "V": 1.44,
-    "P": 0.54,
-    "K": 0.72,
-    "H": 0.77,
-    "N": 0.68,
-    "E": 0.65,
-    "U": 0.40,
-}
+    "aaaaaaaa": 0.34, "aaaaaaaaaaaa": 1.92, "AAAA": 1.0, "AAAAAAAA": 2.0, "aA": 0.74,
+    "x": 1.72, "0": 0.40, "A0": 1.56, "0a": 1.45, "0A": 4.15, "q0": 0.34, "s0": 2.92,
+    "p": 0.10, "k": 1.14, "kpk": -0.50, "kqk": -1.00, "pk": -0.19, "kp": -0.24, "kq": -0.61,
+    "q": 1.01, "sp": 0.89, "sk": 0.12, "ap": 0.85, "pa": 0.51, "ppa": 0.72, "ka": 0.61,
+    "qa": 0.39, "sa": 0.93, "nA": 1.18, "sA": 1.21, "na": 2.54, "kA": 0.58, "pA": 1.78,
+    "ss": 0.06, "n": 0.26, "ns": 0.64, "so": 0.23, "G": 0.38, "C": 0.26, "R": 0.29, "D": 0.32,
+    "T": 0.41, "V": 1.44, "P": 0.54, "K": 0.72, "H": 0.77, "N": 0.68, "E": 0.65, "U": 0.40,
+}  # fmt: skip
 """Tokens for each occurrence of a pattern of classes.
 
 a lower case, A upper case, x letter with an accent, 0 digit, k quotation mark, q full stop or
@@ -130,22 +88,11 @@ def _script_classes() -> bytes:
     """High byte of a UTF-16 code unit → class; Latin is left out ("-")."""
     table = bytearray(b"U" * 256)
     for first, last, name in (
-        (0x00, 0x02, "-"),
-        (0x03, 0x03, "G"),
-        (0x04, 0x05, "C"),
-        (0x06, 0x08, "R"),
-        (0x09, 0x0D, "D"),
-        (0x0E, 0x0F, "T"),
-        (0x1E, 0x1E, "V"),
-        (0x1F, 0x1F, "G"),
-        (0x20, 0x2F, "P"),
-        (0x30, 0x30, "K"),
-        (0x31, 0x33, "P"),
-        (0x34, 0x9F, "H"),
-        (0xAC, 0xD7, "N"),
-        (0xD8, 0xDF, "E"),
-        (0xFF, 0xFF, "P"),
-    ):
+        (0x00, 0x02, "-"), (0x03, 0x03, "G"), (0x04, 0x05, "C"), (0x06, 0x08, "R"),
+        (0x09, 0x0D, "D"), (0x0E, 0x0F, "T"), (0x1E, 0x1E, "V"), (0x1F, 0x1F, "G"),
+        (0x20, 0x2F, "P"), (0x30, 0x30, "K"), (0x31, 0x33, "P"), (0x34, 0x9F, "H"),
+        (0xAC, 0xD7, "N"), (0xD8, 0xDF, "E"), (0xFF, 0xFF, "P"),
+    ):  # fmt: skip
         table[first : last + 1] = name.encode() * (last + 1 - first)
     return bytes(table)
 

@@ -108,6 +108,7 @@ class Answer:
         self._kind = ""
         self._head = b""
         self._pieces: list[bytes] = []
+        self._sse = SseDecoder()
         self._take: Callable[[bytes], None] = self._start
 
     async def read(self, response: Response) -> None:
@@ -132,11 +133,12 @@ class Answer:
             if self._forward is not None:
                 await self._forward.take(chunk)
             if self.decoder.done:
-                await _linger(response)
                 break
         self._close()
         if self._forward is not None:
             await self._forward.close()
+        if self.decoder.done:
+            await _linger(response)
 
     def completion(self, repaired: tuple[str, ...]) -> Completion:
         """The finished answer, without keys. Raises `ProviderError` for what is not one."""
@@ -214,7 +216,7 @@ class Answer:
         if head[:1] in b"{[":
             self._take = self._pieces.append
         elif "event-stream" in self._kind or head[:1] in b":deir":
-            self._take, self._sse = self._stream, SseDecoder()
+            self._take = self._stream
             if self.watch is not None and self.watch.relays:
                 self._forward = Forward(
                     self.request, self.decoder, self.watch, self._mask, is_raw=self._is_raw

@@ -95,17 +95,9 @@ class Forward:
     """
 
     __slots__ = (
-        "_decoder",
-        "_held",
-        "_is_raw",
-        "_made_by",
-        "_mask",
-        "_sent",
-        "_splitter",
-        "_waiting",
-        "_watch",
-        "is_open",
-    )
+        "_decoder", "_held", "_is_raw", "_made_by", "_mask", "_sent", "_splitter", "_waiting",
+        "_watch", "is_open",
+    )  # fmt: skip
 
     def __init__(
         self,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rightmodel.routing.signals.code_lines import is_code
+from rightmodel.routing.signals.instruction import is_code
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 from rightmodel.routing.signals import ngrams
-from rightmodel.routing.signals.code_lines import is_code
-from rightmodel.routing.signals.instruction import BIG, Request, is_claim, parse_request
+from rightmodel.routing.signals.instruction import BIG, Request, is_claim, is_code, parse_request
 from rightmodel.routing.signals.layout import unwrap
 
 if TYPE_CHECKING:

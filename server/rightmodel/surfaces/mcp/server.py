@@ -68,7 +68,8 @@ def make_server(engine: GetEngine, *, deadline_s: float | None) -> Server[dict[s
 
     async def call_tool(context: Context, params: CallToolRequestParams) -> HandlerResult:
         client = client_of(context.request)
-        arguments, session = params.arguments or {}, context.session
+        arguments, listens = params.arguments or {}, "progress_token" in (context.meta or {})
+        session = context.session if listens else None
         if not takes_tasks(context):
             return await calls.answer(params.name, arguments, session, client)
         result = await calls.answer(params.name, arguments, session, client, wait_s=TASK_AFTER_S)
@@ -118,13 +119,14 @@ class ToolCalls:
         self,
         tool: str,
         arguments: dict[str, Any],
-        session: ServerSession,
+        session: ServerSession | None = None,
         client: str = "mcp",
         *,
         wait_s: float = math.inf,
     ) -> CallToolResult:
         """The result of one call of a client; a foreseeable failure is a result, too.
 
+        `session`: is told of progress; `None` for a client that did not ask for it.
         `wait_s`: after that long, at the latest at the deadline, the call is pending.
         """
         mask: Callable[[str], str] = str
@@ -153,7 +155,12 @@ class ToolCalls:
             )
 
     async def _complete(
-        self, engine: Engine, call: CompleteCall, session: ServerSession, client: str, wait_s: float
+        self,
+        engine: Engine,
+        call: CompleteCall,
+        session: ServerSession | None,
+        client: str,
+        wait_s: float,
     ) -> CallToolResult:
         deadline = self._deadline_s or engine.catalog.routing.deadline_s
         async with _progress(session) as listener:
@@ -290,8 +297,11 @@ def _error(error: RightmodelError, mask: Callable[[str], str]) -> CallToolResult
 
 
 @contextlib.asynccontextmanager
-async def _progress(session: ServerSession) -> AsyncIterator[Listener]:
+async def _progress(session: ServerSession | None) -> AsyncIterator[Listener | None]:
     """Sends every event but tokens at once, and the latest again after `PROGRESS_S` of silence."""
+    if session is None:
+        yield None
+        return
     queue: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     began = loop.time()
