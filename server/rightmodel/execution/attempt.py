@@ -82,7 +82,7 @@ class Attempts:
 
     async def make(self, call: Call, step: Step) -> Completion | None:
         """The checked completion, or `None` after a failure that the call's state holds."""
-        state, record, call.watch = call.state, call.record, None
+        state, record = call.state, call.record
         try:
             hold = await record.reserve(step)
         except BudgetError as error:
@@ -95,6 +95,8 @@ class Attempts:
             except BaseException:  # cancelled
                 record.cancelled(hold, span)
                 raise
+            finally:
+                call.watch = None  # it refers to the call
             record.attempted(hold, span)
         return completion
 
@@ -285,7 +287,7 @@ def _ends_silent(state: CallState, failed: Attempt) -> bool:
     is_silent = failed.fault is Fault.TIMEOUT and failed.first_token_s is None
     is_last = state.task.turn is None and state.counted >= state.max_attempts > 1
     in_time = state.began + failed.start_s < state.deadline < state.give_up
-    return is_silent and is_last and in_time and _has_untried(state)
+    return is_silent and is_last and in_time and state.has_untried()
 
 
 def takes_schemas(model: Model) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from rightmodel.core.call import Usage
 from rightmodel.core.fault import Fault, Recovery, Scope
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ LEAST_ALLOWANCE: Final = 16_384
 LEAST_FIRST_TOKEN_S: Final = 2.0
 PROBE_S: Final = 5.0
 """Least time to a first token for an endpoint that kept silent the last time, and is probed."""
+CHAT_TEMPLATE_TOKENS: Final = 100
+"""Tokens that an upstream's chat template adds to a prompt."""
 LARGER: Final = 4
 """Factor on the output budget when reasoning used it up."""
 
@@ -183,6 +186,16 @@ class CallState:
             return None
         return None if any(a.cost_usd is None for a in self.attempts) else self.spent_usd
 
+    def countable(self, usage: Usage, allowance: int) -> Usage:
+        """The counts that a saving is computed from: an upstream that inflates them invents none.
+
+        `allowance`: output tokens that were allowed. Reasoning tokens are left out: what the
+        baseline would have thought is unknown, and claiming the other model's would inflate the
+        saving.
+        """
+        most = self.billable + CHAT_TEMPLATE_TOKENS
+        return Usage(min(usage.input, most), min(usage.output - usage.reasoning, allowance))
+
     def allowance(self, model: Model) -> int:
         """Most output tokens of an attempt: the caller's cap or ample room, within the ceiling."""
         allowed = self.larger.get(model.id)
@@ -213,7 +226,7 @@ class CallState:
         """
         if self.counted >= self.max_attempts:
             is_kept = self.max_attempts == 1 and self.task.turn is None
-            return self.end(now) if self._has_untried() and not is_kept else self.give_up
+            return self.end(now) if self.has_untried() and not is_kept else self.give_up
         if step.is_lone:  # it may be loading, and nothing else could answer
             return now + (self.give_up - now) / 2
         shares = max(1, min(self.max_attempts - self.counted, 2)) + 1
@@ -224,7 +237,8 @@ class CallState:
             share = min(share, max(PROBE_S, 3 * step.health.latency_s))
         return min(self.give_up, now + share)
 
-    def _has_untried(self) -> bool:
+    def has_untried(self) -> bool:
+        """Whether there is an endpoint that was not tried."""
         models = (self.models[candidate.model] for candidate in self.candidates)
         return any(e.key not in self.tried for model in models for e in model.endpoints)
 

@@ -44,8 +44,6 @@ DEAREST_OUTPUT_USD: Final = Decimal("0.001")
 LONGEST_ERROR: Final = 10_000
 """Characters of a gateway's error object; an answer that is longer is none."""
 CHARS_PER_TOKEN: Final = 4
-CHAT_TEMPLATE_TOKENS: Final = 100
-"""Tokens that an upstream's chat template adds to a prompt."""
 MOVED_S: Final = 1.0
 """How often it is computed anew, while an answer arrives, when silence ends it."""
 STOPPED_S: Final = 1.0
@@ -305,17 +303,6 @@ def _bounded(usage: Usage, worst: Usage) -> Usage:
     if worst.output and usage.output > most_output:
         usage = replace(usage, output=worst.output, reasoning=min(usage.reasoning, worst.output))
     return usage
-
-
-def countable_usage(usage: Usage, billable: int, allowance: int) -> Usage:
-    """The counts that a saving is computed from: an upstream that inflates them invents none.
-
-    `billable`: the prompt's tokens, rather too many; `allowance`: output tokens that were allowed.
-    Reasoning tokens are left out: what the baseline would have thought is unknown, and claiming
-    the other model's would inflate the saving.
-    """
-    most = billable + CHAT_TEMPLATE_TOKENS
-    return Usage(min(usage.input, most), min(usage.output - usage.reasoning, allowance))
 
 
 # -- the check of an answer -----------------------------------------------------------------------

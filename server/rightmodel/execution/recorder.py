@@ -22,7 +22,6 @@ from rightmodel.core.call import Answer, Attempt, Completion, Receipt, Usage, sa
 from rightmodel.core.decision import Decision, SessionView
 from rightmodel.core.errors import RightmodelError
 from rightmodel.core.fault import Fault
-from rightmodel.execution.outcome import countable_usage
 from rightmodel.execution.records import Records, kept_turns
 from rightmodel.ledger.call_rows import attempt_record, call_record, new_id, task_hash
 from rightmodel.ledger.records import UNKNOWN, Choice, HoldRequest, Origin, OutcomeRecord, Texts
@@ -260,7 +259,7 @@ class CallRecorder:
         flags += ["explored"] if state.decision.explored else []
         baseline_usd = None
         if baseline is not None and last.usage is not None:
-            countable = countable_usage(last.usage, state.billable, allowance)
+            countable = state.countable(last.usage, allowance)
             if state.task.turn is not None:
                 turn = self._horizon(at - time_s)
                 countable = with_warm_cache(countable, baseline, turn, last.usage.cache_read)

@@ -145,19 +145,21 @@ class ProviderKeys(dict[str, str]):
     """
 
     def __init__(self, settings: Settings, catalog: Catalog) -> None:
-        super().__init__({name: settings.key(p) for name, p in catalog.providers.items()})
+        keys = {name: settings.key(p) for name, p in catalog.providers.items()}
+        files = {name: p for name, p in catalog.providers.items() if p.key_file}
+        super().__init__({name: key for name, key in keys.items() if name not in files})
         self.secrets = settings.secrets(catalog)
         self._settings = settings
-        self._files = {n: (p, _stamp(p)) for n, p in catalog.providers.items() if p.key_file}
+        self._files = {name: (p, _stamp(p), keys[name]) for name, p in files.items()}
 
-    def __getitem__(self, name: str) -> str:
-        provider, seen = self._files.get(name, (None, ()))
-        if provider is not None and (stamp := _stamp(provider)) != seen:
-            self._files[name] = provider, stamp
-            if key := self._settings.key(provider):  # else it is being written
-                self[name] = key
+    def __missing__(self, name: str) -> str:
+        provider, seen, key = self._files[name]
+        if (stamp := _stamp(provider)) != seen:
+            if found := self._settings.key(provider):  # else it is being written
+                key = found
                 self.secrets.insert(0, key)
-        return super().__getitem__(name)
+            self._files[name] = provider, stamp, key
+        return key
 
 
 def _stamp(provider: Provider) -> tuple[int, ...]:

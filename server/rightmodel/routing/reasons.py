@@ -115,13 +115,14 @@ def reason(head: Sequence[Candidate], needed: Requirements, loss_usd: float) -> 
     first = head[0] if head else None
     if needed.pinned or not first or first.cost_usd is None or first.model in needed.preferred:
         return _without_figures(first, needed)
+    rival = head[1] if len(head) > 1 and head[1].cost_usd is not None else None
+    risk, guess = _risk(first), _guess(first, rival)
     text = f"least expected total cost: {dollars(first.total_usd)}"
-    if len(head) == 1 or head[1].cost_usd is None:
+    if rival is None:
         return f"{text}; no other priced model fits"
-    rival, risk = head[1], _risk(first)
     return (
         f"{text} ({dollars(first.cost_usd)} + {risk} risk × {dollars(loss_usd)}) "
-        f"against {dollars(rival.total_usd)} for {rival.model}{_guess(first, rival)}"
+        f"against {dollars(rival.total_usd)} for {rival.model}{guess}"
     )
 
 

@@ -16,7 +16,6 @@ from rightmodel.core.task import (
     ToolResult,
     ToolSpec,
 )
-from rightmodel.manifest.quirks import NO_QUIRKS, Quirks
 from rightmodel.wire.conversation import is_sealed, leading_system
 from rightmodel.wire.fields import (
     arguments_object,
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
 
     from rightmodel.core.call import Usage
     from rightmodel.core.task import ChatRequest, Part
+    from rightmodel.manifest.quirks import Quirks
 
 VERSION: Final = "2023-06-01"
 DEFAULT_OUTPUT: Final = 8192
@@ -68,7 +68,7 @@ def headers(request: ModelRequest) -> dict[str, str]:
     return {"anthropic-version": VERSION, **key}
 
 
-def encode_request(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
+def encode_request(request: ChatRequest, quirks: Quirks) -> dict[str, Any]:
     """The body. Effort sets how long to think; adaptive thinking makes the model think."""
     del quirks
     leading = leading_system(request.messages)  # a parameter of their own; later ones stay

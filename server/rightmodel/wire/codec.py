@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from rightmodel.core.task import Attachment, CacheMark, Reasoning, ToolCall, ToolOrigin, ToolResult
-from rightmodel.manifest.quirks import NO_QUIRKS, Quirks
 from rightmodel.wire.fields import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from rightmodel.core.task import ChatRequest, Part, ToolSpec, WireFormat
+    from rightmodel.manifest.quirks import Quirks
     from rightmodel.wire.request import ModelRequest
     from rightmodel.wire.response import ChatResponse, ResponseDecoder, StreamEvent
 
@@ -55,14 +55,6 @@ class StreamEncoder(ABC):
     @abstractmethod
     def end(self, response: ChatResponse) -> list[dict[str, Any]]:
         """What closes the stream. Of the response only finish, usage, cost and model are read."""
-
-
-class EncodeRequest(Protocol):
-    """Encodes the body of a settled request for a host with these quirks."""
-
-    def __call__(self, request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
-        """The body."""
-        ...
 
 
 class PlainBody(Protocol):
@@ -108,7 +100,8 @@ class Codec:
     `decode_request`: the neutral form of a body. Raises `RequestError`.
     `encode_response`: the body of a response in one piece.
     `stream_encoder`: makes an encoder for one streamed response.
-    `encode_request`: the body of a request that is `conversation.settled`, for a host.
+    `encode_request`: the body of a request that is `conversation.settled`, for a host with these
+    quirks.
     `fitted`: a body as a host with these quirks takes it; itself where it takes it as it is.
     `plain`: a body for another model of the same API.
     `encode_error`: the body of an error.
@@ -122,7 +115,7 @@ class Codec:
     name: WireFormat
     url: Callable[[ModelRequest], str]
     headers: Callable[[ModelRequest], dict[str, str]]
-    encode_request: EncodeRequest
+    encode_request: Callable[[ChatRequest, Quirks], dict[str, Any]]
     decoder: Callable[[], ResponseDecoder]
     is_foreign: Callable[[Part], bool]
     not_carried: frozenset[str]

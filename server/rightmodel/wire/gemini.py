@@ -16,7 +16,6 @@ from rightmodel.core.task import (
     ToolResult,
     ToolSpec,
 )
-from rightmodel.manifest.quirks import NO_QUIRKS, Quirks
 from rightmodel.wire.fields import (
     arguments_object,
     dumps,
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 
     from rightmodel.core.call import Usage
     from rightmodel.core.task import ChatRequest, Part
+    from rightmodel.manifest.quirks import Quirks
 
 _BY_BUDGET: Final = re.compile(r"gemini-(?:1|2)\b")
 """Models that take a budget of tokens to think; later ones take a level."""
@@ -78,7 +78,7 @@ def headers(request: ModelRequest) -> dict[str, str]:
     return {"x-goog-api-key": request.key} if request.key else {}
 
 
-def encode_request(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
+def encode_request(request: ChatRequest, quirks: Quirks) -> dict[str, Any]:
     """The body, in the REST API's camel case."""
     del quirks
     names = {

@@ -17,7 +17,6 @@ from rightmodel.core.task import (
     ToolResult,
     ToolSpec,
 )
-from rightmodel.manifest.quirks import NO_QUIRKS, Quirks
 from rightmodel.wire.conversation import GO_ON
 from rightmodel.wire.fields import merge_counts, obj, objects, part, text, tokens_in, usage_of
 from rightmodel.wire.request import ModelRequest, base64_of, data_url, name_of, result_text
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from rightmodel.core.call import Usage
     from rightmodel.core.task import ChatRequest, Part
+    from rightmodel.manifest.quirks import Quirks
 
 _AUDIO: Final = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 _FINISH: Final = {
@@ -73,7 +73,7 @@ def headers(request: ModelRequest) -> dict[str, str]:
     return {"authorization": f"Bearer {request.key}"} if request.key else {}
 
 
-def encode_request(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
+def encode_request(request: ChatRequest, quirks: Quirks) -> dict[str, Any]:
     """The body in the dialect of its host."""
     shows_reasoning = quirks.reasoning_in_history
     messages = [out for m in request.messages for out in _encoded(m, shows_reasoning)]

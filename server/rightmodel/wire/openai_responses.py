@@ -17,7 +17,6 @@ from rightmodel.core.task import (
     ToolResult,
     ToolSpec,
 )
-from rightmodel.manifest.quirks import NO_QUIRKS, Quirks
 from rightmodel.wire.conversation import leading_system
 from rightmodel.wire.fields import given, merge_counts, obj, objects, text
 from rightmodel.wire.openai_chat import encoded_choice, encoded_schema, openai_usage
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from rightmodel.core.call import Usage
     from rightmodel.core.task import ChatRequest, Part
+    from rightmodel.manifest.quirks import Quirks
 
 _CLIENT_CALLS: Final = frozenset({
     "custom_tool_call", "local_shell_call", "shell_call", "apply_patch_call", "computer_call",
@@ -59,7 +59,7 @@ def url(request: ModelRequest) -> str:
     return f"{request.provider.base_url}/responses"
 
 
-def encode_request(request: ChatRequest, quirks: Quirks = NO_QUIRKS) -> dict[str, Any]:
+def encode_request(request: ChatRequest, quirks: Quirks) -> dict[str, Any]:
     """The body; leading system messages are the instructions."""
     del quirks
     leading = leading_system(request.messages)

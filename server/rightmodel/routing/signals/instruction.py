@@ -20,39 +20,6 @@ from typing import Final, NamedTuple
 
 from rightmodel.routing.signals import ngrams
 
-LOOK: Final = 600
-"""Characters at the head of a text that tell whether it is code."""
-
-_CLEAR: Final = r"""
-      </?[a-zA-Z][^>]*> | >>> | \#! | /\* | @[\w.]+(?:\(.*)?\s*$
-    | (?:def|class|func|fn|public|private|static|const|var|let|function)\s+[\w<].*[({:;=]
-    | (?:from\s+[\w.]+\s+import|import)\s+[\w.{*"']
-    | (?:SELECT|INSERT|UPDATE|CREATE|WHERE|FROM|(?:LEFT\s|INNER\s)?JOIN|GROUP|ORDER|ALTER|DROP)\s+\S
-    | (?:return|if|for|while|elif|else|try)\b.*[;(){}\[\]:]\s*$ | (?:done|fi|end)\s*$
-    | End\s(?:If|Sub|Function)\s*$ | Dim\s\w
-    | [\w.\[\]]{1,40}+\s?(?:\+=|:=|<-)\s?\S | (?:[\w.\[\]]{1,40}+\s?=\s?)?[a-z_]\w*\.[a-z_]\w*\(
-"""
-_BRACES: Final = r'(?!["{]).*(?:\{[^{};]*;|\{$)'
-_FAINT: Final = r"""
-      (?P<mark>\$\s | // | @\w+) | (?P<equation>[\w.\[\]]{1,40}+\s?=\s?\S)
-    | (?P<call>\w[\w.]{0,40}+\(.*\)\s*$)
-"""
-"""Forms that prose and mathematics have, too: "y = 2x", "@anna can you", "Hastings (1066)"."""
-_OTHER: Final = r"""
-      [>|] | at\s\S+[(:] | File\s" | Traceback\s | \w+(?:Error|Exception):
-    | \[?\d{4}-\d\d-\d\d[T\s]\d\d: | \[?(?:ERROR|WARN(?:ING)?|INFO|DEBUG|FATAL)\b
-    | "[\w .-]+"\s*: | [\w-]{1,30}+:\s["'\d{\[]
-    | (?:---|\+\+\+|@@)\s | [-+][^\s-].*[(){};=/]
-    | [^\s,;\t][^,;\t]*+(?:[,;\t][^,;\t ][^,;\t]*+){2,}+$ | [{}\[\]();]+,?\s*$
-"""
-_CONTEXT_LINE: Final = re.compile(
-    rf"(?:\ {{4}}|\t)\s*\S | \s*(?:{_CLEAR}|{_FAINT}|{_OTHER})", re.VERBOSE
-)
-_STATEMENT: Final = re.compile(rf"(?P<clear>{_CLEAR}|{_BRACES})|{_FAINT}", re.VERBOSE)
-_DATA: Final = ('"', '{"')
-_BRACKETS: Final = "{}[](),;` \t\r"
-_ENDS_LIKE_CODE: Final = (";", "{", "}", "};", "});", "],", "},", "):", "; do", "; then")
-
 REACH: Final = 3_000
 """Characters read at the head, and at the tail, of a prompt."""
 LONG: Final = 480
@@ -350,7 +317,40 @@ def strip_wrapping(prompt: str) -> str:
     return left if len(left) >= LEAST_LEFT else prompt
 
 
-# -- lines of code, data and logs, told by their form: no words of a language ------------------
+# -- lines of code, data and logs, told by their form: no words of a language ----------------------
+
+LOOK: Final = 600
+"""Characters at the head of a text that tell whether it is code."""
+
+_CLEAR: Final = r"""
+      </?[a-zA-Z][^>]*> | >>> | \#! | /\* | @[\w.]+(?:\(.*)?\s*$
+    | (?:def|class|func|fn|public|private|static|const|var|let|function)\s+[\w<].*[({:;=]
+    | (?:from\s+[\w.]+\s+import|import)\s+[\w.{*"']
+    | (?:SELECT|INSERT|UPDATE|CREATE|WHERE|FROM|(?:LEFT\s|INNER\s)?JOIN|GROUP|ORDER|ALTER|DROP)\s+\S
+    | (?:return|if|for|while|elif|else|try)\b.*[;(){}\[\]:]\s*$ | (?:done|fi|end)\s*$
+    | End\s(?:If|Sub|Function)\s*$ | Dim\s\w
+    | [\w.\[\]]{1,40}+\s?(?:\+=|:=|<-)\s?\S | (?:[\w.\[\]]{1,40}+\s?=\s?)?[a-z_]\w*\.[a-z_]\w*\(
+"""
+_BRACES: Final = r'(?!["{]).*(?:\{[^{};]*;|\{$)'
+_FAINT: Final = r"""
+      (?P<mark>\$\s | // | @\w+) | (?P<equation>[\w.\[\]]{1,40}+\s?=\s?\S)
+    | (?P<call>\w[\w.]{0,40}+\(.*\)\s*$)
+"""
+"""Forms that prose and mathematics have, too: "y = 2x", "@anna can you", "Hastings (1066)"."""
+_OTHER: Final = r"""
+      [>|] | at\s\S+[(:] | File\s" | Traceback\s | \w+(?:Error|Exception):
+    | \[?\d{4}-\d\d-\d\d[T\s]\d\d: | \[?(?:ERROR|WARN(?:ING)?|INFO|DEBUG|FATAL)\b
+    | "[\w .-]+"\s*: | [\w-]{1,30}+:\s["'\d{\[]
+    | (?:---|\+\+\+|@@)\s | [-+][^\s-].*[(){};=/]
+    | [^\s,;\t][^,;\t]*+(?:[,;\t][^,;\t ][^,;\t]*+){2,}+$ | [{}\[\]();]+,?\s*$
+"""
+_CONTEXT_LINE: Final = re.compile(
+    rf"(?:\ {{4}}|\t)\s*\S | \s*(?:{_CLEAR}|{_FAINT}|{_OTHER})", re.VERBOSE
+)
+_STATEMENT: Final = re.compile(rf"(?P<clear>{_CLEAR}|{_BRACES})|{_FAINT}", re.VERBOSE)
+_DATA: Final = ('"', '{"')
+_BRACKETS: Final = "{}[](),;` \t\r"
+_ENDS_LIKE_CODE: Final = (";", "{", "}", "};", "});", "],", "},", "):", "; do", "; then")
 
 
 def is_code(text: str) -> bool:

@@ -259,11 +259,11 @@ async def _report(engine: Engine, arguments: dict[str, Any], client: str) -> Cal
 def _answered(
     page: Page, mask: Callable[[str], str], ignored: Sequence[str] = (), note: str = ""
 ) -> CallToolResult:
-    text, receipt = mask(page.text), page.answer.receipt
-    notes = (render.page_note(page), render.ignored_note(ignored), note)
+    receipt = page.answer.receipt
+    line = render.footer(receipt, render.page_note(page), render.ignored_note(ignored), note)
     return CallToolResult(
-        content=[TextContent(text=text), TextContent(text=render.footer(receipt, *notes))],
         _meta={render.META_KEY: render.receipt_meta(receipt)},
+        content=[TextContent(text=mask(page.text)), TextContent(text=line)],
     )
 
 
