@@ -1,6 +1,6 @@
 """An error response → the fault, what is out of order, and the one change that would help.
 
-`error_response.py` takes the response apart, `error_rules.py` decides. A body that echoes the
+`error_response.py` takes the response apart, `error_rules.toml` decides. A body that echoes the
 prompt, in another field or in the message, changes nothing.
 
 A refused field is named by its path in the request's body ("output_config.effort"), or by one of
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.format import one_line
+from rightmodel.upstream import error_rules as table
 from rightmodel.upstream.error_response import MOST_SEARCHED, read_error, status_named, wait_s
-from rightmodel.upstream.error_rules import DISK_FULL, INPUTS, RULES, STATUS_OF, WINDOWS, Rule
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import ModelRequest, has_system
 
@@ -26,121 +26,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from rightmodel.upstream.error_response import ErrorBody
+    from rightmodel.upstream.error_rules import Rule
     from rightmodel.wire.codec import Codec
 
 _WAITABLE: Final = frozenset({Fault.RATE_LIMITED, Fault.OVERLOADED, Fault.SERVER, Fault.QUOTA})
 LEAST_NAME: Final = 3
-_DISK_FULL: Final = re.compile(DISK_FULL, re.IGNORECASE)
 _REPAIRABLE: Final = frozenset(
     {Fault.BAD_REQUEST, Fault.SERVER, Fault.QUOTA, Fault.AUTH, Fault.FORBIDDEN, Fault.NOT_FOUND}
 )
 SYSTEM: Final = "system"
-
-_NO_STREAM: Final = re.compile(
-    r"verified to stream|stream(?:ing)? (?:is |mode is )?(?:not|un)[ -]?(?:supported|allowed|"
-    r"enabled|available|permitted)|not support stream(?:ing)?\b(?!_)|set `?stream`? to false|"
-    r"`?stream`? must be false|only (?:supports? )?non-stream",
-    re.IGNORECASE,
-)
-_NO_SYSTEM: Final = re.compile(
-    r"(?:system|developer)[`'\"]? (?:role|messages?|prompts?|instructions?) (?:is |are )?"
-    r"(?:not|un) ?(?:supported|allowed|enabled|available|permitted)|"
-    r"not support (?:the )?[`'\"]?(?:system|developer)\b|"
-    r"(?:unexpected|invalid|unsupported|unknown) (?:message )?role:? [`'\"]?(?:system|developer)|"
-    r"roles must alternate|only (?:support )?user(?:,| and| or) (?:\w+,? )*assistant|"
-    r"input should be [`'\"]user[`'\"] or [`'\"]assistant|"
-    r"(?:system|developer)[`'\"]? is not (?:one of|a (?:valid|supported)|supported|allowed)",
-    re.IGNORECASE,
-)
-_NO_SCHEMA: Final = re.compile(
-    r"too many states|\bgrammar\b|\bguided[_ ](?:json|decoding)|structured[_ ]outputs?|"
-    r"json[_ ]?schema|response[_ ]?(?:format|json[_ ]?schema|schema)|\bschemas?\b|xgrammar|"
-    r"^request contains an invalid argument\.?$",
-    re.IGNORECASE,
-)
-"""Of a request that has a schema: it is put in words, and then nothing in it can be too complex."""
-
 _AFFORDABLE: Final = re.compile(r"can only afford (\d[\d,]*)", re.IGNORECASE)
 _BY_WORDS: Final = frozenset({400, 403, 404, 422, 500, 501})
-"""Statuses of the words above: llama.cpp's templates fail with 500, mlx_lm's with 404."""
+"""Of words about streams, roles, schemas: llama.cpp's templates fail with 500, mlx_lm: 404."""
 _BY_NAME: Final = frozenset({400, 404, 422})
 
-_CODES: Final = frozenset({
-    "unsupported_parameter", "unknown_parameter", "unsupported_value", "invalid_value",
-    "invalid_parameter_error", "extra_forbidden", "invalid_json_schema", "integer_above_max_value",
-    "invalid_argument", "validation_error", "wrong_api_format", "invalid_request_error",
-    "badrequesterror", "bad_request", "invalidparameter", "invalid_type", "400", "422", "3001",
-    "1210",
-})  # fmt: skip
-
-_NAMES: Final = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        (
-            r"(?:unsupported|unknown|unrecognized|invalid) (?:parameters?|fields?|values?|request "
-            r"arguments?)(?: supplied| passed| name)?:?\s*[`'\"]?([\w.]+)"
-        ),
-        r"(?:unsupported fields|unexpected keys) in the request: .*?'(\w+)'",  # transformers serve
-        r"[`'\"]([\w.]+)[`'\"] (?:is |are )?(?:not supported|unsupported|not permitted)",
-        (
-            r"\b(max_tokens|max_completion_tokens)\b[`'\"]?(?: for \S+| for \w+ model \S+)? "
-            r"(?:is too large|must be less|must be at most)"
-        ),
-        r"^invalid (max_tokens|max_completion_tokens) value",
-        r"^(max_tokens|max_completion_tokens)=\d+ cannot be greater",  # vLLM
-        r"property [`'\"]?([\w.]+)[`'\"]? is (?:unsupported|not allowed|not supported)",
-        r"range of (max_tokens) should be",
-        r"does not support (?:the )?(?:parameters?:? )?[`'\"]?([a-z]+_[a-z_]+)[`'\"]?",
-        r"support (response)[ _]format",
-        r"^this (response_format) type is unavailable",
-        r"[`'\"](response_format)[`'\"]",
-        r"(?:^|[\n ])(reasoning_effort)\n",  # Cerebras prints pydantic's complaint
-        r"(?:invalid|unsupported|supported) (reasoning)[ _]effort",
-        r"target type: ([\w.]+)",  # DeepSeek prints serde's complaint
-        r"(?:^|; )body\.([\w.]+): (?:extra inputs|input should be|field)",
-        r"^(max_tokens|output_config\.\w+|thinking)[\w.]*: ",
-        r"[\"'`](thinking)[\w.]*[\"'`] is not supported",
-        r"does not support the (effort) parameter",
-        r"(thinking) is not supported",
-        r"does not support (thinking|effort|output format)",
-        r"(output format|structured outputs?) (?:is|are) not supported",
-        r"(output_config\.\w+)",
-        r"(thinking)[_ ](?:level|budget|config)",
-        r"^(budget) \d+ is invalid",
-        r"does not support (thinking)",
-        r"(max_?output_?tokens)",
-        r"unknown name \"(\w+)\"",
-        r"(json mode|response_?mime_?type|response_?(?:json_?)?schema) ",
-        r"generation_config\.(\w+)",
-    )
-)
-_LIMITS: Final = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        r"max_tokens: \d+ > (\d+)",
-        r"at most (\d+) (?:completion|output) tokens",
-        r"less than or equal to `?(\d+)",
-        r"cannot be greater than max_model_len=(\d+)",
-        r"expected a value <= (\d+)",
-        r"valid range of max_tokens is \[1, ?(\d+)",
-        r"range of max_tokens should be \[1, ?(\d+)",
-        r"from 1 \(inclusive\) to (\d+) \(exclusive\)",
-        r"exceeds? (?:the )?(?:maximum|limit)(?: value| allowed)?(?: of)? (\d+)",
-    )
-)
 _NO_NAMES: Final = frozenset({"", "validation_error"})
 """Values of `param` that name no parameter."""
 
 _EXCLUSIVE: Final = "(exclusive)"
-_SCHEMA_NAMES: Final = frozenset({
-    "responseformat", "response", "outputformat", "structuredoutput", "structuredoutputs",
-    "outputconfigformat", "jsonmode", "responsemimetype", "responseschema", "responsejsonschema",
-})  # fmt: skip
-_CAP_NAMES: Final = frozenset({"maxtokens", "maxcompletiontokens", "maxoutputtokens"})
-_EFFORT_NAMES: Final = frozenset({
-    "effort", "reasoningeffort", "reasoning", "thinking", "budget", "thinkingconfig",
-    "thinkinglevel", "thinkingbudget", "outputconfigeffort",
-})  # fmt: skip
 
 
 class UpstreamError(ProviderError):
@@ -189,13 +92,15 @@ def classify_in_band(request: ModelRequest, body: Mapping[str, Any]) -> Provider
     It is classified by the status that it names or that its type stands for, else as a 500.
     """
     codes = read_error(0, body).codes
-    by_type = next((STATUS_OF[code] for code in sorted(codes) if code in STATUS_OF), None)
+    by_type = next(
+        (table.STATUS_OF[code] for code in sorted(codes) if code in table.STATUS_OF), None
+    )
     return classify(request, status_named(body) or by_type or 500, body, {})
 
 
 def _hint(request: ModelRequest, fault: Fault, parsed: ErrorBody) -> str:
     """What a person needs to find the cause: where the key came from, which URL was used."""
-    if fault is Fault.SERVER and _Words(request, parsed).match(_DISK_FULL):
+    if fault is Fault.SERVER and _Words(request, parsed).match(table.DISK_FULL):
         return " (the disk of the server is full)"
     if fault is Fault.BAD_REQUEST and parsed.status == 413:  # noqa: PLR2004
         return " (a limit in bytes, of the server or of a proxy before it: send less or raise it)"
@@ -215,7 +120,7 @@ def _hint(request: ModelRequest, fault: Fault, parsed: ErrorBody) -> str:
 
 def _decide(request: ModelRequest, parsed: ErrorBody) -> tuple[Fault, Scope]:
     words = _Words(request, parsed)
-    for rule in RULES:
+    for rule in table.RULES:
         if _fits(rule, parsed, words):
             return rule.fault, rule.scope
     fault = Fault.BAD_REQUEST if 400 <= parsed.status < 500 else Fault.SERVER  # noqa: PLR2004
@@ -256,11 +161,11 @@ class _Words:
 
 def _window(parsed: ErrorBody) -> int | None:
     stated = parsed.error.get("n_ctx")  # llama.cpp
-    return stated if isinstance(stated, int) else _first(WINDOWS, parsed.message)
+    return stated if isinstance(stated, int) else _first(table.WINDOWS, parsed.message)
 
 
 def _room(message: str, window: int | None) -> int | None:
-    used = _first(INPUTS, message)
+    used = _first(table.INPUTS, message)
     return None if window is None or used is None else window - used
 
 
@@ -284,16 +189,16 @@ def refused_parameter(
     if parsed.status in {402, 403} and (most := _AFFORDABLE.search(parsed.message)):
         return codec.cap_paths[-1], int(most.group(1).replace(",", ""))
     if parsed.status in _BY_WORDS:
-        if words.match(_NO_STREAM) or parsed.error.get("param") == "stream":
+        if words.match(table.NO_STREAM) or parsed.error.get("param") == "stream":
             return "stream", None
-        if has_system(request) and words.match(_NO_SYSTEM):
+        if has_system(request) and words.match(table.NO_SYSTEM):
             return SYSTEM, None
-    if parsed.status in _BY_NAME and (not parsed.codes or parsed.codes & _CODES):
+    if parsed.status in _BY_NAME and (not parsed.codes or parsed.codes & table.CODES):
         path, limit = _by_name(codec, parsed)
         if path:
             return path, limit
     has_schema = request.schema is not None and request.native_schema
-    if has_schema and parsed.status in _BY_WORDS and words.match(_NO_SCHEMA):
+    if has_schema and parsed.status in _BY_WORDS and words.match(table.NO_SCHEMA):
         return codec.schema_path, None
     return "", None
 
@@ -321,7 +226,7 @@ def _named(error: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _worded(message: str) -> Iterator[str]:
-    for pattern in _NAMES:
+    for pattern in table.NAMES:
         for found in pattern.finditer(message):
             yield found.group(1)
 
@@ -332,15 +237,15 @@ def _path(codec: Codec, name: str) -> str:
         if name == path or name.startswith(f"{path}."):
             return path
     squeezed = re.sub(r"[_. ]", "", name.lower())
-    if squeezed in _SCHEMA_NAMES:
+    if squeezed in table.SCHEMA_NAMES:
         return codec.schema_path
-    if squeezed in _CAP_NAMES:
+    if squeezed in table.CAP_NAMES:
         return codec.cap_paths[-1]
-    return codec.effort_path if squeezed in _EFFORT_NAMES else ""
+    return codec.effort_path if squeezed in table.EFFORT_NAMES else ""
 
 
 def _limit(message: str) -> int | None:
-    for pattern in _LIMITS:
+    for pattern in table.LIMITS:
         found = pattern.search(message)
         if found:
             return int(found.group(1)) - (_EXCLUSIVE in message)
