@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from rightmodel.core.call import Attempt, Completion, Usage
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault, Scope
-from rightmodel.core.format import one_line
+from rightmodel.core.format import cut, one_line
 from rightmodel.core.task import Task, Text, ToolCall
-from rightmodel.wire.fields import is_json
+from rightmodel.wire.fields import is_json, is_no_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -343,10 +343,16 @@ async def _checked_turn(
     if completion.finish == "refused":
         reason = f": {one_line(text)}" if text else ""
         raise _failed(Fault.REFUSED, f"the model or its content filter refused{reason}")
-    is_call = any(isinstance(part, ToolCall) for part in completion.parts)
-    if not text and not is_call and completion.finish != "length":
+    if completion.finish == "length":
+        return completion
+    calls = [part for part in completion.parts if isinstance(part, ToolCall)]
+    if not text and not calls:
         raise _failed(Fault.EMPTY, "the answer is empty")
-    if task.schema is None or is_call or completion.body or is_json(text):
+    for call in calls:
+        if is_no_object(call.arguments):
+            said = f"{cut(call.name)} was called with {cut(call.arguments)}"
+            raise _failed(Fault.UNFINISHED, f"{said}, which is no JSON object")
+    if task.schema is None or calls or completion.body or is_json(text):
         return completion
     with suppress(ProviderError):
         text = await checker.valid_json(task.schema, text)

@@ -150,6 +150,9 @@ class Answer:
             split = split_reasoning(text, prompt_of(request))
         calls = inline_calls(split.text or text, tools_of(request)) if split.is_call else []
         is_out = self._is_raw and self._forward is not None and self._forward.is_open
+        is_cut = split.is_call and not calls and decoder.finish == "length"
+        if is_cut and request.turn is not None:
+            split = split.before_call()
         if (split.is_call and not calls and not is_out) or (
             request.turn is None and (decoder.called or decoder.finish == "tool_calls")
         ):
@@ -161,7 +164,7 @@ class Answer:
             self.watch.received(0, rest)
         turn: dict[str, Any] = {}
         if request.turn is not None:
-            body = b"" if calls else self._body_bytes()
+            body = b"" if calls or is_cut else self._body_bytes()
             parts = (without_keys(part, self._mask) for part in self._parts(split, calls))
             turn = {"parts": tuple(parts), "id": decoder.id, "body": body}
         self._take = self._pieces.append  # a method of its own holds all of this for the collector

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -58,11 +59,26 @@ def text(value: Any) -> str:
 
 def arguments_object(arguments: str) -> dict[str, Any]:
     """A tool call's arguments as an object. What is no JSON object is kept, never read as empty."""
-    try:
-        value = json.loads(arguments) if arguments.strip() else {}
-    except (ValueError, RecursionError):
-        value = None
+    value = _arguments(arguments)
     return value if isinstance(value, dict) else {"arguments": arguments}
+
+
+def is_no_object(arguments: str) -> bool:
+    """Whether a tool call's arguments are whole, and something else than an object."""
+    return is_json(arguments) and not isinstance(_arguments(arguments), dict)
+
+
+def _arguments(arguments: str) -> Any:
+    """The value of the JSON, `null` read as no arguments; the text itself where it is none.
+
+    Some models write the object as a string within the JSON.
+    """
+    value: Any = arguments.strip() or None
+    for _ in range(2):
+        if isinstance(value, str):
+            with suppress(ValueError, RecursionError):
+                value = json.loads(value)
+    return {} if value is None else value
 
 
 def arguments_text(value: Any) -> str:

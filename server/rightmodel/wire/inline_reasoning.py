@@ -75,6 +75,11 @@ class Split(NamedTuple):
     reasoning_chars: int = 0
     is_call: bool = False
 
+    def before_call(self) -> Split:
+        """Without the call that it ends in, which was cut off."""
+        said = CALLS.split(self.text, maxsplit=1)[0].rstrip()
+        return Split(said, self.reasoning_chars + len(self.text) - len(said))
+
 
 def opens_call(text: str) -> bool:
     """Whether the text begins with a call of a tool."""

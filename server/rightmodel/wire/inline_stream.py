@@ -61,7 +61,7 @@ class InlineSplitter:
         return found
 
     def end(self, call_id: Callable[[int], str]) -> list[StreamEvent]:
-        """What was withheld. `call_id`: makes the id of a call."""
+        """What was withheld, but for a call that cannot be read. `call_id`: makes a call's id."""
         rest, self._pending = self._pending, ""
         if not rest:
             return []
@@ -73,7 +73,7 @@ class InlineSplitter:
         split = split_reasoning(text, self._prompt())
         calls = inline_calls(rest, self._tools) if split.is_call else []
         if not calls:
-            rest = split.text if opens_channel(text.lstrip()) else rest
+            rest = split.text if opens_channel(text.lstrip()) else "" if split.is_call else rest
             return [rest] if rest else []
         found: list[StreamEvent] = []
         for index, call in enumerate(calls):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loopback import loopback
-from rightmodel.simulator import Behaviour, SimulatedProvider, fault
+from rightmodel.simulator import Behaviour, Reply, SimulatedProvider, ToolCall, fault
 from surfaces.http.gateway import KEY, Gateway, gateway, manifest
 
 if TYPE_CHECKING:
@@ -235,3 +235,43 @@ async def test_a_response_in_one_piece_is_streamed_with_every_header(
         assert "let me see" in answer.text
         assert answer.headers["x-rightmodel-model"] == "p/m"
         assert answer.headers["x-rightmodel-cost-usd"] == "0.000019"
+
+
+@pytest.mark.parametrize("arguments", ["true", '"text"', "[1]", "Infinity"])
+@pytest.mark.parametrize("upstream", ["openai-chat", "openai-responses", "anthropic-messages"])
+async def test_a_tool_called_with_something_else_than_an_object_goes_elsewhere(
+    tmp_path: Path, upstream: str, arguments: str
+) -> None:
+    """vLLM holds a call that is forced to any JSON, unless the tool is `strict`."""
+    called = [
+        Reply(None, "tool_calls", tool_call=ToolCall("f", said)) for said in (arguments, "{}")
+    ]
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    async with (
+        SimulatedProvider(upstream, key=KEY, models={"m": Behaviour(called[0])}) as bad,
+        SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour(called[1])}) as good,
+        gateway(tmp_path, manifest({"bad": bad, "good": good})) as gw,
+    ):
+        path, body = BODIES["openai-chat"]
+        answer = await gw.post(path, {**body, "model": "bad/m,good/m", "tools": tools})
+        assert (
+            "good/m takes over from bad/m (unfinished_answer)"
+            in answer.headers["x-rightmodel-reason"]
+        )
+        assert (
+            answer.json()["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"] == "{}"
+        )
+
+
+@pytest.mark.parametrize("arguments", ["null", "", '"{}"'])
+async def test_no_arguments_and_those_encoded_twice_are_an_object(
+    tmp_path: Path, arguments: str
+) -> None:
+    called = Reply(None, "tool_calls", tool_call=ToolCall("f", arguments))
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour(called)}) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        path, body = BODIES["anthropic-messages"]
+        answer = await gw.post(path, {**body, "tools": [{"name": "f", "input_schema": {}}]})
+        assert answer.json()["content"][0]["input"] == {}
