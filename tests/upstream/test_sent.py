@@ -10,6 +10,7 @@ from rightmodel.core.fault import Fault, Scope
 from rightmodel.core.task import WireFormat
 from rightmodel.manifest.catalog import Provider
 from rightmodel.upstream.exchange import make_upstreams
+from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import ModelRequest
 from upstream.upstream import KEY, ask, chat, failure, request_of, scripted
 
@@ -22,6 +23,27 @@ def test_the_key_goes_in_its_header_and_nowhere_else() -> None:
     assert request.headers["authorization"] == f"Bearer {KEY}"
     assert KEY not in request.path
     assert KEY not in json.dumps(request.body)
+
+
+@pytest.mark.parametrize(
+    ("url", "has_token"),
+    [
+        ("http://gpu.lan:8000/v1", True),
+        ("https://gateway.example/anthropic", True),
+        ("https://api.anthropic.com/v1", False),
+        ("https://name.services.ai.azure.com/anthropic/v1", False),
+    ],
+)
+def test_a_server_with_anthropics_api_gets_the_key_as_a_bearer_token_too(
+    url: str, *, has_token: bool
+) -> None:
+    """vLLM 0.32.0 answers 401 to `x-api-key`."""
+    codec = CODECS[WireFormat.ANTHROPIC_MESSAGES]
+    provider = Provider("p", WireFormat.ANTHROPIC_MESSAGES, url)
+    request = ModelRequest(provider, "m", request_of("").messages, key=KEY)
+    token = {"authorization": f"Bearer {KEY}"} if has_token else {}
+    sent = {name: v for name, v in codec.headers(request).items() if KEY in v}
+    assert sent == {"x-api-key": KEY, **token}
 
 
 def test_no_key_sends_no_header() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from rightmodel.core.task import (
     Attachment,
@@ -56,6 +57,9 @@ _FINISH: Final = {
     "tool_use": "tool_calls",
 }
 
+_OWN_TOKENS: Final = ("anthropic.com", "azure.com", "amazonaws.com", "googleapis.com")
+"""Hosts at which a bearer token is something else than a key."""
+
 
 def url(request: ModelRequest) -> str:
     """Where the request goes."""
@@ -63,8 +67,10 @@ def url(request: ModelRequest) -> str:
 
 
 def headers(request: ModelRequest) -> dict[str, str]:
-    """The key and the API's version."""
+    """The key and the API's version. Some servers take the key as a bearer token alone (vLLM)."""
     key = {"x-api-key": request.key} if request.key else {}
+    if key and not (urlsplit(request.provider.base_url).hostname or "").endswith(_OWN_TOKENS):
+        key["authorization"] = f"Bearer {request.key}"
     return {"anthropic-version": VERSION, **key}
 
 
