@@ -58,7 +58,7 @@ _FINISH: Final = {
 }
 
 _OWN_TOKENS: Final = ("anthropic.com", "azure.com", "amazonaws.com", "googleapis.com")
-"""Hosts at which a bearer token is something else than a key."""
+"""Hosts that take the key in `x-api-key`, and may take a bearer token for something else."""
 
 
 def url(request: ModelRequest) -> str:
