@@ -80,7 +80,7 @@ def test_the_mean_cost_is_that_of_all_turns_added_up(
     view = SessionView(turns=5, growth=growth, at=NOW, warm={"strong": held})
     turn = Horizon(view, prompt, further, NOW + 1)
     expected = added_up(turn, STRONG, share)
-    assert turn.mean_prompt_usd(STRONG, STRONG.price) == pytest.approx(expected)
+    assert turn.mean_prompt_usd(STRONG, STRONG.price)[0] == pytest.approx(expected)
 
 
 def test_without_further_turns_and_caches_a_turn_costs_what_a_single_task_costs() -> None:
@@ -179,7 +179,7 @@ def test_leaving_a_warm_cache_costs_what_coming_back_to_it_may_cost() -> None:
     stayed = horizon(WARM_STRONG, "ask", 101_000, NOW + 5, CATALOG.models)
     late = horizon(WARM_STRONG, "ask", 101_000, NOW + 301, CATALOG.models)
     unknown = horizon(WARM_STRONG, "ask", 101_000, NOW + 5)
-    costs = [one.mean_prompt_usd(SMALL, SMALL.price) for one in (stayed, late, unknown)]
+    costs = [one.mean_prompt_usd(SMALL, SMALL.price)[0] for one in (stayed, late, unknown)]
     assert costs[0] - costs[1] == pytest.approx(RETURNS * 100_000 * (6.25 - 0.5) / 1e6 / 4)
     assert costs[1] == costs[2]
 

@@ -20,6 +20,7 @@ from rightmodel.manifest.catalog import DEFAULT_RATING, Model
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from rightmodel.manifest.price import Price
     from rightmodel.routing.session import Horizon
 
     Column = list[float]
@@ -38,6 +39,8 @@ REASONING_TOKENS: Final = {"none": 0, "low": 300, "": 800, "medium": 1200, "high
 effort; in proportion to difficulty. Set by judgement."""
 
 
+CLEARLY: Final = 0.999
+"""Share of a ceiling up to which floats show that a cost is within it."""
 WORST_ERROR: Final = 1.5
 """No text of the estimate's test set makes more than this multiple of its estimate."""
 _SKILLS: Final = attrgetter("skills")
@@ -101,18 +104,21 @@ def cost(model: Model, question: Question) -> Decimal | None:
     return prompt_usd + _output(model, question) * price.output
 
 
-def mean_cost(model: Model, question: Question, turn: Horizon, *, is_warm: bool = False) -> float:
+def mean_costs(
+    model: Model, question: Question, turn: Horizon, *, is_baseline: bool
+) -> tuple[float, float]:
     """Expected USD of a turn, on average over the horizon; infinite where a price is unknown.
 
-    As the caches are, or (`is_warm`) as they would be had the model just served this turn.
+    As the caches are, and, of a baseline, as they would be had the model just served this turn.
     """
     price = model.price
     if price.others:
         price = price.rates(turn.prompt, question.at)
     if price.input is None or price.output is None:
-        return inf
-    prompt_usd = turn.mean_prompt_usd(model, price, is_warm=is_warm)
-    return prompt_usd + _output(model, question) * float(price.output)
+        return inf, inf
+    answer_usd = _output(model, question) * float(price.output)
+    usd, warm_usd = turn.mean_prompt_usd(model, price, is_baseline=is_baseline)
+    return usd + answer_usd, warm_usd + answer_usd
 
 
 def expected(
@@ -157,7 +163,8 @@ A_SPREAD: Final = 3
 class Columns:
     """One position per model, in manifest order.
 
-    `read`, `written`: USD per prompt and per answer token, infinite where a price is unknown.
+    `read`, `written`: USD per prompt and per answer token, infinite where a price is unknown;
+    `most`: of both, whatever the caches, the time and the size of the prompt.
     `priced_apart`: positions whose cost is no plain sum of these (reasoning, verbosity, terms).
     `misses`: skills → exp(−rating): exp(level) times that is the odds of a bad answer.
     """
@@ -166,6 +173,7 @@ class Columns:
     models: tuple[Model, ...]
     read: Column
     written: Column
+    most: list[tuple[float, float]]
     priced_apart: list[int]
     windows: list[int]
     input_limits: Column
@@ -241,6 +249,7 @@ def _columns(models: Sequence[Model], of: Mapping[str, Model] | None = None) -> 
         models=tuple(models),
         read=[_usd(m.price.input) for m in models],
         written=[_usd(m.price.output) for m in models],
+        most=[_most(m.price) for m in models],
         priced_apart=[
             n
             for n, m in enumerate(models)
@@ -255,6 +264,13 @@ def _columns(models: Sequence[Model], of: Mapping[str, Model] | None = None) -> 
 
 def _usd(price: object) -> float:
     return inf if price is None else float(price)  # type: ignore[arg-type]
+
+
+def _most(price: Price) -> tuple[float, float]:
+    every = (price, *(other for _, other in price.others))
+    caches = [usd for p in every for usd in (p.cache_read, p.cache_write, p.cache_write_1h) if usd]
+    prompt = max(_usd(usd) for usd in (*caches, *(p.input for p in every)))
+    return prompt, max(_usd(p.output) for p in every)
 
 
 # -- all of them ----------------------------------------------------------------------------------
@@ -324,9 +340,10 @@ def _turn_costs(
     columns: Columns, question: Question, turn: Horizon, baseline: Model | None
 ) -> tuple[list[float], float]:
     """The same of a turn: costs on average over the horizon, the baseline's with its cache warm."""
-    costs = [mean_cost(model, question, turn) for model in columns.models]
-    alone = columns.models if baseline is None else (baseline,)
-    return costs, _dearest([mean_cost(model, question, turn, is_warm=True) for model in alone])
+    each = baseline is None
+    costs = [mean_costs(model, question, turn, is_baseline=each) for model in columns.models]
+    alone = costs if baseline is None else [mean_costs(baseline, question, turn, is_baseline=True)]
+    return [usd for usd, _ in costs], _dearest(warm_usd for _, warm_usd in alone)
 
 
 def _chances(
@@ -346,10 +363,15 @@ def _within(
     """The positions whose expected cost is within the ceiling, and a rejection for each other."""
     needed = question.requirements
     ceiling = needed.max_cost_usd or Decimal(0)
+    clearly, turn = float(ceiling) * CLEARLY, question.horizon
+    prompt = needed.input_tokens if turn is None else turn.prompt
     kept: list[int] = []
     out: list[Rejection] = []
     for n in positions:
-        model = columns.models[n]
+        model, (read, written) = columns.models[n], columns.most[n]
+        if prompt * read + _output(model, question) * written < clearly:
+            kept.append(n)
+            continue
         usd = cost(model, question)
         if usd is None:
             why = f"its price is unknown, and {needed.cost_by} sets a ceiling"

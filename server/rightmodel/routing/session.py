@@ -130,27 +130,36 @@ class Horizon:
 
     def prompt_usd(self, model: Model, price: Price) -> Decimal:
         """What this turn's prompt is expected to cost. `price`: known."""
-        _, read, cold = self.rates(model, price)
+        _, read, cold = self._rates(model, price)
         warm = round(self.cached(model))
         return warm * read + (self.prompt - warm) * cold
 
-    def mean_prompt_usd(self, model: Model, price: Price, *, is_warm: bool = False) -> float:
+    def mean_prompt_usd(
+        self, model: Model, price: Price, *, is_baseline: bool = False
+    ) -> tuple[float, float]:
         """What the prompt of a turn costs on average over the horizon. `price`: known.
 
-        As the caches are, or (`is_warm`) as they would be had the model just served this prompt.
-        See the module's derivation.
+        As the caches are, and, of a baseline, as they would be had the model just served this
+        prompt. See the module's derivation.
         """
         n, prompt, growth, view = self.further, self.prompt, self.growth, self.view
         later = n * prompt + growth * max(0.0, n * (n - 1)) / 2
         every = (1 + n) * prompt + growth * n * (n + 1) / 2
-        turn = self._on(model, prompt, self.at) if is_warm and view.warm else self
-        share, read, cold = turn.rates(model, price)
-        warm = share * later + (share * prompt if is_warm else self.cached(model))
-        leaving_usd = 0.0 if is_warm or model.id == view.model else self.leaving_usd
-        return (warm * float(read) + (every - warm) * float(cold) + leaving_usd) / (1 + n)
+        share, read, cold = self.rates(model, price)
+        warm = self.cached(model) + share * later
+        leaving_usd = 0.0 if model.id == view.model else self.leaving_usd
+        usd = (warm * read + (every - warm) * cold + leaving_usd) / (1 + n)
+        if is_baseline and view.warm:
+            share, read, cold = self._on(model, prompt, self.at).rates(model, price)
+        warm = share * prompt + share * later
+        return usd, (warm * read + (every - warm) * cold) / (1 + n)
 
-    def rates(self, model: Model, price: Price) -> tuple[float, Decimal, Decimal]:
+    def rates(self, model: Model, price: Price) -> tuple[float, float, float]:
         """Share of the prompt that the cache gives back; USD of a token read from it, and not."""
+        share, read, cold = self._rates(model, price)
+        return share, float(read), float(cold)
+
+    def _rates(self, model: Model, price: Price) -> tuple[float, Decimal, Decimal]:
         cache, prefix = _cache_of(model), self.view.warm.get(model.id)
         if self.prompt < cache.min_tokens:
             share = 0.0
@@ -170,7 +179,7 @@ class Horizon:
     def leaving(self, last: Model) -> Horizon:
         """The same turns of a session whose last turn that model served."""
         _, read, cold = self.rates(last, last.price.rates(self.prompt, self.at))
-        return replace(self, leaving_usd=RETURNS * self.cached(last) * (float(cold) - float(read)))
+        return replace(self, leaving_usd=RETURNS * self.cached(last) * (cold - read))
 
     def always(self, model: Model) -> Horizon:
         """The same turns as if the model had served every former one."""
