@@ -168,7 +168,7 @@ def test_a_prompt_with_a_ref_goes_on_with_the_conversation_and_its_model() -> No
         assert isinstance(first, Page)
         await calls.resume(first.answer.receipt.ref, Task("two"), deadline_s=5, listener=quiet)
         went_on = executor.tasks[1]
-        assert [message.text for message in went_on.messages] == ["one", "hello", "two"]
+        assert [message.text for message in went_on.content.messages] == ["one", "hello", "two"]
         assert (went_on.system, went_on.prefer) == ("s", "p/m")
 
     run(test)

@@ -96,7 +96,7 @@ def test_a_context_overflow_is_one_that_clients_recognise() -> None:
         (RESPONSES, "context_length_exceeded"),
         (MESSAGES, "prompt is too long"),
     ):
-        body = CODECS[wire_format].encode_error(400, "context_overflow", "9 tokens > 8")
+        body = CODECS[wire_format].encode_error(400, "context_overflow", "9 tokens > 8", "")
         assert mark in json.dumps(body)
 
 

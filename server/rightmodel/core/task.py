@@ -324,8 +324,8 @@ class Task:
     """A subtask as the caller hands it over. Empty strings and zeros: not stated.
 
     `prefer`: the model that the conversation has been with, tried first. `client`: who makes the
-    call, for the ledger: "mcp", "cli", "check" or a client's name. `messages`: the conversation as
-    it is sent, this prompt with its files at its end; `content`: all that a model is sent.
+    call, for the ledger: "mcp", "cli", "check" or a client's name. `content`: all that a model is
+    sent, this prompt with its files at its end.
 
     `turn`: what is sent instead where the task is an agent's own turn; the prompt then is the human
     ask in it, which is all that is assessed. `session`: what is known of the turn's session, `None`
@@ -349,7 +349,6 @@ class Task:
     client: str = "mcp"
     turn: Turn | None = None
     session: SessionView | None = None
-    messages: tuple[Message, ...] = field(init=False, repr=False, compare=False)
     content: Content = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -358,10 +357,8 @@ class Task:
             content = Content(messages, _files_of(messages), self.system, self.schema)
         else:
             request = self.turn.request
-            messages = request.messages
-            files = _files_of(messages)
-            content = Content(messages, files, "", request.schema, request.tools)
-        object.__setattr__(self, "messages", messages)
+            files = _files_of(request.messages)
+            content = Content(request.messages, files, "", request.schema, request.tools)
         object.__setattr__(self, "content", content)
 
     def in_session(self, session: SessionView | None) -> Task:

@@ -225,7 +225,7 @@ class Calls:
         entry.changed_at = self._wall()
         if self._entries.get(entry.ref) is not entry:
             return
-        entry.chars = sum(len(message.text) for message in entry.task.messages)
+        entry.chars = sum(len(message.text) for message in entry.task.content.messages)
         entry.chars += sum(len(file.data) for file in entry.task.content.files)
         if not job.cancelled() and job.exception() is None:
             entry.chars += len(job.result().text)
@@ -340,7 +340,7 @@ def going_on(task: Task, before: Task, answer: Answer) -> Task:
         )
     return replace(
         task,
-        history=(*before.messages, Message.of("assistant", answer.text)),
+        history=(*before.content.messages, Message.of("assistant", answer.text)),
         system=task.system or before.system,
         skill=task.skill or before.skill,
         prefer=answer.receipt.model,

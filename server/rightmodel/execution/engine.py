@@ -379,7 +379,6 @@ class _OverHttp(dict["WireFormat", "Upstream"]):
         return self[wire_format]
 
     async def close(self) -> None:
-        """Close the connections, if there are any."""
         await self._disconnect()
 
 

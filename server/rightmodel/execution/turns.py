@@ -124,7 +124,7 @@ class TokenCounter:
         request = ModelRequest(
             endpoint.provider,
             endpoint.name,
-            task.messages,
+            task.content.messages,
             key=self._keys[endpoint.provider.name],
             turn=task.turn,
         )

@@ -36,7 +36,7 @@ _REF_LENGTH: Final = 8
 def task_hash(task: Task) -> str:
     """Identifies a task without storing it: 128 bits over everything that was sent."""
     digest = blake2b(digest_size=16)
-    for part in (task.system, *(message.text for message in task.messages)):
+    for part in (task.system, *(message.text for message in task.content.messages)):
         digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
     for file in task.files:
         digest.update(file.data)

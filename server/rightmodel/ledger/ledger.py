@@ -369,7 +369,6 @@ class _Spare(SqliteStore):
     """In memory, and possibly for long: keeps only what budgets need."""
 
     def add(self, row: Stored) -> None:
-        """See `Store`."""
         if isinstance(row, AttemptRecord | Hold | Cooldown):
             super().add(row)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf, isinf
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rightmodel.core.decision import Candidate, Decision, Reading, Rejection
 from rightmodel.manifest.catalog import DEFAULT_SLOPE, Catalog, Model, Slope
@@ -85,11 +85,7 @@ class Deferred(Sequence[T]):
     def __len__(self) -> int:
         return self._length
 
-    @overload
-    def __getitem__(self, index: int) -> T: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[T]: ...
-    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+    def __getitem__(self, index: Any) -> Any:
         if isinstance(index, int) and 0 <= index < len(self._first):
             return self._first[index]
         return self._items()[index]

@@ -223,7 +223,6 @@ class _Direct(asyncio.Protocol):
         return response
 
     def is_idle(self) -> bool:
-        """As in `Connection`."""
         is_over = self._response is not None and self._response.is_over
         return is_over and not self._is_sending and not self._is_lost
 
@@ -249,7 +248,6 @@ class _Direct(asyncio.Protocol):
     # --- asyncio calls these ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It is connected."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=1, low=0)
 
@@ -317,7 +315,6 @@ class _Response:
         await self._more
 
     async def body(self) -> bytes:
-        """As in `connect.Response`."""
         while not self._pieces:
             if self.is_complete:
                 return b""
@@ -383,7 +380,6 @@ class _Response:
             self._has_length = is_chunked or b"content-length" in self.headers
 
     def on_body(self, body: bytes) -> None:
-        """A part of the body."""
         if self.is_complete:
             return
         self._pieces.append(body)
@@ -392,7 +388,6 @@ class _Response:
             self._connection.read_on(reads=False)
 
     def on_message_complete(self) -> None:
-        """The response is complete."""
         if self.status and not self.is_complete:
             self.is_complete = True
             self.is_reusable = self._parser.should_keep_alive()

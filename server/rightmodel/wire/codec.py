@@ -68,18 +68,6 @@ class PlainBody(Protocol):
         ...
 
 
-class EncodeError(Protocol):
-    """Encodes an error as the body of a response with this HTTP status.
-
-    `code`: of `RightmodelError`; formats with a code of their own for the same error send that.
-    `param`: dotted path of the field that is wrong, "" where none is.
-    """
-
-    def __call__(self, status: int, code: str, message: str, param: str = "") -> dict[str, Any]:
-        """The body."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Codec:
     """One wire format: its half as a client, then its half as a server.
@@ -104,7 +92,8 @@ class Codec:
     quirks.
     `fitted`: a body as a host with these quirks takes it; itself where it takes it as it is.
     `plain`: a body for another model of the same API.
-    `encode_error`: the body of an error.
+    `encode_error`: the body of an error: HTTP status; code of `RightmodelError`, which formats with
+    a code of their own replace; message; dotted path of the field that is wrong, "" for none.
     `error_events`: what ends a stream after an error, out of its body.
     `names_events`: stream events have their type as name.
     `keep_alive`: what may be sent while a stream's first event is awaited.
@@ -127,7 +116,7 @@ class Codec:
     encode_response: Callable[[ChatResponse, Envelope], dict[str, Any]]
     stream_encoder: Callable[[Envelope], StreamEncoder]
     plain: PlainBody
-    encode_error: EncodeError
+    encode_error: Callable[[int, str, str, str], dict[str, Any]]
     error_events: Callable[[dict[str, Any], Envelope], list[dict[str, Any]]]
     renamed: Mapping[str, str] = field(default_factory=dict)
     needed: frozenset[str] = frozenset()
@@ -165,7 +154,7 @@ class Codec:
         self, status: int, code: str, message: str, envelope: Envelope = NO_ENVELOPE
     ) -> bytes:
         """What ends a stream after an error. `last` does not follow: the stream is not complete."""
-        body = self.encode_error(status, code, message)
+        body = self.encode_error(status, code, message, "")
         return b"".join(map(self.frame, self.error_events(body, envelope)))
 
 

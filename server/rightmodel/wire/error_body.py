@@ -64,7 +64,7 @@ _GEMINI_STATUSES: Final = {
 }
 
 
-def openai_error(status: int, code: str, message: str, param: str = "") -> dict[str, Any]:
+def openai_error(status: int, code: str, message: str, param: str) -> dict[str, Any]:
     """`{"error": …}` of both of OpenAI's APIs."""
     usual = "server_error" if status >= SERVER_ERROR else "invalid_request_error"
     kind = _OPENAI_TYPES.get(status, usual)
@@ -73,7 +73,7 @@ def openai_error(status: int, code: str, message: str, param: str = "") -> dict[
     return {"error": {"message": _named(param, message), **known}}
 
 
-def anthropic_error(status: int, code: str, message: str, param: str = "") -> dict[str, Any]:
+def anthropic_error(status: int, code: str, message: str, param: str) -> dict[str, Any]:
     """`{"type": "error", …}`."""
     if code == "context_overflow" and _TOO_LONG not in message.lower():
         message = f"{_TOO_LONG}: {message}"
@@ -83,7 +83,7 @@ def anthropic_error(status: int, code: str, message: str, param: str = "") -> di
     return {"type": "error", "error": error}
 
 
-def gemini_error(status: int, code: str, message: str, param: str = "") -> dict[str, Any]:
+def gemini_error(status: int, code: str, message: str, param: str) -> dict[str, Any]:
     """`{"error": …}` with the HTTP status as number and as name."""
     del code
     usual = "INTERNAL" if status >= SERVER_ERROR else "INVALID_ARGUMENT"

@@ -1,15 +1,18 @@
-"""Headers that go on with a turn, and those that say what served it."""
+"""Headers that go on with a turn, its trace among them, and those that say what served it."""
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final
+
+from opentelemetry import context, propagate
 
 from rightmodel.core.format import amount
 from rightmodel.core.task import WireFormat
 from rightmodel.surfaces.http.asgi import header
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from rightmodel.core.call import Receipt
     from rightmodel.execution.relay import ResponseStart
@@ -22,6 +25,9 @@ PASSED_ON: Final[Mapping[WireFormat, tuple[str, ...]]] = {
 """Headers of a client that an upstream of the same API receives: they are part of the request.
 No other leaves, least of all the client's token."""
 MOST_REASON: Final = 500
+TRACEPARENT: Final = "traceparent"
+"""https://www.w3.org/TR/trace-context/"""
+_ALONE: Final = nullcontext()
 
 
 def passed_on(dialect: WireFormat, headers: Mapping[str, str]) -> dict[str, str]:
@@ -50,3 +56,17 @@ def _served(model: str, reason: str, ref: str) -> tuple[tuple[bytes, bytes], ...
         (b"x-rightmodel-reason", header(reason[:MOST_REASON])),
         (b"x-rightmodel-ref", header(ref)),
     )
+
+
+def continued(headers: Mapping[str, str]) -> AbstractContextManager[None]:
+    """Spans within the block belong to the trace that a request names, if it names one."""
+    return _attached(headers) if TRACEPARENT in headers else _ALONE
+
+
+@contextmanager
+def _attached(headers: Mapping[str, str]) -> Iterator[None]:
+    token = context.attach(propagate.extract(headers))
+    try:
+        yield
+    finally:
+        context.detach(token)

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from rightmodel.core.errors import RightmodelError
 from rightmodel.core.task import Task, Turn, WireFormat
-from rightmodel.execution.trace_context import continued
 from rightmodel.ledger.call_rows import new_ref
 from rightmodel.routing.signals.turn import read_turn
 from rightmodel.surfaces.http.asgi import Reply, parse, read_body, send_reply
 from rightmodel.surfaces.http.connections import CONNECTION, Guard
 from rightmodel.surfaces.http.errors import HttpError, http_error, invalid_request
-from rightmodel.surfaces.http.headers import of_receipt, passed_on
+from rightmodel.surfaces.http.headers import continued, of_receipt, passed_on
 from rightmodel.surfaces.http.names import choice_of
 from rightmodel.surfaces.http.stream import StreamRelay, response_of
 from rightmodel.wire.codec import Envelope
