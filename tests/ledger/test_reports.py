@@ -112,6 +112,7 @@ def test_each_figure_is_where_it_belongs() -> None:
     assert [row.key for row in found.rows("model")] == ["cheap", "big", "tiny", ""]
     assert [row.key for row in found.rows("skill")] == ["code", "math"]
     assert found.faults == {("q", "timeout"): 2}
+    assert found.latest == {("p", ""): NOON + 86_400, ("q", "timeout"): NOON}
 
 
 @pytest.mark.parametrize("outcome", ["no_candidate", "budget_exhausted"])

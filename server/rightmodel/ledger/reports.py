@@ -208,7 +208,8 @@ class Usage:
     """A span of UTC days, both included; calls have to be counted by time, and before attempts.
 
     `slow_s`: a call that took longer is slow. `faults`: attempts by provider and kind of fault.
-    `baselines`: calls by the model that their savings were counted against.
+    `latest`: when the latest of them ended, under "" the provider's latest answer (seconds since
+    1970). `baselines`: calls by the model that their savings were counted against.
     """
 
     def __init__(self, since: str, until: str, slow_s: float = SLOW_S) -> None:
@@ -216,6 +217,7 @@ class Usage:
         self.until = until
         self.total = UsageRow("total")
         self.faults: Counter[tuple[str, str]] = Counter()
+        self.latest: dict[tuple[str, str], float] = {}
         self.baselines: Counter[str] = Counter()
         self._slow_s = slow_s
         self._groups: dict[str, dict[str, UsageRow]] = {group: {} for group in GROUPS}
@@ -258,8 +260,10 @@ class Usage:
                 row.lose(attempt.cost_usd, against=bool(self.baselines))
         if attempt.cost_kind == "corrected":
             return
+        kind = attempt.provider, attempt.fault
+        self.latest[kind] = max(attempt.at, self.latest.get(kind, 0.0))
         if attempt.fault:
-            self.faults[attempt.provider, attempt.fault] += 1
+            self.faults[kind] += 1
         elif attempt.role == "answer" and _is_delegated(attempt):
             self._size(attempt)
 

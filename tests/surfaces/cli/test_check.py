@@ -140,6 +140,40 @@ async def test_a_model_that_is_slow_is_named_while_it_is_waited_for(
     assert set(lines) == {"waiting for alpha/a1; the most is 30 s"}
 
 
+async def test_what_has_failed_is_shown_while_others_are_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = asyncio.Event()
+    lines: list[str] = []
+    monkeypatch.setattr(check_command, "REMIND_S", 0.01)
+
+    def echo(*parts: Styled | str, err: bool = False) -> None:
+        text = "".join(p if isinstance(p, str) else p.text for p in parts)
+        lines.append(text)
+        if text.startswith("FAIL"):
+            failed.set()
+
+    async def until_failed(_: float) -> None:
+        await failed.wait()
+
+    monkeypatch.setattr(check_command, "echo", echo)
+    models = {"a1": Behaviour(first_token_s=1.0), "a2": Behaviour()}
+    async with SimulatedProvider("openai-chat", models=models, sleep=until_failed) as provider:
+        provider.fail("a2", fault.overloaded())
+        text = ONE.format(url=provider.base_url) + '[[models]]\nid = "alpha/a2"\n'
+        (tmp_path / "m.toml").write_text(text)
+        settings = read_settings(
+            manifest=str(tmp_path / "m.toml"),
+            environment={"RIGHTMODEL_STATE_DIR": str(tmp_path), "ALPHA_KEY": "k"},
+        )
+        await check_command.check_once(settings, no_call=False)
+    *_, fail, advice, ok, end = lines
+    assert fail.startswith("FAIL alpha/a2")
+    assert "try again later" in advice
+    assert ok.startswith("ok   alpha/a1")
+    assert end == "1 of 2 endpoints answered"
+
+
 def test_the_calls_price_is_announced_and_recorded(tmp_path: Path) -> None:
     result = checked_against(tmp_path, simulated(a1=Behaviour()))
     first, second = result.output.splitlines()[1:3]

@@ -49,9 +49,8 @@ def test_the_instruction_the_slope_and_every_reading_are_shown(tmp_path: Path) -
     lines = explain(tmp_path, prompt).splitlines()
     assert lines[0] == "instruction: 'write a python function that parses a date?'"
     assert any(" in code: 4.6 + slope 0.50 × (" in line for line in lines)
-    assert any(
-        re.fullmatch(r"if the task is code \(\d+%\): p/(small|large)", line) for line in lines
-    )
+    reading = r"if it is code of difficulty \d\.\d( or \d\.\d)* \(\d+%\): p/(small|large)"
+    assert any(re.fullmatch(reading, line) for line in lines)
     assert any(line.startswith("a wrong answer costs $") for line in lines)
 
 
@@ -64,5 +63,6 @@ def test_programs_get_the_same_figures(tmp_path: Path) -> None:
     told = json.loads(explain(tmp_path, "Translate 'tree' into German.", "--json"))["explain"]
     assert told["instruction"].startswith("translate")
     assert sum(r["share"] for r in told["readings"]) == 1
+    assert all(r["difficulties"] for r in told["readings"])
     assert set(told["slopes"]) == set(told["skills"])
     assert told["slopes"]["translate"] == {"slope": 0.3, "center": 4}

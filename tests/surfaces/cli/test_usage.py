@@ -97,6 +97,13 @@ def test_every_figure_is_the_sum_of_its_rows(tmp_path: Path) -> None:
         assert row["attempt_s"]["most"] == round(times[-1], 3)
     faults = {(f["provider"], f["fault"]): f["attempts"] for f in found["faults"]}
     assert sum(faults.values()) == found["total"]["faults"]
+    for row in found["faults"]:
+        same = [a for a in shown.attempts if a.provider == row["provider"]]
+        for key, fault in (("latest", row["fault"]), ("latest_answer", "")):
+            at = max((a.at for a in same if a.fault == fault), default=None)
+            assert row[key] == (
+                at and datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+            )
     since = datetime(2026, 10, 1, tzinfo=UTC).timestamp()
     reported = [o for o in rows.outcomes if o.at >= since]
     assert sum(q["reported"] for q in found["quality"]) == len(reported)

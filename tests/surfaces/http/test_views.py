@@ -138,6 +138,26 @@ async def test_the_usage_page_is_live_and_behind_the_operators_token(tmp_path: P
         assert (await gw.http.get("/", headers=bearer(OPERATOR))).headers["refresh"] == "10"
 
 
+async def test_the_usage_page_names_the_endpoints_that_are_out_and_until_when(
+    tmp_path: Path,
+) -> None:
+    models = {"m": Behaviour(), "n": Behaviour()}
+    async with (
+        SimulatedProvider("openai-chat", key=KEY, models=models) as up,
+        gateway(tmp_path, manifest({"p": up}, extra=ONCE)) as gw,
+    ):
+        path, body = BODIES["openai-chat"]
+        up.fail("n", fault.status(500))
+        await gw.post(path, {**body, "model": "p/n"})
+        await written(gw)
+        shown = (await gw.http.get("/")).text.replace("<wbr>", "")
+    out, faults = (shown.partition(f"<h2>{t}</h2>")[2] for t in ("Out now", "Faults"))
+    row = r'<th scope="row">p/n</th><td>p</td><td>server_error</td><td>in [\d.]+\ss</td>'
+    assert re.search(row, out)
+    assert 'scope="row">p/m<' not in out.partition("</section>")[0]
+    assert "the provider has a fault: try again later" in faults
+
+
 async def test_the_list_of_models_has_both_shapes(tmp_path: Path) -> None:
     async with SimulatedProvider("openai-chat", key=KEY, models={"m": Behaviour()}) as up:
         text = manifest({"p": up}).replace('id = "p/m"\n', 'id = "p/m"\naliases = ["mine"]\n')

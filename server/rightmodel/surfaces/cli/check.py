@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
@@ -82,8 +82,16 @@ async def check_once(settings: Settings, *, no_call: bool, as_json: bool = False
     catalog = await effective_catalog(settings)
     prober = make_prober(settings, catalog)
     endpoints = [(m, e) for m in catalog.models.values() for e in m.endpoints]
-    # (provider, what is wrong, what to do) → endpoints; printed last, where a reader looks.
+    # (provider, what is wrong, what to do) → endpoints: told together, after what works.
     failed: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+
+    def show_failed() -> None:
+        for (_, message, advice), names in failed.items():
+            echo(styled("FAIL", fg="red"), f" {listed(names, most=6)}: {message}")
+            if advice:
+                echo(f"     → {advice}")
+        failed.clear()
+
     try:
         ledger_problem = await _ledger_problem(prober)
         for line in _opening(settings, catalog, ledger_problem):
@@ -93,7 +101,7 @@ async def check_once(settings: Settings, *, no_call: bool, as_json: bool = False
             price = price_in_words(called)
             echo(f"cost of {counted(len(called), 'call')}: {price}", err=as_json)
         works = 0
-        async for model, finding in _findings(prober, endpoints, no_call=no_call):
+        async for model, finding in _findings(prober, endpoints, show_failed, no_call=no_call):
             works += finding.works
             name = label(model, finding.endpoint)
             if as_json:
@@ -104,10 +112,7 @@ async def check_once(settings: Settings, *, no_call: bool, as_json: bool = False
                 about = finding.endpoint.provider.name, finding.message, finding.advice
                 failed[about].append(name)
     finally:
-        for (_, message, advice), names in failed.items():
-            echo(styled("FAIL", fg="red"), f" {listed(names, most=6)}: {message}")
-            if advice:
-                echo(f"     → {advice}")
+        show_failed()
         await prober.close()
     if not as_json:
         verb = "could be called" if no_call else "answered"
@@ -145,9 +150,16 @@ async def _ledger_problem(prober: Prober) -> str:
 
 
 async def _findings(
-    prober: Prober, endpoints: Iterable[tuple[Model, Endpoint]], *, no_call: bool
+    prober: Prober,
+    endpoints: Iterable[tuple[Model, Endpoint]],
+    show_failed: Callable[[], None],
+    *,
+    no_call: bool,
 ) -> AsyncIterator[tuple[str, Finding]]:
-    """Every endpoint's finding: in the manifest's order without calls, else as they end."""
+    """Every endpoint's finding: in the manifest's order without calls, else as they end.
+
+    `show_failed` is called wherever the wait for the others is long.
+    """
 
     async def ask(model: Model, endpoint: Endpoint) -> tuple[str, Finding]:
         return model.id, await prober.probe(model, endpoint)
@@ -159,6 +171,7 @@ async def _findings(
     tasks = {asyncio.create_task(ask(m, e)): label(m.id, e) for m, e in endpoints}
 
     def waits_for() -> str:
+        show_failed()
         silent = [name for task, name in tasks.items() if not task.done()]
         return f"waiting for {listed(silent, most=4)}; the most is {PATIENCE_S:.0f} s"
 

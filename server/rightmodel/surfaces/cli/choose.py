@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from rightmodel.core.decision import Decision, models_by_reason
+from rightmodel.core.decision import Decision, Reading, models_by_reason
 from rightmodel.core.errors import RightmodelError, TaskError
 from rightmodel.core.format import dollars, listed, plain_object
 from rightmodel.execution.engine import build, effective_catalog, make_router
@@ -194,10 +194,10 @@ def explanation(task: Task, decision: Decision, catalog: Catalog) -> dict[str, A
     instruction = " ".join(envelope.read(task.prompt, local_model.load()).sentences)
     assessment = decision.assessment
     stated = assessment.difficulty_confidence >= CERTAIN
-    winners: dict[tuple[str, str], float] = defaultdict(float)
+    winners: dict[tuple[str, str], list[Reading]] = defaultdict(list)
     for reading, model in decision.winners:
         skill = " + ".join(name for name, _ in reading.skills)
-        winners[skill, model] += reading.share
+        winners[skill, model].append(reading)
     return {
         "instruction": instruction[:MOST_SHOWN],
         "context_characters": max(0, len(task.prompt) - len(instruction)),
@@ -210,8 +210,13 @@ def explanation(task: Task, decision: Decision, catalog: Catalog) -> dict[str, A
         },
         "level": decision.level,
         "readings": [
-            {"share": round(share, 3), "skill": skill, "model": model}
-            for (skill, model), share in winners.items()
+            {
+                "share": round(sum(r.share for r in readings), 3),
+                "skill": skill,
+                "difficulties": [round(r.difficulty, 1) for r in readings],
+                "model": model,
+            }
+            for (skill, model), readings in winners.items()
         ],
         "loss_usd": Decimal(f"{decision.loss_usd:.7f}"),
     }
@@ -232,5 +237,6 @@ def lines_of(explained: Mapping[str, Any]) -> Iterator[str]:
             )
     for reading in explained["readings"]:
         model = reading["model"] or "no model with a known price"
-        yield f"if the task is {reading['skill']} ({reading['share']:.0%}): {model}"
+        hard = " or ".join(f"{difficulty:.1f}" for difficulty in reading["difficulties"])
+        yield f"if it is {reading['skill']} of difficulty {hard} ({reading['share']:.0%}): {model}"
     yield f"a wrong answer costs {dollars(explained['loss_usd'])}"

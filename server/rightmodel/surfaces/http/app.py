@@ -189,7 +189,7 @@ class HttpApp:
         await send_reply(send, Reply(200, text.encode(), CONTENT_TYPE))
 
     async def _show_dashboard(self, request: Request, _: Scope, __: Receive, send: Send) -> None:
-        await send_reply(send, await self._dashboard.reply(request.engine.catalog))
+        await send_reply(send, await self._dashboard.reply(request.engine))
 
 
 def _ends_alike(path: str, other: str) -> bool:

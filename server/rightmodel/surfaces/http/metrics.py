@@ -11,6 +11,7 @@ from rightmodel.ledger.records import AttemptRecord, CallRecord, Row
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from rightmodel.execution.call_state import EndpointHealth
     from rightmodel.execution.engine import Engine
 
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
@@ -155,14 +156,18 @@ def _states(engine: Engine) -> list[Figure]:
     )
     waits = Figure("breaker_wait_seconds", "gauge", "Until an endpoint is tried again.", where)
     running = Figure("attempts_in_flight", "gauge", "Requests that run now.", where)
+    for labels, state in endpoint_states(engine):
+        states.set(float(state.wait_s > 0), *labels)
+        waits.set(state.wait_s, *labels)
+        running.set(state.in_flight, *labels)
+    return [states, waits, running]
+
+
+def endpoint_states(engine: Engine) -> Iterator[tuple[tuple[str, str], EndpointHealth]]:
+    """Every endpoint as (provider, model), and its state now."""
     for model in engine.catalog.models.values():
         for endpoint in model.endpoints:
-            state = engine.health.state(endpoint)
-            labels = (endpoint.provider.name, model.id)
-            states.set(float(state.wait_s > 0), *labels)
-            waits.set(state.wait_s, *labels)
-            running.set(state.in_flight, *labels)
-    return [states, waits, running]
+            yield (endpoint.provider.name, model.id), engine.health.state(endpoint)
 
 
 def _braced(names: Labels, values: Labels) -> str:

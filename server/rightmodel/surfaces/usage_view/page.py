@@ -25,8 +25,11 @@ _ORDER: Final = (
 )  # fmt: skip
 
 
-def page(report: UsageReport) -> str:
-    """The page. Names in it come from files and servers of other people: everything is escaped."""
+def page(report: UsageReport, *first: Section) -> str:
+    """The page, with other sections before the report's.
+
+    Names in it come from files and servers of other people: everything is escaped.
+    """
     at = datetime.fromtimestamp(report.now, UTC)
     span = f"{report.span.since} to {report.span.until}"
     style = files(__package__).joinpath("page.css").read_text(encoding="utf-8")
@@ -40,6 +43,7 @@ def page(report: UsageReport) -> str:
         "<main>",
         _caution([sentence] if sentence else words.cautions(report)),
         "" if sentence else _summary(report),
+        *map(_section, first),
         *(_section(found[name]) for name in _ORDER if name in found and name not in left_out),
         "</main>",
         f"<footer><p>Read on {at:%Y-%m-%d at %H:%M} UTC from {location}.</p></footer>",

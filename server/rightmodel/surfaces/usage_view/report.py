@@ -85,7 +85,7 @@ class UsageReport:
         usage = self.usage
         return {
             "ledger": self.location,
-            "at": datetime.fromtimestamp(self.now, UTC).isoformat(timespec="seconds"),
+            "at": _moment(self.now),
             "since": usage.since,
             "until": usage.until,
             "first_day": self.days[0] if self.days else None,
@@ -99,7 +99,13 @@ class UsageReport:
                 {"model": model, "calls": calls} for model, calls in usage.baselines.most_common()
             ],
             "faults": [
-                {"provider": provider, "fault": fault, "attempts": count}
+                {
+                    "provider": provider,
+                    "fault": fault,
+                    "attempts": count,
+                    "latest": _moment(usage.latest[provider, fault]),
+                    "latest_answer": _moment(usage.latest.get((provider, ""))),
+                }
                 for (provider, fault), count in usage.faults.most_common()
             ],
             "quality": [q._asdict() for q in self.quality],
@@ -194,6 +200,10 @@ def day_after(day: str, count: int) -> str:
         return (date.fromisoformat(day) + timedelta(days=count)).isoformat()
     except OverflowError:
         return day
+
+
+def _moment(at: float | None) -> str | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
 def _start(day: str) -> float:

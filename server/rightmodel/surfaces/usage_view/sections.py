@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from rightmodel.core.fault import Fault
 from rightmodel.core.format import UNKNOWN, counted, duration, usd
 from rightmodel.ledger.reports import GROUPS, WHO, Spread, UsageRow
 from rightmodel.surfaces.usage_view.charts import Bar, BarChart, ColumnChart, columns_of
@@ -303,16 +304,32 @@ def _quality(report: UsageReport) -> Section:
 
 
 def _faults(report: UsageReport) -> Section:
-    attempts = {row.key: row.attempts for row in report.usage.rows("provider")}
+    usage, now = report.usage, report.now
+    attempts = {row.key: row.attempts for row in usage.rows("provider")}
+    advice = {f.value: f.advice.format(key="the key", near="") for f in Fault}
     rows, bars = [], []
-    for (provider, fault), count in report.usage.faults.most_common():
+    for (provider, fault), count in usage.faults.most_common():
         share = percent(count / attempts[provider])
-        rows.append((plain(provider), plain(fault), f"{count:,}", share))
+        times = (_ago(usage.latest.get((provider, kind)), now) for kind in (fault, ""))
+        what = (plain(provider), plain(fault), f"{count:,}", share)
+        rows.append((*what, *times, advice.get(fault, UNKNOWN)))
         bars.append((f"{plain(provider)}: {plain(fault)}", (Bar(count, f"{count:,}", "fault"),)))
     chart = BarChart("Failed attempts by provider and fault", bars[:MOST_BARS])
-    heads = ("provider", "fault", "attempts", "of the provider's")
+    heads = (
+        "provider",
+        "fault",
+        "attempts",
+        "of the provider's",
+        "latest",
+        "last answer",
+        "advice",
+    )
     note = "" if rows else "No attempt failed."
-    return Section("Faults", heads, rows, chart, note, folded=True)
+    return Section("Faults", heads, rows, chart, note)
+
+
+def _ago(at: float | None, now: float) -> str:
+    return "none" if at is None else f"{duration(max(now - at, 0.0))} ago"
 
 
 def _times(report: UsageReport) -> Section:
