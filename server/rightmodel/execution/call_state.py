@@ -238,9 +238,14 @@ class CallState:
         return min(self.give_up, now + share)
 
     def has_untried(self) -> bool:
-        """Whether there is an endpoint that was not tried."""
+        """Whether there is an endpoint that was not tried, at a provider that has not failed."""
         models = (self.models[candidate.model] for candidate in self.candidates)
-        return any(e.key not in self.tried for model in models for e in model.endpoints)
+        out = self.troubled
+        return any(
+            e.key not in self.tried and e.provider.name not in out
+            for m in models
+            for e in m.endpoints
+        )
 
     def lacks_budget(self, model: Model, error: BudgetError) -> None:
         """No budget has room for the model. The error kept is one that passes, where one does."""
