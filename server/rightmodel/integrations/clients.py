@@ -93,13 +93,14 @@ def deadline_s(timeout_s: int) -> int:
 def _read() -> dict[str, Client]:
     text = Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
     return {
-        name: Client(name=name, **{key: _tuples(value) for key, value in facts.items()})
+        name: Client(name=name, **{key: tuples(value) for key, value in facts.items()})
         for name, facts in tomllib.loads(text).items()
     }
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+def tuples(value: Any) -> Any:
+    """A list of the file as a tuple, lists within it as well."""
+    return tuple(map(tuples, value)) if isinstance(value, list) else value
 
 
 CLIENTS: Final[Mapping[str, Client]] = _read()

@@ -14,7 +14,7 @@ from string import Template
 from typing import Any, Final, NamedTuple
 
 from rightmodel.core.errors import UnknownNameError
-from rightmodel.integrations.clients import CLIENTS, Client
+from rightmodel.integrations.clients import CLIENTS, Client, tuples
 from rightmodel.integrations.edit import (
     CannotMergeError,
     Tree,
@@ -144,24 +144,10 @@ def _filled(value: Any, words: Mapping[str, str]) -> Any:
 def _read() -> Iterator[tuple[str, Setup]]:
     text = Path(__file__).with_name("models.toml").read_text(encoding="utf-8")
     for name, facts in tomllib.loads(text).items():
-        places = {key: facts[key] for key in ("user", "project") if key in facts}
-        if "variables" in facts:
-            places["variables"] = tuple(map(tuple, facts["variables"]))
-        yield (
-            name,
-            Setup(
-                client=replace(CLIENTS[name], **places),
-                apis={api: (found[0], found[1]) for api, found in facts["apis"].items()},
-                model=_pair(facts["model"]),
-                access=tuple((tuple(entry["at"]), entry["value"]) for entry in facts["access"]),
-                others=tuple(map(_pair, facts.get("others", ()))),
-                notes=tuple(facts.get("notes", ())),
-            ),
-        )
-
-
-def _pair(entry: Sequence[Any]) -> tuple[Keys, Any]:
-    return tuple(entry[0]), entry[1]
+        access = tuple((tuple(entry["at"]), entry["value"]) for entry in facts.pop("access"))
+        rest = {key: tuples(value) for key, value in facts.items()}
+        places = {k: rest.pop(k) for k in ("user", "project", "variables") if k in rest}
+        yield name, Setup(client=replace(CLIENTS[name], **places), access=access, **rest)
 
 
 SETUPS: Final[Mapping[str, Setup]] = dict(_read())

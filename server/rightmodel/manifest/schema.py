@@ -71,11 +71,9 @@ class CostWhenTable(CostTable):
     def _says_when_and_what(self) -> CostWhenTable:
         conditions = {"input_above", "utc", "days", "since"}
         if not self.model_fields_set & conditions:
-            msg = "has no condition: give input_above, utc, days or since"
-            raise ValueError(msg)
+            raise ValueError("has no condition: give input_above, utc, days or since")
         if not self.model_fields_set - conditions:
-            msg = "has no price: give input, output, cache_read, …"
-            raise ValueError(msg)
+            raise ValueError("has no price: give input, output, cache_read, …")
         return self
 
 
@@ -98,8 +96,7 @@ class EndpointTable(Table):
 
 def _not_auto(name: str) -> str:
     if name.lower().partition(":")[0] == "auto":
-        msg = f"{name!r} cannot name a model: calls say auto for any model"
-        raise ValueError(msg)
+        raise ValueError(f"{name!r} cannot name a model: calls say auto for any model")
     return name
 
 
@@ -127,8 +124,9 @@ class ModelTable(Table):
     @classmethod
     def _id_fits_into_a_list(cls, value: str) -> str:
         if re.search(r"[\s,]", value):
-            msg = "must not contain spaces or commas (calls separate several models by commas)"
-            raise ValueError(msg)
+            raise ValueError(
+                "must not contain spaces or commas (calls separate several models by commas)"
+            )
         return _not_auto(value)
 
     @field_validator("aliases")
@@ -136,8 +134,9 @@ class ModelTable(Table):
     def _aliases_can_be_called(cls, value: list[str] | None) -> list[str] | None:
         for alias in value or ():
             if "," in alias:
-                msg = f"{alias!r} contains a comma (calls separate several models by commas)"
-                raise ValueError(msg)
+                raise ValueError(
+                    f"{alias!r} contains a comma (calls separate several models by commas)"
+                )
             _not_auto(alias)
         return value
 
@@ -151,19 +150,17 @@ class ModelTable(Table):
             when = entry.model_dump_json(include={"utc", "days", "since"})
             above = entry.input_above or 0
             if above <= largest.get(when, -1):
-                msg = (
+                raise ValueError(
                     f"the entry for input_above = {largest[when]} never holds, since the last one "
                     "that does is taken: write them from small to large prompts"
                 )
-                raise ValueError(msg)
             largest[when] = above
         return value
 
     @model_validator(mode="after")
     def _provider_or_endpoints(self) -> ModelTable:
         if self.endpoints and (self.provider or self.name):
-            msg = "give either endpoints, or provider and name, not both"
-            raise ValueError(msg)
+            raise ValueError("give either endpoints, or provider and name, not both")
         return self
 
 
@@ -231,8 +228,7 @@ class WhenTable(Table):
     @classmethod
     def _can_hold(cls, value: Any) -> Any:
         if value == []:
-            msg = "is an empty list, which never holds: leave it out, or name one"
-            raise ValueError(msg)
+            raise ValueError("is an empty list, which never holds: leave it out, or name one")
         return value
 
 

@@ -23,6 +23,10 @@ GOOD: Final = 0.5
 """From which on an outcome counts as good."""
 LATE_S: Final = 60.0
 """Rows are written a moment after a call has ended, and not in that order."""
+_ATTEMPT: Final = (
+    "number", "at", "model", "provider", "name", "served", "fault", "status", "input", "cached",
+    "cache_writes", "output", "reasoning", "cost_usd", "cost_kind", "time_s", "first_token_s",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,25 +184,10 @@ def receipt_json(logged: Logged) -> dict[str, Any]:
 
 
 def _attempt_json(attempt: AttemptRecord) -> dict[str, Any]:
-    return {
-        "number": attempt.number,
-        "at": iso(attempt.at),
-        "model": attempt.model,
-        "provider": attempt.provider,
-        "name": attempt.name,
-        "served": attempt.served or None,
-        "fault": attempt.fault or None,
-        "status": attempt.status or None,
-        "input": attempt.input,
-        "cached": attempt.cached,
-        "cache_writes": attempt.cache_writes,
-        "output": attempt.output,
-        "reasoning": attempt.reasoning,
-        "cost_usd": _usd(attempt.cost_usd),
-        "cost_kind": attempt.cost_kind,
-        "time_s": round(attempt.time_s, 3),
-        "first_token_s": attempt.first_token_s and round(attempt.first_token_s, 3),
-    }
+    shown = {name: getattr(attempt, name) for name in _ATTEMPT}
+    found = {k: round(v, 3) if isinstance(v, float) else v for k, v in shown.items()}
+    known = {name: found[name] or None for name in ("served", "fault", "status")}
+    return found | known | {"at": iso(attempt.at), "cost_usd": _usd(attempt.cost_usd)}
 
 
 def iso(at: float) -> str:

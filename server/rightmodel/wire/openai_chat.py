@@ -32,23 +32,17 @@ if TYPE_CHECKING:
 
 _AUDIO: Final = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 _FINISH: Final = {
-    **dict.fromkeys(
-        ("stop", "eos", "eos_token", "end_turn", "end", "done", "complete", "completed",
-         "stop_sequence", "stop_token"),
-        "stop",
-    ),
-    **dict.fromkeys(
-        ("length", "max_tokens", "max_output_tokens", "token_limit", "model_length",
-         "model_context_window_exceeded"),
-        "length",
-    ),
-    **dict.fromkeys(
-        ("content_filter", "content_filtered", "guardrail_intervened", "safety", "recitation",
-         "sensitive", "refusal"),
-        "refused",
-    ),
-    **dict.fromkeys(("tool_calls", "tool_call", "tool_use", "function_call"), "tool_calls"),
-}  # fmt: skip
+    word: finish
+    for finish, words in {
+        "stop": "stop eos eos_token end_turn end done complete completed stop_sequence stop_token",
+        "length": "length max_tokens max_output_tokens token_limit model_length "
+        "model_context_window_exceeded",
+        "refused": "content_filter content_filtered guardrail_intervened safety recitation "
+        "sensitive refusal",
+        "tool_calls": "tool_calls tool_call tool_use function_call",
+    }.items()
+    for word in words.split()
+}
 _BETWEEN: Final = {"role": "assistant", "content": "Understood."}
 _SHORT: Final = re.compile(r"[A-Za-z0-9]{9}")
 _NOT_KNOWN: Final = "."

@@ -186,21 +186,14 @@ class Lines(contextlib.nullcontext[None]):
         echo(_count(self._rows), err=True)
 
 
-class LiveTable:
+class LiveTable(Live):
     """A table in a terminal, drawn anew twice a second; its last state stays."""
 
     def __init__(self, rows: Sequence[Row], console: Console, now: Callable[[], float]) -> None:
         self._rows = rows
-        self._console = console
         self._now = now
         self._opening: Sequence[str] = ()
-        self._live = Live(console=console, get_renderable=self.region, refresh_per_second=2)
-
-    def __enter__(self) -> None:
-        self._live.__enter__()
-
-    def __exit__(self, *error: object) -> None:
-        self._live.__exit__(None, None, None)
+        super().__init__(console=console, get_renderable=self.region, refresh_per_second=2)
 
     def open(self, lines: Sequence[str]) -> None:
         """The lines above the table."""
@@ -208,17 +201,17 @@ class LiveTable:
 
     def changed(self, _row: Row, _before: str, _lasted_s: float) -> None:
         """A state that changed is seen at once."""
-        self._live.refresh()
+        self.refresh()
 
     def close(self) -> None:
         """The table says it all."""
 
     def region(self) -> Group:
         """All of it. Where it does not fit, what fails comes first and what works is counted."""
-        wide = self._console.width >= WIDE
+        wide = self.console.width >= WIDE
         advice = [] if wide else _advices(self._rows)
         rows = list(self._rows)
-        room = max(3, self._console.height - len(self._opening) - len(advice) - BELOW)
+        room = max(3, self.console.height - len(self._opening) - len(advice) - BELOW)
         if len(rows) > room:
             rows = sorted(rows, key=lambda row: row.works)[: room - 1]
         rest = len(self._rows) - len(rows)
@@ -234,7 +227,7 @@ class LiveTable:
 
     def _table(self, rows: Sequence[Row], *, wide: bool) -> Table:
         table = Table(box=None, pad_edge=False, expand=wide)
-        room = max(16, min(40, self._console.width - BESIDE))
+        room = max(16, min(40, self.console.width - BESIDE))
         table.add_column("model", no_wrap=True, overflow="ellipsis", max_width=room)
         table.add_column("state", no_wrap=True, overflow="ellipsis")
         table.add_column("last", no_wrap=True, justify="right")

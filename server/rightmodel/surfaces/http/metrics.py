@@ -78,28 +78,16 @@ class Metrics:
 
     def __init__(self) -> None:
         where = ("provider", "model")
-        self._calls = Figure(
-            "calls_total", "counter", "Calls that ended.", ("client", "model", "outcome")
-        )
+        self._calls = _counter("calls_total", "Calls that ended.", "client", "model", "outcome")
         self._saved = Figure("saved_usd", "gauge", "USD saved against the baseline, net.")
-        self._attempts = Figure(
-            "attempts_total", "counter", "Requests to models.", (*where, "role")
-        )
-        self._failures = Figure(
-            "failures_total", "counter", "Requests that failed, by fault.", (*where, "fault")
-        )
-        self._tokens = Figure(
-            "tokens_total",
-            "counter",
-            "Tokens; cached and cache_write are part of input, reasoning of output.",
-            (*where, "kind"),
-        )
-        self._cost = Figure(
-            "cost_usd_total", "counter", "USD, as billed or computed.", (*where, "client")
-        )
-        self._unpriced = Figure(
-            "unpriced_attempts_total", "counter", "Requests of unknown cost, in no sum.", where
-        )
+        self._attempts = _counter("attempts_total", "Requests to models.", *where, "role")
+        about = "Requests that failed, by fault."
+        self._failures = _counter("failures_total", about, *where, "fault")
+        about = "Tokens; cached and cache_write are part of input, reasoning of output."
+        self._tokens = _counter("tokens_total", about, *where, "kind")
+        self._cost = _counter("cost_usd_total", "USD, as billed or computed.", *where, "client")
+        about = "Requests of unknown cost, in no sum."
+        self._unpriced = _counter("unpriced_attempts_total", about, *where)
         self._call_s = Histogram("call_seconds", "Calls from begin to end.", SECONDS)
         self._first_s = Histogram(
             "first_token_seconds", "From a request to its first token.", SECONDS
@@ -147,6 +135,10 @@ class Metrics:
         figures = [figure for figure in vars(self).values() if hasattr(figure, "lines")]
         now = _states(engine) if engine is not None else []
         return "".join(line for f in (version, *figures, *now) for line in f.lines())
+
+
+def _counter(name: str, about: str, *labels: str) -> Figure:
+    return Figure(name, "counter", about, labels)
 
 
 def _states(engine: Engine) -> list[Figure]:

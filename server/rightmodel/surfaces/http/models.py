@@ -82,13 +82,8 @@ def _entries(catalog: Catalog, settings: Settings, client: Client | None) -> lis
 
 def _facts(model: Model) -> dict[str, Any]:
     """`pricing`: USD per million tokens as text, without what is not known."""
-    price = model.price
-    prices = {
-        "input": price.input,
-        "output": price.output,
-        "cache_read": price.cache_read,
-        "cache_write": price.cache_write,
-    }
+    kinds = ("input", "output", "cache_read", "cache_write")
+    prices = {kind: getattr(model.price, kind) for kind in kinds}
     return {
         "description": model.description,
         "providers": list(dict.fromkeys(e.provider.name for e in model.endpoints)),

@@ -99,15 +99,14 @@ def _bars(chart: BarChart) -> str:
     shown = [bar for _, found in chart.rows for bar in found]
     whole = chart.whole or max((bar.size for bar in shown), default=0.0)
     widest = max((len(bar.text) for bar in shown), default=0)
-    parts = []
-    for name, found in chart.rows:
-        lines = "".join(_bar(bar, whole) for bar in found)
-        parts.append(
-            f'<div class="row"><div class="name">{text(name)}</div><div>{lines}</div></div>'
-        )
+    rows = "".join(
+        f'<div class="row"><div class="name">{text(name)}</div>'
+        f"<div>{''.join(_bar(bar, whole) for bar in found)}</div></div>"
+        for name, found in chart.rows
+    )
     return (
         f'<div class="{kind}" style="--figure:{widest}ch" role="img" '
-        f'aria-label="{escape(chart.label)}">{"".join(parts)}</div>'
+        f'aria-label="{escape(chart.label)}">{rows}</div>'
     )
 
 

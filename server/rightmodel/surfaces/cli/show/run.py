@@ -145,13 +145,8 @@ class ServerStage:
 
 def arguments_of(task: Task) -> dict[str, Any]:
     """The arguments of the tool `complete` for a task without files."""
-    given = {
-        "prompt": task.prompt,
-        "skill": task.skill,
-        "difficulty": task.difficulty,
-        "tier": task.tier,
-        "schema": json.dumps(task.schema) if task.schema else "",
-    }
+    given = {name: getattr(task, name) for name in ("prompt", "skill", "difficulty", "tier")}
+    given["schema"] = json.dumps(task.schema) if task.schema else ""
     return {name: value for name, value in given.items() if value}
 
 
