@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -20,16 +21,14 @@ if TYPE_CHECKING:
     import fit
 
 WEIGHTS = Path(learned.__file__).resolve().parent / "weights"
-MOST_KEYS = 153_000
+MOST_KEYS = 150_000
+OFTEN = 8
+"""Rows of a key from which on it is stored among the common ones."""
 
 
 @dataclass(slots=True)
 class Fitted:
-    """Weights of every head. Rows are keys.
-
-    `common`: keys of many rows. They are stored side by side, so that a decision, which reads
-    little else, touches few pages of memory.
-    """
+    """Weights of every head. Rows are keys. `held`: how many rows of the corpus hold a key."""
 
     keys: list[str]
     skill_weights: fit.Vector
@@ -37,7 +36,7 @@ class Fitted:
     number_base: fit.Vector
     scorer_weights: fit.Vector
     scorer: envelope.Scorer
-    common: frozenset[str]
+    held: Mapping[str, int]
 
     @property
     def all_weights(self) -> fit.Vector:
@@ -56,7 +55,8 @@ def encode(fitted: Fitted, calibration: dict[str, Any]) -> bytes:
     scales = np.maximum(np.abs(rows).max(0) / 127, 1e-9)
     table = np.column_stack([np.rint(rows / scales) + learned.OFFSET, counts]).astype(np.uint8)
     places: tuple[list[int], list[int]] = ([], [])
-    for place in sorted(range(len(names)), key=lambda place: names[place] not in fitted.common):
+    # The common ones side by side: a decision reads little else, and touches few pages of memory.
+    for place in sorted(range(len(names)), key=lambda n: fitted.held.get(names[n], 0) < OFTEN):
         places[not names[place].isascii()].append(place)
     ascii_block, others = (_block([names[i] for i in some], table[some]) for some in places)
     meta = {
@@ -76,11 +76,12 @@ def _block(names: list[str], table: Any) -> bytes:
 
 
 def _kept(fitted: Fitted) -> list[int]:
-    """Places of the heaviest keys, with the shorter ones that they need."""
+    """Places of the keys that say most over all, with the shorter ones that they need."""
     skills, around = np.abs(fitted.skill_weights).max(1), np.abs(fitted.scorer_weights).max(1)
-    weight = np.maximum(skills, around / 3)
+    rows = np.array([max(1, fitted.held.get(key, 0)) for key in fitted.keys])
+    weight = np.maximum(skills, around / 3) * np.sqrt(rows)
     places = {key: i for i, key in enumerate(fitted.keys)}
-    # From the longest on, so that a chain of keys is as heavy as its heaviest.
+    # From the longest on, so that a chain of keys says as much as that which says most.
     for key in sorted(fitted.keys, key=len, reverse=True):
         before = places.get(ngrams.shorter(key))
         if before is not None:

@@ -45,6 +45,9 @@ def read(prompt: str, scorer: envelope.Scorer) -> Keys:
     keys: Keys = {}
     for part in reading.sentences:
         add(keys, sentence_keys(part))
+    for part in (*reading.questions, *reading.pasted):
+        more = sentence_keys(part)
+        add(keys, {key: count / learned.PASTED_PARTS for key, count in more.items()})
     text, points = "\n".join(reading.sentences), reading.code == "pointed"
     shape = ngrams.shape_keys(text, reading.request.context, on_code=points)
     return keys | dict.fromkeys(shape, 1.0)

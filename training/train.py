@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SETTINGS = {
-    "ridge": 2.5,
+    "ridge": 7.0,
     "ridge_numbers": 10.0,
     "ridge_exam": 500.0,
     "least_rows": 2,
@@ -45,9 +45,7 @@ SETTINGS = {
 COMMON = 20_000
 """Rows of a key that says next to nothing about the kind of work."""
 LEAST_TRUST = 0.06
-OFTEN = 8
-"""Rows of a key from which on it is stored among the common ones."""
-SHORT_AND_EASY = ("j-", "k-", "l-")
+SHORT_AND_EASY = ("j-", "k-", "l-", "m-")
 """Files of everyday rows that tell the kind of work alone."""
 TEST_SHARE, DEV_SHARE = 0.1, 0.1
 
@@ -105,7 +103,7 @@ def train(
         number_base=base,
         scorer_weights=around,
         scorer=scorer,
-        common=frozenset(key for key, count in held.items() if count >= OFTEN),
+        held=held,
     )
 
 

@@ -123,7 +123,8 @@ def test_a_single_word_does_not_decide_the_skill(prompt: str) -> None:
     "prompt",
     ["", " ", "\n\n\n", "?", "\x00", "💡" * 50, "\ud800", "a" * 2_000_000, "word " * 200_000,
      "\n" * 100_000, "```" * 5_000, "<" * 20_000, "(" * 20_000, "。" * 20_000, "翻" * 50_000,
-     "1" * 50_000, "please " * 20_000, "http://" * 9_000, "\u202e\u202d", "=\n" * 9_000],
+     "1" * 50_000, "please " * 20_000, "\n\n".join(["\u3300" * 240 + "？"] * 8),
+     "http://" * 9_000, "\u202e\u202d", "=\n" * 9_000],
 )  # fmt: skip
 def test_odd_prompts_get_an_assessment_too(prompt: str) -> None:
     well_formed(assess(prompt))
@@ -225,6 +226,17 @@ def test_to_rewrite_shorten_or_document_code_is_work_on_code(asked: str, layout:
 @pytest.mark.parametrize("asked", ["Find the bug:", "Is there a bug in this?", "Optimize:"])
 def test_a_request_that_says_little_by_itself_is_about_the_code_below(asked: str) -> None:
     assert assess(f"{asked}\n\n{CODE.strip()}").skill == "code"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["bug?", "is this ok?", "safe?", "Fehler?", "un problème ?", "va bene?", "está certo?",
+     "dobrze?", "что не так?", "hata ne?", "أين الخطأ؟", "ye sahi hai?", "이거 맞아?",
+     "哪里错了？"],
+)  # fmt: skip
+def test_so_is_a_question_of_a_word_or_two(asked: str) -> None:
+    assert assess(f"{asked}\n\n{CODE.strip()}").skill == "code"
+    assert assess(f"{CODE * 5}\n\n{asked}").skill == "code"
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,24 @@ def test_a_text_that_a_line_points_at_is_context(asked: str, layout: str) -> Non
     assert "three caterers" in reading.request.context
 
 
+def test_a_short_paste_is_read_where_the_request_does_not_say_what_to_do_with_it() -> None:
+    letter = "The parcel came on Tuesday. Two of the cups are broken, says Olga."
+    vague, clear, long = (
+        read(text, load())
+        for text in (
+            f'Anna wrote: "{letter}" Hm, what now?',
+            f"Summarize the text below\n\n{letter}",
+            f'Anna wrote: "{letter * 4}" Hm, what now?',
+        )
+    )
+    assert [part.strip('" ') for part in vague.pasted] == [
+        "the parcel came on tuesday.",
+        "two of the cups are broken, says olga.",
+    ]
+    assert not clear.pasted
+    assert not long.pasted
+
+
 @pytest.mark.parametrize("layout", ["{} {}", "{}\n{}"])
 def test_so_is_one_on_the_same_line_and_one_that_is_asked_which_of_two_it_is(layout: str) -> None:
     for asked in (

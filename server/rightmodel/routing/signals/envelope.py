@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 LINE_LESS: Final = 1.0
 CLEARLY_LESS: Final = 1.0
 """A line or a sentence is left out when its score is so much under that of the best one."""
+REST_LESS: Final = 0.8
+"""The same of the rest of a line of which a sentence points at a text."""
 MOST_EDGES: Final = 8
 MOST_RUN_ON: Final = 3
 LONGEST_EDGE: Final = 240
@@ -36,6 +38,10 @@ LABELS: Final = 0.98
 """Chance of its kind from which on a choice ("Spam or not?"; not: "Red or blue?") labels a text."""
 LEAST_PASTED: Final = 40
 """Characters of the shortest text that is taken for pasted on the request's own line."""
+MOST_PASTED: Final = 200
+MOST_CODE: Final = 600
+"""Characters of the longest pasted text that is read, and of the longest program: the words of a
+longer one would outweigh the request, and it may be of anything."""
 SHORT: Final = 240
 """Characters: a shorter instruction with less context than `BIG` holds no pasted lines."""
 COLONS: Final = (":", "\uff1a")
@@ -78,12 +84,20 @@ class Reading(NamedTuple):
 
     `has_choices`: it is a question with answers to choose from. `code`: how the sentences refer to
     a context that is code: they point at it, or end with a colon before it; "" for neither.
+    `pasted`: sentences of a short text that the request is about, in lower case, where it does not
+    say by itself what to do with it.
     """
 
     request: Request
     sentences: list[str]
     has_choices: bool = False
     code: Literal["", "pointed", "colon"] = ""
+    pasted: Sequence[str] = ()
+
+    @property
+    def questions(self) -> list[str]:
+        """The questions among the sentences: they say most about the work."""
+        return [part for part in self.sentences if part.rstrip()[-1:] in ngrams.QUESTION_MARKS]
 
 
 class Scorer(Protocol):
@@ -120,29 +134,47 @@ def read(prompt: str, scorer: Scorer) -> Reading:
 
     opened = unwrap(prompt, is_frame)
     request = parse_request(without_edges(opened.text, scorer))
+    pasted = request.context
     if opened.context:
-        request = Request(request.instruction, f"{request.context}\n{opened.context}")
+        request = Request(request.instruction, f"{pasted}\n{opened.context}")
     lines = ngrams.lines(request.instruction)
     if ngrams.has_choices(request.instruction):
-        parts = _sentences(lines)
-        return Reading(request, parts, has_choices=True, code=_code(parts, request.context))
+        return _reading(request, _sentences(lines), pasted, scorer)._replace(has_choices=True)
     if announcing := _announcing(lines, request.context, scorer):
         text = request.instruction.replace(announcing, "", 1)
         request, lines = Request(announcing, f"{text}\n{request.context}"), [announcing]
+        pasted = f"{text}\n{pasted}"
     instruction = request.instruction
     parts, scores = _sentences(lines), None
     if len(lines) > 1 and (len(instruction) > SHORT or len(request.context) > BIG):
-        some = _sentences(_not_pasted(lines, request.context, scorer))
+        kept = _not_pasted(lines, request.context, scorer)
+        some = _sentences(kept)
         # A line that only wraps ("Thanks for any help") may look least like pasted text.
         if max(found := scorer.sentences(some)) >= 0.0:
             parts, scores = some, found
+            pasted = "\n".join([pasted, *(line for line in lines if line not in kept)])
     if len(parts) > 1:
         asking = [part for part in parts if not is_claim(part)] or parts
         if scores is None or len(asking) < len(parts):
             scores = scorer.sentences(asking)
         least = min(0.0, max(scores) - CLEARLY_LESS)
         parts = [part for part, score in zip(asking, scores, strict=True) if score >= least]
-    return Reading(request, parts, code=_code(parts, request.context))
+    return _reading(request, parts, pasted, scorer)
+
+
+def _reading(request: Request, sentences: list[str], pasted: str, scorer: Scorer) -> Reading:
+    """`pasted`: what the request is about, in any case. A line that announces it says enough."""
+    code = _code(sentences, request.context)
+    is_read = _is_short(pasted) and (
+        code or not any(_announces(part, scorer) for part in sentences)
+    )
+    some = _sentences(ngrams.lines(ngrams.plain(pasted))) if is_read else []
+    return Reading(request, sentences, code=code, pasted=some)
+
+
+def _is_short(pasted: str) -> bool:
+    size = len(pasted)
+    return 0 < size <= MOST_PASTED or (size <= MOST_CODE and is_code(pasted))
 
 
 def _code(sentences: Sequence[str], context: str) -> Literal["", "pointed", "colon"]:
@@ -174,7 +206,7 @@ def _announcing_sentence(line: str, scorer: Scorer) -> str:
         if (
             len(rest) >= LEAST_PASTED
             and _announces(asked, scorer)
-            and _not_pasted([asked, rest], "", scorer) == [asked]
+            and _not_pasted([asked, rest], "", scorer, less=REST_LESS) == [asked]
             and not _asks_more(parts, "", scorer)
         ):
             return asked
@@ -222,11 +254,13 @@ def _asks_which(line: str) -> bool:
     return not _OR.isdisjoint(line.split()) or "还是" in line or "か、" in line
 
 
-def _not_pasted(lines: Sequence[str], context: str, scorer: Scorer) -> list[str]:
+def _not_pasted(
+    lines: Sequence[str], context: str, scorer: Scorer, *, less: float = LINE_LESS
+) -> list[str]:
     """The lines that look least like pasted text."""
     scores = scorer.lines(lines, context.lower())
     best = max(scores)
-    least = best - min(LINE_LESS, max(best, 0.0) / 2)
+    least = best - min(less, max(best, 0.0) / 2)
     return [line for line, score in zip(lines, scores, strict=True) if score >= least]
 
 

@@ -43,6 +43,8 @@ ALL_CODE_LOGIT: Final = 2.0
 """The same where no long text is pasted, so that the code is what is meant: "Find the bug:"."""
 LONG_PASTE: Final = 2_000
 """Characters from which on code may be beside the point."""
+PASTED_PARTS: Final = 2
+"""A pasted sentence counts for one of so many parts, a question for one more than others."""
 LEAST_WEIGHT: Final = 0.08
 """Least weight of a skill other than the first."""
 MOST_SKILLS: Final = 4
@@ -69,17 +71,16 @@ MOST_REMEMBERED: Final = 20_000
 """Words without a row of their own whose sums are kept."""
 MOST_ROWS: Final = 256
 """Sentences whose rows are kept summed: one decision reads them several times."""
-LANES: Final = HEADS + 1
-_LANES: Final = Struct(f"<{LANES}I")
+BYTES: Final = HEADS + 1
+"""Bytes of a row in the file: each head, and how many keys the row sums up."""
+_LANES: Final = Struct(f"<{HEADS + 2}I")
 _ROW: Final = Struct(f"{_LANES.size}s")
 _LANE_BITS: Final = 32
 _LANE: Final = (1 << _LANE_BITS) - 1
-_COUNTS: Final = _LANE_BITS * HEADS
 OFFSET: Final = 128
-"""Weights are stored as bytes, `value + OFFSET`. The last lane counts rows in its lower half, to
-take that off again, and in its upper half the keys that they sum up."""
-_HALF: Final = 16
-_ROWS: Final = (1 << _HALF) - 1
+"""Weights are stored as bytes, `value + OFFSET`. The last two lanes count rows, to take that off
+again, and the keys that they sum up."""
+_COUNTS: Final = _LANE_BITS * HEADS
 _EDGES: Final = (ngrams.sentence_keys(0, 2), ngrams.sentence_keys(1, 2))
 """The forms of a text's first sentence and of its last."""
 _HEADER: Final = 4
@@ -175,8 +176,8 @@ class Model:
     def _score(self, row: int, form: Sequence[str], head: int) -> float:
         row += sum(filter(None, map(self.table.get, form)))
         counts = row >> _COUNTS
-        value = (row >> _LANE_BITS * head & _LANE) - OFFSET * (counts & _ROWS)
-        return value * self.scales[head] / sqrt((counts >> _HALF) + 1.0)
+        value = (row >> _LANE_BITS * head & _LANE) - OFFSET * (counts & _LANE)
+        return value * self.scales[head] / sqrt((counts >> _LANE_BITS) + 1.0)
 
     def row(self, sentence: str) -> int:
         """The packed sum of a sentence's rows."""
@@ -200,9 +201,10 @@ class Model:
         text, context = "\n".join(reading.sentences), reading.request.context
         points = reading.code == "pointed"
         shape = ngrams.shape_keys(text, context, images=images, on_code=points)
-        total = sum(filter(None, map(self.table.get, shape)))
-        total += sum(map(self.row, reading.sentences))
-        values = self._values(total)
+        asked = sum(filter(None, map(self.table.get, shape)))
+        asked += sum(map(self.row, reading.sentences))
+        more = sum(map(self.row, (*reading.questions, *reading.pasted)))
+        values = self._values(PASTED_PARTS * asked + more, parts=PASTED_PARTS)
         if images:
             values[self.skills.index("vision")] += IMAGE_LOGIT
         # Tags count as code, but agents put any text into them.
@@ -211,12 +213,12 @@ class Model:
             values[self.skills.index("code")] += logit
         return values
 
-    def _values(self, row: int) -> list[float]:
-        lanes = _LANES.unpack(row.to_bytes(_LANES.size, "little"))
-        counts = lanes[HEADS]
-        norm = LENGTH / sqrt((counts >> _HALF) + 1.0)
-        off = OFFSET * (counts & _ROWS)
-        scaled = zip(lanes[:HEADS], self.scales, strict=True)
+    def _values(self, row: int, *, parts: int = 1) -> list[float]:
+        """`parts`: how often a sentence that counts once is in the sum."""
+        *lanes, rows, keys = _LANES.unpack(row.to_bytes(_LANES.size, "little"))
+        norm = LENGTH / sqrt(keys / parts + 1.0) / parts
+        off = OFFSET * rows
+        scaled = zip(lanes, self.scales, strict=True)
         return [(lane - off) * scale * norm for lane, scale in scaled]
 
 
@@ -250,14 +252,14 @@ def _rows(block: bytes) -> dict[str, int]:
     """Key → packed row, of a compressed block: a row of bytes for each key, then the keys."""
     unpacked = zlib.decompress(block)
     count = int.from_bytes(unpacked[:_HEADER], "little")
-    rows = unpacked[_HEADER : _HEADER + count * LANES]
-    keys = unpacked[_HEADER + count * LANES :].decode().split("\n")
+    rows = unpacked[_HEADER : _HEADER + count * BYTES]
+    keys = unpacked[_HEADER + count * BYTES :].decode().split("\n")
     size = _LANES.size
     wide = bytearray(count * size)
     for lane in range(HEADS):
-        wide[lane * 4 :: size] = rows[lane::LANES]
+        wide[lane * 4 :: size] = rows[lane::BYTES]
     wide[HEADS * 4 :: size] = b"\x01" * count
-    wide[HEADS * 4 + 2 :: size] = rows[HEADS::LANES]
+    wide[HEADS * 4 + 4 :: size] = rows[HEADS::BYTES]
     pieces = map(itemgetter(0), _ROW.iter_unpack(wide))
     # The type of from_bytes allows two words for the byte order, not every string.
     sums = map(int.from_bytes, pieces, repeat("little"))  # type: ignore[arg-type]
