@@ -9,7 +9,7 @@ import pytest
 
 from rightmodel.core.errors import ProviderError
 from rightmodel.core.fault import Fault
-from rightmodel.core.task import Message, WireFormat
+from rightmodel.core.task import ChatRequest, Message, Turn, WireFormat
 from rightmodel.upstream import exchange
 from rightmodel.upstream.exchange import make_upstreams
 from rightmodel.upstream.http import HttpClient
@@ -133,6 +133,11 @@ def test_a_schema_in_words_moves_along_with_the_system_prompt() -> None:
         (GEMINI, "The specified schema produces a constraint that has too many states.", 400),
         (GEMINI, "Request contains an invalid argument.", 400),
         (
+            GEMINI,
+            "Function calling with a response mime type: 'application/json' is unsupported",
+            400,
+        ),
+        (
             ANTHROPIC,
             "The compiled grammar is too large, which would cause performance issues.",
             400,
@@ -211,6 +216,29 @@ def test_two_names_of_one_parameter_that_are_both_refused_are_left_out() -> None
     )
     sent, _ = bodies(OPENAI, *replies, max_output_tokens=100, uncapped=True)
     assert not {"max_tokens", "max_completion_tokens"} & set(sent[2])
+
+
+@pytest.mark.parametrize("quote", ["`", ""])
+def test_of_two_fields_that_exclude_each_other_one_is_left_out(quote: str) -> None:
+    names = f"{quote}temperature{quote} and {quote}top_p{quote}"
+    words = f"{names} cannot both be specified for this model. Please use only one."
+    asked = ChatRequest("m", (), temperature=0.5, top_p=0.9)
+    turn = Turn(asked, OPENAI, b"", {})
+    sent, _ = bodies(ANTHROPIC, complaint(words), ANSWERS[ANTHROPIC], turn=turn)
+    assert [sorted({"temperature", "top_p"} & set(body)) for body in sent] == [
+        ["temperature", "top_p"],
+        ["temperature"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "words", ["`{}` is deprecated for this model.", "{} is deprecated for this model."]
+)
+def test_sampling_parameters_that_a_model_no_longer_has_are_left_out(words: str) -> None:
+    turn = Turn(ChatRequest("m", (), temperature=0.5, top_p=0.9), OPENAI, b"", {})
+    refusals = [complaint(words.format(name)) for name in ("temperature", "top_p")]
+    sent, _ = bodies(ANTHROPIC, *refusals, ANSWERS[ANTHROPIC], turn=turn)
+    assert not {"temperature", "top_p"} & set(sent[-1])
 
 
 def test_several_fields_that_are_refused_at_once_are_left_out_one_by_one() -> None:

@@ -112,9 +112,15 @@ def marked_ends(request: ChatRequest) -> ChatRequest:
     return replace(request, messages=tuple(messages))
 
 
+def thinking_unsampled(request: ChatRequest) -> ChatRequest:
+    """No sampling while the model thinks, which it does not where it must call a tool."""
+    thinks = request.effort not in {"", "none"} and request.tool_choice.mode != "required"
+    return replace(request, temperature=None, top_p=None) if thinks else request
+
+
 LOSSES: dict[WireFormat, tuple[Loss, ...]] = {
     WireFormat.OPENAI_CHAT: (no_marks, errors_in_words, files_behind_results, texts_joined),
     WireFormat.OPENAI_RESPONSES: (no_marks, errors_in_words),
-    WireFormat.ANTHROPIC_MESSAGES: (marked_ends,),
+    WireFormat.ANTHROPIC_MESSAGES: (marked_ends, thinking_unsampled),
     WireFormat.GEMINI: (no_marks,),
 }

@@ -11,9 +11,17 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsStr
 from openai.types.responses.response_create_params import ResponseCreateParamsStreaming
 from pydantic import ConfigDict, TypeAdapter
 
-from rightmodel.core.task import Attachment, ChatRequest, Message, WireFormat
+from rightmodel.core.task import (
+    Attachment,
+    ChatRequest,
+    Message,
+    ToolChoice,
+    ToolSpec,
+    WireFormat,
+)
 from rightmodel.manifest.catalog import Provider
 from rightmodel.manifest.quirks import Quirks
+from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import ModelRequest
 from wire.neutral import sent_body
 
@@ -112,3 +120,28 @@ def test_gemini(facts: dict[str, Any]) -> None:
         genai.Content.model_validate(body["systemInstruction"])
     Strict.model_validate(body.get("generationConfig", {}))
     assert set(body) <= {"contents", "systemInstruction", "generationConfig"}
+
+
+@pytest.mark.parametrize(
+    ("effort", "mode", "sent"),
+    [
+        ("", "auto", {"temperature", "top_p"}),
+        ("high", "auto", {"thinking", "output_config"}),
+        ("none", "auto", {"thinking", "temperature", "top_p"}),
+        ("high", "required", {"output_config", "temperature", "top_p"}),
+    ],
+)
+def test_claude_is_not_sent_what_it_refuses_beside_thinking(
+    effort: str, mode: Any, sent: set[str]
+) -> None:
+    asked = ChatRequest(
+        "m",
+        (Message.of("user", "hi"),),
+        tools=(ToolSpec("f", "", {}),),
+        tool_choice=ToolChoice(mode),
+        effort=effort,
+        temperature=0.5,
+        top_p=0.9,
+    )
+    body = CODECS[WireFormat.ANTHROPIC_MESSAGES].encode_request(asked)
+    assert {"temperature", "top_p", "thinking", "output_config"} & set(body) == sent

@@ -48,6 +48,7 @@ MOST_TEMPERATURE: Final = 1.0
 """OpenAI's APIs and Gemini's go up to 2, this one up to 1."""
 
 _MARK: Final = {"cache_control": {"type": "ephemeral"}}
+_THINKING: Final = {"type": "adaptive"}
 _FINISH: Final = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -93,8 +94,9 @@ def encode_request(request: ChatRequest, quirks: Quirks) -> dict[str, Any]:
         body["tools"] = [_encoded_tool(tool) for tool in request.tools]
         body |= _encoded_choice(request.tool_choice)
     body |= _encoded_config(request)
-    temperature = request.temperature and min(request.temperature, MOST_TEMPERATURE)
-    body |= given(temperature=temperature, top_p=request.top_p)
+    if body.get("thinking") != _THINKING:  # beside which no sampling parameter is accepted
+        temperature = request.temperature and min(request.temperature, MOST_TEMPERATURE)
+        body |= given(temperature=temperature, top_p=request.top_p)
     if request.stop:
         body["stop_sequences"] = list(request.stop)
     if request.tools and body["messages"] and not _is_marked(request):
@@ -206,8 +208,9 @@ def _encoded_config(request: ChatRequest) -> dict[str, Any]:
     if request.effort == "none":
         found["thinking"] = {"type": "disabled"}
     elif request.effort:
-        found["thinking"] = {"type": "adaptive"}
         config["effort"] = request.effort
+        if request.tool_choice.mode != "required":  # "Thinking may not be enabled when …"
+            found["thinking"] = {**_THINKING}
     if request.schema is not None:
         config["format"] = {"type": "json_schema", "schema": closed(request.schema)}
     return {**found, "output_config": config} if config else found
