@@ -145,3 +145,17 @@ def test_claude_is_not_sent_what_it_refuses_beside_thinking(
     )
     body = CODECS[WireFormat.ANTHROPIC_MESSAGES].encode_request(asked)
     assert {"temperature", "top_p", "thinking", "output_config"} & set(body) == sent
+
+
+@pytest.mark.parametrize("wire_format", [WireFormat.OPENAI_CHAT, WireFormat.OPENAI_RESPONSES])
+def test_openai_gets_the_properties_and_items_that_it_asks_for(wire_format: WireFormat) -> None:
+    tags: dict[str, Any] = {"type": ["array", "null"]}
+    properties: dict[str, Any] = {"type": {"type": "string"}, "tags": tags}
+    named = {"type": "object", "properties": properties}
+    given: list[dict[str, Any]] = [{}, {"type": "object"}, named]
+    tools = tuple(ToolSpec(f"t{n}", "", one) for n, one in enumerate(given))
+    request = ChatRequest("m", (Message.of("user", "hi"),), tools=tools)
+    sent = CODECS[wire_format].encode_request(request)["tools"]
+    empty = {"type": "object", "properties": {}}
+    whole = {**named, "properties": {**properties, "tags": {**tags, "items": {}}}}
+    assert [tool.get("function", tool)["parameters"] for tool in sent] == [empty, empty, whole]

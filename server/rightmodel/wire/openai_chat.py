@@ -21,7 +21,7 @@ from rightmodel.wire.conversation import GO_ON
 from rightmodel.wire.fields import merge_counts, obj, objects, part, text, tokens_in, usage_of
 from rightmodel.wire.request import ModelRequest, base64_of, data_url, name_of, result_text
 from rightmodel.wire.response import InBandError, NoResponseError, ResponseDecoder
-from rightmodel.wire.schemas import is_strict
+from rightmodel.wire.schemas import is_strict, itemized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -183,7 +183,7 @@ def _content(piece: Text | Attachment) -> dict[str, Any]:
 
 def _tool(tool: ToolSpec) -> dict[str, Any]:
     described = {"description": tool.description} if tool.description else {}
-    return {"name": tool.name, **described, "parameters": dict(tool.parameters)}
+    return {"name": tool.name, **described, "parameters": itemized(tool.parameters)}
 
 
 def encoded_choice(choice: ToolChoice, named: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from rightmodel.wire.fields import given, merge_counts, obj, objects, text
 from rightmodel.wire.openai_chat import encoded_choice, encoded_schema, openai_usage
 from rightmodel.wire.request import ModelRequest, data_url, name_of, result_text
 from rightmodel.wire.response import InBandError, NoResponseError, ResponseDecoder
+from rightmodel.wire.schemas import itemized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -139,8 +140,7 @@ def _content(piece: Text | Attachment) -> dict[str, Any]:
 
 def _encoded_tool(tool: ToolSpec) -> dict[str, Any]:
     described = {"description": tool.description} if tool.description else {}
-    parameters = dict(tool.parameters)
-    strict = {"parameters": parameters, "strict": False}
+    strict = {"parameters": itemized(tool.parameters), "strict": False}
     return {"type": "function", "name": tool.name, **described, **strict}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 _STRICT_KEYS: Final = frozenset({
@@ -41,20 +41,45 @@ def closed(schema: Mapping[str, Any]) -> dict[str, Any]:
 
     It is narrower than the original, so that what fits it fits the original.
     """
-    copy = {key: _closed_value(key, value) for key, value in schema.items()}
-    if "properties" in copy:
-        copy.setdefault("additionalProperties", False)
+
+    def close(node: dict[str, Any]) -> None:
+        if "properties" in node:
+            node.setdefault("additionalProperties", False)
+
+    return _changed(schema, close)
+
+
+def itemized(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a tool's parameters with what OpenAI's APIs ask for and others leave out.
+
+    "object schema missing properties": github.com/inboxapi/cli/issues/106; "array schema missing
+    items": github.com/ogx-ai/ogx/pull/3602, read 2026-11-29.
+    """
+
+    def itemize(node: dict[str, Any]) -> None:
+        kind = node.get("type")
+        if "array" in (kind if isinstance(kind, list) else [kind]) and "prefixItems" not in node:
+            node.setdefault("items", {})
+
+    found = {"type": "object", **_changed(schema, itemize)}
+    return found if isinstance(found.get("properties"), dict) else {**found, "properties": {}}
+
+
+def _changed(schema: Mapping[str, Any], change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """A copy with every schema in it changed, the innermost first."""
+    copy = {key: _changed_value(key, value, change) for key, value in schema.items()}
+    change(copy)
     return copy
 
 
-def _closed_value(key: str, value: Any) -> Any:
+def _changed_value(key: str, value: Any, change: Callable[[dict[str, Any]], None]) -> Any:
     if key in {"properties", "$defs", "definitions", "patternProperties"}:
         if isinstance(value, dict):
-            return {k: closed(v) if isinstance(v, dict) else v for k, v in value.items()}
+            return {k: _changed(v, change) if isinstance(v, dict) else v for k, v in value.items()}
     elif key in {"items", "additionalProperties", "not", "if", "then", "else"}:
-        return closed(value) if isinstance(value, dict) else value
+        return _changed(value, change) if isinstance(value, dict) else value
     elif key in {"anyOf", "allOf", "oneOf", "prefixItems"} and isinstance(value, list):
-        return [closed(v) if isinstance(v, dict) else v for v in value]
+        return [_changed(v, change) if isinstance(v, dict) else v for v in value]
     return value
 
 
