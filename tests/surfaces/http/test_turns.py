@@ -275,3 +275,19 @@ async def test_no_arguments_and_those_encoded_twice_are_an_object(
         path, body = BODIES["anthropic-messages"]
         answer = await gw.post(path, {**body, "tools": [{"name": "f", "input_schema": {}}]})
         assert answer.json()["content"][0]["input"] == {}
+
+
+async def test_a_manifest_that_was_changed_is_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with (
+        SimulatedProvider(key=KEY, models={"m": Behaviour()}) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        for text in (manifest({"p": up}, extra="# changed"), "version = 1\ntier = 1\n"):
+            await gw.post(*BODIES["openai-chat"])
+            (tmp_path / "rightmodel.toml").write_text(text)
+            await gw.post(*BODIES["openai-chat"])
+            await gw.post(*BODIES["openai-chat"])
+    told = [record.message for record in caplog.records if "manifest changed" in record.message]
+    assert ["has errors" in message for message in told] == [False, True]

@@ -29,6 +29,7 @@ from rightmodel.surfaces.http.listening import MCP_PATH
 from rightmodel.surfaces.http.metrics import CONTENT_TYPE, Metrics
 from rightmodel.surfaces.http.route import counted, routed
 from rightmodel.surfaces.http.turns import Request, answer_turn, error_of
+from rightmodel.surfaces.mcp.server import ManifestWatch
 from rightmodel.wire.codecs import CODECS
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class HttpApp:
         self._mcp = mcp
         self._get_engine = engine
         self._engine: Engine | None = None
+        self._manifest: ManifestWatch | None = None
         self._settings = settings
         self._access = access
         self._origins = origins
@@ -142,6 +144,7 @@ class HttpApp:
         if self._engine is None:
             try:
                 self._engine = await self._get_engine()
+                self._manifest = ManifestWatch(self._engine.catalog.file)
             except RightmodelError as error:
                 return None, error
         return self._engine, None
@@ -165,6 +168,8 @@ class HttpApp:
         return f"there are {listed([*self._routes, MCP_PATH, HEALTH])}"
 
     async def _turn(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._manifest is not None:
+            self._manifest.note("")  # for the log: agents show no receipt of a turn
         await answer_turn(request, scope, receive, send, self._metrics.added_s.observe)
 
     async def _route(self, request: Request, _: Scope, receive: Receive, send: Send) -> None:
