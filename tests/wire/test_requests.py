@@ -20,7 +20,7 @@ from rightmodel.core.task import (
     WireFormat,
 )
 from rightmodel.manifest.catalog import Provider
-from rightmodel.manifest.quirks import Quirks
+from rightmodel.manifest.quirks import NO_QUIRKS, Quirks
 from rightmodel.wire.codecs import CODECS
 from rightmodel.wire.request import ModelRequest
 from wire.neutral import sent_body
@@ -143,7 +143,7 @@ def test_claude_is_not_sent_what_it_refuses_beside_thinking(
         temperature=0.5,
         top_p=0.9,
     )
-    body = CODECS[WireFormat.ANTHROPIC_MESSAGES].encode_request(asked)
+    body = CODECS[WireFormat.ANTHROPIC_MESSAGES].encode_request(asked, NO_QUIRKS)
     assert {"temperature", "top_p", "thinking", "output_config"} & set(body) == sent
 
 
@@ -155,7 +155,16 @@ def test_openai_gets_the_properties_and_items_that_it_asks_for(wire_format: Wire
     given: list[dict[str, Any]] = [{}, {"type": "object"}, named]
     tools = tuple(ToolSpec(f"t{n}", "", one) for n, one in enumerate(given))
     request = ChatRequest("m", (Message.of("user", "hi"),), tools=tools)
-    sent = CODECS[wire_format].encode_request(request)["tools"]
+    sent = CODECS[wire_format].encode_request(request, NO_QUIRKS)["tools"]
     empty = {"type": "object", "properties": {}}
     whole = {**named, "properties": {**properties, "tags": {**tags, "items": {}}}}
     assert [tool.get("function", tool)["parameters"] for tool in sent] == [empty, empty, whole]
+
+
+def test_a_tool_that_is_nested_without_end_is_sent_as_it_is() -> None:
+    deep: dict[str, Any] = {"type": "array"}
+    for _ in range(800):
+        deep = {"properties": {"a": deep}}
+    request = ChatRequest("m", (Message.of("user", "hi"),), tools=(ToolSpec("t", "", deep),))
+    (tool,) = CODECS[WireFormat.OPENAI_CHAT].encode_request(request, NO_QUIRKS)["tools"]
+    assert tool["function"]["parameters"]["properties"] is deep["properties"]

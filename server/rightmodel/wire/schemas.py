@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 _STRICT_KEYS: Final = frozenset({
@@ -57,12 +58,27 @@ def itemized(schema: Mapping[str, Any]) -> dict[str, Any]:
     """
 
     def itemize(node: dict[str, Any]) -> None:
-        kind = node.get("type")
-        if "array" in (kind if isinstance(kind, list) else [kind]) and "prefixItems" not in node:
-            node.setdefault("items", {})
+        if _lacks_items(node):
+            node["items"] = {}
 
-    found = {"type": "object", **_changed(schema, itemize)}
+    found = {"type": "object", **schema}
+    with suppress(RecursionError):  # nested too deeply for any API
+        if _any_lacks_items(schema):
+            found = {"type": "object", **_changed(schema, itemize)}
     return found if isinstance(found.get("properties"), dict) else {**found, "properties": {}}
+
+
+def _lacks_items(node: Mapping[str, Any]) -> bool:
+    kind = node.get("type")
+    is_array = kind == "array" or (isinstance(kind, list) and "array" in kind)
+    return is_array and "items" not in node and "prefixItems" not in node
+
+
+def _any_lacks_items(value: Any) -> bool:
+    """Whether something within may do so: a turn brings dozens of tools, and hardly one does."""
+    if isinstance(value, dict):
+        return _lacks_items(value) or any(map(_any_lacks_items, value.values()))
+    return isinstance(value, list) and any(map(_any_lacks_items, value))
 
 
 def _changed(schema: Mapping[str, Any], change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
