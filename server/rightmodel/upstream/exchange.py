@@ -383,7 +383,7 @@ def _refuse_cut_answer(request: ModelRequest, usage: Usage, cap: int) -> None:
     raise _overflow(
         request,
         f"ended the answer after {usage.output} of {cap} tokens: its context window is full at "
-        f"{window} tokens, less than the manifest says",
+        f"{window} tokens",
         window,
     )
 
