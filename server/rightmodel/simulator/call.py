@@ -82,8 +82,8 @@ class Call:
         return self.behaviour.finished(reply, self.request)
 
     def answer(self, reply: Reply | None = None) -> Response:
-        """The response for a finished reply (the model's own by default), streamed if asked for."""
-        reply = reply or self.reply()
+        """The response for a reply (the model's own by default), streamed if asked for."""
+        reply = self.finished(reply or self.behaviour.reply(self.request))
         if self.request.stream:
             return self.stream(self.events(reply), reply)
         return self.whole(self.body(reply), reply)

@@ -302,4 +302,4 @@ def _refused(call: Call, kind: str) -> Response:
 
 def _answered(call: Call, step: Step | None) -> Response:
     reply = step if isinstance(step, Reply) else Reply(step) if isinstance(step, str) else None
-    return call.answer(call.finished(reply) if reply is not None else None)
+    return call.answer(reply)

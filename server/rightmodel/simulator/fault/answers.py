@@ -26,13 +26,9 @@ def replies(name: str, reply: Reply | Callable[[Call], Reply], *leads_to: Fault)
     """A fault that is an odd answer, well-formed in every protocol."""
 
     def plan(call: Call) -> Response:
-        return _reply(call, reply(call) if callable(reply) else reply)
+        return call.answer(reply(call) if callable(reply) else reply)
 
     return made(name, plan, *leads_to)
-
-
-def _reply(call: Call, reply: Reply) -> Response:
-    return call.answer(call.finished(reply))
 
 
 @ANSWERS.fault(Fault.EMPTY, Fault.MALFORMED, Fault.CONNECTION)
@@ -64,20 +60,20 @@ def _bare(data: Json) -> bool:
 @ANSWERS.fault(Fault.EMPTY)
 def null_content(call: Call) -> Response:
     """The content is null and nothing says why."""
-    return _reply(call, Reply(None))
+    return call.answer(Reply(None))
 
 
 @ANSWERS.fault(Fault.EMPTY)
 def empty_content(call: Call) -> Response:
     """The content is the empty text."""
-    return _reply(call, Reply(""))
+    return call.answer(Reply(""))
 
 
 @ANSWERS.fault(Fault.EMPTY, Fault.CUT_OFF)
 def empty_with_length(call: Call) -> Response:
     """Nothing but reasoning, which has used up the output: empty, finished by `length`."""
     budget = call.request.max_output or 256
-    return _reply(call, Reply("", "length", reasoning_tokens=budget))
+    return call.answer(Reply("", "length", reasoning_tokens=budget))
 
 
 @ANSWERS.fault(Fault.CUT_OFF)
@@ -87,39 +83,39 @@ def cut_off(call: Call) -> Response:
     half = text[: len(text) // 2]
     written = call.request.max_output or count_tokens(half)
     usage = Usage(count_tokens(call.request.text), written)
-    return _reply(call, Reply(half, "length", usage=usage))
+    return call.answer(Reply(half, "length", usage=usage))
 
 
 @ANSWERS.fault(Fault.REFUSED)
 def content_filter(call: Call) -> Response:
     """The answer was filtered: `content_filter`, `refusal`, `SAFETY`."""
-    return _reply(call, Reply(None, "content_filter"))
+    return call.answer(Reply(None, "content_filter"))
 
 
 @ANSWERS.fault(Fault.REFUSED)
 def refusal(call: Call, text: str = "I'm sorry, I can't help with that.") -> Response:
     """The model refuses: OpenAI's refusal field, the others' reason for having stopped."""
-    return _reply(call, Reply(None, "refused", refusal=text))
+    return call.answer(Reply(None, "refused", refusal=text))
 
 
 @ANSWERS.fault(Fault.REFUSED, protocols=GEMINI)
 def block_reason(call: Call, reason: str = "PROHIBITED_CONTENT") -> Response:
     """Gemini's prompt feedback with a `blockReason`, and no candidates."""
-    return _reply(call, Reply(None, block_reason=reason))
+    return call.answer(Reply(None, block_reason=reason))
 
 
 @ANSWERS.fault(Fault.SCHEMA)
 def schema_mismatch(call: Call) -> Response | None:
     """JSON that does not fit the requested schema. Applies to requests with one."""
     asked = call.request.schema is not None
-    return _reply(call, Reply(dumps({"unexpected": True}))) if asked else None
+    return call.answer(Reply(dumps({"unexpected": True}))) if asked else None
 
 
 @ANSWERS.fault(Fault.SCHEMA)
 def prose_for_json(call: Call) -> Response | None:
     """Prose where JSON was requested. Applies to requests with a schema."""
     asked = call.request.schema is not None
-    return _reply(call, Reply("Certainly! I would say it is a cat.")) if asked else None
+    return call.answer(Reply("Certainly! I would say it is a cat.")) if asked else None
 
 
 @ANSWERS.fault(Fault.CUT_OFF, Fault.UNFINISHED, Fault.SCHEMA, Fault.EMPTY)
@@ -129,7 +125,7 @@ def cut_tool_arguments(call: Call, arguments: str = '{"answer": "it is') -> Resp
     Gemini, which sends objects, says `MALFORMED_FUNCTION_CALL` instead.
     """
     tool = ToolCall(call.request.tool or "answer", arguments)
-    return _reply(call, Reply(None, "length", tool_call=tool))
+    return call.answer(Reply(None, "length", tool_call=tool))
 
 
 # --- bodies ---
