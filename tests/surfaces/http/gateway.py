@@ -13,10 +13,10 @@ from rightmodel.execution.engine import App
 from rightmodel.manifest.settings import Settings
 from rightmodel.surfaces.http.access import Access, Origins
 from rightmodel.surfaces.http.app import HttpApp
+from rightmodel.surfaces.http.connections import make_server
 from rightmodel.surfaces.http.listening import listen
 from rightmodel.surfaces.http.mcp_app import mcp_app
 from rightmodel.surfaces.http.metrics import Metrics
-from rightmodel.surfaces.http.server import make_server
 from rightmodel.surfaces.mcp.server import make_server as make_mcp_server
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Bounds on connections and on how long a request may take to arrive."""
+"""The server's bounds on connections and on how long a request may take to arrive."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import contextlib
 import re
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from rightmodel.surfaces.mcp.shutdown import CLOSE_S
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from starlette.types import Receive, Scope, Send
+    import uvicorn
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 HEAD_S: Final = 10.0
 """Until the head of a request is complete."""
@@ -28,6 +31,27 @@ _UNAVAILABLE: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n"
     b"connection: close\r\n\r\n"
 )
+
+
+def make_server(app: ASGIApp) -> uvicorn.Server:
+    """The application behind these bounds; `serve(sockets=[…])` runs it."""
+    import uvicorn
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+    most = most_connections()
+    config = uvicorn.Config(
+        app,
+        # Any factory will do, whatever its annotation says.
+        http=Connections(most, AutoHTTPProtocol).protocol,  # type: ignore[arg-type]
+        ws="none",
+        backlog=min(1024, most),
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=round(CLOSE_S),
+    )
+    return uvicorn.Server(config)
 
 
 def most_connections() -> int:

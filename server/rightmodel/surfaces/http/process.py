@@ -99,9 +99,9 @@ async def _serve(
 
     from rightmodel.surfaces.http.access import Access, Origins
     from rightmodel.surfaces.http.app import HttpApp
+    from rightmodel.surfaces.http.connections import make_server
     from rightmodel.surfaces.http.mcp_app import mcp_app
     from rightmodel.surfaces.http.metrics import Metrics
-    from rightmodel.surfaces.http.server import make_server
 
     metrics = Metrics()
     async with running(settings, options, metrics.row) as (app, server):
