@@ -164,12 +164,12 @@ class CallRecorder:
     async def reserve(self, step: Step) -> Hold | None:
         """Reserve the step's worst case. Raises `BudgetError`, which names what would fit."""
         records, decision = self.owner.records, self.state.decision
-        routing = self.owner.catalog.routing
+        routing, is_limited = self.owner.catalog.routing, bool(records.limits.limits)
         hold = await records.reserve(
             HoldRequest(
                 model=step.model.id,
                 skill=self.skill,
-                worst_usd=self._worst_usd(step.model, step.allowance),
+                worst_usd=self._worst_usd(step.model, step.allowance) if is_limited else None,
                 others=self._others,
                 fits=partial(self._tokens_for, step.model),
                 lasts_s=max(routing.deadline_s, routing.give_up_s) + HOLD_MARGIN_S,

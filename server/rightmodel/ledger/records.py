@@ -267,7 +267,7 @@ Row = (
 
 
 class HoldRequest(NamedTuple):
-    """An attempt that is about to begin. `worst_usd`: its worst case, `None`: no known price.
+    """An attempt that is about to begin. `worst_usd`: its worst case, `None`: no price, no budget.
 
     `expected_usd`: what is reserved where no budget limits anything. `others`: gives further
     candidates (model, worst case), to name those that would fit. `fits`: USD → how many output

@@ -84,6 +84,7 @@ class Reading(NamedTuple):
 
     `has_choices`: it is a question with answers to choose from. `code`: how the sentences refer to
     a context that is code: they point at it, or end with a colon before it; "" for neither.
+    `questions`: those among the sentences, which say most about the work.
     `pasted`: sentences of a short text that the request is about, in lower case, where it does not
     say by itself what to do with it.
     """
@@ -92,12 +93,8 @@ class Reading(NamedTuple):
     sentences: list[str]
     has_choices: bool = False
     code: Literal["", "pointed", "colon"] = ""
+    questions: Sequence[str] = ()
     pasted: Sequence[str] = ()
-
-    @property
-    def questions(self) -> list[str]:
-        """The questions among the sentences: they say most about the work."""
-        return [part for part in self.sentences if part.rstrip()[-1:] in ngrams.QUESTION_MARKS]
 
 
 class Scorer(Protocol):
@@ -129,7 +126,7 @@ def read(prompt: str, scorer: Scorer) -> Reading:
     """
 
     def is_frame(text: str) -> bool:
-        parts = _sentences(ngrams.lines(ngrams.plain(text)))
+        parts = ngrams.sentences_of(ngrams.lines(ngrams.plain(text)))
         return not parts or scorer.introduces(parts)
 
     opened = unwrap(prompt, is_frame)
@@ -138,17 +135,18 @@ def read(prompt: str, scorer: Scorer) -> Reading:
     if opened.context:
         request = Request(request.instruction, f"{pasted}\n{opened.context}")
     lines = ngrams.lines(request.instruction)
+    parts, scores = ngrams.sentences_of(lines), None
     if ngrams.has_choices(request.instruction):
-        return _reading(request, _sentences(lines), pasted, scorer)._replace(has_choices=True)
+        return _reading(request, parts, pasted, scorer)._replace(has_choices=True)
     if announcing := _announcing(lines, request.context, scorer):
         text = request.instruction.replace(announcing, "", 1)
         request, lines = Request(announcing, f"{text}\n{request.context}"), [announcing]
         pasted = f"{text}\n{pasted}"
+        parts = ngrams.sentences_of(lines)
     instruction = request.instruction
-    parts, scores = _sentences(lines), None
     if len(lines) > 1 and (len(instruction) > SHORT or len(request.context) > BIG):
         kept = _not_pasted(lines, request.context, scorer)
-        some = _sentences(kept)
+        some = ngrams.sentences_of(kept)
         # A line that only wraps ("Thanks for any help") may look least like pasted text.
         if max(found := scorer.sentences(some)) >= 0.0:
             parts, scores = some, found
@@ -168,8 +166,9 @@ def _reading(request: Request, sentences: list[str], pasted: str, scorer: Scorer
     is_read = _is_short(pasted) and (
         code or not any(_announces(part, scorer) for part in sentences)
     )
-    some = _sentences(ngrams.lines(ngrams.plain(pasted))) if is_read else []
-    return Reading(request, sentences, code=code, pasted=some)
+    some = ngrams.sentences_of(ngrams.lines(ngrams.plain(pasted))) if is_read else []
+    questions = [part for part in sentences if part.rstrip()[-1:] in ngrams.QUESTION_MARKS]
+    return Reading(request, sentences, code=code, questions=questions, pasted=some)
 
 
 def _is_short(pasted: str) -> bool:
@@ -315,7 +314,3 @@ def _edge(text: str, *, last: bool) -> tuple[str, str]:
     if len(edge) > LONGEST_EDGE:
         return "", text
     return edge, (text[: -len(edge)] if last else text[len(edge) :]).strip()
-
-
-def _sentences(lines: Sequence[str]) -> list[str]:
-    return [part for line in lines for part in ngrams.sentences(line)]

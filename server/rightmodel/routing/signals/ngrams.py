@@ -115,6 +115,11 @@ def sentences(line: str) -> tuple[str, ...]:
     return tuple([part for part in parts if _WORD.search(part)])
 
 
+def sentences_of(lines: Iterable[str]) -> list[str]:
+    """The sentences of some lines."""
+    return [part for line in lines for part in sentences(line)]
+
+
 def head_and_tail(text: str, reach: int) -> str:
     """The text, or where it is longer than `reach` its head and tail."""
     if len(text) <= reach:
