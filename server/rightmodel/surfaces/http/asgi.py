@@ -80,20 +80,18 @@ async def read_body(headers: Mapping[str, str], receive: Receive) -> bytes:
     announced = headers.get("content-length", "")
     if announced.isdigit() and int(announced) > MOST_BODY_BYTES:
         raise _too_large()
-    body, more = b"", True
     pieces: list[bytes] = []
-    size = 0
+    size, more = 0, True
     while more:
         message = await receive()
         if message["type"] != "http.request":
             raise ClientGoneError
-        body = message.get("body", b"")
+        pieces.append(message.get("body", b""))
         more = message.get("more_body", False)
-        size += len(body)
+        size += len(pieces[-1])
         if size > MOST_BODY_BYTES:
             raise _too_large()
-        pieces.append(body)
-    return body if len(pieces) == 1 else b"".join(pieces)
+    return b"".join(pieces)  # of a single one, that one itself
 
 
 def _too_large() -> HttpError:
