@@ -104,6 +104,19 @@ def test_without_a_manifest_a_misspelt_variable_is_in_the_notes() -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("sk-a b", "OPENAI_API_KEY contains a space or a character that no key has"),
+        ("${OPENAI_API_KEY}", "OPENAI_API_KEY still reads '${OPENAI_API_KEY}'"),
+    ],
+)
+def test_without_a_manifest_a_key_that_cannot_be_used_is_in_the_notes(value: str, why: str) -> None:
+    settings = Settings(None, {"OPENAI_API_KEY": value})
+    notes = load_catalog(None, has_key=settings.has_key, near_miss=settings.near_miss).notes
+    assert notes[0].startswith(f"openai is not connected: {why}")
+
+
+@pytest.mark.parametrize(
     "data",
     [
         KEY.encode(),

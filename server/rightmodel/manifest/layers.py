@@ -245,7 +245,7 @@ def _included(bench: Workbench) -> Iterable[str]:
             bench.notes.append(f"{name} is not connected: {miss}")
     if not ready and not bench.served:
         bench.notes.append(
-            "no provider's key is set: set one, such as "
+            "no provider has a usable key: set one, such as "
             + ", ".join(bench.provider(n, "include").key_env for n in _FOR_INSTANCE)
             + f" (`rightmodel models` lists all {len(remote)}), start a local server (Ollama, "
             "LM Studio, llama.cpp, vLLM), or write a manifest"

@@ -101,13 +101,15 @@ class Settings:
         return "" if "" in reasons else reasons[0]
 
     def near_miss(self, provider: Provider) -> str:
-        """A variable that was probably meant to be the provider's `key_env`; "" where none is."""
+        """Why a key that was probably meant for the provider is not taken; "" where none is."""
         if provider.name not in self._misses:  # needed for every decision
             from rightmodel.manifest.read import shipped_key_names  # noqa: PLC0415 - imports pydantic
 
             known = shipped_key_names()
             found = near_misses(provider.key_env, provider.name, self.environment, known)
             miss = f"{found[0]} found; {provider.key_env} is looked for" if found else ""
+            if self._text(provider.key_env) and not self.key(provider):
+                miss = self.variable_problem(provider.key_env)
             self._misses[provider.name] = miss
         return self._misses[provider.name]
 
