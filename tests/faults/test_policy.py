@@ -124,11 +124,21 @@ async def test_retries_stop_when_the_budget_of_the_last_minute_is_used_up() -> N
         assert len(tried(await harness.fails())) == 3
 
 
+@pytest.mark.parametrize(
+    ("broke", "last"),
+    [
+        (fault.status(500), (MOST_COOLDOWN_S, MOST_COOLDOWN_S)),
+        (fault.no_first_byte(), (160, 320, OUT_S, OUT_S)),
+    ],
+    ids=["an error", "silence"],
+)
 @rehearsal
-async def test_each_further_fault_in_a_row_doubles_the_cooldown_up_to_its_most() -> None:
+async def test_each_further_fault_in_a_row_doubles_the_cooldown_up_to_its_most(
+    broke: SimulatedFault, last: tuple[float, ...]
+) -> None:
     async with connected(a=OPENAI, b=OPENAI) as harness:
-        harness.upstreams["a"].fail_all(fault.status(500))
-        for seconds in (5, 10, 20, 40, 80, MOST_COOLDOWN_S, MOST_COOLDOWN_S):
+        harness.upstreams["a"].fail_all(broke)
+        for seconds in (5, 10, 20, 40, 80, *last):
             await harness.complete()
             assert harness.cooldown("a/m") == pytest.approx(seconds, abs=0.5)
             await asyncio.sleep(harness.cooldown("a/m"))

@@ -74,4 +74,5 @@ class Breaker:
         asked = error.retry_after_s or 0.0  # a date in the past and a negative number are none
         if asked > 0:
             return min(asked, MOST_RETRY_AFTER_S)
-        return min(FIRST_COOLDOWN_S * 2.0 ** min(self.faults - 1, 10), MOST_COOLDOWN_S)
+        most = OUT_S if error.fault is Fault.TIMEOUT else MOST_COOLDOWN_S  # a probe takes 5 s
+        return min(FIRST_COOLDOWN_S * 2.0 ** min(self.faults - 1, 10), most)
