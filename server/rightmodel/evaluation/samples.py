@@ -101,17 +101,11 @@ def cost_usd(outcome: Outcome, model: Model) -> float | None:
 def _notes(rows: Sequence[Row], found: Sequence[Sample], catalog: Catalog) -> list[str]:
     tried = Counter(m for row in rows for m in row.outcomes)
     priced = Counter(m for sample in found for m in sample.cells)
-    notes = []
-    unpriced = [m for m in catalog.models if tried[m] and not priced[m]]
-    if unpriced:
-        notes.append(
-            "left out, because neither the table has their cost nor the manifest their price: "
-            + listed(unpriced)
-        )
-    untried = [m for m in catalog.models if not tried[m]]
-    if untried:
-        notes.append(f"in the manifest, not in the table: {listed(untried)}")
-    strangers = [m for m in tried if m not in catalog.models]
-    if strangers:
-        notes.append(f"in the table, not in the manifest: {listed(strangers)}")
-    return notes
+    found_at = {
+        "left out, because neither the table has their cost nor the manifest their price": [
+            m for m in catalog.models if tried[m] and not priced[m]
+        ],
+        "in the manifest, not in the table": [m for m in catalog.models if not tried[m]],
+        "in the table, not in the manifest": [m for m in tried if m not in catalog.models],
+    }
+    return [f"{where}: {listed(names)}" for where, names in found_at.items() if names]
