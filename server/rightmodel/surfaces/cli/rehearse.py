@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,19 +21,20 @@ from rightmodel.manifest.load import load_catalog
 from rightmodel.routing.router import count_tokens
 from rightmodel.simulator import clock, fault
 from rightmodel.simulator.outage import Outage, fitting, planned_outage
-from rightmodel.simulator.simulation import Answers, simulate, used_providers
+from rightmodel.simulator.samples import PICTURE, SAMPLES, Sample
+from rightmodel.simulator.simulation import USUAL_TOKENS, Answers, simulate, used_providers
+from rightmodel.surfaces.arguments import COMPLETE_ARGUMENTS, complete_task
 from rightmodel.surfaces.cli import settings_summary, with_settings
+from rightmodel.surfaces.cli.prompt_sources import json_lines
 from rightmodel.surfaces.cli.show.advice import advice
 from rightmodel.surfaces.cli.show.calls import Call, Totals, Try, short, totals
 from rightmodel.surfaces.cli.show.run import EngineStage, Run, make_engine, phases_of
-from rightmodel.surfaces.cli.show.tasks import built_in, read_tasks
 from rightmodel.surfaces.cli.show.view import Column, View
 from rightmodel.surfaces.cli.terminal import echo
 
 if TYPE_CHECKING:
     from rightmodel.manifest.catalog import Catalog
     from rightmodel.manifest.settings import Settings
-    from rightmodel.simulator.samples import Sample
 
 LEAST_CALLS: Final = 3
 MOST_USUAL_CALLS: Final = 120
@@ -45,6 +47,10 @@ SMALLEST: Final = Decimal("0.00001")
 """Smaller differences of cost are not mentioned."""
 NAME: Final = 29
 """Length of the longest fault's name."""
+
+KEYS: Final = tuple(name for name in COMPLETE_ARGUMENTS if name != "ref")
+"""Hints that a line may have; other keys are ignored."""
+LABEL_CHARS: Final = 24
 
 COLUMNS: Final = (
     Column("#", 3, 3, lambda c, _: str(c.number)),
@@ -98,7 +104,7 @@ def command(  # noqa: PLR0913 - one for each option
     if as_list:
         _list(catalog, as_json=as_json)
         return
-    samples = read_tasks(source, catalog) if source else built_in(catalog)
+    samples = _read_tasks(source, catalog) if source else _built_in(catalog)
     count = calls or min(LEAST_CALLS * len(samples), MOST_USUAL_CALLS)
     if len(samples) * LEAST_CALLS > count:
         notes.append(f"{len(samples)} tasks, {count} calls: not every task meets the outage")
@@ -137,6 +143,39 @@ def _catalog(settings: Settings) -> tuple[Catalog, list[str]]:
     if not catalog.models:
         raise TaskError(f"{settings_summary(settings)}: no model is connected")
     return catalog, notes
+
+
+def _built_in(catalog: Catalog) -> list[Sample]:
+    """The built-in samples that some connected model can read."""
+    readable = frozenset(kind for m in catalog.models.values() for kind in m.modalities)
+    return [
+        replace(sample, flawed="")
+        for sample in (*SAMPLES, PICTURE)
+        if all(file.modality in readable for file in sample.task.files)
+    ]
+
+
+def _read_tasks(source: str, catalog: Catalog) -> list[Sample]:
+    """The tasks of a file of JSON lines, "-" for standard input. Raises `TaskError`."""
+    found = []
+    for number, line in json_lines(source):
+        try:
+            found.append(_sample(json.loads(line), catalog))
+        except (TaskError, ValueError) as error:
+            raise TaskError(f"{source}, line {number}: {error}") from error
+    if not found:
+        raise TaskError(f'{source}: no tasks; each line is one, like {{"prompt": "…"}}')
+    return found
+
+
+def _sample(row: Any, catalog: Catalog) -> Sample:
+    if not isinstance(row, dict):
+        raise TaskError('a line must be an object like {"prompt": "…", "skill": "code"}')
+    task = complete_task({k: v for k, v in row.items() if k in KEYS}, catalog).task
+    if task is None:
+        raise TaskError("prompt is missing or empty")
+    named = str(row.get("label") or row.get("id") or "") or " ".join(task.prompt.split())
+    return Sample(named[:LABEL_CHARS], task, tokens=USUAL_TOKENS)
 
 
 def _run(catalog: Catalog, order: Sequence[Sample], seed: int, **options: Any) -> list[Call]:
