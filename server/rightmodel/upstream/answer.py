@@ -97,6 +97,7 @@ class Answer:
     ) -> None:
         self.request = request
         self.decoder = decoder
+        decoder.taken = set() if is_raw else request.call_ids
         self.watch = watch
         self._is_raw = is_raw
         self._mask = mask

@@ -85,6 +85,12 @@ class ModelRequest:
         keyed = turn if self.provider.cache.keyed else None
         return replace(quirks, cache_key=keyed.session) if keyed else quirks
 
+    @property
+    def call_ids(self) -> set[str]:
+        """Ids of the tool calls in a turn's conversation."""
+        messages = self.turn.request.messages if self.turn else ()
+        return {part.id for m in messages for part in m.parts if isinstance(part, ToolCall)}
+
     def chat(self) -> ChatRequest:
         """The neutral form, settled for the provider's API: the schema in words if not native."""
         messages = [*self.messages]

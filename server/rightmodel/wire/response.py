@@ -167,11 +167,13 @@ class ResponseDecoder(ABC):
     `done`: the upstream announced that nothing follows.
     `started`: something came that can hold an answer.
     `called`: the model called a tool.
+    `taken`: ids of the conversation's calls and of this response's: some servers repeat them, and
+    clients find a call's result by its id.
     """
 
     __slots__ = (
         "_arguments", "_halves", "_open", "called", "counts", "done", "events", "finish", "held",
-        "id", "served", "started",
+        "id", "served", "started", "taken",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -183,6 +185,7 @@ class ResponseDecoder(ABC):
         self.done = False
         self.started = False
         self.called = False
+        self.taken: set[str] = set()
         self._halves: dict[str, str] = {}
         self._open: int | None = None
         self._arguments: list[str] = []
@@ -236,7 +239,11 @@ class ResponseDecoder(ABC):
         next ones are held.
         """
         self.called = True
-        start = CallStart(index, call_id or self.call_id(index), name, signature)
+        call_id = call_id or self.call_id(index)
+        while call_id in self.taken:
+            call_id = f"{call_id}_{len(self.taken)}"
+        self.taken.add(call_id)
+        start = CallStart(index, call_id, name, signature)
         if self.held or not self._is_complete:
             self.held.append(start)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -291,3 +292,27 @@ async def test_a_manifest_that_was_changed_is_in_the_log(
             await gw.post(*BODIES["openai-chat"])
     told = [record.message for record in caplog.records if "manifest changed" in record.message]
     assert ["has errors" in message for message in told] == [False, True]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("upstream", UPSTREAMS[::2])
+async def test_a_call_under_the_id_of_an_earlier_one_gets_another(
+    tmp_path: Path, upstream: str, *, stream: bool
+) -> None:
+    """Kimi and llama.cpp repeat ids; Claude Code finds a call's result by its id alone."""
+    called = Reply(None, "tool_calls", tool_call=ToolCall("f", "{}"))
+    path, body = BODIES["anthropic-messages"]
+    body = {**body, "tools": [{"name": "f", "input_schema": {}}], "stream": stream}
+    ids: list[str] = []
+    async with (
+        SimulatedProvider(upstream, key=KEY, models={"m": Behaviour(called)}) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+    ):
+        said: list[dict[str, Any]] = list(HI)
+        for _ in range(3):
+            answer = await gw.post(path, {**body, "messages": said})
+            ids += re.findall(r'"tool_use","id":"([^"]+)"', answer.text)
+            use = {"type": "tool_use", "id": ids[-1], "name": "f", "input": {}}
+            result = {"type": "tool_result", "tool_use_id": ids[-1], "content": "done"}
+            said += [{"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}]
+    assert len({*ids}) == 3
