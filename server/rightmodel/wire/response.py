@@ -240,8 +240,9 @@ class ResponseDecoder(ABC):
         """
         self.called = True
         call_id = call_id or self.call_id(index)
-        while call_id in self.taken:
-            call_id = f"{call_id}_{len(self.taken)}"
+        number = len(self.taken)
+        while call_id in self.taken:  # Claude Code loses the result of `call_0_1` beside `call_0`
+            call_id, number = f"call_{number:06}", number + 1
         self.taken.add(call_id)
         start = CallStart(index, call_id, name, signature)
         if self.held or not self._is_complete:

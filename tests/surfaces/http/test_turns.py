@@ -299,7 +299,7 @@ async def test_a_manifest_that_was_changed_is_in_the_log(
 async def test_a_call_under_the_id_of_an_earlier_one_gets_another(
     tmp_path: Path, upstream: str, *, stream: bool
 ) -> None:
-    """Kimi and llama.cpp repeat ids; Claude Code finds a call's result by its id alone."""
+    """Claude Code 2.1.332 runs a call again and again that has the id of an earlier one."""
     called = Reply(None, "tool_calls", tool_call=ToolCall("f", "{}"))
     path, body = BODIES["anthropic-messages"]
     body = {**body, "tools": [{"name": "f", "input_schema": {}}], "stream": stream}
@@ -309,10 +309,11 @@ async def test_a_call_under_the_id_of_an_earlier_one_gets_another(
         gateway(tmp_path, manifest({"p": up})) as gw,
     ):
         said: list[dict[str, Any]] = list(HI)
-        for _ in range(3):
+        for _ in range(4):
             answer = await gw.post(path, {**body, "messages": said})
             ids += re.findall(r'"tool_use","id":"([^"]+)"', answer.text)
             use = {"type": "tool_use", "id": ids[-1], "name": "f", "input": {}}
             result = {"type": "tool_result", "tool_use_id": ids[-1], "content": "done"}
             said += [{"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}]
-    assert len({*ids}) == 3
+    assert len({*ids}) == 4
+    assert not any(a.startswith(f"{b}_") for a in ids for b in ids)
