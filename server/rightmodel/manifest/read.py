@@ -134,7 +134,9 @@ def _text(path: Path) -> str:
     try:
         return read_text(path)
     except FileNotFoundError:
-        raise ManifestError("no such file", file=str(path)) from None
+        raise ManifestError(
+            "no such file: correct --manifest or RIGHTMODEL_MANIFEST", file=str(path)
+        ) from None
     except OSError as error:
         raise ManifestError(f"cannot be read: {error.strerror}", file=str(path)) from error
     except UnicodeDecodeError as error:

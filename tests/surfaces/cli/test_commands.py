@@ -63,7 +63,9 @@ def test_choose_says_how_many_candidates_it_does_not_show(tmp_path: Path) -> Non
 
 def test_errors_are_one_line(tmp_path: Path) -> None:
     out = run(tmp_path, "choose", "hello", "--manifest", "missing.toml", code=1)
-    assert out == "rightmodel: missing.toml: no such file\n"
+    assert (
+        out == "rightmodel: missing.toml: no such file: correct --manifest or RIGHTMODEL_MANIFEST\n"
+    )
     assert run(tmp_path, "serve", "--http", "0.0.0.0:8765", code=2).count("\n") == 1
 
 
