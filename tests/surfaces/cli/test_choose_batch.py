@@ -63,6 +63,8 @@ def test_a_line_that_cannot_be_read_costs_no_other_line(tmp_path: Path, encoding
     ids = [(row["id"], "error" in row) for row in found]
     assert ids[:4] == [(1, False), (None, True), (None, True), (2, False)]
     assert ids[4:] == ([] if encoding == "utf-16" else [(None, True), (4, False)])
+    errors = [row["error"] for row in found if "error" in row]
+    assert all(error.startswith("not a JSON object: ") for error in errors)
 
 
 MANIFEST = """

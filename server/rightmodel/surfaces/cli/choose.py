@@ -161,10 +161,11 @@ async def _decide_line(
     try:
         row = json.loads(line)
         if not isinstance(row, dict):
-            raise TaskError("not a JSON object")
+            raise TaskError('a line is {"prompt": "…"}')
         decision = await router.route(batch_task(row, catalog))
     except (RightmodelError, ValueError, InvalidOperation, RecursionError) as error:
-        return {"id": row.get("id") if isinstance(row, dict) else None, "error": str(error)}
+        why = str(error) if isinstance(row, dict) else f"not a JSON object: {error}"
+        return {"id": row.get("id") if isinstance(row, dict) else None, "error": why}
     first = decision.candidates[0] if decision.candidates else None
     result: dict[str, Any] = {
         "id": row.get("id"),
