@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from rightmodel.core.task import Task
+from rightmodel.execution import learning
 from rightmodel.execution.engine import build
 from rightmodel.ledger.paths import FILE
 from rightmodel.manifest.load import load_catalog
@@ -17,6 +18,8 @@ from rightmodel.simulator import Behaviour, SimulatedProvider, fault
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    import pytest
 
     from rightmodel.core.call import Answer
 
@@ -164,3 +167,28 @@ async def test_a_key_file_that_was_changed_is_read_anew_and_its_key_masked(tmp_p
             await engine.executor.complete(Task("hi"), deadline_s=5.0)
         finally:
             await engine.close()
+
+
+async def test_a_key_that_was_out_of_order_is_tried_again_once_its_file_has_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learning, "REFRESH_S", 0.0)
+    file, state = tmp_path / "poor.key", {"RIGHTMODEL_STATE_DIR": str(tmp_path / "state")}
+    file.write_text("sk-expired-0001")
+    models = {"m": Behaviour()}
+    async with (
+        SimulatedProvider(key="sk-renewed-0002", models=models) as poor,
+        SimulatedProvider(models=models) as rich,
+    ):
+        path = tmp_path / "m.toml"
+        text = MANIFEST.replace('key_env = "POOR_KEY"', f'key_file = "{file.as_posix()}"')
+        path.write_text(text.format(poor=poor.base_url, rich=rich.base_url))
+        engine = build(Settings(path, state), load_catalog(path, has_key=lambda _: True))
+        met = []
+        try:
+            for key in ("sk-expired-0001", "sk-expired-0001", "sk-renewed-0002"):
+                file.write_text(key)
+                met.append(tried(await engine.executor.complete(Task("hi"), deadline_s=5.0)))
+        finally:
+            await engine.close()
+    assert met == [["poor/m", "rich/m"], ["rich/m"], ["poor/m"]]

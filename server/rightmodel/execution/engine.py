@@ -182,7 +182,7 @@ def build(
     health, checker = Health(clock.now, random.random), SchemaChecker()
     here = this_origin(settings.environment)
     recorder = Recorder(catalog, records, clock.wall, here)
-    learning = _make_learning(catalog, settings, records, health, clock, here.host)
+    learning = _make_learning(catalog, keys, records, health, clock, here.host)
     requests = _Requests(providers, keys, health, recorder, clock)
     judge = _make_judge(catalog, settings, requests)
     router = make_router(catalog, settings, judge, learning.catalog, clock.wall, checker.search)
@@ -202,13 +202,14 @@ def build(
 
 
 def _make_learning(
-    catalog: Catalog, settings: Settings, records: Records, health: Health, clock: Clock, host: str
+    catalog: Catalog, keys: ProviderKeys, records: Records, health: Health, clock: Clock, host: str
 ) -> Learning:
     from rightmodel.execution.learning import Learning
     from rightmodel.execution.shared_health import SharedHealth
 
+    providers = catalog.providers.values()
     shared = SharedHealth(
-        catalog.providers.values(), records, health, key=settings.key, clock=clock.wall, host=host
+        providers, records, health, key=lambda p: keys[p.name], clock=clock.wall, host=host
     )
     return Learning(catalog, records, shared.apply, clock=clock.wall, now=clock.now)
 

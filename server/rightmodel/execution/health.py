@@ -229,6 +229,10 @@ class Health:
         breaker.fault = fault
         breaker.open_until = max(breaker.open_until, self._now() + min(wait_s, OUT_S))
 
+    def renew(self, provider: str) -> None:
+        """The provider has another key: what the former one met does not count."""
+        self._breakers.pop((Scope.KEY, provider), None)
+
     def release(self, endpoint: Endpoint, ticket: int = 0) -> None:
         """The call was cancelled, which is no evidence about the endpoint."""
         self._load(endpoint).in_flight -= 1

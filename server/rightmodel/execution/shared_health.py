@@ -44,7 +44,9 @@ class SharedHealth:
         clock: Callable[[], float],
         host: str,
     ) -> None:
-        self._hashes = {p.name: key_hash(p.base_url, k) for p in providers if (k := key(p))}
+        self._providers = {provider.name: provider for provider in providers}
+        self._key = key
+        self._seen = self._hashes()
         self._ledger = ledger
         self._health = health
         self._clock = clock
@@ -53,7 +55,7 @@ class SharedHealth:
 
     def changed(self, provider: str, fault: Fault | None) -> None:
         """Record that a key does not work, or (no fault) works again."""
-        which = self._hashes.get(provider)
+        which = self._hashes().get(provider)
         if which is None:
             return
         if fault is None:
@@ -66,11 +68,19 @@ class SharedHealth:
         here, now = (attempt for attempt in attempts if attempt.host == self._host), self._clock()
         self._health.recall(latest_outcomes(here, now=now))
         known = {c.key: c for c in cooldowns if c.until < now + OUT_S + MOST_AHEAD_S}
-        for provider, which in self._hashes.items():
+        before, self._seen = self._seen, self._hashes()
+        for provider, which in self._seen.items():
+            if which != before.get(provider):
+                self._health.renew(provider)
             row = known.get(which)
             if row is not None:
                 fault = Fault(row.fault) if row.fault in _FAULTS else Fault.AUTH
                 self._health.rest(provider, row.until - now, fault)
+
+    def _hashes(self) -> dict[str, str]:
+        """Of the keys that providers have now."""
+        keys = {name: (p.base_url, self._key(p)) for name, p in self._providers.items()}
+        return {name: key_hash(*of) for name, of in keys.items() if of[1]}
 
 
 def latest_outcomes(attempts: Iterable[AttemptRecord], *, now: float) -> Outcomes:

@@ -315,15 +315,8 @@ def _faults(report: UsageReport) -> Section:
         rows.append((*what, *times, advice.get(fault, UNKNOWN)))
         bars.append((f"{plain(provider)}: {plain(fault)}", (Bar(count, f"{count:,}", "fault"),)))
     chart = BarChart("Failed attempts by provider and fault", bars[:MOST_BARS])
-    heads = (
-        "provider",
-        "fault",
-        "attempts",
-        "of the provider's",
-        "latest",
-        "last answer",
-        "advice",
-    )
+    about = ("attempts", "of the provider's", "latest", "last answer", "advice")
+    heads = ("provider", "fault", *about)
     note = "" if rows else "No attempt failed."
     return Section("Faults", heads, rows, chart, note)
 
