@@ -290,10 +290,15 @@ def nearest(
 ) -> list[str]:
     """Up to `count` of the known names that resemble `name`, closest first.
 
+    A name without a slash is compared with what stands behind the slash of an id, too.
     `cutoff`: the least resemblance, from 0 to 1, as `difflib` counts it.
     """
     by_lower = {k.lower(): k for k in known}
-    close = difflib.get_close_matches(name.lower()[:200], by_lower, n=count, cutoff=cutoff)
+    tails = {} if "/" in name else {k.rpartition("/")[2]: k for k in by_lower}
+    found = difflib.get_close_matches(
+        name.lower()[:200], by_lower | tails, n=2 * count, cutoff=cutoff
+    )
+    close = [*dict.fromkeys(tails.get(k, k) for k in found)][:count]
     if cutoff > LEAST_RESEMBLANCE:
         return [by_lower[k] for k in close]
     within = [k for k in by_lower if name and name.lower() in k and k not in close]
