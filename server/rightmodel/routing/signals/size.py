@@ -19,13 +19,17 @@ AN_INSTRUCTION: Final = 4
 """Tokens of "Translate this into German:"."""
 A_LABELLED_LINE: Final = 15
 _WANTED: Final = (
-    r"(?:\b(?:(?P<of>of)|in|into|to|as|give(?: me)?|list|write(?: me)?|exactly|at most|max\.?"
-    r"|maximum|under|about|around|approximately|roughly|up to|suggest|name|only|generate|brainstorm"
-    r"|need|want|than|limit|auf|höchstens|etwa|ca\.?|en|máximo|unos|environ"
+    r"(?:\b(?:(?P<of>of|von|mit|de|con|di|com|van|met|na|на|из)|in|into|to|as|give(?: me)?|list"
+    r"|write(?: me)?|exactly|at most|max\.?|maximum|under|about|around|approximately|roughly|up to"
+    r"|suggest|name|only|generate|brainstorm|need|want|than|limit|auf|höchstens|etwa|ca\.?|en|em|w"
+    r"|в|máximo|unos|environ|circa"
     r"|(?<!of )(?<!on )(?<!for )(?<!from )(?<!about )an?)\s+|[(,~≤<]\s*|^)"
 )
 """Before a number that the answer is to have: "a 2 sentence blurb", not "for a 400 page novel"."""
-_COUNTED: Final = r"(?:words?|wörter\w*|worten|palabras|mots|characters|zeichen)\b"
+_COUNTED: Final = (
+    r"(?:words?|wörter\w*|worten|palabras|palavras|parole|mots|woorden|słów|слов\w*|characters"
+    r"|zeichen)\b"
+)
 _WORDS: Final = re.compile(
     _WANTED + r"(?P<number>\d{1,3}(?:[,.]\d{3})|\d{1,5})(?:\s*(?:-|–|to)\s*(?P<most>\d{1,5}))?[ -]?"
     rf"(?P<unit>{_COUNTED})|(?P<signs>\d{{2,5}})\s?(?:字|文字)",
@@ -121,5 +125,5 @@ def _length_of(counted: re.Match[str]) -> int:
     if counted["signs"]:
         return int(counted["signs"])
     number = float((counted["most"] or counted["number"]).replace(",", "").replace(".", ""))
-    per = _TOKENS_A_WORD if counted["unit"][0] in "wpm" else _TOKENS_A_CHARACTER
+    per = _TOKENS_A_CHARACTER if counted["unit"][0] in "cz" else _TOKENS_A_WORD
     return max(1, round(number * per))
