@@ -119,6 +119,8 @@ class Exchange:
             repairs[self._codec.schema_path] = Repair()
         new: set[str] = set()
         while True:
+            if request.schema is not None and self._codec.schema_path in repairs:
+                turn = None  # the schema goes in words, and the client gets the JSON alone
             body, repaired = self._repaired_body(request, turn, repairs)
             if request.max_output_tokens and not (request.uncapped or turn):
                 self._refuse_uncapped(request, body)
@@ -216,7 +218,7 @@ class Exchange:
         self, request: ModelRequest, turn: Turn | None, repairs: Mapping[str, Repair]
     ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
         """The body as this model takes it, and which fields differ from what was meant."""
-        if turn is not None and self._codec.schema_path not in repairs:
+        if turn is not None:
             is_author = request.is_author and not holds_foreign(turn.body)
             quirks, document = request.quirks, cast("dict[str, Any]", turn.document)
             if not repairs and is_author:

@@ -18,11 +18,12 @@ from rightmodel.core.task import (
     ToolSpec,
 )
 from rightmodel.wire.conversation import leading_system
-from rightmodel.wire.fields import given, merge_counts, obj, objects, text
+from rightmodel.wire.fields import dumps, given, merge_counts, obj, objects, text
 from rightmodel.wire.openai_chat import encoded_choice, encoded_schema, openai_usage
 from rightmodel.wire.request import ModelRequest, data_url, name_of, result_text
 from rightmodel.wire.response import InBandError, NoResponseError, ResponseDecoder
 from rightmodel.wire.schemas import itemized
+from rightmodel.wire.tools import custom_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -174,6 +175,8 @@ class ResponsesDecoder(ResponseDecoder):
             index = value.get("output_index")
             self._streamed.add(index)
             self.arguments(self._calls[index], value.get("delta"))
+        elif kind == "response.custom_tool_call_input.delta":
+            self._note_input(value.get("output_index"), text(value.get("delta")))
         elif kind == "response.output_item.added":
             self._note_added(obj(value.get("item")), value.get("output_index"))
         elif kind == "response.output_item.done":
@@ -193,15 +196,20 @@ class ResponsesDecoder(ResponseDecoder):
 
     def _note_added(self, item: Mapping[str, Any], index: Any) -> None:
         self.started = True
-        if item.get("type") == "function_call":
+        kind = text(item.get("type"))
+        if kind == "function_call" or kind in _CLIENT_CALLS:
             self._calls[index] = len(self._calls)
             self.call(self._calls[index], text(item.get("name")), text(item.get("call_id")))
-        elif item.get("type") in _CLIENT_CALLS:
-            self.called = True
         elif item.get("phase") == "commentary":
             self._commentary.add(index)
-        elif item.get("type") == "reasoning":
+        elif kind == "reasoning":
             self.reasoning("", "", item.get("id"))
+
+    def _note_input(self, index: Any, piece: str) -> None:
+        """More of a custom tool's free text, the `input` of `custom_arguments`."""
+        begin = "" if index in self._streamed else '{"input":"'
+        self._streamed.add(index)
+        self.arguments(self._calls[index], begin + dumps(piece)[1:-1])
 
     def _note_done(self, item: Mapping[str, Any], index: Any) -> None:
         if item.get("type") == "reasoning":
@@ -211,6 +219,9 @@ class ResponsesDecoder(ResponseDecoder):
                 self._note_added(item, index)
             self.arguments(self._calls[index], item.get("arguments"))
             self._streamed.add(index)
+        elif item.get("type") in _CLIENT_CALLS and index in self._calls:
+            rest = '"}' if index in self._streamed else custom_arguments(text(item.get("input")))
+            self.arguments(self._calls[index], rest)
 
     def _note_reasoning(self, item: Mapping[str, Any], *, with_text: bool) -> None:
         pieces = [*objects(item.get("summary")), *objects(item.get("content"))] if with_text else []
@@ -219,10 +230,10 @@ class ResponsesDecoder(ResponseDecoder):
 
     def _note_whole(self, item: Mapping[str, Any], index: int) -> None:
         self._note_added(item, index)
-        if item.get("type") == "function_call":
-            self._note_done(item, index)
-        elif item.get("type") == "reasoning":
+        if item.get("type") == "reasoning":
             self._note_reasoning(item, with_text=True)
+        else:
+            self._note_done(item, index)
         self._note_content(item)
 
     def _note_content(self, item: Mapping[str, Any]) -> None:
