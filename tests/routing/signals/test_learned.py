@@ -239,6 +239,13 @@ def test_so_is_a_question_of_a_word_or_two(asked: str) -> None:
     assert assess(f"{CODE * 5}\n\n{asked}").skill == "code"
 
 
+@pytest.mark.parametrize("code", ["def f(x): return x*2", "return x*2;"])
+@pytest.mark.parametrize("asked", ["Does this look right?", "What does this do?", "Stimmt das so?"])
+def test_so_is_a_question_about_a_single_line_of_code(asked: str, code: str) -> None:
+    assert assess(f"{asked}\n\n{code}").skill == "code"
+    assert assess(f"{asked}\n{code}").skill == "code"
+
+
 @pytest.mark.parametrize(
     "asked", ["Make this paragraph more readable:", "Improve this text:", "Mach das freundlicher:"]
 )

@@ -156,7 +156,11 @@ def read(prompt: str, scorer: Scorer) -> Reading:
         if scores is None or len(asking) < len(parts):
             scores = scorer.sentences(asking)
         least = min(0.0, max(scores) - CLEARLY_LESS)
-        parts = [part for part, score in zip(asking, scores, strict=True) if score >= least]
+        if min(scores) < least:  # but code wraps nothing: "return x"
+            code = ngrams.sentences_of(line for line in lines if is_code(line))
+            scored = zip(asking, scores, strict=True)
+            asking = [part for part, score in scored if score >= least or part in code]
+        parts = asking
     return _reading(request, parts, pasted, scorer)
 
 
