@@ -160,6 +160,9 @@ skills = { mth = 3 }
         ('[providers.a]\nkind = "openai"', 'write protocol = "openai-chat"'),
         ('[providers.a]\napi_base = "x"', "write base_url = "),
         ("[providers.a]\nlife_s = 9", "it belongs in cache = { life_s = … }"),
+        ('[[models]]\nid = "a/b"\nutc = "1"', "it belongs in cost_when = [{ utc = … }]"),
+        ('[[models]]\nid = "a/b"\nurl = "x"', 'write base_url = "https://…/v1" below [providers.N'),
+        ('api_key = "x"', 'write key_env = "NAME_OF_THE_VARIABLE" below [providers.NAME]'),
     ],
 )
 def test_a_key_in_the_wrong_table_is_told_where_it_belongs(

@@ -209,16 +209,25 @@ def _right_key(location: Location) -> str:
         return f"did you mean {close[0]!r}?"
     inner = [n for n, t in _tables_in(here).items() if t and key in t.model_fields]
     if inner and here is not Manifest:
-        return f"it belongs in {' or '.join(f'{name} = {{ {key} = … }}' for name in inner)}"
-    if (example := _ELSEWHERE.get(key.lower(), "")).split(" ")[0] in known:
+        forms = [_inner(here, name, f"{{ {key} = … }}") for name in inner]
+        return f"it belongs in {' or '.join(forms)}"
+    example = _ELSEWHERE.get(key.lower(), "")
+    ours = example.partition(" ")[0]
+    if ours in known:
         return f"write {example}"
     if tables.get(key, Manifest) is None:
         return "it belongs at the top of the file, before the first [table]"
-    within = [name for name, table in tables.items() if table and key in table.model_fields]
+    within = [name for name, t in tables.items() if t and (ours or key) in t.model_fields]
     if places := [_header(name) for name in within]:
-        return f"it belongs below {' or '.join(places)}"
+        what = f"write {example}" if example else "it belongs"
+        return f"{what} below {' or '.join(places)}"
     close = _meant(location)
     return f"did you mean {close[0]!r}?" if close else f"known here: {listed(known, most=20)}"
+
+
+def _inner(table: type[BaseModel], name: str, entry: str) -> str:
+    is_list = "list[" in str(table.model_fields[name].annotation)
+    return f"{name} = [{entry}]" if is_list else f"{name} = {entry}"
 
 
 def _header(name: str) -> str:

@@ -38,10 +38,11 @@ def test_a_batch_is_read_before_a_loop_runs_that_would_keep_ctrl_c_away(
 
 def test_what_each_line_states_is_not_taken_from_the_command(tmp_path: Path) -> None:
     (tmp_path / "b.jsonl").write_text('{"prompt": "hi"}')
-    more = ["--tier", "cheap", "a task"]
+    more = ["--tier", "cheap", "--max-cost-usd", "1", "--explain", "a task"]
     done = CliRunner().invoke(cli, ["choose", "--batch", str(tmp_path / "b.jsonl"), *more])
     assert done.exit_code == 2
-    assert "with --batch each line states its own: task, tier" in done.output
+    assert "not with --batch" in done.output
+    assert ": task, --tier, --max-cost-usd, --explain" in done.output
 
 
 def test_a_batch_that_is_not_there_is_named_once(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from ledger.rows import attempt, call
 from rightmodel.ledger.paths import FILE
-from surfaces.cli.spendings import HOSTILE, hostile, months, write
+from surfaces.cli.spendings import HOSTILE, Rows, hostile, months, write
 from surfaces.cli.usage_command import MANIFEST, NOW, outcome_of, run, settle, total
 
 
@@ -96,6 +97,18 @@ def test_the_page_and_the_terminal_agree(tmp_path: Path) -> None:
     assert "prefers-color-scheme: dark" in page
     result = outcome_of("--html", "no/such/folder/page.html")
     assert "cannot be written" in str(result.exception)
+
+
+def test_what_helps_against_a_fault_is_told_once_however_narrow_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = [attempt("0", call=1, provider=p, fault="overloaded", at=NOW) for p in ("p", "q")]
+    write(tmp_path / "state", Rows([call(id=1, at=NOW)], failed))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+    shown = re.sub(r"\x1b\[[\d;]*m", "", run())
+    advice = "overloaded → overloaded: try again later, or connect another"
+    assert shown.count(advice) == 1
 
 
 def test_another_process_may_write_meanwhile(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ async def check_once(settings: Settings, *, no_call: bool, as_json: bool = False
     catalog = await effective_catalog(settings)
     prober = make_prober(settings, catalog)
     endpoints = [(m, e) for m in catalog.models.values() for e in m.endpoints]
-    # (provider, what is wrong, what to do) → endpoints: told together, after what works.
+    # (provider, what is wrong, what to do) → endpoints: shown together, after what works.
     failed: dict[tuple[str, str, str], list[str]] = defaultdict(list)
 
     def show_failed() -> None:

@@ -67,10 +67,9 @@ def command(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Show which model TASK would go to, and why, without calling it."""
     if batch:
-        if given := [name for name, value in arguments.items() if value]:
-            raise click.UsageError(
-                f"with --batch each line states its own: {listed(sorted(given))}"
-            )
+        given = {name for name, value in {**arguments, "explain": explain}.items() if value}
+        if options := [p.opts[0] for p in command.params if p.name in given]:
+            raise click.UsageError(f"not with --batch, whose lines say it all: {listed(options)}")
         lines = [line for _, line in json_lines(batch)]  # Ctrl-C would not end a read in the loop
         asyncio.run(_batch(settings, lines, ranked=ranked, judge=judge, with_ledger=with_ledger))
         return

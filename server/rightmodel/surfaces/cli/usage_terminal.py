@@ -64,5 +64,7 @@ def _section(screen: Console, section: Section, *, newest: bool) -> None:
     for row in rows:
         made.add_row(*(Text(cell) for cell in row))
     print_table(screen, made)
+    for line in section.below:
+        _say(screen, line)
     if len(section.rows) > len(rows):
         screen.print(f"and {len(section.rows) - len(rows)} more; --json has them all", style="dim")

@@ -62,4 +62,5 @@ def _out_now(engine: Engine) -> Section:
         if state.wait_s > 0
     ]
     heads = ("model", "provider", "fault", "tried again")
-    return Section("Out now", heads, rows, note="" if rows else "No endpoint of this server.")
+    note = "" if rows else "This server leaves no endpoint out."
+    return Section("Out now", heads, rows, note=note, whole="/metrics")

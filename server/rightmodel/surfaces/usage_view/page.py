@@ -82,13 +82,14 @@ def _section(section: Section) -> str:
     rows = section.rows if section.folded else section.rows[:MOST_ROWS]
     table = _table(section.title, section.heads, rows) if rows else ""
     if len(rows) < len(section.rows):
-        more = f"and {len(section.rows) - len(rows):,} more; rightmodel usage --json has them all"
+        more = f"and {len(section.rows) - len(rows):,} more; {section.whole} has them all"
         table += f'<p class="quiet">{more}</p>'
     if section.folded and table:
         table = f"<details><summary>{text(section.title)} as a table</summary>{table}</details>"
     drawn = charts.draw(section.chart) if section.chart and section.rows else ""
     note = f'<p class="quiet">{text(section.note)}</p>' if section.note else ""
-    return f"<section><h2>{text(section.title)}</h2>\n{note}{drawn}{table}\n</section>"
+    below = "".join(f'<p class="quiet">{text(line)}</p>' for line in section.below)
+    return f"<section><h2>{text(section.title)}</h2>\n{note}{drawn}{table}{below}\n</section>"
 
 
 def _table(

@@ -32,7 +32,8 @@ _THOUSAND: Final = 1000
 class Section:
     """A table, figures as text, and the chart that a page shows above it.
 
-    `heads`: of the columns, the most important first. `folded`: the chart shows the same.
+    `heads`: of the columns, the most important first. `below`: lines under the table. `whole`: what
+    has all rows where there are many. `folded`: the chart shows the same.
     """
 
     title: str
@@ -40,6 +41,8 @@ class Section:
     rows: Sequence[Sequence[str]]
     chart: BarChart | ColumnChart | None = None
     note: str = ""
+    below: Sequence[str] = ()
+    whole: str = "rightmodel usage --json"
     folded: bool = False
 
 
@@ -311,14 +314,14 @@ def _faults(report: UsageReport) -> Section:
     for (provider, fault), count in usage.faults.most_common():
         share = percent(count / attempts[provider])
         times = (_ago(usage.latest.get((provider, kind)), now) for kind in (fault, ""))
-        what = (plain(provider), plain(fault), f"{count:,}", share)
-        rows.append((*what, *times, advice.get(fault, UNKNOWN)))
+        rows.append((plain(provider), plain(fault), f"{count:,}", share, *times))
         bars.append((f"{plain(provider)}: {plain(fault)}", (Bar(count, f"{count:,}", "fault"),)))
     chart = BarChart("Failed attempts by provider and fault", bars[:MOST_BARS])
-    about = ("attempts", "of the provider's", "latest", "last answer", "advice")
-    heads = ("provider", "fault", *about)
+    heads = ("provider", "fault", "attempts", "of the provider's", "latest", "last answer")
     note = "" if rows else "No attempt failed."
-    return Section("Faults", heads, rows, chart, note)
+    kinds = dict.fromkeys(row[1] for row in rows)
+    below = [f"{kind} → {advice[kind]}" for kind in kinds if kind in advice]
+    return Section("Faults", heads, rows, chart, note, below)
 
 
 def _ago(at: float | None, now: float) -> str:
