@@ -131,7 +131,7 @@ def shaped(document: dict[str, Any], shape: str) -> dict[str, Any]:
 
 async def _post(url: str, document: Mapping[str, Any]) -> str:
     """Why the receiver did not take it, "" where it did. Sets no deadline; the URL is a secret."""
-    import httpx2  # noqa: PLC0415 - where a webhook is told
+    import httpx2  # noqa: PLC0415 - where a webhook is called
 
     body = json.dumps(document, ensure_ascii=False).encode()
     headers = {"content-type": "application/json", "user-agent": "rightmodel"}

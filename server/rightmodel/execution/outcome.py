@@ -337,8 +337,8 @@ async def _checked_turn(
 ) -> Completion:
     """The completion of a turn. Its client handles what was cut off at the output limit.
 
-    JSON that was asked for and is translated comes without fences and prose; the client is told
-    what is wrong with it by its own check.
+    JSON that was asked for and is translated comes without fences and prose. It is not refused:
+    the client checks it itself.
     """
     if completion.finish == "refused":
         reason = f": {one_line(text)}" if text else ""
@@ -350,8 +350,8 @@ async def _checked_turn(
         raise _failed(Fault.EMPTY, "the answer is empty")
     for call in calls:
         if is_no_object(call.arguments):
-            said = f"{cut(call.name)} was called with {cut(call.arguments)}"
-            raise _failed(Fault.UNFINISHED, f"{said}, which is no JSON object")
+            what = f"{cut(call.name)} was called with {cut(call.arguments)}"
+            raise _failed(Fault.UNFINISHED, f"{what}, which is no JSON object")
     if task.schema is None or calls or completion.body or is_json(text):
         return completion
     with suppress(ProviderError):

@@ -69,7 +69,7 @@ def is_no_object(arguments: str) -> bool:
 
 
 def _arguments(arguments: str) -> Any:
-    """The value of the JSON, `null` read as no arguments; the text itself where it is none.
+    """The value of the JSON, `null` read as no arguments; the text itself where it is not JSON.
 
     Some models write the object as a string within the JSON.
     """

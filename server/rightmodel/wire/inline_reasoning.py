@@ -77,8 +77,8 @@ class Split(NamedTuple):
 
     def before_call(self) -> Split:
         """Without the call that it ends in, which was cut off."""
-        said = CALLS.split(self.text, maxsplit=1)[0].rstrip()
-        return Split(said, self.reasoning_chars + len(self.text) - len(said))
+        text = CALLS.split(self.text, maxsplit=1)[0].rstrip()
+        return Split(text, self.reasoning_chars + len(self.text) - len(text))
 
 
 def opens_call(text: str) -> bool:

@@ -317,7 +317,7 @@ def strip_wrapping(prompt: str) -> str:
     return left if len(left) >= LEAST_LEFT else prompt
 
 
-# -- lines of code, data and logs, told by their form: no words of a language ----------------------
+# -- lines of code, data and logs, known by their form: no words of a language ---------------------
 
 LOOK: Final = 600
 """Characters at the head of a text that tell whether it is code."""

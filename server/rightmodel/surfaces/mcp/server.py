@@ -126,7 +126,7 @@ class ToolCalls:
     ) -> CallToolResult:
         """The result of one call of a client; a foreseeable failure is a result, too.
 
-        `session`: is told of progress; `None` for a client that did not ask for it.
+        `session`: receives progress; `None` for a client that did not ask for it.
         `wait_s`: after that long, at the latest at the deadline, the call is pending.
         """
         mask: Callable[[str], str] = str
