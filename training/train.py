@@ -45,7 +45,7 @@ SETTINGS = {
 COMMON = 20_000
 """Rows of a key that says next to nothing about the kind of work."""
 LEAST_TRUST = 0.06
-SHORT_AND_EASY = ("j-", "k-", "l-", "m-")
+SHORT_AND_EASY = ("j-", "k-", "l-", "m-", "n-")
 """Files of everyday rows that tell the kind of work alone."""
 TEST_SHARE, DEV_SHARE = 0.1, 0.1
 
