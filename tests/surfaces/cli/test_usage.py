@@ -56,6 +56,19 @@ def check_against(row: dict[str, Any], rows: Rows) -> None:
     assert row["reasoning"] == sum(a.reasoning or 0 for a in attempts)
 
 
+def check_faults(found: dict[str, Any], shown: Rows) -> None:
+    """The table of faults against the rows of the ledger."""
+    faults = {(f["provider"], f["fault"]): f["attempts"] for f in found["faults"]}
+    assert sum(faults.values()) == found["total"]["faults"]
+    for row in found["faults"]:
+        same = [a for a in shown.attempts if a.provider == row["provider"]]
+        for key, fault in (("latest", row["fault"]), ("latest_answer", "")):
+            at = max((a.at for a in same if a.fault == fault), default=None)
+            assert row[key] == (
+                at and datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+            )
+
+
 def test_every_figure_is_the_sum_of_its_rows(tmp_path: Path) -> None:
     rows = months(NOW, calls=2500, days=60)
     write(tmp_path / "state", rows)
@@ -95,15 +108,7 @@ def test_every_figure_is_the_sum_of_its_rows(tmp_path: Path) -> None:
         times = sorted(a.time_s for a in used if not a.fault)
         assert row["attempt_s"]["p50"] == round(times[len(times) // 2], 3)
         assert row["attempt_s"]["most"] == round(times[-1], 3)
-    faults = {(f["provider"], f["fault"]): f["attempts"] for f in found["faults"]}
-    assert sum(faults.values()) == found["total"]["faults"]
-    for row in found["faults"]:
-        same = [a for a in shown.attempts if a.provider == row["provider"]]
-        for key, fault in (("latest", row["fault"]), ("latest_answer", "")):
-            at = max((a.at for a in same if a.fault == fault), default=None)
-            assert row[key] == (
-                at and datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
-            )
+    check_faults(found, shown)
     since = datetime(2026, 10, 1, tzinfo=UTC).timestamp()
     reported = [o for o in rows.outcomes if o.at >= since]
     assert sum(q["reported"] for q in found["quality"]) == len(reported)
