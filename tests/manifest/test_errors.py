@@ -162,6 +162,7 @@ skills = { mth = 3 }
         ("[providers.a]\nlife_s = 9", "it belongs in cache = { life_s = … }"),
         ('[[models]]\nid = "a/b"\nutc = "1"', "it belongs in cost_when = [{ utc = … }]"),
         ('[[models]]\nid = "a/b"\nurl = "x"', 'write base_url = "https://…/v1" below [providers.N'),
+        ('[gateway]\nhost = "x"', "known here: "),
         ('api_key = "x"', 'write key_env = "NAME_OF_THE_VARIABLE" below [providers.NAME]'),
     ],
 )

@@ -211,7 +211,8 @@ def _right_key(location: Location) -> str:
     if inner and here is not Manifest:
         forms = [_inner(here, name, f"{{ {key} = … }}") for name in inner]
         return f"it belongs in {' or '.join(forms)}"
-    example = _ELSEWHERE.get(key.lower(), "")
+    of_models = here is Manifest or location[0] in {"models", "providers"}
+    example = _ELSEWHERE.get(key.lower(), "") if of_models else ""
     ours = example.partition(" ")[0]
     if ours in known:
         return f"write {example}"

@@ -43,6 +43,9 @@ def test_what_each_line_states_is_not_taken_from_the_command(tmp_path: Path) -> 
     assert done.exit_code == 2
     assert "not with --batch" in done.output
     assert ": task, --tier, --max-cost-usd, --explain" in done.output
+    done = CliRunner().invoke(cli, ["choose", "--judge", "a task"])
+    assert done.exit_code == 2
+    assert "only with --batch: --judge" in done.output
 
 
 def test_a_batch_that_is_not_there_is_named_once(tmp_path: Path) -> None:

@@ -66,10 +66,12 @@ def command(  # noqa: PLR0913 - one for each option
     **arguments: Any,
 ) -> None:
     """Show which model TASK would go to, and why, without calling it."""
+    for_batch = {"ranked": ranked, "judge": judge, "with_ledger": with_ledger}
+    unfit = {**arguments, "explain": explain} if batch else for_batch
+    if given := [p.opts[0] for p in command.params if unfit.get(p.name or "")]:
+        how = "not with --batch, whose lines say it all" if batch else "only with --batch"
+        raise click.UsageError(f"{how}: {listed(given)}")
     if batch:
-        given = {name for name, value in {**arguments, "explain": explain}.items() if value}
-        if options := [p.opts[0] for p in command.params if p.name in given]:
-            raise click.UsageError(f"not with --batch, whose lines say it all: {listed(options)}")
         lines = [line for _, line in json_lines(batch)]  # Ctrl-C would not end a read in the loop
         asyncio.run(_batch(settings, lines, ranked=ranked, judge=judge, with_ledger=with_ledger))
         return
