@@ -12,7 +12,7 @@ from rightmodel.execution import learning
 from rightmodel.execution.engine import build
 from rightmodel.ledger.paths import FILE
 from rightmodel.manifest.load import load_catalog
-from rightmodel.manifest.settings import Settings
+from rightmodel.manifest.settings import ProviderKeys, Settings
 from rightmodel.simulator import Behaviour, SimulatedProvider, fault
 
 if TYPE_CHECKING:
@@ -167,6 +167,19 @@ async def test_a_key_file_that_was_changed_is_read_anew_and_its_key_masked(tmp_p
             await engine.executor.complete(Task("hi"), deadline_s=5.0)
         finally:
             await engine.close()
+
+
+def test_a_key_file_that_is_written_again_and_again_is_masked_once(tmp_path: Path) -> None:
+    file, path = tmp_path / "p.key", tmp_path / "m.toml"
+    path.write_text(FROM_FILE.format(url="http://127.0.0.1:1/v1", file=file.as_posix()))
+    file.write_text("sk-first-0001")
+    keys = ProviderKeys(Settings(path, {}), load_catalog(path, has_key=lambda _: True))
+    for key in ("sk-first-0001", "sk-second-00002", "sk-second-00002", "sk-first-0001"):
+        file.unlink()
+        assert keys["p"] in {"sk-first-0001", "sk-second-00002"}
+        file.write_text(key)
+        assert keys["p"] == key
+    assert sorted(keys.secrets) == ["sk-first-0001", "sk-second-00002"]
 
 
 async def test_a_key_that_was_out_of_order_is_tried_again_once_its_file_has_another(

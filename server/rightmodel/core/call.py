@@ -44,7 +44,8 @@ class Completion:
     `usage`: `None` where the upstream reports none. `repaired`: parameters left out or renamed
     because the upstream refused them. `first_token_s`: seconds from sending to the first token.
     Of an agent's turn: `parts` of the answer, in order; the upstream's `id` of it; `body`: the
-    bytes of a response in one piece, in the client's own API.
+    bytes of a response in one piece, in the client's own API; `has_other`: what is on its way to
+    the client holds something that only its API has.
     """
 
     text: str
@@ -58,6 +59,7 @@ class Completion:
     parts: tuple[Text | Reasoning | ToolCall, ...] = ()
     id: str = ""
     body: bytes = b""
+    has_other: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -346,7 +346,7 @@ async def _checked_turn(
     if completion.finish == "length":
         return completion
     calls = [part for part in completion.parts if isinstance(part, ToolCall)]
-    if not text and not calls:
+    if not text and not calls and not completion.has_other:
         raise _failed(Fault.EMPTY, "the answer is empty")
     for call in calls:
         if is_no_object(call.arguments):

@@ -159,7 +159,8 @@ class ProviderKeys(dict[str, str]):
         if (stamp := _stamp(provider)) != seen:
             if found := self._settings.key(provider):  # else it is being written
                 key = found
-                self.secrets.insert(0, key)
+                if key not in self.secrets:  # written again with the same content
+                    self.secrets.insert(0, key)
             self._files[name] = provider, stamp, key
         return key
 

@@ -25,6 +25,7 @@ from rightmodel.wire.inline_calls import InlineCall, inline_calls
 from rightmodel.wire.inline_reasoning import MARKERS, Split, split_reasoning
 from rightmodel.wire.response import (
     FINISHES,
+    PAUSED,
     InBandError,
     NoResponseError,
     ReasoningDelta,
@@ -158,7 +159,7 @@ class Answer:
             request.turn is None and (decoder.called or decoder.finish == "tool_calls")
         ):
             raise malformed(request, "a tool call instead of an answer", Fault.UNFINISHED)
-        if decoder.finish not in FINISHES:
+        if decoder.finish not in FINISHES and not (self._is_raw and decoder.finish == PAUSED):
             what = f"the answer may be unfinished: finish reason {decoder.finish!r}"
             raise malformed(request, what, Fault.UNFINISHED)
         if self.watch is not None and self._live and (rest := self._live.rest()):
@@ -168,6 +169,7 @@ class Answer:
             body = b"" if calls or is_cut else self._body_bytes()
             parts = (without_keys(part, self._mask) for part in self._parts(split, calls))
             turn = {"parts": tuple(parts), "id": decoder.id, "body": body}
+            turn["has_other"] = self._is_raw and decoder.has_other
         self._take = self._pieces.append  # a method of its own holds all of this for the collector
         return Completion(
             text=self._mask(split.text),

@@ -135,7 +135,8 @@ class Forward:
         if not self._is_raw:
             rest = self._splitter.take(self._new())
             await self._translated([*rest, *self._splitter.end(self._decoder.call_id)])
-        elif self.is_open:
+        elif self.is_open or self._decoder.has_other:
+            self.is_open = True
             if self._held and not self._held.endswith(_ENDS):
                 self._held += b"\n\n"
             await self._raw(len(self._held))

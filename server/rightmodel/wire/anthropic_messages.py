@@ -30,7 +30,7 @@ from rightmodel.wire.fields import (
     whole,
 )
 from rightmodel.wire.request import ModelRequest, base64_of, name_of
-from rightmodel.wire.response import NoResponseError, ResponseDecoder
+from rightmodel.wire.response import PAUSED, NoResponseError, ResponseDecoder
 from rightmodel.wire.schemas import closed
 
 if TYPE_CHECKING:
@@ -280,6 +280,7 @@ class MessageDecoder(ResponseDecoder):
         self.served = str(message.get("model") or self.served)
         self.id = str(message.get("id") or self.id)
         self._reason = str(message.get("stop_reason") or self._reason)
+        self.has_other = self._reason == PAUSED
         usage = message.get("usage")
         if isinstance(usage, dict):
             merge_counts(self.counts, usage)

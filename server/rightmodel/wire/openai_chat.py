@@ -278,6 +278,8 @@ class ChatDecoder(ResponseDecoder):
         if delta.get("refusal"):
             self.text(delta["refusal"])
             self.finish = "refused"
+        if delta.get("audio") or delta.get("images"):
+            self.has_other = True
         for position, call in enumerate(delta.get("tool_calls") or ()):
             self._note_call(call, position)
         if delta.get("function_call"):

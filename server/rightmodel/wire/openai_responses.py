@@ -34,9 +34,11 @@ if TYPE_CHECKING:
 
 _CLIENT_CALLS: Final = frozenset({
     "custom_tool_call", "local_shell_call", "shell_call", "apply_patch_call", "computer_call",
-    "mcp_approval_request",
+    "mcp_approval_request", "tool_search_call",
 })  # fmt: skip
 """Calls of tools that the client runs, beside `function_call`. The other calls ran upstream."""
+_ANSWERS: Final = frozenset({"image_generation_call", "compaction"})
+"""What needs no message beside it."""
 
 _MOST_KEY: Final = 64
 """Characters of a `prompt_cache_key`."""
@@ -204,6 +206,8 @@ class ResponsesDecoder(ResponseDecoder):
             self._commentary.add(index)
         elif kind == "reasoning":
             self.reasoning("", "", item.get("id"))
+        elif kind in _ANSWERS:
+            self.has_other = True
 
     def _note_input(self, index: Any, piece: str) -> None:
         """More of a custom tool's free text, the `input` of `custom_arguments`."""

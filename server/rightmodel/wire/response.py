@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FINISHES: Final = frozenset({"stop", "length", "refused", "tool_calls"})
 """How a response may end: with any other word it may be unfinished."""
+PAUSED: Final = "pause_turn"
+"""Anthropic's word while its own tools run: the client sends what came so far again."""
 
 
 class ReasoningDelta(NamedTuple):
@@ -167,13 +169,15 @@ class ResponseDecoder(ABC):
     `done`: the upstream announced that nothing follows.
     `started`: something came that can hold an answer.
     `called`: the model called a tool.
+    `has_other`: what only clients of this API can take came, and is an answer without a text: a
+    picture, speech, a compacted conversation, a pause.
     `taken`: ids of the conversation's calls and of this response's: some servers repeat them, and
     clients find a call's result by its id.
     """
 
     __slots__ = (
-        "_arguments", "_halves", "_open", "called", "counts", "done", "events", "finish", "held",
-        "id", "served", "started", "taken",
+        "_arguments", "_halves", "_open", "called", "counts", "done", "events", "finish",
+        "has_other", "held", "id", "served", "started", "taken",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -185,6 +189,7 @@ class ResponseDecoder(ABC):
         self.done = False
         self.started = False
         self.called = False
+        self.has_other = False
         self.taken: set[str] = set()
         self._halves: dict[str, str] = {}
         self._open: int | None = None
