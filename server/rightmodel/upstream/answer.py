@@ -223,19 +223,15 @@ class Answer:
             self._take = self._pieces.append
         elif "event-stream" in self._kind or head[:1] in b":deir":
             self._take = self._stream
-            if self.watch is not None and self.watch.relays and not self._is_freed():
+            # A schema in words: of what the client's own API sends, it gets the JSON alone.
+            is_freed = self.request.passed_through is not None and not self._is_raw
+            if self.watch is not None and self.watch.relays and not is_freed:
                 self._forward = Forward(
                     self.request, self.decoder, self.watch, self._mask, is_raw=self._is_raw
                 )
         else:
             raise malformed(self.request, f"not JSON ({kind}): {_start_of([head])}")
         self._take(head)
-
-    def _is_freed(self) -> bool:
-        """Whether JSON is to be taken out of it, though the client speaks the upstream's API."""
-        turn = self.request.turn
-        is_same = turn is not None and turn.dialect is self.request.provider.protocol
-        return is_same and not self._is_raw
 
     def _stream(self, chunk: bytes) -> None:
         self._events(self._sse.feed(chunk))

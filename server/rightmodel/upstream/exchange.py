@@ -114,7 +114,7 @@ class Exchange:
         """
         known = self._known.get((request.provider.name, request.name), {})
         repairs = {path: r for path, r in known.items() if r.until > time.monotonic()}
-        turn = _passed_through(request)
+        turn = request.passed_through
         if self._refused_schemas and self._schema_key(request) in self._refused_schemas:
             repairs[self._codec.schema_path] = Repair()
         new: set[str] = set()
@@ -143,7 +143,7 @@ class Exchange:
 
         It can where the client speaks the upstream's API. Raises `ProviderError`.
         """
-        turn = _passed_through(request)
+        turn = request.passed_through
         if turn is None or not self._codec.count_path:
             return None
         decoder = CountDecoder()
@@ -290,15 +290,6 @@ def make_upstreams(
 ) -> Mapping[WireFormat, Upstream]:
     """One exchange for each wire format, over one client. `mask` removes every known key."""
     return {name: Exchange(codec, client, mask) for name, codec in CODECS.items()}
-
-
-def _passed_through(request: ModelRequest) -> Turn | None:
-    """The turn whose client speaks the upstream's API: its body is sent, the response relayed.
-
-    `None` for any other request.
-    """
-    turn = request.turn
-    return turn if turn is not None and turn.dialect is request.provider.protocol else None
 
 
 def _without_system(request: ModelRequest) -> ModelRequest:

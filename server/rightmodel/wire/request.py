@@ -79,6 +79,15 @@ class ModelRequest:
     is_author: bool = True
 
     @property
+    def passed_through(self) -> Turn | None:
+        """The turn whose client speaks the upstream's API: its body is sent, the response relayed.
+
+        `None` for any other request.
+        """
+        turn = self.turn
+        return turn if turn is not None and turn.dialect is self.provider.protocol else None
+
+    @property
     def quirks(self) -> Quirks:
         """The provider's quirks."""
         quirks, turn = self.provider.quirks, self.turn
