@@ -212,8 +212,7 @@ class Answer:
         if _BOM.startswith(head):
             self._head = head
             return
-        head = head.removeprefix(_BOM).lstrip(_SPACE)
-        self._head = b""
+        self._head, head = b"", head.removeprefix(_BOM).lstrip(_SPACE)
         if not head:
             return
         kind = self._kind or "no content type"
@@ -223,12 +222,11 @@ class Answer:
             self._take = self._pieces.append
         elif "event-stream" in self._kind or head[:1] in b":deir":
             self._take = self._stream
+            request, watch, is_raw = self.request, self.watch, self._is_raw
             # A schema in words: of what the client's own API sends, it gets the JSON alone.
-            is_freed = self.request.passed_through is not None and not self._is_raw
-            if self.watch is not None and self.watch.relays and not is_freed:
-                self._forward = Forward(
-                    self.request, self.decoder, self.watch, self._mask, is_raw=self._is_raw
-                )
+            is_freed = request.passed_through is not None and not is_raw
+            if watch is not None and watch.relays and not is_freed:
+                self._forward = Forward(request, self.decoder, watch, self._mask, is_raw=is_raw)
         else:
             raise malformed(self.request, f"not JSON ({kind}): {_start_of([head])}")
         self._take(head)
