@@ -272,12 +272,8 @@ class Answer:
             if not cut:
                 raise
             raise broken(self.request, "the stream was cut inside an event") from error
-        if (
-            name == b"error"
-            or value.get("error")
-            or value.get("object") == "error"
-            or ("base_resp" in value and is_refused(value))
-        ):
+        is_error = name == b"error" or value.get("object") == "error"
+        if is_error or value.get("error") or ("base_resp" in value and is_refused(value)):
             raise classify_in_band(self.request, value)
         return value
 
