@@ -85,7 +85,7 @@ class Executor:
         """
         began = self._now()
         if task.schema is not None:
-            await self._checker.check_schema(task.schema)
+            await self._checker.check_schema(task.schema, is_turn=task.turn is not None)
         routing = self._catalog.routing
         decision = await self._router.route(task)
         if routing.explore and task.turn is None:

@@ -59,8 +59,11 @@ class Found(NamedTuple):
     wrong: str
 
 
-def schema_error(schema: str) -> str:
-    """Why a schema cannot be used, "" if it can. Nothing is fetched for it."""
+def schema_error(schema: str, is_turn: bool = False) -> str:  # noqa: FBT002 - sent by position
+    """Why a schema cannot be used, "" if it can. Nothing is fetched for it.
+
+    `is_turn`: as in `SchemaChecker.check_schema`.
+    """
     try:
         parsed = json.loads(schema)
         if _depth(parsed) > MOST_DEPTH:
@@ -74,7 +77,8 @@ def schema_error(schema: str) -> str:
         words = known.VALIDATORS.keys() | _NOTES
         if isinstance(parsed, dict) and parsed and not words & parsed.keys():
             return f"schema has no keyword of JSON Schema, so any answer would match: {_INSTEAD}"
-        return _foreign_reference(parsed) or _bad_pattern(parsed) or _endless(schema)
+        bad_pattern = "" if is_turn else _bad_pattern(parsed)
+        return _foreign_reference(parsed) or bad_pattern or _endless(schema)
     except RecursionError:
         return "schema is nested too deeply"
 

@@ -54,8 +54,11 @@ class SchemaChecker:
         self._all: set[_Process] = set()
         self._closed = False
 
-    async def check_schema(self, schema: Mapping[str, Any]) -> None:
-        """Raises `TaskError` for a schema that cannot be used."""
+    async def check_schema(self, schema: Mapping[str, Any], *, is_turn: bool = False) -> None:
+        """Raises `TaskError` for a schema that cannot be used.
+
+        `is_turn`: the client checks the answer itself, so its patterns may be JavaScript's.
+        """
         try:
             text = json.dumps(schema)
         except RecursionError:
@@ -66,7 +69,7 @@ class SchemaChecker:
                 argument="schema",
             )
         try:
-            wrong = await self._run("schema_error", text)
+            wrong = await self._run("schema_error", text, is_turn)
         except TimeoutError:
             wrong = f"schema takes more than {self._limit_s:g} s to check; {_SIMPLIFY}"
         except _FailedError as error:

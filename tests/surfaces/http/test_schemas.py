@@ -60,3 +60,23 @@ async def test_a_refused_schema_goes_in_words_to_the_client_s_own_api_too(
             found = await sdk.turn(stream=stream, model="p/m", seed=7)
             assert found.text == FENCED
             assert up.bodies[-1]["seed"] == 7  # passed through
+
+
+@pytest.mark.parametrize("name", ["pattern", "patternProperties"])
+async def test_a_pattern_that_python_cannot_read_is_no_fault_of_a_turn(
+    tmp_path: Path, name: str
+) -> None:
+    letters = r"^(?<word>\p{L}+)$"
+    city = {"type": "string", "pattern": letters}
+    schema = {**CITY, "properties": {"city": city}}
+    if name == "patternProperties":
+        schema = {**CITY, "patternProperties": {letters: {"type": "string"}}}
+    async with (
+        SimulatedProvider(key=KEY, models={"m": Behaviour()}) as up,
+        gateway(tmp_path, manifest({"p": up})) as gw,
+        SDKS["chat completions"](gw.url) as sdk,
+    ):
+        sdk.user("Where?")
+        up.script("m", ['{"city": "Oslo"}'])
+        found = await sdk.turn(model="p/m", schema=schema)
+        assert found.text == '{"city": "Oslo"}'
