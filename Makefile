@@ -45,7 +45,7 @@ check: .venv/dev lint
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy server tests scripts
+	$(BIN)/mypy server tests scripts benchmarks
 	$(BIN)/lint-imports
 
 demo: .venv/run

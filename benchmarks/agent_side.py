@@ -184,7 +184,7 @@ async def upstream_alone(catalog_file: Path, count: int) -> tuple[list[float], f
         if number == WARM_UP_CALLS:
             before = time.thread_time()
         began = time.perf_counter()
-        request = ModelRequest(endpoint.provider, endpoint.name, Task(PROMPT).messages)
+        request = ModelRequest(endpoint.provider, endpoint.name, Task(PROMPT).content.messages)
         await upstream.complete(request)
         if number >= WARM_UP_CALLS:
             times.append(time.perf_counter() - began)

@@ -100,7 +100,7 @@ def measured(pool: Pool) -> list[list[tuple[float, float]]]:
     plain += [partial(_single, singles, m) for m in pool.prices]
     found = [[saving(plain, bases, t) for t in TARGETS]]
     for wrong in AGREED_WRONG:
-        both = [*plain, *(partial(_agreed, parts, t, wrong) for t in triples(pool))]
+        both: list[Way] = [*plain, *(partial(_agreed, parts, t, wrong) for t in triples(pool))]
         found.append([saving(both, bases, t) for t in TARGETS])
     return found
 

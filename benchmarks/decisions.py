@@ -14,6 +14,7 @@ import json
 import statistics
 import time
 from decimal import Decimal
+from functools import partial
 from math import exp
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,8 +97,8 @@ def main() -> None:
         catalog = catalog_of(count)
         ours, floor = [], []
         for _ in range(5):
-            ours.append(per_second(lambda c=catalog: decide(c, question), 0.4))
-            floor.append(per_second(lambda c=catalog: bare(c), 0.4))
+            ours.append(per_second(partial(decide, catalog, question), 0.4))
+            floor.append(per_second(partial(bare, catalog), 0.4))
         speed, bound = statistics.median(ours), statistics.median(floor)
         print(
             f"{count:5} models: {speed:9,.0f} decisions/s   bare {bound:9,.0f}   "

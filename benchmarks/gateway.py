@@ -32,7 +32,7 @@ from gateways.install import Installed
 from gateways.servers import Server, agents_turn, body, start_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 FLOOR: Final = "plain floor"
 SERVERS: Final = (FLOOR, "fast floor", "litellm", "portkey", "rightmodel")
@@ -168,7 +168,7 @@ class Bench:
         row: str,
         kind: str,
         load: Load,
-        wanted: dict[str, tuple[Callable[[list[float]], float], ...]],
+        wanted: Mapping[str, tuple[Callable[[list[float]], float], ...]],
     ) -> None:
         load, base = self._scaled(load), {}
         for server in self._servers:

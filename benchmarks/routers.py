@@ -20,6 +20,7 @@ import subprocess
 import sys
 import venv
 from collections import defaultdict
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -169,15 +170,15 @@ def line(way: str, policies: Sequence[Sequence[Policy]], count: int) -> None:
         fixed = [of[k] for of in policies]
         figures = [p.figures(range(count)) for p in fixed]
         cells += [f"{saving:.2f} ({kept:.3f})" for saving, kept in figures]
-        (span,) = metrics.bootstrap(
-            lambda indices, of=fixed: (metrics.mean([p.figures(indices)[0] for p in of]),),
-            count,
-            random.Random(0),
-        )
+        (span,) = metrics.bootstrap(partial(_mean_saving, fixed), count, random.Random(0))
         mean = metrics.mean([saving for saving, _ in figures])
         kept = metrics.mean([kept for _, kept in figures])
         means.append(f"**{mean:.3f}** ({span.low:.3f}–{span.high:.3f}; kept {kept:.3f})")
     print(f"| {' | '.join([way, *cells, *means])} |")
+
+
+def _mean_saving(policies: Sequence[Policy], indices: Sequence[int]) -> tuple[float]:
+    return (metrics.mean([policy.figures(indices)[0] for policy in policies]),)
 
 
 if __name__ == "__main__":

@@ -172,8 +172,9 @@ def header(names: Sequence[str]) -> None:
 def curves(pool: Pool, skills: Mapping[str, Skills], rows: list[Row]) -> str:
     """AIQ above the zero router, the tiers, the mix: one line."""
     samples, routed = Bench().route(pool, rows, skills, "balanced")
-    tiers = {t: Bench().route(pool, rows, skills, t)[1] for t in TIERS}
-    report = make_report(samples, {"": routed, **tiers}, tier="", chance=random.Random(0))
+    ways: dict[str, Sequence[Routed]] = {"": routed}
+    ways |= {t: Bench().route(pool, rows, skills, t)[1] for t in TIERS}
+    report = make_report(samples, ways, tier="", chance=random.Random(0))
     point = baselines.average(cells_of(routed))
     within = [p.quality for p in report.singles.values() if p.cost <= point.cost]
     mix = ", ".join(f"{m} {share:.0%}" for m, share in list(report.mix.items())[:3])

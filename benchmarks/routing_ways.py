@@ -131,8 +131,8 @@ def column(cells: Sequence[Cell]) -> Column:
 
 
 def fixed(
-    parts: tuple[Callable[[float], Cells], Callable[[float], Cells]],
-    bases: tuple[Cells, Cells],
+    parts: Sequence[Callable[[float], Cells]],
+    bases: Sequence[Cells],
     target: float,
     *,
     mix: bool = True,
@@ -164,7 +164,7 @@ def _ends(found: Mapping[Point, float], goal: float) -> tuple[Point, Point] | No
 
 
 def mixed(
-    samples: tuple[Samples, Samples], bases: tuple[Cells, Cells], target: float, *, by_length: bool
+    samples: Sequence[Samples], bases: Sequence[Cells], target: float, *, by_length: bool
 ) -> Policy:
     """The best pair of models, mixed at random or by length, chosen on the first samples."""
 

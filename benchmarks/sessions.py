@@ -172,7 +172,7 @@ class Simulation:
         rng, former = random.Random(seed), random.Random(seed + 7_777)
         self.catalog, self.seed, self.tier = catalog, seed, tier
         self.scripts = [drawn(rng, catalog) for _ in range(count)]
-        kinds = Counter(e.kind for _ in range(200) for e in drawn(former, catalog).events)
+        kinds = Counter[str](e.kind for _ in range(200) for e in drawn(former, catalog).events)
         self.usual = further_turns(kinds)
 
     def run(self, policy: str, factor: float = 1.0) -> Tally:

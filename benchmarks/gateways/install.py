@@ -71,7 +71,7 @@ class Installed:
             return
         folder = self._cache / name
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        pip = [folder / "bin" / "python", "-m", "pip", "install", "-qq"]
+        pip: list[str | Path] = [folder / "bin" / "python", "-m", "pip", "install", "-qq"]
         subprocess.run([*pip, "--disable-pip-version-check", *packages], check=True)
         self._done(name, packages)
 

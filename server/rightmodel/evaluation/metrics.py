@@ -69,6 +69,9 @@ class Column:
         self._costs = list(costs)
         self._scores = list(scores)
 
+    def __len__(self) -> int:
+        return len(self._costs)
+
     def point(self, indices: Sequence[int]) -> Point:
         """Mean cost and mean score of the prompts at these indices."""
         count = max(len(indices), 1)
