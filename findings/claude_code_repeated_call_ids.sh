@@ -1,21 +1,21 @@
 #!/bin/bash
-# Claude Code runs a tool again and again whose call has the id of an earlier one, and loses a result beside a like id.
+# Claude Code loses the result of a tool call whose id is that of an earlier call, or like it.
 #
 # Versions: @anthropic-ai/claude-code 2.1.332 (npm).
 #
 # Behaviour: Anthropic's own ids are unique, but some servers with its API, and gateways that translate for others,
 # repeat ids: models that number their calls anew in each answer (github.com/open-webui/open-webui/issues/28305) or
 # have one for all. The model here calls Bash three times, one after the other, until it sees three results, and
-# gives up after 40 requests.
+# ends after 8 requests.
 # - different ids: four requests, three results.
 # - the same id each time: Claude Code runs the command, but sends the model only the first call and its
-#   result from then on. The model, which sees nothing of what it did since, goes on for ever.
+#   result from then on: it never sees a second result.
 # - call_0, call_0_1, call_0_2 ("suffix"): the commands run, too, and instead of the second and third result the
 #   model gets "[Tool result missing due to internal error]".
 #
 # Seen on 2026-11-29, requests, commands that were run, and what the model sees of them at the end:
 #   different   4   3  result 0; result 1; result 2
-#   same       41  40  result 0
+#   same        9   8  result 0
 #   suffix      4   3  result 0; [Tool result missing due to internal error]; [Tool result missing due to internal error]
 set -euo pipefail
 folder=$(mktemp -d)
@@ -53,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         json.dump(seen, open("results", "w"))
         ids = {"different": f"call_{time.time_ns()}", "same": "call_0",
                "suffix": f"call_0_{len(seen)}" if seen else "call_0"}
-        text = len(seen) >= 3 or asked >= 40
+        text = len(seen) >= 3 or asked >= 8
         block = ({"type": "text", "text": ""} if text else
                  {"type": "tool_use", "id": ids[open("way").read()], "name": "Bash", "input": {}})
         command = json.dumps({"command": f"echo x >> ran; echo result {asked}", "description": "Note it"})
@@ -98,6 +98,6 @@ done | tee seen
 
 diff - seen <<'EXPECTED'
 different   4   3  result 0; result 1; result 2
-same       41  40  result 0
+same        9   8  result 0
 suffix      4   3  result 0; [Tool result missing due to internal error]; [Tool result missing due to internal error]
 EXPECTED
