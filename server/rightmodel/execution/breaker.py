@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 FIRST_COOLDOWN_S: Final = 5.0
 """Cooldown after a first fault; doubled by each further one in a row."""
 MOST_COOLDOWN_S: Final = 120.0
+"""The longest cooldown after faults in a row, silence apart."""
 OUT_S: Final = 600.0
-"""How long a key without quota or a model that does not exist stays out before it is probed, and a
-window that proved to be smaller than the manifest says is remembered."""
+"""How long a key without quota or a model that does not exist stays out before it is probed, a
+silent endpoint at most, and a window smaller than the manifest says is remembered."""
 MOST_RETRY_AFTER_S: Final = 3600.0
 PROBE_S: Final = 60.0
 """A probe without a result is forgotten after this."""
