@@ -148,6 +148,7 @@ skills = { mth = 3 }
         ('[budget]\nper_day_usd = 5\nbaseline = "x"', "it belongs at the top of the file"),
         ('tier = "cheap"', "it belongs below [routing] or [clients.NAME] or [[rules]]"),
         ("store_text = true", "it belongs below [privacy]"),
+        ('[[models]]\nid = "a/b"\ntemperature = 1', "did you mean 'features'? known here: id, "),
         ('[[models]]\nid = "a/b"\nskill = "code"', "did you mean 'skills'?"),
         ("[files]\nbase_url = 1", "it belongs below [providers.NAME]"),
         ("[privacy]\nzzz = 1", "known here: store_text"),

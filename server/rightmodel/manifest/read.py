@@ -222,8 +222,8 @@ def _right_key(location: Location) -> str:
     if places := [_header(name) for name in within]:
         what = f"write {example}" if example else "it belongs"
         return f"{what} below {' or '.join(places)}"
-    close = _meant(location)
-    return f"did you mean {close[0]!r}?" if close else f"known here: {listed(known, most=20)}"
+    guess = f"did you mean {close[0]!r}? " if (close := _meant(location)) else ""
+    return f"{guess}known here: {listed(known, most=20)}"
 
 
 def _inner(table: type[BaseModel], name: str, entry: str) -> str:
